@@ -1,0 +1,80 @@
+import { z } from 'zod'
+
+/**
+ * The definition in force: what the database stores of a sync definition, completed from the catalogue.
+ *
+ * It says everything a reader of the stream needs: which tables and columns travel, under which types and keys, and to
+ * whom. Hidden columns stand in it by no name. Version and hash name it in history, snapshots and frames.
+ */
+const columnSchema = z.object({
+  name: z.string(),
+  /** As `format_type` prints it under an empty search path, e.g. `numeric(10,2)`, `public.state`, `text[]`. */
+  type: z.string(),
+  notNull: z.boolean(),
+  /** Expression of a stored generated column, which never travels; else null. */
+  generated: z.string().nullable(),
+  /** Default expression a replica can evaluate itself; else null. */
+  default: z.string().nullable(),
+})
+
+const audienceRuleSchema = z.union([
+  z.object({ constant: z.literal('all') }),
+  z.object({ column: z.string(), prefix: z.string() }),
+])
+
+const tableDefinitionSchema = z.object({
+  /** `tableId({ schema, name })`: the table's name on the wire and in history. */
+  id: z.string(),
+  schema: z.string(),
+  name: z.string(),
+  columns: z.array(columnSchema),
+  primaryKey: z.array(z.string()).min(1),
+  audience: audienceRuleSchema,
+  write: z.enum(['all', 'actions', 'none']),
+  conflict: z.enum(['reject', 'last-write-wins', 'resolver']),
+  /** Lower loads first. */
+  priority: z.number().int(),
+  /** Unique constraints besides the key, as column lists. */
+  uniques: z.array(z.object({ name: z.string(), columns: z.array(z.string()) })),
+  /** Complete `CREATE INDEX` statements of the secondary indexes over visible columns only. */
+  indexes: z.array(z.object({ name: z.string(), statement: z.string() })),
+  /** Only those whose parent is always visible when the child is. */
+  foreignKeys: z.array(z.object({ name: z.string(), statement: z.string() })),
+})
+
+const typeDefinitionSchema = z.object({
+  schema: z.string(),
+  name: z.string(),
+  /** Complete `CREATE TYPE` or `CREATE DOMAIN` statement. */
+  statement: z.string(),
+})
+
+export const definitionSchema = z.object({
+  /** In the order in which they must be created. */
+  types: z.array(typeDefinitionSchema),
+  tables: z.array(tableDefinitionSchema),
+})
+
+export type ColumnDefinition = z.infer<typeof columnSchema>
+export type AudienceRule = z.infer<typeof audienceRuleSchema>
+export type TableDefinition = z.infer<typeof tableDefinitionSchema>
+export type Definition = z.infer<typeof definitionSchema>
+
+/** A definition in force, with the names it goes by: `version` counts up in the database, `hash` is of its content. */
+export interface DefinitionInForce {
+  readonly version: number
+  readonly hash: string
+  readonly definition: Definition
+}
+
+/** The columns whose values travel: all but generated ones, in definition order. */
+export function travellingColumns(table: TableDefinition): ColumnDefinition[] {
+  return table.columns.filter((column) => column.generated === null)
+}
+
+/** The audience of a row by its table's rule; null where the column is NULL and nobody sees it. */
+export function audienceOf(rule: AudienceRule, row: Readonly<Record<string, string | null | undefined>>): string | null {
+  if ('constant' in rule) return rule.constant
+  const value = row[rule.column]
+  return value === null || value === undefined ? null : `${rule.prefix}:${value}`
+}

@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import { ERROR_RULES, type ErrorKind } from './errors.ts'
+import { lsnSchema } from './manifest.ts'
+
+/** What a SyncDO sends. Text frames of JSON; the bare text `pong` answers `ping`. */
+const rowSchema = z.record(z.string(), z.string().nullable())
+
+/** A change as it travels; field names are short because they are most of the bytes. See `change-codec.ts`. */
+export const wireChangeSchema = z.union([
+  z.object({ o: z.literal('i'), t: z.string(), a: z.string(), d: rowSchema }),
+  z.object({ o: z.literal('u'), t: z.string(), a: z.string(), k: rowSchema, d: rowSchema }),
+  z.object({ o: z.literal('d'), t: z.string(), a: z.string(), k: rowSchema }),
+  z.object({ o: z.literal('t'), t: z.string() }),
+])
+
+const transactionSchema = z.object({
+  lsn: lsnSchema,
+  xid: z.string(),
+  at: z.string(),
+  changes: z.array(wireChangeSchema),
+})
+
+export const REHYDRATE_REASONS = ['new', 'epoch', 'retention', 'definition', 'audience-granted', 'diverged'] as const
+
+const welcomeSchema = z.object({
+  type: z.literal('welcome'),
+  epoch: z.string(),
+  head: lsnSchema,
+  definitionVersion: z.number().int(),
+  definitionHash: z.string(),
+  /** What this session may see. */
+  audiences: z.array(z.string()),
+  /** `stream`: the cursor holds and frames follow. `hydrate`: fetch snapshots, then send `stream`. */
+  resume: z.enum(['stream', 'hydrate']),
+  /** Why to hydrate; null when streaming. */
+  reason: z.enum(REHYDRATE_REASONS).nullable(),
+  windowBytes: z.number().int(),
+})
+
+/**
+ * Everything this session may see in `(from, to]`; apply it and move the cursor to `to` in one transaction.
+ *
+ * `from` equals the cursor the client has reached, else it reconnects. Without transactions it only tells the head.
+ */
+const batchSchema = z.object({
+  type: z.literal('batch'),
+  from: lsnSchema,
+  to: lsnSchema,
+  /** The head as the server knows it, at or past `to`. */
+  head: lsnSchema,
+  transactions: z.array(transactionSchema),
+})
+
+/** One piece of a transaction above a frame's size. `index` counts from 0; the last piece completes it, and the cursor moves to `lsn`. */
+const partSchema = z.object({
+  type: z.literal('part'),
+  from: lsnSchema,
+  lsn: lsnSchema,
+  head: lsnSchema,
+  xid: z.string(),
+  at: z.string(),
+  index: z.number().int().nonnegative(),
+  last: z.boolean(),
+  changes: z.array(wireChangeSchema),
+})
+
+/**
+ * A slice of the JSON text of one change that alone exceeds a frame; concatenate `text` over `piece` of one `index`, then
+ * treat it as a part with that one change.
+ */
+const fragmentSchema = z.object({
+  type: z.literal('fragment'),
+  from: lsnSchema,
+  lsn: lsnSchema,
+  index: z.number().int().nonnegative(),
+  piece: z.number().int().nonnegative(),
+  text: z.string(),
+})
+
+/** Drop what is held and hydrate anew; the socket stays. */
+const rehydrateSchema = z.object({ type: z.literal('rehydrate'), reason: z.enum(REHYDRATE_REASONS) })
+
+/** Said before the server closes the socket with the kind's close code. */
+const faultSchema = z.object({
+  type: z.literal('fault'),
+  kind: z.enum(Object.keys(ERROR_RULES) as [ErrorKind, ...ErrorKind[]]),
+  message: z.string(),
+})
+
+/** The renewed token was accepted; the session ends at `expiresAt` (ISO 8601), or with the token's right if null. */
+const renewedSchema = z.object({ type: z.literal('renewed'), expiresAt: z.string().nullable() })
+
+export const frameDownSchema = z.discriminatedUnion('type', [
+  welcomeSchema,
+  batchSchema,
+  partSchema,
+  fragmentSchema,
+  rehydrateSchema,
+  faultSchema,
+  renewedSchema,
+])
+
+export type FrameDown = z.infer<typeof frameDownSchema>
+export type Welcome = z.infer<typeof welcomeSchema>
+export type Batch = z.infer<typeof batchSchema>
+export type Part = z.infer<typeof partSchema>
+export type Fragment = z.infer<typeof fragmentSchema>
+export type RehydrateReason = (typeof REHYDRATE_REASONS)[number]
+export type WireChange = z.infer<typeof wireChangeSchema>
+export type WireTransaction = z.infer<typeof transactionSchema>

@@ -1,0 +1,33 @@
+import { z } from 'zod'
+import { lsnSchema } from './manifest.ts'
+
+/** What a client sends. Text frames of JSON; the bare text `ping` is answered by the runtime. */
+const helloSchema = z.strictObject({
+  type: z.literal('hello'),
+  protocol: z.number().int(),
+  client: z.string().regex(/^[A-Za-z0-9_-]{16,64}$/),
+  /** Of the replica's state; all three null when it holds nothing. */
+  epoch: z.string().max(64).nullable(),
+  cursor: lsnSchema.nullable(),
+  definitionHash: z.string().max(128).nullable(),
+  /** The audiences that the replica holds, so that the server can say what joined or left meanwhile. */
+  audiences: z.array(z.string().max(512)).max(200),
+})
+
+/** Begin the stream after this LSN, once snapshots are in hand. */
+const streamSchema = z.strictObject({ type: z.literal('stream'), epoch: z.string().max(64), from: lsnSchema })
+
+/** Everything received so far: the count of frame characters on this socket, and the cursor that is durable. */
+const ackSchema = z.strictObject({
+  type: z.literal('ack'),
+  received: z.number().int().nonnegative(),
+  cursor: lsnSchema.nullable(),
+})
+
+/** A fresh token for the same user. */
+const tokenSchema = z.strictObject({ type: z.literal('token'), token: z.string().max(8192) })
+
+export const frameUpSchema = z.discriminatedUnion('type', [helloSchema, streamSchema, ackSchema, tokenSchema])
+
+export type FrameUp = z.infer<typeof frameUpSchema>
+export type Hello = z.infer<typeof helloSchema>

@@ -1,0 +1,34 @@
+/**
+ * Every size and time the two sides agree on. Bounds of loops are listed in SPEC.md under the same names.
+ */
+export const LIMITS = {
+  /** Version of the wire; a client of another one is told `upgrade-required`. */
+  protocolVersion: 1,
+  /** A frame's target size; a transaction above it travels in parts. Workers receive at most 32 MiB a message. */
+  frameBytes: 512 * 1024,
+  /** Largest text of one change. A larger one halts nothing: it is refused by type, see SPEC. */
+  changeBytes: 16 * 1024 * 1024,
+  /** Largest message a client may send; the socket is closed above it. */
+  clientMessageBytes: 64 * 1024,
+  /** Bytes sent and not acknowledged, per socket, before the server waits. */
+  windowBytes: 4 * 1024 * 1024,
+  /** Rows are cut into chunks of about this many bytes of COPY text, so that a chunk fits a 2 MB SQLite row gzipped. */
+  chunkRawBytes: 1024 * 1024,
+  /** Transactions delivered by one call to a SyncDO; beyond it the delivery is a notice. RPC carries at most 32 MiB. */
+  deliveryBytes: 4 * 1024 * 1024,
+  audiencesPerSession: 200,
+  audienceNameBytes: 512,
+  tokenBytes: 8 * 1024,
+  /** The client pings this often; the runtime answers without waking the object. */
+  pingIntervalMs: 25_000,
+  /** Without any frame or pong for this long the socket is dead. */
+  silenceMs: 60_000,
+  reconnectBaseMs: 500,
+  reconnectMaxMs: 30_000,
+} as const
+
+export const PING_TEXT = 'ping'
+export const PONG_TEXT = 'pong'
+export const SUBPROTOCOL = 'tidemark.v1'
+/** Subprotocol entry that carries the token as base64url, so that it never stands in a URL. */
+export const TOKEN_SUBPROTOCOL_PREFIX = 'tidemark.token.'

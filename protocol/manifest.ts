@@ -1,0 +1,48 @@
+import { z } from 'zod'
+import { definitionSchema } from './definition.ts'
+import { isLsn, type Lsn } from './lsn.ts'
+
+export const lsnSchema = z.custom<Lsn>(isLsn, 'expected an LSN of 16 hex digits')
+
+const chunkSchema = z.object({
+  /** SHA-256 of the gzipped bytes, hex: the chunk's address and its checksum. */
+  id: z.string().regex(/^[0-9a-f]{64}$/),
+  rows: z.number().int().nonnegative(),
+  /** Gzipped. */
+  bytes: z.number().int().nonnegative(),
+  rawBytes: z.number().int().nonnegative(),
+})
+
+const manifestTableSchema = z.object({
+  /** Table id. */
+  table: z.string(),
+  /** Columns of each COPY line, in order. */
+  columns: z.array(z.string()),
+  rows: z.number().int().nonnegative(),
+  bytes: z.number().int().nonnegative(),
+  chunks: z.array(chunkSchema),
+})
+
+/**
+ * What a snapshot of one audience holds and how it joins the stream.
+ *
+ * Stream from `start`; in `(start, fence]`, and for this audience only, skip transactions that `snapshot` shows.
+ */
+export const manifestSchema = z.object({
+  epoch: z.string(),
+  audience: z.string(),
+  definitionVersion: z.number().int(),
+  definitionHash: z.string(),
+  definition: definitionSchema,
+  start: lsnSchema,
+  fence: lsnSchema,
+  /** `pg_current_snapshot()` of the reading transaction. */
+  snapshot: z.string(),
+  builtAt: z.string(),
+  /** In load order. */
+  tables: z.array(manifestTableSchema),
+})
+
+export type Manifest = z.infer<typeof manifestSchema>
+export type ManifestTable = z.infer<typeof manifestTableSchema>
+export type ManifestChunk = z.infer<typeof chunkSchema>
