@@ -1,0 +1,94 @@
+import { sql } from 'drizzle-orm'
+import { bigint, customType, index, integer, jsonb, pgSchema, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
+
+const pgLsn = customType<{ data: string }>({ dataType: () => 'pg_lsn' })
+const xid8 = customType<{ data: string }>({ dataType: () => 'xid8' })
+const timestamptz = (name: string) => timestamp(name, { withTimezone: true })
+
+/** Tidemark's own tables live in a schema of their own, never captured but for `sync_definition`. */
+export const tidemark = pgSchema('tidemark')
+
+/** One unbroken history. The current one has no `ended_at`; a new one begins when the slot or the timeline breaks. */
+export const epoch = tidemark.table('epoch', {
+  id: text('id').primaryKey(),
+  slotName: text('slot_name').notNull(),
+  /** Who captures: the id of the ReplicationDO, so that a second deployment is refused. */
+  owner: text('owner').notNull(),
+  decoder: text('decoder').notNull(),
+  systemIdentifier: text('system_identifier').notNull(),
+  timeline: integer('timeline').notNull(),
+  /** History holds every captured transaction above this. */
+  startLsn: pgLsn('start_lsn').notNull(),
+  /** Assigned after the slot was made: the epoch's first snapshots need an xmin above it. */
+  startXid: xid8('start_xid').notNull(),
+  /** End of the last captured transaction; moves in the transaction that stores it. */
+  headLsn: pgLsn('head_lsn').notNull(),
+  /** A cursor below it is outside retention, even when nothing is left to prune. */
+  floorLsn: pgLsn('floor_lsn').notNull(),
+  /** The definition in force at `start_lsn`. */
+  definitionVersion: bigint('definition_version', { mode: 'number' }).notNull(),
+  startedAt: timestamptz('started_at').notNull().defaultNow(),
+  endedAt: timestamptz('ended_at'),
+  endReason: text('end_reason'),
+})
+
+/** Each definition that ever was in force; an insert here travels in the log and changes it at that commit. */
+export const syncDefinition = tidemark.table('sync_definition', {
+  version: bigint('version', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+  hash: text('hash').notNull(),
+  definition: jsonb('definition').notNull(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
+})
+
+/** Every captured change, whole transactions in commit order; permanent unless retention is set. */
+export const changeHistory = tidemark.table(
+  'change_history',
+  {
+    epoch: text('epoch').notNull(),
+    /** End-of-commit position of the transaction. */
+    lsn: pgLsn('lsn').notNull(),
+    /** Counts the changes inside the transaction from 0. */
+    seq: integer('seq').notNull(),
+    /** As the log carries it: 32 bits. */
+    xid: bigint('xid', { mode: 'number' }).notNull(),
+    /** The same transaction in 64 bits, comparable with snapshots. */
+    transactionId: xid8('transaction_id').notNull(),
+    tableName: text('table_name').notNull(),
+    /** insert, update, delete, truncate or definition. */
+    operation: text('operation').notNull(),
+    /** Primary key of the row; null of a truncate. */
+    rowKey: jsonb('row_key'),
+    /** insert: the visible row. update: what changed. definition: the version and hash now in force. */
+    data: jsonb('data'),
+    /** update: the old values of what changed. delete: the visible row. Never sent. */
+    oldData: jsonb('old_data'),
+    /** Who is told; null where the operation tells everyone. */
+    audience: text('audience'),
+    schemaVersion: bigint('schema_version', { mode: 'number' }).notNull(),
+    committedAt: timestamptz('committed_at').notNull(),
+    clientId: text('client_id'),
+    mutationId: text('mutation_id'),
+    metadata: jsonb('metadata'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.epoch, table.lsn, table.seq] }),
+    index('change_history_audience').on(table.epoch, table.audience, table.lsn, table.seq),
+    index('change_history_row').on(table.tableName, sql`md5(${table.rowKey}::text)`),
+    index('change_history_transaction').on(table.epoch, table.transactionId).where(sql`seq = 0`),
+    index('change_history_mutation').on(table.clientId, table.mutationId).where(sql`mutation_id is not null`),
+  ],
+)
+
+/** One replica; bound for good to the first user who showed its id. */
+export const client = tidemark.table('client', {
+  id: text('id').primaryKey(),
+  userId: text('user_id').notNull(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
+})
+
+/** The app's SQL migrations that have run, by file name, with the hash of what ran. */
+export const appMigration = tidemark.table('app_migration', {
+  name: text('name').primaryKey(),
+  hash: text('hash').notNull(),
+  appliedAt: timestamptz('applied_at').notNull().defaultNow(),
+})

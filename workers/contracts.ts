@@ -1,0 +1,125 @@
+import type { Change, DefinitionInForce, Lsn, Transaction } from '../protocol/index.ts'
+
+/**
+ * What the three Durable Objects ask of each other. Calls are RPC between objects of one deployment; nothing here is
+ * reachable from outside.
+ */
+
+/** The only ReplicationDO of a deployment. */
+export const REPLICATION_NAME = 'main'
+
+export interface SubscribeRequest {
+  /** Name of the SyncDO. */
+  readonly subscriber: string
+  /** The union of its sessions' audiences. */
+  readonly audiences: readonly string[]
+  /** Counts up with each change of the union; an older version than the one known is ignored. */
+  readonly version: number
+}
+
+export interface SubscribeAnswer {
+  readonly epoch: string
+  /** S: the last LSN routed without this subscription; history up to it is read from the database, deliveries follow. */
+  readonly routedTo: Lsn
+  readonly definition: DefinitionInForce
+  /** History at or below it is pruned. */
+  readonly floor: Lsn
+  /** Subscribe again before this many milliseconds have passed. */
+  readonly leaseMs: number
+}
+
+/**
+ * Everything this subscriber's audiences saw in `(from, to]`, or a notice that there is more to read.
+ *
+ * `from` is the subscriber's own last delivered head under this subscription version. With `transactions` null the
+ * SyncDO reads the gap up to `to` from history.
+ */
+export interface Delivery {
+  readonly epoch: string
+  readonly version: number
+  readonly from: Lsn
+  readonly to: Lsn
+  readonly transactions: readonly Transaction[] | null
+  /** Set when the definition in force changed at or before `to`. */
+  readonly definition: DefinitionInForce | null
+}
+
+/** The SyncDO's answer: how far its log reaches now. */
+export interface DeliveryReceipt {
+  readonly epoch: string
+  readonly head: Lsn
+}
+
+export interface FreshHead {
+  readonly epoch: string
+  /** Every commit that returned before the call began is at or below it, captured and stored. */
+  readonly lsn: Lsn
+}
+
+/** A change with its place, as history keeps it. */
+export interface StoredChange {
+  readonly seq: number
+  readonly change: Change
+}
+
+export interface ReplicationRpc {
+  subscribe(request: SubscribeRequest): Promise<SubscribeAnswer>
+  unsubscribe(subscriber: string): Promise<void>
+  /** Capture now rather than at the next alarm. */
+  kick(): Promise<void>
+  /** Captures everything committed so far, then tells `subscriber` the head. Throws `unavailable`. */
+  freshHead(subscriber: string | null): Promise<FreshHead>
+  /** Arms the alarm if nothing has; the cron watchdog calls it. */
+  ensureAlarm(): Promise<void>
+  /** What health and `tidemark doctor` show; plain JSON. */
+  health(): Promise<ReplicationHealth>
+}
+
+export interface SyncRpc {
+  deliver(delivery: Delivery): Promise<DeliveryReceipt>
+  health(): Promise<SyncHealth>
+}
+
+/** One named check with its figures; every health answer is a list of them. */
+export interface HealthCheck {
+  readonly name: string
+  readonly status: 'ok' | 'warn' | 'fail'
+  readonly value: number | string | null
+  readonly threshold: number | null
+  readonly unit: string | null
+  /** What it means and what to do; empty when ok. */
+  readonly message: string
+}
+
+export interface ReplicationHealth {
+  readonly status: 'ok' | 'warn' | 'fail'
+  readonly epoch: string | null
+  readonly head: Lsn | null
+  readonly decoder: string | null
+  /** Why that decoder: `auto` says what it found. */
+  readonly decoderReason: string | null
+  readonly lastCycleAt: string | null
+  readonly checks: readonly HealthCheck[]
+}
+
+export interface SyncHealth {
+  readonly status: 'ok' | 'warn' | 'fail'
+  readonly epoch: string | null
+  readonly head: Lsn | null
+  readonly sockets: number
+  readonly audiences: number
+  readonly logBytes: number
+  readonly checks: readonly HealthCheck[]
+}
+
+/** What the Worker tells a SyncDO of an authenticated request, in the header `x-tidemark-session`. */
+export interface Session {
+  readonly userId: string
+  readonly claims: Readonly<Record<string, unknown>>
+  readonly audiences: readonly string[]
+  readonly expiresAtMs: number | null
+  /** The SyncDO's own name; a Durable Object is not told it. */
+  readonly syncName: string
+}
+
+export const SESSION_HEADER = 'x-tidemark-session'
