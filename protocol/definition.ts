@@ -13,8 +13,6 @@ const columnSchema = z.object({
   notNull: z.boolean(),
   /** Expression of a stored generated column, which never travels; else null. */
   generated: z.string().nullable(),
-  /** Default expression a replica can evaluate itself; else null. */
-  default: z.string().nullable(),
 })
 
 const audienceRuleSchema = z.union([
@@ -30,15 +28,13 @@ const tableDefinitionSchema = z.object({
   columns: z.array(columnSchema),
   primaryKey: z.array(z.string()).min(1),
   audience: audienceRuleSchema,
-  write: z.enum(['all', 'actions', 'none']),
-  conflict: z.enum(['reject', 'last-write-wins', 'resolver']),
   /** Lower loads first. */
   priority: z.number().int(),
-  /** Unique constraints besides the key, as column lists. */
-  uniques: z.array(z.object({ name: z.string(), columns: z.array(z.string()) })),
-  /** Complete `CREATE INDEX` statements of the secondary indexes over visible columns only. */
+  /** Unique constraints besides the key; those that a foreign key refers to cannot be deferrable. */
+  uniques: z.array(z.object({ name: z.string(), columns: z.array(z.string()), deferrable: z.boolean() })),
+  /** Complete, never unique `CREATE INDEX` statements of the secondary indexes over visible columns only. */
   indexes: z.array(z.object({ name: z.string(), statement: z.string() })),
-  /** Only those whose parent is always visible when the child is. */
+  /** Complete `ALTER TABLE … NOT VALID` statements, only of keys whose parent is always visible when the child is. */
   foreignKeys: z.array(z.object({ name: z.string(), statement: z.string() })),
 })
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ERROR_RULES, type ErrorKind } from './errors.ts'
-import { lsnSchema } from './manifest.ts'
+import { lsnSchema } from './lsn-schema.ts'
 
 /** What a SyncDO sends. Text frames of JSON; the bare text `pong` answers `ping`. */
 const rowSchema = z.record(z.string(), z.string().nullable())

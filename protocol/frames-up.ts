@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { lsnSchema } from './manifest.ts'
+import { lsnSchema } from './lsn-schema.ts'
 
 /** What a client sends. Text frames of JSON; the bare text `ping` is answered by the runtime. */
 const helloSchema = z.strictObject({

@@ -1,8 +1,6 @@
 import { z } from 'zod'
 import { definitionSchema } from './definition.ts'
-import { isLsn, type Lsn } from './lsn.ts'
-
-export const lsnSchema = z.custom<Lsn>(isLsn, 'expected an LSN of 16 hex digits')
+import { lsnSchema } from './lsn-schema.ts'
 
 const chunkSchema = z.object({
   /** SHA-256 of the gzipped bytes, hex: the chunk's address and its checksum. */

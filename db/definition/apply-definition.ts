@@ -1,0 +1,89 @@
+import { type DefinitionInForce, quoteIdentifier, quoteTable, TidemarkError, type TableDefinition } from '../../protocol/index.ts'
+import type { Sync } from '../define-sync.ts'
+import type { Query } from '../query.ts'
+import { type CatalogueTable, readCatalogue } from './catalogue.ts'
+import { declaredTable } from './declared-table.ts'
+import { definitionHash } from './definition-hash.ts'
+import { readDefinitionInForce } from './definition-in-force.ts'
+import { resolveDefinition } from './resolve-definition.ts'
+
+export interface AppliedDefinition extends DefinitionInForce {
+  /** Whether this call put a new version in force. */
+  readonly changed: boolean
+  /** What was altered to make the tables capturable, one sentence each. */
+  readonly notes: readonly string[]
+}
+
+/**
+ * Puts a sync definition in force: row identity, rights of the client role, publication and the stored definition.
+ *
+ * Run it in the transaction of the migration that changed the schema, as the owner of the tables; all of it commits or
+ * none. Throws `misconfigured` with every fault found, each with its remedy.
+ */
+export async function applyDefinition(query: Query, sync: Sync): Promise<AppliedDefinition> {
+  await query('SET LOCAL search_path = pg_catalog')
+  await query('LOCK TABLE tidemark.sync_definition IN SHARE ROW EXCLUSIVE MODE')
+  const catalogue = await readCatalogue(query, Object.values(sync.tables).map(declaredTable))
+  const { definition, faults } = resolveDefinition(sync, catalogue)
+  if (faults.length > 0) throw new TidemarkError('misconfigured', faults.join('\n'))
+  const before = await readDefinitionInForce(query)
+  const notes = await setFullIdentity(query, catalogue)
+  await grantColumns(query, definition.tables, before?.definition.tables ?? [])
+  await publish(query, definition.tables)
+  const hash = await definitionHash(definition)
+  if (before?.hash === hash) return { ...before, changed: false, notes }
+  const [row] = await query(
+    'INSERT INTO tidemark.sync_definition (hash, definition) VALUES ($1, $2::jsonb) RETURNING version::text',
+    [hash, JSON.stringify(definition)],
+  )
+  return { version: Number(row?.version), hash, definition, changed: true, notes }
+}
+
+/** Without the whole old row neither a move between audiences nor an unchanged TOASTed value could be told. */
+async function setFullIdentity(query: Query, catalogue: readonly CatalogueTable[]): Promise<string[]> {
+  const notes: string[] = []
+  for (const table of catalogue.filter((candidate) => !candidate.identityFull)) {
+    const leaves = await query(
+      `SELECT n.nspname::text AS schema, l.relname::text AS name
+       FROM pg_partition_tree(format('%I.%I', $1::text, $2::text)::regclass) t
+       JOIN pg_class l ON l.oid = t.relid JOIN pg_namespace n ON n.oid = l.relnamespace`,
+      [table.schema, table.name],
+    )
+    const targets = leaves.length > 0 ? leaves : [table]
+    for (const { schema, name } of targets) {
+      await query(`ALTER TABLE ${quoteTable({ schema: schema ?? '', name: name ?? '' })} REPLICA IDENTITY FULL`)
+    }
+    notes.push(`Set REPLICA IDENTITY FULL on ${quoteTable(table)}.`)
+  }
+  return notes
+}
+
+async function grantColumns(query: Query, tables: readonly TableDefinition[], before: readonly TableDefinition[]): Promise<void> {
+  const gone = before.filter((old) => !tables.some((table) => table.id === old.id))
+  for (const table of gone) {
+    const [still] = await query('SELECT to_regclass($1)::text AS found', [quoteTable(table)])
+    if (still?.found) await query(`REVOKE SELECT ON ${quoteTable(table)} FROM tidemark_client`)
+  }
+  for (const schema of new Set(tables.map((table) => table.schema))) {
+    await query(`GRANT USAGE ON SCHEMA ${quoteIdentifier(schema)} TO tidemark_client`)
+  }
+  for (const table of tables) {
+    const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(', ')
+    await query(`REVOKE SELECT ON ${quoteTable(table)} FROM tidemark_client`)
+    await query(`GRANT SELECT (${columns}) ON ${quoteTable(table)} TO tidemark_client`)
+  }
+}
+
+/** In the definition's own transaction, so that the log's tables and the definition change at one commit. */
+async function publish(query: Query, tables: readonly TableDefinition[]): Promise<void> {
+  const wanted = ['"tidemark"."sync_definition"', ...tables.map(quoteTable)]
+  const [current] = await query(
+    `SELECT coalesce(json_agg(format('"%s"."%s"', replace(n.nspname, '"', '""'), replace(c.relname, '"', '""'))), '[]')::text AS tables
+     FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid
+     JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE p.pubname = 'tidemark'`,
+  )
+  const published: string[] = JSON.parse(current?.tables ?? '[]')
+  if (published.length === wanted.length && wanted.every((name) => published.includes(name))) return
+  await query(`ALTER PUBLICATION tidemark SET TABLE ${wanted.join(', ')}`)
+}

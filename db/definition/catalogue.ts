@@ -1,0 +1,163 @@
+import { z } from 'zod'
+import type { Query } from '../query.ts'
+
+const columnSchema = z.object({
+  name: z.string(),
+  type: z.string(),
+  notNull: z.boolean(),
+  generated: z.string().nullable(),
+  /** Columns the generation expression reads. */
+  generatedFrom: z.array(z.string()),
+  /** The expression calls a function that is not built in. */
+  generatedByOwnFunction: z.boolean(),
+  /** Of the type, or of the element type of an array. */
+  typeSchema: z.string(),
+  typeName: z.string(),
+  /** pg_type.typtype: b, c, d, e, p, r, m. */
+  typeKind: z.string(),
+  enumLabels: z.array(z.string()),
+  /** Base type of a domain as `format_type` prints it; else null. */
+  domainBase: z.string().nullable(),
+  domainBaseSchema: z.string().nullable(),
+})
+
+const tableSchema = z.object({
+  schema: z.string(),
+  name: z.string(),
+  /** pg_class.relkind: r, p, v, m, f. */
+  kind: z.string(),
+  isPartition: z.boolean(),
+  persistent: z.boolean(),
+  /** Of the table, or of all leaf partitions where it is partitioned. */
+  identityFull: z.boolean(),
+  columns: z.array(columnSchema),
+  primaryKey: z.array(z.string()),
+  primaryKeyDeferrable: z.boolean(),
+  uniques: z.array(z.object({ name: z.string(), columns: z.array(z.string()) })),
+  indexes: z.array(
+    z.object({ name: z.string(), statement: z.string(), columns: z.array(z.string()), builtIn: z.boolean() }),
+  ),
+  foreignKeys: z.array(
+    z.object({
+      name: z.string(),
+      definition: z.string(),
+      columns: z.array(z.string()),
+      parentSchema: z.string(),
+      parentName: z.string(),
+      parentColumns: z.array(z.string()),
+    }),
+  ),
+})
+
+export type CatalogueColumn = z.infer<typeof columnSchema>
+export type CatalogueTable = z.infer<typeof tableSchema>
+
+/** Column names of an attribute number array, in its order; the array is an expression over the row `%`. */
+const namesOf = (numbers: string, relation: string) => `
+  coalesce((
+    SELECT json_agg(a.attname::text ORDER BY n.position)
+    FROM unnest(${numbers}) WITH ORDINALITY AS n(number, position)
+    JOIN pg_attribute a ON a.attrelid = ${relation} AND a.attnum = n.number
+  ), '[]')`
+
+const COLUMNS = `
+  SELECT json_agg(json_build_object(
+    'name', a.attname::text,
+    'type', format_type(a.atttypid, a.atttypmod),
+    'notNull', a.attnotnull,
+    'generated', CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END,
+    'generatedFrom', CASE WHEN a.attgenerated <> '' THEN coalesce((
+      SELECT json_agg(DISTINCT used.attname::text)
+      FROM pg_depend p JOIN pg_attribute used ON used.attrelid = p.refobjid AND used.attnum = p.refobjsubid
+      WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = a.attrelid AND p.refobjsubid NOT IN (0, a.attnum)
+        AND ((p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid)
+          OR (p.classid = 'pg_class'::regclass AND p.objid = a.attrelid AND p.objsubid = a.attnum))
+    ), '[]') ELSE '[]'::json END,
+    'generatedByOwnFunction', a.attgenerated <> '' AND EXISTS (
+      SELECT FROM pg_depend p
+      WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_proc'::regclass),
+    'typeSchema', tn.nspname::text,
+    'typeName', t.typname::text,
+    'typeKind', t.typtype::text,
+    'enumLabels', coalesce((SELECT json_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid), '[]'),
+    'domainBase', CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
+    'domainBaseSchema', CASE WHEN t.typtype = 'd' THEN (
+      SELECT bn.nspname::text FROM pg_type b JOIN pg_namespace bn ON bn.oid = b.typnamespace WHERE b.oid = t.typbasetype) END
+  ) ORDER BY a.attnum)
+  FROM pg_attribute a
+  JOIN pg_type declared ON declared.oid = a.atttypid
+  JOIN pg_type t ON t.oid = CASE WHEN declared.typcategory = 'A' AND declared.typelem <> 0 THEN declared.typelem ELSE declared.oid END
+  JOIN pg_namespace tn ON tn.oid = t.typnamespace
+  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`
+
+const INDEXES = `
+  SELECT json_agg(json_build_object(
+    'name', ic.relname::text,
+    'statement', pg_get_indexdef(i.indexrelid),
+    'columns', coalesce((
+      SELECT json_agg(DISTINCT used.attname::text)
+      FROM pg_depend p JOIN pg_attribute used ON used.attrelid = p.refobjid AND used.attnum = p.refobjsubid
+      WHERE p.classid = 'pg_class'::regclass AND p.objid = i.indexrelid
+        AND p.refclassid = 'pg_class'::regclass AND p.refobjid = c.oid AND p.refobjsubid > 0
+    ), '[]'),
+    'builtIn', NOT EXISTS (
+      SELECT FROM pg_depend p
+      WHERE p.classid = 'pg_class'::regclass AND p.objid = i.indexrelid
+        AND p.refclassid IN ('pg_proc'::regclass, 'pg_opclass'::regclass, 'pg_collation'::regclass))
+  ) ORDER BY ic.relname)
+  FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
+  WHERE i.indrelid = c.oid AND i.indisvalid AND NOT i.indisprimary
+    AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.conrelid = c.oid AND k.contype IN ('u', 'x'))`
+
+const FOREIGN_KEYS = `
+  SELECT json_agg(json_build_object(
+    'name', k.conname::text,
+    'definition', pg_get_constraintdef(k.oid),
+    'columns', ${namesOf('k.conkey', 'k.conrelid')},
+    'parentSchema', pn.nspname::text,
+    'parentName', p.relname::text,
+    'parentColumns', ${namesOf('k.confkey', 'k.confrelid')}
+  ) ORDER BY k.conname)
+  FROM pg_constraint k JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
+  WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.conparentid = 0`
+
+const IDENTITY_FULL = `
+  CASE WHEN c.relkind = 'p' THEN NOT EXISTS (
+    SELECT FROM pg_partition_tree(c.oid) leaf JOIN pg_class l ON l.oid = leaf.relid
+    WHERE leaf.isleaf AND l.relreplident <> 'f')
+  ELSE c.relreplident = 'f' END`
+
+const TABLE = `
+  SELECT json_build_object(
+    'schema', n.nspname::text,
+    'name', c.relname::text,
+    'kind', c.relkind::text,
+    'isPartition', c.relispartition,
+    'persistent', c.relpersistence = 'p',
+    'identityFull', ${IDENTITY_FULL},
+    'columns', coalesce((${COLUMNS}), '[]'),
+    'primaryKey', coalesce((SELECT ${namesOf('k.conkey', 'c.oid')} FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p'), '[]'),
+    'primaryKeyDeferrable', EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p' AND k.condeferrable),
+    'uniques', coalesce((
+      SELECT json_agg(json_build_object('name', k.conname::text, 'columns', ${namesOf('k.conkey', 'c.oid')}) ORDER BY k.conname)
+      FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'u'), '[]'),
+    'indexes', coalesce((${INDEXES}), '[]'),
+    'foreignKeys', coalesce((${FOREIGN_KEYS}), '[]')
+  )::text AS found
+  FROM json_to_recordset($1::json) AS wanted(schema text, name text)
+  JOIN pg_namespace n ON n.nspname = wanted.schema
+  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`
+
+/**
+ * What the database says of these tables; one that does not exist is absent from the answer.
+ *
+ * Must run under `PINNED_SETTINGS`, whose search path makes Postgres print qualified names.
+ */
+export async function readCatalogue(
+  query: Query,
+  tables: readonly { schema: string; name: string }[],
+): Promise<CatalogueTable[]> {
+  const rows = await query(TABLE, [JSON.stringify(tables.map(({ schema, name }) => ({ schema, name })))])
+  return rows.map((row) => tableSchema.parse(JSON.parse(row.found ?? 'null')))
+}

@@ -1,0 +1,119 @@
+import {
+  type Definition,
+  quoteIdentifier,
+  quoteLiteral,
+  quoteTable,
+  type TableDefinition,
+  tableId,
+} from '../../protocol/index.ts'
+import type { Sync } from '../define-sync.ts'
+import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
+import { type DeclaredTable, declaredTable } from './declared-table.ts'
+import { tableFaults } from './table-faults.ts'
+
+export interface Resolution {
+  readonly definition: Definition
+  /** One sentence each, with its remedy; the definition can only come in force when there are none. */
+  readonly faults: readonly string[]
+}
+
+type Pair = { declared: DeclaredTable; table: CatalogueTable }
+
+const sameName = (a: { schema: string; name: string }, b: { schema: string; name: string }) =>
+  a.schema === b.schema && a.name === b.name
+
+/** Completes what the app declares with what the catalogue says, and lists all that keeps it from being synced. */
+export function resolveDefinition(sync: Sync, catalogue: readonly CatalogueTable[]): Resolution {
+  const declared = Object.values(sync.tables).map(declaredTable)
+  const faults: string[] = []
+  const pairs: Pair[] = []
+  for (const [index, entry] of declared.entries()) {
+    const table = catalogue.find((candidate) => sameName(candidate, entry))
+    const found = tableFaults(entry, table)
+    if (declared.findIndex((other) => sameName(other, entry)) !== index) found.push('is declared twice: keep one entry')
+    faults.push(...found.map((fault) => `Table ${tableId(entry)} ${fault}.`))
+    if (table && found.length === 0) pairs.push({ declared: entry, table })
+  }
+  if (declared.length === 0) faults.push('The sync definition names no table: add at least one to defineSync({ tables }).')
+  const tables = pairs.map((pair) => resolveTable(pair, pairs))
+  tables.sort((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1))
+  return { definition: { types: resolveTypes(pairs), tables }, faults }
+}
+
+function resolveTable({ declared, table }: Pair, pairs: readonly Pair[]): TableDefinition {
+  const travels = (names: readonly string[]) => names.every((name) => declared.columns.includes(name))
+  return {
+    id: tableId(table),
+    schema: table.schema,
+    name: table.name,
+    columns: table.columns
+      .filter((column) => declared.columns.includes(column.name))
+      .map(({ name, type, notNull, generated }) => ({ name, type, notNull, generated })),
+    primaryKey: table.primaryKey,
+    audience: declared.audience,
+    priority: declared.priority,
+    uniques: table.uniques
+      .filter((unique) => travels(unique.columns))
+      .map((unique) => ({ ...unique, deferrable: !isReferenced(table, unique.columns, pairs) })),
+    indexes: table.indexes
+      .filter((index) => index.builtIn && travels(index.columns))
+      .map(({ name, statement }) => ({ name, statement: plainIndex(statement) })),
+    foreignKeys: table.foreignKeys
+      .filter((key) => travels(key.columns) && parentAlwaysVisible(declared, key, pairs))
+      .map(({ name, definition }) => ({
+        name,
+        statement: `ALTER TABLE ${quoteTable(table)} ADD CONSTRAINT ${quoteIdentifier(name)} ${definition.replace(/ NOT VALID$/, '')} NOT VALID`,
+      })),
+  }
+}
+
+/** A replica sees a part of the rows and applies them in any order, so only the server enforces uniqueness by index. */
+function plainIndex(statement: string): string {
+  return statement.replace(/^CREATE UNIQUE INDEX/, 'CREATE INDEX').replace(/ ON ONLY /, ' ON ').replace(/ NULLS NOT DISTINCT/, '')
+}
+
+function isReferenced(table: CatalogueTable, columns: readonly string[], pairs: readonly Pair[]): boolean {
+  return pairs.some((pair) =>
+    pair.table.foreignKeys.some(
+      (key) =>
+        sameName({ schema: key.parentSchema, name: key.parentName }, table) &&
+        [...key.parentColumns].sort().join() === [...columns].sort().join() &&
+        parentAlwaysVisible(pair.declared, key, pairs),
+    ),
+  )
+}
+
+function parentAlwaysVisible(
+  child: DeclaredTable,
+  key: CatalogueTable['foreignKeys'][number],
+  pairs: readonly Pair[],
+): boolean {
+  const parent = pairs.find((pair) => sameName(pair.table, { schema: key.parentSchema, name: key.parentName }))
+  if (!parent || !key.parentColumns.every((name) => parent.declared.columns.includes(name))) return false
+  const rule = parent.declared.audience
+  if ('constant' in rule) return true
+  const own = child.audience
+  if ('constant' in own || own.prefix !== rule.prefix) return false
+  return key.columns.some((name, index) => name === own.column && key.parentColumns[index] === rule.column)
+}
+
+function resolveTypes(pairs: readonly Pair[]): Definition['types'] {
+  const columns = pairs.flatMap(({ declared, table }) =>
+    table.columns.filter((column) => declared.columns.includes(column.name)),
+  )
+  const types = new Map<string, Definition['types'][number]>()
+  for (const column of columns) {
+    const statement = typeStatement(column)
+    if (statement === null) continue
+    const name = { schema: column.typeSchema, name: column.typeName }
+    types.set(tableId(name), { ...name, statement })
+  }
+  return [...types.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, type]) => type)
+}
+
+function typeStatement(column: CatalogueColumn): string | null {
+  const name = quoteTable({ schema: column.typeSchema, name: column.typeName })
+  if (column.typeKind === 'e') return `CREATE TYPE ${name} AS ENUM (${column.enumLabels.map(quoteLiteral).join(', ')})`
+  if (column.typeKind === 'd') return `CREATE DOMAIN ${name} AS ${column.domainBase}`
+  return null
+}

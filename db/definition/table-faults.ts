@@ -1,0 +1,76 @@
+import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
+import type { DeclaredTable } from './declared-table.ts'
+
+const PREFIX = /^[a-z][a-z0-9_-]*$/
+
+/** Built-in types that a replica cannot hold or that print differently from server to server. */
+const REFUSED_TYPES = new Set(['xml', 'regclass', 'regproc', 'regprocedure', 'regoper', 'regoperator', 'regtype', 'regrole', 'regnamespace', 'regconfig', 'regdictionary', 'regcollation', 'aclitem', 'refcursor', 'txid_snapshot', 'pg_snapshot'])
+
+function typeFault(column: CatalogueColumn): string | null {
+  const hide = `hide column ${column.name} or change its type`
+  const builtIn = column.typeSchema === 'pg_catalog'
+  if (column.typeKind === 'e') return null
+  if (column.typeKind === 'd') {
+    return column.domainBaseSchema === 'pg_catalog' ? null : `a domain over ${column.domainBase} cannot travel: ${hide}`
+  }
+  if (!builtIn || column.typeKind === 'c' || column.typeKind === 'p' || REFUSED_TYPES.has(column.typeName)) {
+    return `type ${column.type} cannot live in a replica: ${hide}`
+  }
+  return null
+}
+
+function columnFaults(declared: DeclaredTable, column: CatalogueColumn): string[] {
+  const faults: string[] = []
+  const fault = typeFault(column)
+  if (fault) faults.push(fault)
+  if (column.generated === null) return faults
+  const unseen = column.generatedFrom.filter((name) => !declared.columns.includes(name))
+  if (unseen.length > 0) {
+    faults.push(`generated column ${column.name} is computed from ${unseen.join(', ')}, which does not travel: hide it too`)
+  }
+  if (column.generatedByOwnFunction) {
+    faults.push(`generated column ${column.name} calls a function that replicas do not have: hide it`)
+  }
+  return faults
+}
+
+function audienceFaults(declared: DeclaredTable, table: CatalogueTable): string[] {
+  if ('constant' in declared.audience) return []
+  const { column: name, prefix } = declared.audience
+  const faults: string[] = []
+  if (!PREFIX.test(prefix)) {
+    faults.push(`audience prefix ${JSON.stringify(prefix)} must be lower-case letters, digits, "-" or "_", and start with a letter`)
+  }
+  if (declared.hidden.includes(name)) faults.push(`audience column ${name} cannot be hidden: every replica knows its audience`)
+  const column = table.columns.find((candidate) => candidate.name === name)
+  if (column && column.generated !== null) {
+    faults.push(`audience column ${name} is generated and does not travel: make it a plain column, filled by a trigger if need be`)
+  }
+  return faults
+}
+
+/** Everything that keeps a declared table from being synced, each as one sentence with its remedy; empty when it can be. */
+export function tableFaults(declared: DeclaredTable, table: CatalogueTable | undefined): string[] {
+  if (!table) return ['does not exist: run the migration that creates it, or take it out of the sync definition']
+  if (table.kind !== 'r' && table.kind !== 'p') return ['is not a table: only tables can be synced']
+  if (table.isPartition) return ['is a partition: sync its root instead']
+  if (!table.persistent) return ['is unlogged or temporary and never reaches the log: ALTER TABLE … SET LOGGED']
+  const faults: string[] = []
+  const known = new Set(table.columns.map((column) => column.name))
+  for (const name of [...declared.columns, ...declared.hidden]) {
+    if (!known.has(name)) faults.push(`has no column ${name}: correct the definition or run the migration that adds it`)
+  }
+  if (table.primaryKey.length === 0) {
+    faults.push('has no primary key, so its rows cannot be told apart: ALTER TABLE … ADD PRIMARY KEY, or take it out of the sync definition')
+  }
+  if (table.primaryKeyDeferrable) faults.push('has a deferrable primary key: make it NOT DEFERRABLE')
+  for (const name of table.primaryKey) {
+    if (!declared.columns.includes(name)) faults.push(`primary key column ${name} must travel: declare it and do not hide it`)
+    if (table.columns.find((column) => column.name === name)?.generated) faults.push(`primary key column ${name} is generated and does not travel`)
+  }
+  faults.push(...audienceFaults(declared, table))
+  for (const column of table.columns) {
+    if (declared.columns.includes(column.name)) faults.push(...columnFaults(declared, column))
+  }
+  return faults
+}
