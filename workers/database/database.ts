@@ -1,0 +1,195 @@
+import { Client } from '@neondatabase/serverless'
+import type { Query } from '../../db/query.ts'
+import { PINNED_SETTINGS, TidemarkError } from '../../protocol/index.ts'
+import type { DatabaseEnv } from '../env.ts'
+import { readPages } from './cursor.ts'
+import { toDatabaseError } from './database-error.ts'
+
+export type Parameter = string | number | boolean | null
+/** Rows as arrays in the order of the select list, every value Postgres text or null. */
+export type TextRows = (string | null)[][]
+export type QueryRows = (text: string, params?: readonly Parameter[]) => Promise<TextRows>
+
+export interface OpenOptions {
+  /** Shown in `pg_stat_activity`. */
+  readonly applicationName?: string
+  readonly connectTimeoutMs?: number
+  /** 0 lifts it. */
+  readonly statementTimeoutMs?: number
+  readonly lockTimeoutMs?: number
+  readonly idleInTransactionTimeoutMs?: number
+}
+
+export interface TransactionOptions {
+  readonly isolation?: 'read committed' | 'repeatable read' | 'serializable'
+  readonly readOnly?: boolean
+}
+
+export interface PageOptions {
+  /** Most rows of a page. Default 5,000. */
+  readonly maxRows?: number
+  /** The page size follows the rows seen so that a page stays near this many characters. Default 4 Mi. */
+  readonly targetChars?: number
+}
+
+/** An open transaction; valid until the function it was given to returns. */
+export interface DatabaseTransaction {
+  readonly query: Query
+  readonly rows: QueryRows
+  /** Reads a query through a cursor, page by page; one page is fetched ahead while another is in use. */
+  pages(text: string, params?: readonly Parameter[], options?: PageOptions): AsyncIterable<TextRows>
+}
+
+/** One connection under `PINNED_SETTINGS`. Statements queue up; transactions must not overlap. */
+export interface Database {
+  readonly query: Query
+  readonly rows: QueryRows
+  /** Runs and commits; rolls back when `run` throws. `PINNED_SETTINGS` are set locally, whatever a pooler did. */
+  transaction<T>(run: (transaction: DatabaseTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>
+  /** False once the connection was cut or a statement ran out of time; open another. */
+  readonly usable: boolean
+  close(): Promise<void>
+}
+
+const RAW_TEXT = { getTypeParser: () => (value: string) => value }
+const SET_LOCAL = Object.entries(PINNED_SETTINGS)
+  .map(([name, value]) => `SET LOCAL ${name} = '${value}';`)
+  .join(' ')
+/** Beyond the server's own limit the connection is taken for dead. */
+const CLIENT_GRACE_MS = 5_000
+const CLOSE_WAIT_MS = 2_000
+
+/** Opens one connection. Throws `unavailable` or `misconfigured`. */
+export async function openDatabase(env: DatabaseEnv, options: OpenOptions = {}): Promise<Database> {
+  const statementTimeoutMs = options.statementTimeoutMs ?? 60_000
+  const client = new Client({
+    connectionString: env.DATABASE_URL,
+    types: RAW_TEXT,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 15_000,
+    ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs + CLIENT_GRACE_MS } : {}),
+  })
+  if (env.DATABASE_PROXY !== undefined) useProxy(client, env.DATABASE_PROXY)
+  const connection = new Connection(client)
+  try {
+    await client.connect()
+    const settings = {
+      ...PINNED_SETTINGS,
+      statement_timeout: String(statementTimeoutMs),
+      lock_timeout: String(options.lockTimeoutMs ?? 10_000),
+      idle_in_transaction_session_timeout: String(options.idleInTransactionTimeoutMs ?? 60_000),
+      application_name: options.applicationName ?? 'tidemark',
+    }
+    const names = Object.keys(settings)
+    const calls = names.map((_, index) => `set_config($${2 * index + 1}, $${2 * index + 2}, false)`).join(', ')
+    await connection.rows(`SELECT ${calls}`, Object.entries(settings).flat())
+  } catch (error) {
+    await connection.close()
+    throw toDatabaseError(error)
+  }
+  return connection
+}
+
+/** Opens, runs and closes, whatever happens. */
+export async function withDatabase<T>(
+  env: DatabaseEnv,
+  run: (database: Database) => Promise<T>,
+  options?: OpenOptions,
+): Promise<T> {
+  const database = await openDatabase(env, options)
+  try {
+    return await run(database)
+  } finally {
+    await database.close()
+  }
+}
+
+function useProxy(client: Client, proxy: string): void {
+  const config = client.neonConfig
+  // The proxy takes the address it shall dial from the query, and refuses all but the one it stands for.
+  config.wsProxy = (host, port) => `${proxy}/?address=${host}:${port}`
+  config.useSecureWebSocket = false
+  config.pipelineConnect = false
+  config.pipelineTLS = false
+  config.forceDisablePgSSL = true
+}
+
+class Connection implements Database {
+  usable = true
+  readonly #client: Client
+
+  constructor(client: Client) {
+    this.#client = client
+    // Without a listener a cut connection would be an uncaught error.
+    client.on('error', () => {
+      this.usable = false
+    })
+    client.on('end', () => {
+      this.usable = false
+    })
+  }
+
+  query: Query = async (text, params) => {
+    const result = await this.#run(() => this.#client.query<Record<string, string | null>>(text, [...(params ?? [])]))
+    return result.rows
+  }
+
+  rows: QueryRows = async (text, params) => {
+    const result = await this.#run(() =>
+      this.#client.query<(string | null)[]>({ text, values: [...(params ?? [])], rowMode: 'array' }),
+    )
+    return result.rows
+  }
+
+  async transaction<T>(
+    run: (transaction: DatabaseTransaction) => Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    const mode = `ISOLATION LEVEL ${options.isolation ?? 'read committed'} READ ${options.readOnly ? 'ONLY' : 'WRITE'}`
+    await this.#run(() => this.#client.query(`BEGIN ${mode}; ${SET_LOCAL}`))
+    try {
+      const result = await run({
+        query: this.query,
+        rows: this.rows,
+        pages: (text, params, pageOptions) => readPages(this.rows, text, params ?? [], pageOptions),
+      })
+      await this.#commit()
+      return result
+    } catch (error) {
+      if (this.usable) await this.#client.query('ROLLBACK').catch(() => this.#broke())
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    this.usable = false
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const patience = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_WAIT_MS)
+    })
+    await Promise.race([this.#client.end().catch(() => {}), patience])
+    clearTimeout(timer)
+  }
+
+  async #commit(): Promise<void> {
+    const result = await this.#run(() => this.#client.query('COMMIT'))
+    // A transaction that swallowed an error answers COMMIT with ROLLBACK.
+    if (result.command !== 'COMMIT') throw new TidemarkError('internal', 'The transaction had failed and was rolled back.')
+  }
+
+  async #run<T>(start: () => Promise<T>): Promise<T> {
+    if (!this.usable) throw new TidemarkError('unavailable', 'The connection to the database is closed; open another.')
+    try {
+      return await start()
+    } catch (error) {
+      const wrapped = toDatabaseError(error)
+      const cause: unknown = wrapped.cause
+      // No SQLSTATE means that the driver gave up: its state is unknown.
+      if (cause instanceof Error && 'sqlState' in cause && cause.sqlState === null) this.#broke()
+      throw wrapped
+    }
+  }
+
+  #broke(): void {
+    this.usable = false
+  }
+}
