@@ -1,0 +1,218 @@
+import { type DemoOrganization, demoOrganizations, demoUsers } from '../demo-users.ts'
+import type { IssueState } from '../schema.ts'
+import {
+  bugBodies,
+  closingComments,
+  middleComments,
+  openingComments,
+  organizationLabels,
+  reasons,
+  symptoms,
+  taskBodies,
+  tasks,
+} from './phrases.ts'
+import { type ProjectPlan, projectPlans } from './projects.ts'
+import { createRandom, type Random } from './random.ts'
+
+const DAY_MS = 86_400_000
+const HISTORY_DAYS = 270
+
+type Row = Record<string, string | number | null>
+
+/** Rows by table, in an order that satisfies the foreign keys. */
+export type SeedRows = Record<
+  'organization' | 'app_user' | 'membership' | 'project' | 'label' | 'issue' | 'issue_label' | 'comment',
+  Row[]
+>
+
+interface Member {
+  readonly id: string
+  readonly firstName: string
+}
+
+interface IssueDraft {
+  readonly id: string
+  readonly orgId: string
+  readonly thing: string
+  readonly createdMs: number
+  readonly closedMs: number | null
+  readonly members: readonly Member[]
+  readonly row: Row
+}
+
+const iso = (timeMs: number) => new Date(timeMs).toISOString()
+const capitalise = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
+const withoutArticle = (thing: string) => thing.replace(/^the /, '')
+
+function fill(template: string, words: Record<string, string>): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => words[name] ?? '')
+}
+
+/** Younger issues are mostly open, older ones mostly done. */
+function stateAt(random: Random, ageDays: number): IssueState {
+  const settled = Math.min(0.88, 0.1 + ageDays / 110)
+  if (random.chance(settled)) return random.chance(0.09) ? 'cancelled' : 'done'
+  return random.pick(['backlog', 'backlog', 'todo', 'todo', 'in_progress', 'in_review'] as const)
+}
+
+function draftIssue(random: Random, plan: ProjectPlan, members: readonly Member[], createdMs: number, nowMs: number) {
+  const isBug = random.chance(0.55)
+  const thing = random.pick(plan.things)
+  const { text: symptom, when: circumstances } = random.pick(symptoms)
+  const when = random.pick(circumstances)
+  const name = random.pick(members).firstName
+  const words = { thing, Thing: capitalise(thing), symptom, when, name, Name: name, n: String(2 + random.below(7)) }
+  const title = isBug
+    ? `${capitalise(withoutArticle(thing))} ${symptom} ${when}`.trim()
+    : fill(random.pick(tasks), words) + random.pick(reasons)
+  const body = fill(random.pick(isBug ? bugBodies : taskBodies), words)
+  const ageDays = (nowMs - createdMs) / DAY_MS
+  const state = stateAt(random, ageDays)
+  const isClosed = state === 'done' || state === 'cancelled'
+  const closedMs = isClosed ? createdMs + (nowMs - createdMs) * (0.05 + 0.9 * random.next() ** 2) : null
+  return { isBug, thing, title, body, state, closedMs }
+}
+
+/** All demo data, the same for the same `now`: only times follow it, so that the demo never looks abandoned. */
+export function generateSeed(now: Date, commentCount = 20_000): SeedRows {
+  const random = createRandom(20_261_118)
+  const nowMs = now.getTime()
+  const foundedAt = iso(nowMs - (HISTORY_DAYS + 30) * DAY_MS)
+  const rows: SeedRows = {
+    organization: demoOrganizations.map(({ id, name, slug }) => ({ id, name, slug, created_at: foundedAt })),
+    app_user: demoUsers.map(({ id, email, name }) => ({ id, email, name, created_at: foundedAt })),
+    membership: [],
+    project: [],
+    label: [],
+    issue: [],
+    issue_label: [],
+    comment: [],
+  }
+  const drafts: IssueDraft[] = []
+  for (const organization of demoOrganizations) seedOrganization(random, rows, drafts, organization, nowMs, foundedAt)
+  seedComments(random, rows, drafts, commentCount, nowMs)
+  rows.issue = drafts.map((draft) => draft.row)
+  return rows
+}
+
+function seedOrganization(
+  random: Random,
+  rows: SeedRows,
+  drafts: IssueDraft[],
+  organization: DemoOrganization,
+  nowMs: number,
+  foundedAt: string,
+): void {
+  const orgId = organization.id
+  const members: Member[] = []
+  for (const user of demoUsers) {
+    const role = user.memberships.find((membership) => membership.organization.id === orgId)?.role
+    if (!role) continue
+    const id = random.uuid()
+    members.push({ id, firstName: user.name.split(' ')[0] ?? user.name })
+    rows.membership.push({
+      id,
+      org_id: orgId,
+      user_id: user.id,
+      display_name: user.name,
+      email: user.email,
+      role,
+      invite_hash: random.uuid().replaceAll('-', ''),
+      joined_at: foundedAt,
+    })
+  }
+  const labels = organizationLabels.map(([name, color]) => ({ id: random.uuid(), org_id: orgId, name, color }))
+  rows.label.push(...labels)
+  const labelId = (name: string) => labels.find((label) => label.name === name)?.id ?? ''
+
+  for (const plan of projectPlans.filter((candidate) => candidate.organization === organization.slug)) {
+    const projectId = random.uuid()
+    rows.project.push({
+      id: projectId,
+      org_id: orgId,
+      key: plan.key,
+      name: plan.name,
+      description: plan.description,
+      lead_id: random.pick(members).id,
+      created_at: foundedAt,
+    })
+    const createdTimes = Array.from({ length: plan.issues }, () => nowMs - random.next() ** 1.15 * HISTORY_DAYS * DAY_MS)
+    createdTimes.sort((first, second) => first - second)
+    for (const [index, createdMs] of createdTimes.entries()) {
+      const text = draftIssue(random, plan, members, createdMs, nowMs)
+      const id = random.uuid()
+      const isStarted = text.state !== 'backlog' && text.state !== 'cancelled'
+      const hasDueDate = text.closedMs === null && random.chance(0.25)
+      drafts.push({
+        id,
+        orgId,
+        thing: text.thing,
+        createdMs,
+        closedMs: text.closedMs,
+        members,
+        row: {
+          id,
+          org_id: orgId,
+          project_id: projectId,
+          number: index + 1,
+          title: text.title,
+          body: text.body,
+          state: text.state,
+          priority: random.pick(['urgent', 'high', 'high', 'medium', 'medium', 'medium', 'low', 'low', 'none'] as const),
+          assignee_id: isStarted || random.chance(0.3) ? random.pick(members).id : null,
+          creator_id: random.pick(members).id,
+          due_on: hasDueDate ? iso(nowMs + (random.below(60) - 10) * DAY_MS).slice(0, 10) : null,
+          created_at: iso(createdMs),
+          updated_at: iso(text.closedMs ?? createdMs),
+          closed_at: text.closedMs === null ? null : iso(text.closedMs),
+        },
+      })
+      const chosen = new Set([labelId(text.isBug ? 'bug' : 'feature')])
+      if (random.chance(0.4)) chosen.add(random.pick(labels.slice(2)).id)
+      if (random.chance(0.1)) chosen.add(random.pick(labels.slice(2)).id)
+      for (const label of chosen) rows.issue_label.push({ org_id: orgId, issue_id: id, label_id: label })
+    }
+  }
+}
+
+/** A few issues are talked about a lot, most a little; a comment comes after its issue, and sets when that changed last. */
+function seedComments(random: Random, rows: SeedRows, drafts: readonly IssueDraft[], count: number, nowMs: number): void {
+  const popularity = drafts.map((draft) => ({ draft, weight: 0.15 + random.next() ** 3 }))
+  const total = popularity.reduce((sum, entry) => sum + entry.weight, 0)
+  let carried = 0
+  for (const { draft, weight } of popularity) {
+    carried += (weight / total) * count
+    const untilMs = draft.closedMs ?? nowMs
+    const times: number[] = []
+    for (; carried >= 0.5 && rows.comment.length + times.length < count; carried -= 1) times.push(random.next())
+    const said = new Set<string>()
+    for (const progress of times.sort((first, second) => first - second)) {
+      const createdMs = draft.createdMs + (untilMs - draft.createdMs) * progress
+      const words = { thing: draft.thing, name: random.pick(draft.members).firstName, n: String(2 + random.below(7)) }
+      const template = pickUnsaid(random, phrasesAt(draft.closedMs === null ? progress * 0.7 : progress), said)
+      rows.comment.push({
+        id: random.uuid(),
+        org_id: draft.orgId,
+        issue_id: draft.id,
+        author_id: random.pick(draft.members).id,
+        body: fill(template, words),
+        created_at: iso(createdMs),
+        edited_at: random.chance(0.05) ? iso(createdMs + (untilMs - createdMs) * 0.1 * random.next()) : null,
+      })
+      const updatedAt = iso(createdMs)
+      if (String(draft.row.updated_at) < updatedAt) draft.row.updated_at = updatedAt
+    }
+  }
+}
+
+function phrasesAt(progress: number): readonly string[] {
+  if (progress < 0.3) return openingComments
+  return progress < 0.75 ? middleComments : closingComments
+}
+
+function pickUnsaid(random: Random, phrases: readonly string[], said: Set<string>): string {
+  const fresh = phrases.filter((phrase) => !said.has(phrase))
+  const phrase = random.pick(fresh.length > 0 ? fresh : phrases)
+  said.add(phrase)
+  return phrase
+}

@@ -1,0 +1,19 @@
+import { defineSync, table } from 'tidemark/db'
+import { comment, issue, issueLabel, label, membership, organization, project } from './schema.ts'
+
+/** Everyone holds the rows of the organisations he belongs to; what a list needs loads before the long tail of comments. */
+export const sync = defineSync({
+  tables: {
+    organization: table(organization, { audience: { column: organization.id, prefix: 'org' }, priority: 1 }),
+    membership: table(membership, {
+      audience: { column: membership.orgId, prefix: 'org' },
+      hidden: ['invite_hash'],
+      priority: 1,
+    }),
+    project: table(project, { audience: { column: project.orgId, prefix: 'org' }, priority: 1 }),
+    label: table(label, { audience: { column: label.orgId, prefix: 'org' }, priority: 1 }),
+    issue: table(issue, { audience: { column: issue.orgId, prefix: 'org' }, priority: 2 }),
+    issueLabel: table(issueLabel, { audience: { column: issueLabel.orgId, prefix: 'org' }, priority: 2 }),
+    comment: table(comment, { audience: { column: comment.orgId, prefix: 'org' }, priority: 3 }),
+  },
+})
