@@ -80,6 +80,16 @@ export interface SyncRpc {
   health(): Promise<SyncHealth>
 }
 
+export interface SnapshotRpc {
+  /**
+   * JSON text of the audience's manifest, built now if there is none that holds. The caller has checked the right to it.
+   * Throws `unavailable`, `schema-drift`, `limit-exceeded`.
+   */
+  manifest(audience: string): Promise<{ manifest: string }>
+  /** Gzipped bytes of a chunk, checked against its id; null where it is absent: fetch the manifest again. */
+  chunk(id: string): Promise<Uint8Array | null>
+}
+
 /** One named check with its figures; every health answer is a list of them. */
 export interface HealthCheck {
   readonly name: string

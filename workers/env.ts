@@ -1,4 +1,4 @@
-import type { ReplicationRpc, SyncRpc } from './contracts.ts'
+import type { ReplicationRpc, SnapshotRpc, SyncRpc } from './contracts.ts'
 
 /** What we ask of a Durable Object namespace; `DurableObjectNamespace` has it. */
 export interface ObjectNamespace<Rpc> {
@@ -17,7 +17,7 @@ export interface DatabaseEnv {
 export interface SyncEnv extends DatabaseEnv {
   readonly REPLICATION: ObjectNamespace<ReplicationRpc>
   readonly SYNC: ObjectNamespace<SyncRpc>
-  readonly SNAPSHOT: ObjectNamespace<object>
+  readonly SNAPSHOT: ObjectNamespace<SnapshotRpc>
   /** Secret of the operators' routes; without it they are closed. */
   readonly ADMIN_TOKEN?: string
 }

@@ -1,0 +1,211 @@
+import { readDefinitionInForce } from '../../db/index.ts'
+import {
+  type DefinitionInForce,
+  LIMITS,
+  type Lsn,
+  parsePgLsn,
+  quoteTable,
+  type TableDefinition,
+  TidemarkError,
+} from '../../protocol/index.ts'
+import { becomeClient, type Database, type DatabaseTransaction, SQL_STATE, sqlStateOf } from '../database/index.ts'
+import { type AudienceMatch, matchAudience } from './audience.ts'
+import { joinPosition, type SnapshotFacts, type WaitReason } from './join-position.ts'
+import { canonicalValueQuery, largeLineQuery, tableRowsQuery } from './table-rows-sql.ts'
+
+/** DDL holds these locks for moments; while we wait for one, we stand in the way of others who come after it. */
+const LOCK_TIMEOUT_MS = 3_000
+const PAGE_ROWS = 1_000
+
+/** Takes the lines of one table; each call is awaited, so its pace bounds memory. */
+export interface LineSink {
+  line(line: string, bytes: number): void | Promise<void>
+  end(): Promise<void>
+}
+
+/** What a snapshot is of and where the stream joins it. */
+export interface SnapshotHead {
+  readonly epoch: string
+  readonly definition: DefinitionInForce
+  readonly start: Lsn
+  readonly fence: Lsn
+  readonly snapshot: string
+}
+
+/** Nothing was read, and trying again later may help. */
+export interface NotYet {
+  readonly wait: WaitReason
+}
+
+export interface SnapshotReceiver {
+  table(table: TableDefinition): LineSink
+}
+
+/**
+ * Reads an audience's rows of all synced tables as of one moment, in one REPEATABLE READ transaction, to `receiver`.
+ *
+ * Locks come before the transaction's snapshot, because DDL and TRUNCATE pass a snapshot by. Throws `schema-drift` where
+ * a table no longer has the columns its definition says.
+ */
+export async function readSnapshot(
+  database: Database,
+  audience: string,
+  receiver: SnapshotReceiver,
+): Promise<SnapshotHead | NotYet> {
+  const definition = await readDefinitionInForce(database.query)
+  if (definition === null) return { wait: 'no-definition' }
+  try {
+    return await database.transaction((transaction) => readIn(transaction, definition, audience, receiver), {
+      isolation: 'repeatable read',
+      readOnly: true,
+    })
+  } catch (error) {
+    switch (sqlStateOf(error)) {
+      case SQL_STATE.lockNotAvailable:
+        return { wait: 'locked' }
+      case UNDEFINED_TABLE:
+      case UNDEFINED_COLUMN:
+        throw new TidemarkError(
+          'schema-drift',
+          'A synced table no longer has the columns of the definition in force: run `tidemark migrate`.',
+          { cause: error },
+        )
+      default:
+        throw error
+    }
+  }
+}
+
+const UNDEFINED_TABLE = '42P01'
+const UNDEFINED_COLUMN = '42703'
+
+async function readIn(
+  transaction: DatabaseTransaction,
+  definition: DefinitionInForce,
+  audience: string,
+  receiver: SnapshotReceiver,
+): Promise<SnapshotHead | NotYet> {
+  const { tables } = definition.definition
+  await transaction.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT_MS}ms'`)
+  if (tables.length > 0) {
+    await transaction.query(`LOCK TABLE ${tables.map(quoteTable).join(', ')} IN ACCESS SHARE MODE`)
+  }
+  const { facts, version } = await readFacts(transaction)
+  const position = joinPosition(facts, definition.hash)
+  if ('wait' in position || facts.epoch === null) return { wait: 'wait' in position ? position.wait : 'no-epoch' }
+  const head: SnapshotHead = {
+    epoch: facts.epoch.id,
+    definition: { ...definition, version },
+    snapshot: facts.snapshot,
+    ...position,
+  }
+  await becomeClient(transaction.query, { userId: null, audiences: [audience] })
+  for (const table of tables) {
+    const sink = receiver.table(table)
+    const match = matchAudience(table.audience, audience)
+    if (match !== null && (await isCanonical(transaction, table, match))) await readTable(transaction, table, match, sink)
+    await sink.end()
+  }
+  return head
+}
+
+/** The first statement that selects: it takes the snapshot. The insert position is read by a later one. */
+const FACTS = `
+  SELECT pg_current_snapshot()::text AS snapshot, d.version::text, d.hash,
+    e.id, e.head_lsn::text, e.floor_lsn::text, e.start_xid::text,
+    CASE WHEN e.definition_version = d.version THEN e.start_lsn ELSE (
+      SELECT max(h.lsn) FROM tidemark.change_history h
+      WHERE h.epoch = e.id AND h.table_name = 'tidemark.sync_definition' AND h.operation = 'definition'
+        AND h.data ->> 'version' = d.version::text
+    ) END::text AS definition_lsn,
+    (
+      SELECT min(h.lsn) FROM tidemark.change_history h
+      WHERE h.epoch = e.id AND h.seq = 0 AND h.transaction_id >= pg_snapshot_xmin(pg_current_snapshot())
+        AND NOT pg_visible_in_snapshot(h.transaction_id, pg_current_snapshot())
+    )::text AS first_hidden
+  FROM (SELECT) AS one
+  LEFT JOIN LATERAL (SELECT version, hash FROM tidemark.sync_definition ORDER BY version DESC LIMIT 1) d ON true
+  LEFT JOIN tidemark.epoch e ON e.ended_at IS NULL`
+
+const FENCE = `
+  SELECT pg_current_wal_insert_lsn()::text AS insert_lsn,
+    (SELECT setting FROM pg_settings WHERE name = 'wal_block_size') AS block_bytes,
+    (SELECT setting FROM pg_settings WHERE name = 'wal_segment_size') AS segment_bytes`
+
+async function readFacts({ query }: DatabaseTransaction): Promise<{ facts: SnapshotFacts; version: number }> {
+  const [row = {}] = await query(FACTS)
+  const [fence = {}] = await query(FENCE)
+  const lsn = (text: string | null | undefined) => (text == null ? null : parsePgLsn(text))
+  const facts: SnapshotFacts = {
+    snapshot: row.snapshot ?? '',
+    epoch:
+      row.id == null
+        ? null
+        : {
+            id: row.id,
+            head: parsePgLsn(row.head_lsn ?? ''),
+            floor: parsePgLsn(row.floor_lsn ?? ''),
+            startXid: BigInt(row.start_xid ?? '0'),
+          },
+    definitionHash: row.hash ?? null,
+    definitionLsn: lsn(row.definition_lsn),
+    firstHidden: lsn(row.first_hidden),
+    insertLsn: parsePgLsn(fence.insert_lsn ?? ''),
+    walBlockBytes: Number(fence.block_bytes),
+    walSegmentBytes: Number(fence.segment_bytes),
+  }
+  return { facts, version: Number(row.version) }
+}
+
+/** A value that the audience column cannot hold, or would print otherwise, has no rows; asking must not fail the transaction. */
+async function isCanonical({ query }: DatabaseTransaction, table: TableDefinition, match: AudienceMatch): Promise<boolean> {
+  if (match.kind === 'every') return true
+  const { text, params } = canonicalValueQuery(table, match)
+  await query('SAVEPOINT audience_value')
+  try {
+    const [row] = await query(text, params)
+    await query('RELEASE SAVEPOINT audience_value')
+    return row?.canonical === 't'
+  } catch (error) {
+    if (!isUnreadableValue(sqlStateOf(error))) throw error
+    await query('ROLLBACK TO SAVEPOINT audience_value')
+    return false
+  }
+}
+
+/** Data exceptions, and what a domain's check raises. */
+function isUnreadableValue(sqlState: string | null): boolean {
+  return sqlState !== null && (sqlState.startsWith('22') || sqlState.startsWith('23'))
+}
+
+async function readTable(
+  transaction: DatabaseTransaction,
+  table: TableDefinition,
+  match: AudienceMatch,
+  sink: LineSink,
+): Promise<void> {
+  const { text, params } = tableRowsQuery(table, match)
+  for await (const page of transaction.pages(text, params, { maxRows: PAGE_ROWS })) {
+    for (const [bytes, line, ...key] of page) {
+      const size = Number(bytes) + 1
+      if (line != null) await sink.line(line, size)
+      else await sink.line(await readLargeLine(transaction, table, key, size), size)
+    }
+  }
+}
+
+async function readLargeLine(
+  { query }: DatabaseTransaction,
+  table: TableDefinition,
+  key: readonly (string | null)[],
+  bytes: number,
+): Promise<string> {
+  // The stream refuses such a row too; a replica could not take it.
+  if (bytes > LIMITS.changeBytes) {
+    throw new TidemarkError('limit-exceeded', `A row of ${table.id} is larger than ${LIMITS.changeBytes} bytes: shorten it or hide the column.`)
+  }
+  const { text, params } = largeLineQuery(table, key.map((value) => value ?? ''))
+  const [row] = await query(text, params)
+  if (row?.line == null) throw new TidemarkError('internal', `A row of ${table.id} could not be read again by its key.`)
+  return row.line
+}
