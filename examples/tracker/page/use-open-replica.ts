@@ -1,0 +1,56 @@
+import { useEffect, useState } from 'react'
+import { openReplica, type Replica } from 'tidemark/client'
+import { TidemarkError } from 'tidemark/protocol'
+import { sync } from '../sync.ts'
+import { fetchToken } from './session.ts'
+
+export interface OpenFault {
+  readonly kind: string
+  readonly message: string
+}
+
+export interface OpenedReplica {
+  readonly replica: Replica | null
+  readonly isReady: boolean
+  readonly fault: OpenFault | null
+}
+
+const OPENING: OpenedReplica = { replica: null, isReady: false, fault: null }
+
+/** Only one replica of a user can be open: the next waits until the one before has closed. */
+let previous: Promise<unknown> = Promise.resolve()
+
+/** Opens the user's replica while mounted; another `attempt` opens it anew. */
+export function useOpenReplica(userId: string, attempt: number): OpenedReplica {
+  const [opened, setOpened] = useState(OPENING)
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another attempt opens again.
+  useEffect(() => {
+    let isCurrent = true
+    setOpened(OPENING)
+    const show = (next: OpenedReplica) => isCurrent && setOpened(next)
+    const opening = previous.then(() => {
+      if (!isCurrent) return null
+      return openReplica({ url: window.location.origin, user: userId, token: () => fetchToken(userId), sync })
+    })
+    opening
+      .then(async (replica) => {
+        if (replica === null) return
+        show({ replica, isReady: false, fault: null })
+        await replica.ready
+        show({ replica, isReady: true, fault: null })
+      })
+      .catch((error: unknown) => show({ replica: null, isReady: false, fault: toFault(error) }))
+    return () => {
+      isCurrent = false
+      previous = opening.then((replica) => replica?.close()).catch(() => {})
+    }
+  }, [userId, attempt])
+
+  return opened
+}
+
+function toFault(error: unknown): OpenFault {
+  if (error instanceof TidemarkError) return { kind: error.kind, message: error.message }
+  return { kind: 'internal', message: error instanceof Error ? error.message : String(error) }
+}
