@@ -74,8 +74,15 @@ async function grantColumns(query: Query, tables: readonly TableDefinition[], be
   }
 }
 
+const PUBLISHES_GENERATED_COLUMNS_FROM = 180_000
+
 /** In the definition's own transaction, so that the log's tables and the definition change at one commit. */
 async function publish(query: Query, tables: readonly TableDefinition[]): Promise<void> {
+  const [server] = await query(`SELECT current_setting('server_version_num') AS version`)
+  if (Number(server?.version) >= PUBLISHES_GENERATED_COLUMNS_FROM) {
+    // Else the server refuses the app's updates of a table with full identity and a generated column that is not published.
+    await query('ALTER PUBLICATION tidemark SET (publish_generated_columns = stored)')
+  }
   const wanted = ['"tidemark"."sync_definition"', ...tables.map(quoteTable)]
   const [current] = await query(
     `SELECT coalesce(json_agg(format('"%s"."%s"', replace(n.nspname, '"', '""'), replace(c.relname, '"', '""'))), '[]')::text AS tables

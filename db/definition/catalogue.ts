@@ -6,6 +6,8 @@ const columnSchema = z.object({
   type: z.string(),
   notNull: z.boolean(),
   generated: z.string().nullable(),
+  /** Computed when read; Postgres 18 makes that the default. */
+  generatedVirtual: z.boolean(),
   /** Columns the generation expression reads. */
   generatedFrom: z.array(z.string()),
   /** The expression calls a function that is not built in. */
@@ -66,6 +68,7 @@ const COLUMNS = `
     'type', format_type(a.atttypid, a.atttypmod),
     'notNull', a.attnotnull,
     'generated', CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END,
+    'generatedVirtual', a.attgenerated = 'v',
     'generatedFrom', CASE WHEN a.attgenerated <> '' THEN coalesce((
       SELECT json_agg(DISTINCT used.attname::text)
       FROM pg_depend p JOIN pg_attribute used ON used.attrelid = p.refobjid AND used.attnum = p.refobjsubid

@@ -70,6 +70,8 @@ export function tableFaults(declared: DeclaredTable, table: CatalogueTable | und
   }
   faults.push(...audienceFaults(declared, table))
   for (const column of table.columns) {
+    // Hidden or not: the server refuses every update of a published table whose full identity has one.
+    if (column.generatedVirtual) faults.push(`has a virtual generated column ${column.name}, which Postgres cannot publish: make it STORED`)
     if (declared.columns.includes(column.name)) faults.push(...columnFaults(declared, column))
   }
   return faults

@@ -1,0 +1,71 @@
+import { pgTable, text, uuid } from 'drizzle-orm/pg-core'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import type { Database } from '../../workers/database/index.ts'
+import { defineSync, type Sync, table } from '../define-sync.ts'
+import { applyDefinition } from './apply-definition.ts'
+
+const note = pgTable('note', { id: uuid('id'), orgId: uuid('org_id'), body: text('body'), secret: text('secret') })
+const rooted = pgTable('rooted', { id: uuid('id') })
+const audience = { column: note.orgId, prefix: 'org' }
+const both = defineSync({
+  tables: { note: table(note, { audience, hidden: ['secret'] }), rooted: table(rooted, { audience: 'all' }) },
+})
+
+describe.each(['embedded', 'system'] as const)('putting a definition in force on the %s Postgres', (name) => {
+  let owned: TestDatabase
+  let database: Database
+  beforeAll(async () => {
+    owned = await createDatabase(inject('servers')[name])
+    await owned.run(`
+      CREATE TABLE note (id uuid PRIMARY KEY, org_id uuid, body text, secret text);
+      CREATE TABLE rooted (id uuid PRIMARY KEY) PARTITION BY HASH (id);
+      CREATE TABLE leaf PARTITION OF rooted FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+      CREATE TABLE no_key (id uuid)`)
+    database = await owned.open()
+  })
+  afterAll(async () => {
+    await database.close()
+    await owned.drop()
+  })
+  const apply = (sync: Sync) => database.transaction(({ query }) => applyDefinition(query, sync))
+
+  it(`CAP-17 CAP-18 sets full identity on tables and partitions, publishes and grants (${name})`, async () => {
+    const applied = await apply(both)
+    expect(applied).toMatchObject({ version: 1, changed: true })
+    expect(applied.notes).toHaveLength(2)
+    const identities = await database.query(
+      "SELECT relname FROM pg_class WHERE relname IN ('note', 'leaf') AND relreplident = 'f' ORDER BY 1",
+    )
+    expect(identities.map((row) => row.relname)).toEqual(['leaf', 'note'])
+    const published = await database.query("SELECT tablename FROM pg_publication_tables WHERE pubname = 'tidemark' ORDER BY 1")
+    expect(published.map((row) => row.tablename)).toEqual(['note', 'rooted', 'sync_definition'])
+  })
+
+  it(`SEC-06 the client role reads visible columns and no hidden one (${name})`, async () => {
+    const [rights] = await database.query(`SELECT
+      has_column_privilege('tidemark_client', 'public.note', 'body', 'SELECT')::text AS body,
+      has_column_privilege('tidemark_client', 'public.note', 'secret', 'SELECT')::text AS secret,
+      has_table_privilege('tidemark_client', 'public.note', 'INSERT')::text AS insert`)
+    expect(rights).toEqual({ body: 'true', secret: 'false', insert: 'false' })
+  })
+
+  it(`CAP-31 changes nothing the second time, and counts versions up when the definition changes (${name})`, async () => {
+    expect(await apply(both)).toMatchObject({ version: 1, changed: false, notes: [] })
+    const fewer = defineSync({ tables: { note: table(note, { audience, hidden: ['secret'] }) } })
+    expect(await apply(fewer)).toMatchObject({ version: 2, changed: true })
+    const [right] = await database.query("SELECT has_column_privilege('tidemark_client', 'public.rooted', 'id', 'SELECT')::text AS id")
+    expect(right?.id).toBe('false')
+    const published = await database.query("SELECT tablename FROM pg_publication_tables WHERE pubname = 'tidemark' ORDER BY 1")
+    expect(published.map((row) => row.tablename)).toEqual(['note', 'sync_definition'])
+    expect(await apply(both)).toMatchObject({ version: 3, changed: true })
+  })
+
+  it(`CAP-17 refuses as a whole what cannot be synced, and leaves everything as it was (${name})`, async () => {
+    const noKey = pgTable('no_key', { id: uuid('id') })
+    const bad = defineSync({ tables: { ...both.tables, noKey: table(noKey, { audience: 'all' }) } })
+    await expect(apply(bad)).rejects.toMatchObject({ kind: 'misconfigured', message: expect.stringContaining('no primary key') })
+    const [latest] = await database.query('SELECT max(version)::text AS version FROM tidemark.sync_definition')
+    expect(latest?.version).toBe('3')
+  })
+})
