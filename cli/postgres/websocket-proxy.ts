@@ -1,0 +1,47 @@
+import { connect } from 'node:net'
+import { createWebSocketStream, WebSocketServer } from 'ws'
+import { TidemarkError } from '../../protocol/errors.ts'
+
+export interface WebSocketProxy {
+  /** `host:port`, as `DATABASE_PROXY` takes it. */
+  readonly address: string
+  close(): Promise<void>
+}
+
+/**
+ * Lets the Neon driver reach a Postgres that has no WebSocket endpoint of its own, as Neon's does.
+ *
+ * It listens on loopback, and forwards `ws://…/v1?address=host:port` to that one database only.
+ */
+export async function startWebSocketProxy(target: { host: string; port: number }, port = 0): Promise<WebSocketProxy> {
+  const allowed = `${target.host}:${target.port}`
+  const server = new WebSocketServer({
+    host: '127.0.0.1',
+    port,
+    perMessageDeflate: false,
+    verifyClient: ({ req }: { req: { url?: string | undefined } }) =>
+      new URL(req.url ?? '/', 'ws://proxy').searchParams.get('address') === allowed,
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('listening', resolve)
+    server.once('error', reject)
+  })
+  server.on('connection', (socket) => {
+    const outgoing = connect({ host: target.host, port: target.port, noDelay: true })
+    const incoming = createWebSocketStream(socket)
+    incoming.pipe(outgoing).pipe(incoming)
+    incoming.on('error', () => outgoing.destroy())
+    outgoing.on('error', () => socket.close(1011, 'database unreachable'))
+    outgoing.on('close', () => socket.close())
+    incoming.on('close', () => outgoing.destroy())
+  })
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new TidemarkError('internal', 'The database proxy has no port.')
+  return {
+    address: `127.0.0.1:${address.port}`,
+    async close() {
+      for (const client of server.clients) client.terminate()
+      await new Promise<void>((resolve) => server.close(() => resolve()))
+    },
+  }
+}
