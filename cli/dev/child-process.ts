@@ -1,0 +1,82 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+
+export interface ChildOptions {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Called with each whole line of its output. */
+  readonly onLine: (line: string) => void
+}
+
+export interface Child {
+  readonly pid: number
+  /** Settles when the process has ended, whatever the reason. */
+  readonly ended: Promise<string>
+  /** Asks it and all it started to end, then insists. */
+  stop(): Promise<void>
+}
+
+/** How long each request to end is given before the next, firmer one. */
+const ESCALATION: readonly { readonly signal: NodeJS.Signals; readonly waitMs: number }[] = [
+  { signal: 'SIGINT', waitMs: 4_000 },
+  { signal: 'SIGTERM', waitMs: 3_000 },
+  { signal: 'SIGKILL', waitMs: 2_000 },
+]
+/** A group whose leader ended may hold stragglers; they get this long before they are killed. */
+const POLL_MS = 50
+
+/** Starts a process as the leader of a group of its own, so that Ctrl-C reaches it only through us. */
+export function startChild(options: ChildOptions): Child {
+  const child = spawn(options.command, [...options.args], {
+    cwd: options.cwd,
+    env: { ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: process.platform !== 'win32',
+  })
+  for (const stream of [child.stdout, child.stderr]) eachLine(stream, options.onLine)
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message))
+    child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : signal))
+  })
+  return { pid: child.pid ?? 0, ended, stop: () => stopGroup(child) }
+}
+
+async function stopGroup(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined) return
+  for (const { signal, waitMs } of ESCALATION) {
+    if (!signalGroup(child.pid, signal)) return
+    const deadline = Date.now() + waitMs
+    while (Date.now() < deadline) {
+      if (!groupLives(child.pid)) return
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    }
+  }
+}
+
+/** False when nothing of the group is left. */
+export function signalGroup(leader: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(process.platform === 'win32' ? leader : -leader, signal)
+    return true
+  } catch {
+    return false
+  }
+}
+
+export function groupLives(leader: number): boolean {
+  return signalGroup(leader, 0)
+}
+
+function eachLine(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {
+  let rest = ''
+  stream.setEncoding('utf8')
+  stream.on('data', (chunk: string) => {
+    const lines = (rest + chunk).split(/\r?\n/)
+    rest = lines.pop() ?? ''
+    for (const line of lines) onLine(line)
+  })
+  stream.on('end', () => {
+    if (rest !== '') onLine(rest)
+  })
+}

@@ -1,0 +1,136 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, join, relative, resolve } from 'node:path'
+import { z } from 'zod'
+import type { Sync } from '../../db/define-sync.ts'
+import { TidemarkError } from '../../protocol/errors.ts'
+import { type AppFolder, findApp } from '../app/app-folder.ts'
+import { loadSync } from '../app/load-module.ts'
+import { seedApp } from '../app/seed-app.ts'
+import type { Invocation } from '../command.ts'
+import { DEFAULT_PORT, DEFAULT_POSTGRES_PORT } from '../commands/dev.ts'
+import { accessDatabase, type DatabaseAccess, openForMigration } from '../database.ts'
+import { Cleanup } from './cleanup.ts'
+import { type DataFolder, openDataFolder, resetDataFolder, writeWorkerEnv } from './data-folder.ts'
+import { claimPort } from './free-port.ts'
+import { findNodeForWrangler } from './node-binary.ts'
+import { endLeftoverPostgres, type OwnPostgres, startOwnPostgres } from './own-postgres.ts'
+import { readyBlock } from './ready-block.ts'
+import { takeRunningLock } from './running-lock.ts'
+import { startWorkerServer } from './worker-server.ts'
+import { applyMigrations } from '../migrations/apply-migrations.ts'
+import { reportMigrations } from '../migrations/report-migrations.ts'
+
+/** Runs everything until Ctrl-C, then ends all of it; throws what kept it from starting or ended it. */
+export async function runDev(invocation: Invocation): Promise<number> {
+  const cleanup = new Cleanup()
+  const asked = new Promise<null>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(null))
+  })
+  const starting = startAll(invocation, cleanup)
+  try {
+    const broke = await Promise.race([asked, starting.then((started) => started.broke)])
+    if (broke !== null) throw new TidemarkError('unavailable', broke)
+    console.log('Stopping …')
+    return 0
+  } finally {
+    await cleanup.run()
+    // Whatever a start that was interrupted still did has failed or been ended by now.
+    await starting.catch(() => {})
+    await cleanup.run()
+  }
+}
+
+interface Started {
+  /** Settles with what broke when a part ends by itself. */
+  readonly broke: Promise<string>
+}
+
+async function startAll(invocation: Invocation, cleanup: Cleanup): Promise<Started> {
+  const { values, switches } = invocation
+  const app = findApp(invocation.argument ?? '.')
+  const sync = await loadSync(app.syncModule)
+  findNodeForWrangler(app.root)
+  const port = await claimPort(values.port ?? DEFAULT_PORT, '--port')
+  const data = openDataFolder(resolve(values['data-dir'] ?? join(app.root, '.tidemark')))
+  const lock = takeRunningLock(data.lockFile)
+  cleanup.add(async () => lock.release())
+  await endLeftoverPostgres(data)
+  const given = values['database-url']
+  if (switches.has('reset')) resetDataFolder(data, given === undefined)
+  let own: OwnPostgres | null = null
+  if (given === undefined) {
+    const postgresPort = await claimPort(values['postgres-port'] ?? DEFAULT_POSTGRES_PORT, '--postgres-port')
+    continueUnless(cleanup.begun)
+    console.log('Starting Postgres …')
+    own = await startOwnPostgres(data, postgresPort, cleanup)
+  }
+  const access = await accessDatabase(own?.url ?? given ?? '')
+  cleanup.add(() => access.close())
+  await prepareDatabase(access, app, sync, cleanup)
+  writeWorkerEnv(data, {
+    ...access.env,
+    ADMIN_TOKEN: data.adminToken,
+    JWT_SECRET: data.jwtSecret,
+    TIDEMARK_URL: `http://127.0.0.1:${port}`,
+  })
+  continueUnless(cleanup.begun)
+  console.log('Starting the Worker …')
+  const server = await startWorkerServer({ app, data, port, cleanup, onPid: lock.noteWorker, onLine: console.log })
+  console.log(
+    readyBlock({
+      url: `http://localhost:${port}`,
+      adminTokenFile: fromHere(data.adminTokenFile),
+      psqlUrl: own?.url ?? null,
+      database: access.shown,
+      workerEnv: fromHere(data.workerEnv),
+      demo: demoLines(app),
+    }),
+  )
+  return {
+    broke: Promise.race([
+      server.ended.then((how) => `The Worker's server ended by itself (${how}).`),
+      ...(own ? [own.ended.then(() => 'Postgres ended by itself.')] : []),
+    ]),
+  }
+}
+
+async function prepareDatabase(access: DatabaseAccess, app: AppFolder, sync: Sync, cleanup: Cleanup): Promise<void> {
+  const database = await openForMigration(access)
+  cleanup.add(() => database.close())
+  const [setting] = await database.query('SHOW wal_level')
+  if (setting?.wal_level !== 'logical') {
+    throw new TidemarkError(
+      'misconfigured',
+      `wal_level of ${access.shown} is ${setting?.wal_level}. Set it to logical (on Neon: Settings, Logical Replication; ` +
+        'elsewhere: ALTER SYSTEM SET wal_level = logical) and restart Postgres.',
+    )
+  }
+  reportMigrations(await applyMigrations(database, app.migrations, sync))
+  if (app.seed !== null) {
+    const outcome = await seedApp(database, app.seed)
+    if (outcome === 'seeded') console.log(`Seeded from ${basename(app.seed)}.`)
+    if (outcome === 'tables hold rows') console.log(`${basename(app.seed)} was not run: the synced tables hold rows.`)
+  }
+  await database.close()
+}
+
+/** As it can be typed in this shell. */
+function fromHere(path: string): string {
+  const short = relative(process.cwd(), path)
+  return short.startsWith('..') ? path : short
+}
+
+function continueUnless(stopping: boolean): void {
+  if (stopping) throw new TidemarkError('unavailable', 'Stopped while starting.')
+}
+
+const demoSchema = z.array(z.string())
+
+/** What the app wants shown when it is ready, e.g. its demo logins: `demo.json`, a list of lines. */
+function demoLines(app: AppFolder): readonly string[] {
+  const path = join(app.root, 'demo.json')
+  if (!existsSync(path)) return []
+  const lines = demoSchema.safeParse(JSON.parse(readFileSync(path, 'utf8')))
+  if (!lines.success) throw new TidemarkError('bad-input', `${path} must be a JSON list of text lines.`)
+  return lines.data
+}

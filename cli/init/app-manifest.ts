@@ -1,0 +1,37 @@
+/** What an app's package.json takes from ours. */
+export interface OwnManifest {
+  readonly version: string
+  readonly allowScripts: Readonly<Record<string, boolean>>
+  readonly dependencies: Readonly<Record<string, string>>
+  readonly devDependencies: Readonly<Record<string, string>>
+}
+
+/** The package.json of a new app; versions are those Tidemark itself is tested with. */
+export function appManifest(name: string, own: OwnManifest): Record<string, unknown> {
+  const version = (dependency: string) => own.dependencies[dependency] ?? own.devDependencies[dependency] ?? '*'
+  return {
+    name,
+    private: true,
+    type: 'module',
+    scripts: {
+      dev: 'tidemark dev',
+      replica: 'node --env-file=.tidemark/worker.env replica.ts',
+      check: 'tsc',
+      migrate: 'tidemark migrate',
+      doctor: 'tidemark doctor',
+      deploy: 'wrangler deploy',
+    },
+    dependencies: {
+      'drizzle-orm': version('drizzle-orm'),
+      jose: version('jose'),
+      tidemark: `^${own.version}`,
+    },
+    devDependencies: {
+      '@types/node': version('@types/node'),
+      // wrangler needs a newer Node than some machines have; scripts find this one first.
+      node: version('node'),
+      typescript: version('typescript'),
+    },
+    allowScripts: own.allowScripts,
+  }
+}

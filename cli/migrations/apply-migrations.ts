@@ -1,0 +1,104 @@
+import { join } from 'node:path'
+import type { Sync } from '../../db/define-sync.ts'
+import { applyDefinition } from '../../db/definition/apply-definition.ts'
+import type { Query } from '../../db/query.ts'
+import { TidemarkError } from '../../protocol/errors.ts'
+import { databaseMessageOf, type Database, SQL_STATE, sqlStateOf } from '../../workers/database/index.ts'
+import { packageRoot } from '../package-root.ts'
+import { type MigrationFile, readMigrationFiles } from './migration-file.ts'
+import { type AppliedMigration, planMigrations } from './migration-plan.ts'
+
+export interface MigrationOutcome {
+  /** Names of what ran, in order. */
+  readonly ran: readonly string[]
+  readonly definition: { readonly version: number; readonly hash: string; readonly changed: boolean }
+  readonly notes: readonly string[]
+}
+
+const OWN_PREFIX = 'tidemark:'
+/** Any number will do, as long as every version uses the same. */
+const LOCK_KEY = '7884210518930377'
+const LOCK_WAIT_MS = 120_000
+
+/**
+ * Brings a database to where this package and the app's folder are: our migrations, the app's, the sync definition.
+ *
+ * Each file runs in one transaction with its record; the definition changes in the transaction of the app's last
+ * pending file, so that capture never meets the one without the other. Two runs at once wait for each other. Throws
+ * `bad-input` for files that contradict the record, `misconfigured` for what the database refuses.
+ */
+export async function applyMigrations(database: Database, appMigrations: string, sync: Sync): Promise<MigrationOutcome> {
+  const own = readMigrationFiles(join(packageRoot(), 'migrations'), OWN_PREFIX)
+  const app = readMigrationFiles(appMigrations)
+  return await underLock(database, async () => {
+    const applied = await readApplied(database.query)
+    const isOwn = (migration: AppliedMigration) => migration.name.startsWith(OWN_PREFIX)
+    const ownPlan = planMigrations(own, applied.filter(isOwn))
+    const appPlan = planMigrations(
+      app,
+      applied.filter((migration) => !isOwn(migration) && migration.name.endsWith('.sql')),
+    )
+    const faults = [...ownPlan.faults, ...appPlan.faults]
+    if (faults.length > 0) throw new TidemarkError('bad-input', `Nothing was migrated.\n${faults.join('\n')}`)
+    const ran: string[] = []
+    const run = async (query: Query, file: MigrationFile) => {
+      await runFile(query, file)
+      ran.push(file.name)
+    }
+    for (const file of ownPlan.pending) await database.transaction(({ query }) => run(query, file))
+    for (const file of appPlan.pending.slice(0, -1)) await database.transaction(({ query }) => run(query, file))
+    const last = appPlan.pending.at(-1)
+    const { version, hash, changed, notes } = await database.transaction(async ({ query }) => {
+      if (last) await run(query, last)
+      return await applyDefinition(query, sync)
+    })
+    return { ran, definition: { version, hash, changed }, notes }
+  })
+}
+
+async function readApplied(query: Query): Promise<AppliedMigration[]> {
+  const [table] = await query(`SELECT to_regclass('tidemark.app_migration')::text AS name`)
+  if (!table?.name) return []
+  const rows = await query('SELECT name, hash FROM tidemark.app_migration ORDER BY name COLLATE "C"')
+  return rows.map((row) => ({ name: row.name ?? '', hash: row.hash ?? '' }))
+}
+
+async function runFile(query: Query, file: MigrationFile): Promise<void> {
+  // Connections are pinned to pg_catalog; an app's SQL expects its own search path.
+  await query('SET LOCAL search_path TO DEFAULT')
+  for (const [index, statement] of file.statements.entries()) {
+    try {
+      await query(statement)
+    } catch (error) {
+      const said = databaseMessageOf(error)
+      if (said === null || sqlStateOf(error) === null) throw error
+      const place = file.statements.length > 1 ? `, statement ${index + 1} of ${file.statements.length}` : ''
+      throw new TidemarkError(
+        'misconfigured',
+        `Migration ${file.name}${place} failed and left nothing behind: ${said}\n` +
+          'Mend the file and run this again; files before it are applied.',
+        { cause: error },
+      )
+    }
+  }
+  await query('INSERT INTO tidemark.app_migration (name, hash) VALUES ($1, $2)', [file.name, file.hash])
+}
+
+async function underLock<Result>(database: Database, run: () => Promise<Result>): Promise<Result> {
+  await database.query(`SELECT set_config('lock_timeout', $1, false)`, [String(LOCK_WAIT_MS)])
+  try {
+    await database.query(`SELECT pg_advisory_lock(${LOCK_KEY})`)
+  } catch (error) {
+    if (sqlStateOf(error) !== SQL_STATE.lockNotAvailable) throw error
+    throw new TidemarkError(
+      'unavailable',
+      'Another migration of this database has been running for two minutes. Wait for it to end, then run this again.',
+      { cause: error },
+    )
+  }
+  try {
+    return await run()
+  } finally {
+    if (database.usable) await database.query(`SELECT pg_advisory_unlock(${LOCK_KEY})`)
+  }
+}

@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { TidemarkError } from '../../protocol/errors.ts'
+
+/** One SQL migration as it will run. */
+export interface MigrationFile {
+  /** Its name on record: the file name, of our own ones after `tidemark:`. */
+  readonly name: string
+  /** SHA-256 of the text, whatever its line ends. */
+  readonly hash: string
+  readonly statements: readonly string[]
+}
+
+const BREAKPOINT = '--> statement-breakpoint'
+
+/** Reads `*.sql` of a folder in name order; none where the folder is absent. Throws `bad-input`. */
+export function readMigrationFiles(folder: string, namePrefix = ''): MigrationFile[] {
+  if (!existsSync(folder)) return []
+  const names = readdirSync(folder).filter((name) => name.endsWith('.sql'))
+  return names.sort().map((name) => toMigrationFile(`${namePrefix}${name}`, readFileSync(join(folder, name), 'utf8')))
+}
+
+/** Throws `bad-input` for a file that begins or ends transactions itself: it could be half applied. */
+export function toMigrationFile(name: string, text: string): MigrationFile {
+  const normalized = text.replaceAll('\r\n', '\n')
+  const own = transactionStatement(normalized)
+  if (own !== null) {
+    throw new TidemarkError(
+      'bad-input',
+      `Migration ${name} holds ${own}. Remove it: each file already runs in one transaction, wholly or not at all.`,
+    )
+  }
+  const statements = normalized.split(BREAKPOINT).map((statement) => statement.trim())
+  return {
+    name,
+    hash: createHash('sha256').update(normalized).digest('hex'),
+    statements: statements.filter((statement) => statement !== ''),
+  }
+}
+
+/** The first statement that would begin or end a transaction, looking past comments, strings and function bodies. */
+function transactionStatement(text: string): string | null {
+  const bare = text.replaceAll(/--.*$|\/\*[\s\S]*?\*\/|\$(\w*)\$[\s\S]*?\$\1\$|'(?:[^']|'')*'/gm, ' ')
+  // `BEGIN ATOMIC … END` is the body of an SQL function.
+  if (/\bbegin\s+atomic\b/i.test(bare)) return null
+  const found = /(?:^|;)\s*(begin|start\s+transaction|commit|rollback|end)\b/i.exec(bare)
+  return found?.[1]?.toUpperCase() ?? null
+}

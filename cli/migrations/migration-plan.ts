@@ -1,0 +1,35 @@
+import type { MigrationFile } from './migration-file.ts'
+
+export interface AppliedMigration {
+  readonly name: string
+  readonly hash: string
+}
+
+export interface MigrationPlan {
+  readonly pending: readonly MigrationFile[]
+  /** What stands in the way, one sentence each; with any, nothing may run. */
+  readonly faults: readonly string[]
+}
+
+/** Compares the files of one folder with what is on record for it. */
+export function planMigrations(files: readonly MigrationFile[], applied: readonly AppliedMigration[]): MigrationPlan {
+  const recorded = new Map(applied.map((migration) => [migration.name, migration.hash]))
+  const present = new Set(files.map((file) => file.name))
+  const last = applied.reduce((latest, migration) => (migration.name > latest ? migration.name : latest), '')
+  const faults: string[] = []
+  for (const { name } of applied) {
+    if (!present.has(name)) {
+      faults.push(`${name} ran in this database, but its file is missing: restore it, or use a newer version.`)
+    }
+  }
+  for (const file of files) {
+    const hash = recorded.get(file.name)
+    if (hash === undefined && file.name < last) {
+      faults.push(`${file.name} has not run, but the later ${last} has: rename it so that it comes last.`)
+    }
+    if (hash !== undefined && hash !== file.hash) {
+      faults.push(`${file.name} was edited after it ran: restore it, and put the change into a new file.`)
+    }
+  }
+  return { pending: files.filter((file) => !recorded.has(file.name)), faults }
+}
