@@ -9,7 +9,9 @@ export function isAudience(text: string): boolean {
 }
 
 /** Which rows of a table an audience sees: every row, those with one value in a column, or none. */
-export type AudienceMatch = { readonly kind: 'every' } | { readonly kind: 'value'; readonly column: string; readonly value: string }
+export type AudienceMatch =
+  | { readonly kind: 'every' }
+  | { readonly kind: 'value'; readonly column: string; readonly value: string }
 
 /** Null where the rule can never produce this audience. */
 export function matchAudience(rule: AudienceRule, audience: string): AudienceMatch | null {

@@ -89,8 +89,14 @@ export class BuildCatalogue {
   }
 
   manifest(id: string): string {
-    const pieces = this.#sql.exec<{ text: string }>('SELECT text FROM manifest_piece WHERE build = ? ORDER BY piece', id)
-    return pieces.toArray().map((piece) => piece.text).join('')
+    const pieces = this.#sql.exec<{ text: string }>(
+      'SELECT text FROM manifest_piece WHERE build = ? ORDER BY piece',
+      id,
+    )
+    return pieces
+      .toArray()
+      .map((piece) => piece.text)
+      .join('')
   }
 
   /** Withdraws a build, or every finished one; its chunks are served until `dropAtMs`. */

@@ -25,9 +25,15 @@ export interface BuiltSnapshot {
  * Every chunk is stored before this resolves; the manifest is the caller's to store, last. Throws `unavailable` when
  * patience runs out, `schema-drift`, `limit-exceeded` for a row too large, and what the database throws.
  */
-export async function buildSnapshot(audience: string, put: PutChunk, surroundings: BuildSurroundings): Promise<BuiltSnapshot> {
+export async function buildSnapshot(
+  audience: string,
+  put: PutChunk,
+  surroundings: BuildSurroundings,
+): Promise<BuiltSnapshot> {
   for (let attempt = 0; ; attempt += 1) {
-    const outcome = await surroundings.withDatabase((database) => buildOnce(database, audience, put, surroundings.nowMs()))
+    const outcome = await surroundings.withDatabase((database) =>
+      buildOnce(database, audience, put, surroundings.nowMs()),
+    )
     if (!('wait' in outcome)) return outcome
     if (attempt + 1 === BUILD_ATTEMPTS) throw outOfPatience(outcome.wait)
     await surroundings.wait(outcome.wait, buildDelayMs(attempt, surroundings.random()))
@@ -62,7 +68,12 @@ class Collector implements SnapshotReceiver {
   }
 }
 
-function manifestOf(head: SnapshotHead, audience: string, cutters: Collector['cutters'], startedAtMs: number): Manifest {
+function manifestOf(
+  head: SnapshotHead,
+  audience: string,
+  cutters: Collector['cutters'],
+  startedAtMs: number,
+): Manifest {
   const tables = cutters.map(({ cutter, priority }) => ({ priority, table: cutter.manifest() }))
   tables.sort((a, b) => a.priority - b.priority || a.table.bytes - b.table.bytes)
   return {

@@ -1,4 +1,10 @@
-import { LIMITS, type ManifestChunk, type ManifestTable, type TableDefinition, travellingColumns } from '../../protocol/index.ts'
+import {
+  LIMITS,
+  type ManifestChunk,
+  type ManifestTable,
+  type TableDefinition,
+  travellingColumns,
+} from '../../protocol/index.ts'
 import { packChunk } from './pack-chunk.ts'
 import type { LineSink } from './read-snapshot.ts'
 

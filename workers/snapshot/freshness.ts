@@ -10,7 +10,13 @@ export interface Present {
 }
 
 /** Whether a client that loads this build now can join the stream and need not wait for a newer one. */
-export function isFresh(build: FinishedBuild, audience: string, present: Present, nowMs: number, maxAgeMs: number): boolean {
+export function isFresh(
+  build: FinishedBuild,
+  audience: string,
+  present: Present,
+  nowMs: number,
+  maxAgeMs: number,
+): boolean {
   return (
     build.audience === audience &&
     build.epoch === present.epoch &&

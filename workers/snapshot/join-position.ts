@@ -23,7 +23,14 @@ export interface SnapshotFacts {
 }
 
 /** Why a snapshot cannot be read just now; each passes by itself or with the next capture cycle. */
-export type WaitReason = 'no-epoch' | 'no-definition' | 'definition-changed' | 'definition-ahead' | 'epoch-young' | 'behind-floor' | 'locked'
+export type WaitReason =
+  | 'no-epoch'
+  | 'no-definition'
+  | 'definition-changed'
+  | 'definition-ahead'
+  | 'epoch-young'
+  | 'behind-floor'
+  | 'locked'
 
 export type JoinPosition = { readonly start: Lsn; readonly fence: Lsn } | { readonly wait: WaitReason }
 
@@ -36,7 +43,11 @@ const SEGMENT_HEADER_BYTES = 40n
  *
  * Without this a quiet server's flush position stays below the fence until something is written.
  */
-export function fenceOf({ insertLsn, walBlockBytes, walSegmentBytes }: Pick<SnapshotFacts, 'insertLsn' | 'walBlockBytes' | 'walSegmentBytes'>): Lsn {
+export function fenceOf({
+  insertLsn,
+  walBlockBytes,
+  walSegmentBytes,
+}: Pick<SnapshotFacts, 'insertLsn' | 'walBlockBytes' | 'walSegmentBytes'>): Lsn {
   const position = BigInt(`0x${insertLsn}`)
   const header = position % BigInt(walSegmentBytes) === SEGMENT_HEADER_BYTES ? SEGMENT_HEADER_BYTES : PAGE_HEADER_BYTES
   return position % BigInt(walBlockBytes) === header ? lsnFromBigInt(position - header) : insertLsn

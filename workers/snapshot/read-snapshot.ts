@@ -103,7 +103,8 @@ async function readIn(
   for (const table of tables) {
     const sink = receiver.table(table)
     const match = matchAudience(table.audience, audience)
-    if (match !== null && (await isCanonical(transaction, table, match))) await readTable(transaction, table, match, sink)
+    if (match !== null && (await isCanonical(transaction, table, match)))
+      await readTable(transaction, table, match, sink)
     await sink.end()
   }
   return head
@@ -158,7 +159,11 @@ async function readFacts({ query }: DatabaseTransaction): Promise<{ facts: Snaps
 }
 
 /** A value that the audience column cannot hold, or would print otherwise, has no rows; asking must not fail the transaction. */
-async function isCanonical({ query }: DatabaseTransaction, table: TableDefinition, match: AudienceMatch): Promise<boolean> {
+async function isCanonical(
+  { query }: DatabaseTransaction,
+  table: TableDefinition,
+  match: AudienceMatch,
+): Promise<boolean> {
   if (match.kind === 'every') return true
   const { text, params } = canonicalValueQuery(table, match)
   await query('SAVEPOINT audience_value')
@@ -202,9 +207,15 @@ async function readLargeLine(
 ): Promise<string> {
   // The stream refuses such a row too; a replica could not take it.
   if (bytes > LIMITS.changeBytes) {
-    throw new TidemarkError('limit-exceeded', `A row of ${table.id} is larger than ${LIMITS.changeBytes} bytes: shorten it or hide the column.`)
+    throw new TidemarkError(
+      'limit-exceeded',
+      `A row of ${table.id} is larger than ${LIMITS.changeBytes} bytes: shorten it or hide the column.`,
+    )
   }
-  const { text, params } = largeLineQuery(table, key.map((value) => value ?? ''))
+  const { text, params } = largeLineQuery(
+    table,
+    key.map((value) => value ?? ''),
+  )
   const [row] = await query(text, params)
   if (row?.line == null) throw new TidemarkError('internal', `A row of ${table.id} could not be read again by its key.`)
   return row.line

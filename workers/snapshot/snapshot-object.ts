@@ -40,7 +40,10 @@ const PRESENT = `
 /** Makes the class of the SnapshotDO: one object for each audience, named by it. */
 export function createSnapshotObject(
   options: SnapshotObjectOptions = {},
-): new (ctx: DurableObjectState, env: SyncEnv) => DurableObject<SyncEnv> & SnapshotRpc {
+): new (
+  ctx: DurableObjectState,
+  env: SyncEnv,
+) => DurableObject<SyncEnv> & SnapshotRpc {
   const maxAgeMs = options.snapshots?.maxAgeMs ?? DEFAULT_MAX_AGE_MS
   const graceMs = options.snapshots?.graceMs ?? DEFAULT_GRACE_MS
 
@@ -60,9 +63,11 @@ export function createSnapshotObject(
     }
 
     async manifest(audience: string): Promise<{ manifest: string }> {
-      if (!isAudience(audience)) throw new TidemarkError('bad-input', 'Not an audience: expected `all` or `prefix:value`.')
+      if (!isAudience(audience))
+        throw new TidemarkError('bad-input', 'Not an audience: expected `all` or `prefix:value`.')
       this.#audience ??= audience
-      if (this.#audience !== audience) throw new TidemarkError('internal', 'A SnapshotDO serves the one audience it is named by.')
+      if (this.#audience !== audience)
+        throw new TidemarkError('internal', 'A SnapshotDO serves the one audience it is named by.')
       return { manifest: await this.#manifest.get() }
     }
 
@@ -94,7 +99,8 @@ export function createSnapshotObject(
     async #freshManifest(audience: string): Promise<string> {
       const present = await withDatabase(this.env, readPresent, CONNECTION)
       const current = this.#catalogue.current()
-      if (current && isFresh(current, audience, present, Date.now(), maxAgeMs)) return this.#catalogue.manifest(current.id)
+      if (current && isFresh(current, audience, present, Date.now(), maxAgeMs))
+        return this.#catalogue.manifest(current.id)
       return await this.#build(audience)
     }
 
@@ -102,18 +108,26 @@ export function createSnapshotObject(
       const id = crypto.randomUUID()
       this.#catalogue.begin(id)
       try {
-        const { manifest, startedAtMs } = await buildSnapshot(audience, (chunk, bytes) => this.#chunks.put(id, chunk, bytes), {
-          withDatabase: (run) => withDatabase(this.env, run, CONNECTION),
-          wait: async (reason, delayMs) => {
-            if (waitsForCapture(reason)) await this.#kick()
-            await new Promise((resolve) => setTimeout(resolve, delayMs))
+        const { manifest, startedAtMs } = await buildSnapshot(
+          audience,
+          (chunk, bytes) => this.#chunks.put(id, chunk, bytes),
+          {
+            withDatabase: (run) => withDatabase(this.env, run, CONNECTION),
+            wait: async (reason, delayMs) => {
+              if (waitsForCapture(reason)) await this.#kick()
+              await new Promise((resolve) => setTimeout(resolve, delayMs))
+            },
+            nowMs: () => Date.now(),
+            random: () => Math.random(),
           },
-          nowMs: () => Date.now(),
-          random: () => Math.random(),
-        })
+        )
         const text = JSON.stringify(manifest)
         const { epoch, definitionVersion, definitionHash, start } = manifest
-        this.#catalogue.finish({ id, audience, epoch, definitionVersion, definitionHash, start, startedAtMs }, text, Date.now() + graceMs)
+        this.#catalogue.finish(
+          { id, audience, epoch, definitionVersion, definitionHash, start, startedAtMs },
+          text,
+          Date.now() + graceMs,
+        )
         // Clients are ready at the fence, which capture passes with its next cycle.
         this.ctx.waitUntil(this.#kick())
         return text

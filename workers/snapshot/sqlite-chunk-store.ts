@@ -21,7 +21,13 @@ export class SqliteChunkStore implements ChunkStore {
     // Without an await between, the pieces are committed together.
     for (let start = 0, piece = 0; start < bytes.byteLength; start += PIECE_BYTES, piece += 1) {
       const part = bytes.slice(start, start + PIECE_BYTES)
-      this.#sql.exec('INSERT OR REPLACE INTO chunk_piece (build, chunk, piece, bytes) VALUES (?, ?, ?, ?)', build, id, piece, part.buffer)
+      this.#sql.exec(
+        'INSERT OR REPLACE INTO chunk_piece (build, chunk, piece, bytes) VALUES (?, ?, ?, ?)',
+        build,
+        id,
+        piece,
+        part.buffer,
+      )
     }
   }
 

@@ -17,8 +17,8 @@ function columnType(table: TableDefinition, name: string): string {
   return column.type
 }
 
-/** The parameter is cast to the column's type, so that an index serves; equal text too, since `A` and `a` may be equal values. */
-function audienceCondition(table: TableDefinition, match: AudienceMatch): Statement {
+/** Which rows match, by `$1`. The parameter is cast to the column's type, so that an index serves; equal text too, since `A` and `a` may be equal values. */
+export function audienceCondition(table: TableDefinition, match: AudienceMatch): Statement {
   if (match.kind === 'every') return { text: 'true', params: [] }
   const type = columnType(table, match.column)
   const output = outputExpression({ name: match.column, type })

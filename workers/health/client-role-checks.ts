@@ -1,0 +1,119 @@
+import type { Query } from '../../db/query.ts'
+import { quoteIdentifier, quoteTable, type TableDefinition } from '../../protocol/index.ts'
+import type { HealthCheck } from '../contracts.ts'
+import { failCheck, okCheck, warnCheck } from './health-check.ts'
+
+export interface ClientRoleFacts {
+  readonly bypassesRls: boolean
+  /** Whether the connecting role may `SET ROLE tidemark_client`. */
+  readonly settable: boolean
+}
+
+/** Whether what clients cause can run as a role of its own; null facts: there is no such role. */
+export function clientRoleCheck(facts: ClientRoleFacts | null): HealthCheck {
+  const name = 'client-role'
+  if (facts === null) return failCheck(name, 'Role tidemark_client does not exist: run `tidemark migrate`.')
+  if (facts.bypassesRls) {
+    return failCheck(
+      name,
+      'Role tidemark_client passes row-level security by: ALTER ROLE tidemark_client NOSUPERUSER NOBYPASSRLS.',
+    )
+  }
+  if (!facts.settable)
+    return failCheck(name, 'The connecting role may not become tidemark_client: GRANT tidemark_client TO it.')
+  return okCheck(name)
+}
+
+export interface TableRights {
+  readonly schemaUsage: boolean
+  /** Whether it has the rights of the table's owner, whom row-level security passes by. */
+  readonly owner: boolean
+  readonly rowSecurity: boolean
+  /** Columns that the role may select. */
+  readonly readable: readonly string[]
+}
+
+/** Whether the role reads exactly the visible columns of a table. */
+export function columnRightsCheck(
+  table: Pick<TableDefinition, 'id' | 'schema' | 'name'>,
+  visible: readonly string[],
+  rights: TableRights,
+): HealthCheck {
+  const name = `client-columns ${table.id}`
+  const list = (names: readonly string[]) => names.map(quoteIdentifier).join(', ')
+  if (rights.owner)
+    return failCheck(
+      name,
+      `Role tidemark_client has the rights of the owner of ${table.id}: REVOKE the owner's role from it.`,
+    )
+  if (!rights.schemaUsage) {
+    return failCheck(
+      name,
+      `Role tidemark_client may not use the schema of ${table.id}: GRANT USAGE ON SCHEMA ${quoteIdentifier(table.schema)} TO tidemark_client.`,
+    )
+  }
+  const missing = visible.filter((column) => !rights.readable.includes(column))
+  if (missing.length > 0) {
+    return failCheck(
+      name,
+      `Role tidemark_client may not read what replicas hold: GRANT SELECT (${list(missing)}) ON ${quoteTable(table)} TO tidemark_client.`,
+    )
+  }
+  const extra = rights.readable.filter((column) => !visible.includes(column))
+  if (extra.length > 0) {
+    return failCheck(
+      name,
+      `Role tidemark_client may read columns that never leave the server (${list(extra)}): REVOKE SELECT ON ${quoteTable(table)} FROM tidemark_client (and PUBLIC), then run \`tidemark migrate\`.`,
+    )
+  }
+  return okCheck(name, { value: visible.length, unit: 'columns' })
+}
+
+export function rowSecurityCheck(
+  table: Pick<TableDefinition, 'id' | 'schema' | 'name' | 'audience'>,
+  rights: TableRights,
+): HealthCheck {
+  const name = `row-security ${table.id}`
+  if (rights.rowSecurity || 'constant' in table.audience) return okCheck(name)
+  return warnCheck(
+    name,
+    `Row-level security is off on ${table.id}, so Tidemark's own filter alone keeps audiences apart: ALTER TABLE ${quoteTable(table)} ENABLE ROW LEVEL SECURITY, with a policy by tidemark.audience_values.`,
+  )
+}
+
+const ROLE = `
+  SELECT (r.rolsuper OR r.rolbypassrls)::text AS bypasses,
+    CASE WHEN current_setting('server_version_num')::int >= 160000 THEN pg_has_role(current_user, r.oid, 'SET')
+      ELSE pg_has_role(current_user, r.oid, 'MEMBER') END::text AS settable
+  FROM pg_roles r WHERE r.rolname = 'tidemark_client'`
+
+const RIGHTS = `
+  SELECT has_schema_privilege('tidemark_client', n.oid, 'USAGE')::text AS schema_usage,
+    pg_has_role('tidemark_client', c.relowner, 'USAGE')::text AS owner, c.relrowsecurity::text AS row_security,
+    coalesce((SELECT json_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
+      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        AND has_column_privilege('tidemark_client', c.oid, a.attnum, 'SELECT')), '[]')::text AS readable
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2`
+
+export async function checkClientRole(query: Query): Promise<HealthCheck> {
+  const [row] = await query(ROLE)
+  return clientRoleCheck(row ? { bypassesRls: row.bypasses === 'true', settable: row.settable === 'true' } : null)
+}
+
+/** Rights of the role on each synced table that exists. */
+export async function checkClientRights(query: Query, tables: readonly TableDefinition[]): Promise<HealthCheck[]> {
+  const checks: HealthCheck[] = []
+  for (const table of tables) {
+    const [row] = await query(RIGHTS, [table.schema, table.name])
+    if (!row) continue
+    const rights: TableRights = {
+      schemaUsage: row.schema_usage === 'true',
+      owner: row.owner === 'true',
+      rowSecurity: row.row_security === 'true',
+      readable: JSON.parse(row.readable ?? '[]'),
+    }
+    const visible = table.columns.map((column) => column.name)
+    checks.push(columnRightsCheck(table, visible, rights), rowSecurityCheck(table, rights))
+  }
+  return checks
+}

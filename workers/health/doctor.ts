@@ -1,0 +1,97 @@
+import type { Sync } from '../../db/define-sync.ts'
+import { readCatalogue } from '../../db/definition/catalogue.ts'
+import { type DeclaredTable, declaredTable } from '../../db/definition/declared-table.ts'
+import { definitionHash } from '../../db/definition/definition-hash.ts'
+import { readDefinitionInForce } from '../../db/definition/definition-in-force.ts'
+import { resolveDefinition } from '../../db/definition/resolve-definition.ts'
+import type { Query } from '../../db/query.ts'
+import { type DefinitionInForce, type TableDefinition, toTidemarkError } from '../../protocol/index.ts'
+import type { HealthCheck } from '../contracts.ts'
+import { checkAudienceRows } from './audience-rows-check.ts'
+import { checkClientRights, checkClientRole } from './client-role-checks.ts'
+import { definitionCheck } from './definition-check.ts'
+import { failCheck, okCheck } from './health-check.ts'
+import { checkOwnSchema } from './own-schema-check.ts'
+import { checkPublication } from './publication-check.ts'
+import { checkServer } from './server-checks.ts'
+import { checkSlot } from './slot-checks.ts'
+import { checkTables } from './table-checks.ts'
+
+export interface DoctorOptions {
+  /** What the app declares; without it the definition in force is what the tables are held against. */
+  readonly sync?: Sync
+  /** Default `tidemark`. */
+  readonly slotName?: string
+}
+
+/**
+ * Every check of a database, in the order in which one mends them; it changes nothing.
+ *
+ * `query` must be one connection under `PINNED_SETTINGS`, outside a transaction, as the role that capture uses. Throws
+ * nothing that the database says: what cannot be checked is a finding.
+ */
+export async function runDoctor(query: Query, options: DoctorOptions = {}): Promise<HealthCheck[]> {
+  const slotName = options.slotName ?? 'tidemark'
+  const reachable = await attempt('database', async () => {
+    await query('SELECT 1')
+    return [okCheck('database')]
+  })
+  if (reachable.some((check) => check.status === 'fail')) return reachable
+  const checks = [...reachable, ...(await attempt('server', () => checkServer(query, slotName)))]
+  const [ownSchema] = await attempt('own-schema', async () => [await checkOwnSchema(query)])
+  if (ownSchema) checks.push(ownSchema)
+  checks.push(...(await attempt('slot', () => checkSlot(query, slotName))))
+  if (ownSchema?.status !== 'ok') return checks
+  checks.push(...(await attempt('definition-in-force', () => checkAgainstDefinition(query, options.sync))))
+  return checks
+}
+
+async function checkAgainstDefinition(query: Query, sync: Sync | undefined): Promise<HealthCheck[]> {
+  const inForce = await readDefinitionInForce(query)
+  const tables = inForce?.definition.tables ?? []
+  const checks = [definitionCheck(inForce, sync === undefined ? null : await declaredHash(query, sync))]
+  checks.push(
+    ...(await attempt('publication', () =>
+      checkPublication(
+        query,
+        tables.map((table) => table.id),
+      ),
+    )),
+  )
+  const declared = sync ? Object.values(sync.tables).map(declaredTable) : declaredOf(inForce)
+  checks.push(...(await attempt('tables', () => checkTables(query, declared))))
+  const [role] = await attempt('client-role', async () => [await checkClientRole(query)])
+  if (role) checks.push(role)
+  if (role?.status !== 'ok') return checks
+  checks.push(...(await attempt('client-columns', () => checkClientRights(query, tables))))
+  checks.push(...(await attempt('client-rows', () => checkAudienceRows(query, tables))))
+  return checks
+}
+
+/** What the app's definition would be called in force; null where it cannot come in force, of which the tables' checks say why. */
+async function declaredHash(query: Query, sync: Sync): Promise<string | null> {
+  const catalogue = await readCatalogue(query, Object.values(sync.tables).map(declaredTable))
+  const { definition, faults } = resolveDefinition(sync, catalogue)
+  return faults.length > 0 ? null : await definitionHash(definition)
+}
+
+function declaredOf(inForce: DefinitionInForce | null): DeclaredTable[] {
+  return (inForce?.definition.tables ?? []).map((table: TableDefinition) => ({
+    schema: table.schema,
+    name: table.name,
+    columns: table.columns.map((column) => column.name),
+    hidden: [],
+    audience: table.audience,
+    priority: table.priority,
+  }))
+}
+
+/** A check that itself fails is a finding under its own name. */
+async function attempt(name: string, run: () => Promise<HealthCheck[]>): Promise<HealthCheck[]> {
+  try {
+    return await run()
+  } catch (error) {
+    const { message } = toTidemarkError(error)
+    return [failCheck(name, `This could not be checked: ${message} Mend that, or connect as the owner of the tables.`)]
+  }
+}

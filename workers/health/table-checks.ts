@@ -1,0 +1,66 @@
+import { type CatalogueTable, readCatalogue } from '../../db/definition/catalogue.ts'
+import type { DeclaredTable } from '../../db/definition/declared-table.ts'
+import { tableFaults } from '../../db/definition/table-faults.ts'
+import type { Query } from '../../db/query.ts'
+import { quoteTable, tableId } from '../../protocol/index.ts'
+import type { HealthCheck } from '../contracts.ts'
+import { failCheck, okCheck, warnCheck } from './health-check.ts'
+
+/** Above this, REPLICA IDENTITY FULL writes the old row into the log dearly at each update, however small. */
+const DEAR_ROW_BYTES = 8 * 1024
+
+export function tableShapeCheck(declared: DeclaredTable, table: CatalogueTable | undefined): HealthCheck {
+  const name = `table ${tableId(declared)}`
+  const faults = tableFaults(declared, table)
+  return faults.length === 0
+    ? okCheck(name)
+    : failCheck(name, faults.map((fault) => `Table ${tableId(declared)} ${fault}.`).join(' '))
+}
+
+export function replicaIdentityCheck(table: Pick<CatalogueTable, 'schema' | 'name' | 'identityFull'>): HealthCheck {
+  const name = `replica-identity ${tableId(table)}`
+  if (table.identityFull) return okCheck(name)
+  return failCheck(
+    name,
+    `Updates and deletes of ${tableId(table)} reach the log without the old row: ALTER TABLE ${quoteTable(table)} REPLICA IDENTITY FULL (of a partitioned table: on each partition), or run \`tidemark migrate\`.`,
+  )
+}
+
+export function rowSizeCheck(table: { schema: string; name: string }, averageRowBytes: number): HealthCheck {
+  const name = `row-size ${tableId(table)}`
+  const figures = { value: averageRowBytes, threshold: DEAR_ROW_BYTES, unit: 'bytes' }
+  if (averageRowBytes <= DEAR_ROW_BYTES) return okCheck(name, figures)
+  return warnCheck(
+    name,
+    `Rows of ${tableId(table)} are large, and each update writes the whole old row into the log: move large columns that seldom change to a table of their own.`,
+    figures,
+  )
+}
+
+const ROW_SIZES = `
+  SELECT wanted.schema, wanted.name,
+    (sum(pg_table_size(l.oid)) / nullif(sum(greatest(l.reltuples, 0)), 0))::bigint::text AS average
+  FROM json_to_recordset($1::json) AS wanted(schema text, name text)
+  JOIN pg_namespace n ON n.nspname = wanted.schema
+  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name AND c.relkind IN ('r', 'p')
+  CROSS JOIN LATERAL pg_partition_tree(c.oid) leaf
+  JOIN pg_class l ON l.oid = leaf.relid AND leaf.isleaf
+  GROUP BY 1, 2`
+
+/** Shape, identity and row size of every declared table. */
+export async function checkTables(query: Query, declared: readonly DeclaredTable[]): Promise<HealthCheck[]> {
+  const catalogue = await readCatalogue(query, declared)
+  const names = JSON.stringify(declared.map(({ schema, name }) => ({ schema, name })))
+  const sizes = await query(ROW_SIZES, [names])
+  return declared.flatMap((one) => {
+    const isIt = (other: { schema?: string | null; name?: string | null }) =>
+      other.schema === one.schema && other.name === one.name
+    const table = catalogue.find(isIt)
+    const checks = [tableShapeCheck(one, table)]
+    if (table === undefined || (table.kind !== 'r' && table.kind !== 'p')) return checks
+    checks.push(replicaIdentityCheck(table))
+    const average = sizes.find(isIt)?.average
+    if (average != null) checks.push(rowSizeCheck(one, Number(average)))
+    return checks
+  })
+}
