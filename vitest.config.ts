@@ -21,7 +21,9 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
-      { test: { name: 'pglite', include: ['**/*.pglite.test.ts'], exclude, testTimeout: 120_000, hookTimeout: 120_000 } },
+      {
+        test: { name: 'pglite', include: ['**/*.pglite.test.ts'], exclude, testTimeout: 120_000, hookTimeout: 120_000 },
+      },
       {
         plugins: [cloudflareTest({ wrangler: { configPath: './testing/workerd/wrangler.toml' } })],
         test: {

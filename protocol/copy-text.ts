@@ -1,6 +1,14 @@
 import type { Row, Value } from './change.ts'
 
-const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\b': '\\b', '\f': '\\f', '\n': '\\n', '\r': '\\r', '\t': '\\t', '\v': '\\v' }
+const ESCAPES: Readonly<Record<string, string>> = {
+  '\\': '\\\\',
+  '\b': '\\b',
+  '\f': '\\f',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+  '\v': '\\v',
+}
 const NEEDS_ESCAPE = /[\\\b\f\n\r\t\v]/g
 
 function encodeField(value: Value): string {

@@ -69,7 +69,10 @@ export function travellingColumns(table: TableDefinition): ColumnDefinition[] {
 }
 
 /** The audience of a row by its table's rule; null where the column is NULL and nobody sees it. */
-export function audienceOf(rule: AudienceRule, row: Readonly<Record<string, string | null | undefined>>): string | null {
+export function audienceOf(
+  rule: AudienceRule,
+  row: Readonly<Record<string, string | null | undefined>>,
+): string | null {
   if ('constant' in rule) return rule.constant
   const value = row[rule.column]
   return value === null || value === undefined ? null : `${rule.prefix}:${value}`

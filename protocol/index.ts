@@ -1,7 +1,14 @@
 export { type Change, PINNED_SETTINGS, type Row, type Transaction, type Value } from './change.ts'
 export { decodeChange, decodeTransaction, encodeChange } from './change-codec.ts'
 export * from './definition.ts'
-export { ERROR_RULES, type ErrorKind, kindOfCloseCode, type RetryRule, TidemarkError, toTidemarkError } from './errors.ts'
+export {
+  ERROR_RULES,
+  type ErrorKind,
+  kindOfCloseCode,
+  type RetryRule,
+  TidemarkError,
+  toTidemarkError,
+} from './errors.ts'
 export * from './frames-down.ts'
 export * from './frames-up.ts'
 export * from './limits.ts'

@@ -1,10 +1,31 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { asLsn, formatPgLsn, isLsn, lsnDistanceBytes, lsnFromBigInt, maxLsn, minLsn, parsePgLsn, ZERO_LSN } from './lsn.ts'
+import {
+  asLsn,
+  formatPgLsn,
+  isLsn,
+  lsnDistanceBytes,
+  lsnFromBigInt,
+  maxLsn,
+  minLsn,
+  parsePgLsn,
+  ZERO_LSN,
+} from './lsn.ts'
 
 describe('lsn', () => {
   it('HIS-03 keeps numeric order across both rollovers of the text form', () => {
-    const texts = ['0/0', '0/9000000', '0/10000000', '0/FFFFFFFF', '1/0', '1/FFFFFFF', '1/10000000', 'F/FFFFFFFF', '10/0', 'FFFFFFFF/FFFFFFFF']
+    const texts = [
+      '0/0',
+      '0/9000000',
+      '0/10000000',
+      '0/FFFFFFFF',
+      '1/0',
+      '1/FFFFFFF',
+      '1/10000000',
+      'F/FFFFFFFF',
+      '10/0',
+      'FFFFFFFF/FFFFFFFF',
+    ]
     const parsed = texts.map(parsePgLsn)
     expect([...parsed].sort()).toEqual(parsed)
     expect(parsed.map(formatPgLsn)).toEqual(texts)

@@ -33,7 +33,8 @@ export function isLsn(text: unknown): text is Lsn {
 
 /** Reads the padded form. Throws `bad-input` on anything else. */
 export function asLsn(text: string): Lsn {
-  if (!isLsn(text)) throw new TidemarkError('bad-input', `Not an LSN: ${JSON.stringify(text)} (expected 16 hex digits).`)
+  if (!isLsn(text))
+    throw new TidemarkError('bad-input', `Not an LSN: ${JSON.stringify(text)} (expected 16 hex digits).`)
   return text
 }
 

@@ -14,5 +14,7 @@ it('a change of the wire is a change of its version', () => {
     z.toJSONSchema(schema, { unrepresentable: 'any' }),
   )
   const hash = createHash('sha256').update(JSON.stringify(shapes)).digest('hex').slice(0, 16)
-  expect(hash, 'the wire changed: count LIMITS.protocolVersion up and record the new hash').toBe(HASHES[LIMITS.protocolVersion])
+  expect(hash, 'the wire changed: count LIMITS.protocolVersion up and record the new hash').toBe(
+    HASHES[LIMITS.protocolVersion],
+  )
 })

@@ -35,6 +35,7 @@ describe('xid visibility', () => {
   })
 
   it('refuses what is not a snapshot', () => {
-    for (const text of ['', '1', '1:2', '1:2:3,', 'a:b:c']) expect(() => parsePgSnapshot(text)).toThrow(/Not a Postgres snapshot/)
+    for (const text of ['', '1', '1:2', '1:2:3,', 'a:b:c'])
+      expect(() => parsePgSnapshot(text)).toThrow(/Not a Postgres snapshot/)
   })
 })

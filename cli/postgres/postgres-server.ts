@@ -78,8 +78,14 @@ function prepare({ binDirectory, dataDirectory, password }: PostgresOptions): vo
   writeFileSync(passwordFile, password, { mode: 0o600 })
   if (user.owner) for (const path of [dataDirectory, passwordFile]) chownSync(path, user.owner.uid, user.owner.gid)
   const { file, args } = user.command(join(binDirectory, 'initdb'), [
-    `--pgdata=${dataDirectory}`, '--username=postgres', `--pwfile=${passwordFile}`,
-    '--auth=password', '--encoding=UTF8', '--locale=C', '--no-instructions', '--no-sync',
+    `--pgdata=${dataDirectory}`,
+    '--username=postgres',
+    `--pwfile=${passwordFile}`,
+    '--auth=password',
+    '--encoding=UTF8',
+    '--locale=C',
+    '--no-instructions',
+    '--no-sync',
   ])
   try {
     execFileSync(file, args, { stdio: ['ignore', 'ignore', 'pipe'] })
@@ -92,7 +98,12 @@ function prepare({ binDirectory, dataDirectory, password }: PostgresOptions): vo
 
 /** Security releases allow only listed decoders; older servers refuse to start when given the setting. */
 function pluginSetting({ binDirectory, dataDirectory }: PostgresOptions): Record<string, string> {
-  const { file, args } = unprivileged().command(join(binDirectory, 'postgres'), ['-C', 'output_plugin_libraries', '-D', dataDirectory])
+  const { file, args } = unprivileged().command(join(binDirectory, 'postgres'), [
+    '-C',
+    'output_plugin_libraries',
+    '-D',
+    dataDirectory,
+  ])
   try {
     execFileSync(file, args, { stdio: 'ignore' })
     return { output_plugin_libraries: 'pgoutput, test_decoding, wal2json' }
@@ -104,7 +115,11 @@ function pluginSetting({ binDirectory, dataDirectory }: PostgresOptions): Record
 async function launch(options: PostgresOptions): Promise<{ server: PostgresServer } | { log: string }> {
   const settings = { ...SETTINGS, ...pluginSetting(options), ...options.settings, port: String(options.port) }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const { file, args } = unprivileged().command(join(options.binDirectory, 'postgres'), ['-D', options.dataDirectory, ...flags])
+  const { file, args } = unprivileged().command(join(options.binDirectory, 'postgres'), [
+    '-D',
+    options.dataDirectory,
+    ...flags,
+  ])
   const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve())
@@ -127,7 +142,8 @@ function serverOf(options: PostgresOptions, child: ChildProcess, ended: Promise<
     port: options.port,
     pid: child.pid ?? 0,
     ended,
-    url: (database) => `postgresql://postgres:${encodeURIComponent(options.password)}@127.0.0.1:${options.port}/${encodeURIComponent(database)}`,
+    url: (database) =>
+      `postgresql://postgres:${encodeURIComponent(options.password)}@127.0.0.1:${options.port}/${encodeURIComponent(database)}`,
     async stop() {
       child.kill('SIGINT')
       const insist = setTimeout(() => child.kill('SIGQUIT'), STOP_WAIT_MS)
@@ -143,7 +159,10 @@ function serverOf(options: PostgresOptions, child: ChildProcess, ended: Promise<
 
 function startError({ port, dataDirectory }: PostgresOptions, log: string): TidemarkError {
   if (/Address already in use|could not bind/.test(log)) {
-    return new TidemarkError('misconfigured', `Port ${port} is in use: give another --postgres-port, or stop what listens there.`)
+    return new TidemarkError(
+      'misconfigured',
+      `Port ${port} is in use: give another --postgres-port, or stop what listens there.`,
+    )
   }
   return new TidemarkError('misconfigured', `Postgres did not start in ${dataDirectory}:\n${log.trim()}`)
 }

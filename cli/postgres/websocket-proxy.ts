@@ -36,7 +36,8 @@ export async function startWebSocketProxy(target: { host: string; port: number }
     incoming.on('close', () => outgoing.destroy())
   })
   const address = server.address()
-  if (address === null || typeof address === 'string') throw new TidemarkError('internal', 'The database proxy has no port.')
+  if (address === null || typeof address === 'string')
+    throw new TidemarkError('internal', 'The database proxy has no port.')
   return {
     address: `127.0.0.1:${address.port}`,
     async close() {

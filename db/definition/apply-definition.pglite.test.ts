@@ -13,10 +13,13 @@ let query: Query
 
 beforeAll(async () => {
   database = await PGlite.create()
-  for (const name of readdirSync(MIGRATIONS).filter((file) => file.endsWith('.sql')).sort()) {
+  for (const name of readdirSync(MIGRATIONS)
+    .filter((file) => file.endsWith('.sql'))
+    .sort()) {
     await database.exec(readFileSync(new URL(name, MIGRATIONS), 'utf8'))
   }
-  query = async (statement, params) => (await database.query<Record<string, string | null>>(statement, [...(params ?? [])])).rows
+  query = async (statement, params) =>
+    (await database.query<Record<string, string | null>>(statement, [...(params ?? [])])).rows
 })
 afterAll(() => database.close())
 
@@ -25,7 +28,9 @@ const sync = defineSync({ tables: { memo: table(memo, { audience: 'all' }) } })
 
 describe('putting a definition in force', () => {
   it('CAP-18 leaves a table with a stored generated column writable', async () => {
-    await database.exec('CREATE TABLE memo (id uuid PRIMARY KEY, title text, length int GENERATED ALWAYS AS (length(title)) STORED)')
+    await database.exec(
+      'CREATE TABLE memo (id uuid PRIMARY KEY, title text, length int GENERATED ALWAYS AS (length(title)) STORED)',
+    )
     await query('BEGIN')
     await applyDefinition(query, sync)
     await query('COMMIT')
@@ -37,7 +42,9 @@ describe('putting a definition in force', () => {
   })
 
   it('CAP-18 refuses a virtual generated column, hidden or not: publishing would make the table unwritable', async () => {
-    await database.exec('CREATE TABLE public.memo (id uuid PRIMARY KEY, title text, length int, twice int GENERATED ALWAYS AS (length * 2) VIRTUAL)')
+    await database.exec(
+      'CREATE TABLE public.memo (id uuid PRIMARY KEY, title text, length int, twice int GENERATED ALWAYS AS (length * 2) VIRTUAL)',
+    )
     await query('BEGIN')
     await expect(applyDefinition(query, sync)).rejects.toThrow(/virtual generated column twice.*make it STORED/)
     await query('ROLLBACK')

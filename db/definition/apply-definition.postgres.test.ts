@@ -38,7 +38,9 @@ describe.each(['embedded', 'system'] as const)('putting a definition in force on
       "SELECT relname FROM pg_class WHERE relname IN ('note', 'leaf') AND relreplident = 'f' ORDER BY 1",
     )
     expect(identities.map((row) => row.relname)).toEqual(['leaf', 'note'])
-    const published = await database.query("SELECT tablename FROM pg_publication_tables WHERE pubname = 'tidemark' ORDER BY 1")
+    const published = await database.query(
+      "SELECT tablename FROM pg_publication_tables WHERE pubname = 'tidemark' ORDER BY 1",
+    )
     expect(published.map((row) => row.tablename)).toEqual(['note', 'rooted', 'sync_definition'])
   })
 
@@ -54,9 +56,13 @@ describe.each(['embedded', 'system'] as const)('putting a definition in force on
     expect(await apply(both)).toMatchObject({ version: 1, changed: false, notes: [] })
     const fewer = defineSync({ tables: { note: table(note, { audience, hidden: ['secret'] }) } })
     expect(await apply(fewer)).toMatchObject({ version: 2, changed: true })
-    const [right] = await database.query("SELECT has_column_privilege('tidemark_client', 'public.rooted', 'id', 'SELECT')::text AS id")
+    const [right] = await database.query(
+      "SELECT has_column_privilege('tidemark_client', 'public.rooted', 'id', 'SELECT')::text AS id",
+    )
     expect(right?.id).toBe('false')
-    const published = await database.query("SELECT tablename FROM pg_publication_tables WHERE pubname = 'tidemark' ORDER BY 1")
+    const published = await database.query(
+      "SELECT tablename FROM pg_publication_tables WHERE pubname = 'tidemark' ORDER BY 1",
+    )
     expect(published.map((row) => row.tablename)).toEqual(['note', 'sync_definition'])
     expect(await apply(both)).toMatchObject({ version: 3, changed: true })
   })
@@ -64,7 +70,10 @@ describe.each(['embedded', 'system'] as const)('putting a definition in force on
   it(`CAP-17 refuses as a whole what cannot be synced, and leaves everything as it was (${name})`, async () => {
     const noKey = pgTable('no_key', { id: uuid('id') })
     const bad = defineSync({ tables: { ...both.tables, noKey: table(noKey, { audience: 'all' }) } })
-    await expect(apply(bad)).rejects.toMatchObject({ kind: 'misconfigured', message: expect.stringContaining('no primary key') })
+    await expect(apply(bad)).rejects.toMatchObject({
+      kind: 'misconfigured',
+      message: expect.stringContaining('no primary key'),
+    })
     const [latest] = await database.query('SELECT max(version)::text AS version FROM tidemark.sync_definition')
     expect(latest?.version).toBe('3')
   })

@@ -1,4 +1,10 @@
-import { type DefinitionInForce, quoteIdentifier, quoteTable, TidemarkError, type TableDefinition } from '../../protocol/index.ts'
+import {
+  type DefinitionInForce,
+  quoteIdentifier,
+  quoteTable,
+  type TableDefinition,
+  TidemarkError,
+} from '../../protocol/index.ts'
 import type { Sync } from '../define-sync.ts'
 import type { Query } from '../query.ts'
 import { type CatalogueTable, readCatalogue } from './catalogue.ts'
@@ -58,7 +64,11 @@ async function setFullIdentity(query: Query, catalogue: readonly CatalogueTable[
   return notes
 }
 
-async function grantColumns(query: Query, tables: readonly TableDefinition[], before: readonly TableDefinition[]): Promise<void> {
+async function grantColumns(
+  query: Query,
+  tables: readonly TableDefinition[],
+  before: readonly TableDefinition[],
+): Promise<void> {
   const gone = before.filter((old) => !tables.some((table) => table.id === old.id))
   for (const table of gone) {
     const [still] = await query('SELECT to_regclass($1)::text AS found', [quoteTable(table)])

@@ -2,7 +2,10 @@ import { type DefinitionInForce, definitionSchema } from '../../protocol/index.t
 import type { Query } from '../query.ts'
 
 /** The definition of this version, or the latest; null where none is stored. */
-export async function readDefinitionInForce(query: Query, version: number | null = null): Promise<DefinitionInForce | null> {
+export async function readDefinitionInForce(
+  query: Query,
+  version: number | null = null,
+): Promise<DefinitionInForce | null> {
   const [row] = await query(
     `SELECT version::text, hash, definition::text FROM tidemark.sync_definition
      WHERE $1::bigint IS NULL OR version = $1::bigint ORDER BY version DESC LIMIT 1`,

@@ -53,14 +53,16 @@ beforeAll(async () => {
   database = await PGlite.create()
   await database.exec(SCHEMA)
   await database.exec('SET search_path = pg_catalog')
-  query = async (statement, params) => (await database.query<Record<string, string | null>>(statement, [...(params ?? [])])).rows
+  query = async (statement, params) =>
+    (await database.query<Record<string, string | null>>(statement, [...(params ?? [])])).rows
 })
 afterAll(() => database.close())
 
 async function resolve(sync: Sync) {
   return resolveDefinition(sync, await readCatalogue(query, Object.values(sync.tables).map(declaredTable)))
 }
-const faultsOf = async (entry: Sync['tables'][string]) => (await resolve(defineSync({ tables: { entry } }))).faults.join('\n')
+const faultsOf = async (entry: Sync['tables'][string]) =>
+  (await resolve(defineSync({ tables: { entry } }))).faults.join('\n')
 
 describe('resolving a sync definition against the catalogue', () => {
   it('CAP-18 SEC-06 completes types, keys, generated columns and indexes, and names no hidden column', async () => {
@@ -111,14 +113,20 @@ describe('resolving a sync definition against the catalogue', () => {
     )
     const keys = definition.tables.flatMap((found) => found.foreignKeys.map((key) => key.name))
     expect(keys).toEqual(['issue_org_id_project_id_fkey', 'project_org_id_fkey'])
-    expect(definition.tables[0]?.foreignKeys[0]?.statement).toMatch(/REFERENCES public\.project\(org_id, id\) ON DELETE CASCADE NOT VALID$/)
+    expect(definition.tables[0]?.foreignKeys[0]?.statement).toMatch(
+      /REFERENCES public\.project\(org_id, id\) ON DELETE CASCADE NOT VALID$/,
+    )
   })
 
   it('CAP-17 refuses a table without a key, or with a deferrable one, and says what to do', async () => {
     const noKey = pgTable('no_key', { id: uuid('id') })
-    expect(await faultsOf(table(noKey, { audience: 'all' }))).toMatch(/public\.no_key has no primary key.*ADD PRIMARY KEY/)
+    expect(await faultsOf(table(noKey, { audience: 'all' }))).toMatch(
+      /public\.no_key has no primary key.*ADD PRIMARY KEY/,
+    )
     const lateKey = pgTable('late_key', { id: uuid('id') })
-    expect(await faultsOf(table(lateKey, { audience: 'all' }))).toMatch(/deferrable primary key: make it NOT DEFERRABLE/)
+    expect(await faultsOf(table(lateKey, { audience: 'all' }))).toMatch(
+      /deferrable primary key: make it NOT DEFERRABLE/,
+    )
   })
 
   it('CAP-33 refuses a generated audience column', async () => {
@@ -129,16 +137,24 @@ describe('resolving a sync definition against the catalogue', () => {
   })
 
   it('CAP-18 maps to the root: a partition itself is refused, its root is not', async () => {
-    expect(await faultsOf(table(pgTable('leaf', { id: uuid('id') }), { audience: 'all' }))).toMatch(/sync its root instead/)
+    expect(await faultsOf(table(pgTable('leaf', { id: uuid('id') }), { audience: 'all' }))).toMatch(
+      /sync its root instead/,
+    )
     expect(await faultsOf(table(pgTable('rooted', { id: uuid('id') }), { audience: 'all' }))).toBe('')
   })
 
   it('CAP-17 names every other fault: absent, view, unknown column, hidden key, type, computed from the unseen', async () => {
-    expect(await faultsOf(table(pgTable('absent', { id: uuid('id') }), { audience: 'all' }))).toMatch(/does not exist: run the migration/)
-    expect(await faultsOf(table(pgTable('a_view', { id: uuid('id') }), { audience: 'all' }))).toMatch(/only tables can be synced/)
+    expect(await faultsOf(table(pgTable('absent', { id: uuid('id') }), { audience: 'all' }))).toMatch(
+      /does not exist: run the migration/,
+    )
+    expect(await faultsOf(table(pgTable('a_view', { id: uuid('id') }), { audience: 'all' }))).toMatch(
+      /only tables can be synced/,
+    )
     expect(await faultsOf(table(org, { audience: 'all', hidden: ['nope'] }))).toMatch(/has no column nope/)
     expect(await faultsOf(table(org, { audience: 'all', hidden: ['id'] }))).toMatch(/primary key column id must travel/)
-    expect(await faultsOf(table(project, { audience: byOrg(project.orgId), hidden: ['org_id'] }))).toMatch(/cannot be hidden/)
+    expect(await faultsOf(table(project, { audience: byOrg(project.orgId), hidden: ['org_id'] }))).toMatch(
+      /cannot be hidden/,
+    )
     const odd = pgTable('odd', { id: uuid('id'), place: text('place'), pair: text('pair'), shown: text('shown') })
     const faults = await faultsOf(table(odd, { audience: 'all' }))
     expect(faults).toMatch(/type regclass cannot live in a replica: hide column place/)

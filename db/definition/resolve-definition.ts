@@ -34,7 +34,8 @@ export function resolveDefinition(sync: Sync, catalogue: readonly CatalogueTable
     faults.push(...found.map((fault) => `Table ${tableId(entry)} ${fault}.`))
     if (table && found.length === 0) pairs.push({ declared: entry, table })
   }
-  if (declared.length === 0) faults.push('The sync definition names no table: add at least one to defineSync({ tables }).')
+  if (declared.length === 0)
+    faults.push('The sync definition names no table: add at least one to defineSync({ tables }).')
   const tables = pairs.map((pair) => resolveTable(pair, pairs))
   tables.sort((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1))
   return { definition: { types: resolveTypes(pairs), tables }, faults }
@@ -69,7 +70,10 @@ function resolveTable({ declared, table }: Pair, pairs: readonly Pair[]): TableD
 
 /** A replica sees a part of the rows and applies them in any order, so only the server enforces uniqueness by index. */
 function plainIndex(statement: string): string {
-  return statement.replace(/^CREATE UNIQUE INDEX/, 'CREATE INDEX').replace(/ ON ONLY /, ' ON ').replace(/ NULLS NOT DISTINCT/, '')
+  return statement
+    .replace(/^CREATE UNIQUE INDEX/, 'CREATE INDEX')
+    .replace(/ ON ONLY /, ' ON ')
+    .replace(/ NULLS NOT DISTINCT/, '')
 }
 
 function isReferenced(table: CatalogueTable, columns: readonly string[], pairs: readonly Pair[]): boolean {

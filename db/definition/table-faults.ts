@@ -4,7 +4,24 @@ import type { DeclaredTable } from './declared-table.ts'
 const PREFIX = /^[a-z][a-z0-9_-]*$/
 
 /** Built-in types that a replica cannot hold or that print differently from server to server. */
-const REFUSED_TYPES = new Set(['xml', 'regclass', 'regproc', 'regprocedure', 'regoper', 'regoperator', 'regtype', 'regrole', 'regnamespace', 'regconfig', 'regdictionary', 'regcollation', 'aclitem', 'refcursor', 'txid_snapshot', 'pg_snapshot'])
+const REFUSED_TYPES = new Set([
+  'xml',
+  'regclass',
+  'regproc',
+  'regprocedure',
+  'regoper',
+  'regoperator',
+  'regtype',
+  'regrole',
+  'regnamespace',
+  'regconfig',
+  'regdictionary',
+  'regcollation',
+  'aclitem',
+  'refcursor',
+  'txid_snapshot',
+  'pg_snapshot',
+])
 
 function typeFault(column: CatalogueColumn): string | null {
   const hide = `hide column ${column.name} or change its type`
@@ -26,7 +43,9 @@ function columnFaults(declared: DeclaredTable, column: CatalogueColumn): string[
   if (column.generated === null) return faults
   const unseen = column.generatedFrom.filter((name) => !declared.columns.includes(name))
   if (unseen.length > 0) {
-    faults.push(`generated column ${column.name} is computed from ${unseen.join(', ')}, which does not travel: hide it too`)
+    faults.push(
+      `generated column ${column.name} is computed from ${unseen.join(', ')}, which does not travel: hide it too`,
+    )
   }
   if (column.generatedByOwnFunction) {
     faults.push(`generated column ${column.name} calls a function that replicas do not have: hide it`)
@@ -39,12 +58,17 @@ function audienceFaults(declared: DeclaredTable, table: CatalogueTable): string[
   const { column: name, prefix } = declared.audience
   const faults: string[] = []
   if (!PREFIX.test(prefix)) {
-    faults.push(`audience prefix ${JSON.stringify(prefix)} must be lower-case letters, digits, "-" or "_", and start with a letter`)
+    faults.push(
+      `audience prefix ${JSON.stringify(prefix)} must be lower-case letters, digits, "-" or "_", and start with a letter`,
+    )
   }
-  if (declared.hidden.includes(name)) faults.push(`audience column ${name} cannot be hidden: every replica knows its audience`)
+  if (declared.hidden.includes(name))
+    faults.push(`audience column ${name} cannot be hidden: every replica knows its audience`)
   const column = table.columns.find((candidate) => candidate.name === name)
   if (column && column.generated !== null) {
-    faults.push(`audience column ${name} is generated and does not travel: make it a plain column, filled by a trigger if need be`)
+    faults.push(
+      `audience column ${name} is generated and does not travel: make it a plain column, filled by a trigger if need be`,
+    )
   }
   return faults
 }
@@ -61,17 +85,22 @@ export function tableFaults(declared: DeclaredTable, table: CatalogueTable | und
     if (!known.has(name)) faults.push(`has no column ${name}: correct the definition or run the migration that adds it`)
   }
   if (table.primaryKey.length === 0) {
-    faults.push('has no primary key, so its rows cannot be told apart: ALTER TABLE … ADD PRIMARY KEY, or take it out of the sync definition')
+    faults.push(
+      'has no primary key, so its rows cannot be told apart: ALTER TABLE … ADD PRIMARY KEY, or take it out of the sync definition',
+    )
   }
   if (table.primaryKeyDeferrable) faults.push('has a deferrable primary key: make it NOT DEFERRABLE')
   for (const name of table.primaryKey) {
-    if (!declared.columns.includes(name)) faults.push(`primary key column ${name} must travel: declare it and do not hide it`)
-    if (table.columns.find((column) => column.name === name)?.generated) faults.push(`primary key column ${name} is generated and does not travel`)
+    if (!declared.columns.includes(name))
+      faults.push(`primary key column ${name} must travel: declare it and do not hide it`)
+    if (table.columns.find((column) => column.name === name)?.generated)
+      faults.push(`primary key column ${name} is generated and does not travel`)
   }
   faults.push(...audienceFaults(declared, table))
   for (const column of table.columns) {
     // Hidden or not: the server refuses every update of a published table whose full identity has one.
-    if (column.generatedVirtual) faults.push(`has a virtual generated column ${column.name}, which Postgres cannot publish: make it STORED`)
+    if (column.generatedVirtual)
+      faults.push(`has a virtual generated column ${column.name}, which Postgres cannot publish: make it STORED`)
     if (declared.columns.includes(column.name)) faults.push(...columnFaults(declared, column))
   }
   return faults

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { customAlphabet } from 'nanoid'
-import { applyDefinition, type AppliedDefinition } from '../../db/definition/apply-definition.ts'
 import type { Sync } from '../../db/define-sync.ts'
+import { type AppliedDefinition, applyDefinition } from '../../db/definition/apply-definition.ts'
 import { type Database, openDatabase } from '../../workers/database/index.ts'
 import type { DatabaseEnv } from '../../workers/env.ts'
 import type { TestServer } from './global-setup.ts'
@@ -35,7 +35,9 @@ export async function createDatabase(server: TestServer): Promise<TestDatabase> 
       await database.query('SET search_path = public, pg_catalog')
       for (const statement of sql.split('--> statement-breakpoint')) await database.query(statement)
     })
-  for (const file of readdirSync(MIGRATIONS).filter((entry) => entry.endsWith('.sql')).sort()) {
+  for (const file of readdirSync(MIGRATIONS)
+    .filter((entry) => entry.endsWith('.sql'))
+    .sort()) {
     await run(readFileSync(new URL(file, MIGRATIONS), 'utf8'))
   }
   return {

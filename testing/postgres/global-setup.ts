@@ -32,7 +32,9 @@ export const FAST_SETTINGS = { fsync: 'off', full_page_writes: 'off', max_wal_si
 /** Starts both Postgres servers once for the whole run: the embedded one (pgoutput), and the system's (wal2json). */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   if (!existsSync(WAL2JSON)) {
-    throw new Error(`The tests need Postgres 15 with wal2json (${WAL2JSON}): apt-get install postgresql-15 postgresql-15-wal2json`)
+    throw new Error(
+      `The tests need Postgres 15 with wal2json (${WAL2JSON}): apt-get install postgresql-15 postgresql-15-wal2json`,
+    )
   }
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-test-'))
   const running: { server: PostgresServer; proxy: WebSocketProxy }[] = []
@@ -48,13 +50,18 @@ export default async function setup(project: TestProject): Promise<() => Promise
     running.push({ server, proxy })
     return { name, adminUrl: server.url('postgres'), proxy: proxy.address }
   }
-  const [embedded, system] = await Promise.all([start('embedded', embeddedBinaries()), start('system', SYSTEM_BINARIES)])
+  const [embedded, system] = await Promise.all([
+    start('embedded', embeddedBinaries()),
+    start('system', SYSTEM_BINARIES),
+  ])
   project.provide('servers', { embedded, system })
   return async () => {
-    await Promise.all(running.map(async ({ server, proxy }) => {
-      await proxy.close()
-      await server.stop()
-    }))
+    await Promise.all(
+      running.map(async ({ server, proxy }) => {
+        await proxy.close()
+        await server.stop()
+      }),
+    )
     rmSync(folder, { recursive: true, force: true })
   }
 }
@@ -66,7 +73,9 @@ export function freePort(): Promise<number> {
     server.once('error', reject)
     server.listen(0, '127.0.0.1', () => {
       const address = server.address()
-      server.close(() => (typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port'))))
+      server.close(() =>
+        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
+      )
     })
   })
 }

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest'
+import { catalogueFaults, parseCatalogue, titlesOf } from './catalogue-faults.ts'
+
+const catalogue = parseCatalogue(
+  '|ID|Setup|Outcome|When|\n|-|-|-|-|\n|CAP-01|a|b|now|\n|OUT-01|a|b|later: writing|\n',
+  '- **CAP-R1** holds.\n',
+)
+const file = (path: string, ...titles: string[]) => ({ path, titles })
+
+describe('catalogue against tests', () => {
+  it('is content when every scenario due now and every rule stands in a title', () => {
+    expect(catalogueFaults(catalogue, [file('a.postgres.test.ts', 'CAP-01 CAP-R1 works')])).toEqual([])
+  })
+
+  it('names what has no test', () => {
+    expect(catalogueFaults(catalogue, [])).toEqual(['scenario CAP-01 has no test', 'rule CAP-R1 has no test'])
+  })
+
+  it('names tests that quote the unknown, quote nothing, or stand twice', () => {
+    const titles = ['CAP-01 CAP-R1', 'CAP-99 x', 'nothing', 'nothing']
+    const faults = catalogueFaults(catalogue, [file('e2e/a.test.ts', ...titles)])
+    expect(faults).toEqual([
+      'e2e/a.test.ts: "CAP-99 x" quotes CAP-99, which no page defines',
+      'e2e/a.test.ts: "nothing" names no scenario and no rule',
+      'e2e/a.test.ts: "nothing" names no scenario and no rule',
+      'e2e/a.test.ts: "nothing" is the title of two tests',
+    ])
+  })
+
+  it('reads titles of every form of test', () => {
+    const source = "it('one', f)\ntest(`two ${x}`, f)\nit.each([1, 2])('three', f)\nit(\n  \"it's four\",\n)"
+    expect(titlesOf(source)).toEqual(['one', 'two ${x}', 'three', "it's four"])
+  })
+})

@@ -1,0 +1,54 @@
+/** One test file: its path and the titles of its tests and describes. */
+export interface TestFile {
+  readonly path: string
+  readonly titles: readonly string[]
+}
+
+export interface Catalogue {
+  /** Scenario id → whether it must have a test now. */
+  readonly scenarios: ReadonlyMap<string, boolean>
+  readonly rules: ReadonlySet<string>
+}
+
+const SCENARIO = /\b(?:CAP|HIS|DIS|SNP|APP|OUT|CON|REB|MIG|TAB|FLT|SEC|OPS|ORA)-\d\d\b/g
+const RULE = /\b[A-Z]{3,4}-R\d+\b/g
+const SCENARIO_ROW = /^\|([A-Z]{3}-\d\d)\|.*\|([^|]+)\|$/gm
+const RULE_LINE = /^- \*\*([A-Z]{3,4}-R\d+)\*\*/gm
+/** Tests of a whole environment name what they prove; a pure unit's name says enough. */
+const NEEDS_ID = /(\.(postgres|pglite|workerd)\.test\.ts|^e2e\/.*\.test\.ts)$/
+
+export function parseCatalogue(scenarios: string, specification: string): Catalogue {
+  return {
+    scenarios: new Map([...scenarios.matchAll(SCENARIO_ROW)].map(([, id = '', when]) => [id, when?.trim() === 'now'])),
+    rules: new Set([...specification.matchAll(RULE_LINE)].map(([, id = '']) => id)),
+  }
+}
+
+/** Titles of `it(…)`, `test(…)` and their `.each(…)` forms, as they stand in the source. */
+export function titlesOf(source: string): string[] {
+  const call = /\b(?:it|test)(?:\.each\([^)]*\)|\.for\([^)]*\))?\(\s*(['"`])((?:\\.|(?!\1)[\s\S])*)\1/g
+  return [...source.matchAll(call)].map(([, , title = '']) => title)
+}
+
+/** What the catalogue promises and no test holds, and what tests quote that no catalogue knows. */
+export function catalogueFaults(catalogue: Catalogue, files: readonly TestFile[]): string[] {
+  const faults: string[] = []
+  const quoted = new Set<string>()
+  for (const { path, titles } of files) {
+    for (const title of titles) {
+      const ids = [...title.matchAll(SCENARIO), ...title.matchAll(RULE)].map(([id]) => id)
+      for (const id of ids) {
+        quoted.add(id)
+        if (!catalogue.scenarios.has(id) && !catalogue.rules.has(id))
+          faults.push(`${path}: "${title}" quotes ${id}, which no page defines`)
+      }
+      if (ids.length === 0 && NEEDS_ID.test(path)) faults.push(`${path}: "${title}" names no scenario and no rule`)
+    }
+    for (const title of new Set(titles.filter((entry, index) => titles.indexOf(entry) !== index))) {
+      faults.push(`${path}: "${title}" is the title of two tests`)
+    }
+  }
+  for (const [id, now] of catalogue.scenarios) if (now && !quoted.has(id)) faults.push(`scenario ${id} has no test`)
+  for (const id of catalogue.rules) if (!quoted.has(id)) faults.push(`rule ${id} has no test`)
+  return faults
+}

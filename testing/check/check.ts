@@ -1,0 +1,32 @@
+import { spawn } from 'node:child_process'
+
+/** The one check: format, lint, import directions, types for each runtime, dead code, and rules against tests. */
+const STEPS: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
+  ['format and lint', 'biome', 'ci', '--error-on-warnings', '.'],
+  ['import directions', 'node', 'testing/check/import-directions.ts'],
+  ['catalogue and rules', 'node', 'testing/check/catalogue.ts'],
+  ...['portable', 'workers', 'client', 'node', 'workerd-tests', 'page', 'example'].map(
+    (runtime) => [`types: ${runtime}`, 'tsc', '-p', `tsconfig/${runtime}.json`, '--pretty', 'false'] as const,
+  ),
+  ['dead code', 'knip'],
+]
+
+async function run(step: (typeof STEPS)[number]): Promise<boolean> {
+  const [name, command, ...args] = step
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text))
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  console.log(`${code === 0 ? 'ok  ' : 'FAIL'} ${name}`)
+  if (code !== 0) console.log(output)
+  return code === 0
+}
+
+const waiting = [...STEPS]
+const results: boolean[] = []
+await Promise.all(
+  [1, 2].map(async () => {
+    for (let step = waiting.shift(); step; step = waiting.shift()) results.push(await run(step))
+  }),
+)
+process.exitCode = results.every(Boolean) ? 0 : 1
