@@ -6,13 +6,16 @@ type Query = (text: string, params?: readonly string[]) => Promise<Record<string
 const ROWS_PER_INSERT = 5_000
 
 const INSERTS: Record<keyof SeedRows, string> = {
-  organization: 'INSERT INTO public.organization SELECT * FROM jsonb_populate_recordset(null::public.organization, $1::jsonb)',
+  organization:
+    'INSERT INTO public.organization SELECT * FROM jsonb_populate_recordset(null::public.organization, $1::jsonb)',
   app_user: 'INSERT INTO public.app_user SELECT * FROM jsonb_populate_recordset(null::public.app_user, $1::jsonb)',
-  membership: 'INSERT INTO public.membership SELECT * FROM jsonb_populate_recordset(null::public.membership, $1::jsonb)',
+  membership:
+    'INSERT INTO public.membership SELECT * FROM jsonb_populate_recordset(null::public.membership, $1::jsonb)',
   project: 'INSERT INTO public.project SELECT * FROM jsonb_populate_recordset(null::public.project, $1::jsonb)',
   label: 'INSERT INTO public.label SELECT * FROM jsonb_populate_recordset(null::public.label, $1::jsonb)',
   issue: 'INSERT INTO public.issue SELECT * FROM jsonb_populate_recordset(null::public.issue, $1::jsonb)',
-  issue_label: 'INSERT INTO public.issue_label SELECT * FROM jsonb_populate_recordset(null::public.issue_label, $1::jsonb)',
+  issue_label:
+    'INSERT INTO public.issue_label SELECT * FROM jsonb_populate_recordset(null::public.issue_label, $1::jsonb)',
   comment: 'INSERT INTO public.comment SELECT * FROM jsonb_populate_recordset(null::public.comment, $1::jsonb)',
 }
 

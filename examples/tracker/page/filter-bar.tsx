@@ -25,7 +25,11 @@ export function FilterBar(props: { filter: IssueFilter; onChange: (part: Partial
           </option>
         ))}
       </Choice>
-      <Choice label="Assignee" value={filter.assignee ?? ''} onChange={(value) => onChange({ assignee: value || null })}>
+      <Choice
+        label="Assignee"
+        value={filter.assignee ?? ''}
+        onChange={(value) => onChange({ assignee: value || null })}
+      >
         <option value="">Anyone</option>
         <option value="nobody">Nobody</option>
         <hr />

@@ -34,7 +34,9 @@ function Progress({ replica }: { replica: Replica }) {
     return (
       <>
         <h1>{phase === 'offline' ? 'You are offline' : 'Looking for the server'}</h1>
-        <p className="muted">{error?.message ?? 'The first load needs the server; it goes on as soon as that answers.'}</p>
+        <p className="muted">
+          {error?.message ?? 'The first load needs the server; it goes on as soon as that answers.'}
+        </p>
         <div className="progress progress-waiting" />
         {phase === 'offline' && (
           <button type="button" className="button primary" onClick={() => replica.goOnline()}>

@@ -60,7 +60,11 @@ export function IssueDetail({ id, onClose }: { id: string; onClose: () => void }
           </svg>
         </button>
       </header>
-      {error !== null && <p className="blank" role="alert">The issue cannot be shown: {error}</p>}
+      {error !== null && (
+        <p className="blank" role="alert">
+          The issue cannot be shown: {error}
+        </p>
+      )}
       {rows !== null && !issue && <p className="blank">This issue does not exist, or you may not see it.</p>}
       {issue && (
         <div className="detail-scroll">

@@ -18,7 +18,12 @@ export function IssueList(props: { filter: IssueFilter; selected: string | null;
   const total = useLiveQuery<{ count: number }>(counted.text, counted.params).rows?.[0]?.count
   const nowMs = useNow(30_000)
 
-  if (error !== null) return <p className="blank" role="alert">The list cannot be shown: {error}</p>
+  if (error !== null)
+    return (
+      <p className="blank" role="alert">
+        The list cannot be shown: {error}
+      </p>
+    )
   if (rows === null) return <p className="blank">Reading the replica…</p>
   if (rows.length === 0) return <NothingFound onReset={props.onReset} />
   return (

@@ -63,7 +63,9 @@ function conditions(filter: IssueFilter): { where: string; params: (string | num
   }
   for (const word of filter.search.trim().split(/\s+/).filter(Boolean).slice(0, 6)) {
     const pattern = parameter(`%${word.replace(/[\\%_]/g, '\\$&')}%`)
-    parts.push(`(issue.title ILIKE ${pattern} OR issue.body ILIKE ${pattern} OR project.key || '-' || issue.number ILIKE ${pattern})`)
+    parts.push(
+      `(issue.title ILIKE ${pattern} OR issue.body ILIKE ${pattern} OR project.key || '-' || issue.number ILIKE ${pattern})`,
+    )
   }
   return { where: parts.length > 0 ? `WHERE ${parts.join(' AND ')}` : '', params }
 }

@@ -55,7 +55,13 @@ function CommentCount({ count }: { count: number }) {
   return (
     <>
       <svg viewBox="0 0 16 16" width="12" height="12" aria-hidden="true">
-        <path d="M2 3.5h12v8H7l-3 2.5v-2.5H2z" fill="none" stroke="currentColor" strokeWidth="1.4" strokeLinejoin="round" />
+        <path
+          d="M2 3.5h12v8H7l-3 2.5v-2.5H2z"
+          fill="none"
+          stroke="currentColor"
+          strokeWidth="1.4"
+          strokeLinejoin="round"
+        />
       </svg>
       <span className="visually-hidden">Comments: </span>
       {count}

@@ -24,7 +24,10 @@ export function LoginView({ onChoose }: { onChoose: (user: LoginUser) => void })
 
   if (loaded && 'error' in loaded) {
     return (
-      <Notice title="The server cannot be reached" action={{ label: 'Try again', onClick: () => setAttempt(attempt + 1) }}>
+      <Notice
+        title="The server cannot be reached"
+        action={{ label: 'Try again', onClick: () => setAttempt(attempt + 1) }}
+      >
         {loaded.error}
       </Notice>
     )
@@ -34,7 +37,7 @@ export function LoginView({ onChoose }: { onChoose: (user: LoginUser) => void })
       <section className="card login">
         <Wordmark />
         <h1>Who are you today?</h1>
-        <p className="muted">Everyone holds a Postgres replica of exactly the organisations he belongs to.</p>
+        <p className="muted">Everyone holds a Postgres replica of exactly the organisations they belong to.</p>
         {loaded === null ? <p className="muted">Loading…</p> : <UserGroups users={loaded.users} onChoose={onChoose} />}
       </section>
     </main>

@@ -36,7 +36,12 @@ export function ProjectSidebar(props: {
     <nav className="sidebar" aria-label="Projects">
       <Wordmark />
       <div className="sidebar-scroll">
-        <ProjectButton name="All projects" issues={total} isCurrent={props.projectId === null} onClick={() => choose(null)} />
+        <ProjectButton
+          name="All projects"
+          issues={total}
+          isCurrent={props.projectId === null}
+          onClick={() => choose(null)}
+        />
         {[...organizations].map(([organization, projects]) => (
           <section key={organization}>
             <h2>{organization}</h2>
@@ -65,7 +70,12 @@ export function ProjectSidebar(props: {
 
 function ProjectButton(props: { name: string; issues: number; isCurrent: boolean; onClick: () => void }) {
   return (
-    <button type="button" className="project" aria-current={props.isCurrent ? 'true' : undefined} onClick={props.onClick}>
+    <button
+      type="button"
+      className="project"
+      aria-current={props.isCurrent ? 'true' : undefined}
+      onClick={props.onClick}
+    >
       <span className="ellipsis">{props.name}</span>
       <span className="count">{formatCount(props.issues)}</span>
     </button>

@@ -14,7 +14,8 @@ const RADIUS = 2.6
 const LENGTH = 2 * Math.PI * RADIUS
 
 export function StateIcon({ state }: { state: IssueState }) {
-  const mark = state === 'done' ? 'M4.6 8.2l2.3 2.3 4.5-4.8' : state === 'cancelled' ? 'M5.6 5.6l4.8 4.8m0-4.8l-4.8 4.8' : null
+  const mark =
+    state === 'done' ? 'M4.6 8.2l2.3 2.3 4.5-4.8' : state === 'cancelled' ? 'M5.6 5.6l4.8 4.8m0-4.8l-4.8 4.8' : null
   return (
     <svg className="state-icon" data-state={state} viewBox="0 0 16 16" width="16" height="16" role="img">
       <title>{STATE_WORDS[state]}</title>
@@ -28,7 +29,14 @@ export function StateIcon({ state }: { state: IssueState }) {
         strokeDasharray={state === 'backlog' ? '2.2 1.9' : undefined}
       />
       {mark ? (
-        <path d={mark} fill="none" stroke="var(--surface)" strokeWidth="1.7" strokeLinecap="round" strokeLinejoin="round" />
+        <path
+          d={mark}
+          fill="none"
+          stroke="var(--surface)"
+          strokeWidth="1.7"
+          strokeLinecap="round"
+          strokeLinejoin="round"
+        />
       ) : (
         <circle
           cx="8"

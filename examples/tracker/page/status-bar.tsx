@@ -31,7 +31,11 @@ export function StatusBar() {
       <span className="phase" data-phase={status.phase} role="status">
         {PHASE_WORDS[status.phase] ?? status.phase}
       </span>
-      {status.error && <span className="status-error ellipsis" title={status.error.message}>{status.error.message}</span>}
+      {status.error && (
+        <span className="status-error ellipsis" title={status.error.message}>
+          {status.error.message}
+        </span>
+      )}
       <Figure name="Position" value={status.lsn ? formatPgLsn(status.lsn) : '–'} testId="lsn" />
       <Figure name="Behind" value={behind(status.lsn, status.head)} />
       <Figure name="Rows" value={rows === undefined ? '–' : formatCount(rows)} testId="rows" />

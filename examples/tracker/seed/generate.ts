@@ -136,7 +136,10 @@ function seedOrganization(
       lead_id: random.pick(members).id,
       created_at: foundedAt,
     })
-    const createdTimes = Array.from({ length: plan.issues }, () => nowMs - random.next() ** 1.15 * HISTORY_DAYS * DAY_MS)
+    const createdTimes = Array.from(
+      { length: plan.issues },
+      () => nowMs - random.next() ** 1.15 * HISTORY_DAYS * DAY_MS,
+    )
     createdTimes.sort((first, second) => first - second)
     for (const [index, createdMs] of createdTimes.entries()) {
       const text = draftIssue(random, plan, members, createdMs, nowMs)
@@ -158,7 +161,17 @@ function seedOrganization(
           title: text.title,
           body: text.body,
           state: text.state,
-          priority: random.pick(['urgent', 'high', 'high', 'medium', 'medium', 'medium', 'low', 'low', 'none'] as const),
+          priority: random.pick([
+            'urgent',
+            'high',
+            'high',
+            'medium',
+            'medium',
+            'medium',
+            'low',
+            'low',
+            'none',
+          ] as const),
           assignee_id: isStarted || random.chance(0.3) ? random.pick(members).id : null,
           creator_id: random.pick(members).id,
           due_on: hasDueDate ? iso(nowMs + (random.below(60) - 10) * DAY_MS).slice(0, 10) : null,
@@ -176,7 +189,13 @@ function seedOrganization(
 }
 
 /** A few issues are talked about a lot, most a little; a comment comes after its issue, and sets when that changed last. */
-function seedComments(random: Random, rows: SeedRows, drafts: readonly IssueDraft[], count: number, nowMs: number): void {
+function seedComments(
+  random: Random,
+  rows: SeedRows,
+  drafts: readonly IssueDraft[],
+  count: number,
+  nowMs: number,
+): void {
   const popularity = drafts.map((draft) => ({ draft, weight: 0.15 + random.next() ** 3 }))
   const total = popularity.reduce((sum, entry) => sum + entry.weight, 0)
   let carried = 0

@@ -1,24 +1,60 @@
 /** Sentence parts. `{thing}` is a noun phrase with its article, `{name}` a member's first name, `{n}` a small number. */
 /** What goes wrong, and under which circumstances that is believable. */
 export const symptoms: readonly { readonly text: string; readonly when: readonly string[] }[] = [
-  { text: 'shows a stale value', when: ['after a reload', 'right after an import', 'when two people edit at once', ''] },
-  { text: 'loses the last edit', when: ['on a slow connection', 'once the session has expired', 'when two people edit at once'] },
-  { text: 'times out', when: ['with more than a thousand entries', 'on the first day of the month', 'right after an import'] },
-  { text: 'ignores the chosen filter', when: ['after a reload', 'on small phones', 'for guests', 'after switching accounts'] },
+  {
+    text: 'shows a stale value',
+    when: ['after a reload', 'right after an import', 'when two people edit at once', ''],
+  },
+  {
+    text: 'loses the last edit',
+    when: ['on a slow connection', 'once the session has expired', 'when two people edit at once'],
+  },
+  {
+    text: 'times out',
+    when: ['with more than a thousand entries', 'on the first day of the month', 'right after an import'],
+  },
+  {
+    text: 'ignores the chosen filter',
+    when: ['after a reload', 'on small phones', 'for guests', 'after switching accounts'],
+  },
   { text: 'renders twice', when: ['in Safari', 'after switching accounts', 'in dark mode', ''] },
-  { text: 'is an hour off', when: ['when summer time begins', 'for users in Lisbon', 'after an export', 'right after an import'] },
+  {
+    text: 'is an hour off',
+    when: ['when summer time begins', 'for users in Lisbon', 'after an export', 'right after an import'],
+  },
   { text: 'rounds the wrong way', when: ['for amounts below one', 'in the monthly total', 'after an export', ''] },
-  { text: 'stays empty', when: ['for guests', 'when the list is filtered', 'in Safari', 'with a screen reader', 'after a reload'] },
-  { text: 'jumps back to the top', when: ['on small phones', 'after a save', 'when the list is filtered', 'in Safari'] },
-  { text: 'notifies everyone twice', when: ['when two people edit at once', 'right after an import', 'after a retry', ''] },
+  {
+    text: 'stays empty',
+    when: ['for guests', 'when the list is filtered', 'in Safari', 'with a screen reader', 'after a reload'],
+  },
+  {
+    text: 'jumps back to the top',
+    when: ['on small phones', 'after a save', 'when the list is filtered', 'in Safari'],
+  },
+  {
+    text: 'notifies everyone twice',
+    when: ['when two people edit at once', 'right after an import', 'after a retry', ''],
+  },
   { text: 'accepts an end before its start', when: ['when summer time begins', 'for guests', 'after an import', ''] },
-  { text: 'forgets the sort order', when: ['after a reload', 'after switching accounts', 'on small phones', 'for guests'] },
-  { text: 'fails without a message', when: ['once the session has expired', 'if a file name has an umlaut', 'on a slow connection'] },
-  { text: 'blocks the page', when: ['with more than a thousand entries', 'on a slow connection', 'while an import runs'] },
+  {
+    text: 'forgets the sort order',
+    when: ['after a reload', 'after switching accounts', 'on small phones', 'for guests'],
+  },
+  {
+    text: 'fails without a message',
+    when: ['once the session has expired', 'if a file name has an umlaut', 'on a slow connection'],
+  },
+  {
+    text: 'blocks the page',
+    when: ['with more than a thousand entries', 'on a slow connection', 'while an import runs'],
+  },
   { text: 'is cut off', when: ['on small phones', 'with long names', 'in French', 'when printed'] },
   { text: 'is unreadable', when: ['in dark mode', 'at 200 % zoom', 'when printed'] },
   { text: 'cannot be reached', when: ['by keyboard', 'with a screen reader', 'for guests'] },
-  { text: 'counts archived entries', when: ['in the monthly total', 'after an export', 'when the list is filtered', ''] },
+  {
+    text: 'counts archived entries',
+    when: ['in the monthly total', 'after an export', 'when the list is filtered', ''],
+  },
 ]
 
 export const tasks = [
