@@ -28,7 +28,7 @@ describe('catalogue against tests', () => {
   })
 
   it('reads titles of every form of test', () => {
-    const source = "it('one', f)\ntest(`two ${x}`, f)\nit.each([1, 2])('three', f)\nit(\n  \"it's four\",\n)"
-    expect(titlesOf(source)).toEqual(['one', 'two ${x}', 'three', "it's four"])
+    const source = "it('one', f)\ntest(`two`, f)\nit.each([1, 2])('three', f)\nit(\n  \"it's four\",\n)"
+    expect(titlesOf(source)).toEqual(['one', 'two', 'three', "it's four"])
   })
 })
