@@ -1,17 +1,17 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { customAlphabet } from 'nanoid'
 import type { Sync } from '../../db/define-sync.ts'
 import { type AppliedDefinition, applyDefinition } from '../../db/definition/apply-definition.ts'
-import { type Database, openDatabase } from '../../workers/database/index.ts'
+import { type Database, openDatabase, withDatabase } from '../../workers/database/index.ts'
 import type { DatabaseEnv } from '../../workers/env.ts'
-import type { TestServer } from './global-setup.ts'
+import { TEMPLATE_DATABASE, type TestServer } from './test-server.ts'
 
-const MIGRATIONS = new URL('../../migrations/', import.meta.url)
 const randomName = customAlphabet('abcdefghijklmnopqrstuvwxyz', 12)
 
 /** A database of a test file's own, with Tidemark's migrations applied. */
 export interface TestDatabase {
   readonly name: string
+  /** For this database alone: the names of slots are shared by all databases of a server. */
+  readonly slotName: string
   readonly url: string
   /** What `openDatabase` and a Worker take. */
   readonly env: Required<DatabaseEnv>
@@ -24,24 +24,21 @@ export interface TestDatabase {
   drop(): Promise<void>
 }
 
+/** Copies the template; works in Node and inside the Workers runtime. */
 export async function createDatabase(server: TestServer): Promise<TestDatabase> {
   const name = `t_${randomName()}`
   const admin = { DATABASE_URL: server.adminUrl, DATABASE_PROXY: server.proxy }
-  await withDatabase(admin, (database) => database.query(`CREATE DATABASE ${name}`))
+  await withDatabase(admin, ({ query }) => query(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE_DATABASE}`))
   const url = Object.assign(new URL(server.adminUrl), { pathname: `/${name}` }).href
   const env = { DATABASE_URL: url, DATABASE_PROXY: server.proxy }
   const run = (sql: string) =>
-    withDatabase(env, async (database) => {
-      await database.query('SET search_path = public, pg_catalog')
-      for (const statement of sql.split('--> statement-breakpoint')) await database.query(statement)
+    withDatabase(env, async ({ query }) => {
+      await query('SET search_path = public, pg_catalog')
+      for (const statement of sql.split('--> statement-breakpoint')) await query(statement)
     })
-  for (const file of readdirSync(MIGRATIONS)
-    .filter((entry) => entry.endsWith('.sql'))
-    .sort()) {
-    await run(readFileSync(new URL(file, MIGRATIONS), 'utf8'))
-  }
   return {
     name,
+    slotName: `${name}_slot`,
     url,
     env,
     run,
@@ -52,18 +49,16 @@ export async function createDatabase(server: TestServer): Promise<TestDatabase> 
     },
     drop: () =>
       withDatabase(admin, async ({ query }) => {
-        await query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name])
+        await query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`)
+        await untilGone(query, name)
         await query('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1', [name])
         await query(`DROP DATABASE ${name} WITH (FORCE)`)
       }),
   }
 }
 
-async function withDatabase<T>(env: DatabaseEnv, run: (database: Database) => Promise<T>): Promise<T> {
-  const database = await openDatabase(env)
-  try {
-    return await run(database)
-  } finally {
-    await database.close()
-  }
+/** A terminated connection holds its slot for a moment longer. */
+async function untilGone(query: Database['query'], name: string): Promise<void> {
+  const others = `SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1`
+  while ((await query(others, [name])).length > 0);
 }

@@ -1,36 +1,52 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { ProvidedContext } from 'vitest'
 import type { TestProject } from 'vitest/node'
 import { embeddedBinaries } from '../../cli/postgres/postgres-binaries.ts'
 import { type PostgresServer, startPostgresServer } from '../../cli/postgres/postgres-server.ts'
 import { startWebSocketProxy, type WebSocketProxy } from '../../cli/postgres/websocket-proxy.ts'
-
-/** One running server of the test run, as tests see it. */
-export interface TestServer {
-  readonly name: 'embedded' | 'system'
-  /** Of the superuser, to the database `postgres`. */
-  readonly adminUrl: string
-  /** `host:port` of the WebSocket proxy in front of it. */
-  readonly proxy: string
-}
-
-declare module 'vitest' {
-  export interface ProvidedContext {
-    servers: { readonly embedded: TestServer; readonly system: TestServer }
-  }
-}
+import { withDatabase } from '../../workers/database/index.ts'
+import { TEMPLATE_DATABASE, type TestServer } from './test-server.ts'
 
 /** Programs of the distribution's Postgres, which has wal2json. */
 export const SYSTEM_BINARIES = '/usr/lib/postgresql/15/bin'
 const WAL2JSON = '/usr/lib/postgresql/15/lib/wal2json.so'
+const MIGRATIONS = new URL('../../migrations/', import.meta.url)
 
 /** Tests keep nothing, so they need not wait for the disk. */
 export const FAST_SETTINGS = { fsync: 'off', full_page_writes: 'off', max_wal_size: '4GB' }
 
+interface RunningServers {
+  readonly servers: ProvidedContext['servers']
+  stop(): Promise<void>
+}
+
+/** Each project loads this module anew, yet all of a run share two servers; so what is shared hangs on the process. */
+const shared: { running: Promise<RunningServers> | null; users: number } = sharedState()
+
 /** Starts both Postgres servers once for the whole run: the embedded one (pgoutput), and the system's (wal2json). */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  shared.users++
+  shared.running ??= startServers()
+  project.provide('servers', (await shared.running).servers)
+  return async () => {
+    if (--shared.users > 0) return
+    const running = shared.running
+    shared.running = null
+    await (await running)?.stop()
+  }
+}
+
+function sharedState(): typeof shared {
+  const key = Symbol.for('tidemark.testing.postgres')
+  const holder = globalThis as { [key]?: typeof shared }
+  holder[key] ??= { running: null, users: 0 }
+  return holder[key]
+}
+
+async function startServers(): Promise<RunningServers> {
   if (!existsSync(WAL2JSON)) {
     throw new Error(
       `The tests need Postgres 15 with wal2json (${WAL2JSON}): apt-get install postgresql-15 postgresql-15-wal2json`,
@@ -48,14 +64,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
     })
     const proxy = await startWebSocketProxy({ host: '127.0.0.1', port: server.port })
     running.push({ server, proxy })
-    return { name, adminUrl: server.url('postgres'), proxy: proxy.address }
+    const testServer: TestServer = { name, adminUrl: server.url('postgres'), proxy: proxy.address }
+    await makeTemplate(testServer, server.url(TEMPLATE_DATABASE))
+    return testServer
   }
-  const [embedded, system] = await Promise.all([
-    start('embedded', embeddedBinaries()),
-    start('system', SYSTEM_BINARIES),
-  ])
-  project.provide('servers', { embedded, system })
-  return async () => {
+  const stop = async () => {
     await Promise.all(
       running.map(async ({ server, proxy }) => {
         await proxy.close()
@@ -64,6 +77,26 @@ export default async function setup(project: TestProject): Promise<() => Promise
     )
     rmSync(folder, { recursive: true, force: true })
   }
+  const started = await Promise.allSettled([start('embedded', embeddedBinaries()), start('system', SYSTEM_BINARIES)])
+  const [embedded, system] = started
+  if (embedded.status === 'fulfilled' && system.status === 'fulfilled') {
+    return { servers: { embedded: embedded.value, system: system.value }, stop }
+  }
+  await stop()
+  throw started.find((outcome) => outcome.status === 'rejected')?.reason
+}
+
+async function makeTemplate({ adminUrl, proxy }: TestServer, templateUrl: string): Promise<void> {
+  await withDatabase({ DATABASE_URL: adminUrl, DATABASE_PROXY: proxy }, ({ query }) =>
+    query(`CREATE DATABASE ${TEMPLATE_DATABASE}`),
+  )
+  await withDatabase({ DATABASE_URL: templateUrl, DATABASE_PROXY: proxy }, async ({ query }) => {
+    const files = readdirSync(MIGRATIONS).filter((entry) => entry.endsWith('.sql'))
+    for (const file of files.sort()) {
+      const text = readFileSync(new URL(file, MIGRATIONS), 'utf8')
+      for (const statement of text.split('--> statement-breakpoint')) await query(statement)
+    }
+  })
 }
 
 /** A port that was free a moment ago. */

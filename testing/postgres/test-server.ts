@@ -1,0 +1,17 @@
+/** One running Postgres of the test run, as tests see it: `inject('servers').embedded` or `.system`. */
+export interface TestServer {
+  readonly name: 'embedded' | 'system'
+  /** Of the superuser, to the database `postgres`. */
+  readonly adminUrl: string
+  /** `host:port` of the WebSocket proxy in front of it. */
+  readonly proxy: string
+}
+
+/** Database with Tidemark's migrations applied, which `createDatabase` copies. */
+export const TEMPLATE_DATABASE = 'tidemark_template'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    servers: { readonly embedded: TestServer; readonly system: TestServer }
+  }
+}
