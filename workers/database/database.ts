@@ -162,12 +162,12 @@ class Connection implements Database {
 
   async close(): Promise<void> {
     this.usable = false
-    let timer: ReturnType<typeof setTimeout> | undefined
+    let timer: ReturnType<typeof setTimeout> | null = null
     const patience = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, CLOSE_WAIT_MS)
     })
     await Promise.race([this.#client.end().catch(() => {}), patience])
-    clearTimeout(timer)
+    if (timer !== null) clearTimeout(timer)
   }
 
   async #commit(): Promise<void> {

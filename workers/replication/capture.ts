@@ -1,0 +1,260 @@
+import { readDefinitionInForce } from '../../db/definition/definition-in-force.ts'
+import {
+  type DefinitionInForce,
+  type Lsn,
+  lsnDistanceBytes,
+  lsnFromBigInt,
+  maxLsn,
+  minLsn,
+  TidemarkError,
+} from '../../protocol/index.ts'
+import type { Database } from '../database/index.ts'
+import type { DatabaseEnv } from '../env.ts'
+import { captureBatch, type CapturedBatch } from './capture-batch.ts'
+import type { ChangeSource } from './change-source.ts'
+import { readDefinitionAtHead, startEpoch } from './epoch.ts'
+import { pgoutputSource } from './pgoutput-source.ts'
+import { mendPublication } from './publication.ts'
+import { wal2jsonFault } from './rules/decoder-choice.ts'
+import { type CaptureMemory, decideEpoch, type EpochRow, type OwnIdentity } from './rules/epoch-decision.ts'
+import { planTables, type TablePlans } from './rules/table-plan.ts'
+import { findSchemaFault } from './schema-check.ts'
+import { type CycleFacts, readFacts } from './server-facts.ts'
+import { advanceSlot, logStandbySnapshot, partitionedTables, probeNumericAsString } from './slot.ts'
+import { wal2jsonSource } from './wal2json-source.ts'
+
+export interface CaptureSettings extends OwnIdentity {
+  readonly env: DatabaseEnv
+  /** Bounds one peek, but for its last transaction. */
+  readonly maxChanges?: number
+}
+
+/** Where capture keeps what must outlive it. */
+export interface CaptureStore {
+  read(): CaptureMemory
+  write(memory: CaptureMemory): void
+}
+
+/** What one cycle brought, for those who are told. */
+export interface RoutedBatch extends Pick<CapturedBatch, 'audiences' | 'everyone' | 'transactions'> {
+  readonly epoch: string
+  readonly from: Lsn
+  readonly to: Lsn
+  /** In force at `to`. */
+  readonly definition: DefinitionInForce
+}
+
+export interface CycleResult {
+  /** More is waiting: begin the next cycle at once. */
+  readonly more: boolean
+  readonly storedRows: number
+}
+
+/** The history being captured, as far as it is known. */
+export interface CaptureState {
+  readonly epoch: EpochRow
+  readonly definition: DefinitionInForce
+  readonly plans: TablePlans
+  readonly source: ChangeSource
+  readonly decoderReason: string
+  readonly numericAsString: boolean
+  /** Everything that ends at or below it is stored. */
+  readonly capturedTo: Lsn
+  /** Why the epoch began, if it began in this object's life. */
+  readonly startedReason: string | null
+}
+
+const MAX_CHANGES = 50_000
+/** A peek decodes at most this much log beyond the slot's position, so that it ends in time. */
+const WAL_BYTES_PER_PEEK = 256n * 1024n * 1024n
+const LAGGING_RESTART_BYTES = 64 * 1024 * 1024
+
+/** One database's capture. Cycles must not overlap. */
+export class Capture {
+  readonly #settings: CaptureSettings
+  readonly #store: CaptureStore
+  #state: CaptureState | null = null
+  #checkedPublication: string | null = null
+  #maySnapshot = true
+
+  constructor(settings: CaptureSettings, store: CaptureStore) {
+    this.#settings = settings
+    this.#store = store
+  }
+
+  /** Null until a cycle has spoken with the database. */
+  get state(): CaptureState | null {
+    return this.#state
+  }
+
+  /**
+   * Peek, insert, commit, distribute, advance. Whatever it throws, nothing is lost, and the next cycle goes on from there.
+   *
+   * `distribute` is called once what it is given is durable; it must not throw.
+   */
+  async cycle(
+    database: Database,
+    wanted: (audience: string) => boolean,
+    distribute: (batch: RoutedBatch) => void,
+  ): Promise<CycleResult> {
+    const facts = await readFacts(database.query, this.#settings.slotName)
+    const state = await this.#follow(database, facts)
+    if (state.epoch.id !== facts.epoch?.id) {
+      // A new history: its slot is not the one these facts are of.
+      distribute(this.#announce(state))
+      return { more: true, storedRows: 0 }
+    }
+    const confirmed = facts.slot?.confirmedFlushLsn ?? state.epoch.startLsn
+    if (facts.flushLsn <= state.capturedTo && confirmed >= state.capturedTo) return { more: false, storedRows: 0 }
+    const base = maxLsn(confirmed, state.epoch.startLsn)
+    const upTo = minLsn(facts.flushLsn, lsnFromBigInt(BigInt(`0x${base}`) + WAL_BYTES_PER_PEEK))
+    const batch = await this.#capture(database, state, facts, upTo, wanted)
+    const to = maxLsn(state.capturedTo, batch.seenTo ?? state.capturedTo, batch.complete ? upTo : state.capturedTo)
+    const definition = await this.#definitionAfter(database, state, batch)
+    const epoch = batch.head === null ? state.epoch : { ...state.epoch, headLsn: maxLsn(state.epoch.headLsn, batch.head) }
+    this.#state = { ...state, epoch, capturedTo: to, definition, plans: definition === state.definition ? state.plans : planTables(definition) }
+    const { audiences, everyone, transactions } = batch
+    distribute({ epoch: epoch.id, from: state.capturedTo, to, definition, audiences, everyone, transactions })
+    await this.#advance(database, facts, to)
+    if (batch.drift !== null) throw this.#halt(batch.drift)
+    // The next cycle asks whether the decoder can capture the new definition too.
+    if (batch.definitionVersion !== null) this.forget()
+    return { more: to < facts.flushLsn, storedRows: batch.storedRows }
+  }
+
+  /** Forgets what the database said last, so that the next cycle asks anew. */
+  forget(): void {
+    this.#state = null
+    this.#checkedPublication = null
+  }
+
+  /** The state of the history that goes on, or of the new one that had to begin. */
+  async #follow(database: Database, facts: CycleFacts): Promise<CaptureState> {
+    const memory = this.#store.read()
+    const decision = decideEpoch(facts, memory, this.#settings)
+    if (decision.action === 'start') return this.#start(database, facts, decision.reason)
+    const { epoch } = facts
+    if (epoch === null) throw new TidemarkError('internal', 'A history goes on that does not exist.')
+    if (memory.halted !== null) {
+      const fault = await findSchemaFault(database.query)
+      if (fault !== null) throw new TidemarkError('schema-drift', fault)
+      return this.#start(database, facts, 'schema-drift')
+    }
+    const mended = await this.#checkPublication(database, facts)
+    if (mended !== null && epoch.decoder === 'pgoutput') return this.#start(database, facts, mended)
+    if (this.#state !== null && this.#state.epoch.id === epoch.id) {
+      this.#state = { ...this.#state, epoch }
+      return this.#state
+    }
+    return this.#resume(database, facts, epoch, memory)
+  }
+
+  #announce({ epoch, capturedTo, definition }: CaptureState): RoutedBatch {
+    return { epoch: epoch.id, from: capturedTo, to: capturedTo, definition, audiences: new Set(), everyone: true, transactions: [] }
+  }
+
+  async #resume(database: Database, facts: CycleFacts, epoch: EpochRow, memory: CaptureMemory): Promise<CaptureState> {
+    const definition = await readDefinitionAtHead(database, epoch)
+    const isWal2json = epoch.decoder === 'wal2json'
+    const numericAsString = !isWal2json || (await probeNumericAsString(database.query, epoch.slotName))
+    if (isWal2json) {
+      const partitioned = await partitionedTables(database.query, definition.definition)
+      const fault = wal2jsonFault({ wal2jsonFault: null, numericAsString, partitioned }, definition.definition)
+      if (fault !== null && this.#settings.decoder === 'auto') return this.#start(database, facts, 'decoder-changed')
+      if (fault !== null) throw new TidemarkError('misconfigured', `${fault}. Set decoder to 'auto' or 'pgoutput'.`)
+    }
+    // What the memory says beyond the head is true as well, but only of this very epoch.
+    const capturedTo = memory.epoch === epoch.id ? maxLsn(epoch.headLsn, memory.capturedTo ?? epoch.headLsn) : epoch.headLsn
+    this.#state = {
+      epoch,
+      definition,
+      plans: planTables(definition),
+      source: isWal2json ? wal2jsonSource({ numericAsString }) : pgoutputSource(),
+      decoderReason: `the epoch began with ${epoch.decoder}`,
+      numericAsString,
+      capturedTo,
+      startedReason: null,
+    }
+    if (memory.epoch !== epoch.id) {
+      this.#store.write({ epoch: epoch.id, capturedTo, advancedTo: null, halted: null })
+    }
+    return this.#state
+  }
+
+  async #start(database: Database, facts: CycleFacts, reason: string): Promise<CaptureState> {
+    this.forget()
+    const started = await startEpoch(this.#settings.env, database, facts, this.#settings, reason)
+    const { epoch, definition, decoder, numericAsString } = started
+    this.#store.write({ epoch: epoch.id, capturedTo: epoch.startLsn, advancedTo: epoch.startLsn, halted: null })
+    this.#state = {
+      epoch,
+      definition,
+      plans: planTables(definition),
+      source: decoder === 'wal2json' ? wal2jsonSource({ numericAsString }) : pgoutputSource(),
+      decoderReason: started.reason,
+      numericAsString,
+      capturedTo: epoch.startLsn,
+      startedReason: reason,
+    }
+    return this.#state
+  }
+
+  async #checkPublication(database: Database, facts: CycleFacts): Promise<string | null> {
+    const fingerprint = `${facts.publication} ${facts.latestDefinitionVersion}`
+    if (fingerprint === this.#checkedPublication) return null
+    const latest = await readDefinitionInForce(database.query)
+    const mended = latest === null ? null : await mendPublication(database.query, latest.definition)
+    this.#checkedPublication = mended === null ? fingerprint : null
+    return mended
+  }
+
+  async #capture(
+    database: Database,
+    state: CaptureState,
+    facts: CycleFacts,
+    upTo: Lsn,
+    wanted: (audience: string) => boolean,
+  ): Promise<CapturedBatch> {
+    try {
+      return await captureBatch(database, state.source, {
+        epoch: state.epoch.id,
+        head: state.epoch.headLsn,
+        upTo,
+        maxChanges: this.#settings.maxChanges ?? MAX_CHANGES,
+        slotName: this.#settings.slotName,
+        definition: state.definition,
+        plans: state.plans,
+        xidHorizon: facts.xidHorizon,
+        wanted,
+      })
+    } catch (error) {
+      if (error instanceof TidemarkError && error.kind === 'schema-drift') throw this.#halt(error)
+      throw error
+    }
+  }
+
+  /** Remembers that capture stands still, so that a mended schema begins a new history instead of going on with a gap. */
+  #halt(error: TidemarkError): TidemarkError {
+    this.#store.write({ ...this.#store.read(), halted: error.message })
+    return error
+  }
+
+  async #definitionAfter(database: Database, state: CaptureState, batch: CapturedBatch): Promise<DefinitionInForce> {
+    if (batch.definitionVersion === null) return state.definition
+    const definition = await readDefinitionInForce(database.query, batch.definitionVersion)
+    if (definition === null) throw new TidemarkError('misconfigured', `Definition ${batch.definitionVersion} is missing.`)
+    return definition
+  }
+
+  async #advance(database: Database, facts: CycleFacts, to: Lsn): Promise<void> {
+    const confirmed = facts.slot?.confirmedFlushLsn ?? to
+    if (to <= confirmed) return
+    // Stored before the slot moves: a slot found further along was moved by somebody else.
+    this.#store.write({ ...this.#store.read(), capturedTo: to, advancedTo: to })
+    await advanceSlot(database.query, this.#settings.slotName, to)
+    const restart = facts.slot?.restartLsn
+    if (this.#maySnapshot && restart && lsnDistanceBytes(restart, to) > LAGGING_RESTART_BYTES) {
+      this.#maySnapshot = await logStandbySnapshot(database.query)
+    }
+  }
+}

@@ -1,0 +1,26 @@
+import type { Lsn } from '../../protocol/index.ts'
+import type { DatabaseTransaction } from '../database/index.ts'
+import type { DecoderName } from './rules/decoder-choice.ts'
+import type { SourceEvent } from './rules/source-event.ts'
+import type { TablePlans } from './rules/table-plan.ts'
+
+export interface PeekRequest {
+  readonly slotName: string
+  readonly plans: TablePlans
+  /** Decode no further than the commits that end here. */
+  readonly upTo: Lsn
+  /** Checked by the server at commits only: one transaction may bring any number of rows. */
+  readonly maxChanges: number
+}
+
+export interface SourcePage {
+  readonly events: readonly SourceEvent[]
+  /** Rows the server returned for this page, which `maxChanges` counts. */
+  readonly serverRows: number
+}
+
+/** Reads the slot without moving it. The peek runs inside the transaction that will store what it brings. */
+export interface ChangeSource {
+  readonly decoder: DecoderName
+  peek(transaction: DatabaseTransaction, request: PeekRequest): AsyncIterable<SourcePage>
+}

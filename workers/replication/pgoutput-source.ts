@@ -1,0 +1,91 @@
+import { formatPgLsn, type Lsn, parsePgLsn, TidemarkError } from '../../protocol/index.ts'
+import { type DatabaseTransaction, textArray } from '../database/index.ts'
+import type { ChangeSource, PeekRequest, SourcePage } from './change-source.ts'
+import { bytesOfHex, type PgoutputEvent, PgoutputDecoder } from './rules/decode-pgoutput.ts'
+import type { SourceEvent } from './rules/source-event.ts'
+
+export const PUBLICATION = 'tidemark'
+const OPTIONS = ['proto_version', '1', 'publication_names', PUBLICATION]
+/** A transaction is held back this long for its commit message, which alone says where it ends. */
+const HELD_EVENTS = 5_000
+
+const PEEK = 'pg_logical_slot_peek_binary_changes($1, $2::pg_lsn, $3::int, VARIADIC $4::text[])'
+
+export function pgoutputSource(): ChangeSource {
+  return { decoder: 'pgoutput', peek }
+}
+
+async function* peek(transaction: DatabaseTransaction, request: PeekRequest): AsyncGenerator<SourcePage> {
+  const params = [request.slotName, formatPgLsn(request.upTo), request.maxChanges, textArray(OPTIONS)]
+  const decoder = new PgoutputDecoder(request.plans)
+  const order = new CommitOrder(() => readEnds(transaction, params))
+  for await (const rows of transaction.pages(`SELECT data FROM ${PEEK}`, params)) {
+    const events: SourceEvent[] = []
+    for (const [hex] of rows) {
+      const event = decoder.decode(bytesOfHex(hex ?? ''))
+      if (event !== null) order.add(event, events)
+    }
+    await order.release(events)
+    yield { events, serverRows: rows.length }
+  }
+}
+
+/** Where each transaction of this peek ends: a second decoding, filtered by the server, for large transactions only. */
+async function readEnds(transaction: DatabaseTransaction, params: (string | number)[]): Promise<Map<string, Lsn>> {
+  const rows = await transaction.rows(`SELECT xid::text, lsn::text FROM ${PEEK} WHERE get_byte(data, 0) = 67`, params)
+  return new Map(rows.map(([xid, lsn]) => [xid ?? '', parsePgLsn(lsn ?? '')]))
+}
+
+type Begin = Extract<PgoutputEvent, { type: 'begin' }>
+
+/** Gives each transaction its end before its rows, holding small ones until their commit arrives. */
+class CommitOrder {
+  readonly #readEnds: () => Promise<Map<string, Lsn>>
+  #ends: Map<string, Lsn> | null = null
+  #begin: Begin | null = null
+  #held: SourceEvent[] = []
+
+  constructor(readEnds: () => Promise<Map<string, Lsn>>) {
+    this.#readEnds = readEnds
+  }
+
+  add(event: PgoutputEvent, events: SourceEvent[]): void {
+    switch (event.type) {
+      case 'begin':
+        this.#begin = event
+        return
+      case 'commit':
+        if (this.#begin !== null) this.#announce(event.lsn, events)
+        events.push({ type: 'commit' })
+        return
+      case 'truncate':
+        for (const plan of event.plans) this.#push({ type: 'truncate', plan }, events)
+        return
+      case 'row':
+        this.#push(event, events)
+    }
+  }
+
+  /** Ends a page: a transaction held for too long is announced by looking its end up. */
+  async release(events: SourceEvent[]): Promise<void> {
+    if (this.#begin === null || this.#held.length < HELD_EVENTS) return
+    this.#ends ??= await this.#readEnds()
+    const lsn = this.#ends.get(this.#begin.xid)
+    if (lsn === undefined) throw new TidemarkError('corrupt', `Transaction ${this.#begin.xid} has no commit in the log.`)
+    this.#announce(lsn, events)
+  }
+
+  #push(event: SourceEvent, events: SourceEvent[]): void {
+    if (this.#begin === null) events.push(event)
+    else this.#held.push(event)
+  }
+
+  #announce(lsn: Lsn, events: SourceEvent[]): void {
+    if (this.#begin === null) return
+    const { xid, committedAt } = this.#begin
+    events.push({ type: 'begin', xid, lsn, committedAt })
+    for (const held of this.#held) events.push(held)
+    this.#begin = null
+    this.#held = []
+  }
+}

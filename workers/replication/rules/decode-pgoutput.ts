@@ -1,0 +1,206 @@
+import { type Lsn, lsnFromBigInt, TidemarkError } from '../../../protocol/index.ts'
+import { isoOfMicroseconds } from './commit-time.ts'
+import type { RowEvent } from './source-event.ts'
+import { planKey, type TablePlan, type TablePlans } from './table-plan.ts'
+
+/** A message of pgoutput's protocol version 1; `begin` does not know the end of its transaction, `commit` does. */
+export type PgoutputEvent =
+  | { readonly type: 'begin'; readonly xid: string; readonly committedAt: string }
+  | RowEvent
+  | { readonly type: 'truncate'; readonly plans: readonly TablePlan[] }
+  | { readonly type: 'commit'; readonly lsn: Lsn }
+
+interface Relation {
+  readonly plan: TablePlan
+  /** Position in the plan of each column of a tuple; -1 where it does not travel. */
+  readonly targets: readonly number[]
+}
+
+// A text may begin with U+FEFF, which is not a mark here.
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true, fatal: false })
+const HEX = new Uint8Array(128)
+for (const [value, digit] of [...'0123456789abcdef'].entries()) HEX[digit.charCodeAt(0)] = value
+
+/** Bytes of Postgres' `\x…` text. */
+export function bytesOfHex(text: string): Uint8Array {
+  const bytes = new Uint8Array((text.length - 2) >> 1)
+  for (let index = 0, at = 2; index < bytes.length; index += 1, at += 2) {
+    bytes[index] = ((HEX[text.charCodeAt(at)] ?? 0) << 4) | (HEX[text.charCodeAt(at + 1)] ?? 0)
+  }
+  return bytes
+}
+
+/** Short ASCII is most of what travels, and cheaper to read by hand. */
+const SHORT_BYTES = 24
+
+function decodeText(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start <= SHORT_BYTES) {
+    let text = ''
+    for (let at = start; at < end; at += 1) {
+      const code = bytes[at] ?? 0
+      if (code >= 128) return utf8.decode(bytes.subarray(start, end))
+      text += String.fromCharCode(code)
+    }
+    return text
+  }
+  return utf8.decode(bytes.subarray(start, end))
+}
+
+/**
+ * Reads the messages of one call of `pg_logical_slot_peek_binary_changes`, in order.
+ *
+ * Relation messages recur in every call, so each call needs a decoder of its own.
+ */
+export class PgoutputDecoder {
+  readonly #plans: TablePlans
+  readonly #relations = new Map<number, Relation | null>()
+
+  constructor(plans: TablePlans) {
+    this.#plans = plans
+  }
+
+  /** Null where the message says nothing of synced tables. Throws `corrupt`. */
+  decode(bytes: Uint8Array): PgoutputEvent | null {
+    const reader = new Reader(bytes)
+    const tag = reader.byte()
+    switch (tag) {
+      case 66:
+        reader.skip(8)
+        return { type: 'begin', committedAt: isoOfMicroseconds(reader.int64()), xid: String(reader.uint32()) }
+      case 67:
+        reader.skip(1 + 8)
+        return { type: 'commit', lsn: lsnFromBigInt(reader.uint64()) }
+      case 82:
+        this.#relation(reader)
+        return null
+      case 73:
+      case 85:
+      case 68:
+        return this.#row(reader, tag)
+      case 84:
+        return this.#truncate(reader)
+      case 77:
+      case 79:
+      case 89:
+        // Logical messages, origins and types.
+        return null
+      default:
+        throw new TidemarkError('corrupt', `pgoutput sent a message of unknown kind ${tag}.`)
+    }
+  }
+
+  #relation(reader: Reader): void {
+    const oid = reader.uint32()
+    const schema = reader.cString()
+    const plan = this.#plans.get(planKey(schema === '' ? 'pg_catalog' : schema, reader.cString()))
+    if (plan === undefined) {
+      this.#relations.set(oid, null)
+      return
+    }
+    reader.skip(1)
+    const count = reader.uint16()
+    const targets: number[] = []
+    for (let column = 0; column < count; column += 1) {
+      reader.skip(1)
+      targets.push(plan.positions.get(reader.cString()) ?? -1)
+      reader.skip(8)
+    }
+    this.#relations.set(oid, { plan, targets })
+  }
+
+  #row(reader: Reader, tag: number): RowEvent | null {
+    const oid = reader.uint32()
+    const relation = this.#relations.get(oid)
+    if (relation === undefined) throw new TidemarkError('corrupt', `pgoutput sent a row before its table (${oid}).`)
+    if (relation === null) return null
+    let old: (string | null | undefined)[] | null = null
+    let part = reader.byte()
+    if (part === 79 || part === 75) {
+      old = reader.tuple(relation)
+      // 'K' holds the key alone and NULL elsewhere: the table has lost its full identity.
+      if (part === 75) old = []
+      if (tag === 68) return { type: 'row', plan: relation.plan, old, new: null }
+      part = reader.byte()
+    }
+    return { type: 'row', plan: relation.plan, old: tag === 73 ? null : (old ?? []), new: reader.tuple(relation) }
+  }
+
+  #truncate(reader: Reader): PgoutputEvent {
+    const count = reader.uint32()
+    reader.skip(1)
+    const plans: TablePlan[] = []
+    for (let index = 0; index < count; index += 1) {
+      const relation = this.#relations.get(reader.uint32())
+      if (relation) plans.push(relation.plan)
+    }
+    return { type: 'truncate', plans }
+  }
+}
+
+class Reader {
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  #at = 0
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  skip(count: number): void {
+    this.#at += count
+  }
+
+  byte(): number {
+    return this.#view.getUint8(this.#advance(1))
+  }
+
+  uint16(): number {
+    return this.#view.getUint16(this.#advance(2))
+  }
+
+  uint32(): number {
+    return this.#view.getUint32(this.#advance(4))
+  }
+
+  uint64(): bigint {
+    return this.#view.getBigUint64(this.#advance(8))
+  }
+
+  int64(): bigint {
+    return this.#view.getBigInt64(this.#advance(8))
+  }
+
+  cString(): string {
+    const end = this.#bytes.indexOf(0, this.#at)
+    const text = decodeText(this.#bytes, this.#at, end)
+    this.#at = end + 1
+    return text
+  }
+
+  tuple(relation: Relation): (string | null | undefined)[] {
+    const values: (string | null | undefined)[] = new Array(relation.plan.columns.length).fill(undefined)
+    const count = this.uint16()
+    for (let column = 0; column < count; column += 1) {
+      const target = relation.targets[column] ?? -1
+      const kind = this.byte()
+      if (kind === 110) {
+        if (target !== -1) values[target] = null
+      } else if (kind === 116) {
+        const length = this.uint32()
+        if (target !== -1) values[target] = decodeText(this.#bytes, this.#at, this.#at + length)
+        this.#at += length
+      } else if (kind !== 117) {
+        throw new TidemarkError('corrupt', `pgoutput sent a column of unknown kind ${kind}.`)
+      }
+      // 'u' is an unchanged TOASTed value: absent.
+    }
+    return values
+  }
+
+  #advance(count: number): number {
+    const at = this.#at
+    this.#at += count
+    return at
+  }
+}

@@ -1,0 +1,54 @@
+import { type Definition, TidemarkError } from '../../../protocol/index.ts'
+
+export type DecoderName = 'wal2json' | 'pgoutput'
+
+export interface DecoderFacts {
+  /** Why wal2json cannot be loaded; null where it can. */
+  readonly wal2jsonFault: string | null
+  /** wal2json 2.6 and later. */
+  readonly numericAsString: boolean
+  /** Ids of synced tables that are partitioned. */
+  readonly partitioned: readonly string[]
+}
+
+export interface DecoderChoice {
+  readonly decoder: DecoderName
+  readonly reason: string
+}
+
+const CAN_BE_NAN = /^(numeric|real|double precision)(\(|$)/
+
+/** Columns whose NaN and infinities an old wal2json turns into null. */
+export function columnsWithNaN(definition: Definition): string[] {
+  return definition.tables.flatMap((table) =>
+    table.columns
+      .filter((column) => column.generated === null && CAN_BE_NAN.test(column.type))
+      .map((column) => `${table.id}.${column.name}`),
+  )
+}
+
+/** What keeps wal2json from capturing this definition; null where nothing does. */
+export function wal2jsonFault(facts: DecoderFacts, definition: Definition): string | null {
+  if (facts.wal2jsonFault !== null) return facts.wal2jsonFault
+  if (facts.partitioned.length > 0) return `wal2json names partitions, not their root (${facts.partitioned.join(', ')})`
+  const columns = columnsWithNaN(definition)
+  if (!facts.numericAsString && columns.length > 0) {
+    return `wal2json is older than 2.6 and loses NaN and infinities (${columns.slice(0, 3).join(', ')})`
+  }
+  return null
+}
+
+/** `auto` takes wal2json where it can capture everything and says why when not. Throws `misconfigured` for an explicit wal2json. */
+export function chooseDecoder(
+  asked: 'auto' | DecoderName,
+  facts: DecoderFacts,
+  definition: Definition,
+): DecoderChoice {
+  if (asked === 'pgoutput') return { decoder: 'pgoutput', reason: 'pgoutput was asked for' }
+  const fault = wal2jsonFault(facts, definition)
+  if (fault === null) {
+    return { decoder: 'wal2json', reason: asked === 'auto' ? 'wal2json can be loaded' : 'wal2json was asked for' }
+  }
+  if (asked === 'auto') return { decoder: 'pgoutput', reason: `auto took pgoutput: ${fault}` }
+  throw new TidemarkError('misconfigured', `${fault}. Set decoder to 'auto' or 'pgoutput'.`)
+}

@@ -1,0 +1,31 @@
+import type { Change, Row, Transaction } from '../../../protocol/index.ts'
+import type { HistoryRow } from './to-changes.ts'
+
+const parseRow = (text: string | null): Row => JSON.parse(text ?? '{}')
+
+/** A stored row as it travels; null of one that nobody is told. */
+export function toChange(row: HistoryRow): Change | null {
+  const { table, audience } = row
+  if (row.operation === 'truncate') return { op: 'truncate', table, audience: null }
+  if (audience === null) return null
+  switch (row.operation) {
+    case 'insert':
+      return { op: 'insert', table, audience, data: parseRow(row.data) }
+    case 'update':
+      return { op: 'update', table, audience, key: parseRow(row.key), data: parseRow(row.data) }
+    case 'delete':
+      return { op: 'delete', table, audience, key: parseRow(row.key) }
+    case 'definition':
+      return null
+  }
+}
+
+/** What one subscriber is told of these transactions; those without anything for it are left out. */
+export function selectFor(audiences: ReadonlySet<string>, transactions: readonly Transaction[]): Transaction[] {
+  const selected: Transaction[] = []
+  for (const transaction of transactions) {
+    const changes = transaction.changes.filter((change) => change.audience === null || audiences.has(change.audience))
+    if (changes.length > 0) selected.push({ ...transaction, changes })
+  }
+  return selected
+}

@@ -1,0 +1,95 @@
+import { type Lsn, maxLsn, TidemarkError } from '../../../protocol/index.ts'
+
+/** The current row of `tidemark.epoch`. */
+export interface EpochRow {
+  readonly id: string
+  readonly slotName: string
+  readonly owner: string
+  readonly decoder: string
+  readonly systemIdentifier: string
+  readonly timeline: number
+  readonly startLsn: Lsn
+  readonly headLsn: Lsn
+  readonly floorLsn: Lsn
+  /** In force at `startLsn`. */
+  readonly definitionVersion: number
+}
+
+export interface SlotFacts {
+  readonly database: string | null
+  readonly plugin: string | null
+  readonly active: boolean
+  /** `lost`, or a reason for which the server invalidated it. */
+  readonly lost: string | null
+  readonly restartLsn: Lsn | null
+  readonly confirmedFlushLsn: Lsn | null
+}
+
+/** What the database says at the start of a cycle. */
+export interface ServerFacts {
+  readonly database: string
+  readonly systemIdentifier: string
+  readonly timeline: number
+  readonly flushLsn: Lsn
+  readonly slot: SlotFacts | null
+  readonly epoch: EpochRow | null
+}
+
+/** What the ReplicationDO itself remembers; all null when its storage is new or was wiped. */
+export interface CaptureMemory {
+  readonly epoch: string | null
+  /** Everything that ends at or below it is stored. */
+  readonly capturedTo: Lsn | null
+  /** The slot was moved no further than this by us. */
+  readonly advancedTo: Lsn | null
+  /** Why capture stands still until the schema is mended. */
+  readonly halted: string | null
+}
+
+export const NO_MEMORY: CaptureMemory = { epoch: null, capturedTo: null, advancedTo: null, halted: null }
+
+export type EpochDecision = { readonly action: 'continue' } | { readonly action: 'start'; readonly reason: string }
+
+export interface OwnIdentity {
+  readonly owner: string
+  readonly slotName: string
+  /** `auto` keeps whatever the epoch began with. */
+  readonly decoder: 'auto' | 'wal2json' | 'pgoutput'
+}
+
+/**
+ * Whether this history goes on or a new one begins. Throws `misconfigured` where another deployment holds the database.
+ */
+export function decideEpoch(facts: ServerFacts, memory: CaptureMemory, own: OwnIdentity): EpochDecision {
+  const { epoch, slot } = facts
+  const start = (reason: string): EpochDecision => ({ action: 'start', reason })
+  if (slot !== null && slot.database !== facts.database) {
+    throw new TidemarkError(
+      'misconfigured',
+      `Slot ${own.slotName} belongs to database ${slot.database} of the same server: give this deployment another slotName.`,
+    )
+  }
+  if (epoch === null) return start(memory.epoch === null ? 'first' : 'released')
+  // A copy of the database brings the epoch along, not its log: whoever owned it captures elsewhere.
+  if (epoch.systemIdentifier !== facts.systemIdentifier) return start('system-changed')
+  if (epoch.timeline !== facts.timeline) return start('timeline-changed')
+  if (epoch.owner !== own.owner) {
+    throw new TidemarkError(
+      'misconfigured',
+      `Another deployment (${epoch.owner}) captures this database under epoch ${epoch.id}. Stop it first; then release it with ` +
+        `UPDATE tidemark.epoch SET ended_at = now(), end_reason = 'released' WHERE ended_at IS NULL.`,
+    )
+  }
+  if (memory.epoch !== null && memory.epoch !== epoch.id) return start('restored')
+  if (facts.flushLsn < maxLsn(epoch.headLsn, memory.capturedTo ?? epoch.headLsn)) return start('log-went-back')
+  if (epoch.slotName !== own.slotName) return start('slot-renamed')
+  if (slot === null) return start('slot-missing')
+  if (slot.lost !== null) return start(`slot-lost: ${slot.lost}`)
+  if (slot.plugin !== epoch.decoder) return start('slot-replaced')
+  if (own.decoder !== 'auto' && own.decoder !== epoch.decoder) return start('decoder-changed')
+  if (memory.advancedTo !== null && slot.confirmedFlushLsn !== null) {
+    const ours = maxLsn(memory.advancedTo, epoch.headLsn, epoch.startLsn)
+    if (slot.confirmedFlushLsn > ours) return start('slot-moved')
+  }
+  return { action: 'continue' }
+}

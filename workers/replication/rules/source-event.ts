@@ -1,0 +1,21 @@
+import type { Lsn, Xid } from '../../../protocol/index.ts'
+import type { TablePlan } from './table-plan.ts'
+
+/** A row's values in the order of its plan's columns; undefined where the log does not carry one. */
+export type Values = readonly (string | null | undefined)[]
+
+/** What a decoder makes of the log, whatever the plugin: whole transactions in commit order, synced tables only. */
+export type SourceEvent =
+  | { readonly type: 'begin'; readonly xid: Xid; readonly lsn: Lsn; readonly committedAt: string }
+  | {
+      readonly type: 'row'
+      readonly plan: TablePlan
+      /** Null of an insert. Incomplete where the table has lost REPLICA IDENTITY FULL. */
+      readonly old: Values | null
+      /** Null of a delete. An unchanged TOASTed value is undefined. */
+      readonly new: Values | null
+    }
+  | { readonly type: 'truncate'; readonly plan: TablePlan }
+  | { readonly type: 'commit' }
+
+export type RowEvent = Extract<SourceEvent, { type: 'row' }>

@@ -1,0 +1,101 @@
+import { type DefinitionInForce, type TableDefinition, travellingColumns } from '../../../protocol/index.ts'
+import type { Values } from './source-event.ts'
+
+/** A table as the decoders need it: names resolved to positions once, so that a row costs no look-up. */
+export interface TablePlan {
+  readonly id: string
+  readonly schema: string
+  readonly name: string
+  readonly columns: readonly string[]
+  readonly positions: ReadonlyMap<string, number>
+  /** wal2json prints bytea without its `\x`. */
+  readonly isBytea: readonly boolean[]
+  /** `"column":`, ready for JSON text. */
+  readonly jsonNames: readonly string[]
+  readonly keyPositions: readonly number[]
+  readonly audience: { readonly constant: 'all' } | { readonly position: number; readonly prefix: string }
+  /** The row is a new definition in force, not the app's. */
+  readonly isDefinition: boolean
+}
+
+export type TablePlans = ReadonlyMap<string, TablePlan>
+
+/** Key of a plan: no name holds a NUL. */
+export const planKey = (schema: string, name: string) => `${schema}\0${name}`
+
+const DEFINITION_COLUMNS = ['version', 'hash', 'definition']
+
+export const DEFINITION_PLAN: TablePlan = {
+  ...positionsOf(DEFINITION_COLUMNS, [false, false, false]),
+  id: 'tidemark.sync_definition',
+  schema: 'tidemark',
+  name: 'sync_definition',
+  keyPositions: [0],
+  audience: { constant: 'all' },
+  isDefinition: true,
+}
+
+function positionsOf(columns: readonly string[], isBytea: readonly boolean[]) {
+  return {
+    columns,
+    isBytea,
+    positions: new Map(columns.map((name, position) => [name, position])),
+    jsonNames: columns.map((name) => `${JSON.stringify(name)}:`),
+  }
+}
+
+export function planTable(table: TableDefinition): TablePlan {
+  const columns = travellingColumns(table)
+  const shape = positionsOf(
+    columns.map((column) => column.name),
+    columns.map((column) => column.type === 'bytea'),
+  )
+  const positionOf = (name: string) => shape.positions.get(name) ?? -1
+  return {
+    ...shape,
+    id: table.id,
+    schema: table.schema,
+    name: table.name,
+    keyPositions: table.primaryKey.map(positionOf),
+    audience:
+      'constant' in table.audience
+        ? table.audience
+        : { position: positionOf(table.audience.column), prefix: table.audience.prefix },
+    isDefinition: false,
+  }
+}
+
+/** The plans of a definition and of the table that announces its successor. */
+export function planTables(definition: DefinitionInForce): TablePlans {
+  const plans = [DEFINITION_PLAN, ...definition.definition.tables.map(planTable)]
+  return new Map(plans.map((plan) => [planKey(plan.schema, plan.name), plan]))
+}
+
+/** The audience of a row; null where its column is NULL and nobody sees it. */
+export function audienceOfValues(plan: TablePlan, values: Values): string | null {
+  if ('constant' in plan.audience) return plan.audience.constant
+  const value = values[plan.audience.position]
+  return value === null || value === undefined ? null : `${plan.audience.prefix}:${value}`
+}
+
+/** The named positions as a JSON object; undefined values are left out. */
+export function toJson(plan: TablePlan, values: Values, positions: readonly number[]): string {
+  let text = '{'
+  for (const position of positions) {
+    const value = values[position]
+    if (value === undefined) continue
+    text += (text.length > 1 ? ',' : '') + plan.jsonNames[position] + (value === null ? 'null' : JSON.stringify(value))
+  }
+  return `${text}}`
+}
+
+/** The whole row as a JSON object. */
+export function rowToJson(plan: TablePlan, values: Values): string {
+  let text = '{'
+  for (let position = 0; position < plan.columns.length; position += 1) {
+    const value = values[position]
+    if (value === undefined) continue
+    text += (text.length > 1 ? ',' : '') + plan.jsonNames[position] + (value === null ? 'null' : JSON.stringify(value))
+  }
+  return `${text}}`
+}

@@ -1,0 +1,102 @@
+import { TidemarkError } from '../../../protocol/index.ts'
+import type { RowEvent, SourceEvent, Values } from './source-event.ts'
+import { audienceOfValues, rowToJson, type TablePlan, toJson } from './table-plan.ts'
+
+/** One row of `change_history`, but for what its transaction says. JSON columns are JSON text. */
+export interface HistoryRow {
+  readonly table: string
+  readonly operation: 'insert' | 'update' | 'delete' | 'truncate' | 'definition'
+  readonly key: string | null
+  readonly data: string | null
+  readonly oldData: string | null
+  readonly audience: string | null
+}
+
+/** The log contradicts the definition in force: nothing from this transaction on may be stored. */
+export function driftError(plan: TablePlan, what: string): TidemarkError {
+  return new TidemarkError('schema-drift', `Table ${plan.id} ${what}`)
+}
+
+/**
+ * What history keeps of one event, in order. Throws `schema-drift` where the log lacks a value the definition promises.
+ */
+export function toChanges(event: Exclude<SourceEvent, { type: 'begin' | 'commit' }>): HistoryRow[] {
+  const { plan } = event
+  if (plan.isDefinition) return event.type === 'row' && event.old === null ? [definitionRow(event)] : []
+  if (event.type === 'truncate') {
+    return [{ table: plan.id, operation: 'truncate', key: null, data: null, oldData: null, audience: null }]
+  }
+  if (event.old === null) return [insertRow(plan, requireWhole(plan, event.new ?? []))]
+  const old = requireIdentity(plan, event.old)
+  if (event.new === null) return [deleteRow(plan, old)]
+  return updateRows(plan, old, event.new)
+}
+
+function updateRows(plan: TablePlan, old: Values, changed: Values): HistoryRow[] {
+  const whole: (string | null)[] = new Array(plan.columns.length)
+  const different: number[] = []
+  for (let position = 0; position < plan.columns.length; position += 1) {
+    const before = old[position] ?? null
+    const after = changed[position]
+    // Absent means unchanged: the old tuple has the value.
+    whole[position] = after === undefined ? before : after
+    if (after !== undefined && after !== before) different.push(position)
+  }
+  if (different.length === 0) return []
+  const audience = audienceOfValues(plan, whole)
+  const keyMoved = plan.keyPositions.some((position) => whole[position] !== old[position])
+  if (keyMoved || audience !== audienceOfValues(plan, old)) return [deleteRow(plan, old), insertRow(plan, whole)]
+  return [
+    {
+      table: plan.id,
+      operation: 'update',
+      key: toJson(plan, whole, plan.keyPositions),
+      data: toJson(plan, whole, different),
+      oldData: toJson(plan, old, different),
+      audience,
+    },
+  ]
+}
+
+function insertRow(plan: TablePlan, values: Values): HistoryRow {
+  const key = toJson(plan, values, plan.keyPositions)
+  const audience = audienceOfValues(plan, values)
+  return { table: plan.id, operation: 'insert', key, data: rowToJson(plan, values), oldData: null, audience }
+}
+
+function deleteRow(plan: TablePlan, old: Values): HistoryRow {
+  const key = toJson(plan, old, plan.keyPositions)
+  const audience = audienceOfValues(plan, old)
+  return { table: plan.id, operation: 'delete', key, data: null, oldData: rowToJson(plan, old), audience }
+}
+
+function definitionRow(event: RowEvent): HistoryRow {
+  const { plan } = event
+  const values = requireWhole(plan, event.new ?? [])
+  // The definition itself stands in `sync_definition`, under this version.
+  const data = toJson(plan, values, [0, 1])
+  return { table: plan.id, operation: 'definition', key: toJson(plan, values, [0]), data, oldData: null, audience: null }
+}
+
+function requireWhole(plan: TablePlan, values: Values): Values {
+  for (let position = 0; position < plan.columns.length; position += 1) {
+    if (values[position] !== undefined) continue
+    throw driftError(
+      plan,
+      `no longer has column ${plan.columns[position]}: put the definition that matches the schema in force (tidemark migrate).`,
+    )
+  }
+  return values
+}
+
+function requireIdentity(plan: TablePlan, old: Values): Values {
+  for (let position = 0; position < plan.columns.length; position += 1) {
+    if (old[position] !== undefined) continue
+    throw driftError(
+      plan,
+      `lost REPLICA IDENTITY FULL, or column ${plan.columns[position]}: ALTER TABLE … REPLICA IDENTITY FULL, ` +
+        'or put the definition that matches the schema in force (tidemark migrate).',
+    )
+  }
+  return old
+}

@@ -1,0 +1,34 @@
+import type { Query } from '../../db/query.ts'
+
+/** One line per synced table whose shape or identity no longer is what the latest definition says. */
+const CHECK = `
+  SELECT t.id, CASE
+    WHEN c.oid IS NULL THEN 'is gone or renamed: put the definition that matches the schema in force (tidemark migrate)'
+    WHEN l.identity_lost THEN 'lost REPLICA IDENTITY FULL: ALTER TABLE … REPLICA IDENTITY FULL'
+    ELSE 'no longer has column ' || m.missing || ': put the definition that matches the schema in force (tidemark migrate)'
+  END AS fault
+  FROM (SELECT definition FROM tidemark.sync_definition ORDER BY version DESC LIMIT 1) latest
+  CROSS JOIN LATERAL jsonb_to_recordset(latest.definition -> 'tables') AS t(id text, schema text, name text, columns jsonb)
+  LEFT JOIN pg_class c ON c.relname = t.name AND c.relkind IN ('r', 'p')
+    AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = t.schema)
+  LEFT JOIN LATERAL (
+    SELECT bool_or(leaf.relreplident <> 'f') AS identity_lost
+    FROM pg_class leaf
+    WHERE CASE c.relkind
+      WHEN 'r' THEN leaf.oid = c.oid
+      ELSE leaf.oid IN (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf AND relid <> c.oid) END
+  ) l ON true
+  LEFT JOIN LATERAL (
+    SELECT string_agg(k ->> 'name', ', ') AS missing
+    FROM jsonb_array_elements(t.columns) AS k
+    WHERE NOT EXISTS (
+      SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = k ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped)
+  ) m ON true
+  WHERE c.oid IS NULL OR l.identity_lost OR m.missing IS NOT NULL
+  ORDER BY t.id`
+
+/** What keeps the log from being read by the latest definition, with its remedy; null when nothing does. */
+export async function findSchemaFault(query: Query): Promise<string | null> {
+  const rows = await query(CHECK)
+  return rows.length === 0 ? null : rows.map((row) => `Table ${row.id} ${row.fault}.`).join(' ')
+}

@@ -1,0 +1,111 @@
+import { z } from 'zod'
+import { type Lsn, parsePgLsn } from '../../protocol/index.ts'
+import type { Query } from '../../db/query.ts'
+import type { EpochRow, ServerFacts } from './rules/epoch-decision.ts'
+import type { ServerFigures } from './rules/classify-health.ts'
+
+const lsn = z.string().transform((text): Lsn => parsePgLsn(text))
+
+const slotSchema = z.object({
+  database: z.string().nullable(),
+  plugin: z.string().nullable(),
+  active: z.boolean(),
+  wal_status: z.string().nullable(),
+  invalidation_reason: z.string().nullish(),
+  restart_lsn: lsn.nullable(),
+  confirmed_flush_lsn: lsn.nullable(),
+})
+
+const epochSchema = z.object({
+  id: z.string(),
+  slot_name: z.string(),
+  owner: z.string(),
+  decoder: z.string(),
+  system_identifier: z.string(),
+  timeline: z.number(),
+  start_lsn: lsn,
+  head_lsn: lsn,
+  floor_lsn: lsn,
+  definition_version: z.number(),
+})
+
+/** Flush position first: everything that ends at or below it is visible to the peek that follows. */
+const FACTS = `
+  SELECT pg_current_wal_flush_lsn()::text AS flush,
+    current_database() AS database,
+    (SELECT system_identifier::text FROM pg_control_system())
+      || coalesce('/' || nullif(current_setting('neon.timeline_id', true), ''), '') AS system,
+    ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int::text AS timeline,
+    pg_snapshot_xmax(pg_current_snapshot())::text AS xid_horizon,
+    (SELECT to_jsonb(s)::text FROM pg_replication_slots s WHERE s.slot_name = $1) AS slot,
+    (SELECT to_jsonb(e)::text FROM tidemark.epoch e WHERE e.ended_at IS NULL) AS epoch,
+    (SELECT max(version)::text FROM tidemark.sync_definition) AS latest_version,
+    (SELECT (p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, p.pubviaroot,
+        (SELECT array_agg((to_jsonb(r) - 'oid')::text ORDER BY r.prrelid) FROM pg_publication_rel r WHERE r.prpubid = p.oid))::text
+      FROM pg_publication p WHERE p.pubname = 'tidemark') AS publication`
+
+export interface CycleFacts extends ServerFacts {
+  /** A 64-bit id near every id in the log, to extend those of 32 bits. */
+  readonly xidHorizon: bigint
+  readonly latestDefinitionVersion: number | null
+  /** Changes whenever the publication does; null when there is none. */
+  readonly publication: string | null
+}
+
+function epochRow(text: string): EpochRow {
+  const row = epochSchema.parse(JSON.parse(text))
+  return {
+    id: row.id,
+    slotName: row.slot_name,
+    owner: row.owner,
+    decoder: row.decoder,
+    systemIdentifier: row.system_identifier,
+    timeline: row.timeline,
+    startLsn: row.start_lsn,
+    headLsn: row.head_lsn,
+    floorLsn: row.floor_lsn,
+    definitionVersion: row.definition_version,
+  }
+}
+
+/** One statement: all a cycle must know before it peeks. */
+export async function readFacts(query: Query, slotName: string): Promise<CycleFacts> {
+  const [row] = await query(FACTS, [slotName])
+  const slot = row?.slot ? slotSchema.parse(JSON.parse(row.slot)) : null
+  return {
+    flushLsn: parsePgLsn(row?.flush ?? ''),
+    database: row?.database ?? '',
+    systemIdentifier: row?.system ?? '',
+    timeline: Number(row?.timeline),
+    xidHorizon: BigInt(row?.xid_horizon ?? 0),
+    latestDefinitionVersion: row?.latest_version ? Number(row.latest_version) : null,
+    publication: row?.publication ?? null,
+    epoch: row?.epoch ? epochRow(row.epoch) : null,
+    slot: slot && {
+      database: slot.database,
+      plugin: slot.plugin,
+      active: slot.active,
+      lost: slot.invalidation_reason ?? (slot.wal_status === 'lost' ? 'lost' : null),
+      restartLsn: slot.restart_lsn,
+      confirmedFlushLsn: slot.confirmed_flush_lsn,
+    },
+  }
+}
+
+const FIGURES = `
+  SELECT (SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint::text FROM pg_replication_slots WHERE slot_name = $1) AS retained,
+    (SELECT (extract(epoch FROM max(clock_timestamp() - xact_start)) * 1000)::bigint::text
+      FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()) AS open_write,
+    (SELECT (extract(epoch FROM max(clock_timestamp() - prepared)) * 1000)::bigint::text FROM pg_prepared_xacts) AS prepared,
+    (SELECT hash FROM tidemark.sync_definition ORDER BY version DESC LIMIT 1) AS hash`
+
+/** What health shows of the server, read while a connection is open anyway. */
+export async function readFigures(query: Query, slotName: string): Promise<ServerFigures> {
+  const [row] = await query(FIGURES, [slotName])
+  const longest = Math.max(Number(row?.open_write ?? 0), Number(row?.prepared ?? 0))
+  return {
+    retainedWalBytes: row?.retained ? Number(row.retained) : null,
+    openWriteMs: longest,
+    definitionHash: row?.hash ?? null,
+  }
+}
