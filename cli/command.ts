@@ -94,7 +94,11 @@ function misused(problem: string): Parsed {
 /** The first line of a command's help, also shown when it is misused. */
 export function usageLine(command: Command): string {
   const argument =
-    command.argument === null ? '' : command.argument.required ? ` ${command.argument.name}` : ` [${command.argument.name}]`
+    command.argument === null
+      ? ''
+      : command.argument.required
+        ? ` ${command.argument.name}`
+        : ` [${command.argument.name}]`
   return `Usage: tidemark ${command.name}${argument}${command.options.length > 0 ? ' [options]' : ''}`
 }
 

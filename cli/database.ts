@@ -77,7 +77,10 @@ function dial(address: { host: string; port: number }, shown: string): Promise<v
     const fail = (reason: string) => {
       socket.destroy()
       reject(
-        new TidemarkError('unavailable', `No database answers at ${shown} (${reason}). Start it, or correct the database URL.`),
+        new TidemarkError(
+          'unavailable',
+          `No database answers at ${shown} (${reason}). Start it, or correct the database URL.`,
+        ),
       )
     }
     socket.once('connect', () => {

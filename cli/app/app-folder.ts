@@ -15,7 +15,10 @@ export interface AppFolder {
 export function findApp(folder: string): AppFolder {
   const root = resolve(folder)
   if (!existsSync(root) || !statSync(root).isDirectory()) {
-    throw new TidemarkError('bad-input', `There is no folder ${root}. Give the folder of your app, or make one: tidemark init`)
+    throw new TidemarkError(
+      'bad-input',
+      `There is no folder ${root}. Give the folder of your app, or make one: tidemark init`,
+    )
   }
   const syncModule = join(root, 'sync.ts')
   if (!existsSync(syncModule)) {

@@ -14,7 +14,10 @@ const REQUIRE_BANNER = `import { createRequire as tidemarkRequire } from 'node:m
 export async function loadSync(path: string): Promise<Sync> {
   const { sync } = await importTypeScript(path)
   if (!isSync(sync)) {
-    throw new TidemarkError('bad-input', `${path} must export const sync = defineSync({ tables: … }), from tidemark/db.`)
+    throw new TidemarkError(
+      'bad-input',
+      `${path} must export const sync = defineSync({ tables: … }), from tidemark/db.`,
+    )
   }
   return sync
 }

@@ -28,7 +28,9 @@ export async function seedApp(database: Database, path: string): Promise<SeedOut
       await run(query)
     } catch (error) {
       const reason = databaseMessageOf(error) ?? (error instanceof Error ? error.message : String(error))
-      throw new TidemarkError('bad-input', `${basename(path)} failed and left nothing behind: ${reason}`, { cause: error })
+      throw new TidemarkError('bad-input', `${basename(path)} failed and left nothing behind: ${reason}`, {
+        cause: error,
+      })
     }
     await query('INSERT INTO tidemark.app_migration (name, hash) VALUES ($1, $2)', [RECORD, ''])
     return 'seeded'

@@ -8,6 +8,8 @@ export const migrate: Command = {
       'On Neon give the direct connection string, without -pooler.',
   ],
   argument: { name: 'folder', help: "the app's folder; default: the current one", required: false },
-  options: [{ name: 'database-url', value: '<url>', env: 'DATABASE_URL', help: 'the database, as owner of its tables' }],
+  options: [
+    { name: 'database-url', value: '<url>', env: 'DATABASE_URL', help: 'the database, as owner of its tables' },
+  ],
   run: async (invocation) => await (await import('../migrations/run-migrate.ts')).runMigrate(invocation),
 }

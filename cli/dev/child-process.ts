@@ -7,6 +7,13 @@ export interface ChildOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Called with each whole line of its output. */
   readonly onLine: (line: string) => void
+  readonly escalation?: readonly Escalation[]
+}
+
+/** How long a request to end is given before the next, firmer one. */
+export interface Escalation {
+  readonly signal: NodeJS.Signals
+  readonly waitMs: number
 }
 
 export interface Child {
@@ -17,13 +24,11 @@ export interface Child {
   stop(): Promise<void>
 }
 
-/** How long each request to end is given before the next, firmer one. */
-const ESCALATION: readonly { readonly signal: NodeJS.Signals; readonly waitMs: number }[] = [
+const ESCALATION: readonly Escalation[] = [
   { signal: 'SIGINT', waitMs: 4_000 },
   { signal: 'SIGTERM', waitMs: 3_000 },
   { signal: 'SIGKILL', waitMs: 2_000 },
 ]
-/** A group whose leader ended may hold stragglers; they get this long before they are killed. */
 const POLL_MS = 50
 
 /** Starts a process as the leader of a group of its own, so that Ctrl-C reaches it only through us. */
@@ -39,12 +44,12 @@ export function startChild(options: ChildOptions): Child {
     child.once('error', (error) => resolve(error.message))
     child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : signal))
   })
-  return { pid: child.pid ?? 0, ended, stop: () => stopGroup(child) }
+  return { pid: child.pid ?? 0, ended, stop: () => stopGroup(child, options.escalation ?? ESCALATION) }
 }
 
-async function stopGroup(child: ChildProcess): Promise<void> {
+async function stopGroup(child: ChildProcess, escalation: readonly Escalation[]): Promise<void> {
   if (child.pid === undefined) return
-  for (const { signal, waitMs } of ESCALATION) {
+  for (const { signal, waitMs } of escalation) {
     if (!signalGroup(child.pid, signal)) return
     const deadline = Date.now() + waitMs
     while (Date.now() < deadline) {

@@ -21,7 +21,11 @@ export interface RunningLock {
  */
 export function takeRunningLock(path: string): RunningLock {
   const before = readRunning(path)
-  if (before !== null && before.pid !== process.pid && isProcess(before.pid, (command) => /tidemark|cli[\\/]main/.test(command))) {
+  if (
+    before !== null &&
+    before.pid !== process.pid &&
+    isProcess(before.pid, (command) => /tidemark|cli[\\/]main/.test(command))
+  ) {
     throw new TidemarkError(
       'bad-input',
       `tidemark dev already runs on this data folder (process ${before.pid}). End it, or choose another with --data-dir.`,
@@ -30,7 +34,8 @@ export function takeRunningLock(path: string): RunningLock {
   if (before !== null && isProcess(before.workerPid, (command) => command.includes('wrangler'))) {
     signalGroup(before.workerPid, 'SIGKILL')
   }
-  const write = (workerPid: number) => writeFileSync(path, JSON.stringify({ pid: process.pid, workerPid } satisfies Running))
+  const write = (workerPid: number) =>
+    writeFileSync(path, JSON.stringify({ pid: process.pid, workerPid } satisfies Running))
   write(0)
   return { noteWorker: write, release: () => rmSync(path, { force: true }) }
 }

@@ -39,7 +39,10 @@ const CRON_MS = 60_000
 export async function startWorkerServer(options: WorkerServerOptions): Promise<WorkerServer> {
   const { app, data, port } = options
   if (app.wranglerConfig === null) {
-    throw new TidemarkError('misconfigured', `There is no wrangler.toml in ${app.root}; tidemark init shows what it holds.`)
+    throw new TidemarkError(
+      'misconfigured',
+      `There is no wrangler.toml in ${app.root}; tidemark init shows what it holds.`,
+    )
   }
   const node = findNodeForWrangler(app.root)
   const wrangler = createRequire(join(packageRoot(), 'package.json')).resolve('wrangler')
@@ -78,7 +81,15 @@ export async function startWorkerServer(options: WorkerServerOptions): Promise<W
 
 function wranglerArguments(config: string, data: DataFolder, port: number): string[] {
   const fixed = ['dev', '--config', config, '--ip', '127.0.0.1', '--port', String(port), '--inspector-port', '0']
-  return [...fixed, '--persist-to', data.objects, '--env-file', data.workerEnv, '--show-interactive-dev-session', 'false']
+  return [
+    ...fixed,
+    '--persist-to',
+    data.objects,
+    '--env-file',
+    data.workerEnv,
+    '--show-interactive-dev-session',
+    'false',
+  ]
 }
 
 function wranglerEnvironment(app: AppFolder, data: DataFolder, node: string): Record<string, string | undefined> {
@@ -107,9 +118,11 @@ async function untilUp(
   ended.then((how) => {
     failure ??= `wrangler ended (${how})`
   })
-  buildFailed.then(() => pause(ERROR_TAIL_MS)).then(() => {
-    failure ??= 'The Worker does not build or start'
-  })
+  buildFailed
+    .then(() => pause(ERROR_TAIL_MS))
+    .then(() => {
+      failure ??= 'The Worker does not build or start'
+    })
   const deadline = Date.now() + START_TIMEOUT_MS
   let armed = false
   let lastAnswer = 'no answer'

@@ -27,7 +27,11 @@ const LOCK_WAIT_MS = 120_000
  * pending file, so that capture never meets the one without the other. Two runs at once wait for each other. Throws
  * `bad-input` for files that contradict the record, `misconfigured` for what the database refuses.
  */
-export async function applyMigrations(database: Database, appMigrations: string, sync: Sync): Promise<MigrationOutcome> {
+export async function applyMigrations(
+  database: Database,
+  appMigrations: string,
+  sync: Sync,
+): Promise<MigrationOutcome> {
   const own = readMigrationFiles(join(packageRoot(), 'migrations'), OWN_PREFIX)
   const app = readMigrationFiles(appMigrations)
   return await underLock(database, async () => {

@@ -4,7 +4,11 @@ import { sync } from './sync.ts'
 
 const secret = new TextEncoder().encode(process.env.JWT_SECRET)
 const token = () =>
-  new SignJWT({ team: 'red' }).setProtectedHeader({ alg: 'HS256' }).setSubject('ada').setExpirationTime('1h').sign(secret)
+  new SignJWT({ team: 'red' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setSubject('ada')
+    .setExpirationTime('1h')
+    .sign(secret)
 
 const replica = await openReplica({
   url: process.env.TIDEMARK_URL ?? 'http://localhost:8787',

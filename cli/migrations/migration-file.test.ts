@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest'
+import { toMigrationFile } from './migration-file.ts'
+
+test('MIG-15 breakpoints part statements; line ends do not change the hash', () => {
+  const unix = toMigrationFile(
+    '1.sql',
+    'CREATE TABLE a ();\n--> statement-breakpoint\n\nCREATE TABLE b ();\n--> statement-breakpoint\n',
+  )
+  const windows = toMigrationFile(
+    '1.sql',
+    'CREATE TABLE a ();\r\n--> statement-breakpoint\r\n\r\nCREATE TABLE b ();\r\n--> statement-breakpoint\r\n',
+  )
+  expect(unix.statements).toEqual(['CREATE TABLE a ();', 'CREATE TABLE b ();'])
+  expect(windows).toEqual(unix)
+})
+
+test.each([
+  ['BEGIN; CREATE TABLE a (); COMMIT;', 'BEGIN'],
+  ['create table a ();\ncommit ;', 'COMMIT'],
+  ['START TRANSACTION; SELECT 1', 'START TRANSACTION'],
+  ['SELECT 1; rollback', 'ROLLBACK'],
+])('CLI-R3 a file that ends transactions itself is refused: %s', (text, statement) => {
+  expect(() => toMigrationFile('1.sql', text)).toThrow(`1.sql holds ${statement}`)
+})
+
+test.each([
+  ['-- COMMIT;\nSELECT 1'],
+  ['/* ; COMMIT; */ SELECT 1'],
+  ["INSERT INTO a VALUES ('; COMMIT;', 'it''s; COMMIT')"],
+  ['CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $body$ BEGIN PERFORM 1; END; $body$'],
+  ['CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END'],
+  ['COMMENT ON TABLE a IS NULL; CREATE TABLE endings (committed_at int)'],
+])('CLI-R3 the words inside comments, strings, bodies and names are not: %s', (text) => {
+  expect(toMigrationFile('1.sql', text).statements).toEqual([text])
+})

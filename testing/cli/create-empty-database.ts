@@ -1,0 +1,28 @@
+import { customAlphabet } from 'nanoid'
+import type { Query } from '../../db/query.ts'
+import { withDatabase } from '../../workers/database/index.ts'
+import type { TestServer } from '../postgres/global-setup.ts'
+
+export interface EmptyDatabase {
+  readonly url: string
+  readonly query: Query
+  drop(): Promise<void>
+}
+
+const randomName = customAlphabet('abcdefghijklmnopqrstuvwxyz', 12)
+
+/** A database in which nothing of Tidemark is yet. */
+export async function createEmptyDatabase(server: TestServer): Promise<EmptyDatabase> {
+  const name = `empty_${randomName()}`
+  const admin = { DATABASE_URL: server.adminUrl, DATABASE_PROXY: server.proxy }
+  await withDatabase(admin, ({ query }) => query(`CREATE DATABASE ${name}`))
+  const url = Object.assign(new URL(server.adminUrl), { pathname: `/${name}` }).href
+  return {
+    url,
+    query: (text, params) =>
+      withDatabase({ DATABASE_URL: url, DATABASE_PROXY: server.proxy }, ({ query }) => query(text, params)),
+    drop: async () => {
+      await withDatabase(admin, ({ query }) => query(`DROP DATABASE ${name} WITH (FORCE)`))
+    },
+  }
+}
