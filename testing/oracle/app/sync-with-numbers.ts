@@ -1,0 +1,4 @@
+import { defineSync } from '../../../db/index.ts'
+import { numberTables, tables } from './tables.ts'
+
+export const sync = defineSync({ tables: { ...tables, ...numberTables } })

@@ -1,0 +1,185 @@
+import {
+  audienceOf,
+  type Definition,
+  isVisibleIn,
+  type Lsn,
+  type PgSnapshot,
+  parsePgLsn,
+  type TableDefinition,
+  travellingColumns,
+} from '../../protocol/index.ts'
+
+/** A synced row, complete, as text by column. */
+export type ModelRow = Readonly<Record<string, string | null>>
+/** Rows by key text, by table id. */
+export type ModelState = ReadonlyMap<string, ReadonlyMap<string, ModelRow>>
+
+/** One stored change, as `tidemark.change_history` has it. */
+export interface HistoryRow {
+  readonly lsn: Lsn
+  readonly seq: number
+  readonly xid: string
+  readonly table: string
+  readonly operation: string
+  readonly rowKey: ModelRow | null
+  readonly data: ModelRow | null
+  readonly oldData: ModelRow | null
+  readonly audience: string | null
+}
+
+/** Reads a row of history whose columns were selected as text. */
+export function parseHistoryRow(row: Readonly<Record<string, string | null | undefined>>): HistoryRow {
+  const json = (text: string | null | undefined): ModelRow | null => (text ? JSON.parse(text) : null)
+  return {
+    lsn: parsePgLsn(row.lsn ?? ''),
+    seq: Number(row.seq),
+    xid: row.xid ?? '',
+    table: row.table_name ?? '',
+    operation: row.operation ?? '',
+    rowKey: json(row.row_key),
+    data: json(row.data),
+    oldData: json(row.old_data),
+    audience: row.audience ?? null,
+  }
+}
+
+/**
+ * What Postgres holds after each commit, told by history alone.
+ *
+ * Every step is checked against the state it meets: an update or delete must find its row with the old values history
+ * claims, an insert must find none, and each change must name the audience its row has. Violations are collected.
+ */
+export class HistoryModel {
+  readonly violations: string[] = []
+  readonly #tables: ReadonlyMap<string, TableDefinition>
+  readonly #rows = new Map<string, Map<string, ModelRow>>()
+
+  constructor(definition: Definition, base: ModelState) {
+    this.#tables = new Map(definition.tables.map((table) => [table.id, table]))
+    for (const table of definition.tables) this.#rows.set(table.id, new Map(base.get(table.id) ?? []))
+  }
+
+  get state(): ModelState {
+    return this.#rows
+  }
+
+  apply(change: HistoryRow): void {
+    if (change.operation === 'definition') return
+    const table = this.#tables.get(change.table)
+    const rows = this.#rows.get(change.table)
+    if (!table || !rows) {
+      this.#violation(change, 'names a table that is not synced')
+      return
+    }
+    const key = (row: ModelRow) => keyOf(table, row)
+    switch (change.operation) {
+      case 'insert': {
+        const data = change.data ?? {}
+        const missing = travellingColumns(table).filter((column) => data[column.name] === undefined)
+        if (missing.length > 0) this.#violation(change, `lacks ${missing.map((column) => column.name).join(', ')}`)
+        if (rows.has(key(data))) this.#violation(change, 'inserts a row that is there')
+        if (audienceOf(table.audience, data) !== change.audience)
+          this.#violation(change, 'names another audience than its row')
+        rows.set(key(data), data)
+        return
+      }
+      case 'update': {
+        const before = rows.get(key(change.rowKey ?? {}))
+        if (!before) {
+          this.#violation(change, 'updates a row that is not there')
+          return
+        }
+        this.#expectOld(change, before)
+        const after = { ...before, ...change.data }
+        if (key(after) !== key(before)) this.#violation(change, 'changes the key in an update')
+        if (audienceOf(table.audience, after) !== change.audience)
+          this.#violation(change, 'names another audience than its row')
+        rows.set(key(after), after)
+        return
+      }
+      case 'delete': {
+        const before = rows.get(key(change.rowKey ?? {}))
+        if (!before) {
+          this.#violation(change, 'deletes a row that is not there')
+          return
+        }
+        this.#expectOld(change, before)
+        if (audienceOf(table.audience, before) !== change.audience)
+          this.#violation(change, 'names another audience than its row')
+        rows.delete(key(before))
+        return
+      }
+      case 'truncate':
+        if (change.audience !== null) this.#violation(change, 'is a truncate with an audience')
+        rows.clear()
+        return
+      default:
+        this.#violation(change, `has operation ${change.operation}`)
+    }
+  }
+
+  /** Takes a change back by its old values (HIS-09); not possible across a truncate. */
+  undo(change: HistoryRow): void {
+    const table = this.#tables.get(change.table)
+    const rows = this.#rows.get(change.table)
+    if (!table || !rows) return
+    if (change.operation === 'insert') rows.delete(keyOf(table, change.data ?? {}))
+    if (change.operation === 'delete') rows.set(keyOf(table, change.rowKey ?? {}), change.oldData ?? {})
+    if (change.operation === 'update') {
+      const key = keyOf(table, change.rowKey ?? {})
+      rows.set(key, { ...rows.get(key), ...change.oldData })
+    }
+  }
+
+  #expectOld(change: HistoryRow, before: ModelRow): void {
+    for (const [name, value] of Object.entries(change.oldData ?? {})) {
+      if (before[name] !== value)
+        this.#violation(change, `claims old ${name} ${JSON.stringify(value)}, it was ${JSON.stringify(before[name])}`)
+    }
+  }
+
+  #violation(change: HistoryRow, what: string): void {
+    this.violations.push(
+      `${change.lsn}/${change.seq} ${change.operation} ${change.table} ${JSON.stringify(change.rowKey)} ${what}`,
+    )
+  }
+}
+
+export function keyOf(table: TableDefinition, row: ModelRow): string {
+  return JSON.stringify(table.primaryKey.map((name) => row[name]))
+}
+
+/** The rows these audiences see, one line each, sorted: what a replica must hold; `null` sees every row. */
+export function visibleLines(
+  table: TableDefinition,
+  rows: Iterable<ModelRow>,
+  audiences: ReadonlySet<string> | null,
+): string[] {
+  const names = travellingColumns(table).map((column) => column.name)
+  const lines: string[] = []
+  for (const row of rows) {
+    const audience = audienceOf(table.audience, row)
+    if (audiences && (audience === null || !audiences.has(audience))) continue
+    lines.push(JSON.stringify(names.map((name) => row[name] ?? null)))
+  }
+  return lines.sort()
+}
+
+/** The history of the transactions a Postgres snapshot shows. */
+export function visibleHistory(history: readonly HistoryRow[], snapshot: PgSnapshot): HistoryRow[] {
+  return history.filter((change) => isVisibleIn(snapshot, change.xid))
+}
+
+/** What two sorted lists of lines do not share, shortened for a report; empty when they are equal. */
+export function lineDifference(expected: readonly string[], actual: readonly string[]): string[] {
+  const count = (lines: readonly string[]) => {
+    const counts = new Map<string, number>()
+    for (const line of lines) counts.set(line, (counts.get(line) ?? 0) + 1)
+    return counts
+  }
+  const [wanted, found] = [count(expected), count(actual)]
+  const only = (sign: string, from: Map<string, number>, other: Map<string, number>) =>
+    [...from].filter(([line, times]) => (other.get(line) ?? 0) < times).map(([line]) => `${sign} ${line.slice(0, 600)}`)
+  const all = [...only('missing', wanted, found), ...only('surplus', found, wanted)]
+  return all.length > 12 ? [...all.slice(0, 12), `… and ${all.length - 12} more`] : all
+}

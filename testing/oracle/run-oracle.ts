@@ -1,0 +1,290 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readDefinitionInForce } from '../../db/index.ts'
+import type { Definition } from '../../protocol/index.ts'
+import { type Database, openDatabase } from '../../workers/database/index.ts'
+import { type System, startSystem, until } from '../system/start-system.ts'
+import { sync } from './app/sync.ts'
+import { sync as syncWithNumbers } from './app/sync-with-numbers.ts'
+import { type EventOptions, lateStage, type OracleEvent, planEvents } from './events.ts'
+import { FleetMember, type MemberOptions } from './fleet.ts'
+import type { ModelState } from './history-model.ts'
+import { seededRandom } from './random.ts'
+import { runTransaction, runWorkload } from './run-workload.ts'
+import { examine, type PostgresSample, readHistory, readState, samplePostgres } from './samples.ts'
+import { ORGS, type PlannedTransaction, planWorkload, seedStatements, USERS } from './workload.ts'
+
+export interface OracleOptions {
+  readonly seed: string
+  readonly decoder: 'pgoutput' | 'wal2json'
+  readonly transactions: number
+  readonly faults: boolean
+}
+
+export interface OracleReport {
+  /** What is wrong, in full sentences; empty when nothing is. */
+  readonly violations: readonly string[]
+  readonly transactionsCommitted: number
+  readonly historyRows: number
+  readonly replicaSamples: number
+  readonly postgresSamples: number
+  /** Where the whole run is written down, when something is wrong. */
+  readonly protocolFile: string | null
+}
+
+const STAGES = 12
+const CONNECTIONS = 3
+const BULK_ROWS = 2_500
+const SAMPLE_EVERY_MS = 400
+
+const org = (number: number) => `org:${ORGS[number]}`
+const user = (number: number) => `user:${USERS[number]}`
+
+/** Audience sets that overlap; the last two open late. */
+function members(folder: string): MemberOptions[] {
+  return [
+    { name: 'one-org', userId: 'ann', audiences: ['all', org(0), user(0)], storage: 'memory://' },
+    { name: 'two-orgs', userId: 'bob', audiences: ['all', org(0), org(1), user(1)], storage: join(folder, 'two-orgs') },
+    {
+      name: 'every-org',
+      userId: 'cy',
+      audiences: ['all', org(0), org(1), org(2), org(3), user(2)],
+      storage: join(folder, 'every-org'),
+    },
+    { name: 'late', userId: 'ann', audiences: ['all', org(2), org(1), user(0)], storage: 'memory://' },
+    { name: 'later', userId: 'dan', audiences: [org(3)], storage: join(folder, 'later') },
+  ]
+}
+
+/** Runs the whole system under a random workload and faults, all planned from the seed, and says what was not as it must be. */
+export async function runOracle(options: OracleOptions): Promise<OracleReport> {
+  const numbers = options.decoder === 'pgoutput'
+  const random = seededRandom(options.seed)
+  const plan = planWorkload(random.fork('workload'), {
+    transactions: options.transactions,
+    bulkRows: BULK_ROWS,
+    numbers,
+  })
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-oracle-'))
+  const app = {
+    sync: numbers ? syncWithNumbers : sync,
+    syncModule: new URL(numbers ? './app/sync-with-numbers.ts' : './app/sync.ts', import.meta.url),
+    migrations: new URL('./app/migrations/', import.meta.url),
+  }
+  const system = await startSystem({
+    app,
+    postgres: options.decoder === 'wal2json' ? 'system' : 'embedded',
+    workerOptions: { decoder: options.decoder },
+    seed: async (env) => {
+      const database = await openDatabase(env)
+      for (const statement of seedStatements(random.fork('seed'))) {
+        await runTransaction(database, { index: 0, statements: [statement], end: 'commit' })
+      }
+      await database.close()
+    },
+  })
+  const fleet = members(folder).map((member) => new FleetMember(system, app.sync, member))
+  const eventOptions: EventOptions = { stages: STAGES, replicas: fleet.length, firstLate: 3, faults: options.faults }
+  const run = new OracleRun(system, fleet, options, plan, planEvents(random.fork('events'), eventOptions), eventOptions)
+  try {
+    return await run.go()
+  } catch (error) {
+    const file = run.writeProtocol([String(error)])
+    throw new Error(`The oracle run with seed ${options.seed} broke off; it is written down in ${file}.`, {
+      cause: error,
+    })
+  } finally {
+    for (const member of fleet) await member.close()
+    await system.dispose()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+class OracleRun {
+  readonly #system: System
+  readonly #fleet: readonly FleetMember[]
+  readonly #options: OracleOptions
+  readonly #plan: readonly PlannedTransaction[]
+  readonly #events: readonly (readonly OracleEvent[])[]
+  readonly #eventOptions: EventOptions
+  readonly #log: string[] = []
+  readonly #postgresSamples: PostgresSample[] = []
+  readonly #startedAt = performance.now()
+  #committed = 0
+
+  constructor(
+    system: System,
+    fleet: readonly FleetMember[],
+    options: OracleOptions,
+    plan: readonly PlannedTransaction[],
+    events: readonly (readonly OracleEvent[])[],
+    eventOptions: EventOptions,
+  ) {
+    this.#system = system
+    this.#fleet = fleet
+    this.#options = options
+    this.#plan = plan
+    this.#events = events
+    this.#eventOptions = eventOptions
+  }
+
+  async go(): Promise<OracleReport> {
+    const { definition, base, epoch } = await this.#begin()
+    for (const [stage, events] of this.#events.entries()) await this.#runStage(stage, events, definition)
+    this.#note('workload done')
+    await this.#settle(definition)
+    const violations = await this.#examine(definition, base, epoch)
+    const history = await this.#withDatabase((database) => readHistory(database, epoch))
+    return {
+      violations,
+      transactionsCommitted: this.#committed,
+      historyRows: history.length,
+      replicaSamples: this.#fleet.reduce((sum, member) => sum + member.samples.length, 0),
+      postgresSamples: this.#postgresSamples.length,
+      protocolFile: violations.length > 0 ? this.writeProtocol(violations) : null,
+    }
+  }
+
+  /** Nothing is written between the seed and the epoch's start, so that the state read here is where history begins. */
+  async #begin(): Promise<{ definition: Definition; base: ModelState; epoch: string }> {
+    return await this.#withDatabase(async (database) => {
+      const epoch = await until(async () => {
+        const [row] = await database.query('SELECT id FROM tidemark.epoch WHERE ended_at IS NULL')
+        return row?.id
+      })
+      const inForce = await readDefinitionInForce(database.query)
+      if (!inForce) throw new Error('No definition is in force.')
+      this.#note(`epoch ${epoch} began`)
+      return { definition: inForce.definition, base: await readState(database, inForce.definition), epoch }
+    })
+  }
+
+  async #runStage(stage: number, events: readonly OracleEvent[], definition: Definition): Promise<void> {
+    for (const [index, member] of this.#fleet.entries()) {
+      if (lateStage(index, this.#eventOptions) !== stage) continue
+      await member.open()
+      this.#note(`${member.options.name} opened`)
+    }
+    const share = Math.ceil(this.#plan.length / this.#events.length)
+    const work = runWorkload(this.#system.env, this.#plan.slice(stage * share, (stage + 1) * share), CONNECTIONS)
+    let over = false
+    const sampling = this.#sampleAlong(definition, () => over)
+    for (const event of events) await this.#perform(event, definition)
+    await work.finished
+    over = true
+    await sampling
+    this.#committed += work.committed
+    for (const line of work.log) this.#log.push(`  ${line}`)
+    this.#note(`stage ${stage} done`)
+  }
+
+  async #sampleAlong(definition: Definition, isOver: () => boolean): Promise<void> {
+    for (let turn = 0; !isOver(); turn++) {
+      await new Promise((resolve) => setTimeout(resolve, SAMPLE_EVERY_MS))
+      await this.#fleet[turn % this.#fleet.length]
+        ?.sample(definition, `while running, sample ${turn}`)
+        .catch((error: unknown) => {
+          // It may have been closed meanwhile.
+          this.#note(`no sample: ${String(error)}`)
+        })
+    }
+  }
+
+  async #perform(event: OracleEvent, definition: Definition): Promise<void> {
+    const system = this.#system
+    this.#note(JSON.stringify(event))
+    const member = 'replica' in event ? this.#fleet[event.replica] : undefined
+    switch (event.kind) {
+      case 'offline':
+        return void (await member?.replica.goOffline())
+      case 'online':
+        return void (await member?.replica.goOnline())
+      case 'reopen':
+        await member?.close()
+        return await member?.open()
+      case 'sample':
+        return await member?.sample(definition, 'by plan')
+      case 'samplePostgres':
+        return void this.#postgresSamples.push(
+          await this.#withDatabase((database) => samplePostgres(database, definition)),
+        )
+      case 'killWorkerd':
+        return await system.killWorkerd()
+      case 'killPostgres':
+        await system.killPostgres()
+        return await system.restartPostgres()
+      case 'dropSockets':
+        return system.dropSockets()
+      case 'evict':
+        return await system.worker.evict('ReplicationDO', 'main')
+      case 'delayNetwork':
+        return system.gate.delay(event.delayMs)
+      case 'wait':
+        return await new Promise((resolve) => setTimeout(resolve, event.waitMs))
+    }
+  }
+
+  async #settle(definition: Definition): Promise<void> {
+    this.#system.gate.delay(0)
+    for (const member of this.#fleet) {
+      if (!member.isOpen) await member.open()
+      await member.replica.goOnline()
+    }
+    for (const member of this.#fleet) {
+      await member.replica.settled()
+      this.#note(`${member.options.name} settled`)
+      await member.sample(definition, 'at the end')
+    }
+  }
+
+  async #examine(definition: Definition, base: ModelState, epoch: string): Promise<string[]> {
+    return await this.#withDatabase(async (database) => {
+      const violations: string[] = []
+      for (const member of this.#fleet) violations.push(...(await member.differences(database, definition)))
+      const replicaSamples = this.#fleet.flatMap((member) => member.samples)
+      for (const sample of replicaSamples) {
+        if (sample.epoch !== epoch)
+          violations.push(`${sample.replica} is in epoch ${sample.epoch}, the run in ${epoch}`)
+      }
+      const history = await readHistory(database, epoch)
+      const [row] = await database.query('SELECT count(*)::text AS epochs FROM tidemark.epoch')
+      if (row?.epochs !== '1') violations.push(`there were ${row?.epochs} epochs where nothing broke the history`)
+      violations.push(...examine({ definition, base, history, replicaSamples, postgresSamples: this.#postgresSamples }))
+      return violations
+    })
+  }
+
+  async #withDatabase<Result>(run: (database: Database) => Promise<Result>): Promise<Result> {
+    const database = await until(() => this.#system.openDatabase().catch(() => null))
+    try {
+      return await run(database)
+    } finally {
+      await database.close()
+    }
+  }
+
+  #note(what: string): void {
+    this.#log.push(`${((performance.now() - this.#startedAt) / 1000).toFixed(2)} s ${what}`)
+  }
+
+  /** Everything it takes to understand a failure: plan, what happened, what is wrong, what the Worker logged. */
+  writeProtocol(violations: readonly string[]): string {
+    const folder = join('.tidemark', 'oracle')
+    mkdirSync(folder, { recursive: true })
+    const file = join(folder, `${this.#options.decoder}-${this.#options.seed}.log`)
+    const parts = [
+      `seed ${this.#options.seed}, ${this.#options.decoder}, ${this.#options.transactions} transactions`,
+      '== violations',
+      ...violations,
+      '== run',
+      ...this.#log,
+      '== plan',
+      ...this.#plan.map((planned) => JSON.stringify(planned)),
+      '== worker log',
+      ...this.#system.workerLog,
+    ]
+    writeFileSync(file, `${parts.join('\n')}\n`)
+    return file
+  }
+}

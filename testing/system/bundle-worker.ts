@@ -1,0 +1,38 @@
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+export interface BundleOptions {
+  /** Module that exports `sync`. */
+  readonly syncModule: URL
+  /** Passed to `createSyncWorker` besides authentication; plain JSON. */
+  readonly workerOptions: Readonly<Record<string, unknown>>
+  readonly jwtSecret: string
+}
+
+const WORKERS = fileURLToPath(new URL('../../workers/index.ts', import.meta.url))
+
+/** Bundles a Worker for an app: its sync definition, tokens signed with the secret, audiences as the token lists them. */
+export async function bundleWorker({ syncModule, workerOptions, jwtSecret }: BundleOptions): Promise<string> {
+  const source = `
+    import { createSyncWorker, jwt } from ${JSON.stringify(WORKERS)}
+    import { sync } from ${JSON.stringify(fileURLToPath(syncModule))}
+    export const { worker, ReplicationDO, SyncDO, SnapshotDO } = createSyncWorker(sync, {
+      ...jwt({ secret: ${JSON.stringify(jwtSecret)}, audiences: (claims) => claims.audiences ?? [] }),
+      ...${JSON.stringify(workerOptions)},
+    })
+    export default worker`
+  const result = await build({
+    stdin: { contents: source, loader: 'ts', resolveDir: fileURLToPath(new URL('.', import.meta.url)) },
+    bundle: true,
+    write: false,
+    format: 'esm',
+    target: 'es2024',
+    platform: 'browser',
+    conditions: ['workerd', 'worker', 'browser'],
+    external: ['cloudflare:*', 'node:*'],
+    logLevel: 'silent',
+  })
+  const [output] = result.outputFiles
+  if (!output) throw new Error('The Worker did not build.')
+  return output.text
+}

@@ -1,0 +1,159 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { applyMigrations } from '../../cli/migrations/apply-migrations.ts'
+import { embeddedBinaries } from '../../cli/postgres/postgres-binaries.ts'
+import { type PostgresServer, startPostgresServer } from '../../cli/postgres/postgres-server.ts'
+import { startWebSocketProxy } from '../../cli/postgres/websocket-proxy.ts'
+import type { Sync } from '../../db/index.ts'
+import type { ReplicationHealth } from '../../workers/contracts.ts'
+import { type Database, openDatabase } from '../../workers/database/index.ts'
+import type { DatabaseEnv } from '../../workers/env.ts'
+import { FAST_SETTINGS, freePort, SYSTEM_BINARIES } from '../postgres/global-setup.ts'
+import { bundleWorker } from './bundle-worker.ts'
+import { startTcpGate, type TcpGate } from './tcp-gate.ts'
+import { signToken, type TokenClaims } from './tokens.ts'
+import { startWorkerHost, type WorkerHost } from './worker-host.ts'
+
+/** What runs in the system: a sync definition by value and by module, and the migrations that make its tables. */
+export interface SystemApp {
+  readonly sync: Sync
+  /** The module whose export `sync` this is; the Worker bundles it. */
+  readonly syncModule: URL
+  /** Folder of numbered SQL files. */
+  readonly migrations: URL
+}
+
+export interface SystemOptions {
+  readonly app: SystemApp
+  /** Whose Postgres: the embedded one, or the distribution's, which has wal2json. Default `embedded`. */
+  readonly postgres?: 'embedded' | 'system'
+  /** Passed to `createSyncWorker`; plain JSON. */
+  readonly workerOptions?: Readonly<Record<string, unknown>>
+  /** Runs after the migrations and before anything is captured. */
+  readonly seed?: (env: DatabaseEnv) => Promise<void>
+  readonly postgresSettings?: Readonly<Record<string, string>>
+}
+
+/** A whole Tidemark: Postgres, Worker and the network between it and its clients, each of which can be made to fail. */
+export interface System {
+  /** Where clients go, through the gate. */
+  readonly url: string
+  /** How `openDatabase` reaches the database from here. */
+  readonly env: DatabaseEnv
+  readonly databaseUrl: string
+  readonly gate: TcpGate
+  readonly worker: WorkerHost
+  /** What the Worker logged, oldest first. */
+  readonly workerLog: readonly string[]
+  readonly adminToken: string
+  token(claims: TokenClaims): Promise<string>
+  openDatabase(): Promise<Database>
+  health(): Promise<ReplicationHealth>
+  killWorkerd(): Promise<void>
+  /** SIGKILL; every connection breaks and the slot goes back to its last checkpoint. */
+  killPostgres(): Promise<void>
+  restartPostgres(): Promise<void>
+  dropSockets(): void
+  dispose(): Promise<void>
+}
+
+const PASSWORD = 'tidemark'
+const JWT_SECRET = 'a secret of the tests, long enough for HS256'
+const ADMIN_TOKEN = 'admin-of-the-tests'
+const LOG_LINES = 2_000
+
+export async function startSystem(options: SystemOptions): Promise<System> {
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-system-'))
+  const undo: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })]
+  const dispose = async () => {
+    for (const step of undo.toReversed()) await step()
+  }
+  try {
+    const postgresOptions = {
+      binDirectory: options.postgres === 'system' ? SYSTEM_BINARIES : embeddedBinaries(),
+      dataDirectory: join(folder, 'postgres'),
+      port: await freePort(),
+      password: PASSWORD,
+      settings: { ...FAST_SETTINGS, ...options.postgresSettings },
+    }
+    let postgres: PostgresServer = await startPostgresServer(postgresOptions)
+    undo.push(() => postgres.stop())
+    const proxy = await startWebSocketProxy({ host: '127.0.0.1', port: postgres.port })
+    undo.push(() => proxy.close())
+    const databaseUrl = postgres.url('postgres')
+    const env: DatabaseEnv = { DATABASE_URL: databaseUrl, DATABASE_PROXY: proxy.address }
+    await migrate(env, options.app)
+    await options.seed?.(env)
+
+    const workerLog: string[] = []
+    const worker = await startWorkerHost({
+      script: await bundleWorker({
+        syncModule: options.app.syncModule,
+        workerOptions: options.workerOptions ?? {},
+        jwtSecret: JWT_SECRET,
+      }),
+      vars: { DATABASE_URL: databaseUrl, DATABASE_PROXY: proxy.address, ADMIN_TOKEN },
+      statePath: join(folder, 'objects'),
+      onLog: ({ level, message }) => {
+        workerLog.push(`${level} ${message}`)
+        if (workerLog.length > LOG_LINES) workerLog.shift()
+      },
+    })
+    undo.push(() => worker.dispose())
+    const gate = await startTcpGate(worker.port)
+    undo.push(() => gate.dispose())
+    // Nothing captures before somebody asks: the cron arms the alarm, as it does after a deploy.
+    await worker.cron()
+
+    return {
+      url: `http://127.0.0.1:${gate.port}`,
+      env,
+      databaseUrl,
+      gate,
+      worker,
+      workerLog,
+      adminToken: ADMIN_TOKEN,
+      token: (claims) => signToken(JWT_SECRET, claims),
+      openDatabase: () =>
+        openDatabase(env, { applicationName: 'test', statementTimeoutMs: 0, idleInTransactionTimeoutMs: 0 }),
+      async health() {
+        const answer = await fetch(`http://127.0.0.1:${worker.port}/health/replication`, {
+          headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+        })
+        return (await answer.json()) as ReplicationHealth
+      },
+      killWorkerd: () => worker.kill(),
+      killPostgres: () => postgres.kill(),
+      async restartPostgres() {
+        postgres = await startPostgresServer(postgresOptions)
+      },
+      dropSockets: () => gate.cut(),
+      dispose,
+    }
+  } catch (error) {
+    await dispose()
+    throw error
+  }
+}
+
+async function migrate(env: DatabaseEnv, app: SystemApp): Promise<void> {
+  const database = await openDatabase(env, { statementTimeoutMs: 0, idleInTransactionTimeoutMs: 0 })
+  try {
+    await applyMigrations(database, fileURLToPath(app.migrations), app.sync)
+  } finally {
+    await database.close()
+  }
+}
+
+/** Asks until the answer is the one hoped for; the test's own limit is the only one. */
+export async function until<Answer>(
+  ask: () => Promise<Answer | null | undefined | false> | Answer | null | undefined | false,
+): Promise<Answer> {
+  for (;;) {
+    const answer = await ask()
+    if (answer) return answer
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
