@@ -4,6 +4,12 @@ import { TidemarkError } from 'tidemark/protocol'
 import { sync } from '../sync.ts'
 import { fetchToken } from './session.ts'
 
+declare global {
+  interface Window {
+    replica?: Replica
+  }
+}
+
 export interface OpenFault {
   readonly kind: string
   readonly message: string
@@ -36,6 +42,8 @@ export function useOpenReplica(userId: string, attempt: number): OpenedReplica {
     opening
       .then(async (replica) => {
         if (replica === null) return
+        // For whoever opens the console: `await replica.db.query('SELECT count(*) FROM issue')`.
+        window.replica = replica
         show({ replica, isReady: false, fault: null })
         await replica.ready
         show({ replica, isReady: true, fault: null })

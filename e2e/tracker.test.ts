@@ -1,0 +1,258 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type Lsn, parsePgLsn } from '../protocol/index.ts'
+import { launchChromium, type TestBrowser } from '../testing/browser/launch-chromium.ts'
+import { type DevServer, startDev } from '../testing/browser/start-dev.ts'
+import { digestOrganizations, digestReplica, type TableDigest } from '../testing/browser/tracker-digest.ts'
+import { withDatabase } from '../workers/database/index.ts'
+
+const HARBOUR = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0001'
+const LUMEN = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0002'
+const FIELDNOTE = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0003'
+/** A bound on how long a condition may take on a busy machine; nothing measures against it. */
+const PATIENCE_MS = 120_000
+
+const dataDir = mkdtempSync(join(tmpdir(), 'tidemark-e2e-'))
+let server: DevServer
+let browser: TestBrowser
+
+beforeAll(async () => {
+  server = await startDev({ app: 'examples/tracker', dataDir, port: 0 })
+})
+
+afterAll(async () => {
+  await server?.stop()
+  rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 })
+})
+
+beforeEach(async () => {
+  browser = await launchChromium()
+})
+
+afterEach(async () => {
+  await browser.close()
+})
+
+const query = (text: string, params: string[] = []) =>
+  withDatabase(server.env, (database) => database.query(text, params), { applicationName: 'test' })
+
+const expected = (organizations: readonly string[]): Promise<TableDigest[]> =>
+  withDatabase(server.env, (database) => digestOrganizations(database.query, organizations))
+
+/** The page leaves its replica on `window` for whoever opens the console. */
+interface ReplicaWindow {
+  readonly replica: {
+    readonly db: { query(text: string): Promise<{ rows: Record<string, string | null>[] }> }
+    settled(): Promise<void>
+  }
+}
+
+/** What the tab's replica holds once it has caught up with everything committed so far. */
+async function settledDigest(page: Page): Promise<TableDigest[]> {
+  await page.evaluate(() => (window as unknown as ReplicaWindow).replica.settled())
+  return digestReplica((text) =>
+    page.evaluate(async (sql) => (await (window as unknown as ReplicaWindow).replica.db.query(sql)).rows, text),
+  )
+}
+
+async function openPage(): Promise<Page> {
+  const page = await browser.newPage()
+  page.setDefaultTimeout(PATIENCE_MS)
+  return page
+}
+
+async function signIn(page: Page, name: string): Promise<void> {
+  await page.goto(server.url)
+  await page.getByRole('button', { name }).click()
+}
+
+const workspace = (page: Page) => page.locator('.workspace')
+const live = (page: Page) => page.locator('.phase[data-phase="live"]')
+
+async function hydrate(page: Page, name: string): Promise<void> {
+  await signIn(page, name)
+  await live(page).waitFor()
+  await page.locator('.issue-row').first().waitFor()
+}
+
+const newestIssue = async (organization: string): Promise<string> => {
+  const [row] = await query('SELECT id FROM public.issue WHERE org_id = $1 ORDER BY updated_at DESC, id LIMIT 1', [
+    organization,
+  ])
+  return row?.id ?? ''
+}
+
+const retitle = (issue: string, title: string) =>
+  query(`UPDATE public.issue SET title = $2, state = 'todo', closed_at = NULL, updated_at = now() WHERE id = $1`, [
+    issue,
+    title,
+  ])
+
+/** Lets the first `passing` requests for snapshots through and holds the rest; resolves when one is held. */
+async function holdSnapshot(page: Page, passing: number): Promise<void> {
+  let seen = 0
+  await new Promise<void>((resolve, reject) => {
+    page
+      .route('**/sync/snapshot/**', async (route) => {
+        seen += 1
+        if (seen <= passing) await route.continue()
+        else resolve()
+      })
+      .then(() => signIn(page, 'Ada Lindqvist'))
+      .catch(reject)
+  })
+}
+
+function countSnapshotRequests(page: Page): () => number {
+  let count = 0
+  page.on('request', (request) => {
+    if (new URL(request.url()).pathname.startsWith('/sync/snapshot/')) count += 1
+  })
+  return () => count
+}
+
+async function shownLsn(page: Page): Promise<Lsn> {
+  return parsePgLsn((await page.getByTestId('lsn').textContent()) ?? '')
+}
+
+describe('tracker in a browser', () => {
+  it('SNP-01 hydrates exactly the rows of the organisations its user belongs to', async () => {
+    const page = await openPage()
+    await hydrate(page, 'Dana Weiss')
+    const rows = await expected([HARBOUR, FIELDNOTE])
+    expect(await settledDigest(page)).toEqual(rows)
+    const total = rows.reduce((sum, table) => sum + table.rows, 0)
+    await page.getByTestId('rows').getByText(total.toLocaleString('en')).waitFor()
+    const hidden = await page.evaluate(
+      async () =>
+        (
+          await (window as unknown as ReplicaWindow).replica.db.query(
+            `SELECT column_name AS name FROM information_schema.columns WHERE column_name = 'invite_hash'`,
+          )
+        ).rows,
+    )
+    expect(hidden).toEqual([])
+  })
+
+  it('shows a change made by SQL in Postgres without a reload, and none of other organisations', async () => {
+    const page = await openPage()
+    await hydrate(page, 'Ada Lindqvist')
+    await page.evaluate(() => {
+      document.documentElement.dataset.loaded = 'once'
+    })
+    await retitle(await newestIssue(LUMEN), 'Not for Harbour & Pine')
+    const issue = await newestIssue(HARBOUR)
+    await retitle(issue, 'Changed by SQL a moment ago')
+    const row = page.locator('.issue-row', { hasText: 'Changed by SQL a moment ago' })
+    await row.click()
+    await query(
+      `INSERT INTO public.comment (org_id, issue_id, author_id, body)
+       SELECT org_id, id, creator_id, 'Said while the page was open.' FROM public.issue WHERE id = $1`,
+      [issue],
+    )
+    await page.locator('.comment', { hasText: 'Said while the page was open.' }).waitFor()
+    expect(await page.getByText('Not for Harbour & Pine').count()).toBe(0)
+    expect(await page.evaluate(() => document.documentElement.dataset.loaded)).toBe('once')
+    expect(await settledDigest(page)).toEqual(await expected([HARBOUR]))
+  })
+
+  it('goes offline and online by its switch, and catches up', async () => {
+    const page = await openPage()
+    await hydrate(page, 'Ada Lindqvist')
+    await page.getByRole('switch').click()
+    await page.locator('.phase[data-phase="offline"]').waitFor()
+    await retitle(await newestIssue(HARBOUR), 'Changed while the page was offline')
+    await page.getByRole('searchbox').fill('voucher')
+    await page
+      .locator('.issue-row', { hasText: /voucher/i })
+      .first()
+      .waitFor()
+    await page.getByRole('searchbox').fill('')
+    expect(await page.getByText('Changed while the page was offline').count()).toBe(0)
+    await page.getByRole('switch').click()
+    await page.getByText('Changed while the page was offline').waitFor()
+    expect(await settledDigest(page)).toEqual(await expected([HARBOUR]))
+  })
+
+  it('SNP-09 reloaded mid-hydration it is never shown half full, and finishes', async () => {
+    const page = await openPage()
+    await holdSnapshot(page, 2)
+    expect(await workspace(page).count()).toBe(0)
+    await page.unrouteAll({ behavior: 'ignoreErrors' })
+    await page.reload()
+    await live(page).waitFor()
+    expect(await settledDigest(page)).toEqual(await expected([HARBOUR]))
+  })
+
+  it('FLT-09 killed mid-hydration and again while live, the browser ends in the same state', async () => {
+    await holdSnapshot(await openPage(), 2)
+    await browser.killAndRestart()
+    let page = await openPage()
+    await page.goto(server.url)
+    await live(page).waitFor()
+    expect(await settledDigest(page)).toEqual(await expected([HARBOUR]))
+
+    await retitle(await newestIssue(HARBOUR), 'Changed just before the crash')
+    await browser.killAndRestart()
+    page = await openPage()
+    const snapshotRequests = countSnapshotRequests(page)
+    await retitle(await newestIssue(HARBOUR), 'Changed while the browser was dead')
+    await page.goto(server.url)
+    await page.getByText('Changed while the browser was dead').waitFor()
+    expect(await settledDigest(page)).toEqual(await expected([HARBOUR]))
+    expect(snapshotRequests()).toBe(0)
+  })
+
+  it('FLT-07 a killed server comes back: the page works on meanwhile and resumes from its cursor', async () => {
+    const page = await openPage()
+    const snapshotRequests = countSnapshotRequests(page)
+    await hydrate(page, 'Ada Lindqvist')
+    const requestsOfHydration = snapshotRequests()
+    expect(requestsOfHydration).toBeGreaterThan(0)
+    const lsn = await shownLsn(page)
+
+    const port = Number(new URL(server.url).port)
+    await server.kill()
+    await page.locator('.phase:not([data-phase="live"])').waitFor()
+    await page.getByRole('searchbox').fill('delivery calendar')
+    await page
+      .locator('.issue-row', { hasText: /delivery calendar/i })
+      .first()
+      .waitFor()
+    await page.getByRole('searchbox').fill('')
+
+    server = await startDev({ app: 'examples/tracker', dataDir, port })
+    await retitle(await newestIssue(HARBOUR), 'Changed after the restart')
+    await page.getByText('Changed after the restart').waitFor()
+    expect(await settledDigest(page)).toEqual(await expected([HARBOUR]))
+    expect((await shownLsn(page)) > lsn).toBe(true)
+    expect(snapshotRequests()).toBe(requestsOfHydration)
+  })
+
+  it('a second tab says that the replica is open elsewhere, spoils nothing, and takes over when asked', async () => {
+    const first = await openPage()
+    await hydrate(first, 'Ada Lindqvist')
+    const second = await openPage()
+    await second.goto(server.url)
+    await second.locator('[data-kind="already-open"]').waitFor()
+    await retitle(await newestIssue(HARBOUR), 'Changed with two tabs open')
+    await first.getByText('Changed with two tabs open').waitFor()
+    expect(await settledDigest(first)).toEqual(await expected([HARBOUR]))
+
+    await first.close()
+    await second.getByRole('button', { name: 'Use it here' }).click()
+    await second.getByText('Changed with two tabs open').waitFor()
+    expect(await settledDigest(second)).toEqual(await expected([HARBOUR]))
+  })
+
+  it('signed out, the next user sees only his own rows', async () => {
+    const page = await openPage()
+    await hydrate(page, 'Ada Lindqvist')
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await hydrate(page, 'Farid Rahimi')
+    expect(await settledDigest(page)).toEqual(await expected([LUMEN]))
+  })
+})

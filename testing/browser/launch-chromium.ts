@@ -1,0 +1,86 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type BrowserContext, chromium, type Page } from 'playwright-core'
+
+/** A Chromium with a profile on disk, which can be killed outright and started again on the same profile. */
+export interface TestBrowser {
+  readonly context: BrowserContext
+  newPage(): Promise<Page>
+  /** SIGKILL, as a crash or an empty battery does; then starts anew with what the disk holds. */
+  killAndRestart(): Promise<void>
+  close(): Promise<void>
+}
+
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--remote-debugging-port=0',
+]
+
+/** `CHROMIUM_PATH` names the browser to use. */
+export async function launchChromium(): Promise<TestBrowser> {
+  const profile = mkdtempSync(join(tmpdir(), 'tidemark-profile-'))
+  let running = await start(profile)
+  return {
+    get context() {
+      return running.context
+    },
+    newPage: () => running.context.newPage(),
+    async killAndRestart() {
+      await running.kill()
+      running = await start(profile)
+    },
+    async close() {
+      await running.kill()
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}
+
+async function start(profile: string) {
+  // Its own process group: the wrapper script, the browser and its renderers end together.
+  const child = spawn(
+    process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
+    [...FLAGS, `--user-data-dir=${profile}`, 'about:blank'],
+    {
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  )
+  const browser = await chromium.connectOverCDP(await debuggingUrl(child))
+  const [context] = browser.contexts()
+  if (!context) throw new Error('Chromium has no default context.')
+  return {
+    context,
+    async kill() {
+      const ended = new Promise((resolve) => child.once('exit', resolve))
+      if (child.pid !== undefined && child.exitCode === null) {
+        process.kill(-child.pid, 'SIGKILL')
+        await ended
+      }
+      await browser.close().catch(() => {})
+    },
+  }
+}
+
+function debuggingUrl(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let said = ''
+    child.stderr?.setEncoding('utf8')
+    child.stderr?.on('data', (text: string) => {
+      said += text
+      const url = /DevTools listening on (ws:\S+)/.exec(said)?.[1]
+      if (url) resolve(url)
+    })
+    child.once('error', reject)
+    child.once('exit', (code) => reject(new Error(`Chromium ended with ${code}:\n${said.slice(-2_000)}`)))
+  })
+}

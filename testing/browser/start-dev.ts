@@ -1,0 +1,84 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseEnv } from 'node:util'
+import type { DatabaseEnv } from '../../workers/env.ts'
+
+export interface DevServer {
+  /** Of the page, as a browser opens it. */
+  readonly url: string
+  /** How `openDatabase` reaches its Postgres from here. */
+  readonly env: DatabaseEnv
+  /** Ctrl-C. */
+  stop(): Promise<void>
+  /** SIGKILL of the command and of the server and runtime it started. */
+  kill(): Promise<void>
+}
+
+export interface DevOptions {
+  readonly app: string
+  readonly dataDir: string
+  /** 0 takes any free one. */
+  readonly port: number
+}
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Runs `tidemark dev` from the built package until it says that it is ready. */
+export async function startDev(options: DevOptions): Promise<DevServer> {
+  const child = spawn(
+    process.execPath,
+    [
+      'dist/cli/main.js',
+      'dev',
+      options.app,
+      '--port',
+      String(options.port),
+      '--postgres-port',
+      '0',
+      '--data-dir',
+      options.dataDir,
+    ],
+    { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const url = await readyUrl(child)
+  const settings = parseEnv(readFileSync(join(options.dataDir, 'worker.env'), 'utf8'))
+  return {
+    url,
+    env: {
+      DATABASE_URL: settings.DATABASE_URL ?? '',
+      ...(settings.DATABASE_PROXY ? { DATABASE_PROXY: settings.DATABASE_PROXY } : {}),
+    },
+    async stop() {
+      child.kill('SIGINT')
+      await ended
+    },
+    async kill() {
+      const { workerPid } = JSON.parse(readFileSync(join(options.dataDir, 'running.json'), 'utf8')) as {
+        workerPid: number
+      }
+      child.kill('SIGKILL')
+      process.kill(-workerPid, 'SIGKILL')
+      await ended
+    },
+  }
+}
+
+function readyUrl(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let said = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8')
+      stream?.on('data', (text: string) => {
+        said += text
+        const url = /^ {2}Page\s+(\S+)\/$/m.exec(said)?.[1]
+        if (url && said.includes('Tidemark is ready.')) resolve(url)
+      })
+    }
+    child.once('exit', (code) =>
+      reject(new Error(`tidemark dev ended with ${code} before it was ready:\n${said.slice(-4_000)}`)),
+    )
+  })
+}

@@ -1,0 +1,46 @@
+import type { Query } from '../../db/query.ts'
+
+/** What one table holds, by count and by content. */
+export interface TableDigest {
+  readonly name: string
+  readonly rows: number
+  readonly content: string
+}
+
+/** Times as seconds: their text depends on the session that prints them. */
+const COLUMNS: Readonly<Record<string, string>> = {
+  organization: 'id, name, slug, extract(epoch FROM created_at)',
+  membership: 'id, org_id, user_id, display_name, email, role, extract(epoch FROM joined_at)',
+  project: 'id, org_id, key, name, description, lead_id, extract(epoch FROM created_at)',
+  label: 'id, org_id, name, color',
+  issue: `id, org_id, project_id, number, title, body, state, priority, assignee_id, creator_id, due_on,
+    extract(epoch FROM created_at), extract(epoch FROM updated_at), extract(epoch FROM closed_at)`,
+  issue_label: 'org_id, issue_id, label_id',
+  comment: 'id, org_id, issue_id, author_id, body, extract(epoch FROM created_at), extract(epoch FROM edited_at)',
+}
+
+function digestSql(where: (table: string) => string): string {
+  const parts = Object.entries(COLUMNS).map(
+    ([table, columns]) => `
+      SELECT '${table}' AS name, count(*)::text AS rows, md5(coalesce(string_agg(line, E'\\n' ORDER BY line COLLATE "C"), '')) AS content
+      FROM (SELECT concat_ws('|', ${columns}) AS line FROM public.${table} ${where(table)}) AS lines`,
+  )
+  return `${parts.join(' UNION ALL ')} ORDER BY name`
+}
+
+const toDigest = (row: Record<string, string | null>): TableDigest => ({
+  name: row.name ?? '',
+  rows: Number(row.rows),
+  content: row.content ?? '',
+})
+
+/** Of everything a replica holds. */
+export async function digestReplica(query: Query): Promise<TableDigest[]> {
+  return (await query(digestSql(() => ''))).map(toDigest)
+}
+
+/** Of what Postgres holds of some organisations. */
+export async function digestOrganizations(query: Query, organizations: readonly string[]): Promise<TableDigest[]> {
+  const sql = digestSql((table) => `WHERE ${table === 'organization' ? 'id' : 'org_id'} = ANY ($1::text::uuid[])`)
+  return (await query(sql, [`{${organizations.join(',')}}`])).map(toDigest)
+}
