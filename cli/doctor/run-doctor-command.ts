@@ -1,17 +1,23 @@
+import { existsSync } from 'node:fs'
 import type { HealthCheck } from '../../workers/contracts.ts'
 import { runDoctor } from '../../workers/health/index.ts'
+import { findApp } from '../app/app-folder.ts'
+import { loadSync } from '../app/load-module.ts'
 import type { Invocation } from '../command.ts'
 import { accessDatabase, openForMigration, requireDatabaseUrl } from '../database.ts'
 import { findingLines, verdict } from './findings.ts'
 
 /** Prints every finding; 1 when one of them fails. */
-export async function runDoctorCommand({ values }: Invocation): Promise<number> {
-  const access = await accessDatabase(requireDatabaseUrl(values['database-url']))
+export async function runDoctorCommand({ argument, values }: Invocation): Promise<number> {
+  const databaseUrl = requireDatabaseUrl(values['database-url'])
+  const sync =
+    argument !== undefined || existsSync('sync.ts') ? await loadSync(findApp(argument ?? '.').syncModule) : null
+  const access = await accessDatabase(databaseUrl)
   let checks: readonly HealthCheck[]
   try {
     const database = await openForMigration(access)
     try {
-      checks = await runDoctor(database.query)
+      checks = await runDoctor(database.query, sync === null ? {} : { sync })
     } finally {
       await database.close()
     }
