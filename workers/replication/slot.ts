@@ -144,7 +144,7 @@ export async function dropSlot(query: Query, slotName: string): Promise<void> {
 
 /** Lets the server forget the log up to here, as far as this slot is concerned. */
 export async function advanceSlot(query: Query, slotName: string, to: Lsn): Promise<void> {
-  await query('SELECT pg_logical_slot_advance($1, $2::pg_lsn)', [slotName, formatPgLsn(to)])
+  await query('SELECT pg_replication_slot_advance($1, $2::pg_lsn)', [slotName, formatPgLsn(to)])
 }
 
 /** Writes a running-transactions record, from which the slot may restart; false where it is not granted or unknown. */

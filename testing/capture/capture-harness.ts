@@ -1,0 +1,118 @@
+import type { AppliedDefinition, Sync } from '../../db/index.ts'
+import type { Database } from '../../workers/database/index.ts'
+import { Capture, type CaptureSettings, type CycleResult, type RoutedBatch } from '../../workers/replication/capture.ts'
+import { type CaptureMemory, NO_MEMORY } from '../../workers/replication/rules/epoch-decision.ts'
+import { createDatabase, type TestDatabase } from '../postgres/create-database.ts'
+import type { TestServer } from '../postgres/test-server.ts'
+
+export interface HistoryEntry {
+  readonly lsn: string
+  readonly seq: number
+  readonly table: string
+  readonly operation: string
+  readonly key: Record<string, string | null> | null
+  readonly data: Record<string, string | null> | null
+  readonly oldData: Record<string, string | null> | null
+  readonly audience: string | null
+  readonly schemaVersion: number
+}
+
+/** One database with capture running in this process, by the same adapters the Durable Object uses. */
+export interface CaptureHarness {
+  readonly database: TestDatabase
+  /** The connection that capture uses. */
+  readonly connection: Database
+  /** What the last object remembered; replace it to play a wiped or restored storage. */
+  memory: CaptureMemory
+  readonly batches: RoutedBatch[]
+  readonly settings: CaptureSettings
+  capture: Capture
+  /** Statements of the app, on a connection of its own, without any transaction around them. */
+  run(sql: string): Promise<void>
+  query(text: string, params?: (string | number | null)[]): Promise<Record<string, string | null>[]>
+  cycle(through?: Database): Promise<CycleResult>
+  /** Cycles until nothing is waiting. */
+  drain(through?: Database): Promise<void>
+  /** A new object over the same storage, as after an eviction. */
+  restart(settings?: Partial<CaptureSettings>): void
+  history(epoch?: string): Promise<HistoryEntry[]>
+  install(schema: string, sync: Sync): Promise<AppliedDefinition>
+  close(): Promise<void>
+}
+
+export async function startCapture(
+  server: TestServer,
+  decoder: 'auto' | 'wal2json' | 'pgoutput',
+  schema: string,
+  sync: Sync,
+): Promise<CaptureHarness> {
+  const database = await createDatabase(server)
+  await database.install(schema, sync)
+  const connection = await database.open()
+  const app = await database.open()
+  await app.query('SET search_path = public')
+  const settings: CaptureSettings = { env: database.env, owner: 'tests', slotName: `slot_${database.name}`, decoder }
+  const harness: CaptureHarness = {
+    database,
+    connection,
+    memory: NO_MEMORY,
+    batches: [],
+    settings,
+    capture: new Capture(settings, store()),
+    run: async (sql) => {
+      for (const statement of sql.split(';\n')) if (statement.trim() !== '') await app.query(statement)
+    },
+    query: (text, params) => app.query(text, params),
+    cycle: (through = connection) => harness.capture.cycle(through, () => true, (batch) => void harness.batches.push(batch)),
+    drain: async (through) => {
+      while ((await harness.cycle(through)).more);
+    },
+    restart: (changed) => {
+      harness.capture = new Capture({ ...settings, ...changed }, store())
+    },
+    history: async (epoch) => {
+      const rows = await connection.query(
+        `SELECT lsn::text, seq::text, table_name, operation, row_key::text, data::text, old_data::text, audience, schema_version::text
+         FROM tidemark.change_history
+         WHERE epoch = coalesce($1, (SELECT id FROM tidemark.epoch WHERE ended_at IS NULL))
+         ORDER BY change_history.lsn, change_history.seq`,
+        [epoch ?? null],
+      )
+      return rows.map(readEntry)
+    },
+    install: async (text, definition) => {
+      const applied = await database.install(text, definition)
+      return applied
+    },
+    close: async () => {
+      await connection.close()
+      await app.close()
+      await database.drop()
+    },
+  }
+  function store() {
+    return {
+      read: () => harness.memory,
+      write: (memory: CaptureMemory) => {
+        harness.memory = memory
+      },
+    }
+  }
+  await harness.drain()
+  return harness
+}
+
+function readEntry(row: Record<string, string | null>): HistoryEntry {
+  const json = (text: string | null | undefined) => JSON.parse(text ?? 'null')
+  return {
+    lsn: row.lsn ?? '',
+    seq: Number(row.seq),
+    table: row.table_name ?? '',
+    operation: row.operation ?? '',
+    key: json(row.row_key),
+    data: json(row.data),
+    oldData: json(row.old_data),
+    audience: row.audience ?? null,
+    schemaVersion: Number(row.schema_version),
+  }
+}
