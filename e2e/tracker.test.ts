@@ -69,6 +69,14 @@ async function signIn(page: Page, name: string): Promise<void> {
   await page.getByRole('button', { name }).click()
 }
 
+/** Comes back as a user; a browser killed outright may have forgotten who that was, though not his replica. */
+async function comeBack(page: Page, name: string): Promise<void> {
+  await page.goto(server.url)
+  const login = page.getByRole('button', { name })
+  await login.or(page.locator('.hydration, .workspace')).first().waitFor()
+  if (await login.isVisible()) await login.click()
+}
+
 const workspace = (page: Page) => page.locator('.workspace')
 const live = (page: Page) => page.locator('.phase[data-phase="live"]')
 
@@ -191,7 +199,7 @@ describe('tracker in a browser', () => {
     await holdSnapshot(await openPage(), 2)
     await browser.killAndRestart()
     let page = await openPage()
-    await page.goto(server.url)
+    await comeBack(page, 'Ada Lindqvist')
     await live(page).waitFor()
     expect(await settledDigest(page)).toEqual(await expected([HARBOUR]))
 
@@ -200,7 +208,7 @@ describe('tracker in a browser', () => {
     page = await openPage()
     const snapshotRequests = countSnapshotRequests(page)
     await retitle(await newestIssue(HARBOUR), 'Changed while the browser was dead')
-    await page.goto(server.url)
+    await comeBack(page, 'Ada Lindqvist')
     await page.getByText('Changed while the browser was dead').waitFor()
     expect(await settledDigest(page)).toEqual(await expected([HARBOUR]))
     expect(snapshotRequests()).toBe(0)

@@ -13,7 +13,7 @@ interface Env {
 /** A short-lived token says who somebody is and which organisations he belongs to. */
 export const { worker, ReplicationDO, SyncDO, SnapshotDO } = createSyncWorker(sync, {
   ...jwt({
-    secret: (env) => env.JWT_SECRET,
+    secret: (env) => String(env.JWT_SECRET),
     audiences: ({ orgs }) => (Array.isArray(orgs) ? orgs.map((id) => `org:${id}`) : []),
   }),
 })

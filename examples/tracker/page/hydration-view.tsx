@@ -1,16 +1,77 @@
-import type { Replica } from 'tidemark/client'
+import type { ReactNode } from 'react'
 import { formatBytes, formatCount } from './format.ts'
-import { useReplicaStatus } from './replica-context.ts'
+import { useReplica, useReplicaStatus } from './replica-context.ts'
 import { Wordmark } from './wordmark.tsx'
 
-/** Shown until the replica holds everything for the first time. */
-export function HydrationView({ replica, onSignOut }: { replica: Replica | null; onSignOut: () => void }) {
+interface HydrationProps {
+  readonly onSignOut: () => void
+}
+
+/** While Postgres starts in the page. */
+export function OpeningView({ onSignOut }: HydrationProps) {
+  return (
+    <LoadingCard title="Opening your replica" onSignOut={onSignOut}>
+      <p className="muted">Starting Postgres in this tab.</p>
+      <div className="progress progress-waiting" />
+    </LoadingCard>
+  )
+}
+
+/** Until the replica holds a whole state of the server's; most of it is the first load. */
+export function HydrationView({ onSignOut }: HydrationProps) {
+  const replica = useReplica()
+  const { phase, hydration, error } = useReplicaStatus(replica)
+  const goOnline = (
+    <button type="button" className="button primary" onClick={() => replica.goOnline()}>
+      {phase === 'offline' ? 'Go online' : 'Try again'}
+    </button>
+  )
+  switch (phase) {
+    case 'offline':
+      return (
+        <LoadingCard title="You are offline" onSignOut={onSignOut} action={goOnline}>
+          <p className="muted">The first load needs the server.</p>
+        </LoadingCard>
+      )
+    case 'refused':
+      return (
+        <LoadingCard title="The server refuses this replica" onSignOut={onSignOut} action={goOnline}>
+          <p className="muted">{error?.message}</p>
+        </LoadingCard>
+      )
+    case 'backing-off':
+      return (
+        <LoadingCard title="The server does not answer" onSignOut={onSignOut}>
+          <p className="muted">{error?.message} The load goes on where it stopped as soon as it does.</p>
+          <div className="progress progress-waiting" />
+        </LoadingCard>
+      )
+    default:
+      if (hydration && hydration.totalRows > 0) {
+        return (
+          <LoadingCard title="Filling your replica" onSignOut={onSignOut}>
+            <Progress {...hydration} />
+          </LoadingCard>
+        )
+      }
+      return (
+        <LoadingCard title={phase === 'hydrating' ? 'Preparing your snapshot' : 'Connecting'} onSignOut={onSignOut}>
+          <p className="muted">The server reads the rows you may see.</p>
+          <div className="progress progress-waiting" />
+        </LoadingCard>
+      )
+  }
+}
+
+function LoadingCard(props: { title: string; children: ReactNode; action?: ReactNode; onSignOut: () => void }) {
   return (
     <main className="centred">
       <section className="card hydration" aria-live="polite">
         <Wordmark />
-        {replica ? <Progress replica={replica} /> : <Opening />}
-        <button type="button" className="link" onClick={onSignOut}>
+        <h1>{props.title}</h1>
+        {props.children}
+        {props.action && <div className="notice-actions">{props.action}</div>}
+        <button type="button" className="link" onClick={props.onSignOut}>
           Choose another user
         </button>
       </section>
@@ -18,61 +79,24 @@ export function HydrationView({ replica, onSignOut }: { replica: Replica | null;
   )
 }
 
-function Opening() {
+function Progress(props: { rows: number; totalRows: number; bytes: number; totalBytes: number }) {
+  const share = Math.min(1, props.rows / props.totalRows)
   return (
     <>
-      <h1>Opening your replica</h1>
-      <p className="muted">Starting Postgres in this tab.</p>
-      <div className="progress progress-waiting" />
-    </>
-  )
-}
-
-function Progress({ replica }: { replica: Replica }) {
-  const { phase, hydration, error } = useReplicaStatus(replica)
-  if (phase === 'offline' || phase === 'connecting') {
-    return (
-      <>
-        <h1>{phase === 'offline' ? 'You are offline' : 'Looking for the server'}</h1>
-        <p className="muted">
-          {error?.message ?? 'The first load needs the server; it goes on as soon as that answers.'}
-        </p>
-        <div className="progress progress-waiting" />
-        {phase === 'offline' && (
-          <button type="button" className="button primary" onClick={() => replica.goOnline()}>
-            Go online
-          </button>
-        )}
-      </>
-    )
-  }
-  if (!hydration || hydration.totalRows === 0) {
-    return (
-      <>
-        <h1>Preparing your snapshot</h1>
-        <p className="muted">The server is reading the rows you may see.</p>
-        <div className="progress progress-waiting" />
-      </>
-    )
-  }
-  const share = Math.min(1, hydration.rows / hydration.totalRows)
-  return (
-    <>
-      <h1>Filling your replica</h1>
       <p className="muted">Only this first time; from now on just the changes travel.</p>
-      <progress className="visually-hidden" value={hydration.rows} max={hydration.totalRows} aria-label="Rows loaded" />
+      <progress className="visually-hidden" value={props.rows} max={props.totalRows} aria-label="Rows loaded" />
       <div className="progress" style={{ '--share': `${share * 100}%` }} />
       <dl className="hydration-figures">
         <div>
           <dt>Rows</dt>
-          <dd data-testid="hydrated-rows">
-            {formatCount(hydration.rows)} <span className="muted">of {formatCount(hydration.totalRows)}</span>
+          <dd>
+            {formatCount(props.rows)} <span className="muted">of {formatCount(props.totalRows)}</span>
           </dd>
         </div>
         <div>
           <dt>Downloaded</dt>
           <dd>
-            {formatBytes(hydration.bytes)} <span className="muted">of {formatBytes(hydration.totalBytes)}</span>
+            {formatBytes(props.bytes)} <span className="muted">of {formatBytes(props.totalBytes)}</span>
           </dd>
         </div>
       </dl>

@@ -1,7 +1,7 @@
 import { useState } from 'react'
-import { HydrationView } from './hydration-view.tsx'
+import { HydrationView, OpeningView } from './hydration-view.tsx'
 import { Notice } from './notice.tsx'
-import { ReplicaContext } from './replica-context.ts'
+import { ReplicaContext, useReplica, useReplicaStatus } from './replica-context.ts'
 import type { LoginUser } from './session.ts'
 import { type OpenFault, useOpenReplica } from './use-open-replica.ts'
 import { Workspace } from './workspace.tsx'
@@ -9,15 +9,19 @@ import { Workspace } from './workspace.tsx'
 /** Opens the replica and shows the workspace once it is usable; until then, how far it is or what is wrong. */
 export function ReplicaGate({ user, onSignOut }: { user: LoginUser; onSignOut: () => void }) {
   const [attempt, setAttempt] = useState(0)
-  const { replica, isReady, fault } = useOpenReplica(user.id, attempt)
+  const { replica, fault } = useOpenReplica(user.id, attempt)
   if (fault) return <FaultNotice fault={fault} onRetry={() => setAttempt(attempt + 1)} onSignOut={onSignOut} />
-  if (replica === null) return <HydrationView replica={null} onSignOut={onSignOut} />
-  if (!isReady) return <HydrationView replica={replica} onSignOut={onSignOut} />
+  if (replica === null) return <OpeningView onSignOut={onSignOut} />
   return (
     <ReplicaContext value={replica}>
-      <Workspace user={user} onSignOut={onSignOut} />
+      <OpenReplica user={user} onSignOut={onSignOut} />
     </ReplicaContext>
   )
+}
+
+function OpenReplica({ user, onSignOut }: { user: LoginUser; onSignOut: () => void }) {
+  const { ready } = useReplicaStatus(useReplica())
+  return ready ? <Workspace user={user} onSignOut={onSignOut} /> : <HydrationView onSignOut={onSignOut} />
 }
 
 function FaultNotice(props: { fault: OpenFault; onRetry: () => void; onSignOut: () => void }) {
@@ -40,23 +44,6 @@ function FaultNotice(props: { fault: OpenFault; onRetry: () => void; onSignOut: 
         <Notice kind={fault.kind} title="This browser refuses to store the replica" action={retry} secondary={signOut}>
           <p>{fault.message}</p>
           <p>Private windows and full disks are the usual reasons.</p>
-        </Notice>
-      )
-    case 'unauthenticated':
-    case 'forbidden':
-      return (
-        <Notice kind={fault.kind} title="The server did not let you in" action={signOut}>
-          <p>{fault.message}</p>
-        </Notice>
-      )
-    case 'upgrade-required':
-      return (
-        <Notice
-          kind={fault.kind}
-          title="There is a newer version of this page"
-          action={{ label: 'Reload', onClick: () => window.location.reload() }}
-        >
-          <p>{fault.message}</p>
         </Notice>
       )
     default:

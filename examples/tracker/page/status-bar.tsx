@@ -1,45 +1,43 @@
-import { useEffect, useRef, useState } from 'react'
+import type { ReplicaPhase } from 'tidemark/client'
 import { formatPgLsn, type Lsn, lsnDistanceBytes } from 'tidemark/protocol'
 import { formatBytes, formatClock, formatCount } from './format.ts'
 import { useReplica, useReplicaStatus } from './replica-context.ts'
-import { useLiveQuery } from './use-live-query.ts'
 
-const ROWS = `
-  SELECT (SELECT count(*) FROM organization) + (SELECT count(*) FROM membership) + (SELECT count(*) FROM project)
-    + (SELECT count(*) FROM label) + (SELECT count(*) FROM issue) + (SELECT count(*) FROM issue_label)
-    + (SELECT count(*) FROM comment) AS rows`
-
-const PHASE_WORDS: Readonly<Record<string, string>> = {
-  opening: 'Opening',
+const PHASE_WORDS: Readonly<Record<ReplicaPhase, string>> = {
   connecting: 'Connecting',
-  hydrating: 'Loading',
+  'backing-off': 'No connection',
+  hydrating: 'Loading anew',
   'catching-up': 'Catching up',
   live: 'Live',
   offline: 'Offline',
-  failed: 'Stopped',
+  refused: 'Refused',
+  closed: 'Closed',
 }
 
 /** What the replica is doing, where it stands, and the switch that takes it off the net. */
 export function StatusBar() {
   const replica = useReplica()
-  const status = useReplicaStatus(replica)
-  const rows = useLiveQuery<{ rows: number }>(ROWS).rows?.[0]?.rows
-  const lastChange = useLastChange(status.lsn)
-  const isOffline = status.phase === 'offline'
+  const { phase, error, lsn, head, rows, lastChangeAt } = useReplicaStatus(replica)
+  const isOffline = phase === 'offline'
   return (
     <footer className="status-bar">
-      <span className="phase" data-phase={status.phase} role="status">
-        {PHASE_WORDS[status.phase] ?? status.phase}
+      <span className="phase" data-phase={phase} role="status">
+        {PHASE_WORDS[phase]}
       </span>
-      {status.error && (
-        <span className="status-error ellipsis" title={status.error.message}>
-          {status.error.message}
+      {error && (
+        <span className="status-error ellipsis" title={error.message}>
+          {error.message}
         </span>
       )}
-      <Figure name="Position" value={status.lsn ? formatPgLsn(status.lsn) : '–'} testId="lsn" />
-      <Figure name="Behind" value={behind(status.lsn, status.head)} />
-      <Figure name="Rows" value={rows === undefined ? '–' : formatCount(rows)} testId="rows" />
-      <Figure name="Last change" value={lastChange ? formatClock(lastChange) : 'none yet'} />
+      {phase === 'refused' && (
+        <button type="button" className="link" onClick={() => replica.goOnline()}>
+          Try again
+        </button>
+      )}
+      <Figure name="Position" value={lsn ? formatPgLsn(lsn) : '–'} testId="lsn" />
+      <Figure name="Behind" value={behind(lsn, head)} />
+      <Figure name="Rows" value={formatCount(rows)} testId="rows" />
+      <Figure name="Last change" value={lastChangeAt ? formatClock(new Date(lastChangeAt)) : 'none yet'} />
       <button
         type="button"
         role="switch"
@@ -64,16 +62,4 @@ function Figure({ name, value, testId }: { name: string; value: string; testId?:
 function behind(lsn: Lsn | null, head: Lsn | null): string {
   if (lsn === null || head === null) return '–'
   return head <= lsn ? 'nothing' : formatBytes(lsnDistanceBytes(lsn, head))
-}
-
-/** When the position last moved while this page was open. */
-function useLastChange(lsn: Lsn | null): Date | null {
-  const [changedAt, setChangedAt] = useState<Date | null>(null)
-  const shown = useRef(lsn)
-  useEffect(() => {
-    if (shown.current === lsn) return
-    shown.current = lsn
-    setChangedAt(new Date())
-  }, [lsn])
-  return changedAt
 }

@@ -17,11 +17,10 @@ export interface OpenFault {
 
 export interface OpenedReplica {
   readonly replica: Replica | null
-  readonly isReady: boolean
   readonly fault: OpenFault | null
 }
 
-const OPENING: OpenedReplica = { replica: null, isReady: false, fault: null }
+const OPENING: OpenedReplica = { replica: null, fault: null }
 
 /** Only one replica of a user can be open: the next waits until the one before has closed. */
 let previous: Promise<unknown> = Promise.resolve()
@@ -40,15 +39,13 @@ export function useOpenReplica(userId: string, attempt: number): OpenedReplica {
       return openReplica({ url: window.location.origin, user: userId, token: () => fetchToken(userId), sync })
     })
     opening
-      .then(async (replica) => {
+      .then((replica) => {
         if (replica === null) return
         // For whoever opens the console: `await replica.db.query('SELECT count(*) FROM issue')`.
         window.replica = replica
-        show({ replica, isReady: false, fault: null })
-        await replica.ready
-        show({ replica, isReady: true, fault: null })
+        show({ replica, fault: null })
       })
-      .catch((error: unknown) => show({ replica: null, isReady: false, fault: toFault(error) }))
+      .catch((error: unknown) => show({ replica: null, fault: toFault(error) }))
     return () => {
       isCurrent = false
       previous = opening.then((replica) => replica?.close()).catch(() => {})
