@@ -77,6 +77,8 @@ export interface ReplicationRpc {
 
 export interface SyncRpc {
   deliver(delivery: Delivery): Promise<DeliveryReceipt>
+  /** Brings the log to a fresh head and tells it to this user's sockets at once. Throws `unavailable`. */
+  announce(head: FreshHead, userId: string): Promise<void>
   health(): Promise<SyncHealth>
 }
 

@@ -1,0 +1,41 @@
+import type { DatabaseEnv } from '../env.ts'
+
+/** Bindings, variables and secrets as the app named them. */
+export type AppEnv = DatabaseEnv & Readonly<Record<string, unknown>>
+
+/** Who a request is. */
+export interface Identity {
+  /** At most 256 characters. */
+  readonly userId: string
+  /** Whatever `audiences`, `placement` and row-level security may need; for policies it is `request.jwt.claims`. */
+  readonly claims: Readonly<Record<string, unknown>>
+  /** When the right ends, in ms since 1970; null: with the token's own revocation. */
+  readonly expiresAtMs: number | null
+}
+
+/** Says who holds this token; null, or a `TidemarkError`, refuses. */
+export type Authenticate = (request: {
+  readonly token: string
+  readonly env: AppEnv
+}) => Identity | null | Promise<Identity | null>
+
+/** A query as role tidemark_client, with `tidemark.user_id` set: values only as `${…}`. Every value comes back as text or null. */
+export type ClientSql = (
+  strings: TemplateStringsArray,
+  ...values: readonly (string | number | boolean | null)[]
+) => Promise<Record<string, string | null>[]>
+
+/** Says what a user may see: `all`, or `prefix:value`. */
+export type Audiences = (request: {
+  readonly userId: string
+  readonly claims: Readonly<Record<string, unknown>>
+  readonly sql: ClientSql
+  readonly env: AppEnv
+}) => readonly string[] | Promise<readonly string[]>
+
+/** Names the SyncDO that serves a session: it decides cost, never what anyone sees. */
+export type Placement = (session: {
+  readonly userId: string
+  readonly claims: Readonly<Record<string, unknown>>
+  readonly audiences: readonly string[]
+}) => string

@@ -1,0 +1,78 @@
+import { TidemarkError } from '../../protocol/index.ts'
+import type { Session } from '../contracts.ts'
+import { asClient, type Database, openDatabase } from '../database/index.ts'
+import type { SyncEnv } from '../env.ts'
+import type { Audiences, Authenticate, ClientSql, Identity, Placement } from './access.ts'
+import { checkAudiences, placeByOrg } from './audience-list.ts'
+
+export interface AccessOptions {
+  readonly authenticate: Authenticate
+  readonly audiences: Audiences
+  readonly placement?: Placement | undefined
+}
+
+const USER_ID_CHARS = 256
+const PLACE_CHARS = 1024
+
+/** Who this token's holder is. Throws `unauthenticated` or `token-expired`. */
+export async function identify(
+  options: AccessOptions,
+  token: string | null,
+  env: SyncEnv,
+  nowMs: number,
+): Promise<Identity> {
+  const identity = token === null ? null : await options.authenticate({ token, env: { ...env } })
+  if (!identity) throw new TidemarkError('unauthenticated', 'A valid token is needed.')
+  const { userId, claims, expiresAtMs } = identity
+  if (typeof userId !== 'string' || userId === '' || userId.length > USER_ID_CHARS || userId.includes('\0')) {
+    throw new TidemarkError('internal', `authenticate() must return a userId of 1 to ${USER_ID_CHARS} characters.`)
+  }
+  if (expiresAtMs !== null && !Number.isFinite(expiresAtMs)) {
+    throw new TidemarkError('internal', 'authenticate() must return expiresAtMs as a number of milliseconds, or null.')
+  }
+  if (expiresAtMs !== null && expiresAtMs <= nowMs) throw new TidemarkError('token-expired', 'The token has run out.')
+  return { userId, claims: claims ?? {}, expiresAtMs }
+}
+
+/** The session of this token: identity, audiences and place. Throws `unauthenticated`, `token-expired`, `unavailable`. */
+export async function openSession(
+  options: AccessOptions,
+  token: string | null,
+  env: SyncEnv,
+  nowMs: number,
+): Promise<Session> {
+  const identity = await identify(options, token, env, nowMs)
+  const { userId, claims, expiresAtMs } = identity
+  const audiences = await withClientSql(env, identity, async (sql) =>
+    checkAudiences(await options.audiences({ userId, claims, sql, env: { ...env } })),
+  )
+  const syncName = (options.placement ?? placeByOrg)({ userId, claims, audiences })
+  if (typeof syncName !== 'string' || syncName === '' || syncName.length > PLACE_CHARS) {
+    throw new TidemarkError('internal', `placement() must return a name of 1 to ${PLACE_CHARS} characters.`)
+  }
+  return { userId, claims, audiences, expiresAtMs, syncName }
+}
+
+/** Opens a connection only if a query is made, and closes it afterwards. */
+async function withClientSql<T>(env: SyncEnv, identity: Identity, run: (sql: ClientSql) => Promise<T>): Promise<T> {
+  let opened: Promise<Database> | null = null
+  // One after the other: transactions of a connection must not overlap.
+  let last: Promise<unknown> = Promise.resolve()
+  const { userId, claims } = identity
+  const sql: ClientSql = (strings, ...values) => {
+    const text = strings.reduce((query, part, index) => `${query}$${index}${part}`)
+    const turn = last.then(async () => {
+      opened ??= openDatabase(env, { applicationName: 'tidemark access' })
+      const client = { userId, audiences: [], claims }
+      return await asClient(await opened, client, ({ query }) => query(text, values), { readOnly: true })
+    })
+    last = turn.catch(() => {})
+    return turn
+  }
+  try {
+    return await run(sql)
+  } finally {
+    await last
+    await (opened as Promise<Database> | null)?.then((database) => database.close()).catch(() => {})
+  }
+}

@@ -1,0 +1,59 @@
+import type { Sync } from '../db/index.ts'
+import { REPLICATION_NAME } from './contracts.ts'
+import type { SyncEnv } from './env.ts'
+import { createApp } from './http/app.ts'
+import { checkOptions, type SyncWorkerOptions } from './options.ts'
+import { createReplicationObject } from './replication/replication-object.ts'
+import { createSnapshotObject } from './snapshot/snapshot-object.ts'
+import { createSyncObject } from './sync/sync-object.ts'
+
+/** The handlers of a Worker; mount `fetch` and `scheduled` under any other app, or export it as it is. */
+export interface SyncWorker {
+  /** `env` holds the bindings and secrets of `SyncEnv` beside the app's own. */
+  fetch(request: Request, env: object, context?: object): Promise<Response>
+  /** For a cron trigger, which revives capture whatever happened to its alarm. */
+  scheduled(controller: object, env: object, context?: object): Promise<void>
+}
+
+export interface SyncWorkerParts {
+  readonly worker: SyncWorker
+  readonly ReplicationDO: ReturnType<typeof createReplicationObject>
+  readonly SyncDO: ReturnType<typeof createSyncObject>
+  readonly SnapshotDO: ReturnType<typeof createSnapshotObject>
+}
+
+/** Makes the Worker and its three Durable Object classes; export all four. Throws `misconfigured`. */
+export function createSyncWorker(sync: Sync, options: SyncWorkerOptions): SyncWorkerParts {
+  checkOptions(sync, options)
+  const { authenticate, audiences, placement, decoder, slotName, retention, intervals, limits, snapshots } = options
+  const app = createApp({
+    access: { authenticate, audiences, placement },
+    ...(options.cors ? { cors: options.cors } : {}),
+    ...(options.basePath === undefined ? {} : { basePath: options.basePath }),
+  })
+  const worker: SyncWorker = {
+    fetch: async (request, env) => app.fetch(request, boundEnv(env)),
+    scheduled: async (_controller, env) => boundEnv(env).REPLICATION.getByName(REPLICATION_NAME).ensureAlarm(),
+  }
+  return {
+    worker,
+    ReplicationDO: createReplicationObject({
+      sync,
+      ...(decoder === undefined ? {} : { decoder }),
+      ...(slotName === undefined ? {} : { slotName }),
+      ...(retention === undefined ? {} : { retention }),
+      ...(intervals === undefined ? {} : { intervals }),
+    }),
+    SyncDO: createSyncObject({
+      authenticate,
+      ...(limits === undefined ? {} : { limits }),
+      ...(intervals === undefined ? {} : { intervals }),
+    }),
+    SnapshotDO: createSnapshotObject(snapshots === undefined ? {} : { snapshots }),
+  }
+}
+
+/** What the runtime hands over as it is; a missing binding shows where it is first used. */
+function boundEnv(env: object): SyncEnv {
+  return env as SyncEnv
+}

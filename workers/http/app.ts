@@ -1,0 +1,144 @@
+import { type Context, Hono } from 'hono'
+import { cors } from 'hono/cors'
+import { TidemarkError } from '../../protocol/index.ts'
+import { type AccessOptions, openSession } from '../access/authenticate.ts'
+import { bearerToken, subprotocolToken } from '../access/request-token.ts'
+import { REPLICATION_NAME, SESSION_HEADER, type Session } from '../contracts.ts'
+import type { SyncEnv } from '../env.ts'
+import { encodeSession } from '../sync/session-header.ts'
+import { errorFrom, logFault } from '../typed-error.ts'
+import { sameSecret } from './constant-time.ts'
+
+export interface HttpOptions {
+  readonly access: AccessOptions
+  /** Origins of pages on other hosts; `*` for any. Without it only pages of this host may read answers. */
+  readonly cors?: { readonly origins: readonly string[] | '*' }
+  /** Where the routes are mounted, such as `/tidemark`. */
+  readonly basePath?: string
+}
+
+type Env = { Bindings: SyncEnv }
+
+const CHUNK_ID = /^[0-9a-f]{64}$/
+const DAY_SECONDS = 86_400
+
+const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'cross-origin',
+}
+
+/** The routes of a deployment; each error becomes its kind's status and `{ kind, message }` in one place. */
+export function createApp(options: HttpOptions): Hono<Env> {
+  const app = new Hono<Env>().basePath(options.basePath ?? '/')
+  const session = (context: Context<Env>, token: string | null): Promise<Session> =>
+    openSession(options.access, token, context.env, Date.now())
+
+  if (options.cors) {
+    const { origins } = options.cors
+    app.use(
+      '*',
+      cors({ origin: origins === '*' ? '*' : [...origins], allowHeaders: ['authorization'], maxAge: DAY_SECONDS }),
+    )
+  }
+  app.use('*', async (context, next) => {
+    await next()
+    // The answer to an upgrade takes no more headers.
+    if (context.res.status === 101) return
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) context.res.headers.set(name, value)
+    if (!context.res.headers.has('cache-control')) context.res.headers.set('cache-control', 'no-store')
+  })
+  app.onError((error) => errorResponse(error))
+  app.notFound(() => errorResponse(notFound()))
+
+  app.get('/sync/socket', async (context) => {
+    if (context.req.header('upgrade')?.toLowerCase() !== 'websocket') {
+      throw new TidemarkError('bad-input', 'This address takes WebSocket upgrades only.')
+    }
+    const right = await session(context, subprotocolToken(context.req.raw.headers))
+    const headers = new Headers({ upgrade: 'websocket', connection: 'upgrade', [SESSION_HEADER]: encodeSession(right) })
+    return context.env.SYNC.getByName(right.syncName).fetch(new Request('https://sync/socket', { headers }))
+  })
+
+  app.get('/sync/head', async (context) => {
+    const { syncName, userId } = await session(context, bearerToken(context.req.raw.headers))
+    const head = await context.env.REPLICATION.getByName(REPLICATION_NAME).freshHead(syncName)
+    await context.env.SYNC.getByName(syncName).announce({ epoch: head.epoch, lsn: head.lsn }, userId)
+    return context.json({ epoch: head.epoch, lsn: head.lsn })
+  })
+
+  const snapshotOf = async (context: Context<Env>) => {
+    const right = await session(context, bearerToken(context.req.raw.headers))
+    const audience = context.req.param('audience') ?? ''
+    // Before anything is asked of the audience: absent and foreign are the same.
+    if (!right.audiences.includes(audience)) throw notFound()
+    return context.env.SNAPSHOT.getByName(audience)
+  }
+
+  app.get('/sync/snapshot/:audience', async (context) => {
+    const { manifest } = await (await snapshotOf(context)).manifest(context.req.param('audience'))
+    return context.body(manifest, 200, { 'content-type': 'application/json', 'cache-control': 'private, no-cache' })
+  })
+
+  app.get('/sync/snapshot/:audience/:chunk', async (context) => {
+    const snapshot = await snapshotOf(context)
+    const id = context.req.param('chunk')
+    const bytes = CHUNK_ID.test(id) ? await snapshot.chunk(id) : null
+    if (bytes === null) throw notFound()
+    return context.body(new Uint8Array(bytes), 200, {
+      'content-type': 'application/octet-stream',
+      'cache-control': `private, immutable, max-age=${DAY_SECONDS}`,
+      vary: 'authorization',
+      etag: `"${id}"`,
+    })
+  })
+
+  app.get('/health', async (context) => {
+    const up = await isUp(context.env)
+    return context.json({ status: up ? 'up' : 'down' }, up ? 200 : 503)
+  })
+
+  app.get('/health/replication', async (context) => {
+    await requireAdmin(context)
+    const health = await context.env.REPLICATION.getByName(REPLICATION_NAME).health()
+    return context.json(health, health.status === 'fail' ? 503 : 200)
+  })
+
+  app.get('/health/sync', async (context) => {
+    await requireAdmin(context)
+    const name = context.req.query('object')
+    if (!name) throw new TidemarkError('bad-input', 'Say which SyncDO: /health/sync?object=<name>, e.g. org:42.')
+    const health = await context.env.SYNC.getByName(name).health()
+    return context.json(health, health.status === 'fail' ? 503 : 200)
+  })
+
+  return app
+}
+
+function notFound(): TidemarkError {
+  return new TidemarkError('not-found', 'There is nothing here for you.')
+}
+
+function errorResponse(error: unknown): Response {
+  const fault = errorFrom(error)
+  logFault(fault, error)
+  return Response.json({ kind: fault.kind, message: fault.message }, { status: fault.httpStatus })
+}
+
+async function isUp(env: SyncEnv): Promise<boolean> {
+  try {
+    return (await env.REPLICATION.getByName(REPLICATION_NAME).health()).status !== 'fail'
+  } catch {
+    return false
+  }
+}
+
+/** Throws `forbidden` unless the request shows ADMIN_TOKEN; without such a secret the route is closed to all. */
+async function requireAdmin(context: Context<Env>): Promise<void> {
+  const given = bearerToken(context.req.raw.headers)
+  const { ADMIN_TOKEN } = context.env
+  if (given === null) throw new TidemarkError('unauthenticated', 'This needs `Authorization: Bearer <ADMIN_TOKEN>`.')
+  if (!ADMIN_TOKEN || !(await sameSecret(given, ADMIN_TOKEN)))
+    throw new TidemarkError('forbidden', 'This is for operators.')
+}

@@ -1,0 +1,77 @@
+import { z } from 'zod'
+import type { Sync } from '../db/index.ts'
+import { TidemarkError } from '../protocol/index.ts'
+import type { Audiences, Authenticate, Placement } from './access/access.ts'
+import type { ReplicationOptions } from './replication/replication-object.ts'
+import type { SnapshotOptions } from './snapshot/snapshot-object.ts'
+import type { SyncIntervals, SyncLimits } from './sync/options.ts'
+
+/** How an app is served. All but the first two have defaults. */
+export interface SyncWorkerOptions {
+  /** Says who holds a token. */
+  readonly authenticate: Authenticate
+  /** Says what a user may see. */
+  readonly audiences: Audiences
+  /** Names the SyncDO of a session. Default: its first org, else its first audience, else the user alone. */
+  readonly placement?: Placement
+  readonly decoder?: ReplicationOptions['decoder']
+  /** Replication slot, one for each deployment. Default `tidemark`. */
+  readonly slotName?: string
+  readonly retention?: ReplicationOptions['retention']
+  readonly intervals?: NonNullable<ReplicationOptions['intervals']> & Partial<SyncIntervals>
+  readonly limits?: Partial<SyncLimits>
+  readonly snapshots?: SnapshotOptions
+  /** Origins of pages on other hosts, or `'*'`. */
+  readonly cors?: { readonly origins: readonly string[] | '*' }
+  /** Where the routes are mounted, such as `/tidemark`. */
+  readonly basePath?: string
+}
+
+const aFunction = (name: string, remedy: string) =>
+  z.custom<(...args: never[]) => unknown>(
+    (value) => typeof value === 'function',
+    `${name} must be a function: ${remedy}`,
+  )
+const positive = z.number().positive()
+const rate = z.strictObject({ burst: z.number().min(1), refillMs: positive })
+
+const optionsSchema = z.strictObject({
+  authenticate: aFunction(
+    'authenticate',
+    '({ token, env }) => ({ userId, claims, expiresAtMs }) or null; jwt() has one.',
+  ),
+  audiences: aFunction('audiences', '({ userId, claims, sql, env }) => string[]; jwt() has one.'),
+  placement: aFunction('placement', '({ userId, claims, audiences }) => string.').optional(),
+  decoder: z.enum(['auto', 'wal2json', 'pgoutput']).optional(),
+  slotName: z
+    .string()
+    .regex(/^[a-z0-9_]{1,63}$/, 'slotName: 1 to 63 of a-z, 0-9 and _')
+    .optional(),
+  retention: z.unknown().optional(),
+  intervals: z.record(z.string(), positive).optional(),
+  limits: z.strictObject({ connects: rate, messages: rate }).partial().catchall(positive).optional(),
+  snapshots: z.record(z.string(), positive).optional(),
+  cors: z
+    .strictObject({
+      origins: z.union([z.literal('*'), z.array(z.url('cors.origins: origins such as https://app.example'))]),
+    })
+    .optional(),
+  basePath: z
+    .string()
+    .regex(/^(\/[\w.-]+)+$/, 'basePath: such as /tidemark, without a slash at the end')
+    .optional(),
+})
+
+const syncSchema = z.object({ tables: z.record(z.string(), z.unknown()) })
+
+/** Checks what JavaScript callers may get wrong. Throws `misconfigured` with every fault found. */
+export function checkOptions(sync: Sync, options: SyncWorkerOptions): void {
+  const checked = [
+    syncSchema.safeParse(sync).success ? null : 'The first argument is what defineSync() returns.',
+    ...(optionsSchema.safeParse(options).error?.issues ?? []).map((issue) =>
+      issue.path.length === 0 ? issue.message : `${issue.path.join('.')}: ${issue.message}`,
+    ),
+  ]
+  const faults = checked.filter((fault) => fault !== null)
+  if (faults.length > 0) throw new TidemarkError('misconfigured', `createSyncWorker: ${faults.join('; ')}`)
+}

@@ -1,0 +1,84 @@
+import { type Hello, LIMITS, TidemarkError } from '../../protocol/index.ts'
+import { asClient } from '../database/index.ts'
+import { positionAt } from './rules/position.ts'
+import { decideResume, speaksOurProtocol } from './rules/resume.ts'
+import type { Session } from './sessions.ts'
+import type { Subscription } from './subscription.ts'
+import type { SyncContext } from './sync-context.ts'
+
+/** Answers a hello: whose client it is, what it may see, and whether it goes on or hydrates. Throws typed errors. */
+export async function greet(
+  context: SyncContext,
+  subscription: Subscription,
+  session: Session,
+  hello: Hello,
+): Promise<void> {
+  const { storage, sessions, limits, nowMs } = context
+  if (!speaksOurProtocol(hello)) {
+    throw new TidemarkError(
+      'upgrade-required',
+      `This server speaks protocol ${LIMITS.protocolVersion}; load the app anew.`,
+    )
+  }
+  await bindClient(context, hello.client, session.state.userId)
+  await subscription.ensure(session.audiences)
+  if (!session.open) return
+  const { epoch, head, floor, definitionVersion, definitionHash } = storage.state
+  if (epoch === null || head === null)
+    throw new TidemarkError('unavailable', 'There is no history to follow yet; try again.')
+  for (const other of sessions) {
+    if (
+      other !== session &&
+      other.state.client === hello.client &&
+      other.state.openedAtMs <= session.state.openedAtMs
+    ) {
+      other.refuse('already-open', 'This replica has connected anew elsewhere.', nowMs())
+    }
+  }
+  const { resume, reason, from } = decideResume(hello, { epoch, definitionHash, floor, audiences: session.audiences })
+  storage.putHello(session.state.id, null)
+  const audiences = [...session.audiences]
+  session.sendFrame(
+    {
+      type: 'welcome',
+      epoch,
+      head,
+      definitionVersion,
+      definitionHash,
+      audiences,
+      resume,
+      reason,
+      windowBytes: limits.windowChars,
+    },
+    nowMs(),
+    {
+      client: hello.client,
+      phase: resume === 'stream' ? 'streaming' : 'hydrating',
+      position: from === null ? null : positionAt(from),
+      streamSinceMs: nowMs(),
+    },
+  )
+}
+
+/** A client's id belongs for good to the first user who shows it. Throws `forbidden` to any other. */
+async function bindClient(context: SyncContext, client: string, userId: string): Promise<void> {
+  const { storage, limits, withDatabase } = context
+  let owner = storage.ownerOf(client)
+  if (owner === null) {
+    const bound = await withDatabase((database) =>
+      asClient(database, { userId, audiences: [] }, async ({ query }) => {
+        await query('INSERT INTO tidemark.client (id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+          client,
+          userId,
+        ])
+        // Row-level security shows a user only his own.
+        return await query('SELECT id FROM tidemark.client WHERE id = $1', [client])
+      }),
+    )
+    if (bound.length > 0) {
+      storage.rememberClient(client, userId, limits.knownClients)
+      owner = userId
+    }
+  }
+  if (owner !== userId) throw new TidemarkError('forbidden', 'This client id is not yours; make a new one.')
+}

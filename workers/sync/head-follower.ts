@@ -1,0 +1,146 @@
+import { type Lsn, maxLsn, TidemarkError } from '../../protocol/index.ts'
+import type { Delivery, DeliveryReceipt } from '../contracts.ts'
+import { type HistoryChange, readHistory } from './history.ts'
+import { judgeDelivery, trimPoint } from './rules/delivery.ts'
+import { encodeTransaction, type LoggedTransaction } from './storage/change-log.ts'
+import type { Subscription } from './subscription.ts'
+import type { SyncContext } from './sync-context.ts'
+
+/** Keeps the log complete up to its head: by deliveries, and by history where they leave a gap. */
+export class HeadFollower {
+  readonly #context: SyncContext
+  readonly #subscription: Subscription
+  readonly #onHead: () => void
+  #catchingUp: Promise<void> | null = null
+
+  constructor(context: SyncContext, subscription: Subscription, onHead: () => void) {
+    this.#context = context
+    this.#subscription = subscription
+    this.#onHead = onHead
+  }
+
+  /** Takes a delivery, however late, doubled or out of order. Throws `unavailable` where a gap cannot be read now. */
+  async deliver(delivery: Delivery): Promise<DeliveryReceipt> {
+    const { storage, background } = this.#context
+    const { state } = storage
+    // A first subscription may be overtaken by what follows from it.
+    if (state.epoch === null) await this.#subscription.running?.catch(() => {})
+    const { epoch, version, from, to, transactions } = delivery
+    const verdict = judgeDelivery(
+      {
+        epoch: state.epoch,
+        head: state.head,
+        version: state.version,
+        joinedAt: (known) => this.#joinedAfter(known),
+      },
+      { epoch, version, from, to, whole: transactions !== null },
+    )
+    if (verdict === 'unknown') return { epoch, head: to }
+    if (verdict === 'other-epoch') {
+      background(() => this.#subscription.renew())
+    } else {
+      this.#subscription.noteDefinition(delivery.definition)
+      if (verdict === 'append') this.#append((transactions ?? []).map(encodeTransaction), to)
+      if (verdict === 'gap') await this.reach(to)
+    }
+    return { epoch: state.epoch ?? epoch, head: state.head ?? from }
+  }
+
+  /** Returns once the log's head is at or past `to`, reading the gap from history; single flight. Throws `unavailable`. */
+  async reach(to: Lsn): Promise<void> {
+    const { storage } = this.#context
+    storage.update({ target: maxLsn(to, storage.state.target) })
+    this.#catchingUp ??= this.#catchUp().finally(() => {
+      this.#catchingUp = null
+    })
+    await this.#catchingUp
+  }
+
+  get behind(): boolean {
+    const { head, target } = this.#context.storage.state
+    return head !== null && head < target
+  }
+
+  /** Bounded: each turn reads to a target set before it began, and ends when no later one has come. */
+  async #catchUp(): Promise<void> {
+    const { state } = this.#context.storage
+    while (state.head !== null && state.epoch !== null && state.head < state.target) {
+      const to = state.target
+      this.#subscription.readingTo = to
+      try {
+        await this.#readGap(state.epoch, state.head, to)
+      } finally {
+        this.#subscription.readingTo = null
+      }
+    }
+  }
+
+  async #readGap(epoch: string, from: Lsn, to: Lsn): Promise<void> {
+    const { storage, limits, withDatabase } = this.#context
+    const identity = { userId: null, audiences: [...storage.audiences.keys()] }
+    const budget = Math.floor(limits.logChars / 2)
+    const changes: HistoryChange[] = []
+    let chars = 0
+    const { outcome, definition } = await withDatabase((database) =>
+      readHistory(database, identity, { epoch, from, to, skip: 0 }, (page) => {
+        changes.push(...page)
+        chars += page.reduce((sum, change) => sum + change.text.length, 0)
+        return chars <= budget
+      }),
+    )
+    if (storage.state.epoch !== epoch) return
+    if (outcome === 'ended') {
+      this.#context.background(() => this.#subscription.renew())
+      throw new TidemarkError('unavailable', 'The history that was followed has ended; a new one begins.')
+    }
+    this.#subscription.noteDefinition(definition)
+    // More than the log holds, or no longer there: sessions read it for themselves, if they may.
+    if (outcome === 'pruned' || chars > budget) this.#jump(to)
+    else this.#append(groupByTransaction(changes), to)
+  }
+
+  #append(transactions: readonly LoggedTransaction[], to: Lsn): void {
+    const { storage, log, limits } = this.#context
+    const { state } = storage
+    const head = state.head
+    if (head === null || to <= head) return
+    let chars = state.logChars
+    for (const transaction of transactions) {
+      if (transaction.lsn > head && transaction.lsn <= to) chars += log.append(transaction)
+    }
+    storage.update({ head: to, target: maxLsn(to, state.target), logChars: chars })
+    const trim = trimPoint(log.oldestFirst(), chars, limits.logChars)
+    if (trim) {
+      log.trim(trim.to)
+      storage.update({ trimmedTo: maxLsn(trim.to, state.trimmedTo), logChars: chars - trim.chars })
+    }
+    this.#onHead()
+  }
+
+  #jump(to: Lsn): void {
+    const { storage, log } = this.#context
+    if (storage.state.head !== null && storage.state.head >= to) return
+    log.clear()
+    storage.update({ head: to, target: maxLsn(to, storage.state.target), trimmedTo: to, logChars: 0 })
+    this.#onHead()
+  }
+
+  #joinedAfter(version: number): Lsn | null {
+    let joinedAt: Lsn | null = null
+    for (const row of this.#context.storage.audiences.values()) {
+      if (row.version <= version || row.start === null) continue
+      if (joinedAt === null || row.start < joinedAt) joinedAt = row.start
+    }
+    return joinedAt
+  }
+}
+
+function groupByTransaction(changes: readonly HistoryChange[]): LoggedTransaction[] {
+  const transactions: { lsn: Lsn; xid: string; at: string; changes: HistoryChange[] }[] = []
+  for (const change of changes) {
+    const last = transactions.at(-1)
+    if (last?.lsn === change.lsn) last.changes.push(change)
+    else transactions.push({ lsn: change.lsn, xid: change.xid, at: change.at, changes: [change] })
+  }
+  return transactions
+}

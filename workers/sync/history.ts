@@ -1,0 +1,111 @@
+import { type Change, encodeChange, formatPgLsn, type Lsn, parsePgLsn } from '../../protocol/index.ts'
+import { becomeClient, type ClientIdentity, type Database } from '../database/index.ts'
+import type { LoggedChange } from './storage/change-log.ts'
+
+export interface HistoryRange {
+  readonly epoch: string
+  /** Exclusive. */
+  readonly from: Lsn
+  readonly to: Lsn
+  /** Changes to leave out at the beginning, counted over what the reader sees. */
+  readonly skip: number
+}
+
+export interface HistoryChange extends LoggedChange {
+  readonly lsn: Lsn
+  readonly xid: string
+  readonly at: string
+}
+
+/** `ended`: another epoch is current. `pruned`: history no longer reaches back to `from`. `done`: read as far as wanted. */
+export type HistoryOutcome = 'ended' | 'pruned' | 'done'
+
+/** A definition that came into force within a range. */
+export interface DefinitionNote {
+  readonly version: number
+  readonly hash: string
+}
+
+const PAGE = { maxRows: 2_000, targetChars: 1024 * 1024 }
+
+/**
+ * Reads what an identity sees of `(from, to]` in commit order, page by page, as role tidemark_client.
+ *
+ * `take` gets each page and says whether to go on; memory is bounded by a page whatever the size of a transaction.
+ * The epoch and its floor are read in the same snapshot, so nothing is pruned unnoticed. Throws `unavailable`.
+ */
+export async function readHistory(
+  database: Database,
+  identity: ClientIdentity,
+  range: HistoryRange,
+  take: (page: readonly HistoryChange[]) => boolean | Promise<boolean>,
+): Promise<{ readonly outcome: HistoryOutcome; readonly definition: DefinitionNote | null }> {
+  return database.transaction(
+    async (transaction) => {
+      const [epoch] = await transaction.query(
+        'SELECT id, floor_lsn::text AS floor FROM tidemark.epoch WHERE ended_at IS NULL',
+      )
+      if (epoch?.id !== range.epoch) return { outcome: 'ended', definition: null }
+      if (range.from < parsePgLsn(epoch.floor ?? '0/0')) return { outcome: 'pruned', definition: null }
+      await becomeClient(transaction.query, identity)
+      const bounds = [range.epoch, formatPgLsn(range.from), formatPgLsn(range.to)]
+      const [definition] = await transaction.query(
+        `SELECT data::text AS data FROM tidemark.change_history
+         WHERE epoch = $1 AND audience IS NULL AND operation = 'definition' AND lsn > $2::pg_lsn AND lsn <= $3::pg_lsn
+         ORDER BY lsn DESC, seq DESC LIMIT 1`,
+        bounds,
+      )
+      const pages = transaction.pages(
+        `SELECT lsn::text, xid::text, to_char(committed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           operation, table_name, audience, row_key::text, data::text
+         FROM tidemark.change_history
+         WHERE epoch = $1 AND lsn > $2::pg_lsn AND lsn <= $3::pg_lsn
+           AND (audience = ANY ((SELECT array_agg(value) FROM jsonb_array_elements_text($4::jsonb) AS value)::text[])
+             OR (audience IS NULL AND operation = 'truncate'))
+         ORDER BY lsn, seq OFFSET $5::bigint`,
+        [...bounds, JSON.stringify(identity.audiences), range.skip],
+        PAGE,
+      )
+      for await (const page of pages) {
+        if (!(await take(page.map(toHistoryChange)))) break
+      }
+      return { outcome: 'done', definition: definition?.data ? toDefinitionNote(definition.data) : null }
+    },
+    { isolation: 'repeatable read', readOnly: true },
+  )
+}
+
+function toDefinitionNote(data: string): DefinitionNote {
+  const { version, hash } = JSON.parse(data) as { version: string | number; hash: string }
+  return { version: Number(version), hash }
+}
+
+function toHistoryChange(row: readonly (string | null)[]): HistoryChange {
+  const [lsn, xid, at, operation, table, audience, key, data] = row
+  const change = toChange(operation ?? '', table ?? '', audience ?? null, key ?? null, data ?? null)
+  return {
+    lsn: parsePgLsn(lsn ?? ''),
+    xid: xid ?? '',
+    at: at ?? '',
+    audience: change.audience,
+    text: JSON.stringify(encodeChange(change)),
+  }
+}
+
+function toChange(
+  operation: string,
+  table: string,
+  audience: string | null,
+  key: string | null,
+  data: string | null,
+): Change {
+  if (audience === null || operation === 'truncate') return { op: 'truncate', table, audience: null }
+  switch (operation) {
+    case 'insert':
+      return { op: 'insert', table, audience, data: JSON.parse(data ?? '{}') }
+    case 'update':
+      return { op: 'update', table, audience, key: JSON.parse(key ?? '{}'), data: JSON.parse(data ?? '{}') }
+    default:
+      return { op: 'delete', table, audience, key: JSON.parse(key ?? '{}') }
+  }
+}

@@ -1,0 +1,59 @@
+import { LIMITS } from '../../protocol/index.ts'
+import type { Authenticate } from '../access/access.ts'
+import type { Rate } from './rules/token-bucket.ts'
+
+/** Sizes and rates of a SyncDO; each has a default. */
+export interface SyncLimits {
+  /** Characters of changes kept for reconnects. */
+  readonly logChars: number
+  readonly frameChars: number
+  /** Characters sent and not acknowledged, per socket. */
+  readonly windowChars: number
+  readonly socketsPerUser: number
+  /** Connections of one user. */
+  readonly connects: Rate
+  /** Messages on one socket. */
+  readonly messages: Rate
+  /** Postgres connections that one SyncDO holds at once. */
+  readonly databaseConnections: number
+  /** Clients whose owner is remembered without asking Postgres. */
+  readonly knownClients: number
+}
+
+export interface SyncIntervals {
+  /** An idle client learns the head at most this often. */
+  readonly headNoticeMs: number
+  /** For this long after its stream began a client learns every head at once. */
+  readonly eagerMs: number
+  /** A socket must have said hello by then. */
+  readonly helloMs: number
+  /** A socket with a full window must have acknowledged something by then. */
+  readonly stallMs: number
+  /** A SyncDO without sockets, and an audience without sessions, leaves after this. */
+  readonly lingerMs: number
+}
+
+export interface SyncObjectOptions {
+  readonly authenticate: Authenticate
+  readonly limits?: Partial<SyncLimits>
+  readonly intervals?: Partial<SyncIntervals>
+}
+
+export const DEFAULT_SYNC_LIMITS: SyncLimits = {
+  logChars: 16 * 1024 * 1024,
+  frameChars: LIMITS.frameBytes,
+  windowChars: LIMITS.windowBytes,
+  socketsPerUser: 50,
+  connects: { burst: 60, refillMs: 1_000 },
+  messages: { burst: 200, refillMs: 20 },
+  databaseConnections: 4,
+  knownClients: 10_000,
+}
+
+export const DEFAULT_SYNC_INTERVALS: SyncIntervals = {
+  headNoticeMs: 10_000,
+  eagerMs: 60_000,
+  helloMs: 30_000,
+  stallMs: 600_000,
+  lingerMs: 300_000,
+}

@@ -1,0 +1,61 @@
+import type { Lsn } from '../../../protocol/index.ts'
+import type { Frame } from './frame-assembler.ts'
+import { type Position, positionKey } from './position.ts'
+
+/** What the log can answer, synchronously. */
+export interface LogReader {
+  /** The distinct audiences among the changes after `position`. */
+  audiencesAfter(position: Position): readonly string[]
+  /** The next frames of one who sees these audiences. */
+  nextFrames(position: Position, audiences: readonly string[]): readonly Frame[]
+}
+
+/**
+ * Frames of one broadcast, made once per position and distinct set of audiences among the changes ahead, however many
+ * sockets take them. Valid only while the log does not change. Rule DIS-R7.
+ */
+export class FrameCache {
+  readonly #log: LogReader
+  readonly #present = new Map<string, readonly string[]>()
+  readonly #frames = new Map<string, readonly Frame[]>()
+
+  constructor(log: LogReader) {
+    this.#log = log
+  }
+
+  nextFrames(position: Position, seen: ReadonlySet<string>): readonly Frame[] {
+    const place = positionKey(position)
+    const visible = this.#presentAfter(place, position).filter((audience) => seen.has(audience))
+    const key = `${place}|${JSON.stringify(visible)}`
+    let frames = this.#frames.get(key)
+    if (!frames) {
+      frames = this.#log.nextFrames(position, visible)
+      this.#frames.set(key, frames)
+    }
+    return frames
+  }
+
+  #presentAfter(place: string, position: Position): readonly string[] {
+    let present = this.#present.get(place)
+    if (!present) {
+      present = this.#log.audiencesAfter(position)
+      this.#present.set(place, present)
+    }
+    return present
+  }
+}
+
+/** The lowest LSN from which a log answers for all these audiences; null where one of them has not joined. */
+export function coveredFrom(
+  audiences: Iterable<string>,
+  starts: ReadonlyMap<string, Lsn | null>,
+  trimmedTo: Lsn,
+): Lsn | null {
+  let from = trimmedTo
+  for (const audience of audiences) {
+    const start = starts.get(audience)
+    if (start === undefined || start === null) return null
+    if (start > from) from = start
+  }
+  return from
+}

@@ -1,0 +1,29 @@
+import { type Lsn, ZERO_LSN } from '../../../protocol/index.ts'
+
+/** A transaction that a session has received in part. */
+export interface PartPosition {
+  readonly lsn: Lsn
+  readonly xid: string
+  readonly at: string
+  /** Of the next part. */
+  readonly index: number
+  /** Changes of it already sent, counted over what this session may see. */
+  readonly sent: number
+}
+
+/** How far a session has been sent: everything up to `lsn`, and of the transaction after it perhaps a part. */
+export interface Position {
+  readonly lsn: Lsn
+  readonly part: PartPosition | null
+}
+
+export function positionAt(lsn: Lsn): Position {
+  return { lsn, part: null }
+}
+
+export function positionKey(position: Position | null): string {
+  if (!position) return ZERO_LSN
+  return position.part
+    ? `${position.lsn}+${position.part.lsn}.${position.part.index}.${position.part.sent}`
+    : position.lsn
+}

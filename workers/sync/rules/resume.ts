@@ -1,0 +1,40 @@
+import { type Hello, LIMITS, type Lsn, type RehydrateReason } from '../../../protocol/index.ts'
+
+/** What the server holds when a client says hello. */
+export interface ServerState {
+  readonly epoch: string
+  readonly definitionHash: string
+  /** History at or below it is pruned. */
+  readonly floor: Lsn
+  readonly audiences: readonly string[]
+}
+
+export type Resume =
+  | { readonly resume: 'stream'; readonly reason: null; readonly from: Lsn }
+  | { readonly resume: 'hydrate'; readonly reason: RehydrateReason; readonly from: null }
+
+/** Whether this client's protocol is ours. */
+export function speaksOurProtocol(hello: Hello): boolean {
+  return hello.protocol === LIMITS.protocolVersion
+}
+
+/** Whether a client goes on from its cursor, or hydrates, and why. Rule DIS-R4. */
+export function decideResume(hello: Hello, server: ServerState): Resume {
+  const hydrate = (reason: RehydrateReason): Resume => ({ resume: 'hydrate', reason, from: null })
+  if (hello.epoch === null || hello.cursor === null || hello.definitionHash === null) return hydrate('new')
+  if (hello.epoch !== server.epoch) return hydrate('epoch')
+  if (hello.definitionHash !== server.definitionHash) return hydrate('definition')
+  if (hello.cursor < server.floor) return hydrate('retention')
+  const held = new Set(hello.audiences)
+  if (server.audiences.some((audience) => !held.has(audience))) return hydrate('audience-granted')
+  return { resume: 'stream', reason: null, from: hello.cursor }
+}
+
+/** Why a stream cannot begin here; null when it can. */
+export function refuseStream(
+  stream: { readonly epoch: string; readonly from: Lsn },
+  server: Pick<ServerState, 'epoch' | 'floor'>,
+): RehydrateReason | null {
+  if (stream.epoch !== server.epoch) return 'epoch'
+  return stream.from < server.floor ? 'retention' : null
+}

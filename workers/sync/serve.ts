@@ -1,0 +1,146 @@
+import { type Lsn, type RehydrateReason, TidemarkError } from '../../protocol/index.ts'
+import { type HistoryChange, readHistory } from './history.ts'
+import { type Frame, FrameAssembler } from './rules/frame-assembler.ts'
+import { coveredFrom, FrameCache } from './rules/frame-cache.ts'
+import type { Position } from './rules/position.ts'
+import { mayNotice, mayServe } from './rules/window.ts'
+import type { Session } from './sessions.ts'
+import type { Subscription } from './subscription.ts'
+import type { SyncContext } from './sync-context.ts'
+
+/** Sends sessions what is ahead of them: from the log where it reaches back far enough, else from history. */
+export class Server {
+  readonly #context: SyncContext
+  readonly #subscription: Subscription
+
+  constructor(context: SyncContext, subscription: Subscription) {
+    this.#context = context
+    this.#subscription = subscription
+  }
+
+  /** Serves every session, each frame made once for all who see the same; nobody waits for a slow one. */
+  broadcast(urgent = false, sessions: Iterable<Session> = this.#context.sessions): void {
+    const cache = this.#newCache()
+    for (const session of sessions) this.serve(session, urgent, cache)
+  }
+
+  /** Serves one session as far as its window lets it. `urgent`: an idle one learns the head now. */
+  serve(session: Session, urgent = false, cache: FrameCache | null = this.#newCache()): void {
+    const { storage, limits, nowMs } = this.#context
+    // Bounded: each turn moves the position towards a head that cannot move meanwhile.
+    while (cache && session.open && session.state.phase === 'streaming' && !session.busy) {
+      const { head } = storage.state
+      const { position } = session.state
+      if (head === null || position === null || (position.lsn >= head && position.part === null)) return
+      if (this.expire(session)) return
+      if (!mayServe(session.state, limits.windowChars)) {
+        session.update({ fullSinceMs: session.state.fullSinceMs ?? nowMs() })
+        return
+      }
+      const covered = coveredFrom(session.audiences, storage.starts, storage.state.trimmedTo)
+      if (covered === null || position.lsn < covered) {
+        this.#serveFromHistory(session, urgent)
+        return
+      }
+      for (const frame of cache.nextFrames(position, session.seen)) {
+        if (!this.#offer(session, frame, urgent)) return
+      }
+    }
+  }
+
+  /** Closes a session whose token has run out; says whether it did. */
+  expire(session: Session): boolean {
+    const { expiresAtMs } = session.state
+    if (expiresAtMs === null || this.#context.nowMs() < expiresAtMs) return false
+    session.refuse('token-expired', 'The token has run out; connect with a fresh one.', this.#context.nowMs())
+    return true
+  }
+
+  rehydrate(session: Session, reason: RehydrateReason): void {
+    const change = { phase: 'hydrating', position: null, fullSinceMs: null } as const
+    session.sendFrame({ type: 'rehydrate', reason }, this.#context.nowMs(), change)
+  }
+
+  /** All who hold state of the server must begin anew. */
+  rehydrateAll(reason: RehydrateReason): void {
+    for (const session of this.#context.sessions) {
+      const { phase } = session.state
+      if (phase === 'streaming' || phase === 'hydrating') this.rehydrate(session, reason)
+    }
+  }
+
+  #newCache(): FrameCache | null {
+    const { storage, log, limits } = this.#context
+    return storage.state.head === null ? null : new FrameCache(log.reader(storage.state.head, limits.frameChars))
+  }
+
+  /** Sends a frame unless it tells only the head and may wait; says whether to go on. */
+  #offer(session: Session, frame: Frame, urgent: boolean): boolean {
+    const { storage, intervals, nowMs } = this.#context
+    if (frame.empty && !urgent && !mayNotice(session.state, intervals, nowMs())) {
+      if (storage.state.noticeAtMs === null) storage.update({ noticeAtMs: nowMs() + intervals.headNoticeMs })
+      return false
+    }
+    return session.send(frame.text, nowMs(), { position: frame.next })
+  }
+
+  #serveFromHistory(session: Session, urgent: boolean): void {
+    session.busy = true
+    this.#context.background(async () => {
+      try {
+        await this.#readForSession(session)
+      } finally {
+        session.busy = false
+      }
+      this.serve(session, urgent)
+    })
+  }
+
+  /** Reads to the head as it was at the beginning, stopping where the window closes. */
+  async #readForSession(session: Session): Promise<void> {
+    const { storage, limits, withDatabase } = this.#context
+    const { epoch, head } = storage.state
+    const started = session.state.position
+    if (epoch === null || head === null || started === null) return
+    const assembler = new FrameAssembler(started, head, limits.frameChars)
+    const range = { epoch, from: started.lsn, to: head, skip: started.part?.sent ?? 0 }
+    const identity = { userId: session.state.userId, audiences: session.audiences }
+    let expected: Position | null = started
+    const send = (frames: readonly Frame[]): boolean => {
+      for (const frame of frames) {
+        // Another stream began, or none may: what is read here is no longer wanted.
+        if (session.state.phase !== 'streaming' || session.state.position !== expected || this.expire(session))
+          return false
+        if (!session.send(frame.text, this.#context.nowMs(), { position: frame.next })) return false
+        expected = frame.next
+      }
+      return mayServe(session.state, limits.windowChars)
+    }
+    let whole = true
+    const take = (page: readonly HistoryChange[]) => {
+      for (const change of page) {
+        if (!send(assembler.push(change))) {
+          whole = false
+          return false
+        }
+      }
+      return session.open
+    }
+    const { outcome } = await withDatabase((database) => readHistory(database, identity, range, take))
+    if (outcome === 'ended') await this.#followNewEpoch(epoch)
+    else if (outcome === 'pruned') this.#refuse(session, started.lsn)
+    else if (whole && session.open) send(assembler.finish(head))
+  }
+
+  /** The database has begun a new history; whoever captures it may still have to notice. */
+  async #followNewEpoch(epoch: string): Promise<void> {
+    await this.#subscription.renew()
+    if (this.#context.storage.state.epoch !== epoch) return
+    throw new TidemarkError('unavailable', 'The history that was followed has ended; a new one begins.')
+  }
+
+  #refuse(session: Session, from: Lsn): void {
+    if (session.state.phase === 'streaming' && session.state.position?.lsn === from)
+      this.rehydrate(session, 'retention')
+  }
+}

@@ -1,0 +1,139 @@
+import { type ErrorKind, type FrameDown, PING_TEXT, PONG_TEXT, TidemarkError } from '../../protocol/index.ts'
+import type { Session as Right } from '../contracts.ts'
+import type { SyncLimits } from './options.ts'
+import type { SessionState } from './rules/session-state.ts'
+import { fullBucket } from './rules/token-bucket.ts'
+import type { SyncStorage } from './storage/sync-storage.ts'
+
+/** Reasons of a close frame hold at most 123 bytes. */
+const REASON_CHARS = 100
+
+/** One socket and what is known of it. */
+export class Session {
+  readonly socket: WebSocket
+  readonly audiences: readonly string[]
+  readonly seen: ReadonlySet<string>
+  /** Something asynchronous works for this session: at most one does. */
+  busy = false
+  state: SessionState
+
+  constructor(socket: WebSocket, state: SessionState, audiences: readonly string[]) {
+    this.socket = socket
+    this.state = state
+    this.audiences = audiences
+    this.seen = new Set(audiences)
+  }
+
+  get open(): boolean {
+    return this.state.phase !== 'closed' && this.socket.readyState === WebSocket.READY_STATE_OPEN
+  }
+
+  update(change: Partial<SessionState>): void {
+    this.state = { ...this.state, ...change }
+    this.socket.serializeAttachment(this.state)
+  }
+
+  /** Sends one frame's text and counts it; a socket that fails is as good as closed. */
+  send(text: string, nowMs: number, change: Partial<SessionState> = {}): boolean {
+    if (!this.open) return false
+    try {
+      this.socket.send(text)
+    } catch {
+      this.update({ phase: 'closed' })
+      return false
+    }
+    this.update({ ...change, sent: this.state.sent + text.length, lastSentMs: nowMs })
+    return true
+  }
+
+  sendFrame(frame: FrameDown, nowMs: number, change: Partial<SessionState> = {}): boolean {
+    return this.send(JSON.stringify(frame), nowMs, change)
+  }
+
+  /** Says why, and closes with the kind's code. */
+  fault(error: TidemarkError, nowMs: number): void {
+    this.sendFrame({ type: 'fault', kind: error.kind, message: error.message }, nowMs)
+    this.close(error.closeCode, error.kind)
+  }
+
+  refuse(kind: ErrorKind, message: string, nowMs: number): void {
+    this.fault(new TidemarkError(kind, message), nowMs)
+  }
+
+  close(code: number, reason: string): void {
+    if (this.state.phase !== 'closed') this.update({ phase: 'closed' })
+    try {
+      this.socket.close(code, reason.slice(0, REASON_CHARS))
+    } catch {
+      // Already gone.
+    }
+  }
+}
+
+/** All sockets of this object, restored from their attachments after hibernation or eviction. */
+export class Sessions {
+  readonly #ctx: DurableObjectState
+  readonly #storage: SyncStorage
+  readonly #bySocket = new Map<WebSocket, Session>()
+
+  constructor(ctx: DurableObjectState, storage: SyncStorage) {
+    this.#ctx = ctx
+    this.#storage = storage
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING_TEXT, PONG_TEXT))
+    for (const socket of ctx.getWebSockets()) {
+      const state = socket.deserializeAttachment() as SessionState | null
+      const stored = state ? storage.session(state.id) : null
+      if (state && stored && state.phase !== 'closed')
+        this.#bySocket.set(socket, new Session(socket, state, stored.audiences))
+      else socket.close(1011, 'lost')
+    }
+    storage.keepSessions([...this.#bySocket.values()].map((session) => session.state.id))
+  }
+
+  *[Symbol.iterator](): Generator<Session> {
+    for (const session of [...this.#bySocket.values()]) if (session.open) yield session
+  }
+
+  get count(): number {
+    return this.#bySocket.size
+  }
+
+  of(socket: WebSocket): Session | null {
+    return this.#bySocket.get(socket) ?? null
+  }
+
+  ofUser(userId: string): Session[] {
+    return [...this].filter((session) => session.state.userId === userId)
+  }
+
+  accept(socket: WebSocket, right: Right, limits: SyncLimits, nowMs: number): Session {
+    const state: SessionState = {
+      id: crypto.randomUUID(),
+      userId: right.userId,
+      phase: 'opened',
+      client: null,
+      position: null,
+      sent: 0,
+      acked: 0,
+      expiresAtMs: right.expiresAtMs,
+      openedAtMs: nowMs,
+      streamSinceMs: nowMs,
+      lastSentMs: nowMs,
+      fullSinceMs: null,
+      messages: fullBucket(limits.messages, nowMs),
+    }
+    this.#storage.putSession(state.id, right.audiences)
+    this.#ctx.acceptWebSocket(socket)
+    socket.serializeAttachment(state)
+    const session = new Session(socket, state, right.audiences)
+    this.#bySocket.set(socket, session)
+    return session
+  }
+
+  /** Forgets a socket that has closed. */
+  drop(session: Session): void {
+    if (session.state.phase !== 'closed') session.state = { ...session.state, phase: 'closed' }
+    this.#bySocket.delete(session.socket)
+    this.#storage.dropSession(session.state.id)
+  }
+}

@@ -1,0 +1,145 @@
+import { encodeChange, type Lsn, type Transaction } from '../../../protocol/index.ts'
+import { type EncodedChange, type Frame, FrameAssembler, slices } from '../rules/frame-assembler.ts'
+import type { LogReader } from '../rules/frame-cache.ts'
+import type { Position } from '../rules/position.ts'
+
+/** A change of a transaction, encoded once. */
+export interface LoggedChange {
+  /** Null: everyone is told. */
+  readonly audience: string | null
+  readonly text: string
+}
+
+export interface LoggedTransaction {
+  readonly lsn: Lsn
+  readonly xid: string
+  readonly at: string
+  readonly changes: readonly LoggedChange[]
+}
+
+/** A piece is at most 3 bytes a character in UTF-8, and a row may hold 2 MB, which local workerd does not enforce. */
+const PIECE_CHARS = 512 * 1024
+/** Consecutive changes of one audience share a row up to this size: rows written are what costs. */
+const RUN_CHARS = 64 * 1024
+/** JSON text never holds a raw newline. */
+const SEPARATOR = '\n'
+
+export function encodeTransaction(transaction: Transaction): LoggedTransaction {
+  const changes = transaction.changes.map((change) => ({
+    audience: change.audience,
+    text: JSON.stringify(encodeChange(change)),
+  }))
+  return { lsn: transaction.lsn, xid: transaction.xid, at: transaction.committedAt, changes }
+}
+
+/** Recent transactions in SQLite, each change as the JSON text that frames share. */
+export class ChangeLog {
+  readonly #sql: SqlStorage
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql
+  }
+
+  /** Adds a transaction above every other; returns its characters. */
+  append(transaction: LoggedTransaction): number {
+    const { lsn, xid, at, changes } = transaction
+    const chars = changes.reduce((sum, change) => sum + change.text.length, 0)
+    if (changes.length === 0) return 0
+    this.#sql.exec('INSERT INTO log_transaction (lsn, xid, at, chars) VALUES (?, ?, ?, ?)', lsn, xid, at, chars)
+    for (const [run, { audience, text }] of runsOf(changes).entries()) {
+      for (const [piece, slice] of slices(text, PIECE_CHARS).entries()) {
+        this.#sql.exec(
+          'INSERT INTO log_change (lsn, run, piece, audience, text) VALUES (?, ?, ?, ?, ?)',
+          lsn,
+          run,
+          piece,
+          audience,
+          slice,
+        )
+      }
+    }
+    return chars
+  }
+
+  *oldestFirst(): Generator<{ lsn: Lsn; chars: number }> {
+    const rows = this.#sql.exec<{ lsn: string; chars: number }>('SELECT lsn, chars FROM log_transaction ORDER BY lsn')
+    for (const { lsn, chars } of rows) yield { lsn: lsn as Lsn, chars }
+  }
+
+  trim(to: Lsn): void {
+    this.#sql.exec('DELETE FROM log_change WHERE lsn <= ?', to)
+    this.#sql.exec('DELETE FROM log_transaction WHERE lsn <= ?', to)
+  }
+
+  clear(): void {
+    this.#sql.exec('DELETE FROM log_change')
+    this.#sql.exec('DELETE FROM log_transaction')
+  }
+
+  /** What one broadcast reads; `head` ends the frames. */
+  reader(head: Lsn, frameChars: number): LogReader {
+    return {
+      audiencesAfter: (position) => this.#audiencesAfter(position),
+      nextFrames: (position, audiences) => this.#nextFrames(position, audiences, head, frameChars),
+    }
+  }
+
+  #audiencesAfter(position: Position): string[] {
+    const rows = this.#sql.exec<{ audience: string }>(
+      'SELECT DISTINCT audience FROM log_change WHERE lsn > ? AND audience IS NOT NULL ORDER BY audience',
+      position.lsn,
+    )
+    return rows.toArray().map((row) => row.audience)
+  }
+
+  #nextFrames(position: Position, audiences: readonly string[], head: Lsn, frameChars: number): readonly Frame[] {
+    const assembler = new FrameAssembler(position, head, frameChars)
+    for (const change of this.#changesAfter(position, audiences)) {
+      const frames = assembler.push(change)
+      if (frames.length > 0) return frames
+    }
+    return assembler.finish(head)
+  }
+
+  *#changesAfter(position: Position, audiences: readonly string[]): Generator<EncodedChange> {
+    const rows = this.#sql.exec<{ lsn: string; run: number; xid: string; at: string; text: string }>(
+      `SELECT c.lsn, c.run, t.xid, t.at, c.text FROM log_change c JOIN log_transaction t ON t.lsn = c.lsn
+       WHERE c.lsn > ? AND (c.audience IS NULL OR c.audience IN (SELECT value FROM json_each(?)))
+       ORDER BY c.lsn, c.run, c.piece`,
+      position.lsn,
+      JSON.stringify(audiences),
+    )
+    let skip = position.part?.sent ?? 0
+    let open: { lsn: string; run: number; xid: string; at: string; text: string } | null = null
+    const changesOf = function* (row: NonNullable<typeof open>): Generator<EncodedChange> {
+      for (const text of row.text.split(SEPARATOR)) {
+        if (skip > 0 && row.lsn === position.part?.lsn) skip -= 1
+        else yield { lsn: row.lsn as Lsn, xid: row.xid, at: row.at, text }
+      }
+    }
+    for (const row of rows) {
+      if (open && open.lsn === row.lsn && open.run === row.run) {
+        open.text += row.text
+        continue
+      }
+      if (open) yield* changesOf(open)
+      open = { ...row }
+    }
+    if (open) yield* changesOf(open)
+  }
+}
+
+/** Consecutive changes of one audience joined, so that the order across audiences is kept. */
+function runsOf(changes: readonly LoggedChange[]): LoggedChange[] {
+  const runs: { audience: string | null; texts: string[]; chars: number }[] = []
+  for (const { audience, text } of changes) {
+    const last = runs.at(-1)
+    if (last && last.audience === audience && last.chars + text.length <= RUN_CHARS) {
+      last.texts.push(text)
+      last.chars += text.length
+    } else {
+      runs.push({ audience, texts: [text], chars: text.length })
+    }
+  }
+  return runs.map((run) => ({ audience: run.audience, text: run.texts.join(SEPARATOR) }))
+}

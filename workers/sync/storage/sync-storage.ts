@@ -1,0 +1,179 @@
+import { type Lsn, ZERO_LSN } from '../../../protocol/index.ts'
+import type { Bucket } from '../rules/token-bucket.ts'
+
+/** What a SyncDO knows besides its log, as one row. */
+export interface SyncState {
+  /** The object's own name; null until the first session brings it. */
+  name: string | null
+  epoch: string | null
+  /** The log is complete up to here for every audience that joined. */
+  head: Lsn | null
+  /** The highest LSN heard of; above the head there is a gap to read. */
+  target: Lsn
+  /** History at or below it is pruned. */
+  floor: Lsn
+  /** Transactions at or below it have left the log. */
+  trimmedTo: Lsn
+  logChars: number
+  definitionVersion: number
+  definitionHash: string
+  /** Of the subscription wanted, and of the one answered last. */
+  version: number
+  answeredVersion: number
+  subscribed: boolean
+  leaseUntilMs: number
+  leaseMs: number
+  emptySinceMs: number | null
+  noticeAtMs: number | null
+  retryAtMs: number | null
+  failures: number
+}
+
+const FRESH: SyncState = {
+  name: null,
+  epoch: null,
+  head: null,
+  target: ZERO_LSN,
+  floor: ZERO_LSN,
+  trimmedTo: ZERO_LSN,
+  logChars: 0,
+  definitionVersion: 0,
+  definitionHash: '',
+  version: 0,
+  answeredVersion: 0,
+  subscribed: false,
+  leaseUntilMs: 0,
+  leaseMs: 0,
+  emptySinceMs: null,
+  noticeAtMs: null,
+  retryAtMs: null,
+  failures: 0,
+}
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), value TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS audience (
+    name TEXT PRIMARY KEY, start TEXT, version INTEGER NOT NULL, used_at_ms INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS log_transaction (
+    lsn TEXT PRIMARY KEY, xid TEXT NOT NULL, at TEXT NOT NULL, chars INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS log_change (
+    lsn TEXT NOT NULL, run INTEGER NOT NULL, piece INTEGER NOT NULL, audience TEXT, text TEXT NOT NULL,
+    PRIMARY KEY (lsn, run, piece)
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS session (id TEXT PRIMARY KEY, audiences TEXT NOT NULL, hello TEXT) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS known_client (id TEXT PRIMARY KEY, user_id TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS connects (
+    user_id TEXT PRIMARY KEY, tokens REAL NOT NULL, at_ms INTEGER NOT NULL
+  ) WITHOUT ROWID;`
+
+export interface AudienceRow {
+  readonly start: Lsn | null
+  readonly version: number
+  readonly usedAtMs: number
+}
+
+/** The SyncDO's SQLite but for the log: state, audiences, sessions, known clients, connection rates. */
+export class SyncStorage {
+  readonly state: SyncState
+  readonly audiences = new Map<string, AudienceRow>()
+  readonly #sql: SqlStorage
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql
+    sql.exec(SCHEMA)
+    const [row] = sql.exec<{ value: string }>('SELECT value FROM state').toArray()
+    this.state = row ? { ...FRESH, ...(JSON.parse(row.value) as SyncState) } : { ...FRESH }
+    const rows = sql.exec<{ name: string; start: string | null; version: number; used_at_ms: number }>(
+      'SELECT name, start, version, used_at_ms FROM audience',
+    )
+    for (const { name, start, version, used_at_ms } of rows) {
+      this.audiences.set(name, { start: start as Lsn | null, version, usedAtMs: used_at_ms })
+    }
+  }
+
+  update(change: Partial<SyncState>): void {
+    const changed = Object.entries(change).some(([key, value]) => this.state[key as keyof SyncState] !== value)
+    if (!changed) return
+    Object.assign(this.state, change)
+    this.#sql.exec('INSERT OR REPLACE INTO state (id, value) VALUES (1, ?)', JSON.stringify(this.state))
+  }
+
+  putAudience(name: string, row: AudienceRow): void {
+    this.audiences.set(name, row)
+    this.#sql.exec(
+      'INSERT OR REPLACE INTO audience (name, start, version, used_at_ms) VALUES (?, ?, ?, ?)',
+      name,
+      row.start,
+      row.version,
+      row.usedAtMs,
+    )
+  }
+
+  dropAudience(name: string): void {
+    this.audiences.delete(name)
+    this.#sql.exec('DELETE FROM audience WHERE name = ?', name)
+  }
+
+  /** Where each audience begins in the log. */
+  get starts(): Map<string, Lsn | null> {
+    return new Map([...this.audiences].map(([name, row]) => [name, row.start]))
+  }
+
+  putSession(id: string, audiences: readonly string[]): void {
+    this.#sql.exec('INSERT OR REPLACE INTO session (id, audiences) VALUES (?, ?)', id, JSON.stringify(audiences))
+  }
+
+  /** Kept until it is answered, so that an eviction meanwhile does not lose it. */
+  putHello(id: string, hello: string | null): void {
+    this.#sql.exec('UPDATE session SET hello = ? WHERE id = ?', hello, id)
+  }
+
+  session(id: string): { readonly audiences: string[]; readonly hello: string | null } | null {
+    const [row] = this.#sql
+      .exec<{ audiences: string; hello: string | null }>('SELECT audiences, hello FROM session WHERE id = ?', id)
+      .toArray()
+    return row ? { audiences: JSON.parse(row.audiences) as string[], hello: row.hello } : null
+  }
+
+  dropSession(id: string): void {
+    this.#sql.exec('DELETE FROM session WHERE id = ?', id)
+  }
+
+  /** Forgets sessions whose sockets did not survive. */
+  keepSessions(ids: readonly string[]): void {
+    this.#sql.exec('DELETE FROM session WHERE id NOT IN (SELECT value FROM json_each(?))', JSON.stringify(ids))
+  }
+
+  ownerOf(client: string): string | null {
+    const [row] = this.#sql.exec<{ user_id: string }>('SELECT user_id FROM known_client WHERE id = ?', client).toArray()
+    return row?.user_id ?? null
+  }
+
+  rememberClient(client: string, userId: string, limit: number): void {
+    this.#sql.exec('INSERT OR REPLACE INTO known_client (id, user_id) VALUES (?, ?)', client, userId)
+    this.#sql.exec('DELETE FROM known_client WHERE rowid <= (SELECT max(rowid) FROM known_client) - ?', limit)
+  }
+
+  connectBucket(userId: string): Bucket | null {
+    const [row] = this.#sql
+      .exec<{ tokens: number; at_ms: number }>('SELECT tokens, at_ms FROM connects WHERE user_id = ?', userId)
+      .toArray()
+    return row ? { tokens: row.tokens, atMs: row.at_ms } : null
+  }
+
+  putConnectBucket(userId: string, bucket: Bucket): void {
+    this.#sql.exec(
+      'INSERT OR REPLACE INTO connects (user_id, tokens, at_ms) VALUES (?, ?, ?)',
+      userId,
+      bucket.tokens,
+      bucket.atMs,
+    )
+  }
+
+  /** Forgets buckets that have long been full again. */
+  dropConnectBuckets(beforeMs: number): void {
+    this.#sql.exec('DELETE FROM connects WHERE at_ms < ?', beforeMs)
+  }
+}

@@ -1,0 +1,39 @@
+import { type Database, withDatabase } from '../database/index.ts'
+import type { SyncEnv } from '../env.ts'
+import type { SyncIntervals, SyncLimits, SyncObjectOptions } from './options.ts'
+import type { Sessions } from './sessions.ts'
+import type { ChangeLog } from './storage/change-log.ts'
+import type { SyncStorage } from './storage/sync-storage.ts'
+
+/** What the parts of one SyncDO share. */
+export interface SyncContext {
+  readonly env: SyncEnv
+  readonly storage: SyncStorage
+  readonly log: ChangeLog
+  readonly sessions: Sessions
+  readonly limits: SyncLimits
+  readonly intervals: SyncIntervals
+  readonly authenticate: SyncObjectOptions['authenticate']
+  readonly nowMs: () => number
+  /** Runs with a Postgres connection, waiting while too many are open. */
+  readonly withDatabase: <T>(run: (database: Database) => Promise<T>) => Promise<T>
+  /** Keeps work that nobody awaits; its failure arms a retry. */
+  readonly background: (work: () => Promise<void>) => void
+}
+
+/** At most `limit` connections at once; the others wait their turn. */
+export function limitedDatabase(env: SyncEnv, limit: number): SyncContext['withDatabase'] {
+  let open = 0
+  const waiting: (() => void)[] = []
+  return async (run) => {
+    if (open >= limit) await new Promise<void>((resolve) => waiting.push(resolve))
+    else open += 1
+    try {
+      return await withDatabase(env, run, { applicationName: 'tidemark sync' })
+    } finally {
+      const next = waiting.shift()
+      if (next) next()
+      else open -= 1
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import type { HealthCheck, SyncHealth } from '../contracts.ts'
+import type { SyncState } from './storage/sync-storage.ts'
+
+/** What an operator should know of one SyncDO: whether its lease holds and its log keeps up. */
+export function syncHealth(
+  state: SyncState,
+  facts: { readonly sockets: number; readonly audiences: number; readonly nowMs: number },
+): SyncHealth {
+  const leaseLeftMs = state.subscribed ? state.leaseUntilMs - facts.nowMs : 0
+  const leaseOk = facts.sockets === 0 || leaseLeftMs > 0
+  const behind = state.head !== null && state.head < state.target
+  const checks: HealthCheck[] = [
+    {
+      name: 'lease',
+      status: leaseOk ? 'ok' : 'fail',
+      value: leaseLeftMs,
+      threshold: 0,
+      unit: 'ms',
+      message: leaseOk ? '' : 'The subscription has run out and was not renewed; look at the ReplicationDO.',
+    },
+    {
+      name: 'catch-up',
+      status: !behind ? 'ok' : state.failures > 3 ? 'fail' : 'warn',
+      value: state.failures,
+      threshold: 3,
+      unit: 'failures',
+      message: behind ? 'The log is behind the head it heard of; it reads the gap from history and tries again.' : '',
+    },
+  ]
+  const statuses = checks.map((check) => check.status)
+  const status = statuses.includes('fail') ? 'fail' : statuses.includes('warn') ? 'warn' : 'ok'
+  const { epoch, head, logChars } = state
+  return { status, epoch, head, sockets: facts.sockets, audiences: facts.audiences, logBytes: logChars, checks }
+}

@@ -1,0 +1,355 @@
+import { DurableObject } from 'cloudflare:workers'
+import { type FrameUp, frameUpSchema, type Hello, LIMITS, SUBPROTOCOL, TidemarkError } from '../../protocol/index.ts'
+import {
+  type Delivery,
+  type DeliveryReceipt,
+  type FreshHead,
+  SESSION_HEADER,
+  type SyncHealth,
+  type SyncRpc,
+} from '../contracts.ts'
+import type { SyncEnv } from '../env.ts'
+import { errorFrom, logFault } from '../typed-error.ts'
+import { greet } from './greet.ts'
+import { HeadFollower } from './head-follower.ts'
+import { DEFAULT_SYNC_INTERVALS, DEFAULT_SYNC_LIMITS, type SyncObjectOptions } from './options.ts'
+import { positionAt } from './rules/position.ts'
+import { refuseStream } from './rules/resume.ts'
+import { backoffMs, nextAlarmMs, renewalDueMs } from './rules/schedule.ts'
+import { admits, sessionDeadlineMs } from './rules/session-state.ts'
+import { fullBucket, takeToken } from './rules/token-bucket.ts'
+import { acknowledge, mayServe } from './rules/window.ts'
+import { Server } from './serve.ts'
+import { decodeSession } from './session-header.ts'
+import { type Session, Sessions } from './sessions.ts'
+import { ChangeLog } from './storage/change-log.ts'
+import { SyncStorage } from './storage/sync-storage.ts'
+import { Subscription } from './subscription.ts'
+import { limitedDatabase, type SyncContext } from './sync-context.ts'
+import { syncHealth } from './sync-health.ts'
+
+/** A day: every connection bucket is full again long before. */
+const BUCKET_AGE_MS = 86_400_000
+/** Work that a failure or an eviction left behind is taken up this soon. */
+const RESUME_MS = 100
+
+/** Makes the class of the SyncDO, which holds the sockets of the sessions placed there. */
+export function createSyncObject(
+  options: SyncObjectOptions,
+): new (
+  ctx: DurableObjectState,
+  env: SyncEnv,
+) => DurableObject<SyncEnv> & SyncRpc {
+  return class SyncObject extends DurableObject<SyncEnv> implements SyncRpc {
+    readonly #context: SyncContext
+    readonly #subscription: Subscription
+    readonly #follower: HeadFollower
+    readonly #server: Server
+
+    constructor(ctx: DurableObjectState, env: SyncEnv) {
+      super(ctx, env)
+      const limits = { ...DEFAULT_SYNC_LIMITS, ...options.limits }
+      const storage = new SyncStorage(ctx.storage.sql)
+      this.#context = {
+        env,
+        storage,
+        log: new ChangeLog(ctx.storage.sql),
+        sessions: new Sessions(ctx, storage),
+        limits,
+        intervals: { ...DEFAULT_SYNC_INTERVALS, ...options.intervals },
+        authenticate: options.authenticate,
+        nowMs: () => Date.now(),
+        withDatabase: limitedDatabase(env, limits.databaseConnections),
+        background: (work) => this.ctx.waitUntil(this.#inBackground(work)),
+      }
+      this.#subscription = new Subscription(this.#context, {
+        onEpoch: () => this.#server.rehydrateAll('epoch'),
+        onDefinition: () => this.#server.rehydrateAll('definition'),
+        onTarget: () => this.#catchUp(),
+      })
+      this.#server = new Server(this.#context, this.#subscription)
+      this.#follower = new HeadFollower(this.#context, this.#subscription, () => this.#server.broadcast())
+      if (this.#context.sessions.count === 0 && storage.state.subscribed && storage.state.emptySinceMs === null) {
+        storage.update({ emptySinceMs: Date.now() })
+      }
+      // What an eviction interrupted is taken up by alarm: a constructor must not wait for others.
+      if (this.#interrupted()) storage.update({ retryAtMs: storage.state.retryAtMs ?? Date.now() + RESUME_MS })
+      void ctx.blockConcurrencyWhile(() => this.#arm())
+    }
+
+    /** Takes a socket whose session the Worker has authenticated. */
+    override async fetch(request: Request): Promise<Response> {
+      const right = decodeSession(request.headers.get(SESSION_HEADER))
+      if (!right || request.headers.get('upgrade')?.toLowerCase() !== 'websocket') {
+        return new Response(null, { status: 400 })
+      }
+      const { storage, sessions, limits, nowMs } = this.#context
+      const rate = storage.connectBucket(right.userId) ?? fullBucket(limits.connects, nowMs())
+      const bucket = takeToken(rate, limits.connects, nowMs())
+      if (!bucket || sessions.ofUser(right.userId).length >= limits.socketsPerUser) {
+        return Response.json(
+          { kind: 'rate-limited', message: 'Too many connections; wait before the next.' },
+          { status: 429 },
+        )
+      }
+      storage.putConnectBucket(right.userId, bucket)
+      storage.update({ name: right.syncName, emptySinceMs: null })
+      const { 0: client, 1: server } = new WebSocketPair()
+      sessions.accept(server, right, limits, nowMs())
+      await this.#arm()
+      return new Response(null, { status: 101, webSocket: client, headers: { 'sec-websocket-protocol': SUBPROTOCOL } })
+    }
+
+    override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+      const session = this.#context.sessions.of(socket)
+      if (!session?.open) return
+      const { nowMs } = this.#context
+      try {
+        if (this.#server.expire(session)) return
+        await this.#receive(session, this.#read(session, message))
+      } catch (error) {
+        const fault = errorFrom(error)
+        logFault(fault, error)
+        session.fault(fault, nowMs())
+      }
+      await this.#arm()
+    }
+
+    override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
+      const session = this.#context.sessions.of(socket)
+      // 1005 and 1006 only report; they cannot be sent.
+      session?.close(code === 1005 || code === 1006 ? 1000 : code, 'bye')
+      await this.#leave(session)
+    }
+
+    override async webSocketError(socket: WebSocket): Promise<void> {
+      await this.#leave(this.#context.sessions.of(socket))
+    }
+
+    async deliver(delivery: Delivery): Promise<DeliveryReceipt> {
+      try {
+        return await this.#follower.deliver(delivery)
+      } finally {
+        await this.#arm()
+      }
+    }
+
+    async announce(head: FreshHead, userId: string): Promise<void> {
+      const { storage, sessions } = this.#context
+      if (storage.state.epoch === null || sessions.ofUser(userId).length === 0) return
+      if (storage.state.epoch === head.epoch) await this.#follower.reach(head.lsn)
+      else await this.#subscription.renew()
+      this.#server.broadcast(true, sessions.ofUser(userId))
+      await this.#arm()
+    }
+
+    async health(): Promise<SyncHealth> {
+      return syncHealth(this.#context.storage.state, {
+        sockets: this.#context.sessions.count,
+        audiences: this.#context.storage.audiences.size,
+        nowMs: this.#context.nowMs(),
+      })
+    }
+
+    /** Everything that is due, whatever the alarm was set for; what fails is tried again with backoff. */
+    override async alarm(): Promise<void> {
+      const { storage, sessions, intervals, nowMs } = this.#context
+      const { state } = storage
+      try {
+        storage.update({ retryAtMs: null })
+        storage.dropConnectBuckets(nowMs() - BUCKET_AGE_MS)
+        this.#closeOverdue()
+        if (state.emptySinceMs !== null) {
+          if (nowMs() - state.emptySinceMs >= intervals.lingerMs && state.subscribed) await this.#subscription.leave()
+          return
+        }
+        this.#subscription.dropUnused(new Set([...sessions].flatMap((session) => [...session.audiences])))
+        await this.#greetInterrupted()
+        const wanted = state.version !== state.answeredVersion
+        if (state.subscribed && (wanted || nowMs() >= renewalDueMs(state.leaseUntilMs, state.leaseMs))) {
+          await this.#subscription.renew()
+        }
+        if (this.#follower.behind) await this.#follower.reach(state.target)
+        const notice = state.noticeAtMs !== null && nowMs() >= state.noticeAtMs
+        if (notice) storage.update({ noticeAtMs: null })
+        this.#server.broadcast(notice)
+        if (![...sessions].some((session) => session.busy)) storage.update({ failures: 0 })
+      } catch (error) {
+        this.#retryLater(error)
+      } finally {
+        await this.#arm()
+      }
+    }
+
+    #read(session: Session, message: string | ArrayBuffer): FrameUp {
+      const { limits, nowMs } = this.#context
+      const messages = takeToken(session.state.messages, limits.messages, nowMs())
+      if (!messages) throw new TidemarkError('rate-limited', 'Too many messages; send fewer.')
+      session.update({ messages })
+      if (typeof message !== 'string') throw new TidemarkError('bad-input', 'Frames are text.')
+      if (message.length > LIMITS.clientMessageBytes) {
+        throw new TidemarkError('limit-exceeded', `A frame is at most ${LIMITS.clientMessageBytes} characters.`)
+      }
+      const frame = frameUpSchema.safeParse(parseJson(message))
+      if (!frame.success) throw new TidemarkError('bad-input', 'A frame is not of the form the protocol has.')
+      if (!admits(session.state.phase, frame.data.type)) {
+        throw new TidemarkError('bad-input', `A frame of type ${frame.data.type} has no place here.`)
+      }
+      return frame.data
+    }
+
+    async #receive(session: Session, frame: FrameUp): Promise<void> {
+      switch (frame.type) {
+        case 'hello':
+          this.#context.storage.putHello(session.state.id, JSON.stringify(frame))
+          session.update({ phase: 'greeting' })
+          return this.#greet(session, frame)
+        case 'stream':
+          return this.#beginStream(session, frame)
+        case 'ack':
+          return this.#acknowledge(session, frame.received)
+        case 'token':
+          return this.#renewToken(session, frame.token)
+      }
+    }
+
+    async #greet(session: Session, hello: Hello): Promise<void> {
+      session.busy = true
+      try {
+        await greet(this.#context, this.#subscription, session, hello)
+      } finally {
+        session.busy = false
+      }
+      this.#server.serve(session, true)
+    }
+
+    #beginStream(session: Session, frame: Extract<FrameUp, { type: 'stream' }>): void {
+      const { epoch, floor } = this.#context.storage.state
+      const reason = refuseStream(frame, { epoch: epoch ?? '', floor })
+      if (reason) {
+        this.#server.rehydrate(session, reason)
+        return
+      }
+      session.update({ phase: 'streaming', position: positionAt(frame.from), streamSinceMs: this.#context.nowMs() })
+      this.#server.serve(session, true)
+    }
+
+    #acknowledge(session: Session, received: number): void {
+      const window = acknowledge(session.state, received)
+      if (!window) throw new TidemarkError('bad-input', 'An acknowledgement of more than was sent.')
+      const open = mayServe(window, this.#context.limits.windowChars)
+      session.update({ ...window, fullSinceMs: open ? null : session.state.fullSinceMs })
+      if (open) this.#server.serve(session)
+    }
+
+    async #renewToken(session: Session, token: string): Promise<void> {
+      const { authenticate, env, nowMs } = this.#context
+      const identity = await authenticate({ token, env: { ...env } })
+      if (!identity) throw new TidemarkError('unauthenticated', 'The fresh token does not verify.')
+      if (identity.userId !== session.state.userId)
+        throw new TidemarkError('forbidden', 'The fresh token is of another user.')
+      const { expiresAtMs } = identity
+      session.sendFrame(
+        { type: 'renewed', expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString() },
+        nowMs(),
+        { expiresAtMs },
+      )
+    }
+
+    /** What fails is tried again by alarm; what succeeds ends the backoff. */
+    async #inBackground(work: () => Promise<void>): Promise<void> {
+      try {
+        await work()
+        this.#context.storage.update({ failures: 0 })
+      } catch (error) {
+        this.#retryLater(error)
+      }
+      await this.#arm()
+    }
+
+    #catchUp(): void {
+      if (this.#follower.behind)
+        this.#context.background(() => this.#follower.reach(this.#context.storage.state.target))
+    }
+
+    async #greetInterrupted(): Promise<void> {
+      const { sessions, storage, nowMs } = this.#context
+      for (const session of sessions) {
+        if (session.state.phase !== 'greeting' || session.busy) continue
+        const hello = storage.session(session.state.id)?.hello
+        try {
+          if (hello) await this.#greet(session, JSON.parse(hello) as Hello)
+        } catch (error) {
+          session.fault(errorFrom(error), nowMs())
+        }
+      }
+    }
+
+    #interrupted(): boolean {
+      const { sessions, storage, limits } = this.#context
+      if (this.#follower.behind) return true
+      for (const { state } of sessions) {
+        if (state.phase === 'greeting') return true
+        const ahead =
+          state.phase === 'streaming' && state.position !== null && state.position.lsn < (storage.state.head ?? '')
+        if (ahead && mayServe(state, limits.windowChars) && storage.state.noticeAtMs === null) return true
+      }
+      return false
+    }
+
+    #closeOverdue(): void {
+      const { sessions, intervals, nowMs } = this.#context
+      for (const session of sessions) {
+        if (this.#server.expire(session)) continue
+        const deadlineMs = sessionDeadlineMs(session.state, intervals)
+        if (deadlineMs === null || nowMs() < deadlineMs) continue
+        session.refuse('limit-exceeded', 'The connection said nothing for too long; connect again.', nowMs())
+      }
+    }
+
+    async #leave(session: Session | null): Promise<void> {
+      const { sessions, storage, nowMs } = this.#context
+      if (!session) return
+      sessions.drop(session)
+      if (sessions.count === 0) storage.update({ emptySinceMs: nowMs() })
+      await this.#arm()
+    }
+
+    #retryLater(error: unknown): void {
+      logFault(errorFrom(error), error)
+      const { storage, nowMs } = this.#context
+      const failures = storage.state.failures + 1
+      storage.update({ failures, retryAtMs: nowMs() + backoffMs(failures, Math.random()) })
+    }
+
+    async #arm(): Promise<void> {
+      const { storage, sessions, intervals, nowMs } = this.#context
+      const open = [...sessions]
+      const first = (times: (number | null)[]) => {
+        const set = times.filter((atMs): atMs is number => atMs !== null)
+        return set.length === 0 ? null : Math.min(...set)
+      }
+      const atMs = nextAlarmMs({
+        ...storage.state,
+        nowMs: nowMs(),
+        lingerMs: intervals.lingerMs,
+        expiryAtMs: first(open.map((session) => session.state.expiresAtMs)),
+        deadlineAtMs: first(open.map((session) => sessionDeadlineMs(session.state, intervals))),
+      })
+      const armed = await this.ctx.storage.getAlarm()
+      if (atMs === null) {
+        if (armed !== null) await this.ctx.storage.deleteAlarm()
+      } else if (armed === null || atMs < armed || armed <= nowMs()) {
+        await this.ctx.storage.setAlarm(atMs)
+      }
+    }
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

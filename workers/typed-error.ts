@@ -1,0 +1,32 @@
+import { ERROR_RULES, type ErrorKind, TidemarkError } from '../protocol/index.ts'
+import { sqlStateOf } from './database/index.ts'
+
+function isKind(kind: unknown): kind is ErrorKind {
+  return typeof kind === 'string' && Object.hasOwn(ERROR_RULES, kind)
+}
+
+/** Kinds whose messages are for operators; a client is told no more than that something failed. */
+const FOR_OPERATORS: ReadonlySet<ErrorKind> = new Set(['internal', 'misconfigured'])
+
+/**
+ * The error as a client may see it. Errors of another Durable Object come without their class, with the kind kept as a
+ * property; whatever has no kind is `internal` and its text stays here.
+ */
+export function errorFrom(error: unknown): TidemarkError {
+  const kind =
+    typeof error === 'object' && error !== null && 'kind' in error && isKind(error.kind) ? error.kind : 'internal'
+  if (FOR_OPERATORS.has(kind))
+    return new TidemarkError(kind, 'Something failed on the server; try again later.', { cause: error })
+  if (error instanceof TidemarkError) return error
+  const message = error instanceof Error ? error.message.replace(/^TidemarkError: /, '') : 'Refused.'
+  return new TidemarkError(kind, message, { cause: error })
+}
+
+/** Logs once, at an entry, what deserves it: the kind, the message and an SQLSTATE, never a value. */
+export function logFault(fault: TidemarkError, error: unknown): void {
+  const { level } = ERROR_RULES[fault.kind]
+  if (level !== 'warn' && level !== 'error') return
+  const sqlState = sqlStateOf(error)
+  const text = error instanceof Error ? error.message : fault.message
+  console[level](`tidemark: ${fault.kind}: ${text}${sqlState ? ` (SQLSTATE ${sqlState})` : ''}`)
+}
