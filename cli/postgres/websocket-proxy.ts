@@ -11,7 +11,10 @@ export interface WebSocketProxy {
 /**
  * Lets the Neon driver reach a Postgres that has no WebSocket endpoint of its own, as Neon's does.
  *
- * It listens on loopback, and forwards `ws://…/v1?address=host:port` to that one database only.
+ * It listens on loopback, and forwards `ws://…/v1?address=host:port` to that one database only. The driver needs
+ * `wsProxy: (host, port) => `${address}/v1?address=${host}:${port}``, `useSecureWebSocket: false`, and
+ * `pipelineConnect: false`: it sends the password ahead otherwise, which a server that asks for SCRAM refuses.
+ * `pipelineTLS: false` and `forceDisablePgSSL: true` are its defaults, without which it would begin TLS inside.
  */
 export async function startWebSocketProxy(target: { host: string; port: number }, port = 0): Promise<WebSocketProxy> {
   const allowed = `${target.host}:${target.port}`
