@@ -86,7 +86,8 @@ async function startServers(): Promise<RunningServers> {
   throw started.find((outcome) => outcome.status === 'rejected')?.reason
 }
 
-async function makeTemplate({ adminUrl, proxy }: TestServer, templateUrl: string): Promise<void> {
+/** Makes the template that `createDatabase` copies; a test with a server of its own calls it too. */
+export async function makeTemplate({ adminUrl, proxy }: TestServer, templateUrl: string): Promise<void> {
   await withDatabase({ DATABASE_URL: adminUrl, DATABASE_PROXY: proxy }, ({ query }) =>
     query(`CREATE DATABASE ${TEMPLATE_DATABASE}`),
   )
