@@ -39,10 +39,16 @@ export interface PostgresSample {
   readonly lines: ReadonlyMap<string, readonly string[]>
 }
 
+/** A value as its type prints it, as the log does; a cast to text differs for boolean, char(n) and inet. */
+function printed(name: string): string {
+  const column = quoteIdentifier(name)
+  return `CASE WHEN ${column} IS NOT NULL THEN format('%s', ${column}) END AS ${column}`
+}
+
 /** `SELECT` of a table's travelling columns as text, in definition order; generated ones too where asked. */
 export function selectAsText(table: TableDefinition, generated: boolean, where = ''): string {
   const columns = generated ? table.columns : travellingColumns(table)
-  return `SELECT ${columns.map((column) => `${quoteIdentifier(column.name)}::text`).join(', ')} FROM ${quoteTable(table)} ${where}`
+  return `SELECT ${columns.map((column) => printed(column.name)).join(', ')} FROM ${quoteTable(table)} ${where}`
 }
 
 export const linesOf = (rows: readonly (readonly (string | null)[])[]): string[] =>
@@ -56,6 +62,8 @@ export const PIN_SETTINGS = Object.entries(PINNED_SETTINGS)
 export async function samplePostgres(database: Database, definition: Definition): Promise<PostgresSample> {
   return await database.transaction(
     async ({ query, rows }) => {
+      // A TRUNCATE after the snapshot would empty what it shows.
+      await query(`LOCK TABLE ${definition.tables.map(quoteTable).join(', ')} IN ACCESS SHARE MODE`)
       const [row] = await query('SELECT pg_current_snapshot()::text AS snapshot')
       const lines = new Map<string, readonly string[]>()
       for (const table of definition.tables) lines.set(table.id, linesOf(await rows(selectAsText(table, false))))
@@ -69,11 +77,7 @@ export async function samplePostgres(database: Database, definition: Definition)
 export async function readState(database: Database, definition: Definition): Promise<ModelState> {
   const state = new Map<string, ReadonlyMap<string, ModelRow>>()
   for (const table of definition.tables) {
-    const rows = (await database.query(
-      `SELECT ${travellingColumns(table)
-        .map((column) => `${quoteIdentifier(column.name)}::text`)
-        .join(', ')} FROM ${quoteTable(table)}`,
-    )) as ModelRow[]
+    const rows = (await database.query(selectAsText(table, false))) as ModelRow[]
     state.set(table.id, new Map(rows.map((row) => [keyOf(table, row), row])))
   }
   return state
@@ -85,7 +89,7 @@ export async function readHistory(database: Database, epoch: string): Promise<Hi
     async ({ pages }) => {
       const names = ['lsn', 'seq', 'xid', 'table_name', 'operation', 'row_key', 'data', 'old_data', 'audience']
       const history: HistoryRow[] = []
-      const text = `SELECT ${names.map((name) => `${name}::text`).join(', ')} FROM tidemark.change_history WHERE epoch = $1 ORDER BY lsn, seq`
+      const text = `SELECT ${names.map((name) => `${name}::text`).join(', ')} FROM tidemark.change_history AS h WHERE epoch = $1 ORDER BY h.lsn, h.seq`
       for await (const page of pages(text, [epoch])) {
         for (const values of page)
           history.push(parseHistoryRow(Object.fromEntries(names.map((name, index) => [name, values[index]]))))
