@@ -1,0 +1,258 @@
+import {
+  type FrameDown,
+  type FrameUp,
+  type Hello,
+  kindOfCloseCode,
+  type Lsn,
+  PING_TEXT,
+  PONG_TEXT,
+  type RehydrateReason,
+  SUBPROTOCOL,
+  TidemarkError,
+  TOKEN_SUBPROTOCOL_PREFIX,
+  toTidemarkError,
+  type Welcome,
+} from '../../protocol/index.ts'
+import { INITIAL_STATE, transition } from './connection-machine.ts'
+import type { ConnectionEffect, ConnectionEvent, ConnectionState } from './connection-state.ts'
+import { readFrame } from './frame-reader.ts'
+import type { SessionToken } from './session-token.ts'
+import { encodeBase64Url, renewalDelayMs, tokenExpiryMs } from './token.ts'
+
+/** Frames that carry rows or move the cursor. */
+export type DataFrame = Extract<FrameDown, { type: 'batch' | 'part' | 'fragment' }>
+
+type EffectOf<Name extends ConnectionEffect['do']> = Extract<ConnectionEffect, { readonly do: Name }>
+
+/** What the replica does for its connection. */
+export interface ConnectionHost {
+  /** Resolves once what an earlier socket brought is applied, so that the cursor told is the cursor held. */
+  hello(): Promise<Hello>
+  /** Judges a welcome by what the replica holds. */
+  welcome(welcome: Welcome): 'stream' | 'hydrate'
+  rehydrate(reason: RehydrateReason): void
+  /** Resolves once everything is loaded; rejects with TidemarkError. */
+  hydrate(signal: AbortSignal): Promise<{ readonly epoch: string; readonly from: Lsn }>
+  startStream(): void
+  stopStream(): void
+  /** A data frame, and the count of frame characters received on this socket up to and including it. */
+  receive(frame: DataFrame, received: number): void
+  stateChanged(state: ConnectionState): void
+}
+
+export interface ConnectionOptions {
+  /** Of the deployment's routes, `https://…` without a trailing slash. */
+  readonly url: string
+  readonly token: SessionToken
+  readonly host: ConnectionHost
+  readonly now?: () => number
+  readonly random?: () => number
+}
+
+/** Performs the machine's effects: socket, token, timers. It decides nothing. */
+export class Connection {
+  #options: ConnectionOptions
+  #state: ConnectionState = INITIAL_STATE
+  #socket: WebSocket | null = null
+  #received = 0
+  #hydration: AbortController | null = null
+  #tokenRequest = 0
+  #retryTimer: ReturnType<typeof setTimeout> | undefined
+  #heartbeatTimer: ReturnType<typeof setTimeout> | undefined
+  #renewalTimer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options
+  }
+
+  get state(): ConnectionState {
+    return this.#state
+  }
+
+  dispatch(event: ConnectionEvent): void {
+    const { now = Date.now, random = Math.random, host } = this.#options
+    const before = this.#state
+    const { state, effects } = transition(before, event, { nowMs: now(), random: random() })
+    this.#state = state
+    if (state.phase !== before.phase) host.stateChanged(state)
+    for (const effect of effects) this.#perform(effect)
+  }
+
+  acknowledge(received: number, cursor: Lsn | null): void {
+    this.#send({ type: 'ack', received, cursor })
+  }
+
+  #performers: { readonly [Name in ConnectionEffect['do']]: (effect: EffectOf<Name>) => void } = {
+    'request-token': () => this.#requestToken(),
+    'forget-token': () => this.#options.token.forget(),
+    'renew-token': () => this.#renewToken(),
+    'open-socket': () => this.#openSocket(),
+    'close-socket': () => this.#closeSocket(),
+    'send-hello': () => this.#sendHello(),
+    'send-ping': () => this.#sendText(PING_TEXT),
+    'send-stream': ({ epoch, from }) => this.#send({ type: 'stream', epoch, from }),
+    'start-hydration': () => this.#startHydration(),
+    'stop-hydration': () => this.#stopHydration(),
+    'start-stream': () => this.#options.host.startStream(),
+    'stop-stream': () => this.#options.host.stopStream(),
+    'arm-retry': ({ delayMs }) => {
+      this.#retryTimer = setTimeout(() => this.dispatch({ type: 'retry-due' }), delayMs)
+    },
+    'disarm-retry': () => clearTimeout(this.#retryTimer),
+    'arm-heartbeat': ({ delayMs }) => {
+      clearTimeout(this.#heartbeatTimer)
+      this.#heartbeatTimer = setTimeout(() => this.dispatch({ type: 'heartbeat' }), delayMs)
+    },
+    'disarm-heartbeat': () => clearTimeout(this.#heartbeatTimer),
+  }
+
+  #perform(effect: ConnectionEffect): void {
+    // The table pairs each name with its own effect, which TypeScript cannot follow through the lookup.
+    const performer = this.#performers[effect.do] as (effect: ConnectionEffect) => void
+    performer(effect)
+  }
+
+  #stopHydration(): void {
+    this.#hydration?.abort()
+    this.#hydration = null
+  }
+
+  #sendHello(): void {
+    const socket = this.#socket
+    this.#options.host.hello().then(
+      (hello) => socket === this.#socket && this.#send(hello),
+      (error: unknown) => socket === this.#socket && this.dispatch({ type: 'failed', error: toTidemarkError(error) }),
+    )
+  }
+
+  #requestToken(): void {
+    const request = ++this.#tokenRequest
+    const current = () => request === this.#tokenRequest && this.#state.phase === 'authorizing'
+    this.#options.token.get({ fresh: false }).then(
+      () => current() && this.dispatch({ type: 'token-obtained' }),
+      (error: unknown) => current() && this.dispatch({ type: 'token-failed', error: toTidemarkError(error) }),
+    )
+  }
+
+  #renewToken(): void {
+    const socket = this.#socket
+    this.#options.token.get({ fresh: true }).then(
+      (token) => {
+        if (socket === null || socket !== this.#socket) return
+        this.#send({ type: 'token', token })
+        this.#armRenewal(token)
+      },
+      // The old token still holds; the server ends the session by type when it has run out.
+      () => undefined,
+    )
+  }
+
+  #armRenewal(token: string): void {
+    clearTimeout(this.#renewalTimer)
+    const expiryMs = tokenExpiryMs(token)
+    if (expiryMs === null) return
+    const delayMs = renewalDelayMs(expiryMs, (this.#options.now ?? Date.now)())
+    this.#renewalTimer = setTimeout(() => this.dispatch({ type: 'renewal-due' }), delayMs)
+  }
+
+  #openSocket(): void {
+    this.#received = 0
+    this.#options.token.get({ fresh: false }).then(
+      (token) => {
+        if (this.#state.phase === 'connecting' && this.#socket === null) this.#openSocketWith(token)
+      },
+      (error: unknown) => this.dispatch({ type: 'failed', error: toTidemarkError(error) }),
+    )
+  }
+
+  #openSocketWith(token: string): void {
+    const url = `${this.#options.url.replace(/^http/, 'ws')}/sync/socket`
+    let socket: WebSocket
+    try {
+      socket = new WebSocket(url, [SUBPROTOCOL, `${TOKEN_SUBPROTOCOL_PREFIX}${encodeBase64Url(token)}`])
+    } catch (cause) {
+      const error = new TidemarkError('bad-input', `No socket can be opened at ${url}: check the url option.`, {
+        cause,
+      })
+      this.dispatch({ type: 'failed', error })
+      return
+    }
+    this.#socket = socket
+    const current = () => this.#socket === socket
+    socket.onopen = () => current() && this.dispatch({ type: 'socket-opened' })
+    socket.onmessage = (message) => current() && this.#read(message.data)
+    socket.onclose = (close) => {
+      if (!current()) return
+      this.#socket = null
+      const message = close.reason || `The socket closed (${close.code}).`
+      this.dispatch({ type: 'socket-closed', error: new TidemarkError(kindOfCloseCode(close.code), message) })
+    }
+    // The close event that follows says all there is to say.
+    socket.onerror = () => undefined
+    this.#armRenewal(token)
+  }
+
+  #closeSocket(): void {
+    const socket = this.#socket
+    this.#socket = null
+    clearTimeout(this.#renewalTimer)
+    if (socket === null) return
+    socket.onopen = null
+    socket.onmessage = null
+    socket.onclose = null
+    socket.close(1000)
+  }
+
+  #startHydration(): void {
+    const controller = new AbortController()
+    this.#hydration = controller
+    this.#options.host.hydrate(controller.signal).then(
+      (done) => this.#hydration === controller && this.dispatch({ type: 'hydrated', ...done }),
+      (error: unknown) => {
+        if (this.#hydration !== controller) return
+        const typed = toTidemarkError(error)
+        // A snapshot that is not there means that this session's rights have changed: ask again.
+        const gone = typed.kind === 'not-found'
+        const retried = gone
+          ? new TidemarkError('unavailable', 'A snapshot is gone; reconnecting.', { cause: typed })
+          : typed
+        this.dispatch({ type: 'failed', error: retried })
+      },
+    )
+  }
+
+  #read(data: unknown): void {
+    this.dispatch({ type: 'heard' })
+    if (data === PONG_TEXT) return
+    try {
+      if (typeof data !== 'string') throw new TidemarkError('corrupt', 'The server sent a binary frame; reconnecting.')
+      const frame = readFrame(data)
+      this.#received += data.length
+      this.#take(frame)
+    } catch (error) {
+      this.dispatch({ type: 'failed', error: toTidemarkError(error) })
+    }
+  }
+
+  #take(frame: FrameDown): void {
+    const { host } = this.#options
+    if (frame.type === 'welcome') {
+      this.dispatch({ type: 'welcomed', resume: host.welcome(frame) })
+    } else if (frame.type === 'rehydrate') {
+      host.rehydrate(frame.reason)
+      this.dispatch({ type: 'rehydrate' })
+    } else if (frame.type === 'fault') {
+      this.dispatch({ type: 'failed', error: new TidemarkError(frame.kind, frame.message) })
+    } else if (frame.type !== 'renewed') {
+      host.receive(frame, this.#received)
+    }
+  }
+
+  #send(frame: FrameUp): void {
+    this.#sendText(JSON.stringify(frame))
+  }
+
+  #sendText(text: string): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(text)
+  }
+}

@@ -1,0 +1,85 @@
+import { type ErrorKind, LIMITS, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
+
+export type TokenSource = (options: { readonly fresh: boolean }) => Promise<string>
+
+export interface Http {
+  /** Throws TidemarkError: `unavailable` when nothing or not our server answers, else the kind of its status. */
+  json(path: string, signal: AbortSignal): Promise<unknown>
+  bytes(path: string, signal: AbortSignal, options: { readonly fresh: boolean }): Promise<Uint8Array<ArrayBuffer>>
+}
+
+/** A snapshot may have to be built before its manifest is answered. */
+const FIRST_BYTE_MS = 120_000
+
+const KIND_OF_STATUS: Readonly<Record<number, ErrorKind>> = {
+  400: 'bad-input',
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'not-found',
+  410: 'rehydrate-required',
+  426: 'upgrade-required',
+  429: 'rate-limited',
+}
+
+const NETWORK = 'The server cannot be reached; trying again.'
+
+/** Requests with the session's token; a refused token is renewed and tried once more. */
+export function createHttp(baseUrl: string, token: TokenSource, fetchFunction: typeof fetch = fetch): Http {
+  async function send(path: string, signal: AbortSignal, cache: RequestCache, fresh: boolean): Promise<Response> {
+    const headers = { authorization: `Bearer ${await token({ fresh })}` }
+    const response = await fetchFunction(`${baseUrl}${path}`, { headers, signal, cache, redirect: 'follow' })
+    if (response.status === 401 && !fresh) {
+      await response.body?.cancel()
+      return send(path, signal, cache, true)
+    }
+    if (response.ok) return response
+    await response.body?.cancel()
+    const kind = KIND_OF_STATUS[response.status] ?? 'unavailable'
+    throw new TidemarkError(kind, `The server answered ${response.status} to ${path.split('/').slice(0, 3).join('/')}.`)
+  }
+
+  /** Reads a body whole; gives up when nothing has come for `silenceMs`. */
+  async function read(path: string, outer: AbortSignal, cache: RequestCache): Promise<Uint8Array<ArrayBuffer>> {
+    const quiet = new AbortController()
+    let timer = setTimeout(() => quiet.abort(), FIRST_BYTE_MS)
+    const signal = AbortSignal.any([outer, quiet.signal])
+    try {
+      const response = await send(path, signal, cache, false)
+      const pieces: Uint8Array[] = []
+      let length = 0
+      for (const reader = response.body?.getReader(); reader; ) {
+        clearTimeout(timer)
+        timer = setTimeout(() => quiet.abort(), LIMITS.silenceMs)
+        const { done, value } = await reader.read()
+        if (done) break
+        pieces.push(value)
+        length += value.length
+      }
+      const whole = new Uint8Array(length)
+      let offset = 0
+      for (const piece of pieces) {
+        whole.set(piece, offset)
+        offset += piece.length
+      }
+      return whole
+    } catch (error) {
+      if (outer.aborted) throw new TidemarkError('unavailable', 'The request was given up.', { cause: error })
+      throw error instanceof TidemarkError ? error : new TidemarkError('unavailable', NETWORK, { cause: error })
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  return {
+    async json(path, signal) {
+      const text = new TextDecoder().decode(await read(path, signal, 'no-cache'))
+      try {
+        return JSON.parse(text)
+      } catch (error) {
+        const message = 'The answer is not from a Tidemark server: a captive portal, a proxy, or a wrong url.'
+        throw toTidemarkError(new TidemarkError('unavailable', message, { cause: error }))
+      }
+    },
+    bytes: (path, signal, { fresh }) => read(path, signal, fresh ? 'reload' : 'default'),
+  }
+}

@@ -1,0 +1,6 @@
+export type { ErrorKind, Lsn, TidemarkError } from '../protocol/index.ts'
+export type { TokenFunction } from './connection/session-token.ts'
+export { openReplica, type Replica, type ReplicaOptions } from './open-replica.ts'
+export type { Database } from './replica/database.ts'
+export type { HydrationProgress } from './replica/hydration.ts'
+export type { ReplicaPhase, ReplicaStatus, StatusListener } from './replica/status.ts'

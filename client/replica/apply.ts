@@ -1,0 +1,199 @@
+import {
+  decodeChange,
+  type Lsn,
+  maxLsn,
+  type Row,
+  TidemarkError,
+  type Transaction,
+  toTidemarkError,
+  type WireChange,
+} from '../../protocol/index.ts'
+import type { Copy, Executor } from './books.ts'
+import { type ChangeStatement, presenceQuery, stageStatements } from './change-statements.ts'
+import type { Database } from './database.ts'
+import { foldChanges, type ReplicaChange } from './fold-changes.ts'
+import { join } from './join.ts'
+import { audienceOfColumn, isContested, joinedChanges, type Presence, unseenChanges } from './join-window.ts'
+import { keyText, type ReplicaTable } from './replica-table.ts'
+import { TELL_LIVE_QUERIES, withServerRows } from './server-rows.ts'
+
+/** What one apply did. */
+export interface Applied {
+  readonly copy: Copy
+  readonly changes: number
+}
+
+/** The highest fence of a copy's audiences: at or past it the copy is whole. */
+export function fenceOf(copy: Copy): Lsn {
+  return maxLsn(copy.cursor, ...[...copy.joins.values()].map(({ fence }) => fence))
+}
+
+/**
+ * Applies transactions and moves the cursor to `to`, in one database transaction; a copy that reaches its fences joins.
+ *
+ * Throws `rehydrate-required` when the rows contradict the stream, `storage` when the device refuses to write.
+ */
+export function applyTransactions(
+  db: Database,
+  copy: Copy,
+  transactions: readonly Transaction[],
+  to: Lsn,
+): Promise<Applied> {
+  return applying(db, copy, to, (tx) => applyRows(tx, copy, transactions))
+}
+
+/** Applies the transaction whose parts are staged, part by part, so that its size needs no memory. */
+export function applyStagedParts(
+  db: Database,
+  copy: Copy,
+  transaction: { readonly lsn: Lsn; readonly xid: string },
+): Promise<Applied> {
+  return applying(db, copy, transaction.lsn, async (tx) => {
+    const counted = new Tally()
+    const { rows: positions } = await tx.query<{ position: number }>(
+      'SELECT DISTINCT position FROM tidemark.part ORDER BY position',
+    )
+    for (const { position } of positions) {
+      const { rows } = await tx.query<{ whole: boolean; content: string }>(
+        'SELECT whole, content FROM tidemark.part WHERE position = $1 ORDER BY piece',
+        [position],
+      )
+      const text = rows.map(({ content }) => content).join('')
+      const wire = JSON.parse(rows[0]?.whole ? text : `[${text}]`) as WireChange[]
+      counted.add(await applyRows(tx, copy, [{ ...transaction, committedAt: '', changes: wire.map(decodeChange) }]))
+    }
+    await tx.exec('DELETE FROM tidemark.part')
+    return counted
+  })
+}
+
+class Tally {
+  readonly touched = new Set<ReplicaTable>()
+  rows = 0
+  changes = 0
+
+  add(other: Tally): void {
+    for (const table of other.touched) this.touched.add(table)
+    this.rows += other.rows
+    this.changes += other.changes
+  }
+}
+
+async function applying(db: Database, copy: Copy, to: Lsn, work: (tx: Executor) => Promise<Tally>): Promise<Applied> {
+  try {
+    return await withServerRows(db, async (tx) => {
+      const tally = await work(tx)
+      const moved = { ...copy, cursor: to, rows: copy.rows + tally.rows }
+      const touched = copy.place === 'live' ? [...tally.touched].map(({ name }) => name) : []
+      await tx.query(
+        `UPDATE tidemark.copy SET cursor = $2, rows = $3 WHERE place = $1 RETURNING (${TELL_LIVE_QUERIES('$4')})`,
+        [copy.place, to, moved.rows, JSON.stringify(touched)],
+      )
+      const whole = copy.stage === 'window' && to >= fenceOf(copy)
+      return { copy: whole ? await join(tx, moved) : moved, changes: tally.changes }
+    })
+  } catch (error) {
+    throw applyFault(error)
+  }
+}
+
+/** PGlite loses SQLSTATE between worker and page, so that a refusal to write is known by its words. */
+const NO_SPACE = /no space left|quota|disk full|could not extend|could not write/i
+
+function applyFault(error: unknown): TidemarkError {
+  if (error instanceof TidemarkError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  if (NO_SPACE.test(message)) {
+    return new TidemarkError('storage', 'The device has no room for the replica: free space and open it again.', {
+      cause: error,
+    })
+  }
+  if (/closed|terminated/i.test(message)) return toTidemarkError(error, 'unavailable')
+  return new TidemarkError('rehydrate-required', `The replica cannot take the server’s rows: ${message}`, {
+    cause: error,
+  })
+}
+
+async function applyRows(tx: Executor, copy: Copy, transactions: readonly Transaction[]): Promise<Tally> {
+  const tally = new Tally()
+  const folded = foldChanges(counted(await effectiveChanges(tx, copy, transactions), tally), copy.tables)
+  for (const [id, stages] of folded) {
+    const table = copy.tables.get(id)
+    if (!table) continue
+    tally.touched.add(table)
+    for (const stage of stages) {
+      for (const statement of stageStatements(table, stage)) tally.rows += await run(tx, table, statement)
+    }
+  }
+  return tally
+}
+
+function* counted(changes: Iterable<ReplicaChange>, tally: Tally): Generator<ReplicaChange> {
+  for (const change of changes) {
+    tally.changes += 1
+    yield change
+  }
+}
+
+async function run(tx: Executor, table: ReplicaTable, statement: ChangeStatement): Promise<number> {
+  const { text, parameter, expectedRows, countSign } = statement
+  const { affectedRows = 0 } = await tx.query(text, parameter === null ? [] : [parameter])
+  if (expectedRows !== null && affectedRows !== expectedRows) {
+    throw new TidemarkError(
+      'rehydrate-required',
+      `The stream changes rows of ${table.id} that this replica does not have.`,
+    )
+  }
+  return countSign * affectedRows
+}
+
+/** What of these transactions the copy does not hold yet: all of it once joined, else by each audience's snapshot. */
+async function effectiveChanges(
+  tx: Executor,
+  copy: Copy,
+  transactions: readonly Transaction[],
+): Promise<Iterable<ReplicaChange>> {
+  if (copy.stage !== 'window') return joinedChanges(transactions, copy.joins)
+  const fence = fenceOf(copy)
+  const within = transactions.filter(({ lsn }) => lsn <= fence)
+  const beyond = transactions.filter(({ lsn }) => lsn > fence)
+  const presence = await readPresence(tx, copy, within)
+  return concatenate(unseenChanges(within, copy.joins, copy.tables, presence), joinedChanges(beyond, copy.joins))
+}
+
+function* concatenate<Item>(...sources: Iterable<Item>[]): Generator<Item> {
+  for (const source of sources) yield* source
+}
+
+async function readPresence(
+  tx: Executor,
+  copy: Copy,
+  transactions: readonly Transaction[],
+): Promise<Map<string, Presence>> {
+  const wanted = new Map<ReplicaTable, Map<string, Row>>()
+  for (const { changes } of transactions) {
+    for (const change of changes) {
+      const table = copy.tables.get(change.table)
+      if (change.op === 'truncate' || !table || !isContested(table, copy.joins.keys())) continue
+      const key = change.op === 'insert' ? change.data : change.key
+      const keys = wanted.get(table) ?? new Map<string, Row>()
+      wanted.set(table, keys.set(keyText(table, key), key))
+    }
+  }
+  const presence = new Map<string, Presence>()
+  for (const [table, keys] of wanted) presence.set(table.id, await presenceOf(tx, table, [...keys.values()]))
+  return presence
+}
+
+async function presenceOf(tx: Executor, table: ReplicaTable, keys: readonly Row[]): Promise<Presence> {
+  const { audience: rule } = table
+  const present: Presence = new Map()
+  if ('constant' in rule) return present
+  const { text, parameter } = presenceQuery(table, rule.column, keys)
+  const { rows } = await tx.query<Record<string, string>>(text, [parameter])
+  for (const row of rows) {
+    const key = Object.fromEntries(table.key.map((column, index) => [column.name, row[`k${index}`] ?? null]))
+    present.set(keyText(table, key), audienceOfColumn(table, row.audience ?? null) ?? '')
+  }
+  return present
+}

@@ -1,0 +1,193 @@
+import type { Transaction as PGliteTransaction } from '@electric-sql/pglite'
+import { nanoid } from 'nanoid'
+import { z } from 'zod'
+import {
+  type DefinitionInForce,
+  definitionSchema,
+  type Lsn,
+  type Manifest,
+  manifestSchema,
+  parsePgSnapshot,
+  TidemarkError,
+} from '../../protocol/index.ts'
+import { lsnSchema } from '../../protocol/lsn-schema.ts'
+import type { Database } from './database.ts'
+import type { AudienceJoin, AudienceJoins } from './join-window.ts'
+import { type Place, type ReplicaTables, replicaTables } from './replica-table.ts'
+
+/** Bumped with every change of the tables below; a replica of another format is rebuilt. */
+export const FORMAT = 1
+
+/** Either the database or a transaction on it. */
+export type Executor = Pick<PGliteTransaction, 'query' | 'exec'>
+
+const DDL = `
+  CREATE SCHEMA tidemark;
+  CREATE TABLE tidemark.replica (
+    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    format int NOT NULL, user_id text NOT NULL, client_id text NOT NULL
+  );
+  CREATE TABLE tidemark.copy (
+    place text PRIMARY KEY, stage text NOT NULL, epoch text NOT NULL, cursor text NOT NULL, rows bigint NOT NULL,
+    version int NOT NULL, hash text NOT NULL, definition text NOT NULL
+  );
+  CREATE TABLE tidemark.audience (
+    place text NOT NULL, audience text NOT NULL, load_order int NOT NULL,
+    start text NOT NULL, fence text NOT NULL, snapshot text NOT NULL, manifest text,
+    PRIMARY KEY (place, audience)
+  );
+  CREATE TABLE tidemark.loaded_chunk (
+    audience text NOT NULL, table_id text NOT NULL, position int NOT NULL,
+    PRIMARY KEY (audience, table_id, position)
+  );
+  CREATE TABLE tidemark.part (
+    position int NOT NULL, piece int NOT NULL, whole boolean NOT NULL, content text NOT NULL,
+    PRIMARY KEY (position, piece)
+  );
+  ALTER TABLE tidemark.part ALTER content SET STORAGE EXTERNAL;
+  CREATE FUNCTION tidemark.refuse_write() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    RAISE EXCEPTION 'table %.% is synced and read-only here', TG_TABLE_SCHEMA, TG_TABLE_NAME
+      USING ERRCODE = 'read_only_sql_transaction',
+            HINT = 'Write through your own server; the change arrives by sync. Tables that are not synced can be written.';
+  END $$;
+`
+
+/** `loading`: chunks are missing; `window`: streaming towards the fences; `joined`: whole; `broken`: to be loaded anew. */
+const stageSchema = z.enum(['loading', 'window', 'joined', 'broken'])
+export type CopyStage = z.infer<typeof stageSchema>
+
+/** One copy of the synced rows: what it holds and how far it is. */
+export interface Copy {
+  readonly place: Place
+  readonly stage: CopyStage
+  readonly epoch: string
+  readonly cursor: Lsn
+  readonly rows: number
+  readonly definition: DefinitionInForce
+  readonly tables: ReplicaTables
+  /** In the order in which their rows are loaded: of two snapshots, the later one last. */
+  readonly joins: AudienceJoins
+  /** Of a copy that is loading. */
+  readonly manifests: readonly Manifest[]
+}
+
+const copyRowSchema = z.object({
+  place: z.enum(['live', 'aside']),
+  stage: stageSchema,
+  epoch: z.string(),
+  cursor: lsnSchema,
+  rows: z.coerce.number(),
+  version: z.number(),
+  hash: z.string(),
+  definition: z.string(),
+})
+
+const audienceRowSchema = z.object({
+  audience: z.string(),
+  start: lsnSchema,
+  fence: lsnSchema,
+  snapshot: z.string(),
+  manifest: z.string().nullable(),
+})
+
+/**
+ * Opens the replica's own schema, making it when the database is new.
+ *
+ * Throws `forbidden` when it belongs to another user and `corrupt` when its format is not this library's.
+ */
+export async function openBooks(db: Database, user: string): Promise<{ readonly clientId: string }> {
+  const found = await db.query<{ exists: boolean }>(`SELECT to_regclass('tidemark.replica') IS NOT NULL AS exists`)
+  if (found.rows[0]?.exists !== true) {
+    await db.transaction(async (tx) => {
+      await tx.exec(DDL)
+      await tx.query('INSERT INTO tidemark.replica (format, user_id, client_id) VALUES ($1, $2, $3)', [
+        FORMAT,
+        user,
+        nanoid(),
+      ])
+    })
+  }
+  const { rows } = await db.query<{ format: number; user_id: string; client_id: string }>(
+    'SELECT * FROM tidemark.replica',
+  )
+  const [row] = rows
+  if (!row || row.format !== FORMAT) throw new TidemarkError('corrupt', 'This replica was stored in another format.')
+  if (row.user_id !== user) {
+    throw new TidemarkError('forbidden', 'This storage holds the replica of another user: choose another storage name.')
+  }
+  return { clientId: row.client_id }
+}
+
+export async function readCopies(db: Executor): Promise<Copy[]> {
+  const { rows } = await db.query('SELECT * FROM tidemark.copy')
+  return Promise.all(rows.map((row) => readCopy(db, copyRowSchema.parse(row))))
+}
+
+async function readCopy(db: Executor, row: z.infer<typeof copyRowSchema>): Promise<Copy> {
+  const { rows } = await db.query('SELECT * FROM tidemark.audience WHERE place = $1 ORDER BY load_order', [row.place])
+  const audiences = rows.map((audience) => audienceRowSchema.parse(audience))
+  const definition = definitionSchema.parse(JSON.parse(row.definition))
+  return {
+    place: row.place,
+    stage: row.stage,
+    epoch: row.epoch,
+    cursor: row.cursor,
+    rows: row.rows,
+    definition: { version: row.version, hash: row.hash, definition },
+    tables: replicaTables(definition, row.place),
+    joins: new Map(
+      audiences.map(({ audience, start, fence, snapshot }): [string, AudienceJoin] => [
+        audience,
+        { audience, start, fence, snapshot: parsePgSnapshot(snapshot) },
+      ]),
+    ),
+    manifests: audiences.flatMap(({ manifest }) =>
+      manifest === null ? [] : [manifestSchema.parse(JSON.parse(manifest))],
+    ),
+  }
+}
+
+/** Records a copy that is about to be loaded from these manifests, in load order. */
+export async function insertCopy(
+  tx: Executor,
+  copy: {
+    place: Place
+    stage: CopyStage
+    epoch: string
+    cursor: Lsn
+    definition: DefinitionInForce
+    manifests: readonly Manifest[]
+  },
+): Promise<void> {
+  const { version, hash, definition } = copy.definition
+  await deleteCopy(tx, copy.place)
+  await tx.exec('DELETE FROM tidemark.loaded_chunk')
+  await tx.query(
+    `INSERT INTO tidemark.copy (place, stage, epoch, cursor, rows, version, hash, definition) VALUES ($1, $2, $3, $4, 0, $5, $6, $7)`,
+    [copy.place, copy.stage, copy.epoch, copy.cursor, version, hash, JSON.stringify(definition)],
+  )
+  for (const [order, manifest] of copy.manifests.entries()) {
+    await tx.query(
+      `INSERT INTO tidemark.audience (place, audience, load_order, start, fence, snapshot, manifest) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+      [
+        copy.place,
+        manifest.audience,
+        order,
+        manifest.start,
+        manifest.fence,
+        manifest.snapshot,
+        JSON.stringify(manifest),
+      ],
+    )
+  }
+}
+
+export async function deleteCopy(tx: Executor, place: Place): Promise<void> {
+  await tx.query('DELETE FROM tidemark.copy WHERE place = $1', [place])
+  await tx.query('DELETE FROM tidemark.audience WHERE place = $1', [place])
+}
+
+export async function setStage(tx: Executor, place: Place, stage: CopyStage): Promise<void> {
+  await tx.query('UPDATE tidemark.copy SET stage = $2 WHERE place = $1', [place, stage])
+}

@@ -1,0 +1,106 @@
+import { type ManifestChunk, TidemarkError } from '../../protocol/index.ts'
+import type { Http } from '../connection/http.ts'
+
+/** A chunk of COPY text of one audience's rows of one table. */
+export interface ChunkJob {
+  readonly audience: string
+  readonly table: string
+  readonly columns: readonly string[]
+  readonly position: number
+  readonly chunk: ManifestChunk
+}
+
+export interface LoadedBytes {
+  readonly job: ChunkJob
+  readonly copyText: Blob
+}
+
+const ATTEMPTS = 3
+const PARALLEL = 4
+/** Chunks in memory at once, downloading or waiting for their turn to load. */
+const AHEAD = 8
+
+export const snapshotPath = (audience: string) => `/sync/snapshot/${encodeURIComponent(audience)}`
+
+async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+function gunzip(bytes: Uint8Array<ArrayBuffer>): Promise<Blob> {
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).blob()
+}
+
+/**
+ * Downloads one chunk, again when it breaks off or fails its checksum, at most `ATTEMPTS` times.
+ *
+ * Throws `not-found` when the server no longer has it, `corrupt` when its bytes stay wrong, else the last fault.
+ */
+async function download(http: Http, job: ChunkJob, signal: AbortSignal): Promise<LoadedBytes> {
+  const path = `${snapshotPath(job.audience)}/${job.chunk.id}`
+  let fault: TidemarkError | null = null
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    try {
+      const bytes = await http.bytes(path, signal, { fresh: attempt > 0 })
+      if ((await sha256Hex(bytes)) === job.chunk.id) return { job, copyText: await gunzip(bytes) }
+      fault = new TidemarkError('corrupt', `A chunk of ${job.table} fails its checksum.`)
+    } catch (error) {
+      fault =
+        error instanceof TidemarkError
+          ? error
+          : new TidemarkError('corrupt', `A chunk of ${job.table} is broken.`, { cause: error })
+      if (signal.aborted || fault.retry !== 'retry') throw fault
+    }
+  }
+  throw fault ?? new TidemarkError('internal', 'No attempt was made.')
+}
+
+/** Chunks in the order of the jobs, a few downloaded ahead of the one that is asked for. */
+export class ChunkPipeline {
+  #http: Http
+  #jobs: readonly ChunkJob[]
+  #signal: AbortSignal
+  #started = 0
+  #active = 0
+  #taken = 0
+  #slots: { promise: Promise<LoadedBytes>; settled: boolean }[] = []
+
+  constructor(http: Http, jobs: readonly ChunkJob[], signal: AbortSignal) {
+    this.#http = http
+    this.#jobs = jobs
+    this.#signal = signal
+  }
+
+  /** The next chunk, waiting for it; null after the last. */
+  async next(): Promise<LoadedBytes | null> {
+    this.#start()
+    const slot = this.#slots.shift()
+    if (!slot) return null
+    this.#taken += 1
+    const loaded = await slot.promise
+    this.#start()
+    return loaded
+  }
+
+  /** The next job, if its chunk is here already. */
+  peek(): ChunkJob | null {
+    return this.#slots[0]?.settled ? (this.#jobs[this.#taken] ?? null) : null
+  }
+
+  #start(): void {
+    while (this.#active < PARALLEL && this.#slots.length < AHEAD) {
+      const job = this.#jobs[this.#started]
+      if (!job) return
+      this.#started += 1
+      this.#active += 1
+      const slot = { promise: download(this.#http, job, this.#signal), settled: false }
+      this.#slots.push(slot)
+      const settle = () => {
+        slot.settled = true
+        this.#active -= 1
+        if (!this.#signal.aborted) this.#start()
+      }
+      slot.promise.then(settle, settle)
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import { type Change, type Row, TidemarkError } from '../../protocol/index.ts'
+import { keyText, type ReplicaTables, tableOf } from './replica-table.ts'
+
+/** A truncate is told to everyone; of a replica still joining it may concern some audiences only. */
+export type ReplicaChange =
+  | Exclude<Change, { op: 'truncate' }>
+  | { readonly op: 'truncate'; readonly table: string; readonly audiences: readonly string[] | null }
+
+/** What a sequence of changes does to one row in the end; `gone` was inserted and deleted, and leaves nothing to do. */
+export type Net =
+  | { readonly kind: 'insert'; readonly row: Row }
+  | { readonly kind: 'update'; readonly key: Row; readonly row: Row }
+  | { readonly kind: 'delete'; readonly key: Row }
+  | { readonly kind: 'replace'; readonly key: Row; readonly row: Row }
+  | { readonly kind: 'gone' }
+
+/** Nothing passes a truncate: first it, then the rows' net changes, in any order. */
+export interface Stage {
+  /** `everyone`, or the audiences whose rows go; null of a first stage without one. */
+  readonly truncate: 'everyone' | readonly string[] | null
+  readonly nets: ReadonlyMap<string, Net>
+}
+
+type RowChange = Exclude<ReplicaChange, { op: 'truncate' }>
+
+/**
+ * The net effect of changes in their order, by table. Throws `rehydrate-required` on an order no history has.
+ *
+ * Tables are independent of each other because nothing checks foreign keys while server rows are applied.
+ */
+export function foldChanges(changes: Iterable<ReplicaChange>, tables: ReplicaTables): Map<string, Stage[]> {
+  const folded = new Map<string, { truncate: Stage['truncate']; nets: Map<string, Net> }[]>()
+  for (const change of changes) {
+    const table = tableOf(tables, change.table)
+    let stages = folded.get(change.table)
+    if (!stages) folded.set(change.table, (stages = [{ truncate: null, nets: new Map() }]))
+    if (change.op === 'truncate') {
+      if (change.audiences === null) stages.length = 0
+      stages.push({ truncate: change.audiences ?? 'everyone', nets: new Map() })
+      continue
+    }
+    const nets = stages[stages.length - 1]?.nets ?? new Map<string, Net>()
+    const key = keyText(table, change.op === 'insert' ? change.data : change.key)
+    nets.set(key, merge(nets.get(key), change))
+  }
+  return folded
+}
+
+function merge(before: Net | undefined, change: RowChange): Net {
+  switch (before?.kind) {
+    case undefined:
+      if (change.op === 'insert') return { kind: 'insert', row: change.data }
+      if (change.op === 'update') return { kind: 'update', key: change.key, row: change.data }
+      return { kind: 'delete', key: change.key }
+    case 'insert':
+      if (change.op === 'update') return { kind: 'insert', row: { ...before.row, ...change.data } }
+      if (change.op === 'delete') return { kind: 'gone' }
+      break
+    case 'update':
+      if (change.op === 'update') return { kind: 'update', key: before.key, row: { ...before.row, ...change.data } }
+      if (change.op === 'delete') return { kind: 'delete', key: before.key }
+      break
+    case 'delete':
+      if (change.op === 'insert') return { kind: 'replace', key: before.key, row: change.data }
+      break
+    case 'replace':
+      if (change.op === 'update') return { kind: 'replace', key: before.key, row: { ...before.row, ...change.data } }
+      if (change.op === 'delete') return { kind: 'delete', key: before.key }
+      break
+    case 'gone':
+      if (change.op === 'insert') return { kind: 'insert', row: change.data }
+      break
+  }
+  const order = `${change.op} after ${before?.kind}`
+  throw new TidemarkError(
+    'rehydrate-required',
+    `The stream has an impossible order in ${change.table}: ${order} of one row.`,
+  )
+}

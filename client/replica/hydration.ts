@@ -1,0 +1,220 @@
+import {
+  type Definition,
+  type Lsn,
+  type Manifest,
+  manifestSchema,
+  minLsn,
+  parsePgSnapshot,
+  TidemarkError,
+  type Welcome,
+} from '../../protocol/index.ts'
+import type { Http } from '../connection/http.ts'
+import { fenceOf } from './apply.ts'
+import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage } from './books.ts'
+import { type ChunkJob, ChunkPipeline, type LoadedBytes, snapshotPath } from './chunk-download.ts'
+import type { Database } from './database.ts'
+import { createAside, dropAside, replaceTables, sameTables } from './definition-ddl.ts'
+import { ensurePrimaryKeys, join } from './join.ts'
+import { compareSnapshots } from './join-window.ts'
+import { loadChunks } from './load-chunks.ts'
+import { withServerRows } from './server-rows.ts'
+
+export interface HydrationProgress {
+  readonly rows: number
+  readonly totalRows: number
+  /** Compressed, as downloaded. */
+  readonly bytes: number
+  readonly totalBytes: number
+}
+
+export interface HydrationOptions {
+  readonly db: Database
+  readonly http: Http
+  readonly welcome: Pick<Welcome, 'epoch' | 'head' | 'definitionVersion' | 'definitionHash' | 'audiences'>
+  readonly signal: AbortSignal
+  readonly progress: (progress: HydrationProgress) => void
+  /** Called whenever the copies change, with all there are. */
+  readonly changed: (copies: readonly Copy[]) => void
+}
+
+/** Chunks of one table are joined into one COPY up to this size. */
+const LOAD_BYTES = 4 * 1024 * 1024
+/** How often a hydration takes up fresh manifests before it leaves the rest to the connection's backoff. */
+const MANIFEST_ROUNDS = 3
+
+/**
+ * Loads a copy from snapshots, going on where an earlier run was broken off, and answers it ready to stream or joined.
+ *
+ * Rejects with TidemarkError: `unavailable` when it may be tried again, `corrupt` when the server's chunks stay wrong.
+ */
+export async function hydrate(options: HydrationOptions): Promise<Copy> {
+  let copy = await resumable(options)
+  let fault: TidemarkError | null = null
+  for (let round = 0; round < MANIFEST_ROUNDS; round++) {
+    copy ??= await begin(options)
+    try {
+      await load(options, copy)
+      return await finish(options, copy)
+    } catch (error) {
+      // A chunk that is gone or stays broken belongs to a snapshot that was built anew: start over with that one.
+      const stale = error instanceof TidemarkError && (error.kind === 'not-found' || error.kind === 'corrupt')
+      if (!stale || options.signal.aborted) throw error
+      fault = error
+      copy = null
+    }
+  }
+  throw fault ?? new TidemarkError('internal', 'No attempt was made.')
+}
+
+const sameAudiences = (copy: Copy, audiences: readonly string[]) =>
+  copy.manifests.length === audiences.length && audiences.every((audience) => copy.joins.has(audience))
+
+async function resumable({ db, welcome }: HydrationOptions): Promise<Copy | null> {
+  const copies = await readCopies(db)
+  const copy = copies.find(({ stage }) => stage === 'loading')
+  if (!copy || copy.epoch !== welcome.epoch || copy.definition.hash !== welcome.definitionHash) return null
+  return sameAudiences(copy, welcome.audiences) ? copy : null
+}
+
+async function fetchManifests({ http, welcome, signal }: HydrationOptions): Promise<Manifest[]> {
+  const manifests: Manifest[] = []
+  // One after another, because each may make the server read the database.
+  for (const audience of welcome.audiences) {
+    const parsed = manifestSchema.safeParse(await http.json(snapshotPath(audience), signal))
+    if (!parsed.success) {
+      throw new TidemarkError('unavailable', 'The answer to a manifest is not one: a captive portal or a proxy?', {
+        cause: parsed.error,
+      })
+    }
+    manifests.push(parsed.data)
+  }
+  const fits = (manifest: Manifest, index: number) =>
+    manifest.epoch === welcome.epoch &&
+    manifest.definitionHash === manifests[0]?.definitionHash &&
+    manifest.audience === welcome.audiences[index]
+  if (!manifests.every(fits)) {
+    throw new TidemarkError('unavailable', 'The snapshots are of different histories just now; trying again.')
+  }
+  return manifests.sort((a, b) => compareSnapshots(parsePgSnapshot(a.snapshot), parsePgSnapshot(b.snapshot)))
+}
+
+const EMPTY: Definition = { types: [], tables: [] }
+
+/**
+ * Makes room for a new copy: aside, while the app goes on seeing the old one, where both have the same tables; else in
+ * its place, and what was shown is gone until the new copy is loaded.
+ */
+async function begin(options: HydrationOptions): Promise<Copy> {
+  const { db, welcome } = options
+  const manifests = await fetchManifests(options)
+  const definition = {
+    version: manifests[0]?.definitionVersion ?? welcome.definitionVersion,
+    hash: manifests[0]?.definitionHash ?? welcome.definitionHash,
+    definition: manifests[0]?.definition ?? EMPTY,
+  }
+  const [first, ...rest] = manifests.map(({ start }) => start)
+  const cursor: Lsn = first === undefined ? welcome.head : minLsn(first, ...rest)
+  const old = (await readCopies(db)).find(({ place }) => place === 'live')
+  const shows = old?.stage === 'joined' || old?.stage === 'broken'
+  const aside = shows && sameTables(old.definition.definition, definition.definition)
+  const place = aside ? 'aside' : 'live'
+  const statements = aside
+    ? createAside(definition.definition)
+    : replaceTables(old?.definition.definition ?? null, definition.definition, `retired_${Date.now().toString(36)}`)
+  await withServerRows(db, async (tx) => {
+    if (!aside) await deleteCopy(tx, 'aside')
+    await makeTables(tx, [...(aside ? [] : [dropAside()]), ...statements])
+    await insertCopy(tx, { place, stage: 'loading', epoch: welcome.epoch, cursor, definition, manifests })
+  })
+  const copies = await readCopies(db)
+  options.changed(copies)
+  const copy = copies.find((candidate) => candidate.place === place)
+  if (!copy) throw new TidemarkError('internal', 'A copy just recorded is not there.')
+  return copy
+}
+
+async function makeTables(tx: Executor, statements: readonly string[]): Promise<void> {
+  try {
+    await tx.exec(statements.join('\n'))
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause)
+    if (!message.includes('already exists')) throw cause
+    throw new TidemarkError(
+      'bad-input',
+      `A local name is one of the synced schema (${message}): rename it, then reload.`,
+      { cause },
+    )
+  }
+}
+
+/** Tables in manifest order, and within one the audiences in the order of their snapshots. */
+function allJobs(copy: Copy): ChunkJob[] {
+  const order = copy.manifests[0]?.tables.map(({ table }) => table) ?? []
+  return order.flatMap((table) =>
+    copy.manifests.flatMap(({ audience, tables }) =>
+      tables
+        .filter((entry) => entry.table === table)
+        .flatMap(({ columns, chunks }) =>
+          chunks.map((chunk, position) => ({ audience, table, columns, position, chunk })),
+        ),
+    ),
+  )
+}
+
+const total = (jobs: readonly ChunkJob[], figure: 'rows' | 'bytes') =>
+  jobs.reduce((sum, { chunk }) => sum + chunk[figure], 0)
+
+const sameTarget = (a: ChunkJob, b: ChunkJob) => a.table === b.table && a.audience === b.audience
+
+async function load({ db, http, signal, progress }: HydrationOptions, copy: Copy): Promise<void> {
+  const jobs = allJobs(copy)
+  const mark = (audience: string, table: string, position: number) => JSON.stringify([audience, table, position])
+  const { rows } = await db.query<{ audience: string; table_id: string; position: number }>(
+    'SELECT * FROM tidemark.loaded_chunk',
+  )
+  const loaded = new Set(rows.map(({ audience, table_id, position }) => mark(audience, table_id, position)))
+  const missing = jobs.filter(({ audience, table, position }) => !loaded.has(mark(audience, table, position)))
+  const done = jobs.filter(({ audience, table, position }) => loaded.has(mark(audience, table, position)))
+  const so = {
+    rows: total(done, 'rows'),
+    totalRows: total(jobs, 'rows'),
+    bytes: total(done, 'bytes'),
+    totalBytes: total(jobs, 'bytes'),
+  }
+  progress({ ...so })
+  const pipeline = new ChunkPipeline(http, missing, signal)
+  for (let next = await pipeline.next(); next; next = await pipeline.next()) {
+    const group: LoadedBytes[] = [next]
+    let size = next.copyText.size
+    for (
+      let peeked = pipeline.peek();
+      peeked && sameTarget(peeked, next.job) && size < LOAD_BYTES;
+      peeked = pipeline.peek()
+    ) {
+      const more = await pipeline.next()
+      if (!more) break
+      group.push(more)
+      size += more.copyText.size
+    }
+    if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
+    await loadChunks(db, copy, group)
+    for (const { job } of group) {
+      so.rows += job.chunk.rows
+      so.bytes += job.chunk.bytes
+    }
+    progress({ ...so })
+  }
+}
+
+async function finish({ db, signal, changed }: HydrationOptions, copy: Copy): Promise<Copy> {
+  if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
+  const finished = await withServerRows(db, async (tx) => {
+    await ensurePrimaryKeys(tx, copy.tables.values())
+    await setStage(tx, copy.place, 'window')
+    const [loaded] = (await readCopies(tx)).filter(({ place }) => place === copy.place)
+    if (!loaded) throw new TidemarkError('internal', 'The copy just loaded is not there.')
+    return loaded.cursor >= fenceOf(loaded) ? join(tx, loaded) : loaded
+  })
+  changed(await readCopies(db))
+  return finished
+}

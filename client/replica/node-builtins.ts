@@ -1,0 +1,24 @@
+import { TidemarkError } from '../../protocol/index.ts'
+
+/** What the replica uses of Node; asked for at run time, so that no bundler of a page looks for it. */
+interface FileSystem {
+  mkdir(path: string, options: { recursive: true }): Promise<unknown>
+  readFile(path: string, encoding: 'utf8'): Promise<string>
+  rename(from: string, to: string): Promise<void>
+  rm(path: string, options: { recursive?: boolean; force: true }): Promise<void>
+  writeFile(path: string, content: string, options: { flag: 'wx' }): Promise<void>
+}
+
+interface NodeProcess {
+  readonly pid: number
+  kill(pid: number, signal: 0): unknown
+  getBuiltinModule(name: 'node:fs/promises'): FileSystem
+}
+
+export function nodeProcess(): NodeProcess {
+  const { process } = globalThis as { process?: NodeProcess }
+  if (process) return process
+  throw new TidemarkError('bad-input', 'A path as storage needs Node or Bun: use idb://… or opfs-ahp://… in a browser.')
+}
+
+export const fileSystem = (): FileSystem => nodeProcess().getBuiltinModule('node:fs/promises')

@@ -1,0 +1,247 @@
+import {
+  asLsn,
+  type Hello,
+  LIMITS,
+  type Lsn,
+  maxLsn,
+  type RehydrateReason,
+  TidemarkError,
+  toTidemarkError,
+  type Welcome,
+} from '../../protocol/index.ts'
+import { Connection, type ConnectionHost, type DataFrame } from '../connection/connection.ts'
+import type { ConnectionState } from '../connection/connection-state.ts'
+import type { Http } from '../connection/http.ts'
+import type { SessionToken } from '../connection/session-token.ts'
+import type { Applied } from './apply.ts'
+import { type Copy, deleteCopy, readCopies, setStage } from './books.ts'
+import type { Database } from './database.ts'
+import { dropAside } from './definition-ddl.ts'
+import { hydrate } from './hydration.ts'
+import { purgeAudiences } from './purge.ts'
+import { replicaPhase, StatusStore } from './status.ts'
+import { Stream, type StreamHost } from './stream.ts'
+import { Waits } from './waits.ts'
+
+export interface EngineOptions {
+  readonly db: Database
+  readonly clientId: string
+  readonly url: string
+  readonly http: Http
+  readonly token: SessionToken
+  readonly rebuilt: string | null
+}
+
+/** Joins the parts: what the connection says becomes loading, applying and status. */
+export class ReplicaEngine implements ConnectionHost, StreamHost {
+  readonly status: StatusStore
+  readonly waits = new Waits()
+  readonly connection: Connection
+  #options: EngineOptions
+  #stream: Stream
+  #copies: readonly Copy[] = []
+  #welcome: Welcome | null = null
+  #reason: RehydrateReason = 'new'
+  /** The hydration in hand or last broken off; the next waits for it to let go of the database. */
+  #hydration: Promise<unknown> = Promise.resolve()
+
+  constructor(options: EngineOptions) {
+    this.#options = options
+    this.status = new StatusStore(options.rebuilt)
+    this.#stream = new Stream(options.db, this)
+    this.connection = new Connection({ url: options.url, token: options.token, host: this })
+  }
+
+  async start(): Promise<void> {
+    this.#became(await readCopies(this.#options.db))
+    this.connection.dispatch({ type: 'go-online' })
+  }
+
+  async stop(): Promise<void> {
+    this.connection.dispatch({ type: 'close' })
+    await this.#hydration.catch(() => undefined)
+    await this.#stream.idle()
+    await this.#stream.flush().catch(() => undefined)
+  }
+
+  /** The copy that frames go to: one on its way to its fences, else the one that is whole. */
+  #streamed(): Copy | null {
+    const window = this.#copies.find(({ stage }) => stage === 'window')
+    return window ?? this.#copies.find(({ stage }) => stage === 'joined') ?? null
+  }
+
+  #became(copies: readonly Copy[]): void {
+    this.#copies = copies
+    const live = copies.find(({ place }) => place === 'live')
+    const ready = live?.stage === 'joined'
+    const audiences = [...(live?.joins.keys() ?? [])]
+    const { status } = this
+    status.set({ ready, epoch: live?.epoch ?? null, lsn: live?.cursor ?? null, audiences, rows: live?.rows ?? 0 })
+    this.waits.check(status.current)
+  }
+
+  async hello(): Promise<Hello> {
+    await this.#hydration.catch(() => undefined)
+    await this.#stream.idle()
+    const copy = this.#streamed()
+    return {
+      type: 'hello',
+      protocol: LIMITS.protocolVersion,
+      client: this.#options.clientId,
+      epoch: copy?.epoch ?? null,
+      cursor: copy?.cursor ?? null,
+      definitionHash: copy?.definition.hash ?? null,
+      audiences: [...(copy?.joins.keys() ?? [])],
+    }
+  }
+
+  welcome(welcome: Welcome): 'stream' | 'hydrate' {
+    this.#welcome = welcome
+    this.status.set({ head: welcome.head })
+    const copy = this.#streamed()
+    const holds =
+      copy !== null &&
+      copy.epoch === welcome.epoch &&
+      copy.definition.hash === welcome.definitionHash &&
+      welcome.audiences.every((audience) => copy.joins.has(audience))
+    if (welcome.resume === 'stream' && holds) return 'stream'
+    this.#reason = welcome.reason ?? (copy === null ? 'new' : 'audience-granted')
+    return 'hydrate'
+  }
+
+  rehydrate(reason: RehydrateReason): void {
+    this.#reason = reason
+  }
+
+  async hydrate(signal: AbortSignal): Promise<{ epoch: string; from: Lsn }> {
+    const before = this.#hydration.catch(() => undefined)
+    const running = before.then(() => this.#hydrate(signal))
+    this.#hydration = running
+    return running
+  }
+
+  async #hydrate(signal: AbortSignal): Promise<{ epoch: string; from: Lsn }> {
+    const { db, http } = this.#options
+    const welcome = this.#welcome
+    if (!welcome) throw new TidemarkError('internal', 'A hydration began before the welcome.')
+    await this.#stream.idle()
+    if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
+    const reason = this.#reason
+    try {
+      const copy = await hydrate({
+        db,
+        http,
+        welcome,
+        signal,
+        progress: (progress) => this.status.set({ hydration: { ...progress, reason } }),
+        changed: (copies) => this.#became(copies),
+      })
+      return { epoch: copy.epoch, from: copy.cursor }
+    } finally {
+      this.status.set({ hydration: null })
+    }
+  }
+
+  startStream(): void {
+    const copy = this.#streamed()
+    if (copy) this.#stream.start(copy, (current) => this.#prepare(current))
+    else this.#failed(new TidemarkError('internal', 'There is nothing to stream into.'))
+  }
+
+  /** Leaves only the copy that is streamed into, and beside it the one that is shown, with this session's audiences. */
+  async #prepare(copy: Copy): Promise<Copy> {
+    const { db } = this.#options
+    const leftover = this.#copies.find(({ place, stage }) => place === 'aside' && stage !== 'window')
+    if (leftover) {
+      await db.transaction(async (tx) => {
+        await deleteCopy(tx, 'aside')
+        await tx.exec(dropAside())
+      })
+    }
+    const lost = [...copy.joins.keys()].filter((audience) => !this.#welcome?.audiences.includes(audience))
+    const kept = lost.length === 0 ? copy : await purgeAudiences(db, copy, lost)
+    this.#became(this.#copies.filter((other) => other.place !== copy.place && other !== leftover).concat(kept))
+    this.#compareWithHead(kept.cursor)
+    return kept
+  }
+
+  stopStream(): void {
+    this.#stream.stop()
+  }
+
+  receive(frame: DataFrame, received: number): void {
+    const head = maxLsn(this.status.current.head ?? this.#lsnOf(frame), this.#lsnOf(frame))
+    if (head !== this.status.current.head) this.status.set({ head })
+    const { phase } = this.connection.state
+    if (phase === 'catching-up' || phase === 'live') this.#stream.push(frame, received)
+  }
+
+  #lsnOf(frame: DataFrame): Lsn {
+    return frame.type === 'fragment' ? frame.lsn : frame.head
+  }
+
+  applied({ copy, changes }: Applied): void {
+    // A copy that joined has taken the place of the one that was shown.
+    this.#became(this.#copies.filter(({ place }) => place !== copy.place && copy.stage !== 'joined').concat(copy))
+    if (changes > 0) this.status.set({ lastChangeAt: new Date().toISOString() })
+    this.#compareWithHead(copy.cursor)
+  }
+
+  #compareWithHead(cursor: Lsn): void {
+    const { head } = this.status.current
+    const joined = this.#streamed()?.stage === 'joined'
+    this.connection.dispatch({ type: joined && (head === null || cursor >= head) ? 'caught-up' : 'fell-behind' })
+  }
+
+  acknowledge(received: number, cursor: Lsn): void {
+    this.connection.acknowledge(received, cursor)
+  }
+
+  failed(error: TidemarkError, copy: Copy): void {
+    if (error.kind !== 'rehydrate-required') {
+      this.#failed(error)
+      return
+    }
+    // Rows that contradict the stream are never mended in place: the next hello holds nothing, and all is loaded anew.
+    this.#reason = 'diverged'
+    this.#breakCopy(copy).then(
+      () => this.#failed(error),
+      (fault: unknown) => this.#failed(toTidemarkError(fault)),
+    )
+  }
+
+  async #breakCopy(copy: Copy): Promise<void> {
+    const { db } = this.#options
+    await db.transaction(async (tx) => {
+      if (copy.place === 'live') return setStage(tx, 'live', 'broken')
+      await deleteCopy(tx, 'aside')
+      await tx.exec(dropAside())
+    })
+    this.#became(await readCopies(db))
+  }
+
+  #failed(error: TidemarkError): void {
+    this.connection.dispatch({ type: 'failed', error })
+  }
+
+  stateChanged(state: ConnectionState): void {
+    const error = 'error' in state ? { error: state.error } : state.phase === 'live' ? { error: null } : {}
+    this.status.set({ phase: replicaPhase(state.phase), ...error })
+    if (state.phase === 'closed') this.waits.fail(closedFault(), 'all')
+    if (state.phase === 'offline') this.waits.fail(offlineFault(), 'offline')
+    if (state.phase === 'refused') this.waits.fail(state.error, 'refused')
+  }
+
+  /** Asks for the server's head now; throws TidemarkError. */
+  async freshHead(signal: AbortSignal): Promise<{ epoch: string; lsn: Lsn }> {
+    const answer = await this.#options.http.json('/sync/head', signal)
+    const found = typeof answer === 'object' && answer !== null && 'epoch' in answer && 'lsn' in answer ? answer : null
+    if (typeof found?.epoch !== 'string' || typeof found.lsn !== 'string') {
+      throw new TidemarkError('unavailable', 'The answer to /sync/head is not from a Tidemark server.')
+    }
+    return { epoch: found.epoch, lsn: asLsn(found.lsn) }
+  }
+}
+
+export const closedFault = () => new TidemarkError('unavailable', 'The replica is closed.')
+export const offlineFault = () => new TidemarkError('unavailable', 'The replica is offline: call goOnline() first.')

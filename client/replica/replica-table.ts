@@ -1,0 +1,74 @@
+import {
+  type AudienceRule,
+  type ColumnDefinition,
+  type Definition,
+  quoteIdentifier,
+  quoteTable,
+  type TableDefinition,
+  TidemarkError,
+  travellingColumns,
+  type Value,
+} from '../../protocol/index.ts'
+
+/** Which of a replica's two copies: the one the app sees, or one that is loaded beside it to take its place. */
+export type Place = 'live' | 'aside'
+
+export const ASIDE_SCHEMA = 'tidemark_aside'
+
+/** A synced table as one copy holds it. */
+export interface ReplicaTable {
+  readonly id: string
+  readonly definition: TableDefinition
+  /** Quoted and qualified, of this copy. */
+  readonly name: string
+  readonly key: readonly ColumnDefinition[]
+  readonly columns: readonly ColumnDefinition[]
+  readonly columnByName: ReadonlyMap<string, ColumnDefinition>
+  readonly audience: AudienceRule
+}
+
+export type ReplicaTables = ReadonlyMap<string, ReplicaTable>
+
+/** Names in the aside schema count, because a table id may be longer than an identifier. */
+function nameIn(place: Place, table: TableDefinition, position: number): string {
+  return place === 'live'
+    ? quoteTable(table)
+    : `${quoteIdentifier(ASIDE_SCHEMA)}.${quoteIdentifier(`table_${position}`)}`
+}
+
+export function replicaTables(definition: Definition, place: Place): ReplicaTables {
+  return new Map(
+    definition.tables.map((table, position) => {
+      const columns = travellingColumns(table)
+      const columnByName = new Map(columns.map((column) => [column.name, column]))
+      const key = table.primaryKey.map((name) => {
+        const column = columnByName.get(name)
+        if (!column) throw new TidemarkError('corrupt', `The definition of ${table.id} lacks its key column ${name}.`)
+        return column
+      })
+      const name = nameIn(place, table, position)
+      return [table.id, { id: table.id, definition: table, name, key, columns, columnByName, audience: table.audience }]
+    }),
+  )
+}
+
+export function tableOf(tables: ReplicaTables, id: string): ReplicaTable {
+  const table = tables.get(id)
+  if (!table)
+    throw new TidemarkError('rehydrate-required', `The stream names table ${id}, which this replica does not have.`)
+  return table
+}
+
+/** A row's key as one text, equal for equal keys. */
+export function keyText(table: ReplicaTable, row: Readonly<Record<string, Value>>): string {
+  const [first] = table.key
+  if (table.key.length === 1 && first) return keyValue(table, row[first.name])
+  return JSON.stringify(table.key.map((column) => keyValue(table, row[column.name])))
+}
+
+function keyValue(table: ReplicaTable, value: Value | undefined): string {
+  if (value === null || value === undefined) {
+    throw new TidemarkError('rehydrate-required', `The stream has a change of ${table.id} without its whole key.`)
+  }
+  return value
+}

@@ -1,0 +1,18 @@
+/** Whether this is Node or Bun, where PGlite runs in the process and storage is a path. */
+export function isServerRuntime(): boolean {
+  const { process } = globalThis as { process?: { versions?: Record<string, string | undefined> } }
+  return process?.versions?.node !== undefined && !('window' in globalThis)
+}
+
+/** Safari gives a page too few file handles for Postgres' files. */
+function isSafari(): boolean {
+  const agent = navigator.userAgent
+  return /safari/i.test(agent) && !/chrome|chromium|android|crios|fxios/i.test(agent)
+}
+
+/** The storages to try when the app names none, best first. */
+export function defaultStorages(): readonly string[] {
+  if (isServerRuntime()) return ['memory://']
+  const opfs = typeof navigator.storage?.getDirectory === 'function' && !isSafari()
+  return opfs ? ['opfs-ahp://tidemark', 'idb://tidemark'] : ['idb://tidemark']
+}

@@ -1,0 +1,27 @@
+import type { Executor } from './books.ts'
+import type { Database } from './database.ts'
+
+/**
+ * Server rows are applied with triggers and foreign keys off, which the server has enforced already, and under the input
+ * settings their text was written with, whatever the app has set.
+ */
+const SETTINGS = `
+  SET LOCAL session_replication_role = replica;
+  SET LOCAL search_path = pg_catalog;
+  SET LOCAL "DateStyle" = 'ISO, MDY';
+  SET LOCAL "IntervalStyle" = 'postgres';
+  SET LOCAL "TimeZone" = 'UTC';
+`
+
+/** Runs `work` in the one transaction that may write synced tables. */
+export function withServerRows<Result>(db: Database, work: (tx: Executor) => Promise<Result>): Promise<Result> {
+  return db.transaction(async (tx) => {
+    await tx.exec(SETTINGS)
+    return work(tx)
+  })
+}
+
+/** PGlite's live queries listen per table; their own triggers are off while server rows are applied. */
+export const TELL_LIVE_QUERIES = (names: string) => `
+  SELECT count(pg_notify('table_change__' || c.relnamespace || '__' || c.oid, ''))
+  FROM json_array_elements_text(${names}::text::json) AS told(name) JOIN pg_class c ON c.oid = to_regclass(told.name)`

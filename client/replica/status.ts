@@ -1,0 +1,103 @@
+import type { Lsn, RehydrateReason, TidemarkError } from '../../protocol/index.ts'
+import type { ConnectionPhase } from '../connection/connection-state.ts'
+import type { HydrationProgress } from './hydration.ts'
+
+/**
+ * `connecting` and `backing-off` still read locally; `hydrating` loads snapshots; `catching-up` applies what was missed;
+ * `live` has reached the server's head; `refused` will not try again by itself: see `error`, then `goOnline()`.
+ */
+export type ReplicaPhase =
+  | 'offline'
+  | 'connecting'
+  | 'hydrating'
+  | 'catching-up'
+  | 'live'
+  | 'backing-off'
+  | 'refused'
+  | 'closed'
+
+export interface ReplicaStatus {
+  readonly phase: ReplicaPhase
+  /** Whether the tables hold a whole state of the server's, of the commit `lsn`. */
+  readonly ready: boolean
+  readonly epoch: string | null
+  /** How far the server's commits are applied; null of a replica that holds nothing. */
+  readonly lsn: Lsn | null
+  /** The server's own position, as far as it has told; null before the first welcome. */
+  readonly head: Lsn | null
+  readonly audiences: readonly string[]
+  /** Synced rows held. */
+  readonly rows: number
+  /** Of the load going on, over all audiences; null when none is. */
+  readonly hydration: (HydrationProgress & { readonly reason: RehydrateReason }) | null
+  /** When server changes were last applied here; ISO 8601. */
+  readonly lastChangeAt: string | null
+  /** Why the storage was made anew when it was opened; null when it was not. */
+  readonly rebuilt: string | null
+  /** The last fault, until the replica is live again. */
+  readonly error: TidemarkError | null
+}
+
+const PHASES: Readonly<Record<ConnectionPhase, ReplicaPhase>> = {
+  closed: 'closed',
+  offline: 'offline',
+  authorizing: 'connecting',
+  connecting: 'connecting',
+  greeting: 'connecting',
+  hydrating: 'hydrating',
+  'catching-up': 'catching-up',
+  live: 'live',
+  'backing-off': 'backing-off',
+  refused: 'refused',
+}
+
+export const replicaPhase = (phase: ConnectionPhase): ReplicaPhase => PHASES[phase]
+
+export type StatusListener = (status: ReplicaStatus) => void
+
+/** Holds the status and tells it; a listener that throws harms no other. */
+export class StatusStore {
+  #status: ReplicaStatus
+  #listeners = new Set<StatusListener>()
+
+  constructor(rebuilt: string | null) {
+    this.#status = {
+      phase: 'offline',
+      ready: false,
+      epoch: null,
+      lsn: null,
+      head: null,
+      audiences: [],
+      rows: 0,
+      hydration: null,
+      lastChangeAt: null,
+      rebuilt,
+      error: null,
+    }
+  }
+
+  get current(): ReplicaStatus {
+    return this.#status
+  }
+
+  set(change: Partial<ReplicaStatus>): void {
+    this.#status = { ...this.#status, ...change }
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(this.#status)
+      } catch (error) {
+        // Reported as the app's own uncaught error, away from the caller.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
+  }
+
+  subscribe(listener: StatusListener): () => void {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+}

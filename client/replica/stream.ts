@@ -1,0 +1,204 @@
+import {
+  type Batch,
+  decodeTransaction,
+  type Fragment,
+  type Lsn,
+  type Part,
+  TidemarkError,
+  type Transaction,
+  toTidemarkError,
+} from '../../protocol/index.ts'
+import type { DataFrame } from '../connection/connection.ts'
+import { type Applied, applyStagedParts, applyTransactions, fenceOf } from './apply.ts'
+import type { Copy } from './books.ts'
+import type { Database } from './database.ts'
+
+/** Frames waiting are joined into one database transaction up to this many characters. */
+const JOIN_CHARACTERS = 2 * 1024 * 1024
+/** A cursor that moved over nothing is written at most this often: losing it costs nothing. */
+const EMPTY_CURSOR_MS = 5_000
+
+interface Waiting {
+  readonly frame: DataFrame
+  /** Characters received on the socket up to and including this frame. */
+  readonly received: number
+}
+
+export interface StreamHost {
+  applied(applied: Applied, head: Lsn): void
+  acknowledge(received: number, cursor: Lsn): void
+  failed(error: TidemarkError, copy: Copy): void
+}
+
+/** Applies frames one database transaction at a time, in order; what arrives meanwhile waits its turn. */
+export class Stream {
+  #db: Database
+  #host: StreamHost
+  #queue: Waiting[] = []
+  #copy: Copy | null = null
+  #run = 0
+  #working: Promise<void> = Promise.resolve()
+  #busy = false
+  #durable: Lsn | null = null
+  #durableAtMs = 0
+  /** Where the next part or fragment of an unfinished transaction belongs. */
+  #parts: { readonly lsn: Lsn; readonly index: number; readonly piece: number } | null = null
+
+  constructor(db: Database, host: StreamHost) {
+    this.#db = db
+    this.#host = host
+  }
+
+  /** Takes frames for this copy from now on; `prepare` runs before the first is applied. */
+  start(copy: Copy, prepare: (copy: Copy) => Promise<Copy>): void {
+    const run = ++this.#run
+    this.#queue = []
+    this.#parts = null
+    this.#copy = copy
+    this.#durable = copy.cursor
+    this.#enter(run, async () => {
+      await this.#db.exec('DELETE FROM tidemark.part')
+      this.#copy = await prepare(copy)
+    })
+  }
+
+  stop(): void {
+    this.#run += 1
+    this.#queue = []
+  }
+
+  /** Resolves when nothing is being applied. */
+  idle(): Promise<void> {
+    return this.#working
+  }
+
+  /** Writes down a cursor that moved over nothing. */
+  async flush(): Promise<void> {
+    await this.#working
+    const copy = this.#copy
+    if (copy && copy.cursor !== this.#durable && copy.stage === 'joined')
+      await applyTransactions(this.#db, copy, [], copy.cursor)
+  }
+
+  push(frame: DataFrame, received: number): void {
+    if (this.#copy === null) return
+    this.#queue.push({ frame, received })
+    if (!this.#busy) this.#enter(this.#run, async () => undefined)
+  }
+
+  #enter(run: number, first: () => Promise<void>): void {
+    this.#busy = true
+    this.#working = this.#working.then(async () => {
+      if (run !== this.#run) return
+      try {
+        await first()
+        await this.#drain(run)
+      } catch (error) {
+        if (run !== this.#run) return
+        this.#queue = []
+        if (this.#copy) this.#host.failed(toTidemarkError(error), this.#copy)
+      } finally {
+        if (run === this.#run) this.#busy = false
+      }
+    })
+  }
+
+  async #drain(run: number): Promise<void> {
+    while (run === this.#run) {
+      const next = this.#queue[0]
+      if (!next || !this.#copy) return
+      const received =
+        next.frame.type === 'batch' ? await this.#takeBatches(this.#copy) : await this.#takePiece(this.#copy, next)
+      if (run !== this.#run) return
+      if (received !== null) this.#host.acknowledge(received, this.#durable ?? this.#copy.cursor)
+    }
+  }
+
+  /** Joins the batches at the head of the queue and applies them at once. */
+  async #takeBatches(copy: Copy): Promise<number | null> {
+    const transactions: Transaction[] = []
+    let cursor = copy.cursor
+    let head = copy.cursor
+    let received: number | null = null
+    const base = this.#queue[0]?.received ?? 0
+    for (let next = this.#queue[0]; next?.frame.type === 'batch'; next = this.#queue[0]) {
+      if (received !== null && next.received - base > JOIN_CHARACTERS) break
+      this.#queue.shift()
+      const accepted = acceptBatch(next.frame, cursor, this.#parts !== null)
+      for (const transaction of accepted) transactions.push(transaction)
+      if (next.frame.to > cursor) cursor = next.frame.to
+      if (next.frame.head > head) head = next.frame.head
+      received = next.received
+    }
+    await this.#apply(copy, transactions, cursor, head)
+    return received
+  }
+
+  async #apply(copy: Copy, transactions: readonly Transaction[], to: Lsn, head: Lsn): Promise<void> {
+    const joins = copy.stage === 'window' && to >= fenceOf(copy)
+    const nothing = transactions.length === 0 && !joins && Date.now() - this.#durableAtMs < EMPTY_CURSOR_MS
+    const applied =
+      nothing || (to === copy.cursor && !joins)
+        ? { copy: { ...copy, cursor: to }, changes: 0 }
+        : await applyTransactions(this.#db, copy, transactions, to)
+    this.#became(applied, head, !nothing)
+  }
+
+  #became(applied: Applied, head: Lsn, durable: boolean): void {
+    this.#copy = applied.copy
+    if (durable) {
+      this.#durable = applied.copy.cursor
+      this.#durableAtMs = Date.now()
+    }
+    this.#host.applied(applied, head)
+  }
+
+  /** Stages a piece of a large transaction; the last one applies it whole. */
+  async #takePiece(copy: Copy, { frame, received }: Waiting): Promise<number> {
+    this.#queue.shift()
+    if (frame.type === 'batch') throw new TidemarkError('internal', 'A batch is not a piece.')
+    if (frame.lsn <= copy.cursor) return received
+    if (frame.from !== copy.cursor) throw gap()
+    const expected = this.#parts ?? { lsn: frame.lsn, index: 0, piece: 0 }
+    this.#parts = followPiece(frame, expected)
+    const whole = frame.type === 'part'
+    await this.#db.query('INSERT INTO tidemark.part (position, piece, whole, content) VALUES ($1, $2, $3, $4)', [
+      frame.index,
+      frame.type === 'part' ? 0 : frame.piece,
+      whole,
+      frame.type === 'part' ? JSON.stringify(frame.changes) : frame.text,
+    ])
+    if (frame.type === 'part' && frame.last) {
+      this.#parts = null
+      this.#became(await applyStagedParts(this.#db, copy, { lsn: frame.lsn, xid: frame.xid }), frame.head, true)
+    }
+    return received
+  }
+}
+
+const gap = () => new TidemarkError('corrupt', 'The stream does not go on where this replica is; reconnecting.')
+
+/** The transactions of a batch that are still to be applied; throws `corrupt` when it does not continue the cursor. */
+function acceptBatch(frame: Batch, cursor: Lsn, unfinished: boolean): Transaction[] {
+  if (frame.to <= cursor) return []
+  if (frame.from !== cursor || unfinished) throw gap()
+  let before = frame.from
+  for (const { lsn } of frame.transactions) {
+    if (lsn <= before || lsn > frame.to) throw new TidemarkError('corrupt', 'A batch is out of order; reconnecting.')
+    before = lsn
+  }
+  return frame.transactions.map(decodeTransaction)
+}
+
+/** Where the piece after this one belongs; throws `corrupt` when this one is not the one expected. */
+function followPiece(frame: Part | Fragment, expected: { lsn: Lsn; index: number; piece: number }) {
+  const nextChange = expected.piece > 0 && frame.index === expected.index + 1
+  const index = nextChange ? expected.index + 1 : expected.index
+  const piece = nextChange ? 0 : expected.piece
+  const fits =
+    frame.lsn === expected.lsn && frame.index === index && (frame.type === 'part' ? piece === 0 : frame.piece === piece)
+  if (!fits) throw new TidemarkError('corrupt', 'Parts of a transaction are missing or out of order; reconnecting.')
+  return frame.type === 'part'
+    ? { lsn: frame.lsn, index: index + 1, piece: 0 }
+    : { lsn: frame.lsn, index, piece: piece + 1 }
+}

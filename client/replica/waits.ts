@@ -1,0 +1,54 @@
+import { type Lsn, TidemarkError } from '../../protocol/index.ts'
+
+interface Wait {
+  readonly lsn: Lsn
+  /** Null where any epoch will do. */
+  readonly epoch: string | null
+  readonly endsOffline: boolean
+  readonly endsRefused: boolean
+  readonly resolve: () => void
+  readonly reject: (error: TidemarkError) => void
+}
+
+/** What the waiting may look at. */
+export interface Reached {
+  readonly ready: boolean
+  readonly epoch: string | null
+  readonly lsn: Lsn | null
+}
+
+/** Callers who wait for the cursor. */
+export class Waits {
+  #waits = new Set<Wait>()
+
+  /** Rejects with `rehydrate-required` when the epoch changes meanwhile, else with what `fail` is given. */
+  add(wait: Omit<Wait, 'resolve' | 'reject'>, now: Reached): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waits.add({ ...wait, resolve, reject })
+      this.check(now)
+    })
+  }
+
+  check({ ready, epoch, lsn }: Reached): void {
+    if (!ready || lsn === null) return
+    for (const wait of this.#waits) {
+      if (wait.epoch !== null && wait.epoch !== epoch) {
+        this.#end(wait, new TidemarkError('rehydrate-required', 'The history changed while waiting for it.'))
+      } else if (lsn >= wait.lsn) this.#end(wait, null)
+    }
+  }
+
+  /** Ends the waits that an offline or refused replica cannot satisfy, or all of them. */
+  fail(error: TidemarkError, which: 'offline' | 'refused' | 'all'): void {
+    for (const wait of this.#waits) {
+      const ends = { offline: wait.endsOffline, refused: wait.endsRefused, all: true }
+      if (ends[which]) this.#end(wait, error)
+    }
+  }
+
+  #end(wait: Wait, error: TidemarkError | null): void {
+    this.#waits.delete(wait)
+    if (error) wait.reject(error)
+    else wait.resolve()
+  }
+}
