@@ -1,11 +1,14 @@
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vite'
 
+/** PGlite's own code calls `eval`; nobody who builds this page can change that. */
+const rolldownOptions = { checks: { eval: false } }
+
 export default defineConfig({
   root: new URL('./page', import.meta.url).pathname,
   plugins: [react()],
   // PGlite loads its WebAssembly beside its own module; pre-bundling would move it away.
   optimizeDeps: { exclude: ['@electric-sql/pglite'] },
-  worker: { format: 'es' },
-  build: { outDir: '../dist', emptyOutDir: true, target: 'es2023' },
+  worker: { format: 'es', rolldownOptions },
+  build: { outDir: '../dist', emptyOutDir: true, target: 'es2023', rolldownOptions },
 })
