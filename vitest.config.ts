@@ -3,26 +3,38 @@ import { defineConfig } from 'vitest/config'
 
 const exclude = ['**/node_modules/**', '**/dist/**', '**/.tidemark/**', '**/.wrangler/**']
 const suffixed = ['postgres', 'pglite', 'workerd'].map((suffix) => `**/*.${suffix}.test.ts`)
-const postgres = './testing/postgres/global-setup.ts'
+const withPostgres = {
+  globalSetup: ['./testing/postgres/global-setup.ts'],
+  // All files share one server and its one log: an open transaction or a load of one file would delay the others.
+  fileParallelism: false,
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+}
 
-/** One project per environment; the suffix of a test file names it. */
+/** One project per environment; the suffix of a test file names it. Groups run one after the other: two cores. */
 export default defineConfig({
   test: {
     maxWorkers: 2,
     projects: [
-      { test: { name: 'unit', include: ['**/*.test.ts'], exclude: [...exclude, ...suffixed, 'e2e/**'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['**/*.test.ts'],
+          exclude: [...exclude, ...suffixed, 'e2e/**'],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: { name: 'pglite', include: ['**/*.pglite.test.ts'], exclude, testTimeout: 120_000, hookTimeout: 120_000 },
+      },
       {
         test: {
           name: 'postgres',
           include: ['**/*.postgres.test.ts'],
           exclude,
-          globalSetup: [postgres],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+          ...withPostgres,
         },
-      },
-      {
-        test: { name: 'pglite', include: ['**/*.pglite.test.ts'], exclude, testTimeout: 120_000, hookTimeout: 120_000 },
       },
       {
         plugins: [cloudflareTest({ wrangler: { configPath: './testing/workerd/wrangler.toml' } })],
@@ -30,9 +42,8 @@ export default defineConfig({
           name: 'workerd',
           include: ['**/*.workerd.test.ts'],
           exclude,
-          globalSetup: [postgres],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          sequence: { groupOrder: 2 },
+          ...withPostgres,
         },
       },
       {
@@ -40,6 +51,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
           exclude,
+          sequence: { groupOrder: 3 },
           fileParallelism: false,
           testTimeout: 600_000,
           hookTimeout: 300_000,
