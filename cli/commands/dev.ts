@@ -1,8 +1,5 @@
 import type { Command } from '../command.ts'
-
-/** Where the page is served unless told otherwise. */
-export const DEFAULT_PORT = '8787'
-export const DEFAULT_POSTGRES_PORT = '54329'
+import { DEFAULT_PORT, DEFAULT_POSTGRES_PORT } from '../dev/default-ports.ts'
 
 export const dev: Command = {
   name: 'dev',

@@ -19,7 +19,7 @@ export function readyBlock(facts: ReadyFacts): string {
     ['Database', facts.psqlUrl === null ? facts.database : `psql ${facts.psqlUrl}`],
     ['Settings', facts.workerEnv],
   ]
-  facts.demo.forEach((line, index) => rows.push([index === 0 ? 'Demo' : '', line]))
+  for (const [index, line] of facts.demo.entries()) rows.push([index === 0 ? 'Demo' : '', line])
   rows.push(['Stop', 'Ctrl-C; what is here stays for the next start'])
   return ['', 'Tidemark is ready.', '', ...rows.map(([left, right]) => `  ${left.padEnd(10)}${right}`), ''].join('\n')
 }

@@ -1,24 +1,21 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { basename, join, relative, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { z } from 'zod'
-import type { Sync } from '../../db/define-sync.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
 import { type AppFolder, findApp } from '../app/app-folder.ts'
 import { loadSync } from '../app/load-module.ts'
-import { seedApp } from '../app/seed-app.ts'
 import type { Invocation } from '../command.ts'
-import { DEFAULT_PORT, DEFAULT_POSTGRES_PORT } from '../commands/dev.ts'
-import { accessDatabase, type DatabaseAccess, openForMigration } from '../database.ts'
+import { accessDatabase } from '../database.ts'
 import { Cleanup } from './cleanup.ts'
 import { openDataFolder, resetDataFolder, writeWorkerEnv } from './data-folder.ts'
+import { DEFAULT_PORT, DEFAULT_POSTGRES_PORT } from './default-ports.ts'
 import { claimPort } from './free-port.ts'
 import { findNodeForWrangler } from './node-binary.ts'
 import { endLeftoverPostgres, type OwnPostgres, startOwnPostgres } from './own-postgres.ts'
+import { prepareDatabase } from './prepare-database.ts'
 import { readyBlock } from './ready-block.ts'
 import { takeRunningLock } from './running-lock.ts'
 import { startWorkerServer } from './worker-server.ts'
-import { applyMigrations } from '../migrations/apply-migrations.ts'
-import { reportMigrations } from '../migrations/report-migrations.ts'
 
 /** Runs everything until Ctrl-C, then ends all of it; throws what kept it from starting or ended it. */
 export async function runDev(invocation: Invocation): Promise<number> {
@@ -92,26 +89,6 @@ async function startAll(invocation: Invocation, cleanup: Cleanup): Promise<Start
       ...(own ? [own.ended.then(() => 'Postgres ended by itself.')] : []),
     ]),
   }
-}
-
-async function prepareDatabase(access: DatabaseAccess, app: AppFolder, sync: Sync, cleanup: Cleanup): Promise<void> {
-  const database = await openForMigration(access)
-  cleanup.add(() => database.close())
-  const [setting] = await database.query('SHOW wal_level')
-  if (setting?.wal_level !== 'logical') {
-    throw new TidemarkError(
-      'misconfigured',
-      `wal_level of ${access.shown} is ${setting?.wal_level}. Set it to logical (on Neon: Settings, Logical Replication; ` +
-        'elsewhere: ALTER SYSTEM SET wal_level = logical) and restart Postgres.',
-    )
-  }
-  reportMigrations(await applyMigrations(database, app.migrations, sync))
-  if (app.seed !== null) {
-    const outcome = await seedApp(database, app.seed)
-    if (outcome === 'seeded') console.log(`Seeded from ${basename(app.seed)}.`)
-    if (outcome === 'tables hold rows') console.log(`${basename(app.seed)} was not run: the synced tables hold rows.`)
-  }
-  await database.close()
 }
 
 /** As it can be typed in this shell. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { createEmptyDatabase, type EmptyDatabase } from '../../testing/cli/create-empty-database.ts'
 import { makeApp, NOTE_APP } from '../../testing/cli/make-app.ts'
 import { runCommand } from '../../testing/cli/run-command.ts'
-import { createEmptyDatabase, type EmptyDatabase } from '../../testing/cli/create-empty-database.ts'
 
 const app = makeApp()
 let database: EmptyDatabase

@@ -1,7 +1,7 @@
 import { customAlphabet } from 'nanoid'
 import type { Query } from '../../db/query.ts'
 import { withDatabase } from '../../workers/database/index.ts'
-import type { TestServer } from '../postgres/global-setup.ts'
+import type { TestServer } from '../postgres/test-server.ts'
 
 export interface EmptyDatabase {
   readonly url: string

@@ -1,0 +1,4 @@
+/** Of the page. */
+export const DEFAULT_PORT = '8787'
+/** Of the embedded Postgres; not 5432, where one may run already. */
+export const DEFAULT_POSTGRES_PORT = '54329'

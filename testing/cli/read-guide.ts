@@ -1,0 +1,20 @@
+import { readFileSync } from 'node:fs'
+
+/** One fenced block of a guide. */
+export interface GuideBlock {
+  readonly language: string
+  /** Of a block that shows a file. */
+  readonly title: string | null
+  readonly text: string
+}
+
+/** The fenced blocks of a Markdown page of `docs/`, in order. */
+export function readGuide(name: string): GuideBlock[] {
+  const page = readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
+  const fence = /^```(\w+)(?: title="([^"]+)")?\n([\s\S]*?)^```$/gm
+  return [...page.matchAll(fence)].map(([, language = '', title, text = '']) => ({
+    language,
+    title: title ?? null,
+    text,
+  }))
+}
