@@ -5,10 +5,9 @@ import { defineConfig } from 'vite'
 const rolldownOptions = { checks: { eval: false } }
 
 export default defineConfig({
-  root: new URL('./page', import.meta.url).pathname,
   plugins: [react()],
   // PGlite loads its WebAssembly beside its own module; pre-bundling would move it away.
   optimizeDeps: { exclude: ['@electric-sql/pglite'] },
   worker: { format: 'es', rolldownOptions },
-  build: { outDir: '../dist', emptyOutDir: true, target: 'es2023', rolldownOptions },
+  build: { target: 'es2023', rolldownOptions },
 })
