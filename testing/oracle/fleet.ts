@@ -21,7 +21,6 @@ export class FleetMember {
   readonly #system: System
   readonly #sync: Sync
   #replica: Replica | null = null
-  #isReady = false
 
   constructor(system: System, sync: Sync, options: MemberOptions) {
     this.#system = system
@@ -48,29 +47,22 @@ export class FleetMember {
       storage,
     })
     this.#replica = replica
-    this.#isReady = false
-    replica.ready.then(
-      () => {
-        if (this.#replica === replica) this.#isReady = true
-      },
-      () => {},
-    )
   }
 
   async close(): Promise<void> {
     const replica = this.#replica
     this.#replica = null
-    this.#isReady = false
     await replica?.close()
   }
 
   /** Takes down what the replica holds, rows and cursor at one moment; nothing before it is first ready. */
   async sample(definition: Definition, moment: string): Promise<void> {
     const replica = this.#replica
-    if (!replica || !this.#isReady) return
+    if (!replica) return
     const taken = await replica.db.transaction(async (transaction) => {
       await transaction.exec(PIN_SETTINGS)
       const [position] = (await transaction.query<{ epoch: string; cursor: Lsn }>(CURSOR)).rows
+      if (!position) return null
       const lines = new Map<string, readonly string[]>()
       for (const table of definition.tables) {
         const { rows } = await transaction.query<(string | null)[]>(selectAsText(table, false), [], {
@@ -78,7 +70,7 @@ export class FleetMember {
         })
         lines.set(table.id, linesOf(rows))
       }
-      return position ? { ...position, lines } : null
+      return { ...position, lines }
     })
     if (!taken) return
     const { name, audiences } = this.options
@@ -107,8 +99,8 @@ export class FleetMember {
   }
 }
 
-/** Where the replica keeps its position. */
-const CURSOR = 'SELECT epoch, cursor FROM tidemark.replica'
+/** The replica's position; none before it has first joined. */
+const CURSOR = `SELECT epoch, cursor FROM tidemark.copy WHERE place = 'live' AND stage = 'joined'`
 
 function audienceFilter(table: TableDefinition, audiences: readonly string[]): string {
   if ('constant' in table.audience) return audiences.includes(table.audience.constant) ? '' : 'WHERE false'
