@@ -55,6 +55,7 @@ export async function readHistory(
          ORDER BY lsn DESC, seq DESC LIMIT 1`,
         bounds,
       )
+      // Qualified in ORDER BY: the bare name would mean the text selected, whose order is not that of LSNs.
       const pages = transaction.pages(
         `SELECT lsn::text, xid::text, to_char(committed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
            operation, table_name, audience, row_key::text, data::text
@@ -62,7 +63,7 @@ export async function readHistory(
          WHERE epoch = $1 AND lsn > $2::pg_lsn AND lsn <= $3::pg_lsn
            AND (audience = ANY ((SELECT array_agg(value) FROM jsonb_array_elements_text($4::jsonb) AS value)::text[])
              OR (audience IS NULL AND operation = 'truncate'))
-         ORDER BY lsn, seq OFFSET $5::bigint`,
+         ORDER BY change_history.lsn, change_history.seq OFFSET $5::bigint`,
         [...bounds, JSON.stringify(identity.audiences), range.skip],
         PAGE,
       )
