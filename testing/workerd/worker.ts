@@ -1,22 +1,15 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { DatabaseEnv } from '../../workers/env.ts'
+import { withTestDatabase } from './test-database.ts'
+
+export { LoneSnapshotDO } from './lone-snapshot.ts'
+export { StagedReplicationDO, StagedSnapshotDO, StagedSyncDO } from './staged.ts'
+export { useDatabase } from './test-database.ts'
 
 /*
  * Stands in for an app until workers/index.ts exports createSyncWorker: then its three classes and its worker take the
  * places of these, each class extended so that its environment passes through `withTestDatabase`.
  */
-
-let database: DatabaseEnv | null = null
-
-/** Points the objects made from now on at a database of the test file's own; bindings are one for all files. */
-export function useDatabase(env: DatabaseEnv): void {
-  database = env
-}
-
-function withTestDatabase<Env extends object>(env: Env): Env & DatabaseEnv {
-  if (database === null) throw new Error('Call useDatabase before a Durable Object is made.')
-  return { ...env, ...database }
-}
 
 class Bare extends DurableObject<DatabaseEnv> {
   constructor(ctx: DurableObjectState, env: DatabaseEnv) {

@@ -1,0 +1,313 @@
+import { env } from 'cloudflare:workers'
+import {
+  asLsn,
+  type Change,
+  type FrameDown,
+  type FrameUp,
+  formatPgLsn,
+  frameDownSchema,
+  LIMITS,
+  type Lsn,
+  SUBPROTOCOL,
+  TOKEN_SUBPROTOCOL_PREFIX,
+  type Transaction,
+  type WireChange,
+  type WireTransaction,
+} from '../../protocol/index.ts'
+import { REPLICATION_NAME, type SubscribeAnswer } from '../../workers/contracts.ts'
+import { withDatabase } from '../../workers/database/index.ts'
+import type { DatabaseEnv } from '../../workers/env.ts'
+import { createApp } from '../../workers/http/app.ts'
+import { signToken } from '../system/tokens.ts'
+import { access, JWT_SECRET, type Stage, type StagedReplicationDO, type StagedSyncDO, stagedEnv } from './staged.ts'
+
+interface Namespaces {
+  readonly STAGED_SYNC: DurableObjectNamespace<StagedSyncDO>
+  readonly STAGED_REPLICATION: DurableObjectNamespace<StagedReplicationDO>
+}
+
+const { STAGED_SYNC, STAGED_REPLICATION } = env as unknown as Namespaces
+
+export const replication = () => STAGED_REPLICATION.getByName(REPLICATION_NAME)
+export const syncObject = (name: string) => STAGED_SYNC.getByName(name)
+
+const app = createApp({ access: { ...access, placement: undefined }, cors: { origins: ['https://app.example'] } })
+
+/** A request to the Worker's routes. */
+export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  return app.fetch(new Request(`https://tidemark.test${path}`, init), stagedEnv(env))
+}
+
+/** LSNs whose widths in Postgres' own form vary, across a rollover of the lower half. */
+export function lsn(step: number): Lsn {
+  return asLsn((0xfffffe00n + BigInt(step) * 0x10n).toString(16).padStart(16, '0'))
+}
+
+export function xidOf(at: Lsn): string {
+  return String((BigInt(`0x${at}`) >> 4n) % 1_000_000n)
+}
+
+let rows = 0
+/** An insert nobody made before. */
+export function insert(audience: string, note = 'x'): Change {
+  rows += 1
+  return { op: 'insert', table: 'public.item', audience, data: { id: String(rows), note } }
+}
+
+export function transaction(at: Lsn, ...changes: Change[]): Transaction {
+  return { lsn: at, xid: xidOf(at), committedAt: '2026-01-02T03:04:05.000006Z', changes }
+}
+
+export const DEFINITION = { version: 1, hash: 'h1', definition: { types: [], tables: [] } }
+
+export function stageOf(epoch: string, answer: Partial<SubscribeAnswer> = {}, rest: Partial<Stage> = {}): Stage {
+  const full = { epoch, routedTo: lsn(0), definition: DEFINITION, floor: lsn(0), leaseMs: 600_000, ...answer }
+  return {
+    answer: full,
+    freshHead: { epoch, lsn: full.routedTo },
+    health: {
+      status: 'ok',
+      epoch,
+      head: full.routedTo,
+      decoder: null,
+      decoderReason: null,
+      lastCycleAt: null,
+      checks: [],
+    },
+    failures: 0,
+    ...rest,
+  }
+}
+
+/** Makes this the current epoch, in the database as capture would and at the staged ReplicationDO. */
+export async function beginEpoch(database: DatabaseEnv, epoch: string, floor: Lsn = lsn(0)): Promise<void> {
+  await withDatabase(database, async ({ query }) => {
+    await query(`UPDATE tidemark.epoch SET ended_at = now() WHERE ended_at IS NULL`)
+    await query(
+      `INSERT INTO tidemark.epoch (id, slot_name, owner, decoder, system_identifier, timeline, start_lsn, start_xid, head_lsn, floor_lsn, definition_version)
+       VALUES ($1, 'none', 'test', 'pgoutput', '1', 1, $2::text::pg_lsn, '1', $2::text::pg_lsn, $2::text::pg_lsn, 1)`,
+      [epoch, formatPgLsn(floor)],
+    )
+  })
+  await replication().stage(stageOf(epoch, { floor, routedTo: floor }))
+}
+
+/** Stores transactions as capture does; `null` as audience is a row that nobody sees. */
+export async function store(database: DatabaseEnv, epoch: string, transactions: readonly Transaction[]): Promise<void> {
+  const values = transactions.flatMap((one) =>
+    one.changes.map((change, seq) => ({
+      lsn: formatPgLsn(one.lsn),
+      seq,
+      xid: one.xid,
+      operation: change.op,
+      table: change.table,
+      audience: change.audience,
+      key: 'key' in change ? change.key : 'data' in change ? { id: change.data.id } : null,
+      data: 'data' in change ? change.data : null,
+      at: one.committedAt,
+    })),
+  )
+  await withDatabase(database, ({ query }) =>
+    query(
+      `INSERT INTO tidemark.change_history (epoch, lsn, seq, xid, transaction_id, table_name, operation, row_key, data, audience, schema_version, committed_at)
+       SELECT $1, (r->>'lsn')::pg_lsn, (r->>'seq')::int, (r->>'xid')::bigint, (r->>'xid')::xid8, r->>'table', r->>'operation',
+         r->'key', r->'data', r->>'audience', 1, (r->>'at')::timestamptz
+       FROM jsonb_array_elements($2::jsonb) AS r`,
+      [epoch, JSON.stringify(values)],
+    ),
+  )
+}
+
+/** What SyncDOs have asked of Postgres so far: scans of history and of clients. */
+export async function databaseUse(database: DatabaseEnv): Promise<Record<string, string | null>> {
+  const found = await withDatabase(database, async ({ query }) => {
+    await query('SELECT pg_stat_force_next_flush()')
+    return query(
+      `SELECT relname, (seq_scan + coalesce(idx_scan, 0))::text AS scans, n_tup_ins::text AS inserts
+       FROM pg_stat_user_tables WHERE schemaname = 'tidemark' AND relname IN ('change_history', 'client') ORDER BY 1`,
+    )
+  })
+  return Object.fromEntries(found.map((row) => [row.relname, `${row.scans} scans, ${row.inserts} inserts`]))
+}
+
+export interface Person {
+  readonly userId: string
+  readonly audiences: readonly string[]
+  readonly lifetimeSeconds?: number
+}
+
+export const tokenOf = (person: Person): Promise<string> => signToken(JWT_SECRET, person)
+
+/** The headers of an upgrade whose subprotocol list carries the token. */
+export function upgradeHeaders(token: string): Record<string, string> {
+  const encoded = btoa(token).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+  return { upgrade: 'websocket', 'sec-websocket-protocol': `${SUBPROTOCOL}, ${TOKEN_SUBPROTOCOL_PREFIX}${encoded}` }
+}
+
+/** The client's end of a socket: keeps every frame, and puts the stream together as a replica would. */
+export class TestSocket {
+  readonly frames: FrameDown[] = []
+  readonly transactions: WireTransaction[] = []
+  cursor: Lsn | null = null
+  received = 0
+  closed: { code: number; reason: string } | null = null
+  autoAck = true
+  readonly #socket: WebSocket
+  #partial: { lsn: Lsn; next: number; changes: WireChange[]; fragment: { index: number; text: string } | null } | null =
+    null
+  #waiting: (() => void)[] = []
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket
+    socket.accept()
+    socket.addEventListener('message', ({ data }) => {
+      this.received += String(data).length
+      this.#take(frameDownSchema.parse(JSON.parse(String(data))))
+      if (this.autoAck && this.closed === null) this.ack()
+      this.#wake()
+    })
+    socket.addEventListener('close', ({ code, reason }) => {
+      this.closed = { code, reason }
+      this.#wake()
+    })
+  }
+
+  send(frame: FrameUp): void {
+    this.#socket.send(JSON.stringify(frame))
+  }
+
+  sendRaw(data: string | ArrayBuffer): void {
+    this.#socket.send(data)
+  }
+
+  ack(): void {
+    this.send({ type: 'ack', received: this.received, cursor: this.cursor })
+  }
+
+  close(): void {
+    this.#socket.close(1000, 'done')
+  }
+
+  /** Resolves once the condition holds; the test's own time limit bounds it. */
+  async until(condition: (socket: TestSocket) => boolean): Promise<void> {
+    while (!condition(this)) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** The first frame of a type, awaited. */
+  async frame<Type extends FrameDown['type']>(type: Type): Promise<Extract<FrameDown, { type: Type }>> {
+    const find = () => this.frames.find((frame): frame is Extract<FrameDown, { type: Type }> => frame.type === type)
+    await this.until(() => find() !== undefined)
+    const found = find()
+    if (!found) throw new Error('unreachable')
+    return found
+  }
+
+  async reaches(cursor: Lsn): Promise<void> {
+    await this.until(() => (this.cursor ?? '') >= cursor || this.closed !== null)
+    if ((this.cursor ?? '') < cursor) throw new Error(`closed: ${JSON.stringify(this.closed)}`)
+  }
+
+  /** Ids of the inserted rows in order. */
+  get ids(): (string | null | undefined)[] {
+    return this.transactions.flatMap(({ changes }) =>
+      changes.map((change) => (change.o === 'i' ? change.d.id : change.o)),
+    )
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resolve of waiting) resolve()
+  }
+
+  #take(frame: FrameDown): void {
+    this.frames.push(frame)
+    if (frame.type === 'batch') {
+      if (frame.from !== this.cursor) throw new Error(`A batch from ${frame.from} at cursor ${this.cursor}.`)
+      if (frame.to < frame.from || frame.head < frame.to) throw new Error('A batch that goes back.')
+      this.#partial = null
+      this.transactions.push(...frame.transactions)
+      this.cursor = frame.to
+    }
+    if (frame.type === 'part' || frame.type === 'fragment') this.#takePiece(frame)
+    if (frame.type === 'rehydrate') this.cursor = null
+  }
+
+  #takePiece(frame: Extract<FrameDown, { type: 'part' | 'fragment' }>): void {
+    if (frame.from !== this.cursor) throw new Error(`A part from ${frame.from} at cursor ${this.cursor}.`)
+    this.#partial ??= { lsn: frame.lsn, next: 0, changes: [], fragment: null }
+    const partial = this.#partial
+    if (frame.lsn !== partial.lsn) throw new Error('A part of another transaction.')
+    if (partial.fragment && (frame.type === 'part' || frame.index !== partial.fragment.index)) {
+      partial.changes.push(JSON.parse(partial.fragment.text))
+      partial.fragment = null
+    }
+    if (frame.type === 'fragment') {
+      partial.fragment ??= { index: frame.index, text: '' }
+      partial.fragment.text += frame.text
+      partial.next = frame.index + 1
+      return
+    }
+    if (frame.index !== partial.next) throw new Error(`Part ${frame.index} where ${partial.next} was due.`)
+    partial.next += 1
+    partial.changes.push(...frame.changes)
+    if (!frame.last) return
+    this.transactions.push({ lsn: frame.lsn, xid: frame.xid, at: frame.at, changes: partial.changes })
+    this.cursor = frame.lsn
+    this.#partial = null
+  }
+}
+
+export interface ConnectOptions {
+  readonly client?: string
+  readonly epoch?: string | null
+  readonly cursor?: Lsn | null
+  readonly definitionHash?: string
+  readonly held?: readonly string[]
+  readonly autoAck?: boolean
+}
+
+/** Opens a socket through the Worker. */
+export async function openSocket(person: Person): Promise<TestSocket> {
+  const response = await ask('/sync/socket', { headers: upgradeHeaders(await tokenOf(person)) })
+  if (!response.webSocket) throw new Error(`No socket: ${response.status} ${await response.text()}`)
+  return new TestSocket(response.webSocket)
+}
+
+let clients = 0
+export function newClient(): string {
+  clients += 1
+  return `test-client-${String(clients).padStart(8, '0')}`
+}
+
+/** Opens a socket and says hello: with `cursor`, as a replica that holds the state of that place. */
+export async function connect(person: Person, options: ConnectOptions = {}): Promise<TestSocket> {
+  const socket = await openSocket(person)
+  const { epoch = null, cursor = null } = options
+  socket.autoAck = options.autoAck ?? true
+  socket.cursor = cursor
+  socket.send({
+    type: 'hello',
+    protocol: LIMITS.protocolVersion,
+    client: options.client ?? newClient(),
+    epoch,
+    cursor,
+    definitionHash: cursor === null ? null : (options.definitionHash ?? DEFINITION.hash),
+    audiences: [...(options.held ?? person.audiences)],
+  })
+  return socket
+}
+
+/** Connects anew, as a client that hydrated at this place. */
+export async function follow(
+  person: Person,
+  epoch: string,
+  from: Lsn,
+  options: ConnectOptions = {},
+): Promise<TestSocket> {
+  const socket = await connect(person, options)
+  await socket.frame('welcome')
+  socket.cursor = from
+  socket.send({ type: 'stream', epoch, from })
+  return socket
+}

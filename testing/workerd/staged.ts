@@ -1,0 +1,141 @@
+import { DurableObject } from 'cloudflare:workers'
+import { jwt } from '../../workers/access/jwt.ts'
+import type {
+  FreshHead,
+  ReplicationHealth,
+  ReplicationRpc,
+  SnapshotRpc,
+  SubscribeAnswer,
+  SubscribeRequest,
+} from '../../workers/contracts.ts'
+import type { SyncEnv } from '../../workers/env.ts'
+import { createSyncObject } from '../../workers/sync/sync-object.ts'
+import { withTestDatabase } from './test-database.ts'
+
+export const JWT_SECRET = 'a secret of the tests, long enough for HS256'
+export const ADMIN_TOKEN = 'operator of the tests'
+
+/** Tokens list their audiences themselves. */
+export const access = jwt({
+  secret: JWT_SECRET,
+  audiences: (claims) => (Array.isArray(claims.audiences) ? claims.audiences.map(String) : []),
+})
+
+/** Small, so that a test needs little to go beyond them. */
+export const STAGED_LIMITS = {
+  logChars: 60_000,
+  frameChars: 4_000,
+  windowChars: 20_000,
+  socketsPerUser: 8,
+  connects: { burst: 12, refillMs: 60_000 },
+  messages: { burst: 40, refillMs: 1_000 },
+}
+export const STAGED_INTERVALS = { headNoticeMs: 300, eagerMs: 0, helloMs: 60_000, stallMs: 60_000, lingerMs: 60_000 }
+
+interface StagedBindings {
+  readonly STAGED_REPLICATION: SyncEnv['REPLICATION']
+  readonly STAGED_SYNC: SyncEnv['SYNC']
+  readonly STAGED_SNAPSHOT: SyncEnv['SNAPSHOT']
+}
+
+/** The environment in which the real SyncDO and routes meet the staged rest. */
+export function stagedEnv(env: object): SyncEnv {
+  const bindings = env as StagedBindings
+  return {
+    ...withTestDatabase({}),
+    REPLICATION: bindings.STAGED_REPLICATION,
+    SYNC: bindings.STAGED_SYNC,
+    SNAPSHOT: bindings.STAGED_SNAPSHOT,
+    ADMIN_TOKEN,
+  }
+}
+
+const SyncObject = createSyncObject({
+  authenticate: access.authenticate,
+  limits: STAGED_LIMITS,
+  intervals: STAGED_INTERVALS,
+})
+
+export class StagedSyncDO extends SyncObject {
+  constructor(ctx: DurableObjectState, env: object) {
+    super(ctx, stagedEnv(env))
+  }
+}
+
+export interface Stage {
+  readonly answer: SubscribeAnswer
+  readonly freshHead: FreshHead
+  readonly health: ReplicationHealth
+  /** Calls of `subscribe` that fail before one succeeds. */
+  readonly failures: number
+}
+
+/** A ReplicationDO that answers what it was told to, and remembers what it was asked. */
+export class StagedReplicationDO extends DurableObject implements ReplicationRpc {
+  #stage: Stage | null = null
+  #gates: (() => void)[] | null = null
+  readonly #subscribes: SubscribeRequest[] = []
+  readonly #left: string[] = []
+
+  stage(stage: Stage): void {
+    this.#stage = stage
+  }
+
+  /** From now on subscribing waits until `release`. */
+  hold(): void {
+    this.#gates ??= []
+  }
+
+  release(): void {
+    for (const open of this.#gates ?? []) open()
+    this.#gates = null
+  }
+
+  /** Requests of one subscriber, oldest first, and whether it left. */
+  asked(subscriber: string): { requests: SubscribeRequest[]; left: boolean } {
+    const requests = this.#subscribes.filter((request) => request.subscriber === subscriber)
+    return { requests, left: this.#left.includes(subscriber) }
+  }
+
+  async subscribe(request: SubscribeRequest): Promise<SubscribeAnswer> {
+    this.#subscribes.push(request)
+    const answer = this.#staged().answer
+    if (this.#gates) await new Promise<void>((resolve) => this.#gates?.push(resolve))
+    const { failures } = this.#staged()
+    if (failures > 0) {
+      this.#stage = { ...this.#staged(), failures: failures - 1 }
+      throw new Error('The stage is not set.')
+    }
+    return answer
+  }
+
+  async unsubscribe(subscriber: string): Promise<void> {
+    this.#left.push(subscriber)
+  }
+
+  async kick(): Promise<void> {}
+  async ensureAlarm(): Promise<void> {}
+
+  async freshHead(): Promise<FreshHead> {
+    return this.#staged().freshHead
+  }
+
+  async health(): Promise<ReplicationHealth> {
+    return this.#staged().health
+  }
+
+  #staged(): Stage {
+    if (this.#stage === null) throw new Error('Set the stage first.')
+    return this.#stage
+  }
+}
+
+export class StagedSnapshotDO extends DurableObject implements SnapshotRpc {
+  async manifest(audience: string): Promise<{ manifest: string }> {
+    return { manifest: JSON.stringify({ audience }) }
+  }
+
+  async chunk(id: string): Promise<Uint8Array | null> {
+    return id.startsWith('a') ? new TextEncoder().encode(`chunk ${id}`) : null
+  }
+}
