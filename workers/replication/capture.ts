@@ -76,6 +76,7 @@ export class Capture {
   #state: CaptureState | null = null
   #checkedPublication: string | null = null
   #maySnapshot = true
+  #slotPresent: boolean | null = null
 
   constructor(settings: CaptureSettings, store: CaptureStore) {
     this.#settings = settings
@@ -85,6 +86,11 @@ export class Capture {
   /** Null until a cycle has spoken with the database. */
   get state(): CaptureState | null {
     return this.#state
+  }
+
+  /** Whether the slot was there and whole when the last cycle began; null before the first. */
+  get slotPresent(): boolean | null {
+    return this.#slotPresent
   }
 
   /**
@@ -97,13 +103,33 @@ export class Capture {
     wanted: (audience: string) => boolean,
     distribute: (batch: RoutedBatch) => void,
   ): Promise<CycleResult> {
-    const facts = await readFacts(database.query, this.#settings.slotName)
-    const state = await this.#follow(database, facts)
-    if (state.epoch.id !== facts.epoch?.id) {
-      // A new history: its slot is not the one these facts are of.
-      distribute(this.#announce(state))
-      return { more: true, storedRows: 0 }
+    try {
+      return await this.#cycle(database, wanted, distribute)
+    } catch (error) {
+      // What was stored may not have been distributed: the next cycle begins as after a restart.
+      this.forget()
+      throw error
     }
+  }
+
+  /** Forgets what the database said last, so that the next cycle asks anew. */
+  forget(): void {
+    this.#state = null
+    this.#checkedPublication = null
+  }
+
+  async #cycle(
+    database: Database,
+    wanted: (audience: string) => boolean,
+    distribute: (batch: RoutedBatch) => void,
+  ): Promise<CycleResult> {
+    const known = this.#state
+    const facts = await readFacts(database.query, this.#settings.slotName)
+    this.#slotPresent = facts.slot !== null && facts.slot.lost === null
+    const state = await this.#follow(database, facts)
+    if (known?.epoch.id !== state.epoch.id) distribute(announcement(state))
+    // Of a history that has just begun, the facts show another slot.
+    if (state.epoch.id !== facts.epoch?.id) return { more: true, storedRows: 0 }
     const confirmed = facts.slot?.confirmedFlushLsn ?? state.epoch.startLsn
     if (facts.flushLsn <= state.capturedTo && confirmed >= state.capturedTo) return { more: false, storedRows: 0 }
     const base = maxLsn(confirmed, state.epoch.startLsn)
@@ -120,12 +146,6 @@ export class Capture {
     // The next cycle asks whether the decoder can capture the new definition too.
     if (batch.definitionVersion !== null) this.forget()
     return { more: to < facts.flushLsn, storedRows: batch.storedRows }
-  }
-
-  /** Forgets what the database said last, so that the next cycle asks anew. */
-  forget(): void {
-    this.#state = null
-    this.#checkedPublication = null
   }
 
   /** The state of the history that goes on, or of the new one that had to begin. */
@@ -147,10 +167,6 @@ export class Capture {
       return this.#state
     }
     return this.#resume(database, facts, epoch, memory)
-  }
-
-  #announce({ epoch, capturedTo, definition }: CaptureState): RoutedBatch {
-    return { epoch: epoch.id, from: capturedTo, to: capturedTo, definition, audiences: new Set(), everyone: true, transactions: [] }
   }
 
   async #resume(database: Database, facts: CycleFacts, epoch: EpochRow, memory: CaptureMemory): Promise<CaptureState> {
@@ -257,4 +273,10 @@ export class Capture {
       this.#maySnapshot = await logStandbySnapshot(database.query)
     }
   }
+}
+
+/** Where capture stands, for everyone: what it stored before may never have been told. */
+function announcement({ epoch, capturedTo, definition }: CaptureState): RoutedBatch {
+  const at = { epoch: epoch.id, from: capturedTo, to: capturedTo, definition }
+  return { ...at, audiences: new Set(), everyone: true, transactions: null }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { type Lsn, parsePgLsn } from '../../protocol/index.ts'
 import type { Query } from '../../db/query.ts'
+import { type Lsn, parsePgLsn, TidemarkError } from '../../protocol/index.ts'
+import { sqlStateOf } from '../database/index.ts'
 import type { EpochRow, ServerFacts } from './rules/epoch-decision.ts'
 import type { ServerFigures } from './rules/classify-health.ts'
 
@@ -70,7 +71,11 @@ function epochRow(text: string): EpochRow {
 
 /** One statement: all a cycle must know before it peeks. */
 export async function readFacts(query: Query, slotName: string): Promise<CycleFacts> {
-  const [row] = await query(FACTS, [slotName])
+  const [row] = await query(FACTS, [slotName]).catch((error: unknown) => {
+    const missing = ['42P01', '3F000'].includes(sqlStateOf(error) ?? '')
+    if (!missing) throw error
+    throw new TidemarkError('misconfigured', "Tidemark's own tables are missing: run tidemark migrate.", { cause: error })
+  })
   const slot = row?.slot ? slotSchema.parse(JSON.parse(row.slot)) : null
   return {
     flushLsn: parsePgLsn(row?.flush ?? ''),

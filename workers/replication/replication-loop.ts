@@ -1,0 +1,238 @@
+import type { Sync } from '../../db/index.ts'
+import { type Lsn, parsePgLsn, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
+import type { ReplicationHealth } from '../contracts.ts'
+import { type Database, databaseMessageOf, openDatabase } from '../database/index.ts'
+import type { DatabaseEnv } from '../env.ts'
+import { bundleHash } from './bundle-hash.ts'
+import { Capture, type CaptureState } from './capture.ts'
+import type { ReplicationStorage } from './replication-storage.ts'
+import { pruneHistory } from './retention.ts'
+import type { Router } from './router.ts'
+import { classifyHealth, type HealthFigures, type ServerFigures } from './rules/classify-health.ts'
+import type { OwnIdentity } from './rules/epoch-decision.ts'
+import { nextPauseMs, type ReplicationIntervals } from './rules/interval.ts'
+import { readFigures } from './server-facts.ts'
+
+export interface LoopContext {
+  readonly env: DatabaseEnv
+  readonly own: OwnIdentity
+  readonly sync: Sync | null
+  readonly intervals: ReplicationIntervals
+  readonly retentionMs: number | null
+  readonly storage: ReplicationStorage
+  readonly router: Router
+  readonly nowMs: () => number
+  readonly random: () => number
+}
+
+/** One run ends after this long even if more is waiting; the alarm goes on. */
+const RUN_MS = 15_000
+const MAX_CYCLES_PER_RUN = 1_000
+/** The connection is kept while the next cycle is this near. */
+const KEEP_CONNECTION_MS = 5_000
+const FIGURES_EVERY_MS = 10_000
+const PRUNE_EVERY_MS = 60 * 60_000
+/** The note of activity is written at most this often. */
+const QUIET_NOTE_MS = 5_000
+
+/** Runs capture cycles, one at a time, whoever asks for them. */
+export class ReplicationLoop {
+  readonly #context: LoopContext
+  readonly #capture: Capture
+  #database: Database | null = null
+  #running: Promise<void> | null = null
+  #next: Promise<void> | null = null
+  #freshWanted = false
+  #failures = 0
+  #more = false
+  #lastError: TidemarkError | null = null
+  #lastCycleAtMs: number | null = null
+  #figures: { server: ServerFigures; bundleHash: string | null; atMs: number } | null = null
+  #prunedAtMs = 0
+  /** The last state known, for health. */
+  #shown: CaptureState | null = null
+  #epochStarted: HealthFigures['epochStarted'] = null
+
+  constructor(context: LoopContext) {
+    this.#context = context
+    this.#capture = new Capture({ ...context.own, env: context.env }, context.storage)
+  }
+
+  get state(): CaptureState | null {
+    return this.#capture.state
+  }
+
+  /** Runs begun after this call; callers that come before one begins share it. Throws what stopped it. */
+  async run(): Promise<void> {
+    if (this.#running === null) return this.#begin()
+    this.#next ??= this.#running
+      .catch(() => {})
+      .then(() => {
+        this.#next = null
+        return this.#begin()
+      })
+    return this.#next
+  }
+
+  /** A run that captures everything committed before this call. Throws `unavailable`. */
+  async runFresh(): Promise<CaptureState> {
+    this.#freshWanted = true
+    await this.run()
+    return this.requireState()
+  }
+
+  requireState(): CaptureState {
+    const { state } = this.#capture
+    if (state === null) throw new TidemarkError('unavailable', 'The history is not open yet; try again.')
+    return state
+  }
+
+  /** Something happened that makes waiting pointless. */
+  noteActivity(): void {
+    const { storage, nowMs } = this.#context
+    if (nowMs() - (storage.quietSinceMs ?? 0) >= QUIET_NOTE_MS) storage.quietSinceMs = nowMs()
+  }
+
+  /** Pause before the next run; 0 when more is waiting. Closes the connection when it is long. */
+  async rest(): Promise<number> {
+    const pauseMs = this.#pauseMs()
+    if (pauseMs > KEEP_CONNECTION_MS && this.#running === null) await this.#disconnect()
+    return pauseMs
+  }
+
+  health(nextCycleAtMs: number | null): ReplicationHealth {
+    const { router, nowMs } = this.#context
+    const state = this.#shown
+    const error = this.#lastError
+    return classifyHealth(
+      {
+        epoch: state?.epoch.id ?? null,
+        head: state?.capturedTo ?? null,
+        decoder: state?.epoch.decoder ?? null,
+        decoderReason: state?.decoderReason ?? null,
+        lastCycleAtMs: this.#lastCycleAtMs,
+        nextCycleAtMs,
+        lastError: error && { kind: error.kind, message: operatorText(error), count: this.#failures },
+        slotPresent: this.#capture.slotPresent,
+        server: this.#figures?.server ?? null,
+        bundleHash: this.#figures?.bundleHash ?? null,
+        epochStarted: this.#epochStarted,
+        subscribers: router.subscribers,
+        subscribersBehind: router.behind,
+      },
+      nowMs(),
+    )
+  }
+
+  async #begin(): Promise<void> {
+    const run = this.#run()
+    this.#running = run
+    try {
+      await run
+    } finally {
+      if (this.#running === run) this.#running = null
+    }
+  }
+
+  async #run(): Promise<void> {
+    try {
+      const database = await this.#connect()
+      const target = await this.#freshTarget(database)
+      await this.#cycles(database, target)
+      await this.#readFigures(database)
+      await this.#prune(database)
+      this.#failures = 0
+      this.#lastError = null
+    } catch (error) {
+      const fault = toTidemarkError(error)
+      this.#failures += 1
+      this.#lastError = fault
+      this.#more = false
+      await this.#disconnect()
+      throw fault
+    }
+  }
+
+  async #cycles(database: Database, target: Lsn | null): Promise<void> {
+    const { router, nowMs } = this.#context
+    const begunMs = nowMs()
+    for (let cycle = 0; cycle < MAX_CYCLES_PER_RUN; cycle += 1) {
+      const { generation } = router
+      const { more, storedRows } = await this.#capture.cycle(database, router.wanted, (batch) =>
+        router.route(batch, generation),
+      )
+      this.#lastCycleAtMs = nowMs()
+      this.#noteEpoch()
+      if (storedRows > 0) this.noteActivity()
+      const reached = target === null || (this.state !== null && this.state.capturedTo >= target)
+      this.#more = more || this.state === null
+      if (!this.#more && reached) return
+      if (nowMs() - begunMs >= RUN_MS && this.state !== null) break
+    }
+    if (target !== null && this.requireState().capturedTo < target) {
+      throw new TidemarkError('unavailable', 'Capture is far behind; try again.')
+    }
+  }
+
+  /** A position that every commit which returned before is at or below, on disk and so within the next cycle's reach. */
+  async #freshTarget(database: Database): Promise<Lsn | null> {
+    if (!this.#freshWanted) return null
+    this.#freshWanted = false
+    // A commit that writes: its flush takes asynchronous commits before it along.
+    await database.query(`SELECT pg_logical_emit_message(true, 'tidemark', 'head')`)
+    const [row] = await database.query('SELECT pg_current_wal_flush_lsn()::text AS lsn')
+    return parsePgLsn(row?.lsn ?? '')
+  }
+
+  #noteEpoch(): void {
+    const { state } = this
+    if (state === null) return
+    const { nowMs } = this.#context
+    this.#shown = state
+    const reason = state.startedReason
+    if (reason !== null && this.#epochStarted?.reason !== reason) this.#epochStarted = { reason, atMs: nowMs() }
+  }
+
+  async #connect(): Promise<Database> {
+    if (this.#database?.usable) return this.#database
+    await this.#disconnect()
+    this.#database = await openDatabase(this.#context.env, { applicationName: 'tidemark capture' })
+    return this.#database
+  }
+
+  async #disconnect(): Promise<void> {
+    const database = this.#database
+    this.#database = null
+    await database?.close()
+  }
+
+  #pauseMs(): number {
+    const { router, storage, intervals, nowMs, random } = this.#context
+    if (this.#more && this.#failures === 0) return 0
+    const quietMs = nowMs() - (storage.quietSinceMs ?? nowMs())
+    return nextPauseMs({ subscribers: router.subscribers, quietMs, failures: this.#failures, random: random() }, intervals)
+  }
+
+  async #readFigures(database: Database): Promise<void> {
+    const { own, sync, nowMs } = this.#context
+    if (this.#figures !== null && nowMs() - this.#figures.atMs < FIGURES_EVERY_MS) return
+    const server = await readFigures(database.query, own.slotName)
+    const known = this.#figures
+    const unchanged = known !== null && known.server.definitionHash === server.definitionHash
+    const hash = unchanged ? known.bundleHash : sync && (await bundleHash(database.query, sync))
+    this.#figures = { server, bundleHash: hash, atMs: nowMs() }
+  }
+
+  async #prune(database: Database): Promise<void> {
+    const { retentionMs, nowMs } = this.#context
+    if (retentionMs === null || this.#more || nowMs() - this.#prunedAtMs < PRUNE_EVERY_MS) return
+    const more = await pruneHistory(database, new Date(nowMs() - retentionMs).toISOString())
+    if (!more) this.#prunedAtMs = nowMs()
+  }
+}
+
+/** Operators also see what Postgres said. */
+function operatorText(error: TidemarkError): string {
+  const said = databaseMessageOf(error)
+  return said === null || said === '' ? error.message : `${error.message} Postgres: ${said}`
+}

@@ -1,0 +1,128 @@
+import { DurableObject } from 'cloudflare:workers'
+import type { FreshHead, ReplicationHealth, ReplicationRpc, SubscribeAnswer, SubscribeRequest } from '../contracts.ts'
+import type { SyncEnv } from '../env.ts'
+import { DEFAULT_SLOT_NAME, type ReplicationOptions } from './options.ts'
+import { ReplicationLoop } from './replication-loop.ts'
+import { ReplicationStorage } from './replication-storage.ts'
+import { Router } from './router.ts'
+import { boundedIntervals } from './rules/interval.ts'
+import { LEASE_MS } from './rules/subscription.ts'
+
+const DAY_MS = 86_400_000
+
+/** Makes the class of the ReplicationDO, the one that reads the log. */
+export function createReplicationObject(
+  options: ReplicationOptions,
+): new (
+  ctx: DurableObjectState,
+  env: SyncEnv,
+) => DurableObject<SyncEnv> & ReplicationRpc {
+  return class ReplicationObject extends DurableObject<SyncEnv> implements ReplicationRpc {
+    readonly #loop: ReplicationLoop
+    readonly #router: Router
+
+    constructor(ctx: DurableObjectState, env: SyncEnv) {
+      super(ctx, env)
+      const storage = new ReplicationStorage(ctx.storage.sql)
+      const nowMs = () => Date.now()
+      this.#router = new Router({
+        storage,
+        objects: env.SYNC,
+        nowMs,
+        random: Math.random,
+        background: (work) => ctx.waitUntil(this.#afterwards(work)),
+      })
+      this.#loop = new ReplicationLoop({
+        env,
+        own: {
+          owner: ctx.id.toString(),
+          slotName: options.slotName ?? DEFAULT_SLOT_NAME,
+          decoder: options.decoder ?? 'auto',
+        },
+        sync: options.sync ?? null,
+        intervals: boundedIntervals(options.intervals),
+        retentionMs: options.retention ? options.retention.days * DAY_MS : null,
+        storage,
+        router: this.#router,
+        nowMs,
+        random: Math.random,
+      })
+    }
+
+    /** Never throws: what failed is in health, and the next alarm is set whatever happened. */
+    override async alarm(): Promise<void> {
+      try {
+        this.#router.retryDue()
+        await this.#loop.run()
+      } catch (error) {
+        console.warn(`tidemark: capture: ${error instanceof Error ? error.message : 'failed'}`)
+      } finally {
+        await this.#arm()
+      }
+    }
+
+    async subscribe(request: SubscribeRequest): Promise<SubscribeAnswer> {
+      this.#loop.noteActivity()
+      const cold = this.#loop.state === null
+      if (cold) await this.#runAndArm()
+      const { epoch, capturedTo, definition } = this.#loop.requireState()
+      const position = { epoch: epoch.id, to: capturedTo, definition }
+      const routedTo = this.#router.subscribe(request, position) ?? capturedTo
+      if (!cold) this.ctx.waitUntil(this.#afterwards(this.#loop.run()))
+      return { epoch: epoch.id, routedTo, definition, floor: epoch.floorLsn, leaseMs: LEASE_MS }
+    }
+
+    async unsubscribe(subscriber: string): Promise<void> {
+      this.#loop.noteActivity()
+      this.#router.unsubscribe(subscriber)
+    }
+
+    async kick(): Promise<void> {
+      this.#loop.noteActivity()
+      this.ctx.waitUntil(this.#afterwards(this.#loop.run()))
+    }
+
+    async freshHead(subscriber: string | null): Promise<FreshHead> {
+      this.#loop.noteActivity()
+      try {
+        const { epoch, capturedTo } = await this.#loop.runFresh()
+        if (subscriber !== null) this.#router.tell(subscriber)
+        return { epoch: epoch.id, lsn: capturedTo }
+      } finally {
+        await this.#arm()
+      }
+    }
+
+    async ensureAlarm(): Promise<void> {
+      if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now())
+    }
+
+    async health(): Promise<ReplicationHealth> {
+      return this.#loop.health(await this.ctx.storage.getAlarm())
+    }
+
+    async #runAndArm(): Promise<void> {
+      try {
+        await this.#loop.run()
+      } finally {
+        await this.#arm()
+      }
+    }
+
+    /** Work nobody waits for; its failure is in health. */
+    async #afterwards(work: Promise<unknown>): Promise<void> {
+      await work.catch(() => {})
+      await this.#arm()
+    }
+
+    async #arm(): Promise<void> {
+      const pauseMs = await this.#loop.rest()
+      const now = Date.now()
+      const due = this.#router.nextDueMs
+      const atMs = Math.max(now, Math.min(now + pauseMs, due ?? Number.POSITIVE_INFINITY))
+      const armed = await this.ctx.storage.getAlarm()
+      // Each write of an alarm is billed: an earlier one does as well.
+      if (armed === null || atMs < armed) await this.ctx.storage.setAlarm(atMs)
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import { asLsn } from '../../protocol/index.ts'
+import type { CaptureStore } from './capture.ts'
+import { type CaptureMemory, NO_MEMORY } from './rules/epoch-decision.ts'
+import type { Subscription } from './rules/subscription.ts'
+
+/** The part of `SqlStorage` that is used. */
+export interface Sql {
+  exec(text: string, ...bindings: (string | number | null)[]): Iterable<Record<string, unknown>>
+}
+
+/** What the ReplicationDO keeps in its own SQLite. */
+export class ReplicationStorage implements CaptureStore {
+  readonly #sql: Sql
+  #memory: CaptureMemory | null = null
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+    sql.exec('CREATE TABLE IF NOT EXISTS memory (name TEXT PRIMARY KEY, value TEXT NOT NULL)')
+    sql.exec(
+      `CREATE TABLE IF NOT EXISTS subscription (subscriber TEXT PRIMARY KEY, audiences TEXT NOT NULL, version INTEGER NOT NULL,
+        epoch TEXT NOT NULL, acked TEXT NOT NULL, lease_until_ms INTEGER NOT NULL, definition_version INTEGER NOT NULL)`,
+    )
+  }
+
+  read(): CaptureMemory {
+    this.#memory ??= { ...NO_MEMORY, ...JSON.parse(this.#get('capture') ?? '{}') }
+    return this.#memory ?? NO_MEMORY
+  }
+
+  write(memory: CaptureMemory): void {
+    this.#memory = memory
+    this.#put('capture', JSON.stringify(memory))
+  }
+
+  /** Since when nothing has happened; null when nothing ever did. */
+  get quietSinceMs(): number | null {
+    const text = this.#get('quiet-since')
+    return text === null ? null : Number(text)
+  }
+
+  set quietSinceMs(atMs: number | null) {
+    this.#put('quiet-since', String(atMs ?? 0))
+  }
+
+  /** Every subscription as it was acknowledged; whatever came later must be sent again. */
+  subscriptions(): Subscription[] {
+    return [...this.#sql.exec('SELECT * FROM subscription')].map((row) => ({
+      subscriber: String(row.subscriber),
+      audiences: new Set<string>(JSON.parse(String(row.audiences))),
+      version: Number(row.version),
+      epoch: String(row.epoch),
+      acked: asLsn(String(row.acked)),
+      leaseUntilMs: Number(row.lease_until_ms),
+      definitionVersion: Number(row.definition_version),
+      neededTo: asLsn(String(row.acked)),
+      generation: 0,
+      sentAtMs: null,
+      deliveredAtMs: 0,
+      failures: 0,
+      retryAtMs: null,
+    }))
+  }
+
+  putSubscription(subscription: Subscription): void {
+    const { subscriber, audiences, version, epoch, acked, leaseUntilMs, definitionVersion } = subscription
+    this.#sql.exec(
+      'INSERT OR REPLACE INTO subscription VALUES (?, ?, ?, ?, ?, ?, ?)',
+      subscriber,
+      JSON.stringify([...audiences]),
+      version,
+      epoch,
+      acked,
+      leaseUntilMs,
+      definitionVersion,
+    )
+  }
+
+  dropSubscription(subscriber: string): void {
+    this.#sql.exec('DELETE FROM subscription WHERE subscriber = ?', subscriber)
+  }
+
+  #get(name: string): string | null {
+    for (const row of this.#sql.exec('SELECT value FROM memory WHERE name = ?', name)) return String(row.value)
+    return null
+  }
+
+  #put(name: string, value: string): void {
+    this.#sql.exec('INSERT OR REPLACE INTO memory VALUES (?, ?)', name, value)
+  }
+}

@@ -1,0 +1,177 @@
+import type { Lsn } from '../../protocol/index.ts'
+import type { Delivery, SubscribeRequest, SyncRpc } from '../contracts.ts'
+import type { ObjectNamespace } from '../env.ts'
+import type { RoutedBatch } from './capture.ts'
+import type { ReplicationStorage } from './replication-storage.ts'
+import {
+  afterFailure,
+  afterReceipt,
+  DELIVERY_PATIENCE_MS,
+  deliveryOf,
+  isBehind,
+  noticeOf,
+  type Position,
+  subscribe,
+  type Subscription,
+  withBatch,
+} from './rules/subscription.ts'
+
+/** What the router needs of its surroundings. */
+export interface RouterContext {
+  readonly storage: ReplicationStorage
+  readonly objects: ObjectNamespace<Pick<SyncRpc, 'deliver'>>
+  readonly nowMs: () => number
+  readonly random: () => number
+  /** Keeps the object alive while a delivery is under way. */
+  readonly background: (work: Promise<unknown>) => void
+}
+
+/** Brings each batch to the SyncDOs it matters to: one delivery in flight each, in parallel, waiting for none. */
+export class Router {
+  readonly #context: RouterContext
+  readonly #subscriptions = new Map<string, Subscription>()
+  readonly #audiences = new Map<string, number>()
+  #generation = 0
+  #position: Position | null = null
+
+  constructor(context: RouterContext) {
+    this.#context = context
+    for (const subscription of context.storage.subscriptions()) this.#subscriptions.set(subscription.subscriber, subscription)
+    this.#countAudiences()
+  }
+
+  /** Of the subscriptions as they are now; a batch gathered under an older one lacks what joined since. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  readonly wanted = (audience: string): boolean => this.#audiences.has(audience)
+
+  get subscribers(): number {
+    return this.#subscriptions.size
+  }
+
+  get behind(): number {
+    const epoch = this.#position?.epoch
+    if (epoch === undefined) return 0
+    return [...this.#subscriptions.values()].filter((subscription) => isBehind(subscription, epoch)).length
+  }
+
+  /** Answers the LSN from which deliveries follow; null where the request is outdated. */
+  subscribe(request: SubscribeRequest, position: Position): Lsn | null {
+    const known = this.#subscriptions.get(request.subscriber)
+    const next = subscribe(known, request, position, this.#generation + 1, this.#context.nowMs())
+    if (next === null) return null
+    if (next.version !== known?.version || next.epoch !== known.epoch) {
+      this.#generation += 1
+      this.#subscriptions.set(request.subscriber, next)
+      this.#countAudiences()
+    }
+    this.#put(next)
+    return next.acked
+  }
+
+  unsubscribe(subscriber: string): void {
+    if (!this.#subscriptions.delete(subscriber)) return
+    this.#context.storage.dropSubscription(subscriber)
+    this.#countAudiences()
+  }
+
+  /** Takes a batch that is stored. */
+  route(batch: RoutedBatch, generation: number): void {
+    this.#position = { epoch: batch.epoch, to: batch.to, definition: batch.definition }
+    const routable = { ...batch, generation }
+    for (const subscription of this.#subscriptions.values()) {
+      const delivery = deliveryOf(subscription, routable, this.#context.nowMs())
+      this.#subscriptions.set(subscription.subscriber, withBatch(subscription, routable))
+      if (delivery !== null) this.#send(subscription.subscriber, delivery)
+    }
+  }
+
+  /** Drops leases that ran out, gives up on answers that do not come, and sends again what is due. */
+  retryDue(): void {
+    const now = this.#context.nowMs()
+    for (const subscription of [...this.#subscriptions.values()]) {
+      if (subscription.leaseUntilMs <= now) {
+        this.unsubscribe(subscription.subscriber)
+        continue
+      }
+      const { sentAtMs } = subscription
+      if (sentAtMs !== null && now - sentAtMs < DELIVERY_PATIENCE_MS) continue
+      if (sentAtMs !== null) this.#subscriptions.set(subscription.subscriber, { ...subscription, sentAtMs: null })
+      if (subscription.retryAtMs !== null && subscription.retryAtMs > now) continue
+      this.#sendIfBehind(subscription.subscriber)
+    }
+  }
+
+  /** Tells one subscriber the head now, whether or not anything in it is for it. */
+  tell(subscriber: string): void {
+    const subscription = this.#subscriptions.get(subscriber)
+    const position = this.#position
+    if (subscription === undefined || position === null || subscription.sentAtMs !== null) return
+    if (subscription.acked < position.to) {
+      const upToDate = !isBehind(subscription, position.epoch)
+      const notice = noticeOf(subscription, position)
+      this.#send(subscriber, upToDate ? { ...notice, transactions: [] } : notice)
+    }
+  }
+
+  /** When `retryDue` has something to do; null when never. */
+  get nextDueMs(): number | null {
+    let dueMs: number | null = null
+    for (const { retryAtMs, leaseUntilMs } of this.#subscriptions.values()) {
+      const candidate = retryAtMs ?? leaseUntilMs
+      if (dueMs === null || candidate < dueMs) dueMs = candidate
+    }
+    return dueMs
+  }
+
+  #sendIfBehind(subscriber: string): void {
+    const subscription = this.#subscriptions.get(subscriber)
+    const position = this.#position
+    if (subscription === undefined || position === null || subscription.sentAtMs !== null) return
+    if (isBehind(subscription, position.epoch)) this.#send(subscriber, noticeOf(subscription, position))
+  }
+
+  #send(subscriber: string, delivery: Delivery): void {
+    const sentAtMs = this.#context.nowMs()
+    const subscription = this.#subscriptions.get(subscriber)
+    if (subscription === undefined) return
+    this.#subscriptions.set(subscriber, { ...subscription, sentAtMs, retryAtMs: null })
+    this.#context.background(this.#deliver(subscriber, delivery, sentAtMs))
+  }
+
+  async #deliver(subscriber: string, delivery: Delivery, sentAtMs: number): Promise<void> {
+    const { objects, nowMs, random } = this.#context
+    try {
+      const receipt = await objects.getByName(subscriber).deliver(delivery)
+      const subscription = this.#awaited(subscriber, delivery, sentAtMs)
+      if (subscription === null) return
+      this.#put(afterReceipt(subscription, delivery, { epoch: receipt.epoch, head: receipt.head }, nowMs()))
+      if (this.#subscriptions.get(subscriber)?.retryAtMs === null) this.#sendIfBehind(subscriber)
+    } catch {
+      // Whatever it was, the head stays unacknowledged and the alarm sends it again.
+      const subscription = this.#awaited(subscriber, delivery, sentAtMs)
+      if (subscription !== null) this.#subscriptions.set(subscriber, afterFailure(subscription, nowMs(), random()))
+    }
+  }
+
+  /** The subscription, if this delivery still is the one under way. */
+  #awaited(subscriber: string, delivery: Delivery, sentAtMs: number): Subscription | null {
+    const subscription = this.#subscriptions.get(subscriber)
+    if (subscription === undefined || subscription.version !== delivery.version) return null
+    return subscription.sentAtMs === sentAtMs ? subscription : null
+  }
+
+  #put(subscription: Subscription): void {
+    this.#subscriptions.set(subscription.subscriber, subscription)
+    this.#context.storage.putSubscription(subscription)
+  }
+
+  #countAudiences(): void {
+    this.#audiences.clear()
+    for (const { audiences } of this.#subscriptions.values()) {
+      for (const audience of audiences) this.#audiences.set(audience, (this.#audiences.get(audience) ?? 0) + 1)
+    }
+  }
+}

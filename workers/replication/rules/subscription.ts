@@ -1,0 +1,158 @@
+import { type DefinitionInForce, type Lsn, maxLsn, type Transaction } from '../../../protocol/index.ts'
+import type { Delivery, SubscribeRequest } from '../../contracts.ts'
+import { selectFor } from './deliverable.ts'
+
+/** One SyncDO's subscription. The first six fields outlive the object. */
+export interface Subscription {
+  readonly subscriber: string
+  readonly audiences: ReadonlySet<string>
+  readonly version: number
+  /** Whose head `acked` is. */
+  readonly epoch: string
+  /** Its log reaches here, or did when this version was subscribed. */
+  readonly acked: Lsn
+  readonly leaseUntilMs: number
+  /** Of the definition it was told last. */
+  readonly definitionVersion: number
+  /** Something up to here is for it; between `acked` and later heads there is nothing. */
+  readonly neededTo: Lsn
+  /** Counts every change of any subscription's audiences. */
+  readonly generation: number
+  /** When the delivery under way was sent; null when there is none. */
+  readonly sentAtMs: number | null
+  readonly deliveredAtMs: number
+  readonly failures: number
+  readonly retryAtMs: number | null
+}
+
+/** Where capture stands. */
+export interface Position {
+  readonly epoch: string
+  readonly to: Lsn
+  readonly definition: DefinitionInForce
+}
+
+/** A batch as the router sees it; `generation` is that of the subscriptions which the batch was gathered for. */
+export interface Routable extends Position {
+  readonly audiences: ReadonlySet<string>
+  readonly everyone: boolean
+  readonly transactions: readonly Transaction[] | null
+  readonly generation: number
+}
+
+export const LEASE_MS = 60_000
+/** A delivery without an answer for this long counts as failed. */
+export const DELIVERY_PATIENCE_MS = 60_000
+/** Subscribers for whom nothing happens learn the head this often. */
+export const HEAD_NOTICE_MS = 10_000
+const FIRST_RETRY_MS = 500
+const LONGEST_RETRY_MS = 30_000
+
+/** The subscription after a request; null where the request is older than what is known. Rule CAP-R20. */
+export function subscribe(
+  known: Subscription | undefined,
+  request: SubscribeRequest,
+  position: Position,
+  generation: number,
+  now: number,
+): Subscription | null {
+  const leaseUntilMs = now + LEASE_MS
+  if (known && request.version < known.version) return null
+  // A renewal, or a request whose answer was lost: deliveries go on from where they stand.
+  if (known && request.version === known.version && known.epoch === position.epoch) return { ...known, leaseUntilMs }
+  return {
+    subscriber: request.subscriber,
+    audiences: new Set(request.audiences),
+    version: request.version,
+    epoch: position.epoch,
+    acked: position.to,
+    leaseUntilMs,
+    definitionVersion: position.definition.version,
+    neededTo: position.to,
+    generation,
+    sentAtMs: null,
+    deliveredAtMs: now,
+    failures: 0,
+    retryAtMs: null,
+  }
+}
+
+export function isConcerned(subscription: Subscription, batch: Routable): boolean {
+  if (batch.everyone || subscription.generation > batch.generation || subscription.epoch !== batch.epoch) return true
+  if (subscription.definitionVersion !== batch.definition.version) return true
+  for (const audience of batch.audiences) if (subscription.audiences.has(audience)) return true
+  return false
+}
+
+/** What to send now that the batch is stored; null when nothing, or not yet. Rule CAP-R21. */
+export function deliveryOf(subscription: Subscription, batch: Routable, now: number): Delivery | null {
+  if (subscription.sentAtMs !== null || subscription.retryAtMs !== null) return null
+  const told = subscription.epoch === batch.epoch && subscription.definitionVersion === batch.definition.version
+  if (told && subscription.acked >= batch.to) return null
+  const concerned = isConcerned(subscription, batch)
+  const upToDate = subscription.epoch === batch.epoch && subscription.acked >= subscription.neededTo
+  if (!upToDate) return noticeOf(subscription, batch)
+  if (!concerned) {
+    if (now - subscription.deliveredAtMs < HEAD_NOTICE_MS || subscription.acked >= batch.to) return null
+    return { ...noticeOf(subscription, batch), transactions: [] }
+  }
+  if (batch.transactions === null || subscription.generation > batch.generation) return noticeOf(subscription, batch)
+  return { ...noticeOf(subscription, batch), transactions: selectFor(subscription.audiences, batch.transactions) }
+}
+
+/** A head without its transactions: the SyncDO reads the gap from history. */
+export function noticeOf(subscription: Subscription, position: Position): Delivery {
+  const sameEpoch = subscription.epoch === position.epoch
+  return {
+    epoch: position.epoch,
+    version: subscription.version,
+    from: sameEpoch ? subscription.acked : position.to,
+    to: position.to,
+    transactions: null,
+    definition: subscription.definitionVersion === position.definition.version ? null : position.definition,
+  }
+}
+
+/** The subscription once the batch is stored: what it must be told now, or as soon as it can be. */
+export function withBatch(subscription: Subscription, batch: Routable): Subscription {
+  if (!isConcerned(subscription, batch)) return subscription
+  // Positions of another history are not comparable.
+  const neededTo = subscription.epoch === batch.epoch ? maxLsn(subscription.neededTo, batch.to) : batch.to
+  return { ...subscription, neededTo }
+}
+
+/** Whether it must be told something it has not acknowledged. */
+export function isBehind(subscription: Subscription, epoch: string): boolean {
+  return subscription.epoch !== epoch || subscription.acked < subscription.neededTo
+}
+
+export function afterReceipt(
+  subscription: Subscription,
+  delivery: Delivery,
+  receipt: { readonly epoch: string; readonly head: Lsn },
+  now: number,
+): Subscription {
+  if (receipt.epoch !== delivery.epoch) return afterFailure(subscription, now, 0)
+  const reached: Subscription = {
+    ...subscription,
+    epoch: delivery.epoch,
+    acked: subscription.epoch === delivery.epoch ? maxLsn(subscription.acked, receipt.head) : receipt.head,
+    definitionVersion: delivery.definition?.version ?? subscription.definitionVersion,
+  }
+  // An answer that falls short would otherwise be sent again at once, for ever.
+  if (receipt.head < delivery.to) return afterFailure(reached, now, 0)
+  return {
+    ...reached,
+    sentAtMs: null,
+    deliveredAtMs: now,
+    failures: 0,
+    retryAtMs: null,
+  }
+}
+
+/** `random` is 0 to 1. */
+export function afterFailure(subscription: Subscription, now: number, random: number): Subscription {
+  const failures = subscription.failures + 1
+  const pauseMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 20))
+  return { ...subscription, sentAtMs: null, failures, retryAtMs: now + Math.round(pauseMs * (0.5 + random / 2)) }
+}
