@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { catalogueFaults, parseCatalogue, titlesOf } from './catalogue-faults.ts'
+import { catalogueFaults, parseCatalogue } from './catalogue-faults.ts'
 
 const catalogue = parseCatalogue(
   '|ID|Setup|Outcome|When|\n|-|-|-|-|\n|CAP-01|a|b|now|\n|OUT-01|a|b|later: writing|\n',
   '- **CAP-R1** holds.\n',
 )
-const file = (path: string, ...titles: string[]) => ({ path, titles })
+const file = (path: string, ...titles: string[]) => ({
+  path,
+  tests: titles.map((title) => ({ title, modifiers: [] })),
+})
 
 describe('catalogue against tests', () => {
   it('is content when every scenario due now and every rule stands in a title', () => {
@@ -27,8 +30,10 @@ describe('catalogue against tests', () => {
     ])
   })
 
-  it('reads titles of every form of test', () => {
-    const source = "it('one', f)\ntest(`two`, f)\nit.each([1, 2])('three', f)\nit(\n  \"it's four\",\n)"
-    expect(titlesOf(source)).toEqual(['one', 'two', 'three', "it's four"])
+  it('names tests that do not run', () => {
+    const tests = [{ title: 'CAP-01 CAP-R1', modifiers: ['each', 'skip'] }]
+    expect(catalogueFaults(catalogue, [{ path: 'a.test.ts', tests }])).toEqual([
+      'a.test.ts: "CAP-01 CAP-R1" does not count, because of .skip',
+    ])
   })
 })

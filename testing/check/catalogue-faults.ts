@@ -1,7 +1,9 @@
-/** One test file: its path and the titles of its tests and describes. */
+import type { FoundTest } from './test-titles.ts'
+
+/** One test file: its path and its tests. */
 export interface TestFile {
   readonly path: string
-  readonly titles: readonly string[]
+  readonly tests: readonly FoundTest[]
 }
 
 export interface Catalogue {
@@ -24,18 +26,18 @@ export function parseCatalogue(scenarios: string, specification: string): Catalo
   }
 }
 
-/** Titles of `it(…)`, `test(…)` and their `.each(…)` forms, as they stand in the source. */
-export function titlesOf(source: string): string[] {
-  const call = /\b(?:it|test)(?:\.each\([^)]*\)|\.for\([^)]*\))?\(\s*(['"`])((?:\\.|(?!\1)[\s\S])*)\1/g
-  return [...source.matchAll(call)].map(([, , title = '']) => title)
-}
+/** A test counts only where it runs, always and with all others. */
+const NOT_RUN = ['skip', 'skipIf', 'runIf', 'only', 'todo', 'fails']
 
 /** What the catalogue promises and no test holds, and what tests quote that no catalogue knows. */
 export function catalogueFaults(catalogue: Catalogue, files: readonly TestFile[]): string[] {
   const faults: string[] = []
   const quoted = new Set<string>()
-  for (const { path, titles } of files) {
-    for (const title of titles) {
+  for (const { path, tests } of files) {
+    const titles = tests.map(({ title }) => title)
+    for (const { title, modifiers } of tests) {
+      const excuse = modifiers.find((modifier) => NOT_RUN.includes(modifier))
+      if (excuse !== undefined) faults.push(`${path}: "${title}" does not count, because of .${excuse}`)
       const ids = [...title.matchAll(SCENARIO), ...title.matchAll(RULE)].map(([id]) => id)
       for (const id of ids) {
         quoted.add(id)

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 
 /** The one check: format, lint, import directions, types for each runtime, dead code, and rules against tests. */
 const STEPS: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
-  ['format and lint', 'biome', 'ci', '--error-on-warnings', '.'],
+  ['format and lint', 'biome', 'ci', '--colors=off', '--error-on-warnings', '.'],
   ['import directions', 'node', 'testing/check/import-directions.ts'],
   ['catalogue and rules', 'node', 'testing/check/catalogue.ts'],
   ...['portable', 'workers', 'client', 'node', 'workerd-tests', 'page', 'example', 'example-node'].map(

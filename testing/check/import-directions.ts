@@ -13,7 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** What a pure rule may not name: platform, driver, replica, clock, timers, randomness. */
 const IMPURE =
   /from '(cloudflare:|@neondatabase|@electric-sql|node:|hono|ws')|\bDate\.now\b|\bMath\.random\b|\bset(Timeout|Interval)\b|\bnew Date\(\)/
-const IMPORT = /(?:from|import\()\s*'(\.[^']+)'/g
+const IMPORT = /(?:from|import\(|import)\s*'(\.[^']+)'/g
 
 const faults: string[] = []
 for (const [folder, allowed] of Object.entries(MAY_IMPORT)) {
