@@ -23,14 +23,15 @@ export type Executor = Pick<PGliteTransaction, 'query' | 'exec'>
 
 const DDL = `
   CREATE SCHEMA tidemark;
-  CREATE TABLE tidemark.replica (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+  CREATE TABLE tidemark.owner (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     format int NOT NULL, user_id text NOT NULL, client_id text NOT NULL
   );
   CREATE TABLE tidemark.copy (
     place text PRIMARY KEY, stage text NOT NULL, epoch text NOT NULL, cursor text NOT NULL, rows bigint NOT NULL,
     version int NOT NULL, hash text NOT NULL, definition text NOT NULL
   );
+  CREATE VIEW tidemark.replica AS SELECT epoch, cursor, stage, rows FROM tidemark.copy WHERE place = 'live';
   CREATE TABLE tidemark.audience (
     place text NOT NULL, audience text NOT NULL, load_order int NOT NULL,
     start text NOT NULL, fence text NOT NULL, snapshot text NOT NULL, manifest text,
@@ -97,11 +98,11 @@ const audienceRowSchema = z.object({
  * Throws `forbidden` when it belongs to another user and `corrupt` when its format is not this library's.
  */
 export async function openBooks(db: Database, user: string): Promise<{ readonly clientId: string }> {
-  const found = await db.query<{ exists: boolean }>(`SELECT to_regclass('tidemark.replica') IS NOT NULL AS exists`)
+  const found = await db.query<{ exists: boolean }>(`SELECT to_regclass('tidemark.owner') IS NOT NULL AS exists`)
   if (found.rows[0]?.exists !== true) {
     await db.transaction(async (tx) => {
       await tx.exec(DDL)
-      await tx.query('INSERT INTO tidemark.replica (format, user_id, client_id) VALUES ($1, $2, $3)', [
+      await tx.query('INSERT INTO tidemark.owner (format, user_id, client_id) VALUES ($1, $2, $3)', [
         FORMAT,
         user,
         nanoid(),
@@ -109,7 +110,7 @@ export async function openBooks(db: Database, user: string): Promise<{ readonly 
     })
   }
   const { rows } = await db.query<{ format: number; user_id: string; client_id: string }>(
-    'SELECT * FROM tidemark.replica',
+    'SELECT * FROM tidemark.owner',
   )
   const [row] = rows
   if (!row || row.format !== FORMAT) throw new TidemarkError('corrupt', 'This replica was stored in another format.')

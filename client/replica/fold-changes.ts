@@ -22,6 +22,7 @@ export interface Stage {
 }
 
 type RowChange = Exclude<ReplicaChange, { op: 'truncate' }>
+type OpenStage = Stage & { readonly nets: Map<string, Net> }
 
 /**
  * The net effect of changes in their order, by table. Throws `rehydrate-required` on an order no history has.
@@ -29,11 +30,11 @@ type RowChange = Exclude<ReplicaChange, { op: 'truncate' }>
  * Tables are independent of each other because nothing checks foreign keys while server rows are applied.
  */
 export function foldChanges(changes: Iterable<ReplicaChange>, tables: ReplicaTables): Map<string, Stage[]> {
-  const folded = new Map<string, { truncate: Stage['truncate']; nets: Map<string, Net> }[]>()
+  const folded = new Map<string, OpenStage[]>()
   for (const change of changes) {
     const table = tableOf(tables, change.table)
-    let stages = folded.get(change.table)
-    if (!stages) folded.set(change.table, (stages = [{ truncate: null, nets: new Map() }]))
+    const stages: OpenStage[] = folded.get(change.table) ?? [{ truncate: null, nets: new Map() }]
+    folded.set(change.table, stages)
     if (change.op === 'truncate') {
       if (change.audiences === null) stages.length = 0
       stages.push({ truncate: change.audiences ?? 'everyone', nets: new Map() })

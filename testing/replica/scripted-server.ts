@@ -1,0 +1,266 @@
+import { createHash } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { encodeCopyLine } from '../../protocol/copy-text.ts'
+import type { FrameDown, Manifest, Row, TableDefinition, Welcome, WireChange } from '../../protocol/index.ts'
+import { type Definition, type FrameUp, type Hello, type Lsn, travellingColumns } from '../../protocol/index.ts'
+
+/** What one audience's snapshot holds. */
+export interface SnapshotScript {
+  readonly start: Lsn
+  readonly fence: Lsn
+  readonly snapshot: string
+  readonly rows: Readonly<Record<string, readonly Row[]>>
+}
+
+/** An LSN for tests, from a small number; widths differ so that text order is put to the test. */
+export const at = (position: number): Lsn => position.toString(16).padStart(16, '0') as Lsn
+
+export interface TransactionScript {
+  readonly lsn: Lsn
+  readonly xid: string
+  readonly changes: readonly WireChange[]
+}
+
+export const batch = (
+  from: Lsn,
+  to: Lsn,
+  transactions: readonly TransactionScript[] = [],
+  head: Lsn = to,
+): FrameDown => ({
+  type: 'batch',
+  from,
+  to,
+  head,
+  transactions: transactions.map(({ lsn, xid, changes }) => ({
+    lsn,
+    xid,
+    at: '2026-11-20T00:00:00Z',
+    changes: [...changes],
+  })),
+})
+
+/** One socket as the server sees it. */
+export class ScriptedSession {
+  readonly hello: Hello
+  readonly received: FrameUp[] = []
+  sentCharacters = 0
+  #socket: WebSocket
+  #listeners = new Set<() => void>()
+  isClosed = false
+
+  constructor(socket: WebSocket, hello: Hello) {
+    this.#socket = socket
+    this.hello = hello
+    socket.on('message', (data) => {
+      const text = data.toString()
+      if (text === 'ping') socket.send('pong')
+      else this.received.push(JSON.parse(text))
+      this.#tell()
+    })
+    socket.on('close', () => {
+      this.isClosed = true
+      this.#tell()
+    })
+  }
+
+  send(...frames: FrameDown[]): void {
+    for (const frame of frames) this.sendText(JSON.stringify(frame))
+  }
+
+  sendText(text: string): void {
+    this.sentCharacters += text.length
+    this.#socket.send(text)
+  }
+
+  close(code: number, reason = ''): void {
+    this.#socket.close(code, reason)
+  }
+
+  /** Cuts the link without a word. */
+  cut(): void {
+    this.#socket.terminate()
+  }
+
+  /** Resolves with the first frame of a type that satisfies `test`, past or to come. */
+  async frame<Type extends FrameUp['type']>(
+    type: Type,
+    test: (frame: Extract<FrameUp, { type: Type }>) => boolean = () => true,
+  ): Promise<Extract<FrameUp, { type: Type }>> {
+    for (;;) {
+      for (const frame of this.received) {
+        if (frame.type === type && test(frame as Extract<FrameUp, { type: Type }>))
+          return frame as Extract<FrameUp, { type: Type }>
+      }
+      await this.#next()
+    }
+  }
+
+  /** Resolves once everything sent so far is acknowledged. */
+  async acknowledged(): Promise<void> {
+    const wanted = this.sentCharacters
+    await this.frame('ack', ({ received }) => received >= wanted)
+  }
+
+  async closed(): Promise<void> {
+    while (!this.isClosed) await this.#next()
+  }
+
+  #next(): Promise<void> {
+    return new Promise((resolve) => {
+      const listener = () => {
+        this.#listeners.delete(listener)
+        resolve()
+      }
+      this.#listeners.add(listener)
+    })
+  }
+
+  #tell(): void {
+    for (const listener of [...this.#listeners]) listener()
+  }
+}
+
+type Interceptor = (path: string, response: ServerResponse) => boolean
+
+/** A server over real HTTP and a real socket, whose every answer the test decides. */
+export class ScriptedServer {
+  epoch = 'epoch-one'
+  head: Lsn = at(0x100)
+  definition: Definition
+  definitionHash = 'hash-one'
+  definitionVersion = 1
+  audiences: string[]
+  chunkRows = 2
+  snapshots = new Map<string, SnapshotScript>()
+  /** What to answer a hello; default: stream where epoch and definition fit, else hydrate. */
+  welcome: (hello: Hello) => Partial<Welcome> = () => ({})
+  /** Sees each request first; true when it has answered. */
+  intercept: Interceptor = () => false
+  /** Refuses the upgrade when it answers a status. */
+  refuseUpgrade: (request: IncomingMessage) => number | null = () => null
+  readonly requests: string[] = []
+  readonly tokens: string[] = []
+  readonly sessions: ScriptedSession[] = []
+  #chunks = new Map<string, Buffer>()
+  #http = createServer((request, response) => this.#answer(request, response))
+  #sockets = new WebSocketServer({ noServer: true, handleProtocols: () => 'tidemark.v1' })
+  #waiting: (() => void)[] = []
+
+  constructor(definition: Definition, audiences: string[]) {
+    this.definition = definition
+    this.audiences = audiences
+    this.#http.on('upgrade', (request, socket, head) => {
+      const status = this.refuseUpgrade(request)
+      if (status !== null) {
+        socket.end(`HTTP/1.1 ${status} No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`)
+        return
+      }
+      const offered = String(request.headers['sec-websocket-protocol'] ?? '').split(/,\s*/)
+      const token = offered.find((entry) => entry.startsWith('tidemark.token.'))?.slice('tidemark.token.'.length) ?? ''
+      this.tokens.push(Buffer.from(token, 'base64url').toString())
+      this.#sockets.handleUpgrade(request, socket, head, (upgraded) => this.#greet(upgraded))
+    })
+  }
+
+  async listen(): Promise<string> {
+    await new Promise<void>((resolve) => this.#http.listen(0, '127.0.0.1', resolve))
+    return `http://127.0.0.1:${(this.#http.address() as AddressInfo).port}`
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.#sockets.clients) client.terminate()
+    this.#http.closeAllConnections()
+    await new Promise((resolve) => this.#http.close(resolve))
+  }
+
+  /** The n-th session (from 0), waiting for it. */
+  async session(index: number): Promise<ScriptedSession> {
+    for (;;) {
+      const session = this.sessions[index]
+      if (session) return session
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+  }
+
+  manifest(audience: string): Manifest | null {
+    const script = this.snapshots.get(audience)
+    if (!script) return null
+    return {
+      epoch: this.epoch,
+      audience,
+      definitionVersion: this.definitionVersion,
+      definitionHash: this.definitionHash,
+      definition: this.definition,
+      start: script.start,
+      fence: script.fence,
+      snapshot: script.snapshot,
+      builtAt: '2026-11-20T00:00:00Z',
+      tables: this.definition.tables.map((table) => this.#manifestTable(table, script.rows[table.id] ?? [])),
+    }
+  }
+
+  #manifestTable(table: TableDefinition, rows: readonly Row[]): Manifest['tables'][number] {
+    const columns = travellingColumns(table).map(({ name }) => name)
+    const chunks: Manifest['tables'][number]['chunks'] = []
+    for (let first = 0; first < rows.length; first += this.chunkRows) {
+      const part = rows.slice(first, first + this.chunkRows)
+      const text = Buffer.from(part.map((row) => encodeCopyLine(columns, row)).join(''))
+      const bytes = gzipSync(text)
+      const id = createHash('sha256').update(bytes).digest('hex')
+      this.#chunks.set(id, bytes)
+      chunks.push({ id, rows: part.length, bytes: bytes.length, rawBytes: text.length })
+    }
+    return {
+      table: table.id,
+      columns,
+      rows: rows.length,
+      bytes: chunks.reduce((sum, { bytes }) => sum + bytes, 0),
+      chunks,
+    }
+  }
+
+  chunk(id: string): Buffer | undefined {
+    return this.#chunks.get(id)
+  }
+
+  forgetChunks(): void {
+    this.#chunks.clear()
+  }
+
+  #greet(socket: WebSocket): void {
+    socket.once('message', (data) => {
+      const hello = JSON.parse(data.toString()) as Hello
+      const session = new ScriptedSession(socket, hello)
+      const holds = hello.epoch === this.epoch && hello.definitionHash === this.definitionHash
+      const welcome: Welcome = {
+        type: 'welcome',
+        epoch: this.epoch,
+        head: this.head,
+        definitionVersion: this.definitionVersion,
+        definitionHash: this.definitionHash,
+        audiences: this.audiences,
+        resume: holds ? 'stream' : 'hydrate',
+        reason: holds ? null : hello.epoch === null ? 'new' : 'epoch',
+        windowBytes: 4 * 1024 * 1024,
+        ...this.welcome(hello),
+      }
+      session.send(welcome)
+      this.sessions.push(session)
+      for (const wake of this.#waiting.splice(0)) wake()
+    })
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const path = decodeURIComponent(request.url ?? '')
+    this.requests.push(path)
+    if (this.intercept(path, response)) return
+    if (path === '/sync/head') return void response.end(JSON.stringify({ epoch: this.epoch, lsn: this.head }))
+    const [, , , audience = '', id] = path.split('/')
+    const body = id === undefined ? JSON.stringify(this.manifest(audience)) : this.#chunks.get(id)
+    if (body === undefined || body === 'null') response.statusCode = 404
+    response.end(body === 'null' ? undefined : body)
+  }
+}
