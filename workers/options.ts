@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Sync } from '../db/index.ts'
 import { TidemarkError } from '../protocol/index.ts'
 import type { Audiences, Authenticate, Placement } from './access/access.ts'
-import type { ReplicationOptions } from './replication/replication-object.ts'
+import type { ReplicationOptions } from './replication/options.ts'
 import type { SnapshotOptions } from './snapshot/snapshot-object.ts'
 import type { SyncIntervals, SyncLimits } from './sync/options.ts'
 
