@@ -1,6 +1,7 @@
 import { createWriteStream, mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, dirname, join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import { TidemarkError } from '../../protocol/errors.ts'
 import type { AppFolder } from '../app/app-folder.ts'
 import { packageRoot } from '../package-root.ts'
@@ -59,9 +60,10 @@ export async function startWorkerServer(options: WorkerServerOptions): Promise<W
     args: ['--no-warnings', wrangler, ...wranglerArguments(app.wranglerConfig, data, port)],
     cwd: app.root,
     env: wranglerEnvironment(app, data, node),
-    onLine: (line) => {
+    onLine: (coloured) => {
+      const line = stripVTControlCharacters(coloured)
       log.write(`${line}\n`)
-      if (isUp) return options.onLine(line)
+      if (isUp) return options.onLine(process.stdout.isTTY ? coloured : line)
       early.push(line)
       if (line.includes('[ERROR]')) sawError?.()
     },
@@ -103,7 +105,6 @@ function wranglerEnvironment(app: AppFolder, data: DataFolder, node: string): Re
     // Other dev sessions on this machine are none of our business.
     WRANGLER_REGISTRY_PATH: join(data.objects, 'registry'),
     CLOUDFLARE_CF_FETCH_ENABLED: 'false',
-    FORCE_COLOR: process.stdout.isTTY ? process.env.FORCE_COLOR : '0',
   }
 }
 
@@ -115,20 +116,20 @@ async function untilUp(
   data: DataFolder,
 ): Promise<void> {
   let failure: string | null = null
-  ended.then((how) => {
-    failure ??= `wrangler ended (${how})`
-  })
-  buildFailed
-    .then(() => pause(ERROR_TAIL_MS))
-    .then(() => {
-      failure ??= 'The Worker does not build or start'
-    })
+  // wrangler holds requests back until it has something to serve, so a failure must end them.
+  const giveUp = new AbortController()
+  const fail = (reason: string) => {
+    failure ??= reason
+    giveUp.abort()
+  }
+  ended.then((how) => fail(`wrangler ended (${how})`))
+  buildFailed.then(() => pause(ERROR_TAIL_MS)).then(() => fail('The Worker does not build or start'))
   const deadline = Date.now() + START_TIMEOUT_MS
   let armed = false
   let lastAnswer = 'no answer'
   while (failure === null && Date.now() < deadline) {
-    armed = armed || (await runScheduled(url))
-    const health = await request(`${url}/health`)
+    armed = armed || (await runScheduled(url, giveUp.signal))
+    const health = await request(`${url}/health`, giveUp.signal)
     if (health?.ok) return
     if (health !== null) lastAnswer = `${health.status} ${(await health.text()).slice(0, 200)}`
     await pause(POLL_MS)
@@ -142,20 +143,25 @@ async function untilUp(
 }
 
 async function replicationHealth(url: string, data: DataFolder): Promise<string> {
-  const answer = await request(`${url}/health/replication`, { authorization: `Bearer ${data.adminToken}` })
+  const answer = await request(`${url}/health/replication`, null, { authorization: `Bearer ${data.adminToken}` })
   return answer === null ? '' : await answer.text()
 }
 
 /** Runs the Worker's cron handler, which arms the alarm of replication; false where nothing answers yet. */
-async function runScheduled(url: string): Promise<boolean> {
-  const answer = await request(`${url}/cdn-cgi/handler/scheduled`)
+async function runScheduled(url: string, signal: AbortSignal | null = null): Promise<boolean> {
+  const answer = await request(`${url}/cdn-cgi/handler/scheduled`, signal)
   await answer?.body?.cancel()
   return answer !== null
 }
 
-async function request(url: string, headers: Record<string, string> = {}): Promise<Response | null> {
+async function request(
+  url: string,
+  signal: AbortSignal | null,
+  headers: Record<string, string> = {},
+): Promise<Response | null> {
+  const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS)
   try {
-    return await fetch(url, { headers, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) })
+    return await fetch(url, { headers, signal: signal === null ? timeout : AbortSignal.any([timeout, signal]) })
   } catch {
     return null
   }
