@@ -86,7 +86,7 @@ async function sampleAudiences(query: Query, { audience: rule, ...table }: Table
   const rows = await query(
     `SELECT DISTINCT value FROM (
       SELECT ${outputExpression(column)} AS value FROM ${quoteTable(table)} WHERE ${name} IS NOT NULL LIMIT ${SAMPLED_ROWS}
-    ) AS some LIMIT ${SAMPLED_AUDIENCES}`,
+    ) AS sampled LIMIT ${SAMPLED_AUDIENCES}`,
   )
   return rows.map((row) => `${rule.prefix}:${row.value}`)
 }

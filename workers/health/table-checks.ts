@@ -8,6 +8,8 @@ import { failCheck, okCheck, warnCheck } from './health-check.ts'
 
 /** Above this, REPLICA IDENTITY FULL writes the old row into the log dearly at each update, however small. */
 const DEAR_ROW_BYTES = 8 * 1024
+/** Below it a table's size says little of its rows, for it is counted in pages. */
+const SMALL_TABLE_BYTES = 1024 * 1024
 
 export function tableShapeCheck(declared: DeclaredTable, table: CatalogueTable | undefined): HealthCheck {
   const name = `table ${tableId(declared)}`
@@ -43,9 +45,11 @@ const ROW_SIZES = `
   FROM json_to_recordset($1::json) AS wanted(schema text, name text)
   JOIN pg_namespace n ON n.nspname = wanted.schema
   JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name AND c.relkind IN ('r', 'p')
-  CROSS JOIN LATERAL pg_partition_tree(c.oid) leaf
-  JOIN pg_class l ON l.oid = leaf.relid AND leaf.isleaf
-  GROUP BY 1, 2`
+  CROSS JOIN LATERAL (
+    SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf UNION SELECT c.oid WHERE c.relkind = 'r'
+  ) leaf
+  JOIN pg_class l ON l.oid = leaf.relid
+  GROUP BY 1, 2 HAVING sum(pg_table_size(l.oid)) > ${SMALL_TABLE_BYTES}`
 
 /** Shape, identity and row size of every declared table. */
 export async function checkTables(query: Query, declared: readonly DeclaredTable[]): Promise<HealthCheck[]> {

@@ -1,16 +1,5 @@
 import type { Lsn } from '../../protocol/index.ts'
-
-/** What is kept of a finished build beside its manifest: enough to say whether it still holds. */
-export interface FinishedBuild {
-  readonly id: string
-  readonly audience: string
-  readonly epoch: string
-  readonly definitionVersion: number
-  readonly definitionHash: string
-  readonly start: Lsn
-  /** When its transaction began. */
-  readonly startedAtMs: number
-}
+import type { FinishedBuild } from './freshness.ts'
 
 type BuildRow = {
   id: string

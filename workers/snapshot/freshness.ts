@@ -1,5 +1,16 @@
 import type { Lsn } from '../../protocol/index.ts'
-import type { FinishedBuild } from './build-catalogue.ts'
+
+/** What is kept of a finished build beside its manifest: enough to say whether it still holds. */
+export interface FinishedBuild {
+  readonly id: string
+  readonly audience: string
+  readonly epoch: string
+  readonly definitionVersion: number
+  readonly definitionHash: string
+  readonly start: Lsn
+  /** When its transaction began. */
+  readonly startedAtMs: number
+}
 
 /** What the database says now of that by which a snapshot holds. */
 export interface Present {

@@ -6,7 +6,7 @@ const lsn = (text: string) => asLsn(text.padStart(16, '0'))
 const WAL = { walBlockBytes: 8192, walSegmentBytes: 16 * 1024 * 1024 }
 
 function facts(
-  over: Partial<SnapshotFacts> & { epoch?: Partial<NonNullable<SnapshotFacts['epoch']>> | null } = {},
+  over: Partial<Omit<SnapshotFacts, 'epoch'>> & { epoch?: Partial<NonNullable<SnapshotFacts['epoch']>> | null } = {},
 ): SnapshotFacts {
   const { epoch, ...rest } = over
   return {

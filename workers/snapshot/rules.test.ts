@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { asLsn } from '../../protocol/index.ts'
-import type { FinishedBuild } from './build-catalogue.ts'
 import { BUILD_ATTEMPTS, buildDelayMs, outOfPatience, waitsForCapture } from './build-patience.ts'
-import { isFresh, type Present } from './freshness.ts'
+import { type FinishedBuild, isFresh, type Present } from './freshness.ts'
 import { SharedRun } from './shared-run.ts'
 
 const BUILD: FinishedBuild = {
