@@ -78,7 +78,7 @@ export async function startWorkerHost(options: WorkerHostOptions): Promise<Worke
       await miniflare.unsafeEvictDurableObject(WORKER_NAME, className, { name, webSockets })
     },
     async cron() {
-      const answer = await fetch(`http://127.0.0.1:${port}/cdn-cgi/handler/scheduled`)
+      const answer = await fetch(`http://127.0.0.1:${port}/cdn-cgi/local/scheduled`)
       if (!answer.ok) throw new Error(`The scheduled handler answered ${answer.status}.`)
     },
     async dispose() {
