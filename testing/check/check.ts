@@ -5,7 +5,7 @@ const STEPS: readonly (readonly [name: string, command: string, ...args: string[
   ['format and lint', 'biome', 'ci', '--colors=off', '--error-on-warnings', '.'],
   ['import directions', 'node', 'testing/check/import-directions.ts'],
   ['catalogue and rules', 'node', 'testing/check/catalogue.ts'],
-  ...['portable', 'workers', 'client', 'node', 'workerd-tests', 'page', 'example', 'example-node'].map(
+  ...['portable', 'workers', 'client', 'node', 'workers-tests', 'workerd-tests', 'page', 'example', 'example-node'].map(
     (runtime) => [`types: ${runtime}`, 'tsc', '-p', `tsconfig/${runtime}.json`, '--pretty', 'false'] as const,
   ),
   ['dead code', 'knip'],

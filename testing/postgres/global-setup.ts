@@ -13,7 +13,7 @@ import { TEMPLATE_DATABASE, type TestServer } from './test-server.ts'
 /** Programs of the distribution's Postgres, which has wal2json. */
 export const SYSTEM_BINARIES = '/usr/lib/postgresql/15/bin'
 const WAL2JSON = '/usr/lib/postgresql/15/lib/wal2json.so'
-const MIGRATIONS = new URL('../../migrations/', import.meta.url)
+const MIGRATIONS = join(import.meta.dirname, '../../migrations')
 
 /** Tests keep nothing, so they need not wait for the disk. */
 export const FAST_SETTINGS = { fsync: 'off', full_page_writes: 'off', max_wal_size: '4GB' }
@@ -94,7 +94,7 @@ export async function makeTemplate({ adminUrl, proxy }: TestServer, templateUrl:
   await withDatabase({ DATABASE_URL: templateUrl, DATABASE_PROXY: proxy }, async ({ query }) => {
     const files = readdirSync(MIGRATIONS).filter((entry) => entry.endsWith('.sql'))
     for (const file of files.sort()) {
-      const text = readFileSync(new URL(file, MIGRATIONS), 'utf8')
+      const text = readFileSync(join(MIGRATIONS, file), 'utf8')
       for (const statement of text.split('--> statement-breakpoint')) await query(statement)
     }
   })
