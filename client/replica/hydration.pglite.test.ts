@@ -1,43 +1,35 @@
-import { afterEach, describe, expect, test } from 'vitest'
-import { NOTES } from '../../testing/replica/definitions.ts'
-import { at, batch, ScriptedServer } from '../../testing/replica/scripted-server.ts'
-import { rowsOf, startReplica, statusThat } from '../../testing/replica/start-replica.ts'
-import type { Replica } from '../open-replica.ts'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import type { Row } from '../../protocol/index.ts'
+import { column, defineTable, NOTES } from '../../testing/replica/definitions.ts'
+import { at, batch, type SnapshotScript } from '../../testing/replica/scripted-server.ts'
+import { closeAfterEach, serve, start } from '../../testing/replica/serve.ts'
+import { rowsOf, statusThat } from '../../testing/replica/start-replica.ts'
 
-const open: { close(): Promise<void> }[] = []
-
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close()
-})
-
-async function serve(audiences: string[] = ['org:a']): Promise<{ server: ScriptedServer; url: string }> {
-  const server = new ScriptedServer(NOTES, audiences)
-  open.push(server)
-  return { server, url: await server.listen() }
-}
-
-async function start(...args: Parameters<typeof startReplica>): Promise<Replica> {
-  const replica = await startReplica(...args)
-  open.push(replica)
-  return replica
-}
+closeAfterEach()
 
 const note = (id: string, org = 'a', title = `title ${id}`, rank: string | null = '1') => ({ id, org, title, rank })
 
+const snapshot = (rows: Row[], more: Partial<SnapshotScript> = {}): SnapshotScript => ({
+  start: at(0x100),
+  fence: at(0x100),
+  snapshot: '10:10:',
+  rows: { 'public.note': rows },
+  ...more,
+})
+
+const many = (count: number) => Array.from({ length: count }, (_, index) => note(String(index).padStart(4, '0')))
+
 describe('hydration', () => {
   test('SNP-01 a fresh client holds what its audiences select', async () => {
-    const { server, url } = await serve(['org:a', 'org:b'])
-    server.snapshots.set('org:a', {
-      start: at(0x90),
-      fence: at(0x90),
-      snapshot: '10:10:',
-      rows: { 'public.note': [note('1'), note('2'), note('3')] },
-    })
-    server.snapshots.set('org:b', {
-      start: at(0x80),
-      fence: at(0x80),
-      snapshot: '9:9:',
-      rows: { 'public.note': [note('4', 'b')] },
+    const { server, url } = await serve(NOTES, {
+      'org:a': snapshot([note('1'), note('2'), note('3', 'a', 'tab\tline\nback\\slash \u{1f30a}', null)], {
+        start: at(0x90),
+        fence: at(0x90),
+      }),
+      'org:b': snapshot([note('4', 'b')], { start: at(0x80), fence: at(0x80), snapshot: '9:9:' }),
     })
     const replica = await start(url)
     const session = await server.session(0)
@@ -47,7 +39,7 @@ describe('hydration', () => {
     expect(await rowsOf(replica, 'note', 'id, org, title, rank')).toEqual([
       { id: '1', org: 'a', title: 'title 1', rank: 1 },
       { id: '2', org: 'a', title: 'title 2', rank: 1 },
-      { id: '3', org: 'a', title: 'title 3', rank: 1 },
+      { id: '3', org: 'a', title: 'tab\tline\nback\\slash \u{1f30a}', rank: null },
       { id: '4', org: 'b', title: 'title 4', rank: 1 },
     ])
     const status = await statusThat(replica, ({ phase }) => phase === 'live')
@@ -59,5 +51,366 @@ describe('hydration', () => {
       error: null,
       hydration: null,
     })
+  })
+
+  test('SNP-03 SNP-21 APP-R2 a transaction in snapshot and stream is applied once, and one the snapshot lacks is not lost', async () => {
+    // The snapshot 728:728: shows 727; the stream brings 728, then 727, both above the start.
+    const { server, url } = await serve(NOTES, {
+      'org:a': snapshot([note('1', 'a', 'by 727', '727')], { start: at(0x80), fence: at(0x120), snapshot: '728:728:' }),
+    })
+    server.head = at(0x130)
+    const replica = await start(url)
+    const session = await server.session(0)
+    await session.frame('stream')
+    session.send(
+      batch(at(0x80), at(0x110), [
+        {
+          lsn: at(0x100),
+          xid: '728',
+          changes: [{ o: 'i', t: 'public.note', a: 'org:a', d: note('2', 'a', 'by 728', '728') }],
+        },
+        {
+          lsn: at(0x110),
+          xid: '727',
+          changes: [{ o: 'i', t: 'public.note', a: 'org:a', d: note('1', 'a', 'by 727', '727') }],
+        },
+      ]),
+    )
+    await session.acknowledged()
+    expect(replica.status).toMatchObject({ ready: false, phase: 'catching-up', lsn: at(0x110) })
+    session.send(
+      batch(at(0x110), at(0x130), [
+        {
+          lsn: at(0x125),
+          xid: '727',
+          changes: [{ o: 'u', t: 'public.note', a: 'org:a', k: { id: '1' }, d: { rank: '3' } }],
+        },
+      ]),
+    )
+    await replica.ready
+    expect(replica.status.lsn).toBe(at(0x130))
+    expect(await rowsOf(replica, 'note', 'id, rank')).toEqual([
+      { id: '1', rank: 3 },
+      { id: '2', rank: 728 },
+    ])
+  })
+
+  test('SNP-08 a chunk that breaks off, then fails its checksum, is fetched again', async () => {
+    const { server, url } = await serve(NOTES, { 'org:a': snapshot(many(6)) })
+    const bad: string[] = []
+    server.intercept = (path, response) => {
+      const id = path.split('/')[4]
+      if (id === undefined || bad.length === 2) return false
+      bad.push(id)
+      if (bad.length === 1) response.socket?.destroy()
+      else response.end(Buffer.from('not what the manifest says'))
+      return true
+    }
+    const replica = await start(url)
+    await replica.ready
+    expect(await rowsOf(replica, 'note', 'id')).toHaveLength(6)
+    expect(bad).toHaveLength(2)
+  })
+
+  test('SNP-08 SNP-13 chunks that stay corrupt or are gone make the client take up the snapshot built since', async () => {
+    const { server, url } = await serve(NOTES, { 'org:a': snapshot(many(6)) })
+    const stale = new Set(server.manifest('org:a')?.tables[0]?.chunks.map(({ id }) => id))
+    let manifests = 0
+    server.intercept = (path, response) => {
+      const id = path.split('/')[4]
+      if (path === '/sync/snapshot/org:a' && ++manifests === 2) {
+        server.snapshots.set('org:a', snapshot([note('new')], { start: at(0x140), fence: at(0x140) }))
+      }
+      if (id === undefined || !stale.has(id)) return false
+      response.end(Buffer.from('corrupt'))
+      return true
+    }
+    const replica = await start(url)
+    await replica.ready
+    expect(await rowsOf(replica, 'note', 'id')).toEqual([{ id: 'new' }])
+    expect(replica.status.lsn).toBe(at(0x140))
+  })
+
+  test('SNP-09 FLT-09 APP-R3 a replica closed in mid-hydration goes on at the chunk and is never ready half full', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'tidemark-'))
+    try {
+      const { server, url } = await serve(NOTES, { 'org:a': snapshot(many(40)) })
+      let served = 0
+      let hold = true
+      server.intercept = (path, response) => {
+        if (path.split('/')[4] === undefined) return false
+        if (hold && ++served > 12) {
+          response.on('error', () => undefined)
+          return true
+        }
+        return false
+      }
+      const first = await start(url, { storage: join(directory, 'replica') })
+      await statusThat(first, ({ hydration }) => (hydration?.rows ?? 0) >= 20)
+      expect(first.status.ready).toBe(false)
+      const half = first.status.hydration?.rows ?? 0
+      await first.close()
+      await expect(first.ready).rejects.toMatchObject({ kind: 'unavailable' })
+      hold = false
+      server.requests.length = 0
+      const second = await start(url, { storage: join(directory, 'replica') })
+      expect(second.status.ready).toBe(false)
+      await second.ready
+      expect(await rowsOf(second, 'note', 'id')).toHaveLength(40)
+      const chunks = server.requests.filter((path) => path.split('/')[4] !== undefined)
+      expect(chunks).toHaveLength(20 - half / server.chunkRows)
+      expect(server.requests).not.toContain('/sync/snapshot/org:a')
+      await second.close()
+      server.requests.length = 0
+      const third = await start(url, { storage: join(directory, 'replica') })
+      expect(third.status).toMatchObject({ ready: true, rows: 40 })
+      await third.ready
+      const session = await server.session(2)
+      expect(session.hello).toMatchObject({
+        epoch: 'epoch-one',
+        cursor: at(0x100),
+        definitionHash: 'hash-one',
+        audiences: ['org:a'],
+      })
+      expect(server.requests).toEqual([])
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
+  })
+
+  test('SNP-10 audiences of different snapshots are ready only past every fence', async () => {
+    const { server, url } = await serve(NOTES, {
+      'org:a': snapshot([note('1')], { start: at(0x80), fence: at(0x90), snapshot: '10:10:' }),
+      'org:b': snapshot([note('2', 'b')], { start: at(0xa0), fence: at(0xc0), snapshot: '20:20:' }),
+    })
+    server.head = at(0xc0)
+    const replica = await start(url)
+    const session = await server.session(0)
+    expect((await session.frame('stream')).from).toBe(at(0x80))
+    const change = (id: string, org: string, rank: string) =>
+      ({ o: 'u', t: 'public.note', a: `org:${org}`, k: { id }, d: { rank } }) as const
+    session.send(
+      batch(
+        at(0x80),
+        at(0xb0),
+        [
+          { lsn: at(0x95), xid: '12', changes: [change('1', 'a', '5'), change('2', 'b', '5')] },
+          { lsn: at(0xb0), xid: '21', changes: [change('2', 'b', '7')] },
+        ],
+        at(0xc0),
+      ),
+    )
+    await session.acknowledged()
+    expect(replica.status.ready).toBe(false)
+    session.send(batch(at(0xb0), at(0xc0)))
+    await replica.ready
+    expect(await rowsOf(replica, 'note', 'id, rank')).toEqual([
+      { id: '1', rank: 5 },
+      { id: '2', rank: 7 },
+    ])
+  })
+
+  test('SNP-10 APP-R4 a row that moved between two snapshots stands as the later one shows it, and its earlier changes pass', async () => {
+    // Row 1 moved from a to b in transaction 15, which only the snapshot of b shows; row 2 moved from b to a in 16, which neither shows.
+    const { server, url } = await serve(NOTES, {
+      'org:a': snapshot([note('1', 'a', 'old', '1')], { start: at(0x80), fence: at(0x90), snapshot: '10:10:' }),
+      'org:b': snapshot([note('1', 'b', 'moved', '2'), note('2', 'b')], {
+        start: at(0xa0),
+        fence: at(0xc0),
+        snapshot: '16:16:',
+      }),
+    })
+    server.head = at(0xd0)
+    const replica = await start(url)
+    const session = await server.session(0)
+    await session.frame('stream')
+    const t = 'public.note'
+    session.send(
+      batch(at(0x80), at(0xd0), [
+        { lsn: at(0x93), xid: '14', changes: [{ o: 'u', t, a: 'org:a', k: { id: '1' }, d: { title: 'older' } }] },
+        {
+          lsn: at(0x95),
+          xid: '15',
+          changes: [
+            { o: 'd', t, a: 'org:a', k: { id: '1' } },
+            { o: 'i', t, a: 'org:b', d: note('1', 'b', 'moved', '2') },
+          ],
+        },
+        {
+          lsn: at(0xb0),
+          xid: '16',
+          changes: [
+            { o: 'd', t, a: 'org:b', k: { id: '2' } },
+            { o: 'i', t, a: 'org:a', d: note('2', 'a', 'moved back', '9') },
+          ],
+        },
+      ]),
+    )
+    await replica.ready
+    expect(replica.status.error).toBeNull()
+    expect(await rowsOf(replica, 'note', 'id, org, title, rank')).toEqual([
+      { id: '1', org: 'b', title: 'moved', rank: 2 },
+      { id: '2', org: 'a', title: 'moved back', rank: 9 },
+    ])
+    expect(replica.status.rows).toBe(2)
+  })
+
+  test('SNP-11 no rows, no tables, no audiences', async () => {
+    const empty = await serve(NOTES, { 'org:a': snapshot([]) })
+    const replica = await start(empty.url)
+    await replica.ready
+    expect(await rowsOf(replica, 'note')).toEqual([])
+    const bare = await serve({ types: [], tables: [] }, { all: snapshot([]) })
+    await (await start(bare.url)).ready
+    const nobody = await serve(NOTES, {})
+    await (await start(nobody.url)).ready
+  })
+
+  test('SNP-11 100,000 rows are loaded, indexed and counted', async () => {
+    const { server, url } = await serve(NOTES, { 'org:a': snapshot(many(100_000)) })
+    server.chunkRows = 10_000
+    const replica = await start(url)
+    const seen: number[] = []
+    replica.subscribe(({ hydration }) => hydration && seen.push(hydration.rows))
+    await replica.ready
+    expect(replica.status.rows).toBe(100_000)
+    expect(seen).toEqual([...seen].sort((a, b) => a - b))
+    const { rows } = await replica.db.query<{ name: string }>(
+      `SELECT indexrelid::regclass::text AS name FROM pg_index WHERE indrelid = 'note'::regclass ORDER BY 1`,
+    )
+    expect(rows.map(({ name }) => name)).toEqual(['note_pkey', 'note_rank', 'note_title_key'])
+  })
+
+  test('SNP-12 circular, self- and cross-audience foreign keys do not stand in the way of loading or applying', async () => {
+    const key = (from: string, name: string, to: string) => ({
+      name,
+      statement: `ALTER TABLE public.${from} ADD CONSTRAINT ${name} FOREIGN KEY (parent) REFERENCES public.${to}(id) NOT VALID`,
+    })
+    const definition = {
+      types: [],
+      tables: [
+        defineTable('left', [column('id'), column('org'), column('parent')], {
+          foreignKeys: [key('"left"', 'left_right', '"right"'), key('"left"', 'left_left', '"left"')],
+        }),
+        defineTable('right', [column('id'), column('org'), column('parent')], {
+          foreignKeys: [key('"right"', 'right_left', '"left"')],
+        }),
+      ],
+    }
+    const { server, url } = await serve(definition, {
+      'org:a': snapshot([], {
+        rows: {
+          'public.left': [{ id: '1', org: 'a', parent: '2' }],
+          'public.right': [{ id: '2', org: 'a', parent: 'not visible here' }],
+        },
+      }),
+    })
+    const replica = await start(url)
+    await replica.ready
+    const session = await server.session(0)
+    session.send(
+      batch(at(0x100), at(0x110), [
+        {
+          lsn: at(0x110),
+          xid: '11',
+          changes: [
+            { o: 'i', t: 'public.left', a: 'org:a', d: { id: '3', org: 'a', parent: '9' } },
+            { o: 'd', t: 'public.right', a: 'org:a', k: { id: '2' } },
+          ],
+        },
+      ]),
+    )
+    await replica.reached(at(0x110))
+    expect(await rowsOf(replica, '"left"', 'id')).toEqual([{ id: '1' }, { id: '3' }])
+    const { rows } = await replica.db.query(`SELECT conname FROM pg_constraint WHERE contype = 'f'`)
+    expect(rows).toHaveLength(3)
+  })
+
+  test('SNP-16 frames that come before the load is done are not applied early and not lost', async () => {
+    const { server, url } = await serve(NOTES, { 'org:a': snapshot([note('1')]) })
+    let release: () => void = () => undefined
+    const asked = new Promise<void>((resolve) => {
+      server.intercept = (path, response) => {
+        const id = path.split('/')[4]
+        if (id === undefined) return false
+        release = () => response.end(server.chunk(id))
+        resolve()
+        return true
+      }
+    })
+    const replica = await start(url)
+    const session = await server.session(0)
+    await asked
+    const insert = {
+      lsn: at(0x110),
+      xid: '11',
+      changes: [{ o: 'i', t: 'public.note', a: 'org:a', d: note('2') }],
+    } as const
+    session.send(batch(at(0xf0), at(0x110), [insert]))
+    release()
+    const { from } = await session.frame('stream')
+    expect(from).toBe(at(0x100))
+    session.send(batch(from, at(0x110), [insert]))
+    await replica.reached(at(0x110))
+    expect(await rowsOf(replica, 'note', 'id')).toEqual([{ id: '1' }, { id: '2' }])
+    expect(server.sessions).toHaveLength(1)
+  })
+
+  test('SNP-13 APP-R5 a new epoch is loaded aside: old rows until the new are whole, then one change', async () => {
+    const { server, url } = await serve(NOTES, { 'org:a': snapshot(many(6)) })
+    const replica = await start(url)
+    await replica.ready
+    const counts: unknown[] = []
+    const live = await replica.db.live.query<{ n: number }>(
+      'SELECT count(*)::int AS n, min(title) AS t FROM note',
+      [],
+      ({ rows }) => {
+        counts.push(rows[0]?.n)
+      },
+    )
+    server.epoch = 'epoch-two'
+    server.snapshots.set(
+      'org:a',
+      snapshot([note('a'), note('b'), note('c')], { start: at(0x10), fence: at(0x20), snapshot: '3:3:' }),
+    )
+    const first = await server.session(0)
+    server.head = at(0x20)
+    first.cut()
+    const second = await server.session(1)
+    await second.frame('stream')
+    expect(replica.status).toMatchObject({ ready: true, epoch: 'epoch-one', rows: 6 })
+    expect(await rowsOf(replica, 'note', 'id')).toHaveLength(6)
+    second.send(
+      batch(at(0x10), at(0x20), [
+        { lsn: at(0x18), xid: '5', changes: [{ o: 'd', t: 'public.note', a: 'org:a', k: { id: 'a' } }] },
+      ]),
+    )
+    await statusThat(replica, ({ epoch, phase }) => epoch === 'epoch-two' && phase === 'live')
+    expect(await rowsOf(replica, 'note', 'id')).toEqual([{ id: 'b' }, { id: 'c' }])
+    expect(replica.status).toMatchObject({ lsn: at(0x20), rows: 2 })
+    await live.refresh()
+    expect(new Set(counts)).toEqual(new Set([6, 2]))
+    await live.unsubscribe()
+  })
+
+  test('SNP-13 a new definition remakes the tables it changes and keeps the app’s own', async () => {
+    const { server, url } = await serve(NOTES, { 'org:a': snapshot([note('1')]) })
+    const replica = await start(url)
+    await replica.ready
+    await replica.db.exec(`CREATE TABLE draft (id int PRIMARY KEY, body text); INSERT INTO draft VALUES (1, 'mine')`)
+    const [table] = NOTES.tables
+    if (!table) throw new Error('no table')
+    server.definition = {
+      types: [{ schema: 'public', name: 'mood', statement: `CREATE TYPE public.mood AS ENUM ('calm')` }],
+      tables: [{ ...table, columns: [...table.columns, column('mood', 'public.mood')] }],
+    }
+    server.definitionHash = 'hash-two'
+    server.definitionVersion = 2
+    server.snapshots.set('org:a', snapshot([{ ...note('1'), mood: 'calm' }], { start: at(0x120), fence: at(0x120) }))
+    ;(await server.session(0)).send({ type: 'rehydrate', reason: 'definition' })
+    ;(await server.session(0)).cut()
+    await statusThat(replica, ({ phase, lsn }) => phase === 'live' && lsn === at(0x120))
+    expect(await rowsOf(replica, 'note', 'id, mood')).toEqual([{ id: '1', mood: 'calm' }])
+    expect(await rowsOf(replica, 'draft', 'body')).toEqual([{ body: 'mine' }])
   })
 })

@@ -1,0 +1,35 @@
+import { afterEach } from 'vitest'
+import type { Replica } from '../../client/open-replica.ts'
+import type { Definition } from '../../protocol/index.ts'
+import { ScriptedServer, type SnapshotScript } from './scripted-server.ts'
+import { startReplica } from './start-replica.ts'
+
+const open: { close(): Promise<void> }[] = []
+
+/** Closes everything that `serve` and `start` opened, after each test of the file that calls this. */
+export function closeAfterEach(): void {
+  afterEach(async () => {
+    for (const one of open.splice(0).reverse()) await one.close()
+  })
+}
+
+export interface Served {
+  readonly server: ScriptedServer
+  readonly url: string
+}
+
+export async function serve(
+  definition: Definition,
+  snapshots: Readonly<Record<string, SnapshotScript>>,
+): Promise<Served> {
+  const server = new ScriptedServer(definition, Object.keys(snapshots))
+  for (const [audience, snapshot] of Object.entries(snapshots)) server.snapshots.set(audience, snapshot)
+  open.push(server)
+  return { server, url: await server.listen() }
+}
+
+export async function start(...args: Parameters<typeof startReplica>): Promise<Replica> {
+  const replica = await startReplica(...args)
+  open.push(replica)
+  return replica
+}
