@@ -63,7 +63,12 @@ export async function startCapture(
       for (const statement of sql.split(';\n')) if (statement.trim() !== '') await app.query(statement)
     },
     query: (text, params) => app.query(text, params),
-    cycle: (through = connection) => harness.capture.cycle(through, () => true, (batch) => void harness.batches.push(batch)),
+    cycle: (through = connection) =>
+      harness.capture.cycle(
+        through,
+        () => true,
+        (batch) => void harness.batches.push(batch),
+      ),
     drain: async (through) => {
       while ((await harness.cycle(through)).more);
     },

@@ -3,7 +3,7 @@ import type { Query } from '../../db/query.ts'
 import { PINNED_SETTINGS, TidemarkError } from '../../protocol/index.ts'
 import type { DatabaseEnv } from '../env.ts'
 import { readPages } from './cursor.ts'
-import { toDatabaseError } from './database-error.ts'
+import { sqlStateOf, toDatabaseError } from './database-error.ts'
 
 export type Parameter = string | number | boolean | null
 /** Rows as arrays in the order of the select list, every value Postgres text or null. */
@@ -173,7 +173,8 @@ class Connection implements Database {
   async #commit(): Promise<void> {
     const result = await this.#run(() => this.#client.query('COMMIT'))
     // A transaction that swallowed an error answers COMMIT with ROLLBACK.
-    if (result.command !== 'COMMIT') throw new TidemarkError('internal', 'The transaction had failed and was rolled back.')
+    if (result.command !== 'COMMIT')
+      throw new TidemarkError('internal', 'The transaction had failed and was rolled back.')
   }
 
   async #run<T>(start: () => Promise<T>): Promise<T> {
@@ -182,9 +183,8 @@ class Connection implements Database {
       return await start()
     } catch (error) {
       const wrapped = toDatabaseError(error)
-      const cause: unknown = wrapped.cause
-      // No SQLSTATE means that the driver gave up: its state is unknown.
-      if (cause instanceof Error && 'sqlState' in cause && cause.sqlState === null) this.#broke()
+      // Without an SQLSTATE the driver gave up; with one of these the server ended the session.
+      if (/^(08|57P)|^$/.test(sqlStateOf(wrapped) ?? '')) this.#broke()
       throw wrapped
     }
   }

@@ -68,7 +68,11 @@ class DriftInTransaction extends Error {
  *
  * Throws what the database throws; a drift is not thrown, since the transactions before it are stored.
  */
-export async function captureBatch(database: Database, source: ChangeSource, request: BatchRequest): Promise<CapturedBatch> {
+export async function captureBatch(
+  database: Database,
+  source: ChangeSource,
+  request: BatchRequest,
+): Promise<CapturedBatch> {
   try {
     return await database.transaction((transaction) => new BatchReader(transaction, source, request).read())
   } catch (error) {
@@ -81,8 +85,15 @@ export async function captureBatch(database: Database, source: ChangeSource, req
 
 function nothing(drift: TidemarkError): CapturedBatch {
   return {
-    head: null, seenTo: null, complete: false, storedRows: 0, audiences: new Set(), everyone: false,
-    transactions: [], definitionVersion: null, drift,
+    head: null,
+    seenTo: null,
+    complete: false,
+    storedRows: 0,
+    audiences: new Set(),
+    everyone: false,
+    transactions: [],
+    definitionVersion: null,
+    drift,
   }
 }
 

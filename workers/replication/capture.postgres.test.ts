@@ -12,7 +12,10 @@ const issue = pgTable('issue', {
 })
 const note = pgTable('note', { id: text('id').primaryKey(), issueId: integer('issue_id'), text: text('text') })
 const sync = defineSync({
-  tables: { issue: table(issue, { audience: { column: issue.org, prefix: 'org' } }), note: table(note, { audience: 'all' }) },
+  tables: {
+    issue: table(issue, { audience: { column: issue.org, prefix: 'org' } }),
+    note: table(note, { audience: 'all' }),
+  },
 })
 const SCHEMA = `
   CREATE TABLE issue (id int PRIMARY KEY, org text, title text, body text, meta jsonb, secret text);
@@ -129,7 +132,9 @@ describe.each([
       ['insert', null],
     ])
     const told = harness.batches.flatMap(({ transactions }) => transactions ?? []).flatMap(({ changes }) => changes)
-    const aboutNine = told.filter((change) => change.op !== 'truncate' && ('key' in change ? change.key : change.data).id === '9')
+    const aboutNine = told.filter(
+      (change) => change.op !== 'truncate' && ('key' in change ? change.key : change.data).id === '9',
+    )
     expect(aboutNine.map(({ op, audience }) => [op, audience])).toEqual([
       ['insert', 'org:a'],
       ['delete', 'org:a'],
@@ -149,7 +154,9 @@ describe.each([
   })
 
   test('CAP-11 JSON string, number, null and SQL NULL are kept apart', async () => {
-    const entries = await captured(`INSERT INTO issue (id, org, meta) VALUES (30, 'a', '"1"'), (31, 'a', '1'), (32, 'a', 'null'), (33, 'a', NULL)`)
+    const entries = await captured(
+      `INSERT INTO issue (id, org, meta) VALUES (30, 'a', '"1"'), (31, 'a', '1'), (32, 'a', 'null'), (33, 'a', NULL)`,
+    )
     expect(entries.map(({ data }) => data?.meta)).toEqual(['"1"', '1', 'null', null])
   })
 
@@ -208,10 +215,14 @@ describe.each([
   test('CAP-19 CAP-R8 our own tables are not captured and an idle cycle writes nothing', async () => {
     await captured(`INSERT INTO tidemark.client (id, user_id) VALUES ('c', 'u') ON CONFLICT DO NOTHING`)
     await harness.drain()
-    const [before] = await harness.query('SELECT pg_current_wal_insert_lsn()::text AS lsn, count(*)::text AS rows FROM tidemark.change_history')
+    const [before] = await harness.query(
+      'SELECT pg_current_wal_insert_lsn()::text AS lsn, count(*)::text AS rows FROM tidemark.change_history',
+    )
     const result = await harness.cycle()
     await harness.cycle()
-    const [after] = await harness.query('SELECT pg_current_wal_insert_lsn()::text AS lsn, count(*)::text AS rows FROM tidemark.change_history')
+    const [after] = await harness.query(
+      'SELECT pg_current_wal_insert_lsn()::text AS lsn, count(*)::text AS rows FROM tidemark.change_history',
+    )
     expect(result).toEqual({ more: false, storedRows: 0 })
     expect(after?.rows).toBe(before?.rows)
   })
@@ -219,9 +230,15 @@ describe.each([
   test('CAP-20 CAP-R9 writes to unsynced tables store nothing and the slot advances', async () => {
     await harness.drain()
     const position = async () =>
-      (await harness.query(`SELECT confirmed_flush_lsn::text AS lsn FROM pg_replication_slots WHERE slot_name = $1`, [harness.settings.slotName]))[0]?.lsn
+      (
+        await harness.query(`SELECT confirmed_flush_lsn::text AS lsn FROM pg_replication_slots WHERE slot_name = $1`, [
+          harness.settings.slotName,
+        ])
+      )[0]?.lsn
     const before = await position()
-    expect(await captured('INSERT INTO unsynced SELECT g FROM generate_series(1, 100) g; DELETE FROM unsynced')).toEqual([])
+    expect(
+      await captured('INSERT INTO unsynced SELECT g FROM generate_series(1, 100) g; DELETE FROM unsynced'),
+    ).toEqual([])
     expect(await position()).not.toBe(before)
   })
 

@@ -10,7 +10,7 @@ import {
 } from '../../protocol/index.ts'
 import type { Database } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
-import { captureBatch, type CapturedBatch } from './capture-batch.ts'
+import { type CapturedBatch, captureBatch } from './capture-batch.ts'
 import type { ChangeSource } from './change-source.ts'
 import { readDefinitionAtHead, startEpoch } from './epoch.ts'
 import { pgoutputSource } from './pgoutput-source.ts'
@@ -137,8 +137,15 @@ export class Capture {
     const batch = await this.#capture(database, state, facts, upTo, wanted)
     const to = maxLsn(state.capturedTo, batch.seenTo ?? state.capturedTo, batch.complete ? upTo : state.capturedTo)
     const definition = await this.#definitionAfter(database, state, batch)
-    const epoch = batch.head === null ? state.epoch : { ...state.epoch, headLsn: maxLsn(state.epoch.headLsn, batch.head) }
-    this.#state = { ...state, epoch, capturedTo: to, definition, plans: definition === state.definition ? state.plans : planTables(definition) }
+    const epoch =
+      batch.head === null ? state.epoch : { ...state.epoch, headLsn: maxLsn(state.epoch.headLsn, batch.head) }
+    this.#state = {
+      ...state,
+      epoch,
+      capturedTo: to,
+      definition,
+      plans: definition === state.definition ? state.plans : planTables(definition),
+    }
     const { audiences, everyone, transactions } = batch
     distribute({ epoch: epoch.id, from: state.capturedTo, to, definition, audiences, everyone, transactions })
     await this.#advance(database, facts, to)
@@ -180,7 +187,8 @@ export class Capture {
       if (fault !== null) throw new TidemarkError('misconfigured', `${fault}. Set decoder to 'auto' or 'pgoutput'.`)
     }
     // What the memory says beyond the head is true as well, but only of this very epoch.
-    const capturedTo = memory.epoch === epoch.id ? maxLsn(epoch.headLsn, memory.capturedTo ?? epoch.headLsn) : epoch.headLsn
+    const capturedTo =
+      memory.epoch === epoch.id ? maxLsn(epoch.headLsn, memory.capturedTo ?? epoch.headLsn) : epoch.headLsn
     this.#state = {
       epoch,
       definition,
@@ -258,7 +266,8 @@ export class Capture {
   async #definitionAfter(database: Database, state: CaptureState, batch: CapturedBatch): Promise<DefinitionInForce> {
     if (batch.definitionVersion === null) return state.definition
     const definition = await readDefinitionInForce(database.query, batch.definitionVersion)
-    if (definition === null) throw new TidemarkError('misconfigured', `Definition ${batch.definitionVersion} is missing.`)
+    if (definition === null)
+      throw new TidemarkError('misconfigured', `Definition ${batch.definitionVersion} is missing.`)
     return definition
   }
 

@@ -35,14 +35,18 @@ export async function startEpoch(
 ): Promise<StartedEpoch> {
   const definition = await requireDefinition(database)
   if (facts.epoch !== null) {
-    await database.query('UPDATE tidemark.epoch SET ended_at = now(), end_reason = $2 WHERE id = $1', [facts.epoch.id, reason])
+    await database.query('UPDATE tidemark.epoch SET ended_at = now(), end_reason = $2 WHERE id = $1', [
+      facts.epoch.id,
+      reason,
+    ])
   }
   await dropSlot(database.query, own.slotName)
   await mendPublication(database.query, definition.definition)
   const slot = await createSlot(env, own.slotName, own.decoder, definition.definition)
   const after = await readFacts(database.query, own.slotName)
   const startLsn = after.slot?.confirmedFlushLsn ?? null
-  if (startLsn === null) throw new TidemarkError('unavailable', 'The replication slot vanished while it was made; it is tried again.')
+  if (startLsn === null)
+    throw new TidemarkError('unavailable', 'The replication slot vanished while it was made; it is tried again.')
   const epoch = await database.transaction(async (transaction) => {
     // Whoever changes the definition holds a conflicting lock until his commit is visible: what is read now was in force at the start.
     await transaction.query('LOCK TABLE tidemark.sync_definition IN SHARE MODE')
@@ -65,7 +69,16 @@ export async function startEpoch(
     await transaction.query(
       `INSERT INTO tidemark.epoch (id, slot_name, owner, decoder, system_identifier, timeline, start_lsn, start_xid, head_lsn, floor_lsn, definition_version)
        VALUES ($1, $2, $3, $4, $5, $6::int, $7::pg_lsn, pg_current_xact_id(), $7::pg_lsn, $7::pg_lsn, $8::bigint)`,
-      [row.id, row.slotName, row.owner, row.decoder, row.systemIdentifier, row.timeline, formatPgLsn(startLsn), row.definitionVersion],
+      [
+        row.id,
+        row.slotName,
+        row.owner,
+        row.decoder,
+        row.systemIdentifier,
+        row.timeline,
+        formatPgLsn(startLsn),
+        row.definitionVersion,
+      ],
     )
     return row
   })
@@ -82,7 +95,10 @@ export async function readDefinitionAtHead(database: Database, epoch: EpochRow):
   const version = row?.version ? Number(row.version) : epoch.definitionVersion
   const definition = await readDefinitionInForce(database.query, version)
   if (definition === null) {
-    throw new TidemarkError('misconfigured', `Definition ${version} is missing in tidemark.sync_definition, which nobody may prune.`)
+    throw new TidemarkError(
+      'misconfigured',
+      `Definition ${version} is missing in tidemark.sync_definition, which nobody may prune.`,
+    )
   }
   return definition
 }

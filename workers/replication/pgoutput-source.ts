@@ -1,7 +1,7 @@
 import { formatPgLsn, type Lsn, parsePgLsn, TidemarkError } from '../../protocol/index.ts'
 import { type DatabaseTransaction, textArray } from '../database/index.ts'
 import type { ChangeSource, PeekRequest, SourcePage } from './change-source.ts'
-import { bytesOfHex, type PgoutputEvent, PgoutputDecoder } from './rules/decode-pgoutput.ts'
+import { bytesOfHex, PgoutputDecoder, type PgoutputEvent } from './rules/decode-pgoutput.ts'
 import type { SourceEvent } from './rules/source-event.ts'
 
 export const PUBLICATION = 'tidemark'
@@ -71,7 +71,8 @@ class CommitOrder {
     if (this.#begin === null || this.#held.length < HELD_EVENTS) return
     this.#ends ??= await this.#readEnds()
     const lsn = this.#ends.get(this.#begin.xid)
-    if (lsn === undefined) throw new TidemarkError('corrupt', `Transaction ${this.#begin.xid} has no commit in the log.`)
+    if (lsn === undefined)
+      throw new TidemarkError('corrupt', `Transaction ${this.#begin.xid} has no commit in the log.`)
     this.#announce(lsn, events)
   }
 

@@ -37,5 +37,7 @@ export async function mendPublication(query: Query, definition: Definition): Pro
 }
 
 async function create(query: Query, tables: readonly string[]): Promise<void> {
-  await query(`CREATE PUBLICATION ${PUBLICATION} FOR TABLE ${tables.join(', ')} WITH (publish_via_partition_root = true)`)
+  await query(
+    `CREATE PUBLICATION ${PUBLICATION} FOR TABLE ${tables.join(', ')} WITH (publish_via_partition_root = true)`,
+  )
 }

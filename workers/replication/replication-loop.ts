@@ -210,7 +210,10 @@ export class ReplicationLoop {
     const { router, storage, intervals, nowMs, random } = this.#context
     if (this.#more && this.#failures === 0) return 0
     const quietMs = nowMs() - (storage.quietSinceMs ?? nowMs())
-    return nextPauseMs({ subscribers: router.subscribers, quietMs, failures: this.#failures, random: random() }, intervals)
+    return nextPauseMs(
+      { subscribers: router.subscribers, quietMs, failures: this.#failures, random: random() },
+      intervals,
+    )
   }
 
   async #readFigures(database: Database): Promise<void> {

@@ -11,8 +11,8 @@ import {
   isBehind,
   noticeOf,
   type Position,
-  subscribe,
   type Subscription,
+  subscribe,
   withBatch,
 } from './rules/subscription.ts'
 
@@ -36,7 +36,8 @@ export class Router {
 
   constructor(context: RouterContext) {
     this.#context = context
-    for (const subscription of context.storage.subscriptions()) this.#subscriptions.set(subscription.subscriber, subscription)
+    for (const subscription of context.storage.subscriptions())
+      this.#subscriptions.set(subscription.subscriber, subscription)
     this.#countAudiences()
   }
 

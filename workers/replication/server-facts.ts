@@ -2,8 +2,8 @@ import { z } from 'zod'
 import type { Query } from '../../db/query.ts'
 import { type Lsn, parsePgLsn, TidemarkError } from '../../protocol/index.ts'
 import { sqlStateOf } from '../database/index.ts'
-import type { EpochRow, ServerFacts } from './rules/epoch-decision.ts'
 import type { ServerFigures } from './rules/classify-health.ts'
+import type { EpochRow, ServerFacts } from './rules/epoch-decision.ts'
 
 const lsn = z.string().transform((text): Lsn => parsePgLsn(text))
 
@@ -74,7 +74,9 @@ export async function readFacts(query: Query, slotName: string): Promise<CycleFa
   const [row] = await query(FACTS, [slotName]).catch((error: unknown) => {
     const missing = ['42P01', '3F000'].includes(sqlStateOf(error) ?? '')
     if (!missing) throw error
-    throw new TidemarkError('misconfigured', "Tidemark's own tables are missing: run tidemark migrate.", { cause: error })
+    throw new TidemarkError('misconfigured', "Tidemark's own tables are missing: run tidemark migrate.", {
+      cause: error,
+    })
   })
   const slot = row?.slot ? slotSchema.parse(JSON.parse(row.slot)) : null
   return {

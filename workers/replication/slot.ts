@@ -2,7 +2,13 @@ import type { Query } from '../../db/query.ts'
 import { type Definition, formatPgLsn, type Lsn, TidemarkError } from '../../protocol/index.ts'
 import { databaseMessageOf, openDatabase, SQL_STATE, sqlStateOf, textArray } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
-import { chooseDecoder, type DecoderChoice, type DecoderFacts, type DecoderName, wal2jsonFault } from './rules/decoder-choice.ts'
+import {
+  chooseDecoder,
+  type DecoderChoice,
+  type DecoderFacts,
+  type DecoderName,
+  wal2jsonFault,
+} from './rules/decoder-choice.ts'
 
 /** Making a slot waits for every transaction that has written; the next alarm tries again. */
 const CREATE_TIMEOUT_MS = 20_000
@@ -112,7 +118,10 @@ const CREATE_REMEDIES: Readonly<Record<string, ['misconfigured' | 'unavailable',
     'misconfigured',
     'The role may not make replication slots: ALTER ROLE … REPLICATION (on Neon: use a role made in the console).',
   ],
-  '53400': ['misconfigured', 'Every replication slot is in use: raise max_replication_slots or drop slots nobody reads.'],
+  '53400': [
+    'misconfigured',
+    'Every replication slot is in use: raise max_replication_slots or drop slots nobody reads.',
+  ],
   [SQL_STATE.queryCanceled]: [
     'unavailable',
     'The replication slot waits for open transactions that have written; it is tried again. Look for them in pg_stat_activity.',

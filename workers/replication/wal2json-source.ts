@@ -22,7 +22,9 @@ export function wal2jsonSource({ numericAsString }: { numericAsString: boolean }
   return {
     decoder: 'wal2json',
     async *peek(transaction, request: PeekRequest): AsyncGenerator<SourcePage> {
-      const tables = [...request.plans.values()].map((plan) => `${wal2jsonName(plan.schema)}.${wal2jsonName(plan.name)}`)
+      const tables = [...request.plans.values()].map(
+        (plan) => `${wal2jsonName(plan.schema)}.${wal2jsonName(plan.name)}`,
+      )
       const options = [...OPTIONS, ['add-tables', tables.join(',')]]
       if (numericAsString) options.push(['numeric-data-types-as-string', '1'])
       const pages = transaction.pages(

@@ -89,13 +89,19 @@ function errorCheck({ lastError }: HealthFigures): HealthCheck {
 
 function slotCheck({ slotPresent }: HealthFigures): HealthCheck {
   const message = 'The replication slot is missing or lost; the next cycle makes a new one and clients hydrate anew.'
-  return check('slot', slotPresent === false ? 'fail' : 'ok', slotPresent === null ? null : String(slotPresent), message)
+  return check(
+    'slot',
+    slotPresent === false ? 'fail' : 'ok',
+    slotPresent === null ? null : String(slotPresent),
+    message,
+  )
 }
 
 function retainedCheck({ server }: HealthFigures): HealthCheck {
   const bytes = server?.retainedWalBytes ?? null
   const status = bytes === null || bytes < RETAINED_WARN_BYTES ? 'ok' : bytes < RETAINED_FAIL_BYTES ? 'warn' : 'fail'
-  const message = 'The slot holds back much log. See the other checks for why it does not advance, before the disk fills.'
+  const message =
+    'The slot holds back much log. See the other checks for why it does not advance, before the disk fills.'
   return check('retained-wal', status, bytes, message, 'bytes', RETAINED_WARN_BYTES)
 }
 
@@ -111,7 +117,8 @@ function openWriteCheck({ server }: HealthFigures): HealthCheck {
 function definitionCheck({ server, bundleHash }: HealthFigures): HealthCheck {
   const inForce = server?.definitionHash ?? null
   const differs = bundleHash !== null && inForce !== null && bundleHash !== inForce
-  const message = 'The deployed bundle declares another sync definition than the one in force: run tidemark migrate, or deploy.'
+  const message =
+    'The deployed bundle declares another sync definition than the one in force: run tidemark migrate, or deploy.'
   return check('definition', differs ? 'warn' : 'ok', inForce, message)
 }
 

@@ -39,11 +39,7 @@ export function wal2jsonFault(facts: DecoderFacts, definition: Definition): stri
 }
 
 /** `auto` takes wal2json where it can capture everything and says why when not. Throws `misconfigured` for an explicit wal2json. */
-export function chooseDecoder(
-  asked: 'auto' | DecoderName,
-  facts: DecoderFacts,
-  definition: Definition,
-): DecoderChoice {
+export function chooseDecoder(asked: 'auto' | DecoderName, facts: DecoderFacts, definition: Definition): DecoderChoice {
   if (asked === 'pgoutput') return { decoder: 'pgoutput', reason: 'pgoutput was asked for' }
   const fault = wal2jsonFault(facts, definition)
   if (fault === null) {

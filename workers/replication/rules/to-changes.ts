@@ -75,7 +75,14 @@ function definitionRow(event: RowEvent): HistoryRow {
   const values = requireWhole(plan, event.new ?? [])
   // The definition itself stands in `sync_definition`, under this version.
   const data = toJson(plan, values, [0, 1])
-  return { table: plan.id, operation: 'definition', key: toJson(plan, values, [0]), data, oldData: null, audience: null }
+  return {
+    table: plan.id,
+    operation: 'definition',
+    key: toJson(plan, values, [0]),
+    data,
+    oldData: null,
+    audience: null,
+  }
 }
 
 function requireWhole(plan: TablePlan, values: Values): Values {

@@ -1,0 +1,351 @@
+import { integer, numeric, pgTable, text } from 'drizzle-orm/pg-core'
+import { afterEach, describe, expect, inject, test } from 'vitest'
+import { defineSync, table } from '../../db/index.ts'
+import { parsePgLsn } from '../../protocol/index.ts'
+import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
+import { dyingAt, Killed, type Moment } from '../../testing/capture/dying-database.ts'
+import { NO_MEMORY } from './rules/epoch-decision.ts'
+
+const item = pgTable('item', { id: integer('id').primaryKey(), org: text('org'), note: text('note') })
+const later = pgTable('later', { id: integer('id').primaryKey() })
+const price = pgTable('price', { id: integer('id').primaryKey(), amount: numeric('amount') })
+const org = { audience: { column: item.org, prefix: 'org' } }
+const sync = defineSync({ tables: { item: table(item, org) } })
+const withLater = defineSync({ tables: { item: table(item, org), later: table(later, { audience: 'all' }) } })
+const SCHEMA = `
+  CREATE TABLE item (id int PRIMARY KEY, org text, note text);
+  CREATE TABLE later (id int PRIMARY KEY)
+`
+
+const MOMENTS: Record<string, Moment> = {
+  'after the peek': { when: 'before', statement: /FOR UPDATE/ },
+  'after an insert': { when: 'after', statement: /INSERT INTO tidemark.change_history/ },
+  'before the commit': { when: 'before', statement: 'commit' },
+  'after the commit': { when: 'after', statement: 'commit' },
+  'before the advance': { when: 'before', statement: /pg_replication_slot_advance/ },
+  'after the advance': { when: 'after', statement: /pg_replication_slot_advance/ },
+}
+
+describe.each([
+  { decoder: 'wal2json', server: 'system' },
+  { decoder: 'pgoutput', server: 'embedded' },
+] as const)('$decoder on $server', ({ decoder, server }) => {
+  let harness: CaptureHarness
+  const start = async () => {
+    harness = await startCapture(inject('servers')[server], decoder, SCHEMA, sync)
+    return harness
+  }
+  afterEach(() => harness.close())
+
+  const ids = async () => (await harness.history()).map(({ key }) => key?.id)
+  const currentEpoch = async () =>
+    (await harness.query(`SELECT id, end_reason FROM tidemark.epoch WHERE ended_at IS NULL`))[0]?.id
+  const endReason = async () =>
+    (
+      await harness.query(
+        `SELECT end_reason FROM tidemark.epoch WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT 1`,
+      )
+    )[0]?.end_reason
+
+  test('FLT-01 CAP-R10 a kill at any moment of the cycle loses nothing and doubles nothing', async () => {
+    await start()
+    let id = 0
+    for (const [name, moment] of Object.entries(MOMENTS)) {
+      await harness.run(
+        `INSERT INTO item VALUES (${++id}, 'a', '${name}');\nINSERT INTO item VALUES (${++id}, 'b', 'x')`,
+      )
+      const dying = await harness.database.open()
+      await expect(harness.cycle(dyingAt(dying, moment)), name).rejects.toThrow(Killed)
+      await dying.close()
+      harness.restart()
+      await harness.drain()
+      expect(await ids(), name).toEqual(Array.from({ length: id }, (_, index) => String(index + 1)))
+      // What was stored and never told is announced to everyone.
+      const head = (await harness.query('SELECT head_lsn::text AS lsn FROM tidemark.epoch WHERE ended_at IS NULL'))[0]
+        ?.lsn
+      const told = harness.batches.some(({ everyone, to }) => everyone && to >= parsePgLsn(head ?? ''))
+      const carried = harness.batches.some(({ transactions }) =>
+        transactions?.some(({ changes }) =>
+          changes.some((change) => 'data' in change && change.data.id === String(id)),
+        ),
+      )
+      expect(told || carried, name).toBe(true)
+    }
+  })
+
+  test('FLT-02 HIS-01 CAP-R11 a slot that replays after a crash stores nothing twice', async () => {
+    await start()
+    await harness.run(`INSERT INTO item VALUES (1, 'a', 'x')`)
+    await harness.drain()
+    const before = await harness.history()
+    // A slot beside ours that was never advanced, put in its place, is what a crash before a checkpoint leaves.
+    const replayed = { ...harness.settings, slotName: harness.settings.slotName }
+    const dying = await harness.database.open()
+    await harness.run(`INSERT INTO item VALUES (2, 'a', 'x')`)
+    await harness.cycle(dyingAt(dying, MOMENTS['before the advance'] as Moment)).catch(() => {})
+    await dying.close()
+    for (let time = 0; time < 2; time += 1) {
+      harness.restart(replayed)
+      await harness.drain()
+    }
+    const after = await harness.history()
+    expect(after.slice(0, before.length)).toEqual(before)
+    expect(after.map(({ key }) => key?.id)).toEqual(['1', '2'])
+  })
+
+  test('FLT-03 CAP-R12 a dropped slot begins a new epoch, reported', async () => {
+    await start()
+    const before = await currentEpoch()
+    await harness.run(`INSERT INTO item VALUES (1, 'a', 'x')`)
+    await harness.query('SELECT pg_drop_replication_slot($1)', [harness.settings.slotName])
+    await harness.drain()
+    expect(await currentEpoch()).not.toBe(before)
+    expect(await endReason()).toBe('slot-missing')
+    expect(harness.capture.state?.startedReason).toBe('slot-missing')
+    expect(harness.batches.at(-1)?.epoch).toBe(await currentEpoch())
+    await harness.run(`INSERT INTO item VALUES (2, 'a', 'x')`)
+    await harness.drain()
+    expect(await ids()).toEqual(['2'])
+  })
+
+  test.each([
+    ['another timeline', `UPDATE tidemark.epoch SET timeline = timeline + 1`, 'timeline-changed'],
+    ['another system', `UPDATE tidemark.epoch SET system_identifier = 'x'`, 'system-changed'],
+    ['a head beyond the log', `UPDATE tidemark.epoch SET head_lsn = 'FFFF/0'`, 'log-went-back'],
+    ['a restored epoch', `UPDATE tidemark.epoch SET id = 'restored'`, 'restored'],
+    ['a released epoch', `UPDATE tidemark.epoch SET ended_at = now(), end_reason = 'by hand'`, 'by hand'],
+  ])('FLT-03 HIS-07 CAP-R12 %s begins a new epoch', async (_, change, reason) => {
+    await start()
+    const before = harness.capture.state?.epoch.id
+    await harness.query(change)
+    await harness.drain()
+    expect(await endReason()).toBe(reason)
+    expect(await currentEpoch()).not.toBe(before)
+    await harness.run(`INSERT INTO item VALUES (3, 'a', 'x')`)
+    await harness.drain()
+    expect(await ids()).toEqual(['3'])
+  })
+
+  test('FLT-03 CAP-R12 a slot that somebody else moved begins a new epoch', async () => {
+    await start()
+    await harness.run(`INSERT INTO item VALUES (1, 'a', 'x')`)
+    await harness.query('SELECT pg_replication_slot_advance($1, pg_current_wal_lsn())', [harness.settings.slotName])
+    await harness.drain()
+    expect(await endReason()).toBe('slot-moved')
+  })
+
+  test('FLT-04 CAP-R13 capture goes on from Postgres when its own storage was wiped', async () => {
+    await start()
+    await harness.run(`INSERT INTO item VALUES (1, 'a', 'x')`)
+    await harness.drain()
+    const epoch = await currentEpoch()
+    harness.memory = NO_MEMORY
+    harness.restart()
+    await harness.run(`INSERT INTO item VALUES (2, 'a', 'x')`)
+    await harness.drain()
+    expect(await currentEpoch()).toBe(epoch)
+    expect(await ids()).toEqual(['1', '2'])
+  })
+
+  test('FLT-05 CAP-R10 a cut connection stops the cycle, and the next goes on', async () => {
+    await start()
+    await harness.run(`INSERT INTO item VALUES (1, 'a', 'x')`)
+    const cut = await harness.database.open()
+    const [row] = await cut.query('SELECT pg_backend_pid()::text AS pid')
+    await harness.query('SELECT pg_terminate_backend($1::int)', [row?.pid ?? null])
+    await expect(harness.cycle(cut)).rejects.toMatchObject({ kind: 'unavailable' })
+    expect(cut.usable).toBe(false)
+    await harness.drain()
+    expect(await ids()).toEqual(['1'])
+  })
+
+  test('CAP-25 CAP-R15 a long open write transaction does not stop capture', async () => {
+    await start()
+    const open = await harness.database.open()
+    await open.query('BEGIN')
+    await open.query(`INSERT INTO public.item VALUES (1, 'a', 'open')`)
+    await harness.run(`INSERT INTO item VALUES (2, 'a', 'x')`)
+    await harness.drain()
+    expect(await ids()).toEqual(['2'])
+    await open.query('COMMIT')
+    await open.close()
+    await harness.drain()
+    expect(await ids()).toEqual(['2', '1'])
+  })
+
+  test('CAP-27 CAP-R16 a failing insert stops the cycle, leaves the slot, and heals', async () => {
+    await start()
+    const position = async () =>
+      (
+        await harness.query('SELECT confirmed_flush_lsn::text AS lsn FROM pg_replication_slots WHERE slot_name = $1', [
+          harness.settings.slotName,
+        ])
+      )[0]?.lsn
+    await harness.query(
+      `ALTER TABLE tidemark.change_history ADD CONSTRAINT broken CHECK (table_name <> 'public.item') NOT VALID`,
+    )
+    await harness.drain()
+    const before = await position()
+    await harness.run(`INSERT INTO item VALUES (1, 'a', 'x')`)
+    await expect(harness.cycle()).rejects.toMatchObject({ kind: 'internal' })
+    await expect(harness.cycle()).rejects.toMatchObject({ kind: 'internal' })
+    expect(await position()).toBe(before)
+    await harness.query('ALTER TABLE tidemark.change_history DROP CONSTRAINT broken')
+    await harness.drain()
+    expect(await ids()).toEqual(['1'])
+  })
+
+  test('CAP-17 CAP-R17 a lost REPLICA IDENTITY halts capture; once mended a new epoch begins', async () => {
+    await start()
+    const before = await currentEpoch()
+    await harness.run(`INSERT INTO item VALUES (1, 'a', 'x')`)
+    await harness.drain()
+    await harness.run(`ALTER TABLE item REPLICA IDENTITY DEFAULT;\nUPDATE item SET note = 'y' WHERE id = 1`)
+    await expect(harness.cycle()).rejects.toMatchObject({
+      kind: 'schema-drift',
+      message: expect.stringContaining('REPLICA IDENTITY FULL'),
+    })
+    harness.restart()
+    await expect(harness.cycle()).rejects.toMatchObject({ kind: 'schema-drift' })
+    expect(await currentEpoch()).toBe(before)
+    await harness.run('ALTER TABLE item REPLICA IDENTITY FULL')
+    await harness.drain()
+    expect(await endReason()).toBe('schema-drift')
+    await harness.run(`UPDATE item SET note = 'z' WHERE id = 1`)
+    await harness.drain()
+    expect((await harness.history()).map(({ data }) => data)).toEqual([{ note: 'z' }])
+  })
+
+  test('CAP-17 CAP-R17 an identity lost and restored between two cycles is noticed in the log', async () => {
+    await start()
+    await harness.run(`INSERT INTO item VALUES (1, 'a', 'x');\nINSERT INTO item VALUES (2, 'a', 'kept')`)
+    await harness.run(
+      `ALTER TABLE item REPLICA IDENTITY DEFAULT;\nUPDATE item SET note = 'y' WHERE id = 1;\nALTER TABLE item REPLICA IDENTITY FULL`,
+    )
+    const epoch = await currentEpoch()
+    await expect(harness.cycle()).rejects.toMatchObject({ kind: 'schema-drift' })
+    expect((await harness.history(epoch ?? '')).map(({ key }) => key?.id)).toEqual(['1', '2'])
+    await harness.drain()
+    expect(await endReason()).toBe('schema-drift')
+  })
+
+  test('CAP-29 CAP-R18 a missing publication, or one that lacks a table, is mended', async () => {
+    await start()
+    const published = async () =>
+      (
+        await harness.query(
+          `SELECT string_agg(tablename, ',' ORDER BY tablename) AS names FROM pg_publication_tables WHERE pubname = 'tidemark'`,
+        )
+      )[0]?.names
+    await harness.run('ALTER PUBLICATION tidemark DROP TABLE item')
+    await harness.run(`INSERT INTO item VALUES (1, 'a', 'x')`)
+    await harness.drain()
+    expect(await published()).toBe('item,sync_definition')
+    await harness.run('DROP PUBLICATION tidemark')
+    await harness.run(`INSERT INTO item VALUES (2, 'a', 'x')`)
+    await harness.drain()
+    expect(await published()).toBe('item,sync_definition')
+    await harness.run(`INSERT INTO item VALUES (3, 'a', 'x')`)
+    await harness.drain()
+    // pgoutput lost what was not published, so its history begins anew; wal2json never needed it.
+    expect(await ids()).toEqual(decoder === 'pgoutput' ? ['3'] : ['1', '2', '3'])
+  })
+
+  test('CAP-31 CAP-30 CAP-R19 a definition comes in force at its place in the log, and a replay numbers alike', async () => {
+    await start()
+    await harness.run(`INSERT INTO item VALUES (1, 'a', 'x');\nINSERT INTO later VALUES (1)`)
+    await harness.database.install('SELECT 1', withLater)
+    await harness.run(`BEGIN;\nINSERT INTO later VALUES (2);\nINSERT INTO item VALUES (2, 'a', 'x');\nCOMMIT`)
+    const dying = await harness.database.open()
+    await harness.cycle(dyingAt(dying, MOMENTS['before the advance'] as Moment)).catch(() => {})
+    await dying.close()
+    harness.restart()
+    await harness.drain()
+    const entries = await harness.history()
+    expect(
+      entries.map(({ table: name, operation, key, seq, schemaVersion }) => [
+        name,
+        operation,
+        key?.id ?? key?.version,
+        seq,
+        schemaVersion,
+      ]),
+    ).toEqual([
+      ['public.item', 'insert', '1', 0, 1],
+      ['tidemark.sync_definition', 'definition', '2', 0, 2],
+      ['public.later', 'insert', '2', 0, 2],
+      ['public.item', 'insert', '2', 1, 2],
+    ])
+    expect(harness.batches.some(({ everyone, definition }) => everyone && definition.version === 2)).toBe(true)
+  })
+
+  test('CAP-30 CAP-R19 a table renamed while capture lags is read by the definition of its time', async () => {
+    await start()
+    const renamed = pgTable('renamed', { id: integer('id').primaryKey(), org: text('org'), note: text('note') })
+    await harness.run(`INSERT INTO item VALUES (1, 'a', 'before')`)
+    const open = await harness.database.open()
+    await open.close()
+    await harness.database.install(
+      'ALTER TABLE item RENAME TO renamed',
+      defineSync({ tables: { renamed: table(renamed, { audience: { column: renamed.org, prefix: 'org' } }) } }),
+    )
+    await harness.run(`INSERT INTO renamed VALUES (2, 'a', 'after')`)
+    await harness.cycle().catch(() => {})
+    await harness.drain()
+    const rows = await harness.query(
+      `SELECT table_name, row_key ->> 'id' AS id FROM tidemark.change_history WHERE operation = 'insert' ORDER BY lsn, seq`,
+    )
+    expect(rows[0]).toEqual({ table_name: 'public.item', id: '1' })
+  })
+
+  test('OPS-11 CAP-R12 a second deployment is refused with the remedy', async () => {
+    await start()
+    harness.memory = NO_MEMORY
+    harness.restart({ owner: 'somebody else' })
+    await expect(harness.cycle()).rejects.toMatchObject({
+      kind: 'misconfigured',
+      message: expect.stringContaining('Another deployment'),
+    })
+    await harness.query(`UPDATE tidemark.epoch SET ended_at = now(), end_reason = 'released' WHERE ended_at IS NULL`)
+    await harness.drain()
+    expect(harness.capture.state?.epoch.owner).toBe('somebody else')
+  })
+
+  test('HIS-08 CAP-32 CAP-R2 a reader during capture sees whole transactions, and nothing is told before it can be read', async () => {
+    await start()
+    await harness.run(`INSERT INTO item SELECT g, 'a', 'x' FROM generate_series(1, 12000) g`)
+    const seen: number[] = []
+    const connection = await harness.database.open()
+    await harness.capture.cycle(
+      connection,
+      () => true,
+      () => {},
+    )
+    const count = async () =>
+      Number((await harness.query('SELECT count(*)::text AS n FROM tidemark.change_history'))[0]?.n)
+    seen.push(await count())
+    await connection.close()
+    await harness.drain()
+    seen.push(await count())
+    expect(new Set(seen)).toEqual(new Set([12000]))
+  })
+})
+
+test('CAP-23 CAP-R22 auto takes pgoutput where wal2json is absent or too old, and says so', async () => {
+  const absent = await startCapture(inject('servers').embedded, 'auto', SCHEMA, sync)
+  expect(absent.capture.state?.epoch.decoder).toBe('pgoutput')
+  expect(absent.capture.state?.decoderReason).toMatch(/wal2json/)
+  await absent.close()
+  const present = await startCapture(inject('servers').system, 'auto', SCHEMA, sync)
+  expect(present.capture.state?.epoch.decoder).toBe('wal2json')
+  await present.close()
+  const PRICE = `${SCHEMA};\nCREATE TABLE price (id int PRIMARY KEY, amount numeric)`
+  const priced = defineSync({ tables: { price: table(price, { audience: 'all' }) } })
+  const old = await startCapture(inject('servers').system, 'auto', PRICE, priced)
+  expect(old.capture.state?.epoch.decoder).toBe('pgoutput')
+  expect(old.capture.state?.decoderReason).toMatch(/older than 2.6/)
+  await old.close()
+  await expect(startCapture(inject('servers').system, 'wal2json', PRICE, priced)).rejects.toMatchObject({
+    kind: 'misconfigured',
+  })
+})
