@@ -21,8 +21,10 @@ export function unprivileged(): Unprivileged {
   }
   const owner = postgresUser() ?? NOBODY
   const user = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups']
+  // Whoever started the server may be killed; it then shuts down instead of holding port and data directory for good.
+  const lifetime = ['--pdeathsig=INT']
   const rights = ['--inh-caps=+dac_override', '--ambient-caps=+dac_override']
-  return { owner, command: (file, args) => ({ file: setpriv, args: [...user, ...rights, file, ...args] }) }
+  return { owner, command: (file, args) => ({ file: setpriv, args: [...user, ...rights, ...lifetime, file, ...args] }) }
 }
 
 function postgresUser(): { uid: number; gid: number } | null {
