@@ -68,7 +68,7 @@ export async function captureTransaction(
   await moveHead(query, epoch, transaction.lsn)
 }
 
-export async function moveHead(query: Query, epoch: string, lsn: Lsn): Promise<void> {
+async function moveHead(query: Query, epoch: string, lsn: Lsn): Promise<void> {
   await query('UPDATE tidemark.epoch SET head_lsn = greatest(head_lsn, $2::text::pg_lsn) WHERE id = $1', [
     epoch,
     pgLsn(lsn),
@@ -141,9 +141,4 @@ export async function untilWaiting(database: Database, pid: string, event: strin
     )
     return row?.wait_event === event || row?.wait_event_type === event
   })
-}
-
-export async function pidOf(database: Database): Promise<string> {
-  const [row] = await database.query('SELECT pg_backend_pid()::text AS pid')
-  return row?.pid ?? ''
 }

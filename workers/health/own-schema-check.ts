@@ -8,7 +8,7 @@ import { failCheck, okCheck } from './health-check.ts'
 const FUNCTIONS = ['tidemark.audiences()', 'tidemark.audience_values(text)', 'tidemark.user_id()']
 
 /** `schema.table.column` of everything our own tables have in this version of the package. */
-export function expectedColumns(): string[] {
+function expectedColumns(): string[] {
   return Object.values(schema).flatMap((entry) => {
     if (!is(entry, PgTable)) return []
     const { schema: space, name, columns } = getTableConfig(entry)

@@ -2,7 +2,7 @@ import type { Query } from '../../db/query.ts'
 import type { HealthCheck } from '../contracts.ts'
 import { failCheck, limitCheck, okCheck } from './health-check.ts'
 
-export const MIN_SERVER_VERSION = 140_000
+const MIN_SERVER_VERSION = 140_000
 
 export function serverVersionCheck(versionNumber: number): HealthCheck {
   const figures = { value: versionNumber, threshold: MIN_SERVER_VERSION }
@@ -38,8 +38,6 @@ export function freeSlotCheck(facts: { max: number; used: number; ownExists: boo
     figures,
   )
 }
-
-export type Decoder = 'wal2json' | 'pgoutput'
 
 /** `allowed` is the setting `output_plugin_libraries`; null on servers that do not have it and forbid nothing. */
 export function isPluginAllowed(plugin: string, allowed: string | null): boolean {

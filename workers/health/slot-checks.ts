@@ -68,7 +68,7 @@ const SLOT = `
   FROM pg_replication_slots s WHERE s.slot_name = $1 AND s.slot_type = 'logical'`
 
 /** Reads one slot's state; null where there is no logical slot of that name. */
-export async function readSlotFacts(query: Query, slotName: string): Promise<SlotFacts | null> {
+async function readSlotFacts(query: Query, slotName: string): Promise<SlotFacts | null> {
   const [row] = await query(SLOT, [slotName])
   if (!row) return null
   const keepMegabytes = Number(row.keep_mb ?? -1)

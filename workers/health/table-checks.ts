@@ -11,7 +11,7 @@ const DEAR_ROW_BYTES = 8 * 1024
 /** Below it a table's size says little of its rows, for it is counted in pages. */
 const SMALL_TABLE_BYTES = 1024 * 1024
 
-export function tableShapeCheck(declared: DeclaredTable, table: CatalogueTable | undefined): HealthCheck {
+function tableShapeCheck(declared: DeclaredTable, table: CatalogueTable | undefined): HealthCheck {
   const name = `table ${tableId(declared)}`
   const faults = tableFaults(declared, table)
   return faults.length === 0

@@ -41,7 +41,7 @@ export async function buildSnapshot(
 }
 
 /** One attempt. */
-export async function buildOnce(
+async function buildOnce(
   database: Database,
   audience: string,
   put: PutChunk,

@@ -3,14 +3,14 @@ import {
   type DefinitionInForce,
   LIMITS,
   type Lsn,
-  parsePgLsn,
   quoteTable,
   type TableDefinition,
   TidemarkError,
 } from '../../protocol/index.ts'
 import { becomeClient, type Database, type DatabaseTransaction, SQL_STATE, sqlStateOf } from '../database/index.ts'
 import { type AudienceMatch, matchAudience } from './audience.ts'
-import { joinPosition, type SnapshotFacts, type WaitReason } from './join-position.ts'
+import { joinPosition, type WaitReason } from './join-position.ts'
+import { readFacts } from './read-facts.ts'
 import { canonicalValueQuery, largeLineQuery, tableRowsQuery } from './table-rows-sql.ts'
 
 /** DDL holds these locks for moments; while we wait for one, we stand in the way of others who come after it. */
@@ -90,7 +90,7 @@ async function readIn(
   if (tables.length > 0) {
     await transaction.query(`LOCK TABLE ${tables.map(quoteTable).join(', ')} IN ACCESS SHARE MODE`)
   }
-  const { facts, version } = await readFacts(transaction)
+  const { facts, version } = await readFacts(transaction.query)
   const position = joinPosition(facts, definition.hash)
   if ('wait' in position || facts.epoch === null) return { wait: 'wait' in position ? position.wait : 'no-epoch' }
   const head: SnapshotHead = {
@@ -108,54 +108,6 @@ async function readIn(
     await sink.end()
   }
   return head
-}
-
-/** The first statement that selects: it takes the snapshot. The insert position is read by a later one. */
-const FACTS = `
-  SELECT pg_current_snapshot()::text AS snapshot, d.version::text, d.hash,
-    e.id, e.head_lsn::text, e.floor_lsn::text, e.start_xid::text,
-    CASE WHEN e.definition_version = d.version THEN e.start_lsn ELSE (
-      SELECT max(h.lsn) FROM tidemark.change_history h
-      WHERE h.epoch = e.id AND h.table_name = 'tidemark.sync_definition' AND h.operation = 'definition'
-        AND h.data ->> 'version' = d.version::text
-    ) END::text AS definition_lsn,
-    (
-      SELECT min(h.lsn) FROM tidemark.change_history h
-      WHERE h.epoch = e.id AND h.seq = 0 AND h.transaction_id >= pg_snapshot_xmin(pg_current_snapshot())
-        AND NOT pg_visible_in_snapshot(h.transaction_id, pg_current_snapshot())
-    )::text AS first_hidden
-  FROM (SELECT) AS one
-  LEFT JOIN LATERAL (SELECT version, hash FROM tidemark.sync_definition ORDER BY version DESC LIMIT 1) d ON true
-  LEFT JOIN tidemark.epoch e ON e.ended_at IS NULL`
-
-const FENCE = `
-  SELECT pg_current_wal_insert_lsn()::text AS insert_lsn,
-    (SELECT setting FROM pg_settings WHERE name = 'wal_block_size') AS block_bytes,
-    (SELECT setting FROM pg_settings WHERE name = 'wal_segment_size') AS segment_bytes`
-
-async function readFacts({ query }: DatabaseTransaction): Promise<{ facts: SnapshotFacts; version: number }> {
-  const [row = {}] = await query(FACTS)
-  const [fence = {}] = await query(FENCE)
-  const lsn = (text: string | null | undefined) => (text == null ? null : parsePgLsn(text))
-  const facts: SnapshotFacts = {
-    snapshot: row.snapshot ?? '',
-    epoch:
-      row.id == null
-        ? null
-        : {
-            id: row.id,
-            head: parsePgLsn(row.head_lsn ?? ''),
-            floor: parsePgLsn(row.floor_lsn ?? ''),
-            startXid: BigInt(row.start_xid ?? '0'),
-          },
-    definitionHash: row.hash ?? null,
-    definitionLsn: lsn(row.definition_lsn),
-    firstHidden: lsn(row.first_hidden),
-    insertLsn: parsePgLsn(fence.insert_lsn ?? ''),
-    walBlockBytes: Number(fence.block_bytes),
-    walSegmentBytes: Number(fence.segment_bytes),
-  }
-  return { facts, version: Number(row.version) }
 }
 
 /** A value that the audience column cannot hold, or would print otherwise, has no rows; asking must not fail the transaction. */

@@ -3,7 +3,7 @@ import type { AudienceMatch } from './audience.ts'
 import { copyLineExpression, outputExpression } from './copy-line-sql.ts'
 
 /** A line above this size is not returned by the cursor but read alone, so that a page's size has a bound. */
-export const LARGE_LINE_BYTES = 16 * 1024
+const LARGE_LINE_BYTES = 16 * 1024
 
 export interface Statement {
   readonly text: string
