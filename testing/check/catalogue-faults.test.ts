@@ -30,6 +30,18 @@ describe('catalogue against tests', () => {
     ])
   })
 
+  it('takes a scenario for due unless its row says what it waits for', () => {
+    const { scenarios } = parseCatalogue(
+      '|CAP-02|a|b|now (half of it)|\n|CAP-03|a|b|\n|OUT-01|a|b|later: writing|\n',
+      '',
+    )
+    expect([...scenarios]).toEqual([
+      ['CAP-02', true],
+      ['CAP-03', true],
+      ['OUT-01', false],
+    ])
+  })
+
   it('names tests that do not run', () => {
     const tests = [{ title: 'CAP-01 CAP-R1', modifiers: ['each', 'skip'] }]
     expect(catalogueFaults(catalogue, [{ path: 'a.test.ts', tests }])).toEqual([

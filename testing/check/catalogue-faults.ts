@@ -21,7 +21,9 @@ const NEEDS_ID = /(\.(postgres|pglite|workerd)\.test\.ts|^e2e\/.*\.test\.ts)$/
 
 export function parseCatalogue(scenarios: string, specification: string): Catalogue {
   return {
-    scenarios: new Map([...scenarios.matchAll(SCENARIO_ROW)].map(([, id = '', when]) => [id, when?.trim() === 'now'])),
+    scenarios: new Map(
+      [...scenarios.matchAll(SCENARIO_ROW)].map(([, id = '', when]) => [id, !when?.startsWith('later: ')]),
+    ),
     rules: new Set([...specification.matchAll(RULE_LINE)].map(([, id = '']) => id)),
   }
 }
