@@ -25,6 +25,7 @@ let dev: BackgroundCommand
 let replica: BackgroundCommand
 let port: number
 let postgresPort: number
+let epoch: string
 
 beforeAll(async () => {
   packed = packPackage()
@@ -116,6 +117,8 @@ test('OPS-05 OPS-09 rows written with SQL reach the replica in Node, and only it
   await sql(update)
   await replica.until(/Say hello\W+true/)
   expect(replica.output()).not.toContain('Never seen by red')
+  epoch = (await replication()).epoch
+  expect(epoch).toMatch(/^[\w-]{16}$/)
 })
 
 test('OPS-04 CLI-R12 doctor finds nothing that fails', () => {
@@ -155,12 +158,12 @@ test('CLI-R7 the second start resumes: rows, secrets and epoch are those of the 
   const output = await dev.until(/Tidemark is ready\.[\s\S]*Stop /)
   expect(output).toContain('Migrations: nothing to apply.')
   expect(readFileSync(join(app, '.tidemark', 'admin-token'), 'utf8')).toBe(before)
-  const epochs = await sql('SELECT id FROM tidemark.epoch')
-  expect(epochs).toEqual([{ id: (await replication()).epoch }])
   replica = start(replicate[0] ?? '')
   await replica.until(/The red team has 2 tasks\./)
   await sql("INSERT INTO task (team, title) VALUES ('red', 'After a restart')")
   await replica.until(/After a restart/)
+  expect(await sql('SELECT id FROM tidemark.epoch')).toEqual([{ id: epoch }])
+  expect((await replication()).epoch).toBe(epoch)
 })
 
 test('CLI-R8 a dev that was killed outright leaves nothing the next start cannot end', async () => {

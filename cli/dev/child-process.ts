@@ -24,10 +24,12 @@ export interface Child {
   stop(): Promise<void>
 }
 
+/** What is killed still has to be reaped. */
+const KILL_WAIT_MS = 5_000
 const ESCALATION: readonly Escalation[] = [
   { signal: 'SIGINT', waitMs: 4_000 },
   { signal: 'SIGTERM', waitMs: 3_000 },
-  { signal: 'SIGKILL', waitMs: 2_000 },
+  { signal: 'SIGKILL', waitMs: KILL_WAIT_MS },
 ]
 const POLL_MS = 50
 
@@ -48,19 +50,27 @@ export function startChild(options: ChildOptions): Child {
 }
 
 async function stopGroup(child: ChildProcess, escalation: readonly Escalation[]): Promise<void> {
-  if (child.pid === undefined) return
+  if (child.pid !== undefined) await endGroup(child.pid, escalation)
+}
+
+/** Ends a group that nobody watches over any more. */
+export async function killGroup(leader: number): Promise<void> {
+  await endGroup(leader, [{ signal: 'SIGKILL', waitMs: KILL_WAIT_MS }])
+}
+
+async function endGroup(leader: number, escalation: readonly Escalation[]): Promise<void> {
   for (const { signal, waitMs } of escalation) {
-    if (!signalGroup(child.pid, signal)) return
+    if (!signalGroup(leader, signal)) return
     const deadline = Date.now() + waitMs
     while (Date.now() < deadline) {
-      if (!groupLives(child.pid)) return
+      if (!groupLives(leader)) return
       await new Promise((resolve) => setTimeout(resolve, POLL_MS))
     }
   }
 }
 
 /** False when nothing of the group is left. */
-export function signalGroup(leader: number, signal: NodeJS.Signals | 0): boolean {
+function signalGroup(leader: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(process.platform === 'win32' ? leader : -leader, signal)
     return true

@@ -9,6 +9,7 @@ import { accessDatabase } from '../database.ts'
 import { Cleanup } from './cleanup.ts'
 import { openDataFolder, resetDataFolder, writeWorkerEnv } from './data-folder.ts'
 import { DEFAULT_PORT, DEFAULT_POSTGRES_PORT } from './default-ports.ts'
+import { endRequest } from './end-request.ts'
 import { claimPort } from './free-port.ts'
 import { findNodeForWrangler } from './node-binary.ts'
 import { endLeftoverPostgres, type OwnPostgres, startOwnPostgres } from './own-postgres.ts'
@@ -20,9 +21,7 @@ import { startWorkerServer } from './worker-server.ts'
 /** Runs everything until Ctrl-C, then ends all of it; throws what kept it from starting or ended it. */
 export async function runDev(invocation: Invocation): Promise<number> {
   const cleanup = new Cleanup()
-  const asked = new Promise<null>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(null))
-  })
+  const asked = endRequest()
   const starting = startAll(invocation, cleanup)
   try {
     const broke = await Promise.race([asked, starting.then((started) => started.broke)])
@@ -47,11 +46,11 @@ async function startAll(invocation: Invocation, cleanup: Cleanup): Promise<Start
   const app = findApp(invocation.argument ?? '.')
   const sync = await loadSync(app.syncModule)
   findNodeForWrangler(app.root)
-  const port = await claimPort(values.port ?? DEFAULT_PORT, '--port')
   const data = openDataFolder(resolve(values['data-dir'] ?? join(app.root, '.tidemark')))
-  const lock = takeRunningLock(data.lockFile)
+  const lock = await takeRunningLock(data.lockFile)
   cleanup.add(async () => lock.release())
   await endLeftoverPostgres(data)
+  const port = await claimPort(values.port ?? DEFAULT_PORT, '--port')
   const given = values['database-url']
   if (switches.has('reset')) resetDataFolder(data, given === undefined)
   let own: OwnPostgres | null = null

@@ -1,6 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { TidemarkError } from '../../protocol/errors.ts'
-import { signalGroup } from './child-process.ts'
+import { killGroup } from './child-process.ts'
 import { isProcess } from './running-process.ts'
 
 interface Running {
@@ -19,7 +19,7 @@ export interface RunningLock {
  *
  * A run that was killed outright may have left a Worker behind: it is ended here. Throws `bad-input` while another run lives.
  */
-export function takeRunningLock(path: string): RunningLock {
+export async function takeRunningLock(path: string): Promise<RunningLock> {
   const before = readRunning(path)
   if (
     before !== null &&
@@ -32,7 +32,7 @@ export function takeRunningLock(path: string): RunningLock {
     )
   }
   if (before !== null && isProcess(before.workerPid, (command) => command.includes('wrangler'))) {
-    signalGroup(before.workerPid, 'SIGKILL')
+    await killGroup(before.workerPid)
   }
   const write = (workerPid: number) =>
     writeFileSync(path, JSON.stringify({ pid: process.pid, workerPid } satisfies Running))

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -21,6 +21,8 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 export function packPackage(): PackedPackage {
   if (!existsSync(join(ROOT, 'dist', 'cli', 'main.js'))) throw new Error('There is no dist/: npm run build makes it.')
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-packed-'))
+  // Postgres may run as another user, who has to come by.
+  chmodSync(folder, 0o755)
   const env = userEnvironment()
   const packed = execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
     cwd: ROOT,
