@@ -24,7 +24,7 @@ describe('every replica is always a commit of Postgres', () => {
       const found = `seed ${seed}, written down in ${report.protocolFile}\n${report.violations.slice(0, 10).join('\n')}`
       expect(report.violations.length, found).toBe(0)
       // A run that looked at nothing proves nothing.
-      expect(report.replicaSamples).toBeGreaterThan(0)
+      expect(report.distinctStates).toBeGreaterThan(20)
       expect(report.historyRows).toBeGreaterThan(transactions)
     },
   )

@@ -32,6 +32,12 @@ export class FleetMember {
     return this.#replica !== null
   }
 
+  /** Whether its position is another than when it was last looked at. */
+  get hasMoved(): boolean {
+    const lsn = this.#replica?.status.lsn ?? null
+    return lsn !== null && lsn !== this.samples.at(-1)?.cursor
+  }
+
   get replica(): Replica {
     if (!this.#replica) throw new Error(`${this.options.name} is closed.`)
     return this.#replica

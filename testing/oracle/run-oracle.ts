@@ -28,6 +28,8 @@ export interface OracleReport {
   readonly transactionsCommitted: number
   readonly historyRows: number
   readonly replicaSamples: number
+  /** Different states seen, over all replicas, while the workload ran. */
+  readonly distinctStates: number
   readonly postgresSamples: number
   /** Where the whole run is written down. */
   readonly protocolFile: string
@@ -36,7 +38,8 @@ export interface OracleReport {
 const STAGES = 12
 const CONNECTIONS = 3
 const BULK_ROWS = 2_500
-const SAMPLE_EVERY_MS = 400
+const SAMPLE_EVERY_MS = 20
+const MOST_PAUSE_MS = 250
 const SHOWN_CHARS = 200
 
 const org = (number: number) => `org:${ORGS[number]}`
@@ -139,14 +142,19 @@ class OracleRun {
     await this.#settle(definition)
     const violations = await this.#examine(definition, base, epoch)
     const history = await this.#withDatabase((database) => readHistory(database, epoch))
-    return {
+    const report = {
       violations,
       transactionsCommitted: this.#committed,
       historyRows: history.length,
       replicaSamples: this.#fleet.reduce((sum, member) => sum + member.samples.length, 0),
+      distinctStates: this.#fleet.reduce(
+        (sum, { samples }) => sum + new Set(samples.map(({ cursor }) => cursor)).size,
+        0,
+      ),
       postgresSamples: this.#postgresSamples.length,
-      protocolFile: this.writeProtocol(violations),
     }
+    this.#note(JSON.stringify({ ...report, violations: violations.length }))
+    return { ...report, protocolFile: this.writeProtocol(violations) }
   }
 
   /** Nothing is written between the seed and the epoch's start, so that the state read here is where history begins. */
@@ -164,13 +172,16 @@ class OracleRun {
   }
 
   async #runStage(stage: number, events: readonly OracleEvent[], definition: Definition): Promise<void> {
-    for (const [index, member] of this.#fleet.entries()) {
-      if (lateStage(index, this.#eventOptions) !== stage) continue
-      await member.open()
-      this.#note(`${member.options.name} opened`)
-    }
+    const opening = this.#fleet.filter((_, index) => lateStage(index, this.#eventOptions) === stage)
+    await Promise.all(opening.map((member) => member.open()))
+    if (opening.length > 0) this.#note(`${opening.map(({ options }) => options.name).join(', ')} opened`)
     const share = Math.ceil(this.#plan.length / this.#events.length)
-    const work = runWorkload(this.#system.env, this.#plan.slice(stage * share, (stage + 1) * share), CONNECTIONS)
+    const work = runWorkload(
+      this.#system.env,
+      this.#plan.slice(stage * share, (stage + 1) * share),
+      CONNECTIONS,
+      (index) => (index * 37) % MOST_PAUSE_MS,
+    )
     let over = false
     const sampling = this.#sampleAlong(definition, () => over)
     for (const event of events) await this.#perform(event, definition)
@@ -182,15 +193,16 @@ class OracleRun {
     this.#note(`stage ${stage} done`)
   }
 
+  /** Looks at each replica whenever it has moved, one after another. */
   async #sampleAlong(definition: Definition, isOver: () => boolean): Promise<void> {
     for (let turn = 0; !isOver(); turn++) {
       await new Promise((resolve) => setTimeout(resolve, SAMPLE_EVERY_MS))
-      await this.#fleet[turn % this.#fleet.length]
-        ?.sample(definition, `while running, sample ${turn}`)
-        .catch((error: unknown) => {
-          // It may have been closed meanwhile.
-          this.#note(`no sample: ${String(error)}`)
-        })
+      const member = this.#fleet[turn % this.#fleet.length]
+      if (!member?.hasMoved) continue
+      await member.sample(definition, `while running, turn ${turn}`).catch((error: unknown) => {
+        // It may have been closed meanwhile.
+        this.#note(`no sample: ${String(error)}`)
+      })
     }
   }
 

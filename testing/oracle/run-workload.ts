@@ -20,7 +20,12 @@ const RECONNECT_MS = 200
  * Refused statements and deadlocks are part of the plan; a lost connection is opened again, its transaction's fate
  * unknown, as it is to any application.
  */
-export function runWorkload(env: DatabaseEnv, plan: readonly PlannedTransaction[], connections: number): WorkloadRun {
+export function runWorkload(
+  env: DatabaseEnv,
+  plan: readonly PlannedTransaction[],
+  connections: number,
+  pauseMs: (index: number) => number = () => 0,
+): WorkloadRun {
   const queue = [...plan]
   const log: string[] = []
   let done = 0
@@ -32,6 +37,8 @@ export function runWorkload(env: DatabaseEnv, plan: readonly PlannedTransaction[
       const next = queue.shift()
       if (!next) break
       database = await connected(env, database)
+      // Spread out, so that replicas get to see states in between.
+      await new Promise((resolve) => setTimeout(resolve, pauseMs(next.index)))
       const outcome = await runTransaction(database, next)
       log.push(`#${next.index} on connection ${number}: ${outcome}`)
       done += 1
