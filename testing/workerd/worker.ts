@@ -2,6 +2,7 @@ import { DurableObject } from 'cloudflare:workers'
 import type { DatabaseEnv } from '../../workers/env.ts'
 import { withTestDatabase } from './test-database.ts'
 
+export { LoneReplicationDO } from './lone-replication.ts'
 export { LoneSnapshotDO } from './lone-snapshot.ts'
 export { StagedReplicationDO, StagedSnapshotDO, StagedSyncDO } from './staged.ts'
 export { useDatabase } from './test-database.ts'

@@ -1,0 +1,43 @@
+import type { Delivery, DeliveryReceipt } from '../../workers/contracts.ts'
+import type { SyncEnv } from '../../workers/env.ts'
+import type { ReplicationOptions } from '../../workers/replication/options.ts'
+import { createReplicationObject } from '../../workers/replication/replication-object.ts'
+import { withTestDatabase } from './test-database.ts'
+
+/** Read when an object is made: a test gives each database its own slot. */
+export const loneOptions: { -readonly [Name in keyof ReplicationOptions]: ReplicationOptions[Name] } = {}
+
+/** A SyncDO that only listens. */
+export class Listener {
+  readonly deliveries: Delivery[] = []
+  /** Set to let deliveries wait, or fail, or answer otherwise. */
+  answer: (delivery: Delivery) => Promise<DeliveryReceipt> = async ({ epoch, to }) => ({ epoch, head: to })
+  #waiting: (() => void)[] = []
+
+  async deliver(delivery: Delivery): Promise<DeliveryReceipt> {
+    this.deliveries.push(delivery)
+    for (const resolve of this.#waiting.splice(0)) resolve()
+    return this.answer(delivery)
+  }
+
+  /** Resolves once deliveries satisfy the condition; the test's own time limit bounds it. */
+  async until(condition: (deliveries: readonly Delivery[]) => boolean): Promise<void> {
+    while (!condition(this.deliveries)) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+}
+
+const listeners = new Map<string, Listener>()
+
+export function listener(name: string): Listener {
+  const known = listeners.get(name) ?? new Listener()
+  listeners.set(name, known)
+  return known
+}
+
+/** The ReplicationDO without SyncDOs behind it. */
+export class LoneReplicationDO extends createReplicationObject(loneOptions) {
+  constructor(ctx: DurableObjectState, env: SyncEnv) {
+    const heard = { getByName: listener } as unknown as SyncEnv['SYNC']
+    super(ctx, { ...withTestDatabase(env), SYNC: heard })
+  }
+}

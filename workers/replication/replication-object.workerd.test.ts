@@ -1,0 +1,196 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { integer, pgTable, text } from 'drizzle-orm/pg-core'
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { defineSync, table } from '../../db/index.ts'
+import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { type Listener, type LoneReplicationDO, listener, loneOptions } from '../../testing/workerd/lone-replication.ts'
+import { useDatabase } from '../../testing/workerd/worker.ts'
+import type { Delivery } from '../contracts.ts'
+
+const namespace = (env as unknown as { LONE_REPLICATION: DurableObjectNamespace<LoneReplicationDO> }).LONE_REPLICATION
+const item = pgTable('item', { id: integer('id').primaryKey(), org: text('org') })
+const sync = defineSync({ tables: { item: table(item, { audience: { column: item.org, prefix: 'org' } }) } })
+const SCHEMA = 'CREATE TABLE public.item (id int PRIMARY KEY, org text)'
+const HOUR_MS = 3_600_000
+
+const rowsOf = (deliveries: readonly Delivery[]) =>
+  deliveries.flatMap(({ transactions }) => transactions ?? []).flatMap(({ changes }) => changes.map((change) => change.op === 'insert' && change.data.id))
+
+describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Postgres', (server) => {
+  let database: TestDatabase
+  let stub: DurableObjectStub<LoneReplicationDO>
+  let heard: Listener
+  let name: string
+
+  beforeEach(async () => {
+    database = await createDatabase(inject('servers')[server])
+    await database.install(SCHEMA, sync)
+    useDatabase(database.env)
+    name = `sync-${database.name}`
+    // Cycles run when a test asks for them: the pauses are long.
+    Object.assign(loneOptions, { sync, slotName: `slot_${database.name}`, intervals: { activeMs: HOUR_MS, idleMs: HOUR_MS } })
+    stub = namespace.getByName(database.name)
+    heard = listener(name)
+  })
+  afterEach(async () => {
+    await runInDurableObject(stub, async (_, state) => state.storage.deleteAlarm())
+    await evictDurableObject(stub)
+    await database.drop()
+  })
+
+  const subscribe = (audiences = ['org:a'], version = 1) => stub.subscribe({ subscriber: name, audiences, version })
+
+  test('FLT-01 CAP-R20 a subscriber gets what its audiences saw, from the LSN it was answered', async () => {
+    const answer = await subscribe()
+    await database.run(`INSERT INTO item VALUES (1, 'a'), (2, 'b')`)
+    const fresh = await stub.freshHead(name)
+    await heard.until((deliveries) => deliveries.some(({ to }) => to >= fresh.lsn))
+    expect(heard.deliveries[0]).toMatchObject({ epoch: answer.epoch, version: 1, from: answer.routedTo })
+    expect(rowsOf(heard.deliveries)).toEqual(['1'])
+    for (const [index, delivery] of heard.deliveries.entries()) {
+      if (index > 0) expect(delivery.from).toBe(heard.deliveries[index - 1]?.to)
+    }
+    expect((await stub.health()).head).toBe(fresh.lsn)
+  })
+
+  test('CAP-R25 a fresh head covers every commit made before it was asked for, shared by those who ask at once', async () => {
+    await subscribe()
+    await database.run(`INSERT INTO item VALUES (1, 'a')`)
+    const heads = await Promise.all([stub.freshHead(name), stub.freshHead(null), stub.freshHead(name)])
+    const [row] = await query(`SELECT lsn::text AS lsn FROM tidemark.change_history WHERE operation = 'insert'`)
+    expect(row).toBeDefined()
+    for (const head of heads) {
+      const [covered] = await query(`SELECT ($1::pg_lsn >= lsn)::text AS covered FROM tidemark.change_history WHERE operation = 'insert'`, [
+        `${head.lsn.slice(0, 8)}/${head.lsn.slice(8)}`,
+      ])
+      expect(covered?.covered).toBe('true')
+    }
+  })
+
+  test('CAP-R21 one delivery is in flight; the rest shrinks to a notice', async () => {
+    await subscribe()
+    let release: () => void = () => {}
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    heard.answer = async ({ epoch, to }) => {
+      await held
+      return { epoch, head: to }
+    }
+    for (const id of [1, 2, 3]) {
+      await database.run(`INSERT INTO item VALUES (${id}, 'a')`)
+      await stub.freshHead(null)
+    }
+    expect(heard.deliveries).toHaveLength(1)
+    heard.answer = async ({ epoch, to }) => ({ epoch, head: to })
+    release()
+    const { lsn } = await stub.freshHead(null)
+    await heard.until((deliveries) => deliveries.length > 1)
+    expect(heard.deliveries[1]).toMatchObject({ from: heard.deliveries[0]?.to, transactions: null })
+    expect(heard.deliveries[1]?.to).toBeDefined()
+    expect(lsn >= (heard.deliveries[1]?.to ?? '')).toBe(true)
+  })
+
+  test('FLT-01 FLT-08 CAP-R21 a head that was not acknowledged is sent again after an eviction', async () => {
+    await subscribe()
+    heard.answer = async () => {
+      throw new Error('gone')
+    }
+    await database.run(`INSERT INTO item VALUES (1, 'a')`)
+    await stub.freshHead(null)
+    await heard.until((deliveries) => deliveries.length === 1)
+    await runInDurableObject(stub, async (instance) => instance.alarm())
+    await evictDurableObject(stub)
+    heard.answer = async ({ epoch, to }) => ({ epoch, head: to })
+    const before = heard.deliveries.length
+    await runDurableObjectAlarm(stub)
+    await heard.until((deliveries) => deliveries.length > before)
+    expect(heard.deliveries.at(-1)).toMatchObject({ transactions: null })
+  })
+
+  test('FLT-08 CAP-R20 subscriptions outlive an eviction', async () => {
+    await subscribe()
+    await evictDurableObject(stub)
+    await database.run(`INSERT INTO item VALUES (1, 'a')`)
+    const { lsn } = await stub.freshHead(null)
+    await heard.until((deliveries) => deliveries.some(({ to }) => to >= lsn))
+    const again = await subscribe()
+    expect(again.routedTo >= lsn).toBe(true)
+  })
+
+  test('CAP-R20 an audience that joins is answered the LSN from which deliveries hold it', async () => {
+    await subscribe()
+    await database.run(`INSERT INTO item VALUES (1, 'b')`)
+    await stub.freshHead(name)
+    const answer = await subscribe(['org:a', 'org:b'], 2)
+    await database.run(`INSERT INTO item VALUES (2, 'b')`)
+    await stub.freshHead(name)
+    await heard.until((deliveries) => rowsOf(deliveries).includes('2'))
+    expect(rowsOf(heard.deliveries)).toEqual(['2'])
+    expect(heard.deliveries.find(({ version }) => version === 2)?.from).toBe(answer.routedTo)
+  })
+
+  test('FLT-06 CAP-R26 the watchdog arms an alarm that was lost; an alarm always arms the next', async () => {
+    await subscribe()
+    await runInDurableObject(stub, async (_, state) => state.storage.deleteAlarm())
+    const armed = () => runInDurableObject(stub, async (_, state) => state.storage.getAlarm())
+    await stub.ensureAlarm()
+    // It is due at once, and arms the next when it has run.
+    while ((await armed()) === null);
+    await runInDurableObject(stub, async (instance) => instance.alarm())
+    expect(await armed()).not.toBeNull()
+  })
+
+  test('FLT-05 FLT-06 CAP-27 CAP-R26 a cycle that fails is red in health, arms the next, and heals', async () => {
+    await subscribe()
+    await query(`ALTER TABLE tidemark.change_history ADD CONSTRAINT broken CHECK (table_name <> 'public.item') NOT VALID`)
+    await database.run(`INSERT INTO item VALUES (1, 'a')`)
+    await runInDurableObject(stub, async (instance) => instance.alarm())
+    const red = await stub.health()
+    expect(red.status).toBe('fail')
+    expect(red.checks.find((check) => check.name === 'error')?.message).toContain('broken')
+    await query('ALTER TABLE tidemark.change_history DROP CONSTRAINT broken')
+    await runInDurableObject(stub, async (instance) => instance.alarm())
+    expect((await stub.health()).status).toBe('ok')
+  })
+
+  test('CAP-24 CAP-R14 callers share one cycle at a time', async () => {
+    await subscribe()
+    await database.run(`INSERT INTO item SELECT g, 'a' FROM generate_series(1, 5000) g`)
+    await Promise.all([
+      ...Array.from({ length: 5 }, () => stub.freshHead(null)),
+      stub.kick(),
+      runInDurableObject(stub, async (instance) => instance.alarm()),
+    ])
+    const [row] = await query(`SELECT count(*)::text AS rows FROM tidemark.change_history WHERE operation = 'insert'`)
+    expect(row?.rows).toBe('5000')
+    expect((await stub.health()).checks.find(({ name: check }) => check === 'error')?.status).toBe('ok')
+  })
+
+  test('CAP-26 CAP-R27 no connection stays open while capture is idle', async () => {
+    await subscribe()
+    await stub.unsubscribe(name)
+    await runInDurableObject(stub, async (instance) => instance.alarm())
+    const open = async () =>
+      (await query(`SELECT count(*)::text AS n FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tidemark capture'`))[0]?.n
+    // The server notices a closed connection a moment later.
+    while ((await open()) !== '0');
+  })
+
+  test('CAP-23 CAP-R22 health names the decoder and why', async () => {
+    await subscribe()
+    const health = await stub.health()
+    expect(health.decoder).toBe(server === 'system' ? 'wal2json' : 'pgoutput')
+    expect(health.decoderReason).toMatch(/wal2json/)
+  })
+
+  async function query(statement: string, params: string[] = []) {
+    const connection = await database.open()
+    try {
+      return await connection.query(statement, params)
+    } finally {
+      await connection.close()
+    }
+  }
+})
