@@ -31,12 +31,8 @@ function FaultNotice(props: { fault: OpenFault; onRetry: () => void; onSignOut: 
   switch (fault.kind) {
     case 'already-open':
       return (
-        <Notice
-          kind={fault.kind}
-          title="Tracker is open in another tab"
-          action={{ label: 'Use it here', onClick: onRetry }}
-        >
-          <p>The replica belongs to one tab at a time. Close the other tab, then use it here; nothing is lost.</p>
+        <Notice kind={fault.kind} title="Tracker is open in another tab" secondary={signOut}>
+          <p>One tab at a time has the replica. Close the other one and it opens here by itself; nothing is lost.</p>
         </Notice>
       )
     case 'storage':

@@ -25,32 +25,42 @@ const OPENING: OpenedReplica = { replica: null, fault: null }
 /** Only one replica of a user can be open: the next waits until the one before has closed. */
 let previous: Promise<unknown> = Promise.resolve()
 
-/** Opens the user's replica while mounted; another `attempt` opens it anew. */
+/** How often a tab looks whether the one that has the replica is gone. */
+const TAKE_OVER_MS = 2_000
+
+/** Opens the user's replica while mounted; another `attempt` opens it anew, and so does the end of a tab that has it. */
 export function useOpenReplica(userId: string, attempt: number): OpenedReplica {
   const [opened, setOpened] = useState(OPENING)
+  const [lookedAgain, setLookedAgain] = useState(0)
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another attempt opens again.
   useEffect(() => {
     let isCurrent = true
-    setOpened(OPENING)
-    const show = (next: OpenedReplica) => isCurrent && setOpened(next)
+    let timer: ReturnType<typeof setTimeout> | undefined
+    setOpened((before) => (before.fault?.kind === 'already-open' ? before : OPENING))
     const opening = previous.then(() => {
       if (!isCurrent) return null
       return openReplica({ url: window.location.origin, user: userId, token: () => fetchToken(userId), sync })
     })
     opening
       .then((replica) => {
-        if (replica === null) return
+        if (replica === null || !isCurrent) return
         // For whoever opens the console: `await replica.db.query('SELECT count(*) FROM issue')`.
         window.replica = replica
-        show({ replica, fault: null })
+        setOpened({ replica, fault: null })
       })
-      .catch((error: unknown) => show({ replica: null, fault: toFault(error) }))
+      .catch((error: unknown) => {
+        if (!isCurrent) return
+        const fault = toFault(error)
+        setOpened({ replica: null, fault })
+        if (fault.kind === 'already-open') timer = setTimeout(() => setLookedAgain((count) => count + 1), TAKE_OVER_MS)
+      })
     return () => {
       isCurrent = false
+      clearTimeout(timer)
       previous = opening.then((replica) => replica?.close()).catch(() => {})
     }
-  }, [userId, attempt])
+  }, [userId, attempt, lookedAgain])
 
   return opened
 }
