@@ -8,6 +8,7 @@ import {
   frameDownSchema,
   LIMITS,
   type Lsn,
+  PONG_TEXT,
   SUBPROTOCOL,
   TOKEN_SUBPROTOCOL_PREFIX,
   type Transaction,
@@ -150,6 +151,7 @@ export class TestSocket {
   readonly transactions: WireTransaction[] = []
   cursor: Lsn | null = null
   received = 0
+  pongs = 0
   closed: { code: number; reason: string } | null = null
   autoAck = true
   readonly #socket: WebSocket
@@ -161,6 +163,11 @@ export class TestSocket {
     this.#socket = socket
     socket.accept()
     socket.addEventListener('message', ({ data }) => {
+      if (data === PONG_TEXT) {
+        this.pongs += 1
+        this.#wake()
+        return
+      }
       this.received += String(data).length
       this.#take(frameDownSchema.parse(JSON.parse(String(data))))
       if (this.autoAck && this.closed === null) this.ack()

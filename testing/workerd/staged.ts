@@ -1,4 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
+import { TidemarkError } from '../../protocol/index.ts'
 import { jwt } from '../../workers/access/jwt.ts'
 import type {
   FreshHead,
@@ -13,7 +14,7 @@ import { createSyncObject } from '../../workers/sync/sync-object.ts'
 import { withTestDatabase } from './test-database.ts'
 
 export const JWT_SECRET = 'a secret of the tests, long enough for HS256'
-export const ADMIN_TOKEN = 'operator of the tests'
+export const ADMIN_TOKEN = 'operator-of-the-tests'
 
 /** Tokens list their audiences themselves. */
 export const access = jwt({
@@ -28,7 +29,7 @@ export const STAGED_LIMITS = {
   windowChars: 20_000,
   socketsPerUser: 8,
   connects: { burst: 12, refillMs: 60_000 },
-  messages: { burst: 40, refillMs: 1_000 },
+  messages: { burst: 400, refillMs: 1_000 },
 }
 export const STAGED_INTERVALS = { headNoticeMs: 300, eagerMs: 0, helloMs: 60_000, stallMs: 60_000, lingerMs: 60_000 }
 
@@ -104,7 +105,7 @@ export class StagedReplicationDO extends DurableObject implements ReplicationRpc
     const { failures } = this.#staged()
     if (failures > 0) {
       this.#stage = { ...this.#staged(), failures: failures - 1 }
-      throw new Error('The stage is not set.')
+      throw new TidemarkError('unavailable', 'Capture is away.')
     }
     return answer
   }

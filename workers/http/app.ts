@@ -58,7 +58,14 @@ export function createApp(options: HttpOptions): Hono<Env> {
     }
     const right = await session(context, subprotocolToken(context.req.raw.headers))
     const headers = new Headers({ upgrade: 'websocket', connection: 'upgrade', [SESSION_HEADER]: encodeSession(right) })
-    return context.env.SYNC.getByName(right.syncName).fetch(new Request('https://sync/socket', { headers }))
+    const answer = await context.env.SYNC.getByName(right.syncName).fetch(
+      new Request('https://sync/socket', { headers }),
+    )
+    if (answer.status === 101) return answer
+    // An answer left unread would keep the object awake.
+    await answer.arrayBuffer()
+    if (answer.status === 429) throw new TidemarkError('rate-limited', 'Too many connections; wait before the next.')
+    throw new TidemarkError('internal', `The SyncDO refused a session with status ${answer.status}.`)
   })
 
   app.get('/sync/head', async (context) => {

@@ -45,7 +45,7 @@ export const DEFAULT_SYNC_LIMITS: SyncLimits = {
   windowChars: LIMITS.windowBytes,
   socketsPerUser: 50,
   connects: { burst: 60, refillMs: 1_000 },
-  messages: { burst: 200, refillMs: 20 },
+  messages: { burst: 500, refillMs: 10 },
   databaseConnections: 4,
   knownClients: 10_000,
 }

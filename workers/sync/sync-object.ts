@@ -87,10 +87,7 @@ export function createSyncObject(
       const rate = storage.connectBucket(right.userId) ?? fullBucket(limits.connects, nowMs())
       const bucket = takeToken(rate, limits.connects, nowMs())
       if (!bucket || sessions.ofUser(right.userId).length >= limits.socketsPerUser) {
-        return Response.json(
-          { kind: 'rate-limited', message: 'Too many connections; wait before the next.' },
-          { status: 429 },
-        )
+        return new Response(null, { status: 429 })
       }
       storage.putConnectBucket(right.userId, bucket)
       storage.update({ name: right.syncName, emptySinceMs: null })
