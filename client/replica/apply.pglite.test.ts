@@ -108,12 +108,13 @@ describe('apply', () => {
     await live.unsubscribe()
   })
 
-  const contradictions: readonly (readonly [string, WireChange])[] = [
+  const contradictions: readonly (readonly [string, ...WireChange[]])[] = [
     ['an update of a missing row', update('missing', { rank: '2' })],
     ['a delete of a missing row', remove('missing')],
     ['an insert of a present row', insert(note('1'))],
+    ['an insert of a present row, deleted in one go,', insert(note('1')), remove('1')],
   ]
-  for (const [name, change] of contradictions) {
+  for (const [name, ...changes] of contradictions) {
     test(`APP-03 APP-R6 ${name} is a fault: nothing of it is kept and the replica loads anew`, async () => {
       const { server, replica, session } = await running([note('1')])
       await replica.db.exec(`CREATE TABLE draft (body text); INSERT INTO draft VALUES ('mine')`)
@@ -125,7 +126,7 @@ describe('apply', () => {
       })
       server.head = at(0x110)
       session.send(
-        batch(at(0x100), at(0x110), [{ lsn: at(0x110), xid: '11', changes: [insert(note('never')), change] }]),
+        batch(at(0x100), at(0x110), [{ lsn: at(0x110), xid: '11', changes: [insert(note('never')), ...changes] }]),
       )
       const fault = await statusThat(replica, ({ error }) => error !== null)
       expect(fault.error?.kind).toBe('rehydrate-required')

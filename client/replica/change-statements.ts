@@ -52,13 +52,19 @@ function keyRecord(table: ReplicaTable, key: Row): Record<string, Value> {
 export function stageStatements(table: ReplicaTable, stage: Stage): ChangeStatement[] {
   const deletes: Row[] = []
   const inserts: Row[] = []
+  const absent: Row[] = []
   const groups = new Map<string, UpdateGroup>()
-  for (const net of stage.nets.values()) sort(net, deletes, inserts, groups)
+  for (const net of stage.nets.values()) {
+    if (net.kind === 'gone') absent.push(net.key)
+    else sort(net, deletes, inserts, groups)
+  }
   const moving: UpdateGroup[] = []
   const inPlace: UpdateGroup[] = []
   for (const group of groups.values()) (movesFixedUnique(table, group) ? moving : inPlace).push(group)
   const statements: ChangeStatement[] = []
   if (stage.truncate !== null) statements.push(truncateStatement(table, stage.truncate))
+  // What this would delete the stream inserted over: finding any is the fault that undoes it.
+  if (absent.length > 0) statements.push({ ...deleteStatement(table, absent), expectedRows: 0 })
   if (deletes.length > 0) statements.push(deleteStatement(table, deletes))
   for (const group of inPlace) statements.push(updateStatement(table, table.name, group))
   if (moving.length > 0) statements.push(...movingStatements(table, moving))

@@ -6,13 +6,13 @@ export type ReplicaChange =
   | Exclude<Change, { op: 'truncate' }>
   | { readonly op: 'truncate'; readonly table: string; readonly audiences: readonly string[] | null }
 
-/** What a sequence of changes does to one row in the end; `gone` was inserted and deleted, and leaves nothing to do. */
+/** What a sequence of changes does to one row in the end; `gone` was inserted and deleted: it must not have been there. */
 export type Net =
   | { readonly kind: 'insert'; readonly row: Row }
   | { readonly kind: 'update'; readonly key: Row; readonly row: Row }
   | { readonly kind: 'delete'; readonly key: Row }
   | { readonly kind: 'replace'; readonly key: Row; readonly row: Row }
-  | { readonly kind: 'gone' }
+  | { readonly kind: 'gone'; readonly key: Row }
 
 /** Nothing passes a truncate: first it, then the rows' net changes, in any order. */
 export interface Stage {
@@ -55,7 +55,7 @@ function merge(before: Net | undefined, change: RowChange): Net {
       return { kind: 'delete', key: change.key }
     case 'insert':
       if (change.op === 'update') return { kind: 'insert', row: { ...before.row, ...change.data } }
-      if (change.op === 'delete') return { kind: 'gone' }
+      if (change.op === 'delete') return { kind: 'gone', key: change.key }
       break
     case 'update':
       if (change.op === 'update') return { kind: 'update', key: before.key, row: { ...before.row, ...change.data } }

@@ -1,0 +1,44 @@
+import { describe, expect, test } from 'vitest'
+import { SessionToken } from './session-token.ts'
+import { encodeBase64Url, renewalDelayMs, tokenExpiryMs } from './token.ts'
+
+const part = (value: unknown) => encodeBase64Url(JSON.stringify(value))
+
+describe('token', () => {
+  test('the expiry of a JWT is read, and of nothing else', () => {
+    expect(tokenExpiryMs(`${part({})}.${part({ sub: 'ä\u{1f30a}', exp: 1_700_000_000 })}.x`)).toBe(1_700_000_000_000)
+    for (const token of [
+      'opaque',
+      `a.${part({})}.b`,
+      `a.${part({ exp: 'soon' })}.b`,
+      `a.${part(null)}.b`,
+      '..',
+      'a.%.b',
+    ]) {
+      expect(tokenExpiryMs(token)).toBeNull()
+    }
+  })
+
+  test('a renewal is due before the expiry, never at once and never beyond what a timer holds', () => {
+    expect(renewalDelayMs(3_600_000, 0)).toBe(3_570_000)
+    expect(renewalDelayMs(40_000, 0)).toBe(20_000)
+    expect(renewalDelayMs(0, 50_000)).toBe(1_000)
+    expect(renewalDelayMs(1e15, 0)).toBe(2 ** 31 - 1)
+  })
+
+  test('a token is asked for once, shared, and again when it is forgotten or refused', async () => {
+    let calls = 0
+    const token = new SessionToken(async () => `token ${++calls}`)
+    expect(await Promise.all([token.get({ fresh: false }), token.get({ fresh: false })])).toEqual([
+      'token 1',
+      'token 1',
+    ])
+    expect(await token.get({ fresh: false })).toBe('token 1')
+    expect(await token.get({ fresh: true })).toBe('token 2')
+    token.forget()
+    expect(await token.get({ fresh: false })).toBe('token 3')
+    await expect(new SessionToken(() => '').get({ fresh: false })).rejects.toMatchObject({ kind: 'unauthenticated' })
+    const failing = new SessionToken(() => Promise.reject(new Error('no network')))
+    await expect(failing.get({ fresh: false })).rejects.toMatchObject({ kind: 'unavailable' })
+  })
+})
