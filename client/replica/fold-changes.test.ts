@@ -57,7 +57,7 @@ function faults(run: () => unknown): boolean {
 }
 
 describe('foldChanges', () => {
-  test('APP-R20 merges what happens to one row', () => {
+  test('APP-R16 merges what happens to one row', () => {
     expect(fold(insert('1', { title: 'a' }), update('1', { title: 'b' }))).toEqual([
       { truncate: null, nets: { 1: { kind: 'insert', row: { id: '1', title: 'b' } } } },
     ])
@@ -91,7 +91,7 @@ describe('foldChanges', () => {
     expect(() => fold(insert('1', { id: null }))).toThrow('whole key')
   })
 
-  test('APP-R20 folding leaves what applying one after another leaves, and faults where that does', () => {
+  test('APP-R16 folding leaves what applying one after another leaves, and faults where that does', () => {
     const change = fc.oneof(
       {
         weight: 3,

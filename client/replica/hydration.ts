@@ -6,7 +6,6 @@ import {
   minLsn,
   parsePgSnapshot,
   TidemarkError,
-  type Welcome,
 } from '../../protocol/index.ts'
 import type { Http } from '../connection/http.ts'
 import { fenceOf } from './apply.ts'
@@ -27,10 +26,20 @@ export interface HydrationProgress {
   readonly totalBytes: number
 }
 
+/** What a hydration knows of the server. */
+export interface HydrationTarget {
+  /** Null after the server has said on an open socket to begin anew: then the snapshots say which. */
+  readonly epoch: string | null
+  readonly definitionHash: string | null
+  readonly definitionVersion: number
+  readonly head: Lsn
+  readonly audiences: readonly string[]
+}
+
 export interface HydrationOptions {
   readonly db: Database
   readonly http: Http
-  readonly welcome: Pick<Welcome, 'epoch' | 'head' | 'definitionVersion' | 'definitionHash' | 'audiences'>
+  readonly welcome: HydrationTarget
   readonly signal: AbortSignal
   readonly progress: (progress: HydrationProgress) => void
   /** Called whenever the copies change, with all there are. */
@@ -88,8 +97,9 @@ async function fetchManifests({ http, welcome, signal }: HydrationOptions): Prom
     }
     manifests.push(parsed.data)
   }
+  const epoch = welcome.epoch ?? manifests[0]?.epoch
   const fits = (manifest: Manifest, index: number) =>
-    manifest.epoch === welcome.epoch &&
+    manifest.epoch === epoch &&
     manifest.definitionHash === manifests[0]?.definitionHash &&
     manifest.audience === welcome.audiences[index]
   if (!manifests.every(fits)) {
@@ -107,9 +117,13 @@ const EMPTY: Definition = { types: [], tables: [] }
 async function begin(options: HydrationOptions): Promise<Copy> {
   const { db, welcome } = options
   const manifests = await fetchManifests(options)
+  const epoch = manifests[0]?.epoch ?? welcome.epoch
+  const hash = manifests[0]?.definitionHash ?? welcome.definitionHash
+  if (epoch === null || hash === null)
+    throw new TidemarkError('unavailable', 'No snapshot says which history to follow.')
   const definition = {
     version: manifests[0]?.definitionVersion ?? welcome.definitionVersion,
-    hash: manifests[0]?.definitionHash ?? welcome.definitionHash,
+    hash,
     definition: manifests[0]?.definition ?? EMPTY,
   }
   const [first, ...rest] = manifests.map(({ start }) => start)
@@ -124,7 +138,7 @@ async function begin(options: HydrationOptions): Promise<Copy> {
   await withServerRows(db, async (tx) => {
     if (!aside) await deleteCopy(tx, 'aside')
     await makeTables(tx, [...(aside ? [] : [dropAside()]), ...statements])
-    await insertCopy(tx, { place, stage: 'loading', epoch: welcome.epoch, cursor, definition, manifests })
+    await insertCopy(tx, { place, stage: 'loading', epoch, cursor, definition, manifests })
   })
   const copies = await readCopies(db)
   options.changed(copies)

@@ -17,7 +17,7 @@ import type { Applied } from './apply.ts'
 import { type Copy, deleteCopy, readCopies, setStage } from './books.ts'
 import type { Database } from './database.ts'
 import { dropAside } from './definition-ddl.ts'
-import { hydrate } from './hydration.ts'
+import { type HydrationTarget, hydrate } from './hydration.ts'
 import { purgeAudiences } from './purge.ts'
 import { replicaPhase, StatusStore } from './status.ts'
 import { Stream, type StreamHost } from './stream.ts'
@@ -40,7 +40,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   #options: EngineOptions
   #stream: Stream
   #copies: readonly Copy[] = []
-  #welcome: Welcome | null = null
+  #welcome: HydrationTarget | null = null
   #reason: RehydrateReason = 'new'
   /** The hydration in hand or last broken off; the next waits for it to let go of the database. */
   #hydration: Promise<unknown> = Promise.resolve()
@@ -111,6 +111,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
 
   rehydrate(reason: RehydrateReason): void {
     this.#reason = reason
+    // Epoch and definition may be others than the welcome said.
+    if (this.#welcome) this.#welcome = { ...this.#welcome, epoch: null, definitionHash: null }
   }
 
   async hydrate(signal: AbortSignal): Promise<{ epoch: string; from: Lsn }> {
