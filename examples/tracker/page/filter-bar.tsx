@@ -17,7 +17,7 @@ export function FilterBar(props: { filter: IssueFilter; onChange: (part: Partial
       <Choice label="State" value={filter.state} onChange={(state) => onChange({ state: state as StateFilter })}>
         <option value="open">Open</option>
         <option value="closed">Closed</option>
-        <option value="all">Open and closed</option>
+        <option value="all">All states</option>
         <hr />
         {issueState.enumValues.map((state) => (
           <option key={state} value={state}>

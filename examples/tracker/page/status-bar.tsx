@@ -35,7 +35,7 @@ export function StatusBar() {
         </button>
       )}
       <Figure name="Position" value={lsn ? formatPgLsn(lsn) : '–'} testId="lsn" />
-      <Figure name="Behind" value={behind(lsn, head)} />
+      <Figure name="Behind" value={phase === 'live' || phase === 'catching-up' ? behind(lsn, head) : '–'} />
       <Figure name="Rows" value={formatCount(rows)} testId="rows" />
       <Figure name="Last change" value={lastChangeAt ? formatClock(new Date(lastChangeAt)) : 'none yet'} />
       <button

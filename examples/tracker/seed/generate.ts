@@ -181,8 +181,10 @@ function seedOrganization(
         },
       })
       const chosen = new Set([labelId(text.isBug ? 'bug' : 'feature')])
-      if (random.chance(0.4)) chosen.add(random.pick(labels.slice(2)).id)
-      if (random.chance(0.1)) chosen.add(random.pick(labels.slice(2)).id)
+      // A new feature cannot be a regression.
+      const fitting = labels.slice(2).filter(({ name }) => text.isBug || name !== 'regression')
+      if (random.chance(0.4)) chosen.add(random.pick(fitting).id)
+      if (random.chance(0.1)) chosen.add(random.pick(fitting).id)
       for (const label of chosen) rows.issue_label.push({ org_id: orgId, issue_id: id, label_id: label })
     }
   }
