@@ -64,7 +64,8 @@ export interface CaptureState {
   readonly startedReason: string | null
 }
 
-const MAX_CHANGES = 50_000
+// Each peek decodes again from the restart position, which lags: few large ones cost less than many small ones.
+const MAX_CHANGES = 200_000
 /** A peek decodes at most this much log beyond the slot's position, so that it ends in time. */
 const WAL_BYTES_PER_PEEK = 256n * 1024n * 1024n
 const LAGGING_RESTART_BYTES = 64 * 1024 * 1024

@@ -15,7 +15,9 @@ const SCHEMA = 'CREATE TABLE public.item (id int PRIMARY KEY, org text)'
 const HOUR_MS = 3_600_000
 
 const rowsOf = (deliveries: readonly Delivery[]) =>
-  deliveries.flatMap(({ transactions }) => transactions ?? []).flatMap(({ changes }) => changes.map((change) => change.op === 'insert' && change.data.id))
+  deliveries
+    .flatMap(({ transactions }) => transactions ?? [])
+    .flatMap(({ changes }) => changes.map((change) => change.op === 'insert' && change.data.id))
 
 describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Postgres', (server) => {
   let database: TestDatabase
@@ -29,7 +31,11 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
     useDatabase(database.env)
     name = `sync-${database.name}`
     // Cycles run when a test asks for them: the pauses are long.
-    Object.assign(loneOptions, { sync, slotName: `slot_${database.name}`, intervals: { activeMs: HOUR_MS, idleMs: HOUR_MS } })
+    Object.assign(loneOptions, {
+      sync,
+      slotName: `slot_${database.name}`,
+      intervals: { activeMs: HOUR_MS, idleMs: HOUR_MS },
+    })
     stub = namespace.getByName(database.name)
     heard = listener(name)
   })
@@ -61,9 +67,10 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
     const [row] = await query(`SELECT lsn::text AS lsn FROM tidemark.change_history WHERE operation = 'insert'`)
     expect(row).toBeDefined()
     for (const head of heads) {
-      const [covered] = await query(`SELECT ($1::pg_lsn >= lsn)::text AS covered FROM tidemark.change_history WHERE operation = 'insert'`, [
-        `${head.lsn.slice(0, 8)}/${head.lsn.slice(8)}`,
-      ])
+      const [covered] = await query(
+        `SELECT ($1::pg_lsn >= lsn)::text AS covered FROM tidemark.change_history WHERE operation = 'insert'`,
+        [`${head.lsn.slice(0, 8)}/${head.lsn.slice(8)}`],
+      )
       expect(covered?.covered).toBe('true')
     }
   })
@@ -100,7 +107,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
     await database.run(`INSERT INTO item VALUES (1, 'a')`)
     await stub.freshHead(null)
     await heard.until((deliveries) => deliveries.length === 1)
-    await runInDurableObject(stub, async (instance) => instance.alarm())
+    await runInDurableObject(stub, async (instance) => instance.alarm?.())
     await evictDurableObject(stub)
     heard.answer = async ({ epoch, to }) => ({ epoch, head: to })
     const before = heard.deliveries.length
@@ -138,20 +145,22 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
     await stub.ensureAlarm()
     // It is due at once, and arms the next when it has run.
     while ((await armed()) === null);
-    await runInDurableObject(stub, async (instance) => instance.alarm())
+    await runInDurableObject(stub, async (instance) => instance.alarm?.())
     expect(await armed()).not.toBeNull()
   })
 
   test('FLT-05 FLT-06 CAP-27 CAP-R26 a cycle that fails is red in health, arms the next, and heals', async () => {
     await subscribe()
-    await query(`ALTER TABLE tidemark.change_history ADD CONSTRAINT broken CHECK (table_name <> 'public.item') NOT VALID`)
+    await query(
+      `ALTER TABLE tidemark.change_history ADD CONSTRAINT broken CHECK (table_name <> 'public.item') NOT VALID`,
+    )
     await database.run(`INSERT INTO item VALUES (1, 'a')`)
-    await runInDurableObject(stub, async (instance) => instance.alarm())
+    await runInDurableObject(stub, async (instance) => instance.alarm?.())
     const red = await stub.health()
     expect(red.status).toBe('fail')
     expect(red.checks.find((check) => check.name === 'error')?.message).toContain('broken')
     await query('ALTER TABLE tidemark.change_history DROP CONSTRAINT broken')
-    await runInDurableObject(stub, async (instance) => instance.alarm())
+    await runInDurableObject(stub, async (instance) => instance.alarm?.())
     expect((await stub.health()).status).toBe('ok')
   })
 
@@ -161,7 +170,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
     await Promise.all([
       ...Array.from({ length: 5 }, () => stub.freshHead(null)),
       stub.kick(),
-      runInDurableObject(stub, async (instance) => instance.alarm()),
+      runInDurableObject(stub, async (instance) => instance.alarm?.()),
     ])
     const [row] = await query(`SELECT count(*)::text AS rows FROM tidemark.change_history WHERE operation = 'insert'`)
     expect(row?.rows).toBe('5000')
@@ -171,9 +180,13 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
   test('CAP-26 CAP-R27 no connection stays open while capture is idle', async () => {
     await subscribe()
     await stub.unsubscribe(name)
-    await runInDurableObject(stub, async (instance) => instance.alarm())
+    await runInDurableObject(stub, async (instance) => instance.alarm?.())
     const open = async () =>
-      (await query(`SELECT count(*)::text AS n FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tidemark capture'`))[0]?.n
+      (
+        await query(
+          `SELECT count(*)::text AS n FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tidemark capture'`,
+        )
+      )[0]?.n
     // The server notices a closed connection a moment later.
     while ((await open()) !== '0');
   })
