@@ -1,5 +1,7 @@
-import { DurableObject } from 'cloudflare:workers'
-import type { DatabaseEnv } from '../../workers/env.ts'
+import type { SyncEnv } from '../../workers/env.ts'
+import { createSyncWorker } from '../../workers/index.ts'
+import { snapshotSync } from '../snapshot/snapshot-app.ts'
+import { ADMIN_TOKEN, access } from './staged.ts'
 import { withTestDatabase } from './test-database.ts'
 
 export { LoneReplicationDO } from './lone-replication.ts'
@@ -7,21 +9,34 @@ export { LoneSnapshotDO } from './lone-snapshot.ts'
 export { StagedReplicationDO, StagedSnapshotDO, StagedSyncDO } from './staged.ts'
 export { useDatabase } from './test-database.ts'
 
-/*
- * Stands in for an app until workers/index.ts exports createSyncWorker: then its three classes and its worker take the
- * places of these, each class extended so that its environment passes through `withTestDatabase`.
- */
+/** A whole app; its three classes and its worker take the test file's own database for that of the environment. */
+const app = createSyncWorker(snapshotSync, {
+  ...access,
+  slotName: 'tidemark_workerd_tests',
+  intervals: { activeMs: 100, headNoticeMs: 100 },
+})
 
-class Bare extends DurableObject<DatabaseEnv> {
-  constructor(ctx: DurableObjectState, env: DatabaseEnv) {
-    super(ctx, withTestDatabase(env))
+const ownEnv = (env: SyncEnv): SyncEnv => ({ ...env, ...withTestDatabase({}), ADMIN_TOKEN })
+
+export class ReplicationDO extends app.ReplicationDO {
+  constructor(ctx: DurableObjectState, env: SyncEnv) {
+    super(ctx, ownEnv(env))
   }
 }
 
-export class ReplicationDO extends Bare {}
-export class SyncDO extends Bare {}
-export class SnapshotDO extends Bare {}
+export class SyncDO extends app.SyncDO {
+  constructor(ctx: DurableObjectState, env: SyncEnv) {
+    super(ctx, ownEnv(env))
+  }
+}
+
+export class SnapshotDO extends app.SnapshotDO {
+  constructor(ctx: DurableObjectState, env: SyncEnv) {
+    super(ctx, ownEnv(env))
+  }
+}
 
 export default {
-  fetch: () => new Response('Not found.', { status: 404 }),
-} satisfies ExportedHandler
+  fetch: (request: Request, env: SyncEnv): Promise<Response> => app.worker.fetch(request, ownEnv(env)),
+  scheduled: (controller: object, env: SyncEnv): Promise<void> => app.worker.scheduled(controller, ownEnv(env)),
+}

@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest'
+import { defineSync } from '../db/index.ts'
+import { checkOptions, type SyncWorkerOptions } from './options.ts'
+
+const sync = defineSync({ tables: {} })
+const least: SyncWorkerOptions = { authenticate: () => null, audiences: () => [] }
+const check =
+  (options: object, first: unknown = sync) =>
+  () =>
+    checkOptions(first as typeof sync, options as SyncWorkerOptions)
+
+describe('options of createSyncWorker', () => {
+  it('are few and have defaults', () => {
+    expect(check(least)).not.toThrow()
+    const all = { placement: () => 'x', decoder: 'auto', slotName: 'a_1', basePath: '/a/b', cors: { origins: '*' } }
+    expect(check({ ...least, ...all, intervals: { activeMs: 5 }, limits: { logChars: 5 } })).not.toThrow()
+  })
+
+  it.each([
+    [{}, /authenticate must be a function/],
+    [{ authenticate: least.authenticate }, /audiences must be a function/],
+    [{ ...least, placement: 'org' }, /placement must be a function/],
+    [{ ...least, decoder: 'wal' }, /decoder/],
+    [{ ...least, slotName: 'Main-Slot' }, /slotName: 1 to 63/],
+    [{ ...least, basePath: 'tidemark/' }, /basePath: such as/],
+    [{ ...least, cors: { origins: ['nonsense'] } }, /cors.origins/],
+    [{ ...least, intervals: { activeMs: -1 } }, /intervals.activeMs/],
+    [{ ...least, limits: { messages: { burst: 0, refillMs: 1 } } }, /limits.messages.burst/],
+    [{ ...least, audience: () => [] }, /audience/],
+  ])('are refused with the remedy: %o', (options, message) => {
+    expect(check(options)).toThrow(message)
+  })
+
+  it('say so when the first argument is no sync definition', () => {
+    expect(check(least, {})).toThrow(/defineSync/)
+  })
+})
