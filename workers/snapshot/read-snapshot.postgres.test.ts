@@ -172,7 +172,11 @@ describe.each(['embedded', 'system'] as const)('reading a snapshot on the %s ser
   })
 
   test.each([
-    ['TRUNCATE', 'TRUNCATE public.item, public.setting', []],
+    [
+      'TRUNCATE and a row after it',
+      `TRUNCATE public.item, public.setting; INSERT INTO public.item (id, org_id) VALUES (9, '${ORG_A}')`,
+      [`9\t${ORG_A}\t`],
+    ],
     [
       'a rewriting ALTER COLUMN TYPE',
       `ALTER TABLE public.item ALTER COLUMN title TYPE text USING upper(title)`,

@@ -15,7 +15,7 @@ import { canonicalValueQuery, largeLineQuery, tableRowsQuery } from './table-row
 
 /** DDL holds these locks for moments; while we wait for one, we stand in the way of others who come after it. */
 const LOCK_TIMEOUT_MS = 3_000
-const PAGE_ROWS = 1_000
+const PAGE_ROWS = 500
 
 /** Takes the lines of one table; each call is awaited, so its pace bounds memory. */
 export interface LineSink {
