@@ -21,7 +21,7 @@ export interface HistoryEntry {
 export interface CaptureHarness {
   readonly database: TestDatabase
   /** The connection that capture uses. */
-  readonly connection: Database
+  connection: Database
   /** What the last object remembered; replace it to play a wiped or restored storage. */
   memory: CaptureMemory
   readonly batches: RoutedBatch[]
@@ -33,6 +33,8 @@ export interface CaptureHarness {
   cycle(through?: Database): Promise<CycleResult>
   /** Cycles until nothing is waiting. */
   drain(through?: Database): Promise<void>
+  /** New connections, after the server went away. */
+  reconnect(): Promise<void>
   /** A new object over the same storage, as after an eviction. */
   restart(settings?: Partial<CaptureSettings>): void
   history(epoch?: string): Promise<HistoryEntry[]>
@@ -49,7 +51,7 @@ export async function startCapture(
   const database = await createDatabase(server)
   await database.install(schema, sync)
   const connection = await database.open()
-  const app = await database.open()
+  let app = await database.open()
   await app.query('SET search_path = public')
   const settings: CaptureSettings = { env: database.env, owner: 'tests', slotName: `slot_${database.name}`, decoder }
   const harness: CaptureHarness = {
@@ -63,7 +65,14 @@ export async function startCapture(
       for (const statement of sql.split(';\n')) if (statement.trim() !== '') await app.query(statement)
     },
     query: (text, params) => app.query(text, params),
-    cycle: (through = connection) =>
+    reconnect: async () => {
+      await harness.connection.close()
+      await app.close()
+      harness.connection = await database.open()
+      app = await database.open()
+      await app.query('SET search_path = public')
+    },
+    cycle: (through = harness.connection) =>
       harness.capture.cycle(
         through,
         () => true,
@@ -76,7 +85,7 @@ export async function startCapture(
       harness.capture = new Capture({ ...settings, ...changed }, store())
     },
     history: async (epoch) => {
-      const rows = await connection.query(
+      const rows = await harness.connection.query(
         `SELECT lsn::text, seq::text, table_name, operation, row_key::text, data::text, old_data::text, audience, schema_version::text
          FROM tidemark.change_history
          WHERE epoch = coalesce($1, (SELECT id FROM tidemark.epoch WHERE ended_at IS NULL))
@@ -90,7 +99,7 @@ export async function startCapture(
       return applied
     },
     close: async () => {
-      await connection.close()
+      await harness.connection.close()
       await app.close()
       await database.drop()
     },

@@ -40,7 +40,7 @@ export async function* readPages(
 }
 
 /** How many rows the next page may have, judged by the largest row of the last one. */
-export function nextPageRows(page: TextRows, maxRows: number, targetChars: number): number {
+function nextPageRows(page: TextRows, maxRows: number, targetChars: number): number {
   let largest = 1
   for (const row of page) {
     let chars = 0

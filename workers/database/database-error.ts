@@ -1,7 +1,7 @@
 import { type ErrorKind, TidemarkError } from '../../protocol/index.ts'
 
 /** Cause of every error of the database; `sqlState` is null where the connection failed before Postgres could speak. */
-export class DatabaseFault extends Error {
+class DatabaseFault extends Error {
   override readonly name = 'DatabaseFault'
   readonly sqlState: string | null
 

@@ -27,8 +27,9 @@ export async function createSlot(
   slotName: string,
   asked: 'auto' | DecoderName,
   definition: Definition,
+  timeoutMs = CREATE_TIMEOUT_MS,
 ): Promise<MadeSlot> {
-  const database = await openDatabase(env, { applicationName: 'tidemark slot', statementTimeoutMs: CREATE_TIMEOUT_MS })
+  const database = await openDatabase(env, { applicationName: 'tidemark slot', statementTimeoutMs: timeoutMs })
   const { query } = database
   try {
     const facts: DecoderFacts = {

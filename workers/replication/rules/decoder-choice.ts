@@ -19,7 +19,7 @@ export interface DecoderChoice {
 const CAN_BE_NAN = /^(numeric|real|double precision)(\(|$)/
 
 /** Columns whose NaN and infinities an old wal2json turns into null. */
-export function columnsWithNaN(definition: Definition): string[] {
+function columnsWithNaN(definition: Definition): string[] {
   return definition.tables.flatMap((table) =>
     table.columns
       .filter((column) => column.generated === null && CAN_BE_NAN.test(column.type))

@@ -6,7 +6,7 @@ export interface ReplicationIntervals {
   readonly idleMs: number
 }
 
-export const DEFAULT_INTERVALS: ReplicationIntervals = { activeMs: 1_000, idleMs: 60 * 60_000 }
+const DEFAULT_INTERVALS: ReplicationIntervals = { activeMs: 1_000, idleMs: 60 * 60_000 }
 const LONGEST_IDLE_MS = 12 * 60 * 60_000
 const SHORTEST_MS = 50
 const FIRST_RETRY_MS = 1_000

@@ -44,7 +44,7 @@ export const LEASE_MS = 60_000
 /** A delivery without an answer for this long counts as failed. */
 export const DELIVERY_PATIENCE_MS = 60_000
 /** Subscribers for whom nothing happens learn the head this often. */
-export const HEAD_NOTICE_MS = 10_000
+const HEAD_NOTICE_MS = 10_000
 const FIRST_RETRY_MS = 500
 const LONGEST_RETRY_MS = 30_000
 
@@ -77,7 +77,7 @@ export function subscribe(
   }
 }
 
-export function isConcerned(subscription: Subscription, batch: Routable): boolean {
+function isConcerned(subscription: Subscription, batch: Routable): boolean {
   if (batch.everyone || subscription.generation > batch.generation || subscription.epoch !== batch.epoch) return true
   if (subscription.definitionVersion !== batch.definition.version) return true
   for (const audience of batch.audiences) if (subscription.audiences.has(audience)) return true

@@ -25,7 +25,7 @@ export const planKey = (schema: string, name: string) => `${schema}\0${name}`
 
 const DEFINITION_COLUMNS = ['version', 'hash', 'definition']
 
-export const DEFINITION_PLAN: TablePlan = {
+const DEFINITION_PLAN: TablePlan = {
   ...positionsOf(DEFINITION_COLUMNS, [false, false, false]),
   id: 'tidemark.sync_definition',
   schema: 'tidemark',

@@ -13,7 +13,7 @@ export interface HistoryRow {
 }
 
 /** The log contradicts the definition in force: nothing from this transaction on may be stored. */
-export function driftError(plan: TablePlan, what: string): TidemarkError {
+function driftError(plan: TablePlan, what: string): TidemarkError {
   return new TidemarkError('schema-drift', `Table ${plan.id} ${what}`)
 }
 
