@@ -3,9 +3,9 @@ import { date, integer, pgEnum, pgTable, primaryKey, text, timestamp, uuid } fro
 const timestamptz = (name: string) => timestamp(name, { withTimezone: true, mode: 'string' })
 
 /** The columns that replicas hold; `migrations/` is what makes the tables, with their keys, indexes and policies. */
-export const memberRole = pgEnum('member_role', ['owner', 'admin', 'member', 'guest'])
+const memberRole = pgEnum('member_role', ['owner', 'admin', 'member', 'guest'])
 export const issueState = pgEnum('issue_state', ['backlog', 'todo', 'in_progress', 'in_review', 'done', 'cancelled'])
-export const issuePriority = pgEnum('issue_priority', ['urgent', 'high', 'medium', 'low', 'none'])
+const issuePriority = pgEnum('issue_priority', ['urgent', 'high', 'medium', 'low', 'none'])
 
 export type IssueState = (typeof issueState.enumValues)[number]
 export type IssuePriority = (typeof issuePriority.enumValues)[number]
