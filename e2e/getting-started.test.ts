@@ -166,7 +166,7 @@ test('CLI-R7 the second start resumes: rows, secrets and epoch are those of the 
   expect((await replication()).epoch).toBe(epoch)
 })
 
-test('CLI-R8 a dev that was killed outright leaves nothing the next start cannot end', async () => {
+test('CLI-R8 what a killed dev left is ended by the next start, and Ctrl-C ends that', async () => {
   await replica.stop()
   const child = processesOfApp().length
   expect(child).toBeGreaterThan(1)
@@ -175,7 +175,7 @@ test('CLI-R8 a dev that was killed outright leaves nothing the next start cannot
   await dev.ended
   dev = startDev()
   await dev.until(/Tidemark is ready\.[\s\S]*Stop /)
-  dev.signal('SIGINT')
+  dev.interrupt()
   await dev.ended
   await expect.poll(processesOfApp, { timeout: 60_000 }).toEqual([])
 })

@@ -11,6 +11,8 @@ export interface BackgroundCommand {
   readonly ended: Promise<string>
   /** Sends a signal to the command alone, as `kill` does. */
   signal(name: NodeJS.Signals): void
+  /** What Ctrl-C in its terminal does: a signal to all of its process group. */
+  interrupt(): void
   /** Ends it and whatever it started. */
   stop(): Promise<void>
 }
@@ -54,6 +56,7 @@ export function startCommand(
       }),
     ended: child.ended,
     signal: (name) => process.kill(child.pid, name),
+    interrupt: () => process.kill(-child.pid, 'SIGINT'),
     stop: () => child.stop(),
   }
 }
