@@ -28,6 +28,7 @@ export function createSyncWorker(sync: Sync, options: SyncWorkerOptions): SyncWo
   const { authenticate, audiences, placement, decoder, slotName, retention, intervals, limits, snapshots } = options
   const app = createApp({
     access: { authenticate, audiences, placement },
+    ...(limits?.requests ? { requests: limits.requests } : {}),
     ...(options.cors ? { cors: options.cors } : {}),
     ...(options.basePath === undefined ? {} : { basePath: options.basePath }),
   })

@@ -5,6 +5,7 @@ import type { Audiences, Authenticate, Placement } from './access/access.ts'
 import type { ReplicationOptions } from './replication/options.ts'
 import type { SnapshotOptions } from './snapshot/snapshot-object.ts'
 import type { SyncIntervals, SyncLimits } from './sync/options.ts'
+import type { Rate } from './sync/rules/token-bucket.ts'
 
 /** How an app is served. All but the first two have defaults. */
 export interface SyncWorkerOptions {
@@ -19,7 +20,7 @@ export interface SyncWorkerOptions {
   readonly slotName?: string
   readonly retention?: ReplicationOptions['retention']
   readonly intervals?: NonNullable<ReplicationOptions['intervals']> & Partial<SyncIntervals>
-  readonly limits?: Partial<SyncLimits>
+  readonly limits?: Partial<SyncLimits & { readonly requests: Rate }>
   readonly snapshots?: SnapshotOptions
   /** Origins of pages on other hosts, or `'*'`. */
   readonly cors?: { readonly origins: readonly string[] | '*' }
@@ -49,7 +50,7 @@ const optionsSchema = z.strictObject({
     .optional(),
   retention: z.unknown().optional(),
   intervals: z.record(z.string(), positive).optional(),
-  limits: z.strictObject({ connects: rate, messages: rate }).partial().catchall(positive).optional(),
+  limits: z.strictObject({ connects: rate, messages: rate, requests: rate }).partial().catchall(positive).optional(),
   snapshots: z.record(z.string(), positive).optional(),
   cors: z
     .strictObject({

@@ -7,19 +7,33 @@ function isKind(kind: unknown): kind is ErrorKind {
 
 /** Kinds whose messages are for operators; a client is told no more than that something failed. */
 const FOR_OPERATORS: ReadonlySet<ErrorKind> = new Set(['internal', 'misconfigured'])
+/** How the runtime begins the message of an error of ours that came from another object. */
+const REMOTE = 'TidemarkError: '
 
 /**
  * The error as a client may see it. Errors of another Durable Object come without their class, with the kind kept as a
  * property; whatever has no kind is `internal` and its text stays here.
  */
 export function errorFrom(error: unknown): TidemarkError {
-  const kind =
-    typeof error === 'object' && error !== null && 'kind' in error && isKind(error.kind) ? error.kind : 'internal'
-  if (FOR_OPERATORS.has(kind))
+  const kind = kindOf(error)
+  if (FOR_OPERATORS.has(kind)) {
     return new TidemarkError(kind, 'Something failed on the server; try again later.', { cause: error })
+  }
   if (error instanceof TidemarkError) return error
-  const message = error instanceof Error ? error.message.replace(/^TidemarkError: /, '') : 'Refused.'
+  const message = error instanceof Error ? error.message.replace(REMOTE, '') : 'Refused.'
   return new TidemarkError(kind, message, { cause: error })
+}
+
+function kindOf(error: unknown): ErrorKind {
+  if (typeof error !== 'object' || error === null) return 'internal'
+  if ('kind' in error && isKind(error.kind)) return error.kind
+  // Its kind is lost where its cause cannot be copied: a connection's fault, which may pass.
+  return error instanceof Error && error.message.startsWith(REMOTE) ? 'unavailable' : 'internal'
+}
+
+/** The error as another Durable Object is to get it: without a cause that might keep it from being copied. */
+export function forRemote(error: unknown): unknown {
+  return error instanceof TidemarkError ? new TidemarkError(error.kind, error.message) : error
 }
 
 /** Logs once, at an entry, what deserves it: the kind, the message and an SQLSTATE, never a value. */

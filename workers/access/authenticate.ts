@@ -40,8 +40,11 @@ export async function openSession(
   token: string | null,
   env: SyncEnv,
   nowMs: number,
+  admit: (userId: string) => void = () => {},
 ): Promise<Session> {
   const identity = await identify(options, token, env, nowMs)
+  // Before the app's own query, which is what a flood would cost.
+  admit(identity.userId)
   const { userId, claims, expiresAtMs } = identity
   const audiences = await withClientSql(env, identity, async (sql) =>
     checkAudiences(await options.audiences({ userId, claims, sql, env: { ...env } })),

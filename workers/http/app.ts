@@ -5,20 +5,26 @@ import { type AccessOptions, openSession } from '../access/authenticate.ts'
 import { bearerToken, subprotocolToken } from '../access/request-token.ts'
 import { REPLICATION_NAME, SESSION_HEADER, type Session } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
+import type { Rate } from '../sync/rules/token-bucket.ts'
 import { encodeSession } from '../sync/session-header.ts'
 import { errorFrom, logFault } from '../typed-error.ts'
 import { sameSecret } from './constant-time.ts'
+import { RequestRates } from './request-rates.ts'
 
 export interface HttpOptions {
   readonly access: AccessOptions
   /** Origins of pages on other hosts; `*` for any. Without it only pages of this host may read answers. */
   readonly cors?: { readonly origins: readonly string[] | '*' }
+  /** Requests of one user; counted in each isolate of the Worker for itself. */
+  readonly requests?: Rate
   /** Where the routes are mounted, such as `/tidemark`. */
   readonly basePath?: string
 }
 
 type Env = { Bindings: SyncEnv }
 
+/** A first load asks for a chunk of a megabyte at a time. */
+const DEFAULT_REQUESTS: Rate = { burst: 600, refillMs: 20 }
 const CHUNK_ID = /^[0-9a-f]{64}$/
 const DAY_SECONDS = 86_400
 
@@ -32,8 +38,9 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
 /** The routes of a deployment; each error becomes its kind's status and `{ kind, message }` in one place. */
 export function createApp(options: HttpOptions): Hono<Env> {
   const app = new Hono<Env>().basePath(options.basePath ?? '/')
+  const rates = new RequestRates(options.requests ?? DEFAULT_REQUESTS)
   const session = (context: Context<Env>, token: string | null): Promise<Session> =>
-    openSession(options.access, token, context.env, Date.now())
+    openSession(options.access, token, context.env, Date.now(), (userId) => rates.admit(userId, Date.now()))
 
   if (options.cors) {
     const { origins } = options.cors

@@ -244,6 +244,27 @@ describe('the rest', () => {
     await replication().stage(stage)
   })
 
+  it('SEC-12 DIS-R13 a flood of requests is refused before the app is asked, and others go on', async () => {
+    let asked = 0
+    const app = createApp({
+      access: {
+        authenticate: ({ token }) => ({ userId: token, claims: {}, expiresAtMs: null }),
+        audiences: () => {
+          asked += 1
+          return ['org:a']
+        },
+      },
+      requests: { burst: 5, refillMs: 3_600_000 },
+    })
+    const get = (token: string) =>
+      app.fetch(new Request('https://tidemark.test/sync/snapshot/org:a', bearer(token)), stagedEnv(env))
+    const flood = await Promise.all(Array.from({ length: 50 }, () => get('flooder')))
+    expect(flood.filter(({ status }) => status === 200)).toHaveLength(5)
+    expect(flood.filter(({ status }) => status === 429)).toHaveLength(45)
+    expect(asked).toBe(5)
+    expect((await get('calm')).status).toBe(200)
+  })
+
   it('mounts under a base path', async () => {
     const app = createApp({ access: { authenticate: () => null, audiences: () => [] }, basePath: '/tidemark' })
     expect((await app.fetch(new Request('https://tidemark.test/tidemark/health'), stagedEnv(env))).status).toBe(200)

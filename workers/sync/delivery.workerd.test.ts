@@ -149,7 +149,7 @@ describe.each([
     expect(socket.transactions.flatMap(({ changes }) => changes.map((change) => change.o))).toEqual(['i', 'd', 'i'])
   })
 
-  it(`DIS-16 an idle client learns the head, and its reconnect is sent nothing${title}`, async () => {
+  it(`DIS-16 DIS-R14 an idle client learns the head, and its reconnect is sent nothing${title}`, async () => {
     const epoch = `e16${tag}`
     await beginEpoch(database.env, epoch)
     const org = `org:16${tag}`
@@ -168,7 +168,7 @@ describe.each([
     expect(again.frames.filter((frame) => frame.type === 'batch')).toHaveLength(1)
   })
 
-  it(`DIS-16 a fresh head reaches the asking user's sockets at once${title}`, async () => {
+  it(`DIS-16 DIS-R14 a fresh head reaches the asking user's sockets at once${title}`, async () => {
     const epoch = `e16f${tag}`
     await beginEpoch(database.env, epoch)
     const org = `org:16f${tag}`

@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type FrameUp, frameUpSchema, type Hello, LIMITS, SUBPROTOCOL, TidemarkError } from '../../protocol/index.ts'
+import { SUBPROTOCOL } from '../../protocol/index.ts'
 import {
   type Delivery,
   type DeliveryReceipt,
@@ -9,16 +9,14 @@ import {
   type SyncRpc,
 } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
-import { errorFrom, logFault } from '../typed-error.ts'
-import { greet } from './greet.ts'
+import { errorFrom, forRemote, logFault } from '../typed-error.ts'
+import { Conversation } from './conversation.ts'
 import { HeadFollower } from './head-follower.ts'
 import { DEFAULT_SYNC_INTERVALS, DEFAULT_SYNC_LIMITS, type SyncObjectOptions } from './options.ts'
-import { positionAt } from './rules/position.ts'
-import { refuseStream } from './rules/resume.ts'
 import { backoffMs, nextAlarmMs, renewalDueMs } from './rules/schedule.ts'
-import { admits, sessionDeadlineMs } from './rules/session-state.ts'
+import { sessionDeadlineMs } from './rules/session-state.ts'
 import { fullBucket, takeToken } from './rules/token-bucket.ts'
-import { acknowledge, mayServe } from './rules/window.ts'
+import { mayServe } from './rules/window.ts'
 import { Server } from './serve.ts'
 import { decodeSession } from './session-header.ts'
 import { type Session, Sessions } from './sessions.ts'
@@ -45,6 +43,7 @@ export function createSyncObject(
     readonly #subscription: Subscription
     readonly #follower: HeadFollower
     readonly #server: Server
+    readonly #conversation: Conversation
 
     constructor(ctx: DurableObjectState, env: SyncEnv) {
       super(ctx, env)
@@ -68,6 +67,7 @@ export function createSyncObject(
         onTarget: () => this.#catchUp(),
       })
       this.#server = new Server(this.#context, this.#subscription)
+      this.#conversation = new Conversation(this.#context, this.#subscription, this.#server)
       this.#follower = new HeadFollower(this.#context, this.#subscription, () => this.#server.broadcast())
       if (this.#context.sessions.count === 0 && storage.state.subscribed && storage.state.emptySinceMs === null) {
         storage.update({ emptySinceMs: Date.now() })
@@ -103,7 +103,7 @@ export function createSyncObject(
       const { nowMs } = this.#context
       try {
         if (this.#server.expire(session)) return
-        await this.#receive(session, this.#read(session, message))
+        await this.#conversation.receive(session, message)
       } catch (error) {
         const fault = errorFrom(error)
         logFault(fault, error)
@@ -126,6 +126,8 @@ export function createSyncObject(
     async deliver(delivery: Delivery): Promise<DeliveryReceipt> {
       try {
         return await this.#follower.deliver(delivery)
+      } catch (error) {
+        throw forRemote(error)
       } finally {
         await this.#arm()
       }
@@ -134,10 +136,15 @@ export function createSyncObject(
     async announce(head: FreshHead, userId: string): Promise<void> {
       const { storage, sessions } = this.#context
       if (storage.state.epoch === null || sessions.ofUser(userId).length === 0) return
-      if (storage.state.epoch === head.epoch) await this.#follower.reach(head.lsn)
-      else await this.#subscription.renew()
-      this.#server.broadcast(true, sessions.ofUser(userId))
-      await this.#arm()
+      try {
+        if (storage.state.epoch === head.epoch) await this.#follower.reach(head.lsn)
+        else await this.#subscription.renew()
+        this.#server.broadcast(true, sessions.ofUser(userId))
+      } catch (error) {
+        throw forRemote(error)
+      } finally {
+        await this.#arm()
+      }
     }
 
     async health(): Promise<SyncHealth> {
@@ -161,7 +168,7 @@ export function createSyncObject(
           return
         }
         this.#subscription.dropUnused(new Set([...sessions].flatMap((session) => [...session.audiences])))
-        await this.#greetInterrupted()
+        await this.#conversation.greetInterrupted()
         const wanted = state.version !== state.answeredVersion
         if (state.subscribed && (wanted || nowMs() >= renewalDueMs(state.leaseUntilMs, state.leaseMs))) {
           await this.#subscription.renew()
@@ -178,81 +185,6 @@ export function createSyncObject(
       }
     }
 
-    #read(session: Session, message: string | ArrayBuffer): FrameUp {
-      const { limits, nowMs } = this.#context
-      const messages = takeToken(session.state.messages, limits.messages, nowMs())
-      if (!messages) throw new TidemarkError('rate-limited', 'Too many messages; send fewer.')
-      session.update({ messages })
-      if (typeof message !== 'string') throw new TidemarkError('bad-input', 'Frames are text.')
-      if (message.length > LIMITS.clientMessageBytes) {
-        throw new TidemarkError('limit-exceeded', `A frame is at most ${LIMITS.clientMessageBytes} characters.`)
-      }
-      const frame = frameUpSchema.safeParse(parseJson(message))
-      if (!frame.success) throw new TidemarkError('bad-input', 'A frame is not of the form the protocol has.')
-      if (!admits(session.state.phase, frame.data.type)) {
-        throw new TidemarkError('bad-input', `A frame of type ${frame.data.type} has no place here.`)
-      }
-      return frame.data
-    }
-
-    async #receive(session: Session, frame: FrameUp): Promise<void> {
-      switch (frame.type) {
-        case 'hello':
-          this.#context.storage.putHello(session.state.id, JSON.stringify(frame))
-          session.update({ phase: 'greeting' })
-          return this.#greet(session, frame)
-        case 'stream':
-          return this.#beginStream(session, frame)
-        case 'ack':
-          return this.#acknowledge(session, frame.received)
-        case 'token':
-          return this.#renewToken(session, frame.token)
-      }
-    }
-
-    async #greet(session: Session, hello: Hello): Promise<void> {
-      session.busy = true
-      try {
-        await greet(this.#context, this.#subscription, session, hello)
-      } finally {
-        session.busy = false
-      }
-      this.#server.serve(session, true)
-    }
-
-    #beginStream(session: Session, frame: Extract<FrameUp, { type: 'stream' }>): void {
-      const { epoch, floor } = this.#context.storage.state
-      const reason = refuseStream(frame, { epoch: epoch ?? '', floor })
-      if (reason) {
-        this.#server.rehydrate(session, reason)
-        return
-      }
-      session.update({ phase: 'streaming', position: positionAt(frame.from), streamSinceMs: this.#context.nowMs() })
-      this.#server.serve(session, true)
-    }
-
-    #acknowledge(session: Session, received: number): void {
-      const window = acknowledge(session.state, received)
-      if (!window) throw new TidemarkError('bad-input', 'An acknowledgement of more than was sent.')
-      const open = mayServe(window, this.#context.limits.windowChars)
-      session.update({ ...window, fullSinceMs: open ? null : session.state.fullSinceMs })
-      if (open) this.#server.serve(session)
-    }
-
-    async #renewToken(session: Session, token: string): Promise<void> {
-      const { authenticate, env, nowMs } = this.#context
-      const identity = await authenticate({ token, env: { ...env } })
-      if (!identity) throw new TidemarkError('unauthenticated', 'The fresh token does not verify.')
-      if (identity.userId !== session.state.userId)
-        throw new TidemarkError('forbidden', 'The fresh token is of another user.')
-      const { expiresAtMs } = identity
-      session.sendFrame(
-        { type: 'renewed', expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString() },
-        nowMs(),
-        { expiresAtMs },
-      )
-    }
-
     /** What fails is tried again by alarm; what succeeds ends the backoff. */
     async #inBackground(work: () => Promise<void>): Promise<void> {
       try {
@@ -267,19 +199,6 @@ export function createSyncObject(
     #catchUp(): void {
       if (this.#follower.behind)
         this.#context.background(() => this.#follower.reach(this.#context.storage.state.target))
-    }
-
-    async #greetInterrupted(): Promise<void> {
-      const { sessions, storage, nowMs } = this.#context
-      for (const session of sessions) {
-        if (session.state.phase !== 'greeting' || session.busy) continue
-        const hello = storage.session(session.state.id)?.hello
-        try {
-          if (hello) await this.#greet(session, JSON.parse(hello) as Hello)
-        } catch (error) {
-          session.fault(errorFrom(error), nowMs())
-        }
-      }
     }
 
     #interrupted(): boolean {
@@ -340,13 +259,5 @@ export function createSyncObject(
         await this.ctx.storage.setAlarm(atMs)
       }
     }
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
   }
 }

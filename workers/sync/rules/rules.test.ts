@@ -89,7 +89,7 @@ describe('windows and notices', () => {
     expect(acknowledge({ sent: 100, acked: 50 }, 101)).toBeNull()
   })
 
-  it('DIS-16 tell an idle client the head at once at first, then now and then', () => {
+  it('DIS-16 DIS-R14 tell an idle client the head at once at first, then now and then', () => {
     const intervals = { headNoticeMs: 10, eagerMs: 100 }
     expect(mayNotice({ lastSentMs: 99, streamSinceMs: 0 }, intervals, 99)).toBe(true)
     expect(mayNotice({ lastSentMs: 199, streamSinceMs: 0 }, intervals, 200)).toBe(false)

@@ -1,0 +1,123 @@
+import { type FrameUp, frameUpSchema, type Hello, LIMITS, TidemarkError } from '../../protocol/index.ts'
+import { errorFrom } from '../typed-error.ts'
+import { greet } from './greet.ts'
+import { positionAt } from './rules/position.ts'
+import { refuseStream } from './rules/resume.ts'
+import { admits } from './rules/session-state.ts'
+import { takeToken } from './rules/token-bucket.ts'
+import { acknowledge, mayServe } from './rules/window.ts'
+import type { Server } from './serve.ts'
+import type { Session } from './sessions.ts'
+import type { Subscription } from './subscription.ts'
+import type { SyncContext } from './sync-context.ts'
+
+/** Answers what clients say. Throws typed errors, each of which ends the session that caused it. */
+export class Conversation {
+  readonly #context: SyncContext
+  readonly #subscription: Subscription
+  readonly #server: Server
+
+  constructor(context: SyncContext, subscription: Subscription, server: Server) {
+    this.#context = context
+    this.#subscription = subscription
+    this.#server = server
+  }
+
+  #read(session: Session, message: string | ArrayBuffer): FrameUp {
+    const { limits, nowMs } = this.#context
+    const messages = takeToken(session.state.messages, limits.messages, nowMs())
+    if (!messages) throw new TidemarkError('rate-limited', 'Too many messages; send fewer.')
+    session.update({ messages })
+    if (typeof message !== 'string') throw new TidemarkError('bad-input', 'Frames are text.')
+    if (message.length > LIMITS.clientMessageBytes) {
+      throw new TidemarkError('limit-exceeded', `A frame is at most ${LIMITS.clientMessageBytes} characters.`)
+    }
+    const frame = frameUpSchema.safeParse(parseJson(message))
+    if (!frame.success) throw new TidemarkError('bad-input', 'A frame is not of the form the protocol has.')
+    if (!admits(session.state.phase, frame.data.type)) {
+      throw new TidemarkError('bad-input', `A frame of type ${frame.data.type} has no place here.`)
+    }
+    return frame.data
+  }
+
+  async receive(session: Session, message: string | ArrayBuffer): Promise<void> {
+    const frame = this.#read(session, message)
+    switch (frame.type) {
+      case 'hello':
+        this.#context.storage.putHello(session.state.id, JSON.stringify(frame))
+        session.update({ phase: 'greeting' })
+        return this.#greet(session, frame)
+      case 'stream':
+        return this.#beginStream(session, frame)
+      case 'ack':
+        return this.#acknowledge(session, frame.received)
+      case 'token':
+        return this.#renewToken(session, frame.token)
+    }
+  }
+
+  async #greet(session: Session, hello: Hello): Promise<void> {
+    session.busy = true
+    try {
+      await greet(this.#context, this.#subscription, session, hello)
+    } finally {
+      session.busy = false
+    }
+    this.#server.serve(session, true)
+  }
+
+  #beginStream(session: Session, frame: Extract<FrameUp, { type: 'stream' }>): void {
+    const { epoch, floor } = this.#context.storage.state
+    const reason = refuseStream(frame, { epoch: epoch ?? '', floor })
+    if (reason) {
+      this.#server.rehydrate(session, reason)
+      return
+    }
+    session.update({ phase: 'streaming', position: positionAt(frame.from), streamSinceMs: this.#context.nowMs() })
+    this.#server.serve(session, true)
+  }
+
+  #acknowledge(session: Session, received: number): void {
+    const window = acknowledge(session.state, received)
+    if (!window) throw new TidemarkError('bad-input', 'An acknowledgement of more than was sent.')
+    const open = mayServe(window, this.#context.limits.windowChars)
+    session.update({ ...window, fullSinceMs: open ? null : session.state.fullSinceMs })
+    if (open) this.#server.serve(session)
+  }
+
+  async #renewToken(session: Session, token: string): Promise<void> {
+    const { authenticate, env, nowMs } = this.#context
+    const identity = await authenticate({ token, env: { ...env } })
+    if (!identity) throw new TidemarkError('unauthenticated', 'The fresh token does not verify.')
+    if (identity.userId !== session.state.userId)
+      throw new TidemarkError('forbidden', 'The fresh token is of another user.')
+    const { expiresAtMs } = identity
+    session.sendFrame(
+      { type: 'renewed', expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString() },
+      nowMs(),
+      { expiresAtMs },
+    )
+  }
+
+  /** Takes up greetings that an eviction interrupted. */
+  async greetInterrupted(): Promise<void> {
+    const { sessions, storage, nowMs } = this.#context
+    for (const session of sessions) {
+      if (session.state.phase !== 'greeting' || session.busy) continue
+      const hello = storage.session(session.state.id)?.hello
+      try {
+        if (hello) await this.#greet(session, JSON.parse(hello) as Hello)
+      } catch (error) {
+        session.fault(errorFrom(error), nowMs())
+      }
+    }
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

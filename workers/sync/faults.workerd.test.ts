@@ -1,0 +1,172 @@
+import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import type { Lsn, Transaction } from '../../protocol/index.ts'
+import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import {
+  beginEpoch,
+  connect,
+  follow,
+  insert,
+  lsn,
+  newClient,
+  replication,
+  stageOf,
+  store,
+  syncObject,
+  transaction,
+} from '../../testing/workerd/distribution.ts'
+import { useDatabase } from '../../testing/workerd/worker.ts'
+import type { SessionState } from './rules/session-state.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createDatabase(inject('servers').system)
+})
+afterAll(() => database.drop())
+
+async function deliver(name: string, epoch: string, from: Lsn, to: Lsn, transactions: Transaction[] | null) {
+  const { requests } = await replication().asked(name)
+  const version = requests.at(-1)?.version ?? 0
+  return await syncObject(name).deliver({ epoch, version, from, to, transactions, definition: null })
+}
+
+/** Ids of inserts in order. */
+const idsOf = (transactions: readonly Transaction[]) =>
+  transactions.flatMap(({ changes }) => changes.map((change) => change.op === 'insert' && change.data.id))
+
+/** Runs the alarm until the condition holds; each turn is one retry. */
+async function alarmsUntil(name: string, condition: () => boolean): Promise<void> {
+  while (!condition()) {
+    await runDurableObjectAlarm(syncObject(name))
+    await syncObject(name).health()
+  }
+}
+
+describe('faults around a SyncDO', () => {
+  it('FLT-04 DIS-R3 a wiped SyncDO subscribes anew with a higher version, and serves from history', async () => {
+    useDatabase(database.env)
+    await beginEpoch(database.env, 'wiped')
+    const org = 'org:wiped'
+    const person = { userId: 'u', audiences: [org] }
+    const all = [1, 2, 3].map((step) => transaction(lsn(step), insert(org)))
+    await store(database.env, 'wiped', all)
+    const socket = await follow(person, 'wiped', lsn(0))
+    await deliver(org, 'wiped', lsn(0), lsn(2), all.slice(0, 2))
+    await socket.reaches(lsn(2))
+    await runInDurableObject(syncObject(org), (_instance, state) => state.storage.deleteAll())
+    await evictDurableObject(syncObject(org), { webSockets: 'close' })
+    const again = await connect(person, { epoch: 'wiped', cursor: lsn(2) })
+    expect(await again.frame('welcome')).toMatchObject({ resume: 'stream' })
+    expect((await deliver(org, 'wiped', lsn(2), lsn(3), null)).head).toBe(lsn(3))
+    await again.reaches(lsn(3))
+    expect(again.ids).toEqual(idsOf(all.slice(2)))
+    const versions = (await replication().asked(org)).requests.map(({ version }) => version)
+    expect(versions.at(-1)).toBeGreaterThan(versions.at(0) ?? 0)
+  })
+
+  it('FLT-05 DIS-03 DIS-R10 while Postgres is away nothing is acknowledged and nobody is closed; then it heals', async () => {
+    useDatabase(database.env)
+    await beginEpoch(database.env, 'away')
+    const org = 'org:away'
+    const all = [1, 2, 3].map((step) => transaction(lsn(step), insert(org)))
+    await store(database.env, 'away', all)
+    const socket = await follow({ userId: 'u', audiences: [org] }, 'away', lsn(0))
+    await socket.frame('welcome')
+    // Nothing listens on the port of discard.
+    useDatabase({ ...database.env, DATABASE_PROXY: '127.0.0.1:9' })
+    await evictDurableObject(syncObject(org))
+    const refused = await deliver(org, 'away', lsn(1), lsn(2), all.slice(1, 2)).catch((error: unknown) => error)
+    expect(refused).toMatchObject({ kind: 'unavailable' })
+    expect((await syncObject(org).health()).status).toBe('warn')
+    // What needs no history goes on.
+    expect((await deliver(org, 'away', lsn(0), lsn(1), all.slice(0, 1))).head).toBe(lsn(1))
+    await socket.reaches(lsn(1))
+    useDatabase(database.env)
+    await evictDurableObject(syncObject(org))
+    await alarmsUntil(org, () => socket.cursor !== null && socket.cursor >= lsn(2))
+    expect((await deliver(org, 'away', lsn(2), lsn(3), all.slice(2))).head).toBe(lsn(3))
+    await socket.reaches(lsn(3))
+    expect(socket.ids).toEqual(idsOf(all))
+    expect((await syncObject(org).health()).status).toBe('ok')
+    expect(socket.closed).toBeNull()
+  })
+
+  it('FLT-07 DIS-R4 all objects reset: clients come back with their cursor and miss nothing', async () => {
+    useDatabase(database.env)
+    await beginEpoch(database.env, 'reset')
+    const org = 'org:reset'
+    const person = { userId: 'u', audiences: [org] }
+    const client = newClient()
+    const all = [1, 2, 3].map((step) => transaction(lsn(step), insert(org)))
+    await store(database.env, 'reset', all)
+    const socket = await follow(person, 'reset', lsn(0), { client })
+    await deliver(org, 'reset', lsn(0), lsn(1), all.slice(0, 1))
+    await socket.reaches(lsn(1))
+    await abortAllDurableObjects()
+    await replication().stage(stageOf('reset'))
+    const again = await connect(person, { client, epoch: 'reset', cursor: lsn(1) })
+    await again.frame('welcome')
+    // Capture sends again what nobody acknowledged.
+    await deliver(org, 'reset', lsn(1), lsn(3), null)
+    await again.reaches(lsn(3))
+    expect(again.ids).toEqual(idsOf(all.slice(1)))
+  })
+
+  it('FLT-08 an eviction after every delivery ends in the same state', async () => {
+    useDatabase(database.env)
+    await beginEpoch(database.env, 'often')
+    const org = 'org:often'
+    const all = Array.from({ length: 12 }, (_, index) => transaction(lsn(index + 1), insert(org), insert(org)))
+    await store(database.env, 'often', all)
+    const socket = await follow({ userId: 'u', audiences: [org] }, 'often', lsn(0))
+    await socket.frame('welcome')
+    for (const [index, one] of all.entries()) {
+      await deliver(org, 'often', lsn(index), lsn(index + 1), index % 3 === 2 ? null : [one])
+      await evictDurableObject(syncObject(org))
+    }
+    await socket.reaches(lsn(12))
+    expect(socket.ids).toEqual(idsOf(all))
+  })
+
+  it('FLT-08 DIS-R6 evictions while a slow client reads history, mid-transaction, lose and double nothing', async () => {
+    useDatabase(database.env)
+    await beginEpoch(database.env, 'mid')
+    const org = 'org:mid'
+    const large = transaction(lsn(1), ...Array.from({ length: 90 }, () => insert(org, 'm'.repeat(900))))
+    await store(database.env, 'mid', [large, transaction(lsn(2), insert(org))])
+    await replication().stage(stageOf('mid', { routedTo: lsn(2) }))
+    const socket = await follow({ userId: 'u', audiences: [org] }, 'mid', lsn(0), { autoAck: false })
+    let seen = 0
+    while (socket.cursor !== lsn(2)) {
+      await socket.until(({ received, cursor }) => received > seen || cursor === lsn(2))
+      seen = socket.received
+      // Only what runs can be evicted.
+      await syncObject(org).health()
+      await evictDurableObject(syncObject(org))
+      socket.ack()
+    }
+    expect(socket.transactions.map(({ changes }) => changes.length)).toEqual([90, 1])
+    expect(new Set(socket.ids).size).toBe(91)
+  })
+
+  it('DIS-10 FLT-11 DIS-R10 a socket that never acknowledges, or never says hello, is closed by alarm', async () => {
+    useDatabase(database.env)
+    await beginEpoch(database.env, 'stalled')
+    const org = 'org:stalled'
+    const socket = await follow({ userId: 'u', audiences: [org] }, 'stalled', lsn(0), { autoAck: false })
+    await socket.frame('welcome')
+    const many = Array.from({ length: 30 }, () => insert(org, 's'.repeat(900)))
+    await deliver(org, 'stalled', lsn(0), lsn(1), [transaction(lsn(1), ...many)])
+    await runInDurableObject(syncObject(org), (_instance, state) => {
+      for (const ws of state.getWebSockets()) {
+        const attachment = ws.deserializeAttachment() as SessionState
+        expect(attachment.fullSinceMs).not.toBeNull()
+        ws.serializeAttachment({ ...attachment, fullSinceMs: 1 })
+      }
+    })
+    await evictDurableObject(syncObject(org))
+    await runDurableObjectAlarm(syncObject(org))
+    expect(await socket.frame('fault')).toMatchObject({ kind: 'limit-exceeded' })
+    await socket.until(({ closed }) => closed !== null)
+  })
+})
