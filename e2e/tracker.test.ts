@@ -122,6 +122,17 @@ function countSnapshotRequests(page: Page): () => number {
   return () => count
 }
 
+/** Resolves when the page's socket, opened from now on, has received this text. */
+function frameWith(page: Page, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    page.on('websocket', (socket) => {
+      socket.on('framereceived', ({ payload }) => {
+        if (payload.toString().includes(text)) resolve()
+      })
+    })
+  })
+}
+
 async function shownLsn(page: Page): Promise<Lsn> {
   return parsePgLsn((await page.getByTestId('lsn').textContent()) ?? '')
 }
@@ -203,11 +214,13 @@ describe('tracker in a browser', () => {
     await holdSnapshot(await openPage(), 2)
     await browser.killAndRestart()
     let page = await openPage()
+    const arrived = frameWith(page, '(Checked.)')
     await comeBack(page, 'Ada Lindqvist')
     await live(page).waitFor()
     expect(await settledDigest(page)).toEqual(await expected([HARBOUR]))
 
     await query(`UPDATE public.issue SET body = body || ' (Checked.)' WHERE org_id = $1`, [HARBOUR])
+    await arrived
     await browser.killAndRestart()
     page = await openPage()
     const snapshotRequests = countSnapshotRequests(page)
