@@ -10,7 +10,7 @@ const check =
     checkOptions(first as typeof sync, options as SyncWorkerOptions)
 
 describe('options of createSyncWorker', () => {
-  it('are few and have defaults', () => {
+  it('DIS-R16 are few and have defaults', () => {
     expect(check(least)).not.toThrow()
     const all = { placement: () => 'x', decoder: 'auto', slotName: 'a_1', basePath: '/a/b', cors: { origins: '*' } }
     expect(check({ ...least, ...all, intervals: { activeMs: 5 }, limits: { logChars: 5 } })).not.toThrow()
@@ -27,11 +27,11 @@ describe('options of createSyncWorker', () => {
     [{ ...least, intervals: { activeMs: -1 } }, /intervals.activeMs/],
     [{ ...least, limits: { messages: { burst: 0, refillMs: 1 } } }, /limits.messages.burst/],
     [{ ...least, audience: () => [] }, /audience/],
-  ])('are refused with the remedy: %o', (options, message) => {
+  ])('DIS-R16 are refused with the remedy: %o', (options, message) => {
     expect(check(options)).toThrow(message)
   })
 
-  it('say so when the first argument is no sync definition', () => {
+  it('DIS-R16 say so when the first argument is no sync definition', () => {
     expect(check(least, {})).toThrow(/defineSync/)
   })
 })

@@ -3,7 +3,7 @@ import { TidemarkError } from '../protocol/index.ts'
 import { errorFrom, forRemote } from './typed-error.ts'
 
 describe('errors at an entry', () => {
-  it('keep their kind across objects, with or without a cause', () => {
+  it('DIS-R16 keep their kind across objects, with or without a cause', () => {
     const remote = Object.assign(new Error('TidemarkError: Busy.'), { remote: true })
     expect(errorFrom(Object.assign(remote, { kind: 'limit-exceeded' }))).toMatchObject({
       kind: 'limit-exceeded',

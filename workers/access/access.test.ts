@@ -25,7 +25,7 @@ describe('audiences', () => {
     expect(() => checkAudiences(many)).toThrow(/at most/)
   })
 
-  it('place a session by its first org, else its first audience, else its user', () => {
+  it('DIS-R16 place a session by its first org, else its first audience, else its user', () => {
     expect(placeByOrg({ userId: 'u', audiences: ['all', 'org:2', 'org:1'] })).toBe('org:2')
     expect(placeByOrg({ userId: 'u', audiences: ['team:2', 'all'] })).toBe('team:2')
     expect(placeByOrg({ userId: 'u', audiences: [] })).toBe('user:u')

@@ -15,12 +15,7 @@ const USER_ID_CHARS = 256
 const PLACE_CHARS = 1024
 
 /** Who this token's holder is. Throws `unauthenticated` or `token-expired`. */
-export async function identify(
-  options: AccessOptions,
-  token: string | null,
-  env: SyncEnv,
-  nowMs: number,
-): Promise<Identity> {
+async function identify(options: AccessOptions, token: string | null, env: SyncEnv, nowMs: number): Promise<Identity> {
   const identity = token === null ? null : await options.authenticate({ token, env: { ...env } })
   if (!identity) throw new TidemarkError('unauthenticated', 'A valid token is needed.')
   const { userId, claims, expiresAtMs } = identity

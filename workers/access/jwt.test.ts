@@ -52,7 +52,7 @@ describe('a shared secret', () => {
     expect(await kindOf(() => authenticate({ token, env }))).toBe('token-expired')
   })
 
-  it('refuses weak or missing secrets with what to do', async () => {
+  it('DIS-R16 refuses weak or missing secrets with what to do', async () => {
     expect(() => jwt({ secret: 'short', audiences })).toThrow(/at least 32 bytes/)
     const { authenticate } = jwt({ secret: () => undefined, audiences })
     expect(await kindOf(async () => authenticate({ token: await signed(), env }))).toBe('misconfigured')
@@ -89,7 +89,7 @@ describe('a key set', () => {
     expect(await authenticate({ token: forged, env })).toBeNull()
   })
 
-  it('is `unavailable`, not a refusal, while it cannot be fetched', async () => {
+  it('DIS-R12 is `unavailable`, not a refusal, while it cannot be fetched', async () => {
     broken = true
     const { authenticate } = jwt({ jwksUrl: () => url, audiences })
     const token = await claims().setProtectedHeader({ alg: 'ES256', kid: 'k' }).sign(privateKey)

@@ -201,7 +201,7 @@ describe('operators', () => {
 })
 
 describe('the rest', () => {
-  it('carries security headers, and those of CORS for the origins named', async () => {
+  it('DIS-R15 carries security headers, and those of CORS for the origins named', async () => {
     const answer = await ask('/health', { headers: { origin: 'https://app.example' } })
     expect(answer.headers.get('access-control-allow-origin')).toBe('https://app.example')
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
@@ -265,13 +265,13 @@ describe('the rest', () => {
     expect((await get('calm')).status).toBe(200)
   })
 
-  it('mounts under a base path', async () => {
+  it('DIS-R15 mounts under a base path', async () => {
     const app = createApp({ access: { authenticate: () => null, audiences: () => [] }, basePath: '/tidemark' })
     expect((await app.fetch(new Request('https://tidemark.test/tidemark/health'), stagedEnv(env))).status).toBe(200)
     expect((await app.fetch(new Request('https://tidemark.test/health'), stagedEnv(env))).status).toBe(404)
   })
 
-  it('audiences may ask the database, as the user', async () => {
+  it('DIS-R16 audiences may ask the database, as the user', async () => {
     const app = createApp({
       access: {
         authenticate: () => ({ userId: "o'neil", claims: { sub: "o'neil" }, expiresAtMs: null }),

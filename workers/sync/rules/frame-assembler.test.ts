@@ -150,7 +150,7 @@ describe('frames', () => {
     })
   })
 
-  it('never cut a surrogate pair', () => {
+  it('DIS-R5 never cut a surrogate pair', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.integer({ min: 1, max: 5 }), (text, chars) => {
         const pieces = slices(text, chars)
