@@ -138,7 +138,7 @@ async function shownLsn(page: Page): Promise<Lsn> {
 }
 
 describe('tracker in a browser', () => {
-  it('SNP-01 hydrates exactly the rows of the organisations its user belongs to', async () => {
+  it('SNP-01 OPS-05 hydrates exactly the rows of the organisations its user belongs to', async () => {
     const page = await openPage()
     await hydrate(page, 'Dana Weiss')
     const rows = await expected([HARBOUR, FIELDNOTE])
@@ -156,7 +156,7 @@ describe('tracker in a browser', () => {
     expect(hidden).toEqual([])
   })
 
-  it('shows a change made by SQL in Postgres without a reload, and none of other organisations', async () => {
+  it('DIS-01 DIS-R1 shows a change made by SQL in Postgres without a reload, and none of other organisations', async () => {
     const page = await openPage()
     await hydrate(page, 'Ada Lindqvist')
     await page.evaluate(() => {
@@ -178,9 +178,10 @@ describe('tracker in a browser', () => {
     expect(await settledDigest(page)).toEqual(await expected([HARBOUR]))
   })
 
-  it('goes offline and online by its switch, and catches up', async () => {
+  it('DIS-R4 goes offline and online by its switch, and catches up from its cursor', async () => {
     const page = await openPage()
     await hydrate(page, 'Ada Lindqvist')
+    const snapshotRequests = countSnapshotRequests(page)
     await page.getByRole('switch').click()
     await page.locator('.phase[data-phase="offline"]').waitFor()
     await retitle(await newestIssue(HARBOUR), 'Changed while the page was offline')
@@ -194,6 +195,7 @@ describe('tracker in a browser', () => {
     await page.getByRole('switch').click()
     await page.getByText('Changed while the page was offline').waitFor()
     expect(await settledDigest(page)).toEqual(await expected([HARBOUR]))
+    expect(snapshotRequests()).toBe(0)
   })
 
   it('SNP-09 reloaded mid-hydration it is never shown half full, and finishes', async () => {
@@ -262,7 +264,7 @@ describe('tracker in a browser', () => {
     expect(snapshotRequests()).toBe(requestsOfHydration)
   })
 
-  it('a second tab says that the replica is open elsewhere, spoils nothing, and takes over', async () => {
+  it('APP-R12 a second tab says that the replica is open elsewhere, spoils nothing, and takes over', async () => {
     const first = await openPage()
     await hydrate(first, 'Ada Lindqvist')
     const second = await openPage()
@@ -277,7 +279,7 @@ describe('tracker in a browser', () => {
     expect(await settledDigest(second)).toEqual(await expected([HARBOUR]))
   })
 
-  it('signed out, the next user sees only his own rows', async () => {
+  it('APP-R12 signed out, the next user sees only his own rows', async () => {
     const page = await openPage()
     await hydrate(page, 'Ada Lindqvist')
     await page.getByRole('button', { name: 'Sign out' }).click()

@@ -27,7 +27,7 @@ async function count(part: Partial<IssueFilter>): Promise<number | undefined> {
   return (await db.query<{ count: number }>(text, [...params])).rows[0]?.count
 }
 
-describe('issue list', () => {
+describe('OPS-05 issue list of the example', () => {
   it.each<Partial<IssueFilter>>([
     {},
     { state: 'all' },
