@@ -24,7 +24,12 @@ test('CAP-R25 a fresh head asked for while another run connects is still fresh w
   const surroundings = { storage, nowMs, random: () => 0 }
   const router = new Router({
     ...surroundings,
-    objects: { getByName: () => ({ deliver: async ({ epoch, to }) => ({ epoch, head: to }) }) },
+    objects: {
+      getByName: () => ({
+        deliver: async ({ epoch, to }) => ({ epoch, head: to }),
+        fetch: async () => new Response(),
+      }),
+    },
     background: () => {},
   })
   const loop = new ReplicationLoop({
