@@ -36,7 +36,7 @@ export interface CaptureStore {
 }
 
 /** What one cycle brought, for those who are told. */
-export interface RoutedBatch extends Pick<CapturedBatch, 'audiences' | 'everyone' | 'transactions'> {
+export interface RoutedBatch extends Pick<CapturedBatch, 'audiences' | 'everyone' | 'transactions' | 'rights'> {
   readonly epoch: string
   readonly from: Lsn
   readonly to: Lsn
@@ -147,8 +147,8 @@ export class Capture {
       definition,
       plans: definition === state.definition ? state.plans : planTables(definition),
     }
-    const { audiences, everyone, transactions } = batch
-    distribute({ epoch: epoch.id, from: state.capturedTo, to, definition, audiences, everyone, transactions })
+    const { audiences, everyone, transactions, rights } = batch
+    distribute({ epoch: epoch.id, from: state.capturedTo, to, definition, audiences, everyone, transactions, rights })
     await this.#advance(database, facts, to)
     if (batch.drift !== null) throw this.#halt(batch.drift)
     // The next cycle asks whether the decoder can capture the new definition too.
@@ -228,7 +228,7 @@ export class Capture {
     const fingerprint = `${facts.publication} ${facts.latestDefinitionVersion}`
     if (fingerprint === this.#checkedPublication) return null
     const latest = await readDefinitionInForce(database.query)
-    const mended = latest === null ? null : await mendPublication(database.query, latest.definition)
+    const mended = latest === null ? null : await mendPublication(database.query, latest)
     this.#checkedPublication = mended === null ? fingerprint : null
     return mended
   }
@@ -288,5 +288,5 @@ export class Capture {
 /** Where capture stands, for everyone: what it stored before may never have been told. */
 function announcement({ epoch, capturedTo, definition }: CaptureState): RoutedBatch {
   const at = { epoch: epoch.id, from: capturedTo, to: capturedTo, definition }
-  return { ...at, audiences: new Set(), everyone: true, transactions: null }
+  return { ...at, audiences: new Set(), everyone: true, transactions: null, rights: null }
 }

@@ -1,5 +1,5 @@
 import type { Query } from '../../db/query.ts'
-import { type Definition, quoteTable } from '../../protocol/index.ts'
+import { type DefinitionInForce, quoteTable, type WatchedTable } from '../../protocol/index.ts'
 import { PUBLICATION } from './pgoutput-source.ts'
 
 const READ = `
@@ -19,8 +19,12 @@ const DEFINITION_TABLE = { schema: 'tidemark', name: 'sync_definition' }
  *
  * What was not published meanwhile is lost to pgoutput, so its history ends there.
  */
-export async function mendPublication(query: Query, definition: Definition): Promise<string | null> {
-  const wanted = [DEFINITION_TABLE, ...definition.tables].map(quoteTable)
+export async function mendPublication(
+  query: Query,
+  { definition, watched = [] }: DefinitionInForce,
+): Promise<string | null> {
+  const present = await existing(query, watched)
+  const wanted = [...new Set([DEFINITION_TABLE, ...definition.tables, ...present].map(quoteTable))]
   const [row] = await query(READ, [PUBLICATION])
   if (row === undefined) {
     await create(query, wanted)
@@ -40,4 +44,15 @@ async function create(query: Query, tables: readonly string[]): Promise<void> {
   await query(
     `CREATE PUBLICATION ${PUBLICATION} FOR TABLE ${tables.join(', ')} WITH (publish_via_partition_root = true)`,
   )
+}
+
+/** Of the watched tables, those that are still there: one that is gone decides nobody's rights and stops nothing. */
+async function existing(query: Query, tables: readonly WatchedTable[]): Promise<readonly WatchedTable[]> {
+  if (tables.length === 0) return []
+  const rows = await query(
+    `SELECT t.id FROM json_to_recordset($1::json) AS t(id text, schema text, name text)
+     WHERE to_regclass(format('%I.%I', t.schema, t.name)) IS NOT NULL`,
+    [JSON.stringify(tables)],
+  )
+  return tables.filter(({ id }) => rows.some((row) => row.id === id))
 }

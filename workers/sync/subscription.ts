@@ -124,6 +124,7 @@ export class Subscription {
       floor: answer.floor,
       leaseMs: answer.leaseMs,
       leaseUntilMs: askedMs + answer.leaseMs,
+      watches: (answer.definition.watched ?? []).length > 0,
       subscribed: true,
       answeredVersion: version,
       target: maxLsn(answer.routedTo, state.target),
