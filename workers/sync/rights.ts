@@ -72,10 +72,14 @@ export class Rights {
     const { phase, position, rightsChanged } = session.state
     const settled = { rightsAsked: rightsChanged }
     const same = audiences.length === session.audiences.length && audiences.every((name) => session.seen.has(name))
-    if (same) return session.update(settled)
-    session.mayNowSee(audiences)
-    storage.putSession(session.state.id, session)
-    if (phase !== 'streaming' && phase !== 'hydrating') return session.update(settled)
+    if (!same) {
+      session.mayNowSee(audiences)
+      storage.putSession(session.state.id, session)
+    }
+    if (same || (phase !== 'streaming' && phase !== 'hydrating')) {
+      session.update(settled)
+      return
+    }
     // Positions inside a transaction count what the session saw of it: it begins anew.
     const begun = { ...settled, position: position && positionAt(position.lsn), streamSinceMs: nowMs() }
     session.sendFrame({ type: 'audiences', audiences: [...audiences] }, nowMs(), begun)
