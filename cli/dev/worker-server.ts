@@ -130,7 +130,7 @@ async function untilUp(
   while (failure === null && Date.now() < deadline) {
     armed = armed || (await runScheduled(url, giveUp.signal))
     const health = await request(`${url}/health`, giveUp.signal)
-    if (health?.ok) return
+    if (health?.ok && (await captureRuns(url, data, giveUp.signal))) return
     if (health !== null) lastAnswer = `${health.status} ${(await health.text()).slice(0, 200)}`
     await pause(POLL_MS)
   }
@@ -140,6 +140,14 @@ async function untilUp(
     `${failure ?? `GET /health did not come up within ${START_TIMEOUT_MS / 1000} s (${lastAnswer})`}:\n${detail}\n` +
       `The whole log is in ${join(data.logs, 'worker.log')}.`,
   )
+}
+
+/** False while the first cycle has not ended well; the answer of an app that mounts no such route is no matter. */
+async function captureRuns(url: string, data: DataFolder, signal: AbortSignal): Promise<boolean> {
+  const answer = await request(`${url}/health/replication`, signal, { authorization: `Bearer ${data.adminToken}` })
+  if (answer === null || !answer.headers.get('content-type')?.includes('json')) return answer !== null
+  const body: unknown = await answer.json().catch(() => null)
+  return !(typeof body === 'object' && body !== null && 'status' in body && body.status === 'fail')
 }
 
 async function replicationHealth(url: string, data: DataFolder): Promise<string> {

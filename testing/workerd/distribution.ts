@@ -163,6 +163,7 @@ export class TestSocket {
     this.#socket = socket
     socket.accept()
     socket.addEventListener('message', ({ data }) => {
+      if (this.closed !== null) return
       if (data === PONG_TEXT) {
         this.pongs += 1
         this.#wake()
@@ -170,11 +171,11 @@ export class TestSocket {
       }
       this.received += String(data).length
       this.#take(frameDownSchema.parse(JSON.parse(String(data))))
-      if (this.autoAck && this.closed === null) this.ack()
+      if (this.autoAck) this.ack()
       this.#wake()
     })
     socket.addEventListener('close', ({ code, reason }) => {
-      this.closed = { code, reason }
+      this.closed ??= { code, reason }
       this.#wake()
     })
   }
@@ -188,10 +189,14 @@ export class TestSocket {
   }
 
   ack(): void {
+    // Nothing is heard after our own close.
+    if (this.closed !== null || this.#socket.readyState !== WebSocket.READY_STATE_OPEN) return
     this.send({ type: 'ack', received: this.received, cursor: this.cursor })
   }
 
+  /** From here on nothing is heard. */
   close(): void {
+    this.closed ??= { code: 1000, reason: 'done' }
     this.#socket.close(1000, 'done')
   }
 
