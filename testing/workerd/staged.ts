@@ -53,6 +53,7 @@ export function stagedEnv(env: object): SyncEnv {
 
 const SyncObject = createSyncObject({
   authenticate: access.authenticate,
+  audiences: access.audiences,
   limits: STAGED_LIMITS,
   intervals: STAGED_INTERVALS,
 })
