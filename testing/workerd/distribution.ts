@@ -241,6 +241,8 @@ export class TestSocket {
       this.transactions.push(...frame.transactions)
       this.cursor = frame.to
     }
+    if (frame.type === 'audiences') this.#partial = null
+    if (frame.type === 'restarted') this.cursor = frame.from
     if (frame.type === 'part' || frame.type === 'fragment') this.#takePiece(frame)
     if (frame.type === 'rehydrate') this.cursor = null
   }
