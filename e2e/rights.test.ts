@@ -65,7 +65,7 @@ describe.each([
     return (await fetch(`${system.url}/sync/snapshot/${encodeURIComponent(audience)}`, { headers })).status
   }
 
-  it('DIS-21 DIS-23 RGT-R1 RGT-R4 a membership inserted by SQL lets its rows join while the others go on', async () => {
+  it('DIS-21 DIS-23 RGT-R1 RGT-R4 RGT-R9 a membership inserted by SQL lets its rows join while the others go on', async () => {
     expect(await orgsOf(replica)).toEqual(['a'])
     const seen = new Set<string>()
     const watching = await replica.db.live.query<{ counts: string }>(

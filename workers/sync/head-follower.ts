@@ -46,6 +46,7 @@ export class HeadFollower {
       background(() => this.#subscription.renew())
     } else {
       this.#subscription.noteDefinition(delivery.definition)
+      if (delivery.definition) this.#subscription.noteWatched(delivery.definition)
       if (verdict === 'append') this.#append((transactions ?? []).map(encodeTransaction), to, delivery.rights)
       if (verdict === 'gap') await this.reach(to)
     }

@@ -151,7 +151,7 @@ describe('rights while connected', () => {
 })
 
 describe('a fresh token', () => {
-  it('DIS-22 RGT-R5 with other claims brings other audiences on the same socket; without one the socket ends', async () => {
+  it('DIS-22 RGT-R8 with other claims brings other audiences on the same socket; without one the socket ends', async () => {
     await beginEpoch(database.env, 'fresh')
     const place = 'org:fresh'
     const ann = await follow({ userId: 'fresh', audiences: [place], lifetimeSeconds: 600 }, 'fresh', lsn(0))

@@ -70,6 +70,7 @@ export function createSyncObject(
           this.#server.rehydrateAll('epoch')
         },
         onDefinition: () => this.#server.rehydrateAll('definition'),
+        onWatch: () => this.#rights.changed('all'),
         onTarget: () => this.#catchUp(),
       })
       this.#server = new Server(this.#context, this.#subscription)
