@@ -28,7 +28,7 @@ async function liveOnA() {
   await replica.ready
   const session = await server.session(0)
   const states: string[] = []
-  const { unsubscribe } = await replica.db.live.query<{ state: string }>(
+  await replica.db.live.query<{ state: string }>(
     `SELECT string_agg(id || rank, ' ' ORDER BY id) AS state FROM note`,
     [],
     ({ rows }) => {
@@ -36,7 +36,6 @@ async function liveOnA() {
       if (states.at(-1) !== state) states.push(state)
     },
   )
-  onTestFinished(() => unsubscribe())
   return { server, replica, session, states }
 }
 
