@@ -115,7 +115,7 @@ describe('openReplica', () => {
     expect(replica.status.phase).toBe('closed')
   })
 
-  test('APP-R14 a refused token is asked for again at once, an expired one on the same socket before it ends', async () => {
+  test('DIS-22 APP-R14 a refused token is asked for again at once, an expired one on the same socket before it ends', async () => {
     const { server, url } = await serve(NOTES, SNAPSHOTS)
     const tokens = ['stale', jwt({ exp: Math.floor(Date.now() / 1000) + 3 }), 'opaque']
     let calls = 0

@@ -1,11 +1,11 @@
 import type { Sync } from '../db/define-sync.ts'
-import { asLsn, type Lsn, parsePgLsn, TidemarkError } from '../protocol/index.ts'
+import { asLsn, type Lsn, parsePgLsn, TidemarkError, toTidemarkError } from '../protocol/index.ts'
 import { createHttp } from './connection/http.ts'
 import { SessionToken, type TokenFunction } from './connection/session-token.ts'
 import { onWake } from './connection/wake.ts'
 import { openBooks } from './replica/books.ts'
 import type { Database } from './replica/database.ts'
-import { type OpenDatabase, type Opened, openDatabase, openOrRebuild } from './replica/open-database.ts'
+import { type OpenDatabase, type Opened, openDatabase, openOrRebuild, wipe } from './replica/open-database.ts'
 import { closedFault, offlineFault, ReplicaEngine } from './replica/replica-engine.ts'
 import { defaultStorages } from './replica/runtime.ts'
 import type { ReplicaStatus, StatusListener } from './replica/status.ts'
@@ -42,6 +42,8 @@ export interface Replica {
   goOnline(): void
   /** Lets storage and socket go; everything pending rejects. */
   close(): Promise<void>
+  /** Closes, and removes everything this user's storage holds. Rejects with `storage` where the device refuses. */
+  signOut(): Promise<void>
 }
 
 /** How often settled() starts over because the history changed under it. */
@@ -60,7 +62,7 @@ export function openReplica(options: ReplicaOptions): Promise<Replica> {
 /** As `openReplica`, with the database opened by the caller. */
 export async function openReplicaOn(options: ReplicaOptions, open: OpenDatabase): Promise<Replica> {
   const url = checkedUrl(options.url)
-  const { opened, clientId, release } = await openStorage(options, open)
+  const { opened, clientId, release, storage } = await openStorage(options, open)
   const token = new SessionToken(options.token)
   const http = createHttp(url, ({ fresh }) => token.get({ fresh }))
   const engine = new ReplicaEngine({ db: opened.db, clientId, url, http, token, rebuilt: opened.rebuilt })
@@ -72,7 +74,7 @@ export async function openReplicaOn(options: ReplicaOptions, open: OpenDatabase)
     await release()
     throw error
   }
-  return replicaOf(engine, opened.db, release)
+  return replicaOf(engine, opened.db, storage, release)
 }
 
 function checkedUrl(url: string): string {
@@ -88,7 +90,7 @@ async function openStorage(options: ReplicaOptions, open: OpenDatabase) {
     const storage = await storageFor(option, options.user)
     const release = await lockStorage(storage)
     try {
-      return { ...(await openOne(storage, options.user, open)), release }
+      return { ...(await openOne(storage, options.user, open)), release, storage }
     } catch (error) {
       await release()
       fault = error
@@ -110,7 +112,7 @@ async function openOne(
   return { opened, clientId }
 }
 
-function replicaOf(engine: ReplicaEngine, db: Database, release: Release): Replica {
+function replicaOf(engine: ReplicaEngine, db: Database, storage: Storage, release: Release): Replica {
   const { status, waits, connection } = engine
   const closing = new AbortController()
   const stopWaking = onWake(() => connection.dispatch({ type: 'wake' }))
@@ -122,12 +124,28 @@ function replicaOf(engine: ReplicaEngine, db: Database, release: Release): Repli
   ready.catch(() => undefined)
   let closed: Promise<void> | null = null
 
-  async function close(): Promise<void> {
+  async function stop(): Promise<void> {
     closing.abort()
     stopWaking()
     await engine.stop()
     await db.close()
+  }
+
+  async function close(): Promise<void> {
+    await stop()
     await release()
+  }
+
+  async function closeAndWipe(): Promise<void> {
+    await stop()
+    try {
+      await wipe(storage)
+    } catch (error) {
+      throw toTidemarkError(error, 'storage')
+    } finally {
+      // Held until here, so that no other tab opens what is being removed.
+      await release()
+    }
   }
 
   function check(): void {
@@ -164,5 +182,11 @@ function replicaOf(engine: ReplicaEngine, db: Database, release: Release): Repli
     goOffline: () => connection.dispatch({ type: 'go-offline' }),
     goOnline: () => connection.dispatch({ type: 'go-online' }),
     close: () => (closed ??= close()),
+    async signOut() {
+      // Closed already, its storage may be open elsewhere by now.
+      if (closed) throw closedFault()
+      closed = closeAndWipe()
+      await closed
+    },
   }
 }

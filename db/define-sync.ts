@@ -15,9 +15,17 @@ export interface SyncTable<Table extends PgTable = PgTable> extends TableOptions
   readonly table: Table
 }
 
+/** A table on which the answer of the worker's `audiences` depends, synced or not. Its rows go nowhere. */
+export interface Watch {
+  readonly table: PgTable
+  /** Column with the id of the user whose rights a row decides. Without it a change re-evaluates everyone. */
+  readonly user?: AnyPgColumn
+}
+
 /** What an app syncs; one module shared by worker and page. */
 export interface Sync<Tables extends Record<string, SyncTable> = Record<string, SyncTable>> {
   readonly tables: Tables
+  readonly watch?: readonly Watch[]
 }
 
 export function table<Table extends PgTable>(drizzleTable: Table, options: TableOptions): SyncTable<Table> {
@@ -25,6 +33,10 @@ export function table<Table extends PgTable>(drizzleTable: Table, options: Table
 }
 
 /** Declares what an app syncs. It only declares: `tidemark migrate` checks it against the database and puts it in force. */
-export function defineSync<Tables extends Record<string, SyncTable>>(sync: { tables: Tables }): Sync<Tables> {
+export function defineSync<Tables extends Record<string, SyncTable>>(sync: {
+  tables: Tables
+  /** A committed change in one of these re-evaluates the `audiences` of open sessions, before it is delivered. */
+  watch?: readonly Watch[]
+}): Sync<Tables> {
   return sync
 }

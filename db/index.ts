@@ -1,6 +1,7 @@
-export { defineSync, type Sync, type SyncTable, type TableOptions, table } from './define-sync.ts'
+export { defineSync, type Sync, type SyncTable, type TableOptions, table, type Watch } from './define-sync.ts'
 export { type AppliedDefinition, applyDefinition } from './definition/apply-definition.ts'
 export { type CatalogueTable, readCatalogue } from './definition/catalogue.ts'
+export { declaredNames } from './definition/declared-table.ts'
 export { definitionHash } from './definition/definition-hash.ts'
 export { parseDefinitionRow, readDefinitionInForce } from './definition/definition-in-force.ts'
 export { resolveDefinition } from './definition/resolve-definition.ts'

@@ -51,6 +51,16 @@ export const definitionSchema = z.object({
   tables: z.array(tableDefinitionSchema),
 })
 
+/** A table on which rights depend, synced or not. It is the server's matter: replicas are told nothing of it. */
+export const watchedTableSchema = z.object({
+  id: z.string(),
+  schema: z.string(),
+  name: z.string(),
+  /** Column with the id of the user whose rights a row decides; null: a change concerns everyone. */
+  user: z.string().nullable(),
+})
+
+export type WatchedTable = z.infer<typeof watchedTableSchema>
 export type ColumnDefinition = z.infer<typeof columnSchema>
 export type AudienceRule = z.infer<typeof audienceRuleSchema>
 export type TableDefinition = z.infer<typeof tableDefinitionSchema>
@@ -61,6 +71,8 @@ export interface DefinitionInForce {
   readonly version: number
   readonly hash: string
   readonly definition: Definition
+  /** Known on the server alone, and no part of the hash: replicas hold the same rows whatever rights depend on. */
+  readonly watched?: readonly WatchedTable[]
 }
 
 /** The columns whose values travel: all but generated ones, in definition order. */

@@ -90,6 +90,16 @@ const faultSchema = z.object({
 /** The renewed token was accepted; the session ends at `expiresAt` (ISO 8601), or with the token's right if null. */
 const renewedSchema = z.object({ type: z.literal('renewed'), expiresAt: z.string().nullable() })
 
+/**
+ * What this session may see from here on in the stream. Rows of audiences that are gone are removed; of new ones changes
+ * follow at once, and count from the snapshots that the client now loads beside what it shows. A transaction that was sent
+ * in part begins anew.
+ */
+const audiencesSchema = z.object({ type: z.literal('audiences'), audiences: z.array(z.string()) })
+
+/** Answers a `stream` that came while another ran: what was sent before it belongs to that one, what follows to this. */
+const restartedSchema = z.object({ type: z.literal('restarted'), from: lsnSchema })
+
 export const frameDownSchema = z.discriminatedUnion('type', [
   welcomeSchema,
   batchSchema,
@@ -98,11 +108,15 @@ export const frameDownSchema = z.discriminatedUnion('type', [
   rehydrateSchema,
   faultSchema,
   renewedSchema,
+  audiencesSchema,
+  restartedSchema,
 ])
 
 export type FrameDown = z.infer<typeof frameDownSchema>
 export type Welcome = z.infer<typeof welcomeSchema>
 export type Batch = z.infer<typeof batchSchema>
+export type AudiencesFrame = z.infer<typeof audiencesSchema>
+export type Restarted = z.infer<typeof restartedSchema>
 export type Part = z.infer<typeof partSchema>
 export type Fragment = z.infer<typeof fragmentSchema>
 export type RehydrateReason = (typeof REHYDRATE_REASONS)[number]

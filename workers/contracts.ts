@@ -34,6 +34,9 @@ export interface SubscribeAnswer {
  * `from` is the subscriber's own last delivered head under this subscription version. With `transactions` null the
  * SyncDO reads the gap up to `to` from history.
  */
+/** Whose rights may have changed: these users', or everyone's. */
+export type RightsChange = readonly string[] | 'all'
+
 export interface Delivery {
   readonly epoch: string
   readonly version: number
@@ -42,6 +45,8 @@ export interface Delivery {
   readonly transactions: readonly Transaction[] | null
   /** Set when the definition in force changed at or before `to`. */
   readonly definition: DefinitionInForce | null
+  /** Of `transactions`: whose audiences must be asked for anew before anything above `from` is told to them. */
+  readonly rights: RightsChange | null
 }
 
 /** The SyncDO's answer: how far its log reaches now. */

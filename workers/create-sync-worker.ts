@@ -47,6 +47,7 @@ export function createSyncWorker(sync: Sync, options: SyncWorkerOptions): SyncWo
     }),
     SyncDO: createSyncObject({
       authenticate,
+      audiences,
       ...(limits === undefined ? {} : { limits }),
       ...(intervals === undefined ? {} : { intervals }),
     }),

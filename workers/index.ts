@@ -1,4 +1,4 @@
-export type { Audiences, Authenticate, ClientSql, Identity, Placement } from './access/access.ts'
+export type { Audiences, Authenticate, ClientSql, Identity, Placement, PlacementOption } from './access/access.ts'
 export { type JwtOptions, jwt } from './access/jwt.ts'
 export type { HealthCheck, ReplicationHealth, SyncHealth } from './contracts.ts'
 export { createSyncWorker, type SyncWorker, type SyncWorkerParts } from './create-sync-worker.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Sync } from '../db/index.ts'
 import { TidemarkError } from '../protocol/index.ts'
-import type { Audiences, Authenticate, Placement } from './access/access.ts'
+import type { Audiences, Authenticate, PlacementOption } from './access/access.ts'
 import type { ReplicationOptions } from './replication/options.ts'
 import type { SnapshotOptions } from './snapshot/snapshot-object.ts'
 import type { SyncIntervals, SyncLimits } from './sync/options.ts'
@@ -13,8 +13,8 @@ export interface SyncWorkerOptions {
   readonly authenticate: Authenticate
   /** Says what a user may see. */
   readonly audiences: Audiences
-  /** Names the SyncDO of a session. Default: its first org, else its first audience, else the user alone. */
-  readonly placement?: Placement
+  /** Which SyncDO serves a session: it decides cost alone. Default `org`: its first org, else its first audience, else the user. */
+  readonly placement?: PlacementOption
   readonly decoder?: ReplicationOptions['decoder']
   /** Replication slot, one for each deployment. Default `tidemark`. */
   readonly slotName?: string
@@ -42,7 +42,12 @@ const optionsSchema = z.strictObject({
     '({ token, env }) => ({ userId, claims, expiresAtMs }) or null; jwt() has one.',
   ),
   audiences: aFunction('audiences', '({ userId, claims, sql, env }) => string[]; jwt() has one.'),
-  placement: aFunction('placement', '({ userId, claims, audiences }) => string.').optional(),
+  placement: z
+    .union(
+      [z.enum(['org', 'client']), aFunction('placement', 'a function')],
+      'placement: `org`, `client`, or ({ userId, claims, audiences, client }) => string.',
+    )
+    .optional(),
   decoder: z.enum(['auto', 'wal2json', 'pgoutput']).optional(),
   slotName: z
     .string()

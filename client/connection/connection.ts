@@ -21,6 +21,8 @@ import { encodeBase64Url, renewalDelayMs, tokenExpiryMs } from './token.ts'
 
 /** Frames that carry rows or move the cursor. */
 export type DataFrame = Extract<FrameDown, { type: 'batch' | 'part' | 'fragment' }>
+/** Frames whose place among the others counts. */
+export type StreamFrame = DataFrame | Extract<FrameDown, { type: 'audiences' | 'restarted' }>
 
 type EffectOf<Name extends ConnectionEffect['do']> = Extract<ConnectionEffect, { readonly do: Name }>
 
@@ -35,14 +37,16 @@ export interface ConnectionHost {
   hydrate(signal: AbortSignal): Promise<{ readonly epoch: string; readonly from: Lsn }>
   startStream(): void
   stopStream(): void
-  /** A data frame, and the count of frame characters received on this socket up to and including it. */
-  receive(frame: DataFrame, received: number): void
+  /** A frame of the stream, and the count of frame characters received on this socket up to and including it. */
+  receive(frame: StreamFrame, received: number): void
   stateChanged(state: ConnectionState): void
 }
 
 export interface ConnectionOptions {
   /** Of the deployment's routes, `https://…` without a trailing slash. */
   readonly url: string
+  /** The replica's id, by which the server may choose where it is served. */
+  readonly client: string
   readonly token: SessionToken
   readonly host: ConnectionHost
   readonly now?: () => number
@@ -100,6 +104,11 @@ export class Connection {
     if (ack === null || this.#socket === null) return
     this.#acknowledged = ack.received
     this.#send({ type: 'ack', ...ack })
+  }
+
+  /** Begins the stream anew on the open socket; answered by a `restarted` frame. */
+  restartStream(epoch: string, from: Lsn): void {
+    this.#send({ type: 'stream', epoch, from })
   }
 
   #performers: { readonly [Name in ConnectionEffect['do']]: (effect: EffectOf<Name>) => void } = {
@@ -192,7 +201,7 @@ export class Connection {
   }
 
   #openSocketWith(token: string): void {
-    const url = `${this.#options.url.replace(/^http/, 'ws')}/sync/socket`
+    const url = `${this.#options.url.replace(/^http/, 'ws')}/sync/socket?client=${encodeURIComponent(this.#options.client)}`
     let socket: WebSocket
     try {
       socket = new WebSocket(url, [SUBPROTOCOL, `${TOKEN_SUBPROTOCOL_PREFIX}${encodeBase64Url(token)}`])

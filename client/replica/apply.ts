@@ -12,7 +12,7 @@ import type { Copy, Executor } from './books.ts'
 import { type ChangeStatement, presenceQuery, stageStatements } from './change-statements.ts'
 import type { Database } from './database.ts'
 import { foldChanges, type ReplicaChange } from './fold-changes.ts'
-import { join } from './join.ts'
+import { join, joinAddition } from './join.ts'
 import { audienceOfColumn, isContested, joinedChanges, type Presence, unseenChanges } from './join-window.ts'
 import { keyText, type ReplicaTable } from './replica-table.ts'
 import { TELL_LIVE_QUERIES, withServerRows } from './server-rows.ts'
@@ -20,12 +20,29 @@ import { TELL_LIVE_QUERIES, withServerRows } from './server-rows.ts'
 /** What one apply did. */
 export interface Applied {
   readonly copy: Copy
+  /** Granted audiences on their way to the copy; null when there are none, or when they have joined it. */
+  readonly addition: Copy | null
   readonly changes: number
 }
+
+/** What else a transaction may speak of besides the copy's own audiences. */
+export interface Granted {
+  /** Granted, and no part of the copy yet. */
+  readonly audiences: ReadonlySet<string>
+  /** Their rows, once they are loaded. */
+  readonly addition: Copy | null
+}
+
+export const NOTHING_GRANTED: Granted = { audiences: new Set(), addition: null }
 
 /** The highest fence of a copy's audiences: at or past it the copy is whole. */
 export function fenceOf(copy: Copy): Lsn {
   return maxLsn(copy.cursor, ...[...copy.joins.values()].map(({ fence }) => fence))
+}
+
+/** Whether granted audiences, brought to `to`, can join a copy that is there too. Rule RGT-R4. */
+export function mayJoin(addition: Copy, copy: Copy, to: Lsn): boolean {
+  return to >= fenceOf(addition) && to >= copy.cursor
 }
 
 /**
@@ -38,8 +55,24 @@ export function applyTransactions(
   copy: Copy,
   transactions: readonly Transaction[],
   to: Lsn,
+  granted: Granted = NOTHING_GRANTED,
 ): Promise<Applied> {
-  return applying(db, copy, to, (tx) => applyRows(tx, copy, transactions))
+  return applying(db, copy, to, granted, (tx, target) =>
+    applyRows(tx, target, transactionsFor(target, copy, transactions, granted)),
+  )
+}
+
+/** What of these transactions is for the copy, or for the granted audiences beside it. */
+function transactionsFor(
+  target: Copy,
+  copy: Copy,
+  transactions: readonly Transaction[],
+  { audiences }: Granted,
+): readonly Transaction[] {
+  const beyond = transactions.filter(({ lsn }) => lsn > target.cursor)
+  if (audiences.size === 0) return beyond
+  const isFor = (audience: string | null) => audience === null || audiences.has(audience) === (target !== copy)
+  return beyond.map((one) => ({ ...one, changes: one.changes.filter(({ audience }) => isFor(audience)) }))
 }
 
 /** Applies the transaction whose parts are staged, part by part, so that its size needs no memory. */
@@ -47,8 +80,9 @@ export function applyStagedParts(
   db: Database,
   copy: Copy,
   transaction: { readonly lsn: Lsn; readonly xid: string },
+  granted: Granted = NOTHING_GRANTED,
 ): Promise<Applied> {
-  return applying(db, copy, transaction.lsn, async (tx) => {
+  return applying(db, copy, transaction.lsn, granted, async (tx, target) => {
     const counted = new Tally()
     const { rows: positions } = await tx.query<{ position: number }>(
       'SELECT DISTINCT position FROM tidemark.part ORDER BY position',
@@ -60,9 +94,11 @@ export function applyStagedParts(
       )
       const text = rows.map(({ content }) => content).join('')
       const wire = JSON.parse(rows[0]?.whole ? text : `[${text}]`) as WireChange[]
-      counted.add(await applyRows(tx, copy, [{ ...transaction, committedAt: '', changes: wire.map(decodeChange) }]))
+      const part = { ...transaction, committedAt: '', changes: wire.map(decodeChange) }
+      counted.add(await applyRows(tx, target, transactionsFor(target, copy, [part], granted)))
     }
-    await tx.exec('DELETE FROM tidemark.part')
+    const isLast = granted.addition === null || target !== copy
+    if (isLast) await tx.exec('DELETE FROM tidemark.part')
     return counted
   })
 }
@@ -79,18 +115,31 @@ class Tally {
   }
 }
 
-async function applying(db: Database, copy: Copy, to: Lsn, work: (tx: Executor) => Promise<Tally>): Promise<Applied> {
+async function applying(
+  db: Database,
+  copy: Copy,
+  to: Lsn,
+  { addition }: Granted,
+  work: (tx: Executor, target: Copy) => Promise<Tally>,
+): Promise<Applied> {
   try {
     return await withServerRows(db, async (tx) => {
-      const tally = await work(tx)
-      const moved = { ...copy, cursor: to, rows: copy.rows + tally.rows }
+      const tally = await work(tx, copy)
+      const added = addition && (await work(tx, addition))
+      const moved = { ...copy, cursor: maxLsn(copy.cursor, to), rows: copy.rows + tally.rows }
       const touched = copy.place === 'live' ? [...tally.touched].map(({ name }) => name) : []
       await tx.query(
         `UPDATE tidemark.copy SET cursor = $2, rows = $3 WHERE place = $1 RETURNING (${TELL_LIVE_QUERIES('$4')})`,
-        [copy.place, to, moved.rows, JSON.stringify(touched)],
+        [copy.place, moved.cursor, moved.rows, JSON.stringify(touched)],
       )
+      const changes = tally.changes + (added?.changes ?? 0)
+      if (addition && added) {
+        const beside = { ...addition, cursor: maxLsn(addition.cursor, to), rows: addition.rows + added.rows }
+        if (!mayJoin(beside, copy, to)) return { copy: moved, addition: beside, changes }
+        return { copy: await joinAddition(tx, moved, beside), addition: null, changes }
+      }
       const whole = copy.stage === 'window' && to >= fenceOf(copy)
-      return { copy: whole ? await join(tx, moved) : moved, changes: tally.changes }
+      return { copy: whole ? await join(tx, moved) : moved, addition: null, changes }
     })
   } catch (error) {
     throw applyFault(error)
@@ -153,7 +202,7 @@ async function effectiveChanges(
   copy: Copy,
   transactions: readonly Transaction[],
 ): Promise<Iterable<ReplicaChange>> {
-  if (copy.stage !== 'window') return joinedChanges(transactions, copy.joins)
+  if (copy.stage !== 'window' && copy.stage !== 'joining') return joinedChanges(transactions, copy.joins)
   const fence = fenceOf(copy)
   const within = transactions.filter(({ lsn }) => lsn <= fence)
   const beyond = transactions.filter(({ lsn }) => lsn > fence)

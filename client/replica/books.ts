@@ -54,8 +54,11 @@ const DDL = `
   END $$;
 `
 
-/** `loading`: chunks are missing; `window`: streaming towards the fences; `joined`: whole; `broken`: to be loaded anew. */
-const stageSchema = z.enum(['loading', 'window', 'joined', 'broken'])
+/**
+ * `loading`: chunks are missing; `window`: streaming towards the fences; `joined`: whole; `broken`: to be loaded anew.
+ * `adding` and `joining` are the first two of granted audiences alone, which lie aside until they join what is shown.
+ */
+const stageSchema = z.enum(['loading', 'window', 'joined', 'broken', 'adding', 'joining'])
 export type CopyStage = z.infer<typeof stageSchema>
 
 /** One copy of the synced rows: what it holds and how far it is. */

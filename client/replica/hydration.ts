@@ -88,7 +88,12 @@ async function resumable({ db, welcome }: HydrationOptions): Promise<Copy | null
   return sameAudiences(copy, welcome.audiences) ? copy : null
 }
 
-async function fetchManifests({ http, welcome, signal }: HydrationOptions): Promise<Manifest[]> {
+/** One of each audience, of one history, in the order in which their snapshots were taken. Throws `unavailable`. */
+export async function fetchManifests({
+  http,
+  welcome,
+  signal,
+}: Pick<HydrationOptions, 'http' | 'welcome' | 'signal'>): Promise<Manifest[]> {
   const manifests: Manifest[] = []
   // One after another, because each may make the server read the database.
   for (const audience of welcome.audiences) {
@@ -187,7 +192,10 @@ const total = (jobs: readonly ChunkJob[], figure: 'rows' | 'bytes') =>
 
 const sameTarget = (a: ChunkJob, b: ChunkJob) => a.table === b.table && a.audience === b.audience
 
-async function load({ db, http, signal, progress }: HydrationOptions, copy: Copy): Promise<void> {
+type LoadOptions = Pick<HydrationOptions, 'db' | 'http' | 'signal' | 'progress'>
+
+/** Loads the chunks of a copy that are missing. Throws `corrupt`, `not-found`, `unavailable`. */
+export async function load({ db, http, signal, progress }: LoadOptions, copy: Copy): Promise<void> {
   const jobs = allJobs(copy)
   const mark = (audience: string, table: string, position: number) => JSON.stringify([audience, table, position])
   const { rows } = await db.query<{ audience: string; table_id: string; position: number }>(

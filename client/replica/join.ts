@@ -27,6 +27,36 @@ export async function join(tx: Executor, copy: Copy): Promise<Copy> {
   return live
 }
 
+/**
+ * Adds the rows of audiences loaded aside to those shown, within the transaction that brought both to one LSN.
+ *
+ * Throws where a row is already there: then the two do not belong together.
+ */
+export async function joinAddition(tx: Executor, live: Copy, addition: Copy): Promise<Copy> {
+  const touched: string[] = []
+  for (const table of live.tables.values()) {
+    const source = addition.tables.get(table.id)
+    if (!source) continue
+    const columns = table.columns.map(({ name }) => quoteIdentifier(name)).join(', ')
+    const { affectedRows = 0 } = await tx.query(
+      `INSERT INTO ${table.name} (${columns}) SELECT ${columns} FROM ${source.name}`,
+    )
+    if (affectedRows > 0) touched.push(table.name)
+  }
+  const joined: Copy = {
+    ...live,
+    rows: live.rows + addition.rows,
+    joins: new Map([...live.joins, ...addition.joins]),
+  }
+  await tx.exec(dropAside())
+  await tx.exec(`DELETE FROM tidemark.copy WHERE place = 'aside'`)
+  await tx.query(`UPDATE tidemark.copy SET rows = $1 WHERE place = 'live'`, [joined.rows])
+  await tx.exec(`UPDATE tidemark.audience SET place = 'live', manifest = NULL WHERE place = 'aside'`)
+  await tx.exec('DELETE FROM tidemark.loaded_chunk')
+  await tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify(touched)])
+  return joined
+}
+
 async function takePlace(tx: Executor, aside: Copy, live: Copy): Promise<void> {
   for (const table of live.tables.values()) {
     const source = aside.tables.get(table.id)

@@ -79,7 +79,9 @@ export async function openOrRebuild(
   }
 }
 
-async function wipe(storage: Storage): Promise<void> {
+/** Removes a storage that is closed. */
+export async function wipe(storage: Storage): Promise<void> {
+  if (storage.kind === 'memory') return
   if (storage.kind === 'path') {
     return fileSystem().rm(storage.name, { recursive: true, force: true })
   }

@@ -9,15 +9,16 @@ import {
   toTidemarkError,
   type Welcome,
 } from '../../protocol/index.ts'
-import { Connection, type ConnectionHost, type DataFrame } from '../connection/connection.ts'
+import { Connection, type ConnectionHost, type StreamFrame } from '../connection/connection.ts'
 import type { ConnectionState } from '../connection/connection-state.ts'
 import type { Http } from '../connection/http.ts'
 import type { SessionToken } from '../connection/session-token.ts'
+import { dropAddition, loadAddition } from './addition.ts'
 import type { Applied } from './apply.ts'
 import { type Copy, deleteCopy, readCopies, setStage } from './books.ts'
 import type { Database } from './database.ts'
 import { dropAside } from './definition-ddl.ts'
-import { type HydrationTarget, hydrate } from './hydration.ts'
+import { type HydrationOptions, type HydrationTarget, hydrate } from './hydration.ts'
 import { purgeAudiences } from './purge.ts'
 import { replicaPhase, StatusStore } from './status.ts'
 import { Stream, type StreamHost } from './stream.ts'
@@ -42,6 +43,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   #copies: readonly Copy[] = []
   #welcome: HydrationTarget | null = null
   #reason: RehydrateReason = 'new'
+  /** Loads granted audiences beside what is shown; null while none are. */
+  #addition: AbortController | null = null
   /** The hydration in hand or last broken off; the next waits for it to let go of the database. */
   #hydration: Promise<unknown> = Promise.resolve()
   readonly #stopping = new AbortController()
@@ -50,7 +53,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.#options = options
     this.status = new StatusStore(options.rebuilt)
     this.#stream = new Stream(options.db, this)
-    this.connection = new Connection({ url: options.url, token: options.token, host: this })
+    this.connection = new Connection({ url: options.url, client: options.clientId, token: options.token, host: this })
   }
 
   async start(): Promise<void> {
@@ -169,33 +172,76 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   /** Leaves only the copy that is streamed into, and beside it the one that is shown, with this session's audiences. */
   async #prepare(copy: Copy): Promise<Copy> {
     const { db } = this.#options
-    const leftover = this.#copies.find(({ place, stage }) => place === 'aside' && stage !== 'window')
+    const leftover = (await readCopies(db)).find(({ place, stage }) => place === 'aside' && stage !== 'window')
     if (leftover) {
-      await db.transaction(async (tx) => {
-        await deleteCopy(tx, 'aside')
-        await tx.exec(dropAside())
-      })
+      await dropAddition(db)
     }
     if (copy.place === 'aside') await this.#purgeShown(this.#welcome?.audiences ?? [])
     const lost = [...copy.joins.keys()].filter((audience) => !this.#welcome?.audiences.includes(audience))
     const kept = lost.length === 0 ? copy : await purgeAudiences(db, copy, lost)
-    this.#became(this.#copies.filter((other) => other.place !== copy.place && other !== leftover).concat(kept))
+    this.#became(
+      this.#copies.filter((other) => other.place !== copy.place && (other.place !== 'aside' || !leftover)).concat(kept),
+    )
     this.#compareWithHead(kept.cursor)
     return kept
   }
 
   stopStream(): void {
+    this.#addition?.abort()
+    this.#addition = null
     this.#stream.stop()
   }
 
-  receive(frame: DataFrame, received: number): void {
+  receive(frame: StreamFrame, received: number): void {
+    const { phase } = this.connection.state
+    const streams = phase === 'catching-up' || phase === 'live'
+    if (frame.type === 'audiences' || frame.type === 'restarted') {
+      if (streams) this.#stream.push(frame, received)
+      else if (frame.type === 'audiences') this.#failed(rightsFault())
+      return
+    }
     const head = maxLsn(this.status.current.head ?? this.#lsnOf(frame), this.#lsnOf(frame))
     if (head !== this.status.current.head) this.status.set({ head })
-    const { phase } = this.connection.state
-    if (phase === 'catching-up' || phase === 'live') this.#stream.push(frame, received)
+    if (streams) this.#stream.push(frame, received)
   }
 
-  #lsnOf(frame: DataFrame): Lsn {
+  rightsChanged(copy: Copy, audiences: readonly string[], granted: readonly string[]): void {
+    if (this.#welcome) this.#welcome = { ...this.#welcome, audiences }
+    this.#became(this.#copies.filter(({ place }) => place !== copy.place).concat(copy))
+    this.#addition?.abort()
+    this.#addition = null
+    if (granted.length === 0) return
+    const controller = new AbortController()
+    this.#addition = controller
+    const before = this.#hydration.catch(() => undefined)
+    this.#hydration = before.then(() => this.#add(copy, granted, controller.signal))
+  }
+
+  /** Loads granted audiences beside what is shown; where that fails, the next connection loads everything anew. */
+  async #add(copy: Copy, audiences: readonly string[], signal: AbortSignal): Promise<void> {
+    const { db, http } = this.#options
+    const welcome = this.#welcome
+    if (!welcome || signal.aborted) return
+    const reason = 'audience-granted'
+    try {
+      const target = { ...welcome, epoch: copy.epoch, audiences }
+      const progress: HydrationOptions['progress'] = (so) => this.status.set({ hydration: { ...so, reason } })
+      const addition = await loadAddition({ db, http, welcome: target, signal, progress }, copy)
+      if (signal.aborted) await dropAddition(db)
+      else this.#stream.join(addition)
+    } catch (error) {
+      if (signal.aborted) return
+      this.#failed(new TidemarkError('unavailable', 'What was granted could not be loaded.', { cause: error }))
+    } finally {
+      this.status.set({ hydration: null })
+    }
+  }
+
+  restart(epoch: string, from: Lsn): void {
+    this.connection.restartStream(epoch, from)
+  }
+
+  #lsnOf(frame: Extract<StreamFrame, { type: 'batch' | 'part' | 'fragment' }>): Lsn {
     return frame.type === 'fragment' ? frame.lsn : frame.head
   }
 
@@ -253,7 +299,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
 
   /** Asks for the server's head now; throws TidemarkError. */
   async freshHead(signal: AbortSignal): Promise<{ epoch: string; lsn: Lsn }> {
-    const answer = await this.#options.http.json('/sync/head', signal)
+    const answer = await this.#options.http.json(`/sync/head?client=${this.#options.clientId}`, signal)
     const found = typeof answer === 'object' && answer !== null && 'epoch' in answer && 'lsn' in answer ? answer : null
     if (typeof found?.epoch !== 'string' || typeof found.lsn !== 'string') {
       throw new TidemarkError('unavailable', 'The answer to /sync/head is not from a Tidemark server.')
@@ -262,5 +308,6 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   }
 }
 
+const rightsFault = () => new TidemarkError('unavailable', 'What may be seen changed during the load; reconnecting.')
 export const closedFault = () => new TidemarkError('unavailable', 'The replica is closed.')
 export const offlineFault = () => new TidemarkError('unavailable', 'The replica is offline: call goOnline() first.')

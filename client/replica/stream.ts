@@ -3,15 +3,26 @@ import {
   decodeTransaction,
   type Fragment,
   type Lsn,
+  maxLsn,
   type Part,
   TidemarkError,
   type Transaction,
   toTidemarkError,
+  ZERO_LSN,
 } from '../../protocol/index.ts'
-import type { DataFrame } from '../connection/connection.ts'
-import { type Applied, applyStagedParts, applyTransactions, fenceOf } from './apply.ts'
+import type { DataFrame, StreamFrame } from '../connection/connection.ts'
+import {
+  type Applied,
+  applyStagedParts,
+  applyTransactions,
+  fenceOf,
+  type Granted,
+  mayJoin,
+  NOTHING_GRANTED,
+} from './apply.ts'
 import type { Copy } from './books.ts'
 import type { Database } from './database.ts'
+import { purgeAudiences } from './purge.ts'
 
 /** Frames waiting are joined into one database transaction up to this many characters. */
 const JOIN_CHARACTERS = 2 * 1024 * 1024
@@ -19,7 +30,7 @@ const JOIN_CHARACTERS = 2 * 1024 * 1024
 const EMPTY_CURSOR_MS = 5_000
 
 interface Waiting {
-  readonly frame: DataFrame
+  readonly frame: StreamFrame
   /** Characters received on the socket up to and including this frame. */
   readonly received: number
 }
@@ -27,6 +38,10 @@ interface Waiting {
 export interface StreamHost {
   applied(applied: Applied, head: Lsn): void
   acknowledge(received: number, cursor: Lsn): void
+  /** The session's audiences changed: rows of those that went are gone, `granted` are to be loaded. */
+  rightsChanged(copy: Copy, audiences: readonly string[], granted: readonly string[]): void
+  /** Asks the server to begin the stream anew; it answers with a `restarted` frame. */
+  restart(epoch: string, from: Lsn): void
   failed(error: TidemarkError, copy: Copy): void
 }
 
@@ -36,6 +51,11 @@ export class Stream {
   #host: StreamHost
   #queue: Waiting[] = []
   #copy: Copy | null = null
+  /** Up to where the frames taken so far reach; behind the copy's cursor while granted audiences catch up with it. */
+  #position: Lsn = ZERO_LSN
+  #granted: Granted = NOTHING_GRANTED
+  /** Restarts asked for and not yet answered: frames that come before belong to an earlier stream. */
+  #restartsOwed = 0
   #run = 0
   #working: Promise<void> = Promise.resolve()
   #busy = false
@@ -55,9 +75,12 @@ export class Stream {
     this.#queue = []
     this.#parts = null
     this.#copy = copy
+    this.#position = copy.cursor
+    this.#granted = NOTHING_GRANTED
+    this.#restartsOwed = 0
     this.#durable = copy.cursor
     this.#enter(run, async () => {
-      await this.#db.exec('DELETE FROM tidemark.part')
+      await this.#dropParts()
       this.#copy = await prepare(copy)
     })
   }
@@ -80,7 +103,24 @@ export class Stream {
       await applyTransactions(this.#db, copy, [], copy.cursor)
   }
 
-  push(frame: DataFrame, received: number): void {
+  /** Lets granted audiences, once loaded, catch up with the copy and join it. */
+  join(addition: Copy): void {
+    this.#enter(this.#run, async () => {
+      const copy = this.#copy
+      const wanted = [...addition.joins.keys()].every((audience) => this.#granted.audiences.has(audience))
+      if (!copy || !wanted) return
+      this.#granted = { ...this.#granted, addition }
+      if (addition.cursor < this.#position) {
+        await this.#dropParts()
+        this.#restartsOwed += 1
+        this.#host.restart(copy.epoch, addition.cursor)
+      } else if (mayJoin(addition, copy, this.#position)) {
+        await this.#apply(copy, [], this.#position, this.#position)
+      }
+    })
+  }
+
+  push(frame: StreamFrame, received: number): void {
     if (this.#copy === null) return
     this.#queue.push({ frame, received })
     if (!this.#busy) this.#enter(this.#run, async () => undefined)
@@ -111,17 +151,57 @@ export class Stream {
     while (run === this.#run) {
       const next = this.#queue[0]
       if (!next || !this.#copy) return
-      const received =
-        next.frame.type === 'batch' ? await this.#takeBatches(this.#copy) : await this.#takePiece(this.#copy, next)
+      const received = await this.#take(this.#copy, next)
       if (run !== this.#run) return
       if (received !== null) this.#host.acknowledge(received, this.#durable ?? this.#copy.cursor)
     }
   }
 
+  async #take(copy: Copy, { frame, received }: Waiting): Promise<number | null> {
+    if (frame.type === 'audiences' || frame.type === 'restarted') {
+      this.#queue.shift()
+      if (frame.type === 'audiences') await this.#takeAudiences(copy, frame.audiences)
+      else this.#takeRestart(frame.from)
+      return received
+    }
+    if (this.#restartsOwed > 0) {
+      this.#queue.shift()
+      return received
+    }
+    if (frame.type === 'batch') return this.#takeBatches(copy)
+    await this.#takePiece(copy, frame)
+    return received
+  }
+
+  /** Removes what may no longer be seen at its place in the stream; what was granted is ignored until it is loaded. */
+  async #takeAudiences(copy: Copy, audiences: readonly string[]): Promise<void> {
+    if (copy.stage !== 'joined')
+      throw new TidemarkError('unavailable', 'What may be seen changed during the load; reconnecting.')
+    // The transaction that was being received begins anew.
+    await this.#dropParts()
+    const lost = [...copy.joins.keys()].filter((audience) => !audiences.includes(audience))
+    const kept = lost.length === 0 ? copy : await purgeAudiences(this.#db, copy, lost)
+    const granted = audiences.filter((audience) => !kept.joins.has(audience))
+    this.#copy = kept
+    this.#granted = { audiences: new Set(granted), addition: null }
+    this.#host.rightsChanged(kept, audiences, granted)
+  }
+
+  #takeRestart(from: Lsn): void {
+    if (this.#restartsOwed === 0) throw new TidemarkError('corrupt', 'The stream began anew unasked; reconnecting.')
+    this.#restartsOwed -= 1
+    this.#position = from
+  }
+
+  async #dropParts(): Promise<void> {
+    this.#parts = null
+    await this.#db.exec('DELETE FROM tidemark.part')
+  }
+
   /** Joins the batches at the head of the queue and applies them at once. */
   async #takeBatches(copy: Copy): Promise<number | null> {
     const transactions: Transaction[] = []
-    let cursor = copy.cursor
+    let cursor = this.#position
     let head = copy.cursor
     let received: number | null = null
     const base = this.#queue[0]?.received ?? 0
@@ -139,17 +219,21 @@ export class Stream {
   }
 
   async #apply(copy: Copy, transactions: readonly Transaction[], to: Lsn, head: Lsn): Promise<void> {
-    const joins = copy.stage === 'window' && to >= fenceOf(copy)
-    const nothing = transactions.length === 0 && !joins && Date.now() - this.#durableAtMs < EMPTY_CURSOR_MS
-    const applied =
-      nothing || (to === copy.cursor && !joins)
-        ? { copy: { ...copy, cursor: to }, changes: 0 }
-        : await applyTransactions(this.#db, copy, transactions, to)
+    const { addition } = this.#granted
+    const joins = addition ? mayJoin(addition, copy, to) : copy.stage === 'window' && to >= fenceOf(copy)
+    const recent = to <= copy.cursor || Date.now() - this.#durableAtMs < EMPTY_CURSOR_MS
+    const nothing = transactions.length === 0 && !joins && recent
+    const applied = nothing
+      ? { copy: { ...copy, cursor: maxLsn(copy.cursor, to) }, addition, changes: 0 }
+      : await applyTransactions(this.#db, copy, transactions, to, this.#granted)
+    this.#position = to
     this.#became(applied, head, !nothing)
   }
 
   #became(applied: Applied, head: Lsn, durable: boolean): void {
+    const joined = this.#granted.addition !== null && applied.addition === null
     this.#copy = applied.copy
+    this.#granted = joined ? NOTHING_GRANTED : { ...this.#granted, addition: applied.addition }
     if (durable) {
       this.#durable = applied.copy.cursor
       this.#durableAtMs = Date.now()
@@ -158,11 +242,10 @@ export class Stream {
   }
 
   /** Stages a piece of a large transaction; the last one applies it whole. */
-  async #takePiece(copy: Copy, { frame, received }: Waiting): Promise<number> {
+  async #takePiece(copy: Copy, frame: Exclude<DataFrame, { type: 'batch' }>): Promise<void> {
     this.#queue.shift()
-    if (frame.type === 'batch') throw new TidemarkError('internal', 'A batch is not a piece.')
-    if (frame.lsn <= copy.cursor) return received
-    if (frame.from !== copy.cursor) throw gap()
+    if (frame.lsn <= this.#position) return
+    if (frame.from !== this.#position) throw gap()
     const expected = this.#parts ?? { lsn: frame.lsn, index: 0, piece: 0 }
     this.#parts = followPiece(frame, expected)
     const whole = frame.type === 'part'
@@ -174,9 +257,10 @@ export class Stream {
     ])
     if (frame.type === 'part' && frame.last) {
       this.#parts = null
-      this.#became(await applyStagedParts(this.#db, copy, { lsn: frame.lsn, xid: frame.xid }), frame.head, true)
+      const applied = await applyStagedParts(this.#db, copy, { lsn: frame.lsn, xid: frame.xid }, this.#granted)
+      this.#position = frame.lsn
+      this.#became(applied, frame.head, true)
     }
-    return received
   }
 }
 

@@ -8,7 +8,7 @@ import {
 import type { Sync } from '../define-sync.ts'
 import type { Query } from '../query.ts'
 import { type CatalogueTable, readCatalogue } from './catalogue.ts'
-import { declaredTable } from './declared-table.ts'
+import { declaredNames } from './declared-table.ts'
 import { definitionHash } from './definition-hash.ts'
 import { readDefinitionInForce } from './definition-in-force.ts'
 import { resolveDefinition } from './resolve-definition.ts'
@@ -29,20 +29,21 @@ export interface AppliedDefinition extends DefinitionInForce {
 export async function applyDefinition(query: Query, sync: Sync): Promise<AppliedDefinition> {
   await query('SET LOCAL search_path = pg_catalog')
   await query('LOCK TABLE tidemark.sync_definition IN SHARE ROW EXCLUSIVE MODE')
-  const catalogue = await readCatalogue(query, Object.values(sync.tables).map(declaredTable))
-  const { definition, faults } = resolveDefinition(sync, catalogue)
+  const catalogue = await readCatalogue(query, declaredNames(sync))
+  const { definition, watched, faults } = resolveDefinition(sync, catalogue)
   if (faults.length > 0) throw new TidemarkError('misconfigured', faults.join('\n'))
   const before = await readDefinitionInForce(query)
   const notes = await setFullIdentity(query, catalogue)
   await grantColumns(query, definition.tables, before?.definition.tables ?? [])
-  await publish(query, definition.tables)
+  await publish(query, [...definition.tables, ...watched])
   const hash = await definitionHash(definition)
-  if (before?.hash === hash) return { ...before, changed: false, notes }
+  const same = before?.hash === hash && JSON.stringify(before.watched ?? []) === JSON.stringify(watched)
+  if (same) return { ...before, changed: false, notes }
   const [row] = await query(
     'INSERT INTO tidemark.sync_definition (hash, definition) VALUES ($1, $2::jsonb) RETURNING version::text',
-    [hash, JSON.stringify(definition)],
+    [hash, JSON.stringify({ ...definition, watched })],
   )
-  return { version: Number(row?.version), hash, definition, changed: true, notes }
+  return { version: Number(row?.version), hash, definition, watched, changed: true, notes }
 }
 
 /** Without the whole old row neither a move between audiences nor an unchanged TOASTed value could be told. */
@@ -87,13 +88,13 @@ async function grantColumns(
 const PUBLISHES_GENERATED_COLUMNS_FROM = 180_000
 
 /** In the definition's own transaction, so that the log's tables and the definition change at one commit. */
-async function publish(query: Query, tables: readonly TableDefinition[]): Promise<void> {
+async function publish(query: Query, tables: readonly { schema: string; name: string }[]): Promise<void> {
   const [server] = await query(`SELECT current_setting('server_version_num') AS version`)
   if (Number(server?.version) >= PUBLISHES_GENERATED_COLUMNS_FROM) {
     // Else the server refuses the app's updates of a table with full identity and a generated column that is not published.
     await query('ALTER PUBLICATION tidemark SET (publish_generated_columns = stored)')
   }
-  const wanted = ['"tidemark"."sync_definition"', ...tables.map(quoteTable)]
+  const wanted = [...new Set(['"tidemark"."sync_definition"', ...tables.map(quoteTable)])]
   const [current] = await query(
     `SELECT coalesce(json_agg(format('"%s"."%s"', replace(n.nspname, '"', '""'), replace(c.relname, '"', '""'))), '[]')::text AS tables
      FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid

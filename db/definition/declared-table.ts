@@ -1,5 +1,5 @@
 import { getTableConfig } from 'drizzle-orm/pg-core'
-import type { SyncTable } from '../define-sync.ts'
+import type { Sync, SyncTable, Watch } from '../define-sync.ts'
 
 /** What the app declares of one table, as plain names. */
 export interface DeclaredTable {
@@ -29,4 +29,23 @@ export function declaredTable(entry: SyncTable): DeclaredTable {
         : { column: entry.audience.column.name, prefix: entry.audience.prefix },
     priority: entry.priority ?? DEFAULT_PRIORITY,
   }
+}
+
+/** A watched table, as plain names. */
+export interface DeclaredWatch {
+  readonly schema: string
+  readonly name: string
+  readonly user: string | null
+}
+
+export function declaredWatch({ table, user }: Watch): DeclaredWatch {
+  const { schema, name } = getTableConfig(table)
+  return { schema: schema ?? 'public', name, user: user?.name ?? null }
+}
+
+/** Every table that the app declares, synced or watched, once each. */
+export function declaredNames(sync: Sync): { schema: string; name: string }[] {
+  const all = [...Object.values(sync.tables).map(declaredTable), ...(sync.watch ?? []).map(declaredWatch)]
+  const byName = new Map(all.map(({ schema, name }) => [JSON.stringify([schema, name]), { schema, name }]))
+  return [...byName.values()]
 }

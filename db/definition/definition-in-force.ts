@@ -1,5 +1,8 @@
-import { type DefinitionInForce, definitionSchema } from '../../protocol/index.ts'
+import { z } from 'zod'
+import { type DefinitionInForce, definitionSchema, watchedTableSchema } from '../../protocol/index.ts'
 import type { Query } from '../query.ts'
+
+const watchedSchema = z.object({ watched: z.array(watchedTableSchema).default([]) })
 
 /** The definition of this version, or the latest; null where none is stored. */
 export async function readDefinitionInForce(
@@ -16,9 +19,11 @@ export async function readDefinitionInForce(
 
 /** Reads a row of `tidemark.sync_definition`, as queried or as decoded from the log. */
 export function parseDefinitionRow(row: Readonly<Record<string, string | null | undefined>>): DefinitionInForce {
+  const stored: unknown = JSON.parse(row.definition ?? 'null')
   return {
     version: Number(row.version),
     hash: row.hash ?? '',
-    definition: definitionSchema.parse(JSON.parse(row.definition ?? 'null')),
+    definition: definitionSchema.parse(stored),
+    watched: watchedSchema.parse(stored).watched,
   }
 }

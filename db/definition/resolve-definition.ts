@@ -5,14 +5,16 @@ import {
   quoteTable,
   type TableDefinition,
   tableId,
+  type WatchedTable,
 } from '../../protocol/index.ts'
 import type { Sync } from '../define-sync.ts'
 import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
-import { type DeclaredTable, declaredTable } from './declared-table.ts'
-import { tableFaults } from './table-faults.ts'
+import { type DeclaredTable, declaredTable, declaredWatch } from './declared-table.ts'
+import { tableFaults, watchFaults } from './table-faults.ts'
 
 export interface Resolution {
   readonly definition: Definition
+  readonly watched: readonly WatchedTable[]
   /** One sentence each, with its remedy; the definition can only come in force when there are none. */
   readonly faults: readonly string[]
 }
@@ -36,9 +38,20 @@ export function resolveDefinition(sync: Sync, catalogue: readonly CatalogueTable
   }
   if (declared.length === 0)
     faults.push('The sync definition names no table: add at least one to defineSync({ tables }).')
+  const watches = (sync.watch ?? []).map(declaredWatch)
+  for (const [index, watch] of watches.entries()) {
+    const found = watchFaults(
+      watch,
+      catalogue.find((candidate) => sameName(candidate, watch)),
+    )
+    if (watches.findIndex((other) => sameName(other, watch)) !== index) found.push('is watched twice: keep one entry')
+    faults.push(...found.map((fault) => `Watched table ${tableId(watch)} ${fault}.`))
+  }
+  const watched = watches.map((watch) => ({ id: tableId(watch), ...watch }))
+  watched.sort((a, b) => (a.id < b.id ? -1 : 1))
   const tables = pairs.map((pair) => resolveTable(pair, pairs))
   tables.sort((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1))
-  return { definition: { types: resolveTypes(pairs), tables }, faults }
+  return { definition: { types: resolveTypes(pairs), tables }, watched, faults }
 }
 
 function resolveTable({ declared, table }: Pair, pairs: readonly Pair[]): TableDefinition {

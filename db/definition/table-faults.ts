@@ -1,5 +1,5 @@
 import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
-import type { DeclaredTable } from './declared-table.ts'
+import type { DeclaredTable, DeclaredWatch } from './declared-table.ts'
 
 const PREFIX = /^[a-z][a-z0-9_-]*$/
 
@@ -104,4 +104,13 @@ export function tableFaults(declared: DeclaredTable, table: CatalogueTable | und
     if (declared.columns.includes(column.name)) faults.push(...columnFaults(declared, column))
   }
   return faults
+}
+
+/** What keeps a table from being watched. */
+export function watchFaults(declared: DeclaredWatch, table: CatalogueTable | undefined): string[] {
+  if (!table) return ['does not exist: run the migration that creates it, or take it out of `watch`']
+  if (table.kind !== 'r' || table.isPartition) return ['is no plain table: only those can be watched']
+  if (!table.persistent) return ['is unlogged or temporary and never reaches the log: ALTER TABLE … SET LOGGED']
+  if (declared.user === null || table.columns.some(({ name }) => name === declared.user)) return []
+  return [`has no column ${declared.user}: correct \`watch\` or run the migration that adds it`]
 }

@@ -256,7 +256,7 @@ export class ScriptedServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const path = decodeURIComponent(request.url ?? '')
+    const path = decodeURIComponent((request.url ?? '').replace(/\?.*$/, ''))
     this.requests.push(path)
     if (this.intercept(path, response)) return
     if (path === '/sync/head') return void response.end(JSON.stringify({ epoch: this.epoch, lsn: this.head }))

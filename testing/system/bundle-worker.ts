@@ -7,17 +7,30 @@ export interface BundleOptions {
   /** Passed to `createSyncWorker` besides authentication; plain JSON. */
   readonly workerOptions: Readonly<Record<string, unknown>>
   readonly jwtSecret: string
+  /** Module that exports `audiences`; without it they are those that the token lists. */
+  readonly audiencesModule?: URL | undefined
 }
 
 const WORKERS = fileURLToPath(new URL('../../workers/index.ts', import.meta.url))
 
 /** Bundles a Worker for an app: its sync definition, tokens signed with the secret, audiences as the token lists them. */
-export async function bundleWorker({ syncModule, workerOptions, jwtSecret }: BundleOptions): Promise<string> {
+export async function bundleWorker({
+  syncModule,
+  workerOptions,
+  jwtSecret,
+  audiencesModule,
+}: BundleOptions): Promise<string> {
+  const audiences =
+    audiencesModule === undefined
+      ? 'const audiences = undefined'
+      : `import { audiences } from ${JSON.stringify(fileURLToPath(audiencesModule))}`
   const source = `
     import { createSyncWorker, jwt } from ${JSON.stringify(WORKERS)}
     import { sync } from ${JSON.stringify(fileURLToPath(syncModule))}
+    ${audiences}
     export const { worker, ReplicationDO, SyncDO, SnapshotDO } = createSyncWorker(sync, {
       ...jwt({ secret: ${JSON.stringify(jwtSecret)}, audiences: (claims) => claims.audiences ?? [] }),
+      ...(audiences && { audiences }),
       ...${JSON.stringify(workerOptions)},
     })
     export default worker`

@@ -22,6 +22,8 @@ export interface SystemApp {
   readonly sync: Sync
   /** The module whose export `sync` this is; the Worker bundles it. */
   readonly syncModule: URL
+  /** The module that exports `audiences`; without it they are those that the token lists. */
+  readonly audiencesModule?: URL
   /** Folder of numbered SQL files. */
   readonly migrations: URL
 }
@@ -95,6 +97,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     const worker = await startWorkerHost({
       script: await bundleWorker({
         syncModule: options.app.syncModule,
+        audiencesModule: options.app.audiencesModule,
         workerOptions: options.workerOptions ?? {},
         jwtSecret: JWT_SECRET,
       }),

@@ -59,7 +59,7 @@ export function transaction(at: Lsn, ...changes: Change[]): Transaction {
   return { lsn: at, xid: xidOf(at), committedAt: '2026-01-02T03:04:05.000006Z', changes }
 }
 
-const DEFINITION = { version: 1, hash: 'h1', definition: { types: [], tables: [] } }
+export const DEFINITION = { version: 1, hash: 'h1', definition: { types: [], tables: [] } }
 
 export function stageOf(epoch: string, answer: Partial<SubscribeAnswer> = {}, rest: Partial<Stage> = {}): Stage {
   const full = { epoch, routedTo: lsn(0), definition: DEFINITION, floor: lsn(0), leaseMs: 600_000, ...answer }
@@ -241,6 +241,8 @@ export class TestSocket {
       this.transactions.push(...frame.transactions)
       this.cursor = frame.to
     }
+    if (frame.type === 'audiences') this.#partial = null
+    if (frame.type === 'restarted') this.cursor = frame.from
     if (frame.type === 'part' || frame.type === 'fragment') this.#takePiece(frame)
     if (frame.type === 'rehydrate') this.cursor = null
   }

@@ -22,6 +22,9 @@ export const access = jwt({
   audiences: (claims) => (Array.isArray(claims.audiences) ? claims.audiences.map(String) : []),
 })
 
+/** Whoever's token lists it sees besides what `staged_membership` says when the SyncDO asks. */
+export const WATCHING = 'user:watching'
+
 /** Small, so that a test needs little to go beyond them. */
 export const STAGED_LIMITS = {
   logChars: 60_000,
@@ -53,6 +56,13 @@ export function stagedEnv(env: object): SyncEnv {
 
 const SyncObject = createSyncObject({
   authenticate: access.authenticate,
+  audiences: async (request) => {
+    const listed = await access.audiences(request)
+    if (!listed.includes(WATCHING)) return listed
+    const rows =
+      await request.sql`SELECT org FROM public.staged_membership WHERE user_id = ${request.userId} ORDER BY org`
+    return [...listed, ...rows.map((row) => `org:${row.org}`)]
+  },
   limits: STAGED_LIMITS,
   intervals: STAGED_INTERVALS,
 })

@@ -38,4 +38,9 @@ export type Placement = (session: {
   readonly userId: string
   readonly claims: Readonly<Record<string, unknown>>
   readonly audiences: readonly string[]
+  /** Id of the replica; null where a caller does not say. */
+  readonly client: string | null
 }) => string
+
+/** `org`: all sessions of an org in one SyncDO, the default. `client`: each replica has its own. */
+export type PlacementOption = 'org' | 'client' | Placement

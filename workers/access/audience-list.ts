@@ -31,3 +31,8 @@ export function placeByOrg(session: { readonly userId: string; readonly audience
   const org = session.audiences.find((audience) => audience.startsWith('org:'))
   return org ?? session.audiences[0] ?? `user:${session.userId}`
 }
+
+/** Each replica alone; the user's id is part of the name, so that nobody can name another's. */
+export function placeByClient(session: { readonly userId: string; readonly client: string | null }): string {
+  return session.client === null ? `user:${session.userId}` : `client:${session.userId}/${session.client}`
+}

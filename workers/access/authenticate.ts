@@ -2,20 +2,25 @@ import { TidemarkError } from '../../protocol/index.ts'
 import type { Session } from '../contracts.ts'
 import { asClient, type Database, openDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
-import type { Audiences, Authenticate, ClientSql, Identity, Placement } from './access.ts'
-import { checkAudiences, placeByOrg } from './audience-list.ts'
+import type { Audiences, Authenticate, ClientSql, Identity, Placement, PlacementOption } from './access.ts'
+import { checkAudiences, placeByClient, placeByOrg } from './audience-list.ts'
 
 export interface AccessOptions {
   readonly authenticate: Authenticate
   readonly audiences: Audiences
-  readonly placement?: Placement | undefined
+  readonly placement?: PlacementOption | undefined
 }
 
 const USER_ID_CHARS = 256
 const PLACE_CHARS = 1024
 
 /** Who this token's holder is. Throws `unauthenticated` or `token-expired`. */
-async function identify(options: AccessOptions, token: string | null, env: SyncEnv, nowMs: number): Promise<Identity> {
+export async function identify(
+  options: Pick<AccessOptions, 'authenticate'>,
+  token: string | null,
+  env: SyncEnv,
+  nowMs: number,
+): Promise<Identity> {
   const identity = token === null ? null : await options.authenticate({ token, env: { ...env } })
   if (!identity) throw new TidemarkError('unauthenticated', 'A valid token is needed.')
   const { userId, claims, expiresAtMs } = identity
@@ -29,6 +34,24 @@ async function identify(options: AccessOptions, token: string | null, env: SyncE
   return { userId, claims: claims ?? {}, expiresAtMs }
 }
 
+/** What this user may see now, by the app's word. Throws what the app throws, `internal`, `limit-exceeded`, `unavailable`. */
+export async function askAudiences(
+  options: Pick<AccessOptions, 'audiences'>,
+  { userId, claims }: Pick<Identity, 'userId' | 'claims'>,
+  env: SyncEnv,
+): Promise<string[]> {
+  return withClientSql(env, { userId, claims }, async (sql) =>
+    checkAudiences(await options.audiences({ userId, claims, sql, env: { ...env } })),
+  )
+}
+
+const CLIENT_ID = /^[A-Za-z0-9_-]{16,64}$/
+
+function placementOf(option: PlacementOption = 'org'): Placement {
+  if (typeof option === 'function') return option
+  return option === 'client' ? placeByClient : placeByOrg
+}
+
 /** The session of this token: identity, audiences and place. Throws `unauthenticated`, `token-expired`, `unavailable`. */
 export async function openSession(
   options: AccessOptions,
@@ -36,15 +59,15 @@ export async function openSession(
   env: SyncEnv,
   nowMs: number,
   admit: (userId: string) => void = () => {},
+  client: string | null = null,
 ): Promise<Session> {
   const identity = await identify(options, token, env, nowMs)
   // Before the app's own query, which is what a flood would cost.
   admit(identity.userId)
   const { userId, claims, expiresAtMs } = identity
-  const audiences = await withClientSql(env, identity, async (sql) =>
-    checkAudiences(await options.audiences({ userId, claims, sql, env: { ...env } })),
-  )
-  const syncName = (options.placement ?? placeByOrg)({ userId, claims, audiences })
+  const audiences = await askAudiences(options, identity, env)
+  const named = client !== null && CLIENT_ID.test(client) ? client : null
+  const syncName = placementOf(options.placement)({ userId, claims, audiences, client: named })
   if (typeof syncName !== 'string' || syncName === '' || syncName.length > PLACE_CHARS) {
     throw new TidemarkError('internal', `placement() must return a name of 1 to ${PLACE_CHARS} characters.`)
   }
@@ -52,7 +75,11 @@ export async function openSession(
 }
 
 /** Opens a connection only if a query is made, and closes it afterwards. */
-async function withClientSql<T>(env: SyncEnv, identity: Identity, run: (sql: ClientSql) => Promise<T>): Promise<T> {
+async function withClientSql<T>(
+  env: SyncEnv,
+  identity: Pick<Identity, 'userId' | 'claims'>,
+  run: (sql: ClientSql) => Promise<T>,
+): Promise<T> {
   let opened: Promise<Database> | null = null
   // One after the other: transactions of a connection must not overlap.
   let last: Promise<unknown> = Promise.resolve()

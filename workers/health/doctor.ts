@@ -1,6 +1,6 @@
 import type { Sync } from '../../db/define-sync.ts'
 import { readCatalogue } from '../../db/definition/catalogue.ts'
-import { type DeclaredTable, declaredTable } from '../../db/definition/declared-table.ts'
+import { type DeclaredTable, declaredNames, declaredTable } from '../../db/definition/declared-table.ts'
 import { definitionHash } from '../../db/definition/definition-hash.ts'
 import { readDefinitionInForce } from '../../db/definition/definition-in-force.ts'
 import { resolveDefinition } from '../../db/definition/resolve-definition.ts'
@@ -49,12 +49,12 @@ export async function runDoctor(query: Query, options: DoctorOptions = {}): Prom
 async function checkAgainstDefinition(query: Query, sync: Sync | undefined): Promise<HealthCheck[]> {
   const inForce = await readDefinitionInForce(query)
   const tables = inForce?.definition.tables ?? []
-  const checks = [definitionCheck(inForce, sync === undefined ? null : await declaredHash(query, sync))]
+  const checks = [definitionCheck(inForce, sync === undefined ? null : await declaredHash(query, sync, inForce))]
   checks.push(
     ...(await attempt('publication', () =>
       checkPublication(
         query,
-        tables.map((table) => table.id),
+        [...tables, ...(inForce?.watched ?? [])].map((table) => table.id),
       ),
     )),
   )
@@ -69,10 +69,13 @@ async function checkAgainstDefinition(query: Query, sync: Sync | undefined): Pro
 }
 
 /** What the app's definition would be called in force; null where it cannot come in force, of which the tables' checks say why. */
-async function declaredHash(query: Query, sync: Sync): Promise<string | null> {
-  const catalogue = await readCatalogue(query, Object.values(sync.tables).map(declaredTable))
-  const { definition, faults } = resolveDefinition(sync, catalogue)
-  return faults.length > 0 ? null : await definitionHash(definition)
+async function declaredHash(query: Query, sync: Sync, inForce: DefinitionInForce | null): Promise<string | null> {
+  const catalogue = await readCatalogue(query, declaredNames(sync))
+  const { definition, watched, faults } = resolveDefinition(sync, catalogue)
+  if (faults.length > 0) return null
+  // Not part of the hash, yet as much in force: rights would not be live.
+  if (JSON.stringify(watched) !== JSON.stringify(inForce?.watched ?? [])) return 'other watched tables'
+  return await definitionHash(definition)
 }
 
 function declaredOf(inForce: DefinitionInForce | null): DeclaredTable[] {

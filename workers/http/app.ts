@@ -40,7 +40,14 @@ export function createApp(options: HttpOptions): Hono<Env> {
   const app = new Hono<Env>().basePath(options.basePath ?? '/')
   const rates = new RequestRates(options.requests ?? DEFAULT_REQUESTS)
   const session = (context: Context<Env>, token: string | null): Promise<Session> =>
-    openSession(options.access, token, context.env, Date.now(), (userId) => rates.admit(userId, Date.now()))
+    openSession(
+      options.access,
+      token,
+      context.env,
+      Date.now(),
+      (userId) => rates.admit(userId, Date.now()),
+      context.req.query('client') ?? null,
+    )
 
   if (options.cors) {
     const { origins } = options.cors

@@ -7,10 +7,12 @@ import {
   TidemarkError,
   type Transaction,
 } from '../../protocol/index.ts'
+import type { RightsChange } from '../contracts.ts'
 import type { Database, DatabaseTransaction } from '../database/index.ts'
 import type { ChangeSource } from './change-source.ts'
 import { HistoryWriter, type TransactionHeader } from './history-writer.ts'
 import { toChange } from './rules/deliverable.ts'
+import { joinRights, rightsOf, rightsRow } from './rules/rights.ts'
 import type { SourceEvent } from './rules/source-event.ts'
 import type { TablePlans } from './rules/table-plan.ts'
 import { type HistoryRow, toChanges } from './rules/to-changes.ts'
@@ -45,6 +47,8 @@ export interface CapturedBatch {
   readonly everyone: boolean
   /** What the wanted audiences are told; null above `LIMITS.deliveryBytes`, when they read history instead. */
   readonly transactions: readonly Transaction[] | null
+  /** Whose rights the stored transactions may change; null: nobody's. */
+  readonly rights: RightsChange | null
   /** The version that the last transaction put in force; the batch ends with it. */
   readonly definitionVersion: number | null
   /** What contradicts the definition after `seenTo`; nothing of it is stored. */
@@ -92,6 +96,7 @@ function nothing(drift: TidemarkError): CapturedBatch {
     audiences: new Set(),
     everyone: false,
     transactions: [],
+    rights: null,
     definitionVersion: null,
     drift,
   }
@@ -110,6 +115,7 @@ class BatchReader {
   #head: Lsn | null = null
   #seenTo: Lsn | null = null
   #definitionVersion: number | null = null
+  #rights: RightsChange | null = null
 
   #current: Extract<SourceEvent, { type: 'begin' }> | null = null
   #header: TransactionHeader | null = null
@@ -117,6 +123,7 @@ class BatchReader {
   #seq = 0
   #drift: TidemarkError | null = null
   #newDefinition: number | null = null
+  #newRights: RightsChange | null = null
 
   constructor(transaction: DatabaseTransaction, source: ChangeSource, request: BatchRequest) {
     this.#transaction = transaction
@@ -143,6 +150,7 @@ class BatchReader {
       audiences: this.#audiences,
       everyone: this.#everyone,
       transactions: this.#transactions,
+      rights: this.#rights,
       definitionVersion: this.#definitionVersion,
       drift: null,
     }
@@ -152,7 +160,7 @@ class BatchReader {
     for (const event of events) {
       if (event.type === 'begin') this.#begin(event)
       else if (event.type === 'commit') {
-        this.#commit()
+        await this.#commit()
         if (this.#definitionVersion !== null) return
       } else if (this.#current !== null) await this.#row(event)
     }
@@ -165,11 +173,13 @@ class BatchReader {
     this.#seq = 0
     this.#drift = null
     this.#newDefinition = null
+    this.#newRights = null
   }
 
   async #row(event: Exclude<SourceEvent, { type: 'begin' | 'commit' }>): Promise<void> {
     const current = this.#current
     if (current === null || current.lsn <= this.#request.head) return
+    this.#newRights = joinRights(this.#newRights, rightsOf(event))
     let rows: HistoryRow[]
     try {
       rows = toChanges(event)
@@ -227,10 +237,11 @@ class BatchReader {
     if (change !== null) this.#changes.push(change)
   }
 
-  #commit(): void {
+  async #commit(): Promise<void> {
     const current = this.#current
     if (current === null) return
     if (this.#drift !== null && this.#newDefinition === null) throw new DriftInTransaction(this.#drift, this.#seenTo)
+    if (this.#newRights !== null) await this.#keepRights(current, this.#newRights)
     this.#seenTo = current.lsn
     if (this.#header !== null) this.#head = current.lsn
     if (this.#changes.length > 0 && this.#transactions !== null) {
@@ -239,6 +250,14 @@ class BatchReader {
     }
     this.#definitionVersion = this.#newDefinition
     this.#current = null
+  }
+
+  /** Last of its transaction; everyone is told, since who serves whom is not known here. */
+  async #keepRights(current: Extract<SourceEvent, { type: 'begin' }>, rights: RightsChange): Promise<void> {
+    if (this.#header === null) await this.#openTransaction(current)
+    if (this.#header !== null) this.#keep(rightsRow(rights), this.#header)
+    this.#rights = joinRights(this.#rights, rights)
+    this.#everyone = true
   }
 
   /** Before the first row: nobody else may have begun a new history, and our commit waits until it is durable. */

@@ -36,7 +36,7 @@ export interface CaptureStore {
 }
 
 /** What one cycle brought, for those who are told. */
-export interface RoutedBatch extends Pick<CapturedBatch, 'audiences' | 'everyone' | 'transactions'> {
+export interface RoutedBatch extends Pick<CapturedBatch, 'audiences' | 'everyone' | 'transactions' | 'rights'> {
   readonly epoch: string
   readonly from: Lsn
   readonly to: Lsn
@@ -145,8 +145,8 @@ export class Capture {
       definition,
       plans: definition === state.definition ? state.plans : planTables(definition),
     }
-    const { audiences, everyone, transactions } = batch
-    distribute({ epoch: epoch.id, from: state.capturedTo, to, definition, audiences, everyone, transactions })
+    const { audiences, everyone, transactions, rights } = batch
+    distribute({ epoch: epoch.id, from: state.capturedTo, to, definition, audiences, everyone, transactions, rights })
     await this.#advance(database, facts, to)
     if (batch.drift !== null) throw this.#halt(batch.drift)
     // The next cycle asks whether the decoder can capture the new definition too.
@@ -233,12 +233,12 @@ export class Capture {
     const { publication } = this.#store.read()
     if (mark === publication) return null
     const latest = await readDefinitionInForce(database.query)
-    const fault = latest === null ? null : await findPublicationFault(database.query, latest.definition)
+    const fault = latest === null ? null : await findPublicationFault(database.query, latest)
     // A new definition alters it rightly; anything else may have been put back after a while without it.
     const altered = publication?.startsWith(`${facts.latestDefinitionVersion} `) ? 'publication-altered' : null
     // Mended only once the epoch has ended: a kill in between must not hide the loss.
     if (decoder === 'pgoutput' && (fault ?? altered) !== null) return fault ?? altered
-    if (fault !== null && latest !== null) await mendPublication(database.query, latest.definition)
+    if (fault !== null && latest !== null) await mendPublication(database.query, latest)
     else this.#store.write({ ...this.#store.read(), publication: mark })
     return null
   }
@@ -304,5 +304,5 @@ export class Capture {
 /** Where capture stands, for everyone: what it stored before may never have been told. */
 function announcement({ epoch, capturedTo, definition }: CaptureState): RoutedBatch {
   const at = { epoch: epoch.id, from: capturedTo, to: capturedTo, definition }
-  return { ...at, audiences: new Set(), everyone: true, transactions: null }
+  return { ...at, audiences: new Set(), everyone: true, transactions: null, rights: null }
 }

@@ -45,7 +45,7 @@ export async function startEpoch(
     ])
   }
   await dropSlot(database.query, own.slotName)
-  await mendPublication(database.query, definition.definition)
+  await mendPublication(database.query, definition)
   const slot = await createSlot(env, own.slotName, own.decoder, definition.definition)
   const after = await readFacts(database.query, own.slotName)
   const startLsn = after.slot?.confirmedFlushLsn ?? null

@@ -1,5 +1,5 @@
 import type { Query } from '../../db/query.ts'
-import { type Definition, quoteTable } from '../../protocol/index.ts'
+import { type DefinitionInForce, quoteTable, type WatchedTable } from '../../protocol/index.ts'
 import { PUBLICATION } from './pgoutput-source.ts'
 
 const READ = `
@@ -14,11 +14,14 @@ const READ = `
 
 const DEFINITION_TABLE = { schema: 'tidemark', name: 'sync_definition' }
 
-const wantedTables = (definition: Definition): string[] => [DEFINITION_TABLE, ...definition.tables].map(quoteTable)
+async function wantedTables(query: Query, { definition, watched = [] }: DefinitionInForce): Promise<string[]> {
+  const present = await existing(query, watched)
+  return [...new Set([DEFINITION_TABLE, ...definition.tables, ...present].map(quoteTable))]
+}
 
 /** What the publication lacks of the latest definition; null when it is whole. What is not published is lost to pgoutput. */
-export async function findPublicationFault(query: Query, definition: Definition): Promise<string | null> {
-  const wanted = wantedTables(definition)
+export async function findPublicationFault(query: Query, definition: DefinitionInForce): Promise<string | null> {
+  const wanted = await wantedTables(query, definition)
   const [row] = await query(READ, [PUBLICATION])
   if (row === undefined) return 'publication-missing'
   const published: { schema: string; name: string }[] = JSON.parse(row.tables ?? '[]')
@@ -29,15 +32,26 @@ export async function findPublicationFault(query: Query, definition: Definition)
 }
 
 /** Makes the publication name what the definition says, whole. A history that pgoutput reads must have ended before. */
-export async function mendPublication(query: Query, definition: Definition): Promise<void> {
+export async function mendPublication(query: Query, definition: DefinitionInForce): Promise<void> {
   if ((await findPublicationFault(query, definition)) === null) return
   // Dropped and made anew, not altered: one published for all tables cannot be narrowed.
   await query(`DROP PUBLICATION IF EXISTS ${PUBLICATION}`)
-  await create(query, wantedTables(definition))
+  await create(query, await wantedTables(query, definition))
 }
 
 async function create(query: Query, tables: readonly string[]): Promise<void> {
   await query(
     `CREATE PUBLICATION ${PUBLICATION} FOR TABLE ${tables.join(', ')} WITH (publish_via_partition_root = true)`,
   )
+}
+
+/** Of the watched tables, those that are still there: one that is gone decides nobody's rights and stops nothing. */
+async function existing(query: Query, tables: readonly WatchedTable[]): Promise<readonly WatchedTable[]> {
+  if (tables.length === 0) return []
+  const rows = await query(
+    `SELECT t.id FROM json_to_recordset($1::json) AS t(id text, schema text, name text)
+     WHERE to_regclass(format('%I.%I', t.schema, t.name)) IS NOT NULL`,
+    [JSON.stringify(tables)],
+  )
+  return tables.filter(({ id }) => rows.some((row) => row.id === id))
 }

@@ -34,6 +34,7 @@ function startRouter() {
         audiences: new Set([audience]),
         everyone: false,
         transactions: [],
+        rights: null,
       },
       router.generation,
     )

@@ -1,6 +1,8 @@
 import { type FrameUp, frameUpSchema, type Hello, LIMITS, TidemarkError } from '../../protocol/index.ts'
+import { identify } from '../access/authenticate.ts'
 import { errorFrom } from '../typed-error.ts'
 import { greet } from './greet.ts'
+import type { Rights } from './rights.ts'
 import { positionAt } from './rules/position.ts'
 import { refuseStream } from './rules/resume.ts'
 import { admits } from './rules/session-state.ts'
@@ -16,11 +18,13 @@ export class Conversation {
   readonly #context: SyncContext
   readonly #subscription: Subscription
   readonly #server: Server
+  readonly #rights: Rights
 
-  constructor(context: SyncContext, subscription: Subscription, server: Server) {
+  constructor(context: SyncContext, subscription: Subscription, server: Server, rights: Rights) {
     this.#context = context
     this.#subscription = subscription
     this.#server = server
+    this.#rights = rights
   }
 
   #read(session: Session, message: string | ArrayBuffer): FrameUp {
@@ -65,7 +69,7 @@ export class Conversation {
   async #greet(session: Session, hello: Hello): Promise<void> {
     session.busy = true
     try {
-      await greet(this.#context, this.#subscription, session, hello)
+      await greet(this.#context, this.#subscription, this.#rights, session, hello)
     } finally {
       session.busy = false
     }
@@ -79,7 +83,11 @@ export class Conversation {
       this.#server.rehydrate(session, reason)
       return
     }
-    session.update({ phase: 'streaming', position: positionAt(frame.from), streamSinceMs: this.#context.nowMs() })
+    const nowMs = this.#context.nowMs()
+    const begun = { phase: 'streaming', position: positionAt(frame.from), streamSinceMs: nowMs } as const
+    // What is on its way belongs to the stream before: the client must know where the new one begins.
+    if (session.state.phase === 'streaming') session.sendFrame({ type: 'restarted', from: frame.from }, nowMs, begun)
+    else session.update(begun)
     this.#server.serve(session, true)
   }
 
@@ -94,9 +102,8 @@ export class Conversation {
   }
 
   async #renewToken(session: Session, token: string): Promise<void> {
-    const { authenticate, env, nowMs } = this.#context
-    const identity = await authenticate({ token, env: { ...env } })
-    if (!identity) throw new TidemarkError('unauthenticated', 'The fresh token does not verify.')
+    const { access, env, nowMs } = this.#context
+    const identity = await identify(access, token, env, nowMs())
     if (identity.userId !== session.state.userId)
       throw new TidemarkError('forbidden', 'The fresh token is of another user.')
     const { expiresAtMs } = identity
@@ -105,6 +112,7 @@ export class Conversation {
       nowMs(),
       { expiresAtMs },
     )
+    this.#rights.renew(session, identity.claims)
   }
 
   /** Takes up greetings that an eviction interrupted. */

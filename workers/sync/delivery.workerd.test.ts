@@ -28,7 +28,7 @@ afterAll(() => database.drop())
 async function deliver(name: string, epoch: string, from: Lsn, to: Lsn, transactions: Transaction[] | null) {
   const { requests } = await replication().asked(name)
   const version = requests.at(-1)?.version ?? 0
-  return await syncObject(name).deliver({ epoch, version, from, to, transactions, definition: null })
+  return await syncObject(name).deliver({ epoch, version, from, to, transactions, definition: null, rights: null })
 }
 
 /** Each behaviour with memory twice: as it is, and with the object evicted at the places marked. */
@@ -120,6 +120,7 @@ describe.each([
       to: lsn(4),
       transactions: [transaction(lsn(4), four.changes[0] ?? insert(org))],
       definition: null,
+      rights: null,
     })
     await second.reaches(lsn(4))
     expect(second.ids).toEqual(
@@ -240,6 +241,7 @@ describe.each([
       to: lsn(1),
       transactions: [],
       definition,
+      rights: null,
     })
     expect(await socket.frame('rehydrate')).toMatchObject({ reason: 'definition' })
     await pause(org)

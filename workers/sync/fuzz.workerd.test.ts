@@ -90,6 +90,7 @@ it.each([1, 2, 3, 4, 5, 6, 7, 8])(
         to: lsn(to),
         transactions,
         definition: null,
+        rights: null,
       })
     }
     const turn = async () => {
@@ -137,6 +138,7 @@ it.each([1, 2, 3, 4, 5, 6, 7, 8])(
         to: lsn(END),
         transactions: null,
         definition: null,
+        rights: null,
       })
       for (const replica of replicas) {
         replica.socket.autoAck = true

@@ -1,5 +1,6 @@
 import { type Hello, LIMITS, TidemarkError } from '../../protocol/index.ts'
 import { asClient } from '../database/index.ts'
+import type { Rights } from './rights.ts'
 import { positionAt } from './rules/position.ts'
 import { decideResume, speaksOurProtocol } from './rules/resume.ts'
 import type { Session } from './sessions.ts'
@@ -10,6 +11,7 @@ import type { SyncContext } from './sync-context.ts'
 export async function greet(
   context: SyncContext,
   subscription: Subscription,
+  rights: Rights,
   session: Session,
   hello: Hello,
 ): Promise<void> {
@@ -22,6 +24,9 @@ export async function greet(
   }
   await bindClient(context, hello.client, session.state.userId)
   await subscription.ensure(session.audiences)
+  // Subscribed, so that what changes from now on is heard of; what changed since the Worker asked is not.
+  if (storage.state.watches) rights.doubt(session)
+  await rights.settle(session)
   if (!session.open) return
   const { epoch, head, floor, definitionVersion, definitionHash } = storage.state
   if (epoch === null || head === null)

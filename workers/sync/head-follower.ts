@@ -1,22 +1,28 @@
 import { type Lsn, maxLsn, TidemarkError } from '../../protocol/index.ts'
-import type { Delivery, DeliveryReceipt } from '../contracts.ts'
+import type { Delivery, DeliveryReceipt, RightsChange } from '../contracts.ts'
 import { type HistoryChange, readHistory } from './history.ts'
 import { judgeDelivery, trimPoint } from './rules/delivery.ts'
 import { encodeTransaction, type LoggedTransaction } from './storage/change-log.ts'
 import type { Subscription } from './subscription.ts'
 import type { SyncContext } from './sync-context.ts'
 
+export interface HeadEvents {
+  /** Before the head moves past it. */
+  readonly onRights: (rights: RightsChange) => void
+  readonly onHead: () => void
+}
+
 /** Keeps the log complete up to its head: by deliveries, and by history where they leave a gap. */
 export class HeadFollower {
   readonly #context: SyncContext
   readonly #subscription: Subscription
-  readonly #onHead: () => void
+  readonly #events: HeadEvents
   #catchingUp: Promise<void> | null = null
 
-  constructor(context: SyncContext, subscription: Subscription, onHead: () => void) {
+  constructor(context: SyncContext, subscription: Subscription, events: HeadEvents) {
     this.#context = context
     this.#subscription = subscription
-    this.#onHead = onHead
+    this.#events = events
   }
 
   /** Takes a delivery, however late, doubled or out of order. Throws `unavailable` where a gap cannot be read now. */
@@ -40,7 +46,8 @@ export class HeadFollower {
       background(() => this.#subscription.renew())
     } else {
       this.#subscription.noteDefinition(delivery.definition)
-      if (verdict === 'append') this.#append((transactions ?? []).map(encodeTransaction), to)
+      if (delivery.definition) this.#subscription.noteWatched(delivery.definition)
+      if (verdict === 'append') this.#append((transactions ?? []).map(encodeTransaction), to, delivery.rights)
       if (verdict === 'gap') await this.reach(to)
     }
     return { epoch: state.epoch ?? epoch, head: state.head ?? from }
@@ -81,7 +88,7 @@ export class HeadFollower {
     const budget = Math.floor(limits.logChars / 2)
     const changes: HistoryChange[] = []
     let chars = 0
-    const { outcome, definition } = await withDatabase((database) =>
+    const { outcome, definition, rights } = await withDatabase((database) =>
       readHistory(database, identity, { epoch, from, to, skip: 0 }, (page) => {
         changes.push(...page)
         chars += page.reduce((sum, change) => sum + change.text.length, 0)
@@ -95,15 +102,16 @@ export class HeadFollower {
     }
     this.#subscription.noteDefinition(definition)
     // More than the log holds, or no longer there: sessions read it for themselves, if they may.
-    if (outcome === 'pruned' || chars > budget) this.#jump(to)
-    else this.#append(groupByTransaction(changes), to)
+    if (outcome === 'pruned' || chars > budget) this.#jump(to, rights)
+    else this.#append(groupByTransaction(changes), to, rights)
   }
 
-  #append(transactions: readonly LoggedTransaction[], to: Lsn): void {
+  #append(transactions: readonly LoggedTransaction[], to: Lsn, rights: RightsChange | null): void {
     const { storage, log, limits } = this.#context
     const { state } = storage
     const head = state.head
     if (head === null || to <= head) return
+    if (rights !== null) this.#events.onRights(rights)
     let chars = state.logChars
     for (const transaction of transactions) {
       if (transaction.lsn > head && transaction.lsn <= to) chars += log.append(transaction)
@@ -114,15 +122,16 @@ export class HeadFollower {
       log.trim(trim.to)
       storage.update({ trimmedTo: maxLsn(trim.to, state.trimmedTo), logChars: chars - trim.chars })
     }
-    this.#onHead()
+    this.#events.onHead()
   }
 
-  #jump(to: Lsn): void {
+  #jump(to: Lsn, rights: RightsChange | null): void {
     const { storage, log } = this.#context
     if (storage.state.head !== null && storage.state.head >= to) return
+    if (rights !== null) this.#events.onRights(rights)
     log.clear()
     storage.update({ head: to, target: maxLsn(to, storage.state.target), trimmedTo: to, logChars: 0 })
-    this.#onHead()
+    this.#events.onHead()
   }
 
   #joinedAfter(version: number): Lsn | null {

@@ -1,4 +1,5 @@
 import { type Change, encodeChange, formatPgLsn, type Lsn, parsePgLsn } from '../../protocol/index.ts'
+import type { RightsChange } from '../contracts.ts'
 import { becomeClient, type ClientIdentity, type Database } from '../database/index.ts'
 import type { LoggedChange } from './storage/change-log.ts'
 
@@ -39,16 +40,27 @@ export async function readHistory(
   identity: ClientIdentity,
   range: HistoryRange,
   take: (page: readonly HistoryChange[]) => boolean | Promise<boolean>,
-): Promise<{ readonly outcome: HistoryOutcome; readonly definition: DefinitionNote | null }> {
+): Promise<{
+  readonly outcome: HistoryOutcome
+  readonly definition: DefinitionNote | null
+  /** Whose rights may have changed in the range; everyone's where it cannot be read. */
+  readonly rights: RightsChange | null
+}> {
   return database.transaction(
     async (transaction) => {
       const [epoch] = await transaction.query(
         'SELECT id, floor_lsn::text AS floor FROM tidemark.epoch WHERE ended_at IS NULL',
       )
-      if (epoch?.id !== range.epoch) return { outcome: 'ended', definition: null }
-      if (range.from < parsePgLsn(epoch.floor ?? '0/0')) return { outcome: 'pruned', definition: null }
-      await becomeClient(transaction.query, identity)
+      if (epoch?.id !== range.epoch) return { outcome: 'ended', definition: null, rights: 'all' }
+      if (range.from < parsePgLsn(epoch.floor ?? '0/0')) return { outcome: 'pruned', definition: null, rights: 'all' }
       const bounds = [range.epoch, formatPgLsn(range.from), formatPgLsn(range.to)]
+      // Before the role is taken on that may not see whose rights change.
+      const rights = await transaction.query(
+        `SELECT data::text AS data FROM tidemark.change_history
+         WHERE epoch = $1 AND audience IS NULL AND operation = 'rights' AND lsn > $2::pg_lsn AND lsn <= $3::pg_lsn`,
+        bounds,
+      )
+      await becomeClient(transaction.query, identity)
       const [definition] = await transaction.query(
         `SELECT data::text AS data FROM tidemark.change_history
          WHERE epoch = $1 AND audience IS NULL AND operation = 'definition' AND lsn > $2::pg_lsn AND lsn <= $3::pg_lsn
@@ -70,10 +82,25 @@ export async function readHistory(
       for await (const page of pages) {
         if (!(await take(page.map(toHistoryChange)))) break
       }
-      return { outcome: 'done', definition: definition?.data ? toDefinitionNote(definition.data) : null }
+      return {
+        outcome: 'done',
+        definition: definition?.data ? toDefinitionNote(definition.data) : null,
+        rights: toRights(rights),
+      }
     },
     { isolation: 'repeatable read', readOnly: true },
   )
+}
+
+function toRights(rows: readonly Record<string, string | null>[]): RightsChange | null {
+  if (rows.length === 0) return null
+  const users = new Set<string>()
+  for (const row of rows) {
+    const named = (JSON.parse(row.data ?? '{}') as { users?: string[] | null }).users
+    if (!named) return 'all'
+    for (const user of named) users.add(user)
+  }
+  return [...users]
 }
 
 function toDefinitionNote(data: string): DefinitionNote {

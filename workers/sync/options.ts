@@ -1,5 +1,5 @@
 import { LIMITS } from '../../protocol/index.ts'
-import type { Authenticate } from '../access/access.ts'
+import type { Audiences, Authenticate } from '../access/access.ts'
 import type { Rate } from './rules/token-bucket.ts'
 
 /** Sizes and rates of a SyncDO; each has a default. */
@@ -35,6 +35,7 @@ export interface SyncIntervals {
 
 export interface SyncObjectOptions {
   readonly authenticate: Authenticate
+  readonly audiences: Audiences
   readonly limits?: Partial<SyncLimits>
   readonly intervals?: Partial<SyncIntervals>
 }

@@ -28,7 +28,7 @@ export class Server {
   serve(session: Session, urgent = false, cache: FrameCache | null = this.#newCache()): void {
     const { storage, limits, nowMs } = this.#context
     // Bounded: each turn moves the position towards a head that cannot move meanwhile.
-    while (cache && session.open && session.state.phase === 'streaming' && !session.busy) {
+    while (cache && session.open && session.state.phase === 'streaming' && !session.busy && !session.rightsInDoubt) {
       const { head } = storage.state
       const { position } = session.state
       if (head === null || position === null || (position.lsn >= head && position.part === null)) return

@@ -11,17 +11,28 @@ const REASON_CHARS = 100
 /** One socket and what is known of it. */
 export class Session {
   readonly socket: WebSocket
-  readonly audiences: readonly string[]
-  readonly seen: ReadonlySet<string>
+  claims: Right['claims']
+  audiences: readonly string[] = []
+  seen: ReadonlySet<string> = new Set()
   /** Something asynchronous works for this session: at most one does. */
   busy = false
   state: SessionState
 
-  constructor(socket: WebSocket, state: SessionState, audiences: readonly string[]) {
+  constructor(socket: WebSocket, state: SessionState, right: Pick<Right, 'audiences' | 'claims'>) {
     this.socket = socket
     this.state = state
+    this.claims = right.claims
+    this.mayNowSee(right.audiences)
+  }
+
+  mayNowSee(audiences: readonly string[]): void {
     this.audiences = audiences
     this.seen = new Set(audiences)
+  }
+
+  /** Until its audiences are asked for anew, nothing more may be told to it. */
+  get rightsInDoubt(): boolean {
+    return this.state.rightsChanged !== this.state.rightsAsked
   }
 
   get open(): boolean {
@@ -83,8 +94,7 @@ export class Sessions {
     for (const socket of ctx.getWebSockets()) {
       const state = socket.deserializeAttachment() as SessionState | null
       const stored = state ? storage.session(state.id) : null
-      if (state && stored && state.phase !== 'closed')
-        this.#bySocket.set(socket, new Session(socket, state, stored.audiences))
+      if (state && stored && state.phase !== 'closed') this.#bySocket.set(socket, new Session(socket, state, stored))
       else socket.close(1011, 'lost')
     }
     storage.keepSessions([...this.#bySocket.values()].map((session) => session.state.id))
@@ -121,11 +131,13 @@ export class Sessions {
       lastSentMs: nowMs,
       fullSinceMs: null,
       messages: fullBucket(limits.messages, nowMs),
+      rightsChanged: 0,
+      rightsAsked: 0,
     }
-    this.#storage.putSession(state.id, right.audiences)
+    this.#storage.putSession(state.id, right)
     this.#ctx.acceptWebSocket(socket)
     socket.serializeAttachment(state)
-    const session = new Session(socket, state, right.audiences)
+    const session = new Session(socket, state, right)
     this.#bySocket.set(socket, session)
     return session
   }

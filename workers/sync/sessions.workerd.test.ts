@@ -32,7 +32,7 @@ afterAll(() => database.drop())
 async function deliver(name: string, epoch: string, from: Lsn, to: Lsn, transactions: Transaction[] | null) {
   const { requests } = await replication().asked(name)
   const version = requests.at(-1)?.version ?? 0
-  return await syncObject(name).deliver({ epoch, version, from, to, transactions, definition: null })
+  return await syncObject(name).deliver({ epoch, version, from, to, transactions, definition: null, rights: null })
 }
 
 const evict = (name: string) => evictDurableObject(syncObject(name))

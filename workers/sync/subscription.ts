@@ -1,4 +1,4 @@
-import { type Lsn, maxLsn, TidemarkError } from '../../protocol/index.ts'
+import { type DefinitionInForce, type Lsn, maxLsn, TidemarkError } from '../../protocol/index.ts'
 import { REPLICATION_NAME, type SubscribeAnswer } from '../contracts.ts'
 import type { DefinitionNote } from './history.ts'
 import { joinPosition, nextVersion } from './rules/delivery.ts'
@@ -11,6 +11,8 @@ export interface SubscriptionEvents {
   /** Another epoch holds: everything known is void. */
   readonly onEpoch: () => void
   readonly onDefinition: () => void
+  /** Rights depend on watched tables from now on; what changed before nobody told. */
+  readonly onWatch: () => void
   /** The head may be behind. */
   readonly onTarget: () => void
 }
@@ -91,6 +93,13 @@ export class Subscription {
     if (known !== '' && known !== note.hash) this.#events.onDefinition()
   }
 
+  noteWatched({ watched = [] }: DefinitionInForce): void {
+    const { storage } = this.#context
+    const before = storage.state.watches
+    storage.update({ watches: watched.length > 0 })
+    if (!before && storage.state.watches) this.#events.onWatch()
+  }
+
   async #subscribe(): Promise<void> {
     const { env, storage, nowMs } = this.#context
     const { state } = storage
@@ -128,6 +137,7 @@ export class Subscription {
       answeredVersion: version,
       target: maxLsn(answer.routedTo, state.target),
     })
+    this.noteWatched(answer.definition)
     if (before !== null && before !== answer.epoch) this.#events.onEpoch()
     else this.noteDefinition(answer.definition)
     this.#events.onTarget()

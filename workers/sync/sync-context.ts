@@ -13,7 +13,7 @@ export interface SyncContext {
   readonly sessions: Sessions
   readonly limits: SyncLimits
   readonly intervals: SyncIntervals
-  readonly authenticate: SyncObjectOptions['authenticate']
+  readonly access: Pick<SyncObjectOptions, 'authenticate' | 'audiences'>
   readonly nowMs: () => number
   /** Runs with a Postgres connection, waiting while too many are open. */
   readonly withDatabase: <T>(run: (database: Database) => Promise<T>) => Promise<T>

@@ -13,6 +13,7 @@ import { errorFrom, forRemote, logFault } from '../typed-error.ts'
 import { Conversation } from './conversation.ts'
 import { HeadFollower } from './head-follower.ts'
 import { DEFAULT_SYNC_INTERVALS, DEFAULT_SYNC_LIMITS, type SyncObjectOptions } from './options.ts'
+import { Rights } from './rights.ts'
 import { backoffMs, nextAlarmMs, renewalDueMs } from './rules/schedule.ts'
 import { sessionDeadlineMs } from './rules/session-state.ts'
 import { fullBucket, takeToken } from './rules/token-bucket.ts'
@@ -44,6 +45,7 @@ export function createSyncObject(
     readonly #follower: HeadFollower
     readonly #server: Server
     readonly #conversation: Conversation
+    readonly #rights: Rights
 
     constructor(ctx: DurableObjectState, env: SyncEnv) {
       super(ctx, env)
@@ -56,19 +58,28 @@ export function createSyncObject(
         sessions: new Sessions(ctx, storage),
         limits,
         intervals: { ...DEFAULT_SYNC_INTERVALS, ...options.intervals },
-        authenticate: options.authenticate,
+        access: { authenticate: options.authenticate, audiences: options.audiences },
         nowMs: () => Date.now(),
         withDatabase: limitedDatabase(env, limits.databaseConnections),
         background: (work) => this.ctx.waitUntil(this.#inBackground(work)),
       }
       this.#subscription = new Subscription(this.#context, {
-        onEpoch: () => this.#server.rehydrateAll('epoch'),
+        onEpoch: () => {
+          // Of the history between the two nobody tells.
+          if (this.#context.storage.state.watches) this.#rights.changed('all')
+          this.#server.rehydrateAll('epoch')
+        },
         onDefinition: () => this.#server.rehydrateAll('definition'),
+        onWatch: () => this.#rights.changed('all'),
         onTarget: () => this.#catchUp(),
       })
       this.#server = new Server(this.#context, this.#subscription)
-      this.#conversation = new Conversation(this.#context, this.#subscription, this.#server)
-      this.#follower = new HeadFollower(this.#context, this.#subscription, () => this.#server.broadcast())
+      this.#rights = new Rights(this.#context, this.#subscription, (session) => this.#server.serve(session, true))
+      this.#conversation = new Conversation(this.#context, this.#subscription, this.#server, this.#rights)
+      this.#follower = new HeadFollower(this.#context, this.#subscription, {
+        onRights: (users) => this.#rights.changed(users),
+        onHead: () => this.#server.broadcast(),
+      })
       if (this.#context.sessions.count === 0 && storage.state.subscribed && storage.state.emptySinceMs === null) {
         storage.update({ emptySinceMs: Date.now() })
       }
@@ -169,6 +180,7 @@ export function createSyncObject(
         }
         this.#subscription.dropUnused(new Set([...sessions].flatMap((session) => [...session.audiences])))
         await this.#conversation.greetInterrupted()
+        await this.#rights.settleAll()
         const wanted = state.version !== state.answeredVersion
         if (state.subscribed && (wanted || nowMs() >= renewalDueMs(state.leaseUntilMs, state.leaseMs))) {
           await this.#subscription.renew()
@@ -204,8 +216,8 @@ export function createSyncObject(
     #interrupted(): boolean {
       const { sessions, storage, limits } = this.#context
       if (this.#follower.behind) return true
-      for (const { state } of sessions) {
-        if (state.phase === 'greeting') return true
+      for (const { state, rightsInDoubt } of sessions) {
+        if (state.phase === 'greeting' || rightsInDoubt) return true
         const ahead =
           state.phase === 'streaming' && state.position !== null && state.position.lsn < (storage.state.head ?? '')
         if (ahead && mayServe(state, limits.windowChars) && storage.state.noticeAtMs === null) return true

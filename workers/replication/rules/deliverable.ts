@@ -16,6 +16,7 @@ export function toChange(row: HistoryRow): Change | null {
     case 'delete':
       return { op: 'delete', table, audience, key: parseRow(row.key) }
     case 'definition':
+    case 'rights':
       return null
   }
 }

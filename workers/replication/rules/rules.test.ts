@@ -144,6 +144,7 @@ describe('subscriptions', () => {
     audiences: new Set(['a']),
     everyone: false,
     transactions: [],
+    rights: null,
     generation: 1,
     ...change,
   })

@@ -1,5 +1,5 @@
 import { type DefinitionInForce, type Lsn, maxLsn, type Transaction } from '../../../protocol/index.ts'
-import type { Delivery, SubscribeRequest } from '../../contracts.ts'
+import type { Delivery, RightsChange, SubscribeRequest } from '../../contracts.ts'
 import { selectFor } from './deliverable.ts'
 
 /** One SyncDO's subscription. The first six fields outlive the object. */
@@ -37,6 +37,7 @@ export interface Routable extends Position {
   readonly audiences: ReadonlySet<string>
   readonly everyone: boolean
   readonly transactions: readonly Transaction[] | null
+  readonly rights: RightsChange | null
   readonly generation: number
 }
 
@@ -97,7 +98,11 @@ export function deliveryOf(subscription: Subscription, batch: Routable, now: num
     return { ...noticeOf(subscription, batch), transactions: [] }
   }
   if (batch.transactions === null || subscription.generation > batch.generation) return noticeOf(subscription, batch)
-  return { ...noticeOf(subscription, batch), transactions: selectFor(subscription.audiences, batch.transactions) }
+  return {
+    ...noticeOf(subscription, batch),
+    transactions: selectFor(subscription.audiences, batch.transactions),
+    rights: batch.rights,
+  }
 }
 
 /** A head without its transactions: the SyncDO reads the gap from history. */
@@ -110,6 +115,7 @@ export function noticeOf(subscription: Subscription, position: Position): Delive
     to: position.to,
     transactions: null,
     definition: subscription.definitionVersion === position.definition.version ? null : position.definition,
+    rights: null,
   }
 }
 

@@ -1,4 +1,9 @@
-import { type DefinitionInForce, type TableDefinition, travellingColumns } from '../../../protocol/index.ts'
+import {
+  type DefinitionInForce,
+  type TableDefinition,
+  travellingColumns,
+  type WatchedTable,
+} from '../../../protocol/index.ts'
 import type { Values } from './source-event.ts'
 
 /** A table as the decoders need it: names resolved to positions once, so that a row costs no look-up. */
@@ -16,6 +21,10 @@ export interface TablePlan {
   readonly audience: { readonly constant: 'all' } | { readonly position: number; readonly prefix: string }
   /** The row is a new definition in force, not the app's. */
   readonly isDefinition: boolean
+  /** Its rows are kept and told. A table that is only watched goes nowhere. */
+  readonly isSynced: boolean
+  /** Where a row names the user whose rights it decides, null: nowhere. Absent where no rights depend on the table. */
+  readonly watch?: { readonly userPosition: number | null }
 }
 
 export type TablePlans = ReadonlyMap<string, TablePlan>
@@ -33,6 +42,7 @@ const DEFINITION_PLAN: TablePlan = {
   keyPositions: [0],
   audience: { constant: 'all' },
   isDefinition: true,
+  isSynced: true,
 }
 
 function positionsOf(columns: readonly string[], isBytea: readonly boolean[]) {
@@ -62,13 +72,45 @@ export function planTable(table: TableDefinition): TablePlan {
         ? table.audience
         : { position: positionOf(table.audience.column), prefix: table.audience.prefix },
     isDefinition: false,
+    isSynced: true,
+  }
+}
+
+/** A watched table's plan; of one that is synced too, its plan with the user's column, which may be hidden. */
+function planWatched({ id, schema, name, user }: WatchedTable, synced: TablePlan | undefined): TablePlan {
+  if (synced) {
+    const known = user === null ? null : synced.positions.get(user)
+    if (user === null || known !== undefined) return { ...synced, watch: { userPosition: known ?? null } }
+    // Beyond the columns that travel: decoded, and read by nothing else.
+    const userPosition = synced.columns.length
+    return { ...synced, positions: new Map([...synced.positions, [user, userPosition]]), watch: { userPosition } }
+  }
+  const columns = user === null ? [] : [user]
+  return {
+    ...positionsOf(
+      columns,
+      columns.map(() => false),
+    ),
+    id,
+    schema,
+    name,
+    keyPositions: [],
+    audience: { constant: 'all' },
+    isDefinition: false,
+    isSynced: false,
+    watch: { userPosition: user === null ? null : 0 },
   }
 }
 
 /** The plans of a definition and of the table that announces its successor. */
 export function planTables(definition: DefinitionInForce): TablePlans {
   const plans = [DEFINITION_PLAN, ...definition.definition.tables.map(planTable)]
-  return new Map(plans.map((plan) => [planKey(plan.schema, plan.name), plan]))
+  const byName = new Map(plans.map((plan) => [planKey(plan.schema, plan.name), plan]))
+  for (const watched of definition.watched ?? []) {
+    const key = planKey(watched.schema, watched.name)
+    byName.set(key, planWatched(watched, byName.get(key)))
+  }
+  return byName
 }
 
 /** The audience of a row; null where its column is NULL and nobody sees it. */

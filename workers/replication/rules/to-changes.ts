@@ -5,7 +5,7 @@ import { audienceOfValues, rowToJson, type TablePlan, toJson } from './table-pla
 /** One row of `change_history`, but for what its transaction says. JSON columns are JSON text. */
 export interface HistoryRow {
   readonly table: string
-  readonly operation: 'insert' | 'update' | 'delete' | 'truncate' | 'definition'
+  readonly operation: 'insert' | 'update' | 'delete' | 'truncate' | 'definition' | 'rights'
   readonly key: string | null
   readonly data: string | null
   readonly oldData: string | null
@@ -22,6 +22,7 @@ function driftError(plan: TablePlan, what: string): TidemarkError {
  */
 export function toChanges(event: Exclude<SourceEvent, { type: 'begin' | 'commit' }>): HistoryRow[] {
   const { plan } = event
+  if (!plan.isSynced) return []
   if (plan.isDefinition) return event.type === 'row' && event.old === null ? [definitionRow(event)] : []
   if (event.type === 'truncate') {
     return [{ table: plan.id, operation: 'truncate', key: null, data: null, oldData: null, audience: null }]

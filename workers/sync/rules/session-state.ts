@@ -24,6 +24,9 @@ export interface SessionState {
   /** Since when the window is full; null while it is not. */
   readonly fullSinceMs: number | null
   readonly messages: Bucket
+  /** Counts how often its rights may have changed, and up to which count they were asked for anew; nothing is sent between. */
+  readonly rightsChanged: number
+  readonly rightsAsked: number
 }
 
 export type SessionEvent = 'hello' | 'stream' | 'ack' | 'token'

@@ -1,4 +1,5 @@
 import { type Lsn, ZERO_LSN } from '../../../protocol/index.ts'
+import type { Session } from '../../contracts.ts'
 import type { Bucket } from '../rules/token-bucket.ts'
 
 /** What a SyncDO knows besides its log, as one row. */
@@ -17,6 +18,8 @@ export interface SyncState {
   logChars: number
   definitionVersion: number
   definitionHash: string
+  /** Rights depend on tables that capture watches. */
+  watches: boolean
   /** Of the subscription wanted, and of the one answered last. */
   version: number
   answeredVersion: number
@@ -39,6 +42,7 @@ const FRESH: SyncState = {
   logChars: 0,
   definitionVersion: 0,
   definitionHash: '',
+  watches: false,
   version: 0,
   answeredVersion: 0,
   subscribed: false,
@@ -62,7 +66,9 @@ const SCHEMA = `
     lsn TEXT NOT NULL, run INTEGER NOT NULL, piece INTEGER NOT NULL, audience TEXT, text TEXT NOT NULL,
     PRIMARY KEY (lsn, run, piece)
   ) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS session (id TEXT PRIMARY KEY, audiences TEXT NOT NULL, hello TEXT) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS session (
+    id TEXT PRIMARY KEY, audiences TEXT NOT NULL, claims TEXT NOT NULL, hello TEXT
+  ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS known_client (id TEXT PRIMARY KEY, user_id TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS connects (
     user_id TEXT PRIMARY KEY, tokens REAL NOT NULL, at_ms INTEGER NOT NULL
@@ -119,8 +125,14 @@ export class SyncStorage {
   /** Where an audience begins in the log; null where it has not joined. */
   readonly startOf = (audience: string): Lsn | null => this.audiences.get(audience)?.start ?? null
 
-  putSession(id: string, audiences: readonly string[]): void {
-    this.#sql.exec('INSERT OR REPLACE INTO session (id, audiences) VALUES (?, ?)', id, JSON.stringify(audiences))
+  putSession(id: string, right: Pick<Session, 'audiences' | 'claims'>): void {
+    this.#sql.exec(
+      `INSERT INTO session (id, audiences, claims) VALUES (?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET audiences = excluded.audiences, claims = excluded.claims`,
+      id,
+      JSON.stringify(right.audiences),
+      JSON.stringify(right.claims),
+    )
   }
 
   /** Kept until it is answered, so that an eviction meanwhile does not lose it. */
@@ -128,11 +140,19 @@ export class SyncStorage {
     this.#sql.exec('UPDATE session SET hello = ? WHERE id = ?', hello, id)
   }
 
-  session(id: string): { readonly audiences: string[]; readonly hello: string | null } | null {
+  session(id: string): (Pick<Session, 'audiences' | 'claims'> & { readonly hello: string | null }) | null {
     const [row] = this.#sql
-      .exec<{ audiences: string; hello: string | null }>('SELECT audiences, hello FROM session WHERE id = ?', id)
+      .exec<{ audiences: string; claims: string; hello: string | null }>(
+        'SELECT audiences, claims, hello FROM session WHERE id = ?',
+        id,
+      )
       .toArray()
-    return row ? { audiences: JSON.parse(row.audiences) as string[], hello: row.hello } : null
+    if (!row) return null
+    const right: Pick<Session, 'audiences' | 'claims'> = {
+      audiences: JSON.parse(row.audiences),
+      claims: JSON.parse(row.claims),
+    }
+    return { ...right, hello: row.hello }
   }
 
   dropSession(id: string): void {

@@ -1,0 +1,122 @@
+import { TidemarkError } from '../../protocol/index.ts'
+import { askAudiences } from '../access/authenticate.ts'
+import type { RightsChange } from '../contracts.ts'
+import { errorFrom, logFault } from '../typed-error.ts'
+import { positionAt } from './rules/position.ts'
+import type { Session } from './sessions.ts'
+import type { Subscription } from './subscription.ts'
+import type { SyncContext } from './sync-context.ts'
+
+/** Sessions whose audiences are asked for at once. */
+const PARALLEL = 4
+
+/** Keeps what each session may see true while it lasts: in doubt it is sent nothing until the app has answered anew. */
+export class Rights {
+  readonly #context: SyncContext
+  readonly #subscription: Subscription
+  readonly #onSettled: (session: Session) => void
+  #settling: Promise<void> | null = null
+
+  constructor(context: SyncContext, subscription: Subscription, onSettled: (session: Session) => void) {
+    this.#context = context
+    this.#subscription = subscription
+    this.#onSettled = onSettled
+  }
+
+  /** Puts the open sessions of these users in doubt, and has them settled. */
+  changed(users: RightsChange): void {
+    const named = users === 'all' ? null : new Set(users)
+    for (const session of this.#context.sessions) {
+      if (named === null || named.has(session.state.userId)) this.doubt(session)
+    }
+    this.#settleSoon()
+  }
+
+  doubt(session: Session): void {
+    session.update({ rightsChanged: session.state.rightsChanged + 1 })
+  }
+
+  /** Takes the claims of a fresh token. */
+  renew(session: Session, claims: Session['claims']): void {
+    if (JSON.stringify(claims) === JSON.stringify(session.claims)) return
+    session.claims = claims
+    this.#context.storage.putSession(session.state.id, session)
+    this.doubt(session)
+    this.#settleSoon()
+  }
+
+  /** Settles every session in doubt but those whose hello will. Throws `unavailable` where it must be tried again. */
+  async settleAll(): Promise<void> {
+    this.#settling ??= this.#settleAll().finally(() => {
+      this.#settling = null
+    })
+    await this.#settling
+  }
+
+  /** Returns once the app has answered since this session's rights last came in doubt. Throws what the app throws. */
+  async settle(session: Session): Promise<void> {
+    const { access, env } = this.#context
+    // Each turn answers a doubt of its own; whoever changes rights without end is served nothing meanwhile.
+    while (session.open && session.rightsInDoubt) {
+      const asked = session.state.rightsChanged
+      const audiences = await askAudiences(access, { userId: session.state.userId, claims: session.claims }, env)
+      // Subscribed first, so that nothing of a granted audience passes between its snapshot and the stream.
+      await this.#subscription.ensure(audiences)
+      if (!session.open || session.state.rightsChanged !== asked) continue
+      this.#settled(session, audiences)
+    }
+  }
+
+  #settled(session: Session, audiences: readonly string[]): void {
+    const { storage, nowMs } = this.#context
+    const { phase, position, rightsChanged } = session.state
+    const settled = { rightsAsked: rightsChanged }
+    const same = audiences.length === session.audiences.length && audiences.every((name) => session.seen.has(name))
+    if (!same) {
+      session.mayNowSee(audiences)
+      storage.putSession(session.state.id, session)
+    }
+    if (same || (phase !== 'streaming' && phase !== 'hydrating')) {
+      session.update(settled)
+      return
+    }
+    // Positions inside a transaction count what the session saw of it: it begins anew.
+    const begun = { ...settled, position: position && positionAt(position.lsn), streamSinceMs: nowMs() }
+    session.sendFrame({ type: 'audiences', audiences: [...audiences] }, nowMs(), begun)
+  }
+
+  #settleSoon(): void {
+    this.#context.background(() => this.settleAll())
+  }
+
+  /** Bounded: each session is taken once a pass, and a pass ends when none is left in doubt. */
+  async #settleAll(): Promise<void> {
+    for (let waiting = this.#inDoubt(); waiting.length > 0; waiting = this.#inDoubt()) {
+      const queue = waiting.values()
+      const worker = async () => {
+        for (const session of queue) await this.#settleOne(session)
+      }
+      await Promise.all(Array.from({ length: Math.min(PARALLEL, waiting.length) }, worker))
+    }
+  }
+
+  #inDoubt(): Session[] {
+    const { sessions } = this.#context
+    return [...sessions].filter(
+      ({ rightsInDoubt, state: { phase } }) => rightsInDoubt && (phase === 'streaming' || phase === 'hydrating'),
+    )
+  }
+
+  async #settleOne(session: Session): Promise<void> {
+    try {
+      await this.settle(session)
+    } catch (error) {
+      const fault = errorFrom(error)
+      if (fault.kind === 'unavailable') throw fault
+      // Whose rights cannot be told has none.
+      logFault(fault, error)
+      session.fault(new TidemarkError(fault.kind, 'Your rights could not be told anew.'), this.#context.nowMs())
+    }
+    if (session.open) this.#onSettled(session)
+  }
+}
