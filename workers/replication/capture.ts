@@ -8,9 +8,9 @@ import {
   minLsn,
   TidemarkError,
 } from '../../protocol/index.ts'
-import type { Database } from '../database/index.ts'
+import { type Database, sqlStateOf } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
-import { type CapturedBatch, captureBatch } from './capture-batch.ts'
+import { type BatchRequest, type CapturedBatch, captureBatch, storeShortPeek } from './capture-batch.ts'
 import type { ChangeSource } from './change-source.ts'
 import { readDefinitionAtHead, startEpoch } from './epoch.ts'
 import { pgoutputSource } from './pgoutput-source.ts'
@@ -19,7 +19,7 @@ import { wal2jsonFault } from './rules/decoder-choice.ts'
 import { type CaptureMemory, decideEpoch, type EpochRow, type OwnIdentity } from './rules/epoch-decision.ts'
 import { planTables, type TablePlans } from './rules/table-plan.ts'
 import { findSchemaFault } from './schema-check.ts'
-import { type CycleFacts, readFacts } from './server-facts.ts'
+import { type CycleFacts, readFacts, readFactsAndPeek, SHORT_PEEK_ROWS, type ShortPeek } from './server-facts.ts'
 import { advanceSlot, logStandbySnapshot, partitionedTables, probeNumericAsString } from './slot.ts'
 import { wal2jsonSource } from './wal2json-source.ts'
 
@@ -68,7 +68,9 @@ export interface CaptureState {
 const MAX_CHANGES = 200_000
 /** A peek decodes at most this much log beyond the slot's position, so that it ends in time. */
 const WAL_BYTES_PER_PEEK = 256n * 1024n * 1024n
-const LAGGING_RESTART_BYTES = 64 * 1024 * 1024
+const NOISE_BYTES = 64 * 1024
+/** A peek decodes from the restart position: this much costs it some 50 ms. */
+const LAGGING_RESTART_BYTES = 8 * 1024 * 1024
 
 /** One database's capture. Cycles must not overlap. */
 export class Capture {
@@ -77,6 +79,10 @@ export class Capture {
   #state: CaptureState | null = null
   #checkedPublication: string | null = null
   #maySnapshot = true
+  /** Where the last running-transactions record of ours was written. */
+  #snapshotAt: Lsn | null = null
+  /** The last peek was short, so that the next one likely is. */
+  #short = false
   #slotPresent: boolean | null = null
 
   constructor(settings: CaptureSettings, store: CaptureStore) {
@@ -125,17 +131,22 @@ export class Capture {
     distribute: (batch: RoutedBatch) => void,
   ): Promise<CycleResult> {
     const known = this.#state
-    const facts = await readFacts(database.query, this.#settings.slotName)
+    const peeked = await this.#peekShort(database)
+    const facts = peeked?.facts ?? (await readFacts(database.query, this.#settings.slotName))
     this.#slotPresent = facts.slot !== null && facts.slot.lost === null
     const state = await this.#follow(database, facts)
     if (known?.epoch.id !== state.epoch.id) distribute(announcement(state))
     // Of a history that has just begun, the facts show another slot.
     if (state.epoch.id !== facts.epoch?.id) return { more: true, storedRows: 0 }
     const confirmed = facts.slot?.confirmedFlushLsn ?? state.epoch.startLsn
-    if (facts.flushLsn <= state.capturedTo && confirmed >= state.capturedTo) return { more: false, storedRows: 0 }
-    const base = maxLsn(confirmed, state.epoch.startLsn)
-    const upTo = minLsn(facts.flushLsn, lsnFromBigInt(BigInt(`0x${base}`) + WAL_BYTES_PER_PEEK))
-    const batch = await this.#capture(database, state, facts, upTo, wanted)
+    if (facts.flushLsn <= state.capturedTo && confirmed >= state.capturedTo) {
+      this.#short = true
+      return { more: false, storedRows: 0 }
+    }
+    const whole = peeked !== null && state === known ? await this.#storeShort(database, state, peeked, wanted) : null
+    const upTo = whole !== null && peeked !== null ? peeked.upTo : peekLimit(state, facts)
+    const batch = whole ?? (await this.#capture(database, state, facts, upTo, wanted))
+    this.#short = batch.complete && batch.storedRows < SHORT_PEEK_ROWS
     const to = maxLsn(state.capturedTo, batch.seenTo ?? state.capturedTo, batch.complete ? upTo : state.capturedTo)
     const definition = await this.#definitionAfter(database, state, batch)
     const epoch =
@@ -149,7 +160,9 @@ export class Capture {
     }
     const { audiences, everyone, transactions } = batch
     distribute({ epoch: epoch.id, from: state.capturedTo, to, definition, audiences, everyone, transactions })
-    await this.#advance(database, facts, to)
+    // A little noise, most of it our own, can wait: it costs the next peek less than another round trip.
+    const noise = whole !== null && batch.storedRows === 0 && lsnDistanceBytes(confirmed, to) < NOISE_BYTES
+    if (!noise) await this.#advance(database, facts, to)
     if (batch.drift !== null) throw this.#halt(batch.drift)
     // The next cycle asks whether the decoder can capture the new definition too.
     if (batch.definitionVersion !== null) this.forget()
@@ -233,6 +246,31 @@ export class Capture {
     return mended
   }
 
+  /** The facts with the peek in one round trip, where that is likely to do. */
+  async #peekShort(database: Database): Promise<ShortPeek | null> {
+    const state = this.#state
+    if (state === null || !this.#short) return null
+    this.#short = false
+    const limit = beyond(state.capturedTo, WAL_BYTES_PER_PEEK)
+    try {
+      const call = state.source.call(state.plans)
+      return await readFactsAndPeek(database.query, this.#settings.slotName, limit, call)
+    } catch (error) {
+      // A slot that is gone, for one: the facts alone will say what to do.
+      if (database.usable && sqlStateOf(error) !== null) return null
+      throw error
+    }
+  }
+
+  #storeShort(
+    database: Database,
+    state: CaptureState,
+    { facts, upTo, rows }: ShortPeek,
+    wanted: (audience: string) => boolean,
+  ): Promise<CapturedBatch | null> {
+    return storeShortPeek(database, state.source, rows, this.#request(state, facts, upTo, SHORT_PEEK_ROWS, wanted))
+  }
+
   async #capture(
     database: Database,
     state: CaptureState,
@@ -240,22 +278,24 @@ export class Capture {
     upTo: Lsn,
     wanted: (audience: string) => boolean,
   ): Promise<CapturedBatch> {
+    const request = this.#request(state, facts, upTo, this.#settings.maxChanges ?? MAX_CHANGES, wanted)
     try {
-      return await captureBatch(database, state.source, {
-        epoch: state.epoch.id,
-        head: state.epoch.headLsn,
-        upTo,
-        maxChanges: this.#settings.maxChanges ?? MAX_CHANGES,
-        slotName: this.#settings.slotName,
-        definition: state.definition,
-        plans: state.plans,
-        xidHorizon: facts.xidHorizon,
-        wanted,
-      })
+      return await captureBatch(database, state.source, request)
     } catch (error) {
       if (error instanceof TidemarkError && error.kind === 'schema-drift') throw this.#halt(error)
       throw error
     }
+  }
+
+  #request(
+    { epoch, definition, plans }: CaptureState,
+    { xidHorizon }: CycleFacts,
+    upTo: Lsn,
+    maxChanges: number,
+    wanted: (audience: string) => boolean,
+  ): BatchRequest {
+    const { slotName } = this.#settings
+    return { epoch: epoch.id, head: epoch.headLsn, upTo, maxChanges, slotName, definition, plans, xidHorizon, wanted }
   }
 
   /** Remembers that capture stands still, so that a mended schema begins a new history instead of going on with a gap. */
@@ -279,10 +319,20 @@ export class Capture {
     this.#store.write({ ...this.#store.read(), capturedTo: to, advancedTo: to })
     await advanceSlot(database.query, this.#settings.slotName, to)
     const restart = facts.slot?.restartLsn
-    if (this.#maySnapshot && restart && lsnDistanceBytes(restart, to) > LAGGING_RESTART_BYTES) {
+    // Where an open transaction holds the restart position back, another record would not move it.
+    const since = restart && maxLsn(restart, this.#snapshotAt ?? restart)
+    if (this.#maySnapshot && since && lsnDistanceBytes(since, to) > LAGGING_RESTART_BYTES) {
       this.#maySnapshot = await logStandbySnapshot(database.query)
+      this.#snapshotAt = to
     }
   }
+}
+
+const beyond = (lsn: Lsn, bytes: bigint): Lsn => lsnFromBigInt(BigInt(`0x${lsn}`) + bytes)
+
+function peekLimit(state: CaptureState, facts: CycleFacts): Lsn {
+  const base = maxLsn(facts.slot?.confirmedFlushLsn ?? state.epoch.startLsn, state.epoch.startLsn)
+  return minLsn(facts.flushLsn, beyond(base, WAL_BYTES_PER_PEEK))
 }
 
 /** Where capture stands, for everyone: what it stored before may never have been told. */

@@ -41,6 +41,7 @@ export function createReplicationObject(
         },
         sync: options.sync ?? null,
         intervals: boundedIntervals(options.intervals),
+        watch: options.watch ?? true,
         retentionMs: options.retention ? options.retention.days * DAY_MS : null,
         storage,
         router: this.#router,
@@ -123,6 +124,13 @@ export function createReplicationObject(
       const armed = await this.ctx.storage.getAlarm()
       // Each write of an alarm is billed: an earlier one does as well.
       if (armed === null || atMs < armed) await this.ctx.storage.setAlarm(atMs)
+      if (this.#loop.mayWatch) this.ctx.waitUntil(this.#watch())
+    }
+
+    /** One wait inside Postgres and the run that it leads to, which begins the next. */
+    async #watch(): Promise<void> {
+      await this.#loop.watch()
+      await this.#afterwards(this.#loop.run())
     }
   }
 }
