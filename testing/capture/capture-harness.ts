@@ -51,6 +51,8 @@ export async function startCapture(
   const database = await createDatabase(server)
   await database.install(schema, sync)
   const connection = await database.open()
+  // As in watch mode, so that short cycles take the short way.
+  let peeker = await database.open()
   let app = await database.open()
   await app.query('SET search_path = public')
   const settings: CaptureSettings = { env: database.env, owner: 'tests', slotName: `slot_${database.name}`, decoder }
@@ -67,7 +69,9 @@ export async function startCapture(
     query: (text, params) => app.query(text, params),
     reconnect: async () => {
       await harness.connection.close()
+      await peeker.close()
       await app.close()
+      peeker = await database.open()
       harness.connection = await database.open()
       app = await database.open()
       await app.query('SET search_path = public')
@@ -77,6 +81,7 @@ export async function startCapture(
         through,
         () => true,
         (batch) => void harness.batches.push(batch),
+        peeker,
       ),
     drain: async (through) => {
       while ((await harness.cycle(through)).more);
@@ -100,6 +105,7 @@ export async function startCapture(
     },
     close: async () => {
       await harness.connection.close()
+      await peeker.close()
       await app.close()
       await database.drop()
     },

@@ -8,7 +8,7 @@ import {
   minLsn,
   TidemarkError,
 } from '../../protocol/index.ts'
-import { type Database, sqlStateOf } from '../database/index.ts'
+import type { Database } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
 import { type BatchRequest, type CapturedBatch, captureBatch, storeShortPeek } from './capture-batch.ts'
 import type { ChangeSource } from './change-source.ts'
@@ -19,7 +19,8 @@ import { wal2jsonFault } from './rules/decoder-choice.ts'
 import { type CaptureMemory, decideEpoch, type EpochRow, type OwnIdentity } from './rules/epoch-decision.ts'
 import { planTables, type TablePlans } from './rules/table-plan.ts'
 import { findSchemaFault } from './schema-check.ts'
-import { type CycleFacts, readFacts, readFactsAndPeek, SHORT_PEEK_ROWS, type ShortPeek } from './server-facts.ts'
+import { type CycleFacts, readFacts } from './server-facts.ts'
+import { readShortPeek, SHORT_PEEK_ROWS, type ShortPeek } from './short-peek.ts'
 import { advanceSlot, logStandbySnapshot, partitionedTables, probeNumericAsString } from './slot.ts'
 import { wal2jsonSource } from './wal2json-source.ts'
 
@@ -103,15 +104,17 @@ export class Capture {
   /**
    * Peek, insert, commit, distribute, advance. Whatever it throws, nothing is lost, and the next cycle goes on from there.
    *
-   * `distribute` is called once what it is given is durable; it must not throw.
+   * `distribute` is called once what it is given is durable; it must not throw. With a second connection, `peeker`, a short
+   * cycle costs two round trips.
    */
   async cycle(
     database: Database,
     wanted: (audience: string) => boolean,
     distribute: (batch: RoutedBatch) => void,
+    peeker: Database | null = null,
   ): Promise<CycleResult> {
     try {
-      return await this.#cycle(database, wanted, distribute)
+      return await this.#cycle(database, wanted, distribute, peeker)
     } catch (error) {
       // What was stored may not have been distributed: the next cycle begins as after a restart.
       this.forget()
@@ -129,10 +132,10 @@ export class Capture {
     database: Database,
     wanted: (audience: string) => boolean,
     distribute: (batch: RoutedBatch) => void,
+    peeker: Database | null,
   ): Promise<CycleResult> {
     const known = this.#state
-    const peeked = await this.#peekShort(database)
-    const facts = peeked?.facts ?? (await readFacts(database.query, this.#settings.slotName))
+    const { facts, peeked } = await this.#look(database, peeker)
     this.#slotPresent = facts.slot !== null && facts.slot.lost === null
     const state = await this.#follow(database, facts)
     if (known?.epoch.id !== state.epoch.id) distribute(announcement(state))
@@ -143,7 +146,8 @@ export class Capture {
       this.#short = true
       return { more: false, storedRows: 0 }
     }
-    const whole = peeked !== null && state === known ? await this.#storeShort(database, state, peeked, wanted) : null
+    const whole =
+      peeked !== null && state === known ? await this.#storeShort(database, state, facts, peeked, wanted) : null
     const upTo = whole !== null && peeked !== null ? peeked.upTo : peekLimit(state, facts)
     const batch = whole ?? (await this.#capture(database, state, facts, upTo, wanted))
     this.#short = batch.complete && batch.storedRows < SHORT_PEEK_ROWS
@@ -162,7 +166,7 @@ export class Capture {
     distribute({ epoch: epoch.id, from: state.capturedTo, to, definition, audiences, everyone, transactions })
     // A little noise, most of it our own, can wait: it costs the next peek less than another round trip.
     const noise = whole !== null && batch.storedRows === 0 && lsnDistanceBytes(confirmed, to) < NOISE_BYTES
-    if (!noise) await this.#advance(database, facts, to)
+    if (!noise) await this.#advance(peeker ?? database, facts, to)
     if (batch.drift !== null) throw this.#halt(batch.drift)
     // The next cycle asks whether the decoder can capture the new definition too.
     if (batch.definitionVersion !== null) this.forget()
@@ -246,26 +250,32 @@ export class Capture {
     return mended
   }
 
-  /** The facts with the peek in one round trip, where that is likely to do. */
-  async #peekShort(database: Database): Promise<ShortPeek | null> {
+  /** The facts, and beside them the peek where it is likely to be short. */
+  async #look(
+    database: Database,
+    peeker: Database | null,
+  ): Promise<{ readonly facts: CycleFacts; readonly peeked: ShortPeek | null }> {
+    const { slotName } = this.#settings
     const state = this.#state
-    if (state === null || !this.#short) return null
+    const short = this.#short
     this.#short = false
-    const limit = beyond(state.capturedTo, WAL_BYTES_PER_PEEK)
-    try {
-      const call = state.source.call(state.plans)
-      return await readFactsAndPeek(database.query, this.#settings.slotName, limit, call)
-    } catch (error) {
-      // A slot that is gone, for one: the facts alone will say what to do.
-      if (database.usable && sqlStateOf(error) !== null) return null
-      throw error
+    if (state === null || peeker === null || !short) {
+      return { facts: await readFacts(database.query, slotName), peeked: null }
     }
+    const limit = beyond(state.capturedTo, WAL_BYTES_PER_PEEK)
+    const [facts, peeked] = await Promise.all([
+      readFacts(database.query, slotName),
+      // A slot that is gone, for one: the facts alone will say what to do.
+      readShortPeek(peeker.query, slotName, limit, state.source, state.plans).catch(() => null),
+    ])
+    return { facts: peeked === null ? facts : { ...facts, flushLsn: peeked.flushLsn }, peeked }
   }
 
   #storeShort(
     database: Database,
     state: CaptureState,
-    { facts, upTo, rows }: ShortPeek,
+    facts: CycleFacts,
+    { upTo, rows }: ShortPeek,
     wanted: (audience: string) => boolean,
   ): Promise<CapturedBatch | null> {
     return storeShortPeek(database, state.source, rows, this.#request(state, facts, upTo, SHORT_PEEK_ROWS, wanted))

@@ -4,14 +4,14 @@ import type { ReplicationHealth } from '../contracts.ts'
 import { type Database, databaseMessageOf, openDatabase } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
 import { bundleHash } from './bundle-hash.ts'
-import { Capture, type CaptureState } from './capture.ts'
+import { Capture, type CaptureState, type RoutedBatch } from './capture.ts'
 import type { ReplicationStorage } from './replication-storage.ts'
 import { pruneHistory } from './retention.ts'
 import type { Router } from './router.ts'
 import { classifyHealth, type HealthFigures, type ServerFigures } from './rules/classify-health.ts'
 import type { OwnIdentity } from './rules/epoch-decision.ts'
 import { nextPauseMs, type ReplicationIntervals } from './rules/interval.ts'
-import { decideWatch, type WatchDecision } from './rules/watch.ts'
+import { decideWatch, isPooled, type WatchDecision } from './rules/watch.ts'
 import { readFigures } from './server-facts.ts'
 import { WalWatch } from './wal-watch.ts'
 
@@ -105,7 +105,9 @@ export class ReplicationLoop {
 
   /** Whether a wait should begin now. */
   get mayWatch(): boolean {
-    return !this.#watch.waiting && !this.#more && this.state !== null && this.#watchDecision.on
+    return (
+      this.#running === null && !this.#watch.waiting && !this.#more && this.state !== null && this.#watchDecision.on
+    )
   }
 
   /** Waits inside Postgres until there is something to capture, or for 10 s; then a run is due. Never throws. Rule CAP-R29. */
@@ -185,9 +187,9 @@ export class ReplicationLoop {
     for (let cycle = 0; cycle < MAX_CYCLES_PER_RUN; cycle += 1) {
       const { generation } = router
       const startedMs = nowMs()
-      const { more, storedRows } = await this.#capture.cycle(database, router.wanted, (batch) =>
-        router.route(batch, generation),
-      )
+      const distribute = (batch: RoutedBatch) => router.route(batch, generation)
+      const peeker = this.#watch.idleConnection
+      const { more, storedRows } = await this.#capture.cycle(database, router.wanted, distribute, peeker)
       this.#lastCycleAtMs = nowMs()
       this.#lastCycleMs = this.#lastCycleAtMs - startedMs
       this.#wrote = storedRows > 0
@@ -225,7 +227,9 @@ export class ReplicationLoop {
   async #connect(): Promise<Database> {
     if (this.#database?.usable) return this.#database
     await this.#disconnect()
-    this.#database = await openDatabase(this.#context.env, { applicationName: 'tidemark capture' })
+    const { env } = this.#context
+    const prepare = !isPooled(env.DATABASE_URL)
+    this.#database = await openDatabase(env, { applicationName: 'tidemark capture', prepare })
     return this.#database
   }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Query } from '../../db/query.ts'
-import { formatPgLsn, type Lsn, minLsn, parsePgLsn, TidemarkError } from '../../protocol/index.ts'
-import { sqlStateOf, textArray } from '../database/index.ts'
+import { type Lsn, parsePgLsn, TidemarkError } from '../../protocol/index.ts'
+import { sqlStateOf } from '../database/index.ts'
 import type { ServerFigures } from './rules/classify-health.ts'
 import type { EpochRow, ServerFacts } from './rules/epoch-decision.ts'
 
@@ -69,41 +69,6 @@ function epochRow(text: string): EpochRow {
   }
 }
 
-/** A peek that was made together with the facts, all of it. */
-export interface ShortPeek {
-  readonly facts: CycleFacts
-  readonly upTo: Lsn
-  readonly rows: readonly string[]
-}
-
-/** Rows and characters of a short peek; what goes beyond is read page by page instead. */
-export const SHORT_PEEK_ROWS = 500
-const SHORT_PEEK_CHARS = 1024 * 1024
-
-/** The facts and the peek up to their flush position, or up to `limit`, in one statement; null where that is not short. */
-export async function readFactsAndPeek(
-  query: Query,
-  slotName: string,
-  limit: Lsn,
-  { name, options }: { readonly name: string; readonly options: readonly string[] },
-): Promise<ShortPeek | null> {
-  const [row] = await query(
-    `WITH facts AS MATERIALIZED (${FACTS}),
-      peeked AS MATERIALIZED (
-        SELECT p.n, p.data, sum(length(p.data)) OVER (ORDER BY p.n) AS chars
-        FROM facts, ${name}($1, least(facts.flush::pg_lsn, $2::pg_lsn), $3::int, VARIADIC $4::text[])
-          WITH ORDINALITY AS p(lsn, xid, data, n))
-     SELECT facts.*, (SELECT count(*) FROM peeked)::text AS count,
-       (SELECT json_agg(data ORDER BY n) FROM peeked WHERE n <= $3::int + $3::int AND chars <= ${SHORT_PEEK_CHARS})::text AS rows
-     FROM facts`,
-    [slotName, formatPgLsn(limit), SHORT_PEEK_ROWS, textArray(options)],
-  )
-  const rows = z.array(z.string()).parse(JSON.parse(row?.rows ?? '[]'))
-  if (row === undefined || rows.length !== Number(row.count)) return null
-  const facts = factsOf(row)
-  return { facts, upTo: minLsn(facts.flushLsn, limit), rows }
-}
-
 /** One statement: all a cycle must know before it peeks. */
 export async function readFacts(query: Query, slotName: string): Promise<CycleFacts> {
   const [row] = await query(FACTS, [slotName]).catch((error: unknown) => {
@@ -113,10 +78,6 @@ export async function readFacts(query: Query, slotName: string): Promise<CycleFa
       cause: error,
     })
   })
-  return factsOf(row)
-}
-
-function factsOf(row: Record<string, string | null> | undefined): CycleFacts {
   const slot = row?.slot ? slotSchema.parse(JSON.parse(row.slot)) : null
   return {
     flushLsn: parsePgLsn(row?.flush ?? ''),

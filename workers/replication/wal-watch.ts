@@ -17,7 +17,7 @@ const OBSTACLES: Readonly<Record<string, string>> = {
   [SQL_STATE.invalidTransactionTermination]: POOLED,
 }
 
-/** Waits inside Postgres until the log grows, on a connection of its own that never touches the slot. */
+/** Waits inside Postgres until the log grows, on a connection of its own that holds nothing meanwhile. */
 export class WalWatch {
   readonly #env: DatabaseEnv
   readonly #nowMs: () => number
@@ -35,6 +35,11 @@ export class WalWatch {
 
   get waiting(): boolean {
     return this.#waiting
+  }
+
+  /** Its connection while it does not wait; null when there is none. */
+  get idleConnection(): Database | null {
+    return !this.#waiting && this.#database?.usable ? this.#database : null
   }
 
   /** What stands in the way at present. */
@@ -88,6 +93,7 @@ export class WalWatch {
     this.#database = await openDatabase(this.#env, {
       applicationName: 'tidemark watch',
       statementTimeoutMs: 2 * LONGEST_WAIT_MS,
+      prepare: true,
     })
     return this.#database
   }
