@@ -218,8 +218,14 @@ export class ReplicationLoop {
   #noteEpoch(): void {
     const { state } = this
     if (state === null) return
-    const { nowMs } = this.#context
+    const { nowMs, storage } = this.#context
     this.#shown = state
+    const { epoch, definition } = state
+    const { place } = storage
+    const told = place?.epoch === epoch.id && place.floor === epoch.floorLsn
+    if (!told || place.definition.version !== definition.version) {
+      storage.place = { epoch: epoch.id, definition, floor: epoch.floorLsn }
+    }
     const reason = state.startedReason
     if (reason !== null && this.#epochStarted?.reason !== reason) this.#epochStarted = { reason, atMs: nowMs() }
   }

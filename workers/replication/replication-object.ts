@@ -20,10 +20,12 @@ export function createReplicationObject(
   return class ReplicationObject extends DurableObject<SyncEnv> implements ReplicationRpc {
     readonly #loop: ReplicationLoop
     readonly #router: Router
+    readonly #storage: ReplicationStorage
 
     constructor(ctx: DurableObjectState, env: SyncEnv) {
       super(ctx, env)
       const storage = new ReplicationStorage(ctx.storage.sql)
+      this.#storage = storage
       const nowMs = () => Date.now()
       this.#router = new Router({
         storage,
@@ -63,6 +65,12 @@ export function createReplicationObject(
     }
 
     async subscribe(request: SubscribeRequest): Promise<SubscribeAnswer> {
+      const { place } = this.#storage
+      const renewedTo = request.renewal && place ? this.#router.renew(request, place.epoch) : null
+      if (place && renewedTo !== null) {
+        await this.#arm()
+        return { ...place, routedTo: renewedTo, leaseMs: LEASE_MS }
+      }
       this.#loop.noteActivity()
       const cold = this.#loop.state === null
       if (cold) await this.#runAndArm()
