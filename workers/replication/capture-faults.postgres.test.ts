@@ -116,8 +116,10 @@ describe.each([
     await harness.run(`INSERT INTO item VALUES (1, 'a', 'x')`)
     const overtaken = await harness.database.open()
     const ending: Database = {
-      ...overtaken,
       usable: true,
+      rows: overtaken.rows,
+      transaction: (run, options) => overtaken.transaction(run, options),
+      close: () => overtaken.close(),
       query: async (text, params) => {
         if (text.includes('fence AS')) await harness.query('UPDATE tidemark.epoch SET ended_at = now()')
         return overtaken.query(text, params)

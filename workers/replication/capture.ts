@@ -146,8 +146,9 @@ export class Capture {
       this.#short = true
       return { more: false, storedRows: 0 }
     }
-    const whole =
-      peeked !== null && state === known ? await this.#storeShort(database, state, facts, peeked, wanted) : null
+    // Decoded by what was known before the facts were.
+    const same = known?.epoch.id === state.epoch.id && known.plans === state.plans && known.source === state.source
+    const whole = peeked !== null && same ? await this.#storeShort(database, state, facts, peeked, wanted) : null
     const upTo = whole !== null && peeked !== null ? peeked.upTo : peekLimit(state, facts)
     const batch = whole ?? (await this.#capture(database, state, facts, upTo, wanted))
     this.#short = batch.complete && batch.storedRows < SHORT_PEEK_ROWS

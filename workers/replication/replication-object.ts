@@ -77,7 +77,8 @@ export function createReplicationObject(
       const { epoch, capturedTo, definition } = this.#loop.requireState()
       const position = { epoch: epoch.id, to: capturedTo, definition }
       const routedTo = this.#router.subscribe(request, position) ?? capturedTo
-      if (!cold) this.ctx.waitUntil(this.#afterwards(this.#loop.run()))
+      if (cold) await this.#arm()
+      else this.ctx.waitUntil(this.#afterwards(this.#loop.run()))
       return { epoch: epoch.id, routedTo, definition, floor: epoch.floorLsn, leaseMs: LEASE_MS }
     }
 
