@@ -1,5 +1,4 @@
-import { writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { startBenchSystem } from './bench-system.ts'
@@ -14,14 +13,8 @@ if (chosen.length === 0) {
   process.exit(2)
 }
 
-const require = createRequire(import.meta.url)
-const versionOf = (name: string): string => {
-  try {
-    return require(`${name}/package.json`).version
-  } catch {
-    return 'unknown'
-  }
-}
+const versionOf = (name: string): string =>
+  JSON.parse(readFileSync(new URL(`../node_modules/${name}/package.json`, import.meta.url), 'utf8')).version
 
 const system = await startBenchSystem()
 const figures: Figure[] = []

@@ -47,7 +47,7 @@ export async function openForMigration(access: DatabaseAccess): Promise<Database
 }
 
 /** Throws `bad-input`. */
-export function parseDatabaseUrl(databaseUrl: string): URL {
+function parseDatabaseUrl(databaseUrl: string): URL {
   const url = URL.canParse(databaseUrl) ? new URL(databaseUrl) : null
   if (url === null || !/^postgres(ql)?:$/.test(url.protocol) || url.hostname === '' || url.pathname.length < 2) {
     throw new TidemarkError(
@@ -66,7 +66,7 @@ export function parseDatabaseUrl(databaseUrl: string): URL {
 }
 
 /** The URL without its password and options. */
-export function showDatabaseUrl(databaseUrl: string): string {
+function showDatabaseUrl(databaseUrl: string): string {
   const url = new URL(databaseUrl)
   return `postgres://${url.username ? `${url.username}@` : ''}${url.host}${url.pathname}`
 }

@@ -196,7 +196,7 @@ describe('openReplica', () => {
     await server.session(1)
   })
 
-  test('a local table by the name of a synced one is one clear error', async () => {
+  test('APP-R9 a local table by the name of a synced one is one clear error', async () => {
     const { url } = await serve(NOTES, SNAPSHOTS)
     const storage = join(await temporaryDirectory(), 'replica')
     const unreachable = await start('http://127.0.0.1:9', { storage })
@@ -207,7 +207,7 @@ describe('openReplica', () => {
     expect(error).toMatchObject({ kind: 'bad-input', message: expect.stringContaining('rename it') })
   })
 
-  test('wrong options are refused with what to do', async () => {
+  test('APP-R12 wrong options are refused with what to do', async () => {
     await expect(startReplica('app.example')).rejects.toMatchObject({ kind: 'bad-input' })
     await expect(startReplica('https://app.example', { user: '' })).rejects.toMatchObject({ kind: 'bad-input' })
     await expect(startReplica('https://app.example', { storage: 'sqlite://x' })).rejects.toMatchObject({

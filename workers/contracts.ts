@@ -1,4 +1,4 @@
-import type { Change, DefinitionInForce, Lsn, Transaction } from '../protocol/index.ts'
+import type { DefinitionInForce, Lsn, Transaction } from '../protocol/index.ts'
 
 /**
  * What the three Durable Objects ask of each other. Calls are RPC between objects of one deployment; nothing here is
@@ -56,12 +56,6 @@ export interface FreshHead {
   readonly epoch: string
   /** Every commit that returned before the call began is at or below it, captured and stored. */
   readonly lsn: Lsn
-}
-
-/** A change with its place, as history keeps it. */
-export interface StoredChange {
-  readonly seq: number
-  readonly change: Change
 }
 
 export interface ReplicationRpc {

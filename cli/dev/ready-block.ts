@@ -15,7 +15,7 @@ export function readyBlock(facts: ReadyFacts): string {
     ['Page', `${facts.url}/`],
     ['Health', `curl ${facts.url}/health`],
     ['', `curl -H "Authorization: Bearer $(cat ${facts.adminTokenFile})" ${facts.url}/health/replication`],
-    ['', `curl -H "Authorization: Bearer $(cat ${facts.adminTokenFile})" ${facts.url}/health/sync`],
+    ['', `curl -H "Authorization: Bearer $(cat ${facts.adminTokenFile})" '${facts.url}/health/sync?object=<name>'`],
     ['Database', facts.psqlUrl === null ? facts.database : `psql ${facts.psqlUrl}`],
     ['Settings', facts.workerEnv],
   ]

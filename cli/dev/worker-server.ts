@@ -130,7 +130,7 @@ async function untilUp(
   while (failure === null && Date.now() < deadline) {
     armed = armed || (await runScheduled(url, giveUp.signal))
     const health = await request(`${url}/health`, giveUp.signal)
-    if (health?.ok) return
+    if (health?.ok && (await captureRuns(url, data, giveUp.signal))) return
     if (health !== null) lastAnswer = `${health.status} ${(await health.text()).slice(0, 200)}`
     await pause(POLL_MS)
   }
@@ -142,6 +142,14 @@ async function untilUp(
   )
 }
 
+/** False while the first cycle has not ended well; the answer of an app that mounts no such route is no matter. */
+async function captureRuns(url: string, data: DataFolder, signal: AbortSignal): Promise<boolean> {
+  const answer = await request(`${url}/health/replication`, signal, { authorization: `Bearer ${data.adminToken}` })
+  if (answer === null || !answer.headers.get('content-type')?.includes('json')) return answer !== null
+  const body: unknown = await answer.json().catch(() => null)
+  return !(typeof body === 'object' && body !== null && 'status' in body && body.status === 'fail')
+}
+
 async function replicationHealth(url: string, data: DataFolder): Promise<string> {
   const answer = await request(`${url}/health/replication`, null, { authorization: `Bearer ${data.adminToken}` })
   return answer === null ? '' : await answer.text()
@@ -149,9 +157,9 @@ async function replicationHealth(url: string, data: DataFolder): Promise<string>
 
 /** Runs the Worker's cron handler, which arms the alarm of replication; false where nothing answers yet. */
 async function runScheduled(url: string, signal: AbortSignal | null = null): Promise<boolean> {
-  const answer = await request(`${url}/cdn-cgi/handler/scheduled`, signal)
+  const answer = await request(`${url}/cdn-cgi/local/scheduled`, signal)
   await answer?.body?.cancel()
-  return answer !== null
+  return answer?.ok === true
 }
 
 async function request(

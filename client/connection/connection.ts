@@ -49,17 +49,24 @@ export interface ConnectionOptions {
   readonly random?: () => number
 }
 
+/** Acknowledgements are at most this frequent, because servers bound the messages of a socket. */
+const ACK_DELAY_MS = 20
+const ACK_CHARACTERS = 512 * 1024
+
 /** Performs the machine's effects: socket, token, timers. It decides nothing. */
 export class Connection {
   #options: ConnectionOptions
   #state: ConnectionState = INITIAL_STATE
   #socket: WebSocket | null = null
   #received = 0
+  #ack: { readonly received: number; readonly cursor: Lsn | null } | null = null
+  #acknowledged = 0
   #hydration: AbortController | null = null
   #tokenRequest = 0
   #retryTimer: ReturnType<typeof setTimeout> | undefined
   #heartbeatTimer: ReturnType<typeof setTimeout> | undefined
   #renewalTimer: ReturnType<typeof setTimeout> | undefined
+  #ackTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: ConnectionOptions) {
     this.#options = options
@@ -78,8 +85,21 @@ export class Connection {
     for (const effect of effects) this.#perform(effect)
   }
 
+  /** Tells the server soon what is durable; at once where its window would close on what it does not know. */
   acknowledge(received: number, cursor: Lsn | null): void {
-    this.#send({ type: 'ack', received, cursor })
+    this.#ack = { received, cursor }
+    if (received - this.#acknowledged >= ACK_CHARACTERS) this.#sendAck()
+    else this.#ackTimer ??= setTimeout(() => this.#sendAck(), ACK_DELAY_MS)
+  }
+
+  #sendAck(): void {
+    clearTimeout(this.#ackTimer)
+    this.#ackTimer = undefined
+    const ack = this.#ack
+    this.#ack = null
+    if (ack === null || this.#socket === null) return
+    this.#acknowledged = ack.received
+    this.#send({ type: 'ack', ...ack })
   }
 
   #performers: { readonly [Name in ConnectionEffect['do']]: (effect: EffectOf<Name>) => void } = {
@@ -157,6 +177,7 @@ export class Connection {
 
   #openSocket(): void {
     this.#received = 0
+    this.#acknowledged = 0
     this.#options.token.get({ fresh: false }).then(
       (token) => {
         if (this.#state.phase === 'connecting' && this.#socket === null) this.#openSocketWith(token)
@@ -196,6 +217,9 @@ export class Connection {
     const socket = this.#socket
     this.#socket = null
     clearTimeout(this.#renewalTimer)
+    clearTimeout(this.#ackTimer)
+    this.#ackTimer = undefined
+    this.#ack = null
     if (socket === null) return
     socket.onopen = null
     socket.onmessage = null

@@ -27,8 +27,21 @@ async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-function gunzip(bytes: Uint8Array<ArrayBuffer>): Promise<Blob> {
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).blob()
+/** Written and read by hand: piping a Blob's stream through costs three times as much in Node. */
+async function gunzip(bytes: Uint8Array<ArrayBuffer>): Promise<Blob> {
+  const { readable, writable } = new DecompressionStream('gzip')
+  const writer = writable.getWriter()
+  const write = async () => {
+    await writer.write(bytes)
+    await writer.close()
+  }
+  const pieces: Uint8Array<ArrayBuffer>[] = []
+  const read = async () => {
+    const reader = readable.getReader()
+    for (let next = await reader.read(); !next.done; next = await reader.read()) pieces.push(next.value)
+  }
+  await Promise.all([write(), read()])
+  return new Blob(pieces)
 }
 
 /**

@@ -3,9 +3,11 @@ import {
   type Lsn,
   type Manifest,
   manifestSchema,
+  maxLsn,
   minLsn,
   parsePgSnapshot,
   TidemarkError,
+  ZERO_LSN,
 } from '../../protocol/index.ts'
 import type { Http } from '../connection/http.ts'
 import { fenceOf } from './apply.ts'
@@ -116,20 +118,23 @@ const EMPTY: Definition = { types: [], tables: [] }
  */
 async function begin(options: HydrationOptions): Promise<Copy> {
   const { db, welcome } = options
-  const manifests = await fetchManifests(options)
-  const epoch = manifests[0]?.epoch ?? welcome.epoch
-  const hash = manifests[0]?.definitionHash ?? welcome.definitionHash
+  const fetched = await fetchManifests(options)
+  const epoch = fetched[0]?.epoch ?? welcome.epoch
+  const hash = fetched[0]?.definitionHash ?? welcome.definitionHash
   if (epoch === null || hash === null)
     throw new TidemarkError('unavailable', 'No snapshot says which history to follow.')
   const definition = {
-    version: manifests[0]?.definitionVersion ?? welcome.definitionVersion,
+    version: fetched[0]?.definitionVersion ?? welcome.definitionVersion,
     hash,
-    definition: manifests[0]?.definition ?? EMPTY,
+    definition: fetched[0]?.definition ?? EMPTY,
   }
-  const [first, ...rest] = manifests.map(({ start }) => start)
-  const cursor: Lsn = first === undefined ? welcome.head : minLsn(first, ...rest)
   const old = (await readCopies(db)).find(({ place }) => place === 'live')
   const shows = old?.stage === 'joined' || old?.stage === 'broken'
+  // A snapshot may be older than what is shown: it joins no earlier than there, so that the app is not taken back.
+  const shownTo = shows && old.epoch === epoch ? old.cursor : ZERO_LSN
+  const manifests = fetched.map((manifest) => ({ ...manifest, fence: maxLsn(manifest.fence, shownTo) }))
+  const [first, ...rest] = manifests.map(({ start }) => start)
+  const cursor: Lsn = first === undefined ? welcome.head : minLsn(first, ...rest)
   const aside = shows && sameTables(old.definition.definition, definition.definition)
   const place = aside ? 'aside' : 'live'
   const statements = aside

@@ -44,6 +44,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   #reason: RehydrateReason = 'new'
   /** The hydration in hand or last broken off; the next waits for it to let go of the database. */
   #hydration: Promise<unknown> = Promise.resolve()
+  readonly #stopping = new AbortController()
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -58,6 +59,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort()
     this.connection.dispatch({ type: 'close' })
     await this.#hydration.catch(() => undefined)
     await this.#stream.idle()
@@ -147,7 +149,9 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   startStream(): void {
     const copy = this.#streamed()
     if (copy) this.#stream.start(copy, (current) => this.#prepare(current))
-    else this.#failed(new TidemarkError('internal', 'There is nothing to stream into.'))
+    // On a quiet database nothing else would soon bring the head past the fences.
+    if (copy?.stage === 'window') void this.freshHead(this.#stopping.signal).catch(() => undefined)
+    if (!copy) this.#failed(new TidemarkError('internal', 'There is nothing to stream into.'))
   }
 
   /** Leaves only the copy that is streamed into, and beside it the one that is shown, with this session's audiences. */

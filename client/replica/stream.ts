@@ -98,7 +98,11 @@ export class Stream {
         this.#queue = []
         if (this.#copy) this.#host.failed(toTidemarkError(error), this.#copy)
       } finally {
-        if (run === this.#run) this.#busy = false
+        if (run === this.#run) {
+          this.#busy = false
+          // A frame may have come between the last look at the queue and here.
+          if (this.#queue.length > 0) this.#enter(run, async () => undefined)
+        }
       }
     })
   }

@@ -5,6 +5,8 @@ export type OracleEvent =
   | { readonly kind: 'offline' | 'online' | 'reopen' | 'sample'; readonly replica: number }
   | { readonly kind: 'samplePostgres' }
   | { readonly kind: 'killWorkerd' | 'killPostgres' | 'dropSockets' | 'evict' }
+  /** Commits are held back while a replica in memory is opened anew, so that its snapshots do not show them. */
+  | { readonly kind: 'holdCommits'; readonly replica: number; readonly holdMs: number }
   | { readonly kind: 'delayNetwork'; readonly delayMs: number }
   | { readonly kind: 'wait'; readonly waitMs: number }
 
@@ -38,6 +40,10 @@ export function planEvents(random: Random, options: EventOptions): OracleEvent[]
     return events
   })
   if (options.faults) addFaults(random, stages)
+  for (let times = 0; times < 2; times++) {
+    const stage = stages[1 + random.below(stages.length - 1)]
+    stage?.push({ kind: 'holdCommits', replica: 0, holdMs: 300 + random.below(900) })
+  }
   return stages
 }
 

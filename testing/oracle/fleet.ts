@@ -21,11 +21,18 @@ export class FleetMember {
   readonly #system: System
   readonly #sync: Sync
   #replica: Replica | null = null
+  #openings = 0
 
   constructor(system: System, sync: Sync, options: MemberOptions) {
     this.#system = system
     this.#sync = sync
     this.options = options
+  }
+
+  /** What is in memory is another replica each time, and may begin at an older snapshot. */
+  get #identity(): string {
+    const { name, storage } = this.options
+    return storage === 'memory://' ? `${name}, opening ${this.#openings}` : name
   }
 
   get isOpen(): boolean {
@@ -53,6 +60,7 @@ export class FleetMember {
       storage,
     })
     this.#replica = replica
+    this.#openings += 1
   }
 
   async close(): Promise<void> {
@@ -79,8 +87,8 @@ export class FleetMember {
       return { ...position, lines }
     })
     if (!taken) return
-    const { name, audiences } = this.options
-    this.samples.push({ replica: name, audiences, ...taken, moment })
+    const { audiences } = this.options
+    this.samples.push({ replica: this.#identity, audiences, ...taken, moment })
   }
 
   /** How the replica differs from what its audiences select in Postgres, generated columns included; empty when it does not. */

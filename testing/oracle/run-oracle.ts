@@ -10,7 +10,7 @@ import { sync as syncWithNumbers } from './app/sync-with-numbers.ts'
 import { type EventOptions, lateStage, type OracleEvent, planEvents } from './events.ts'
 import { FleetMember, type MemberOptions } from './fleet.ts'
 import type { ModelState } from './history-model.ts'
-import { seededRandom } from './random.ts'
+import { type Random, seededRandom } from './random.ts'
 import { runTransaction, runWorkload } from './run-workload.ts'
 import { examine, type PostgresSample, readHistory, readState, samplePostgres } from './samples.ts'
 import { ORGS, type PlannedTransaction, planWorkload, seedStatements, USERS } from './workload.ts'
@@ -61,6 +61,19 @@ function members(folder: string): MemberOptions[] {
   ]
 }
 
+/** Limits so tight that gaps, parts, full windows and fresh snapshots are the rule; some runs have the usual ones. */
+function strain(random: Random): Readonly<Record<string, unknown>> {
+  if (random.chance(0.3)) return {}
+  return {
+    limits: {
+      logChars: random.pick([20_000, 200_000]),
+      frameChars: random.pick([4_000, 60_000]),
+      windowChars: random.pick([8_000, 100_000]),
+    },
+    snapshots: { maxAgeMs: random.pick([1, 3_000]) },
+  }
+}
+
 /** Runs the whole system under a random workload and faults, all planned from the seed, and says what was not as it must be. */
 export async function runOracle(options: OracleOptions): Promise<OracleReport> {
   const numbers = options.decoder === 'pgoutput'
@@ -79,7 +92,7 @@ export async function runOracle(options: OracleOptions): Promise<OracleReport> {
   const system = await startSystem({
     app,
     postgres: options.decoder === 'wal2json' ? 'system' : 'embedded',
-    workerOptions: { decoder: options.decoder },
+    workerOptions: { decoder: options.decoder, ...strain(random.fork('strain')) },
     seed: async (env) => {
       const database = await openDatabase(env)
       for (const statement of seedStatements(random.fork('seed'))) {
@@ -237,6 +250,12 @@ class OracleRun {
           system.worker.evict('SyncDO', org(0)).catch((error: unknown) => this.#note(`not evicted: ${String(error)}`)),
         )
         return
+      case 'holdCommits':
+        await system.holdCommits()
+        await member?.close()
+        await member?.open()
+        await new Promise((resolve) => setTimeout(resolve, event.holdMs))
+        return await system.releaseCommits()
       case 'delayNetwork':
         return system.gate.delay(event.delayMs)
       case 'wait':

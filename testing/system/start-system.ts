@@ -7,6 +7,7 @@ import { embeddedBinaries } from '../../cli/postgres/postgres-binaries.ts'
 import { type PostgresServer, startPostgresServer } from '../../cli/postgres/postgres-server.ts'
 import { startWebSocketProxy } from '../../cli/postgres/websocket-proxy.ts'
 import type { Sync } from '../../db/index.ts'
+import { quoteLiteral } from '../../protocol/index.ts'
 import type { ReplicationHealth } from '../../workers/contracts.ts'
 import { type Database, openDatabase } from '../../workers/database/index.ts'
 import type { DatabaseEnv } from '../../workers/env.ts'
@@ -56,6 +57,9 @@ export interface System {
   killPostgres(): Promise<void>
   restartPostgres(): Promise<void>
   dropSockets(): void
+  /** Until `releaseCommits`, commits are in the log and shown to nobody, as if a synchronous standby were slow. */
+  holdCommits(): Promise<void>
+  releaseCommits(): Promise<void>
   dispose(): Promise<void>
 }
 
@@ -130,11 +134,24 @@ export async function startSystem(options: SystemOptions): Promise<System> {
         postgres = await startPostgresServer(postgresOptions)
       },
       dropSockets: () => gate.cut(),
+      holdCommits: () => setStandbys(env, 'nobody'),
+      releaseCommits: () => setStandbys(env, ''),
       dispose,
     }
   } catch (error) {
     await dispose()
     throw error
+  }
+}
+
+/** Connections see the change soon, not at once. */
+async function setStandbys(env: DatabaseEnv, names: string): Promise<void> {
+  const database = await openDatabase(env)
+  try {
+    await database.query(`ALTER SYSTEM SET synchronous_standby_names = ${quoteLiteral(names)}`)
+    await database.query('SELECT pg_reload_conf()')
+  } finally {
+    await database.close()
   }
 }
 

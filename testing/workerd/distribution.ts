@@ -44,7 +44,7 @@ export function lsn(step: number): Lsn {
   return asLsn((0xfffffe00n + BigInt(step) * 0x10n).toString(16).padStart(16, '0'))
 }
 
-export function xidOf(at: Lsn): string {
+function xidOf(at: Lsn): string {
   return String((BigInt(`0x${at}`) >> 4n) % 1_000_000n)
 }
 
@@ -59,7 +59,7 @@ export function transaction(at: Lsn, ...changes: Change[]): Transaction {
   return { lsn: at, xid: xidOf(at), committedAt: '2026-01-02T03:04:05.000006Z', changes }
 }
 
-export const DEFINITION = { version: 1, hash: 'h1', definition: { types: [], tables: [] } }
+const DEFINITION = { version: 1, hash: 'h1', definition: { types: [], tables: [] } }
 
 export function stageOf(epoch: string, answer: Partial<SubscribeAnswer> = {}, rest: Partial<Stage> = {}): Stage {
   const full = { epoch, routedTo: lsn(0), definition: DEFINITION, floor: lsn(0), leaseMs: 600_000, ...answer }
@@ -163,6 +163,7 @@ export class TestSocket {
     this.#socket = socket
     socket.accept()
     socket.addEventListener('message', ({ data }) => {
+      if (this.closed !== null) return
       if (data === PONG_TEXT) {
         this.pongs += 1
         this.#wake()
@@ -170,11 +171,11 @@ export class TestSocket {
       }
       this.received += String(data).length
       this.#take(frameDownSchema.parse(JSON.parse(String(data))))
-      if (this.autoAck && this.closed === null) this.ack()
+      if (this.autoAck) this.ack()
       this.#wake()
     })
     socket.addEventListener('close', ({ code, reason }) => {
-      this.closed = { code, reason }
+      this.closed ??= { code, reason }
       this.#wake()
     })
   }
@@ -188,10 +189,14 @@ export class TestSocket {
   }
 
   ack(): void {
+    // Nothing is heard after our own close.
+    if (this.closed !== null || this.#socket.readyState !== WebSocket.READY_STATE_OPEN) return
     this.send({ type: 'ack', received: this.received, cursor: this.cursor })
   }
 
+  /** From here on nothing is heard. */
   close(): void {
+    this.closed ??= { code: 1000, reason: 'done' }
     this.#socket.close(1000, 'done')
   }
 

@@ -40,8 +40,14 @@ export class Conversation {
     return frame.data
   }
 
-  async receive(session: Session, message: string | ArrayBuffer): Promise<void> {
+  /** Says whether the session's deadlines may have come nearer. */
+  async receive(session: Session, message: string | ArrayBuffer): Promise<boolean> {
     const frame = this.#read(session, message)
+    await this.#answer(session, frame)
+    return frame.type !== 'ack'
+  }
+
+  async #answer(session: Session, frame: FrameUp): Promise<void> {
     switch (frame.type) {
       case 'hello':
         this.#context.storage.putHello(session.state.id, JSON.stringify(frame))
@@ -81,7 +87,9 @@ export class Conversation {
     const window = acknowledge(session.state, received)
     if (!window) throw new TidemarkError('bad-input', 'An acknowledgement of more than was sent.')
     const open = mayServe(window, this.#context.limits.windowChars)
-    session.update({ ...window, fullSinceMs: open ? null : session.state.fullSinceMs })
+    const { acked, fullSinceMs } = session.state
+    // Whoever acknowledges something, if too little, is slow and not dead.
+    session.update({ ...window, fullSinceMs: open ? null : window.acked > acked ? this.#context.nowMs() : fullSinceMs })
     if (open) this.#server.serve(session)
   }
 

@@ -37,7 +37,7 @@ export class Server {
         session.update({ fullSinceMs: session.state.fullSinceMs ?? nowMs() })
         return
       }
-      const covered = coveredFrom(session.audiences, storage.starts, storage.state.trimmedTo)
+      const covered = coveredFrom(session.audiences, storage.startOf, storage.state.trimmedTo)
       if (covered === null || position.lsn < covered) {
         this.#serveFromHistory(session, urgent)
         return

@@ -101,15 +101,15 @@ export function createSyncObject(
       const session = this.#context.sessions.of(socket)
       if (!session?.open) return
       const { nowMs } = this.#context
+      let deadlines = true
       try {
-        if (this.#server.expire(session)) return
-        await this.#conversation.receive(session, message)
+        if (!this.#server.expire(session)) deadlines = await this.#conversation.receive(session, message)
       } catch (error) {
         const fault = errorFrom(error)
         logFault(fault, error)
         session.fault(fault, nowMs())
       }
-      await this.#arm()
+      await this.#arm(deadlines)
     }
 
     override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
@@ -238,12 +238,13 @@ export function createSyncObject(
       storage.update({ failures, retryAtMs: nowMs() + backoffMs(failures, Math.random()) })
     }
 
-    async #arm(): Promise<void> {
+    /** Without `deadlines` those of sessions are not gone through: acknowledgements come too often, and only put them off. */
+    async #arm(deadlines = true): Promise<void> {
       const { storage, sessions, intervals, nowMs } = this.#context
-      const open = [...sessions]
+      const open = deadlines ? [...sessions] : []
       const first = (times: (number | null)[]) => {
         const set = times.filter((atMs): atMs is number => atMs !== null)
-        return set.length === 0 ? null : Math.min(...set)
+        return set.length === 0 ? null : set.reduce((least, atMs) => Math.min(least, atMs))
       }
       const atMs = nextAlarmMs({
         ...storage.state,
@@ -254,8 +255,8 @@ export function createSyncObject(
       })
       const armed = await this.ctx.storage.getAlarm()
       if (atMs === null) {
-        if (armed !== null) await this.ctx.storage.deleteAlarm()
-      } else if (armed === null || atMs < armed || armed <= nowMs()) {
+        if (armed !== null && deadlines) await this.ctx.storage.deleteAlarm()
+      } else if (armed === null || atMs < armed) {
         await this.ctx.storage.setAlarm(atMs)
       }
     }

@@ -48,13 +48,13 @@ export class FrameCache {
 /** The lowest LSN from which a log answers for all these audiences; null where one of them has not joined. */
 export function coveredFrom(
   audiences: Iterable<string>,
-  starts: ReadonlyMap<string, Lsn | null>,
+  startOf: (audience: string) => Lsn | null,
   trimmedTo: Lsn,
 ): Lsn | null {
   let from = trimmedTo
   for (const audience of audiences) {
-    const start = starts.get(audience)
-    if (start === undefined || start === null) return null
+    const start = startOf(audience)
+    if (start === null) return null
     if (start > from) from = start
   }
   return from

@@ -67,11 +67,12 @@ describe('a broadcast', () => {
   })
 
   it('DIS-05 is answered from the log only where it reaches back for every audience', () => {
-    const starts = new Map<string, Lsn | null>([
+    const known = new Map<string, Lsn | null>([
       ['a', lsn(1)],
       ['b', lsn(4)],
       ['c', null],
     ])
+    const starts = (audience: string) => known.get(audience) ?? null
     expect(coveredFrom(['a'], starts, lsn(0))).toBe(lsn(1))
     expect(coveredFrom(['a', 'b'], starts, lsn(2))).toBe(lsn(4))
     expect(coveredFrom(['a'], starts, lsn(7))).toBe(lsn(7))

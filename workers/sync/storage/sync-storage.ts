@@ -116,10 +116,8 @@ export class SyncStorage {
     this.#sql.exec('DELETE FROM audience WHERE name = ?', name)
   }
 
-  /** Where each audience begins in the log. */
-  get starts(): Map<string, Lsn | null> {
-    return new Map([...this.audiences].map(([name, row]) => [name, row.start]))
-  }
+  /** Where an audience begins in the log; null where it has not joined. */
+  readonly startOf = (audience: string): Lsn | null => this.audiences.get(audience)?.start ?? null
 
   putSession(id: string, audiences: readonly string[]): void {
     this.#sql.exec('INSERT OR REPLACE INTO session (id, audiences) VALUES (?, ?)', id, JSON.stringify(audiences))
