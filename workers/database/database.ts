@@ -118,6 +118,7 @@ function useProxy(client: Client, proxy: string): void {
 
 class Connection implements Database {
   usable = true
+  #ended = false
   readonly #client: Client
   /** Names by text; null where nothing is prepared. */
   readonly #prepared: Map<string, string> | null
@@ -130,6 +131,7 @@ class Connection implements Database {
       this.usable = false
     })
     client.on('end', () => {
+      this.#ended = true
       this.usable = false
     })
   }
@@ -169,6 +171,8 @@ class Connection implements Database {
 
   async close(): Promise<void> {
     this.usable = false
+    // A farewell through a socket that is closed would be an uncaught error.
+    if (this.#ended) return
     let timer: ReturnType<typeof setTimeout> | null = null
     const patience = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, CLOSE_WAIT_MS)
