@@ -69,7 +69,6 @@ export interface CaptureState {
 const MAX_CHANGES = 200_000
 /** A peek decodes at most this much log beyond the slot's position, so that it ends in time. */
 const WAL_BYTES_PER_PEEK = 256n * 1024n * 1024n
-const NOISE_BYTES = 64 * 1024
 /** A peek decodes from the restart position: this much costs it some 50 ms. */
 const LAGGING_RESTART_BYTES = 8 * 1024 * 1024
 
@@ -165,9 +164,7 @@ export class Capture {
     }
     const { audiences, everyone, transactions } = batch
     distribute({ epoch: epoch.id, from: state.capturedTo, to, definition, audiences, everyone, transactions })
-    // A little noise, most of it our own, can wait: it costs the next peek less than another round trip.
-    const noise = whole !== null && batch.storedRows === 0 && lsnDistanceBytes(confirmed, to) < NOISE_BYTES
-    if (!noise) await this.#advance(peeker ?? database, facts, to)
+    await this.#advance(peeker ?? database, facts, to)
     if (batch.drift !== null) throw this.#halt(batch.drift)
     // The next cycle asks whether the decoder can capture the new definition too.
     if (batch.definitionVersion !== null) this.forget()
