@@ -15,6 +15,8 @@ export interface SubscribeRequest {
   readonly audiences: readonly string[]
   /** Counts up with each change of the union; an older version than the one known is ignored. */
   readonly version: number
+  /** Only prolongs the lease of what is subscribed already, so that Postgres need not be asked. */
+  readonly renewal?: boolean
 }
 
 export interface SubscribeAnswer {

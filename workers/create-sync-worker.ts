@@ -25,7 +25,8 @@ export interface SyncWorkerParts {
 /** Makes the Worker and its three Durable Object classes; export all four. Throws `misconfigured`. */
 export function createSyncWorker(sync: Sync, options: SyncWorkerOptions): SyncWorkerParts {
   checkOptions(sync, options)
-  const { authenticate, audiences, placement, decoder, slotName, retention, intervals, limits, snapshots } = options
+  const { authenticate, audiences, placement, decoder, slotName, retention, watch, intervals, limits, snapshots } =
+    options
   const app = createApp({
     access: { authenticate, audiences, placement },
     ...(limits?.requests ? { requests: limits.requests } : {}),
@@ -43,6 +44,7 @@ export function createSyncWorker(sync: Sync, options: SyncWorkerOptions): SyncWo
       ...(decoder === undefined ? {} : { decoder }),
       ...(slotName === undefined ? {} : { slotName }),
       ...(retention === undefined ? {} : { retention }),
+      ...(watch === undefined ? {} : { watch }),
       ...(intervals === undefined ? {} : { intervals }),
     }),
     SyncDO: createSyncObject({

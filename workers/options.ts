@@ -19,6 +19,7 @@ export interface SyncWorkerOptions {
   /** Replication slot, one for each deployment. Default `tidemark`. */
   readonly slotName?: string
   readonly retention?: ReplicationOptions['retention']
+  readonly watch?: ReplicationOptions['watch']
   readonly intervals?: NonNullable<ReplicationOptions['intervals']> & Partial<SyncIntervals>
   readonly limits?: Partial<SyncLimits & { readonly requests: Rate }>
   readonly snapshots?: SnapshotOptions
@@ -54,6 +55,7 @@ const optionsSchema = z.strictObject({
     .regex(/^[a-z0-9_]{1,63}$/, 'slotName: 1 to 63 of a-z, 0-9 and _')
     .optional(),
   retention: z.unknown().optional(),
+  watch: z.boolean().optional(),
   intervals: z.record(z.string(), positive).optional(),
   limits: z.strictObject({ connects: rate, messages: rate, requests: rate }).partial().catchall(positive).optional(),
   snapshots: z.record(z.string(), positive).optional(),

@@ -71,6 +71,7 @@ function strain(random: Random): Readonly<Record<string, unknown>> {
       windowChars: random.pick([8_000, 100_000]),
     },
     snapshots: { maxAgeMs: random.pick([1, 3_000]) },
+    watch: random.pick([true, true, false]),
   }
 }
 

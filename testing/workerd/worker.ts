@@ -14,6 +14,7 @@ const app = createSyncWorker(snapshotSync, {
   ...access,
   slotName: 'tidemark_workerd_tests',
   intervals: { activeMs: 100, headNoticeMs: 100 },
+  watch: false,
 })
 
 const ownEnv = (env: SyncEnv): SyncEnv => ({ ...env, ...withTestDatabase({}), ADMIN_TOKEN })

@@ -14,6 +14,8 @@ class DatabaseFault extends Error {
 /** SQLSTATEs whose names are worth knowing. */
 export const SQL_STATE = {
   undefinedObject: '42704',
+  undefinedFunction: '42883',
+  invalidTransactionTermination: '2D000',
   duplicateObject: '42710',
   insufficientPrivilege: '42501',
   objectInUse: '55006',

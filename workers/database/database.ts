@@ -18,6 +18,8 @@ export interface OpenOptions {
   readonly statementTimeoutMs?: number
   readonly lockTimeoutMs?: number
   readonly idleInTransactionTimeoutMs?: number
+  /** Statements with parameters are planned once; not through a pooler, which may hand the session to others. */
+  readonly prepare?: boolean
 }
 
 export interface TransactionOptions {
@@ -58,6 +60,7 @@ const SET_LOCAL = Object.entries(PINNED_SETTINGS)
 /** Beyond the server's own limit the connection is taken for dead. */
 const CLIENT_GRACE_MS = 5_000
 const CLOSE_WAIT_MS = 2_000
+const MAX_PREPARED = 50
 
 /** Opens one connection. Throws `unavailable` or `misconfigured`. */
 export async function openDatabase(env: DatabaseEnv, options: OpenOptions = {}): Promise<Database> {
@@ -69,7 +72,7 @@ export async function openDatabase(env: DatabaseEnv, options: OpenOptions = {}):
     ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs + CLIENT_GRACE_MS } : {}),
   })
   if (env.DATABASE_PROXY !== undefined) useProxy(client, env.DATABASE_PROXY)
-  const connection = new Connection(client)
+  const connection = new Connection(client, options.prepare ?? false)
   try {
     await client.connect()
     const settings = {
@@ -115,27 +118,33 @@ function useProxy(client: Client, proxy: string): void {
 
 class Connection implements Database {
   usable = true
+  #ended = false
   readonly #client: Client
+  /** Names by text; null where nothing is prepared. */
+  readonly #prepared: Map<string, string> | null
 
-  constructor(client: Client) {
+  constructor(client: Client, prepare: boolean) {
     this.#client = client
+    this.#prepared = prepare ? new Map() : null
     // Without a listener a cut connection would be an uncaught error.
     client.on('error', () => {
       this.usable = false
     })
     client.on('end', () => {
+      this.#ended = true
       this.usable = false
     })
   }
 
   query: Query = async (text, params) => {
-    const result = await this.#run(() => this.#client.query<Record<string, string | null>>(text, [...(params ?? [])]))
+    const statement = this.#statement(text, params)
+    const result = await this.#run(() => this.#client.query<Record<string, string | null>>(statement))
     return result.rows
   }
 
   rows: QueryRows = async (text, params) => {
     const result = await this.#run(() =>
-      this.#client.query<(string | null)[]>({ text, values: [...(params ?? [])], rowMode: 'array' }),
+      this.#client.query<(string | null)[]>({ ...this.#statement(text, params), rowMode: 'array' }),
     )
     return result.rows
   }
@@ -162,12 +171,26 @@ class Connection implements Database {
 
   async close(): Promise<void> {
     this.usable = false
+    // A farewell through a socket that is closed would be an uncaught error.
+    if (this.#ended) return
     let timer: ReturnType<typeof setTimeout> | null = null
     const patience = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, CLOSE_WAIT_MS)
     })
     await Promise.race([this.#client.end().catch(() => {}), patience])
     if (timer !== null) clearTimeout(timer)
+  }
+
+  /** Bounded by its first texts: those that recur come early, and texts made for one use have no parameters. */
+  #statement(text: string, params: readonly Parameter[] = []): { text: string; values: Parameter[]; name?: string } {
+    const statement = { text, values: [...params] }
+    if (this.#prepared === null || params.length === 0) return statement
+    const known = this.#prepared.get(text)
+    if (known !== undefined) return { ...statement, name: known }
+    if (this.#prepared.size >= MAX_PREPARED || text.startsWith('DECLARE')) return statement
+    const name = `tidemark_${this.#prepared.size}`
+    this.#prepared.set(text, name)
+    return { ...statement, name }
   }
 
   async #commit(): Promise<void> {

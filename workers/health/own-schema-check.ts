@@ -5,7 +5,12 @@ import * as schema from '../../db/schema.ts'
 import type { HealthCheck } from '../contracts.ts'
 import { failCheck, okCheck } from './health-check.ts'
 
-const FUNCTIONS = ['tidemark.audiences()', 'tidemark.audience_values(text)', 'tidemark.user_id()']
+const FUNCTIONS = [
+  'tidemark.audiences()',
+  'tidemark.audience_values(text)',
+  'tidemark.user_id()',
+  'tidemark.wait_for_wal(pg_lsn,integer,integer)',
+]
 
 /** `schema.table.column` of everything our own tables have in this version of the package. */
 function expectedColumns(): string[] {

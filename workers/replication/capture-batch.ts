@@ -1,22 +1,20 @@
 import {
   type DefinitionInForce,
   extendXid,
-  formatPgLsn,
   LIMITS,
   type Lsn,
   TidemarkError,
   type Transaction,
 } from '../../protocol/index.ts'
 import type { RightsChange } from '../contracts.ts'
-import type { Database, DatabaseTransaction } from '../database/index.ts'
-import type { ChangeSource } from './change-source.ts'
-import { HistoryWriter, type TransactionHeader } from './history-writer.ts'
+import type { Database } from '../database/index.ts'
+import { type BatchStore, PagedStore, SingleStore, type TransactionHeader } from './batch-store.ts'
+import type { ChangeSource, SourcePage } from './change-source.ts'
 import { toChange } from './rules/deliverable.ts'
 import { joinRights, rightsOf, rightsRow } from './rules/rights.ts'
 import type { SourceEvent } from './rules/source-event.ts'
 import type { TablePlans } from './rules/table-plan.ts'
 import { type HistoryRow, toChanges } from './rules/to-changes.ts'
-import { findSchemaFault } from './schema-check.ts'
 
 export interface BatchRequest {
   readonly epoch: string
@@ -78,12 +76,38 @@ export async function captureBatch(
   request: BatchRequest,
 ): Promise<CapturedBatch> {
   try {
-    return await database.transaction((transaction) => new BatchReader(transaction, source, request).read())
+    return await database.transaction((transaction) =>
+      new BatchReader(new PagedStore(transaction, request.epoch), request).read(source.peek(transaction, request)),
+    )
   } catch (error) {
     if (!(error instanceof DriftInTransaction)) throw error
     if (error.before === null || error.before <= request.head) return nothing(error.drift)
     const before = await captureBatch(database, source, { ...request, upTo: error.before })
     return { ...before, complete: false, drift: before.drift ?? error.drift }
+  }
+}
+
+/**
+ * Stores a short peek that was already made, by one statement; durable when this resolves. Null where that will not do and
+ * `captureBatch` must peek anew: nothing is stored then.
+ *
+ * Throws what the database throws.
+ */
+export async function storeShortPeek(
+  database: Database,
+  source: ChangeSource,
+  rows: readonly string[],
+  request: BatchRequest,
+): Promise<CapturedBatch | null> {
+  async function* page(): AsyncGenerator<SourcePage> {
+    yield { events: source.decode(rows, request.plans), serverRows: rows.length }
+  }
+  try {
+    return await new BatchReader(new SingleStore(database, request.epoch), request).read(page())
+  } catch (error) {
+    if (error instanceof DriftInTransaction) return null
+    if (error instanceof TidemarkError && error.kind === 'schema-drift') return null
+    throw error
   }
 }
 
@@ -103,10 +127,8 @@ function nothing(drift: TidemarkError): CapturedBatch {
 }
 
 class BatchReader {
-  readonly #transaction: DatabaseTransaction
-  readonly #source: ChangeSource
   readonly #request: BatchRequest
-  readonly #writer: HistoryWriter
+  readonly #store: BatchStore
   readonly #audiences = new Set<string>()
   #transactions: Transaction[] | null = []
   #deliveryChars = 0
@@ -125,23 +147,21 @@ class BatchReader {
   #newDefinition: number | null = null
   #newRights: RightsChange | null = null
 
-  constructor(transaction: DatabaseTransaction, source: ChangeSource, request: BatchRequest) {
-    this.#transaction = transaction
-    this.#source = source
+  constructor(store: BatchStore, request: BatchRequest) {
     this.#request = request
-    this.#writer = new HistoryWriter(transaction, request.epoch)
+    this.#store = store
   }
 
-  async read(): Promise<CapturedBatch> {
-    const { slotName, plans, upTo, maxChanges } = this.#request
+  async read(pages: AsyncIterable<SourcePage>): Promise<CapturedBatch> {
+    const { maxChanges } = this.#request
     let serverRows = 0
-    for await (const page of this.#source.peek(this.#transaction, { slotName, plans, upTo, maxChanges })) {
+    for await (const page of pages) {
       serverRows += page.serverRows
       await this.#readPage(page.events)
       if (this.#definitionVersion !== null) break
     }
-    if (serverRows > 0) await this.#requireSchema()
-    if (this.#head !== null) await this.#finish(this.#head)
+    if (serverRows > 0 && !(this.#store.checksSchema && this.#head !== null)) await this.#store.requireSchema()
+    if (this.#head !== null) await this.#store.finish(this.#head)
     return {
       head: this.#head,
       seenTo: this.#seenTo,
@@ -193,11 +213,11 @@ class BatchReader {
       if (this.#header === null) await this.#openTransaction(current)
       if (this.#header !== null) this.#keep(row, this.#header)
     }
-    if (this.#writer.isPageFull) await this.#writer.flush()
+    if (this.#store.isPageFull) await this.#store.flush()
   }
 
   async #openTransaction(current: Extract<SourceEvent, { type: 'begin' }>): Promise<void> {
-    if (this.#storedRows === 0) await this.#fence()
+    if (this.#storedRows === 0) await this.#store.fence()
     this.#header = {
       lsn: current.lsn,
       xid: current.xid,
@@ -212,9 +232,9 @@ class BatchReader {
       this.#newDefinition = Number(JSON.parse(row.data ?? '{}').version)
       this.#everyone = true
       // The row itself already belongs to the version it announces.
-      this.#writer.add({ ...header, schemaVersion: this.#newDefinition }, this.#seq, row)
+      this.#store.add({ ...header, schemaVersion: this.#newDefinition }, this.#seq, row)
     } else {
-      this.#writer.add(header, this.#seq, row)
+      this.#store.add(header, this.#seq, row)
     }
     this.#seq += 1
     this.#storedRows += 1
@@ -258,30 +278,5 @@ class BatchReader {
     if (this.#header !== null) this.#keep(rightsRow(rights), this.#header)
     this.#rights = joinRights(this.#rights, rights)
     this.#everyone = true
-  }
-
-  /** Before the first row: nobody else may have begun a new history, and our commit waits until it is durable. */
-  async #fence(): Promise<void> {
-    const [row] = await this.#transaction.query(
-      `SELECT id, CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
-         THEN set_config('synchronous_commit', 'on', true) END AS durable
-       FROM tidemark.epoch WHERE id = $1 AND ended_at IS NULL FOR UPDATE`,
-      [this.#request.epoch],
-    )
-    if (row === undefined) throw new TidemarkError('unavailable', 'The epoch ended while its log was read.')
-  }
-
-  async #finish(head: Lsn): Promise<void> {
-    await this.#writer.finish()
-    await this.#transaction.query('UPDATE tidemark.epoch SET head_lsn = greatest(head_lsn, $2::pg_lsn) WHERE id = $1', [
-      this.#request.epoch,
-      formatPgLsn(head),
-    ])
-  }
-
-  /** A table altered behind our back may have changed without a trace in what was decoded: store nothing. */
-  async #requireSchema(): Promise<void> {
-    const fault = await findSchemaFault(this.#transaction.query)
-    if (fault !== null) throw new TidemarkError('schema-drift', fault)
   }
 }

@@ -4,6 +4,7 @@ import { defineSync, table } from '../../db/index.ts'
 import { parsePgLsn } from '../../protocol/index.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { dyingAt, Killed, type Moment } from '../../testing/capture/dying-database.ts'
+import type { Database } from '../database/index.ts'
 import { NO_MEMORY } from './rules/epoch-decision.ts'
 
 const item = pgTable('item', { id: integer('id').primaryKey(), org: text('org'), note: text('note') })
@@ -22,6 +23,13 @@ const MOMENTS: Record<string, Moment> = {
   'after an insert': { when: 'after', statement: /INSERT INTO tidemark.change_history/ },
   'before the commit': { when: 'before', statement: 'commit' },
   'after the commit': { when: 'after', statement: 'commit' },
+  'before the advance': { when: 'before', statement: /pg_replication_slot_advance/ },
+  'after the advance': { when: 'after', statement: /pg_replication_slot_advance/ },
+}
+
+const SHORT_MOMENTS: Record<string, Moment> = {
+  'after the peek': { when: 'before', statement: /fence AS/ },
+  'after the only statement': { when: 'after', statement: /fence AS/ },
   'before the advance': { when: 'before', statement: /pg_replication_slot_advance/ },
   'after the advance': { when: 'after', statement: /pg_replication_slot_advance/ },
 }
@@ -71,6 +79,56 @@ describe.each([
       )
       expect(told || carried, name).toBe(true)
     }
+  })
+
+  test('FLT-01 CAP-R10 CAP-R30 a kill at any moment of a short cycle loses nothing and doubles nothing', async () => {
+    await start()
+    let id = 0
+    for (const [name, moment] of Object.entries(SHORT_MOMENTS)) {
+      // The cycle after one that found little is short.
+      await harness.drain()
+      await harness.run(`INSERT INTO item VALUES (${++id}, 'a', '${name}')`)
+      const [dying, peeker] = [await harness.database.open(), await harness.database.open()]
+      const killed = harness.cycle(dyingAt(dying, moment), dyingAt(peeker, moment))
+      await expect(killed, name).rejects.toThrow(Killed)
+      await Promise.all([dying.close(), peeker.close()])
+      harness.restart()
+      await harness.drain()
+      expect(await ids(), name).toEqual(Array.from({ length: id }, (_, index) => String(index + 1)))
+    }
+  })
+
+  test('CAP-R30 a transaction too large for a short cycle is stored the long way, and a short one after it', async () => {
+    await start()
+    await harness.drain()
+    await harness.run(`INSERT INTO item SELECT n, 'a', 'x' FROM generate_series(1, 3000) n`)
+    await harness.drain()
+    await harness.run(`INSERT INTO item VALUES (3001, 'a', repeat('x', 2000000))`)
+    await harness.drain()
+    await harness.run(`INSERT INTO item VALUES (3002, 'a', 'x')`)
+    await harness.drain()
+    expect(await ids()).toEqual(Array.from({ length: 3002 }, (_, index) => String(index + 1)))
+  })
+
+  test('CAP-R30 HIS-07 a short cycle stores nothing into an epoch that has ended', async () => {
+    await start()
+    await harness.drain()
+    await harness.run(`INSERT INTO item VALUES (1, 'a', 'x')`)
+    const overtaken = await harness.database.open()
+    const ending: Database = {
+      usable: true,
+      rows: overtaken.rows,
+      transaction: (run, options) => overtaken.transaction(run, options),
+      close: () => overtaken.close(),
+      query: async (text, params) => {
+        if (text.includes('fence AS')) await harness.query('UPDATE tidemark.epoch SET ended_at = now()')
+        return overtaken.query(text, params)
+      },
+    }
+    const peeker = await harness.database.open()
+    await expect(harness.cycle(ending, peeker)).rejects.toMatchObject({ kind: 'unavailable' })
+    await Promise.all([overtaken.close(), peeker.close()])
+    expect(await harness.query(`SELECT FROM tidemark.change_history WHERE table_name = 'public.item'`)).toEqual([])
   })
 
   test('FLT-02 HIS-01 CAP-R11 a slot that replays after a crash stores nothing twice', async () => {

@@ -10,7 +10,7 @@ import {
 } from '../../protocol/index.ts'
 import { type Database, SQL_STATE, sqlStateOf } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
-import { type CapturedBatch, captureBatch } from './capture-batch.ts'
+import { type BatchRequest, type CapturedBatch, captureBatch, storeShortPeek } from './capture-batch.ts'
 import type { ChangeSource } from './change-source.ts'
 import { readDefinitionAtHead, startEpoch } from './epoch.ts'
 import { pgoutputSource } from './pgoutput-source.ts'
@@ -20,6 +20,7 @@ import { type CaptureMemory, decideEpoch, type EpochRow, NO_MEMORY, type OwnIden
 import { planTables, type TablePlans } from './rules/table-plan.ts'
 import { findSchemaFault } from './schema-check.ts'
 import { type CycleFacts, publicationMark, readFacts } from './server-facts.ts'
+import { readShortPeek, SHORT_PEEK_ROWS, type ShortPeek } from './short-peek.ts'
 import { advanceSlot, logStandbySnapshot, partitionedTables, probeNumericAsString } from './slot.ts'
 import { wal2jsonSource } from './wal2json-source.ts'
 
@@ -68,7 +69,8 @@ export interface CaptureState {
 const MAX_CHANGES = 200_000
 /** A peek decodes at most this much log beyond the slot's position, so that it ends in time. */
 const WAL_BYTES_PER_PEEK = 256n * 1024n * 1024n
-const LAGGING_RESTART_BYTES = 64 * 1024 * 1024
+/** A peek decodes from the restart position: this much costs it some 50 ms. */
+const LAGGING_RESTART_BYTES = 8 * 1024 * 1024
 
 /** One database's capture. Cycles must not overlap. */
 export class Capture {
@@ -76,6 +78,10 @@ export class Capture {
   readonly #store: CaptureStore
   #state: CaptureState | null = null
   #maySnapshot = true
+  /** Where the last running-transactions record of ours was written. */
+  #snapshotAt: Lsn | null = null
+  /** The last peek was short, so that the next one likely is. */
+  #short = false
   #slotPresent: boolean | null = null
 
   constructor(settings: CaptureSettings, store: CaptureStore) {
@@ -96,15 +102,17 @@ export class Capture {
   /**
    * Peek, insert, commit, distribute, advance. Whatever it throws, nothing is lost, and the next cycle goes on from there.
    *
-   * `distribute` is called once what it is given is durable; it must not throw.
+   * `distribute` is called once what it is given is durable; it must not throw. With a second connection, `peeker`, a short
+   * cycle costs two round trips.
    */
   async cycle(
     database: Database,
     wanted: (audience: string) => boolean,
     distribute: (batch: RoutedBatch) => void,
+    peeker: Database | null = null,
   ): Promise<CycleResult> {
     try {
-      return await this.#cycle(database, wanted, distribute)
+      return await this.#cycle(database, wanted, distribute, peeker)
     } catch (error) {
       // What was stored may not have been distributed: the next cycle begins as after a restart.
       this.forget()
@@ -121,19 +129,26 @@ export class Capture {
     database: Database,
     wanted: (audience: string) => boolean,
     distribute: (batch: RoutedBatch) => void,
+    peeker: Database | null,
   ): Promise<CycleResult> {
     const known = this.#state
-    const facts = await readFacts(database.query, this.#settings.slotName)
+    const { facts, peeked } = await this.#look(database, peeker)
     this.#slotPresent = facts.slot !== null && facts.slot.lost === null
     const state = await this.#follow(database, facts)
     if (known?.epoch.id !== state.epoch.id) distribute(announcement(state))
     // Of a history that has just begun, the facts show another slot.
     if (state.epoch.id !== facts.epoch?.id) return { more: true, storedRows: 0 }
     const confirmed = facts.slot?.confirmedFlushLsn ?? state.epoch.startLsn
-    if (facts.flushLsn <= state.capturedTo && confirmed >= state.capturedTo) return { more: false, storedRows: 0 }
-    const base = maxLsn(confirmed, state.epoch.startLsn)
-    const upTo = minLsn(facts.flushLsn, lsnFromBigInt(BigInt(`0x${base}`) + WAL_BYTES_PER_PEEK))
-    const batch = await this.#capture(database, state, facts, upTo, wanted)
+    if (facts.flushLsn <= state.capturedTo && confirmed >= state.capturedTo) {
+      this.#short = true
+      return { more: false, storedRows: 0 }
+    }
+    // Decoded by what was known before the facts were.
+    const same = known?.epoch.id === state.epoch.id && known.plans === state.plans && known.source === state.source
+    const whole = peeked !== null && same ? await this.#storeShort(database, state, facts, peeked, wanted) : null
+    const upTo = whole !== null && peeked !== null ? peeked.upTo : peekLimit(state, facts)
+    const batch = whole ?? (await this.#capture(database, state, facts, upTo, wanted))
+    this.#short = batch.complete && batch.storedRows < SHORT_PEEK_ROWS
     const to = maxLsn(state.capturedTo, batch.seenTo ?? state.capturedTo, batch.complete ? upTo : state.capturedTo)
     const definition = await this.#definitionAfter(database, state, batch)
     const epoch =
@@ -147,7 +162,7 @@ export class Capture {
     }
     const { audiences, everyone, transactions, rights } = batch
     distribute({ epoch: epoch.id, from: state.capturedTo, to, definition, audiences, everyone, transactions, rights })
-    await this.#advance(database, facts, to)
+    await this.#advance(peeker ?? database, facts, to)
     if (batch.drift !== null) throw this.#halt(batch.drift)
     // The next cycle asks whether the decoder can capture the new definition too.
     if (batch.definitionVersion !== null) this.forget()
@@ -243,6 +258,37 @@ export class Capture {
     return null
   }
 
+  /** The facts, and beside them the peek where it is likely to be short. */
+  async #look(
+    database: Database,
+    peeker: Database | null,
+  ): Promise<{ readonly facts: CycleFacts; readonly peeked: ShortPeek | null }> {
+    const { slotName } = this.#settings
+    const state = this.#state
+    const short = this.#short
+    this.#short = false
+    if (state === null || peeker === null || !short) {
+      return { facts: await readFacts(database.query, slotName), peeked: null }
+    }
+    const limit = beyond(state.capturedTo, WAL_BYTES_PER_PEEK)
+    const [facts, peeked] = await Promise.all([
+      readFacts(database.query, slotName),
+      // A slot that is gone, for one: the facts alone will say what to do.
+      readShortPeek(peeker.query, slotName, limit, state.source, state.plans).catch(() => null),
+    ])
+    return { facts: peeked === null ? facts : { ...facts, flushLsn: peeked.flushLsn }, peeked }
+  }
+
+  #storeShort(
+    database: Database,
+    state: CaptureState,
+    facts: CycleFacts,
+    { upTo, rows }: ShortPeek,
+    wanted: (audience: string) => boolean,
+  ): Promise<CapturedBatch | null> {
+    return storeShortPeek(database, state.source, rows, this.#request(state, facts, upTo, SHORT_PEEK_ROWS, wanted))
+  }
+
   async #capture(
     database: Database,
     state: CaptureState,
@@ -250,18 +296,9 @@ export class Capture {
     upTo: Lsn,
     wanted: (audience: string) => boolean,
   ): Promise<CapturedBatch> {
+    const request = this.#request(state, facts, upTo, this.#settings.maxChanges ?? MAX_CHANGES, wanted)
     try {
-      return await captureBatch(database, state.source, {
-        epoch: state.epoch.id,
-        head: state.epoch.headLsn,
-        upTo,
-        maxChanges: this.#settings.maxChanges ?? MAX_CHANGES,
-        slotName: this.#settings.slotName,
-        definition: state.definition,
-        plans: state.plans,
-        xidHorizon: facts.xidHorizon,
-        wanted,
-      })
+      return await captureBatch(database, state.source, request)
     } catch (error) {
       if (error instanceof TidemarkError && error.kind === 'schema-drift') throw this.#halt(error)
       // The log lies where there was no publication: the next cycle finds this mark outdated and begins a new history.
@@ -271,6 +308,17 @@ export class Capture {
       }
       throw error
     }
+  }
+
+  #request(
+    { epoch, definition, plans }: CaptureState,
+    { xidHorizon }: CycleFacts,
+    upTo: Lsn,
+    maxChanges: number,
+    wanted: (audience: string) => boolean,
+  ): BatchRequest {
+    const { slotName } = this.#settings
+    return { epoch: epoch.id, head: epoch.headLsn, upTo, maxChanges, slotName, definition, plans, xidHorizon, wanted }
   }
 
   /** Remembers that capture stands still, so that a mended schema begins a new history instead of going on with a gap. */
@@ -295,10 +343,20 @@ export class Capture {
     this.#store.write({ ...this.#store.read(), capturedTo: to, advancedTo: to, headLsn })
     await advanceSlot(database.query, this.#settings.slotName, to)
     const restart = facts.slot?.restartLsn
-    if (this.#maySnapshot && restart && lsnDistanceBytes(restart, to) > LAGGING_RESTART_BYTES) {
+    // Where an open transaction holds the restart position back, another record would not move it.
+    const since = restart && maxLsn(restart, this.#snapshotAt ?? restart)
+    if (this.#maySnapshot && since && lsnDistanceBytes(since, to) > LAGGING_RESTART_BYTES) {
       this.#maySnapshot = await logStandbySnapshot(database.query)
+      this.#snapshotAt = to
     }
   }
+}
+
+const beyond = (lsn: Lsn, bytes: bigint): Lsn => lsnFromBigInt(BigInt(`0x${lsn}`) + bytes)
+
+function peekLimit(state: CaptureState, facts: CycleFacts): Lsn {
+  const base = maxLsn(facts.slot?.confirmedFlushLsn ?? state.epoch.startLsn, state.epoch.startLsn)
+  return minLsn(facts.flushLsn, beyond(base, WAL_BYTES_PER_PEEK))
 }
 
 /** Where capture stands, for everyone: what it stored before may never have been told. */

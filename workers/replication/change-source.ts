@@ -23,4 +23,8 @@ export interface SourcePage {
 export interface ChangeSource {
   readonly decoder: DecoderName
   peek(transaction: DatabaseTransaction, request: PeekRequest): AsyncIterable<SourcePage>
+  /** The server's function that decodes for `peek`, and the options it is given. */
+  call(plans: TablePlans): { readonly name: string; readonly options: readonly string[] }
+  /** All rows of a short peek at once. */
+  decode(rows: readonly string[], plans: TablePlans): SourceEvent[]
 }

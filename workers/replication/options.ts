@@ -9,6 +9,8 @@ export interface ReplicationOptions {
   readonly slotName?: string
   /** `auto` (default) takes wal2json where it can capture everything, else pgoutput. */
   readonly decoder?: 'auto' | DecoderName
+  /** Wait inside Postgres while clients are connected, so that changes arrive in milliseconds. Default true. */
+  readonly watch?: boolean
   readonly intervals?: Partial<ReplicationIntervals>
   /** History older than this is pruned; without it all is kept. */
   readonly retention?: { readonly days: number }

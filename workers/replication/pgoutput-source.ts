@@ -3,16 +3,29 @@ import { type DatabaseTransaction, textArray } from '../database/index.ts'
 import type { ChangeSource, PeekRequest, SourcePage } from './change-source.ts'
 import { bytesOfHex, PgoutputDecoder, type PgoutputEvent } from './rules/decode-pgoutput.ts'
 import type { SourceEvent } from './rules/source-event.ts'
+import type { TablePlans } from './rules/table-plan.ts'
 
 export const PUBLICATION = 'tidemark'
 const OPTIONS = ['proto_version', '1', 'publication_names', PUBLICATION]
 /** A transaction is held back this long for its commit message, which alone says where it ends. */
 const HELD_EVENTS = 5_000
 
-const PEEK = 'pg_logical_slot_peek_binary_changes($1, $2::pg_lsn, $3::int, VARIADIC $4::text[])'
+const PEEK_NAME = 'pg_logical_slot_peek_binary_changes'
+const PEEK = `${PEEK_NAME}($1, $2::pg_lsn, $3::int, VARIADIC $4::text[])`
 
 export function pgoutputSource(): ChangeSource {
-  return { decoder: 'pgoutput', peek }
+  return { decoder: 'pgoutput', peek, call: () => ({ name: PEEK_NAME, options: OPTIONS }), decode }
+}
+
+function decode(rows: readonly string[], plans: TablePlans): SourceEvent[] {
+  const decoder = new PgoutputDecoder(plans)
+  const order = new CommitOrder(async () => new Map())
+  const events: SourceEvent[] = []
+  for (const hex of rows) {
+    const event = decoder.decode(bytesOfHex(hex))
+    if (event !== null) order.add(event, events)
+  }
+  return events
 }
 
 async function* peek(transaction: DatabaseTransaction, request: PeekRequest): AsyncGenerator<SourcePage> {

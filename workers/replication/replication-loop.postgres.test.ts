@@ -38,6 +38,7 @@ test('CAP-R25 a fresh head asked for while another run connects is still fresh w
     own: { owner: 'tests', slotName: `slot_${database.name}`, decoder: 'auto' },
     sync,
     intervals: boundedIntervals(),
+    watch: false,
     retentionMs: null,
     router,
   })

@@ -1,23 +1,27 @@
 import type { Sync } from '../../db/index.ts'
-import { type Lsn, parsePgLsn, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
+import { type Lsn, parsePgLsn, TidemarkError, toTidemarkError, ZERO_LSN } from '../../protocol/index.ts'
 import type { ReplicationHealth } from '../contracts.ts'
 import { type Database, databaseMessageOf, openDatabase } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
 import { bundleHash } from './bundle-hash.ts'
-import { Capture, type CaptureState } from './capture.ts'
+import { Capture, type CaptureState, type RoutedBatch } from './capture.ts'
 import type { ReplicationStorage } from './replication-storage.ts'
 import { pruneHistory } from './retention.ts'
 import type { Router } from './router.ts'
 import { classifyHealth, type HealthFigures, type ServerFigures } from './rules/classify-health.ts'
 import type { OwnIdentity } from './rules/epoch-decision.ts'
 import { nextPauseMs, type ReplicationIntervals } from './rules/interval.ts'
+import { decideWatch, isPooled, type WatchDecision } from './rules/watch.ts'
 import { readFigures } from './server-facts.ts'
+import { WalWatch } from './wal-watch.ts'
 
 export interface LoopContext {
   readonly env: DatabaseEnv
   readonly own: OwnIdentity
   readonly sync: Sync | null
   readonly intervals: ReplicationIntervals
+  /** Whether to wait inside Postgres while somebody subscribes. */
+  readonly watch: boolean
   readonly retentionMs: number | null
   readonly storage: ReplicationStorage
   readonly router: Router
@@ -32,6 +36,7 @@ const MAX_CYCLES_PER_RUN = 1_000
 const KEEP_CONNECTION_MS = 5_000
 const FIGURES_EVERY_MS = 10_000
 const PRUNE_EVERY_MS = 60 * 60_000
+
 /** The note of activity is written at most this often. */
 const QUIET_NOTE_MS = 5_000
 
@@ -39,6 +44,7 @@ const QUIET_NOTE_MS = 5_000
 export class ReplicationLoop {
   readonly #context: LoopContext
   readonly #capture: Capture
+  readonly #watch: WalWatch
   #database: Database | null = null
   #running: Promise<void> | null = null
   #next: Promise<void> | null = null
@@ -46,6 +52,9 @@ export class ReplicationLoop {
   #freshWanted: symbol | null = null
   #failures = 0
   #more = false
+  /** The last cycle stored something, so its own writes are still ahead of it in the log. */
+  #wrote = false
+  #lastCycleMs = 0
   #lastError: TidemarkError | null = null
   #lastCycleAtMs: number | null = null
   #figures: { server: ServerFigures; bundleHash: string | null; atMs: number } | null = null
@@ -62,6 +71,7 @@ export class ReplicationLoop {
     this.#epochStarted = epochStarted
     this.#context = context
     this.#capture = new Capture({ ...context.own, env: context.env }, context.storage)
+    this.#watch = new WalWatch(context.env, context.nowMs)
   }
 
   get state(): CaptureState | null {
@@ -99,10 +109,27 @@ export class ReplicationLoop {
     if (nowMs() - (storage.quietSinceMs ?? 0) >= QUIET_NOTE_MS) storage.quietSinceMs = nowMs()
   }
 
-  /** Pause before the next run; 0 when more is waiting. Closes the connection when it is long. */
+  /** Whether a wait should begin now. */
+  get mayWatch(): boolean {
+    return (
+      this.#running === null && !this.#watch.waiting && !this.#more && this.state !== null && this.#watchDecision.on
+    )
+  }
+
+  /** Waits inside Postgres until there is something to capture, or for 10 s; then a run is due. Never throws. Rule CAP-R29. */
+  async watch(): Promise<void> {
+    const { state } = this
+    // What others commit between a peek and our own commit lies below our own writes: they are read before they are waited out.
+    const past = state === null || this.#wrote ? ZERO_LSN : state.capturedTo
+    await this.#watch.wait(past, this.#lastCycleMs)
+  }
+
+  /** Pause before the next run; 0 when more is waiting. Closes the connections when it is long. */
   async rest(): Promise<number> {
-    const pauseMs = this.#pauseMs()
-    if (pauseMs > KEEP_CONNECTION_MS && this.#running === null) await this.#disconnect()
+    const watching = this.#watchDecision.on
+    const pauseMs = this.#pauseMs(watching)
+    if (!watching) await this.#watch.close()
+    if (pauseMs > KEEP_CONNECTION_MS && !watching && this.#running === null) await this.#disconnect()
     return pauseMs
   }
 
@@ -125,6 +152,7 @@ export class ReplicationLoop {
         epochStarted: this.#epochStarted,
         subscribers: router.subscribers,
         subscribersBehind: router.behind,
+        watch: this.#watchDecision,
       },
       nowMs(),
     )
@@ -184,10 +212,13 @@ export class ReplicationLoop {
     const begunMs = nowMs()
     for (let cycle = 0; cycle < MAX_CYCLES_PER_RUN; cycle += 1) {
       const { generation } = router
-      const { more, storedRows } = await this.#capture.cycle(database, router.wanted, (batch) =>
-        router.route(batch, generation),
-      )
+      const startedMs = nowMs()
+      const distribute = (batch: RoutedBatch) => router.route(batch, generation)
+      const peeker = this.#watch.idleConnection
+      const { more, storedRows } = await this.#capture.cycle(database, router.wanted, distribute, peeker)
       this.#lastCycleAtMs = nowMs()
+      this.#lastCycleMs = this.#lastCycleAtMs - startedMs
+      this.#wrote = storedRows > 0
       this.#noteEpoch()
       if (storedRows > 0) this.noteActivity()
       const reached = target === null || (this.state !== null && this.state.capturedTo >= target)
@@ -211,8 +242,14 @@ export class ReplicationLoop {
   #noteEpoch(): void {
     const { state } = this
     if (state === null) return
-    const { nowMs } = this.#context
+    const { nowMs, storage } = this.#context
     this.#shown = state
+    const { epoch, definition } = state
+    const { place } = storage
+    const told = place?.epoch === epoch.id && place.floor === epoch.floorLsn
+    if (!told || place.definition.version !== definition.version) {
+      storage.place = { epoch: epoch.id, definition, floor: epoch.floorLsn }
+    }
     const reason = state.startedReason
     if (reason !== null && this.#epochStarted?.reason !== reason) this.#epochStarted = { reason, atMs: nowMs() }
   }
@@ -220,7 +257,9 @@ export class ReplicationLoop {
   async #connect(): Promise<Database> {
     if (this.#database?.usable) return this.#database
     await this.#disconnect()
-    this.#database = await openDatabase(this.#context.env, { applicationName: 'tidemark capture' })
+    const { env } = this.#context
+    const prepare = !isPooled(env.DATABASE_URL)
+    this.#database = await openDatabase(env, { applicationName: 'tidemark capture', prepare })
     return this.#database
   }
 
@@ -230,14 +269,23 @@ export class ReplicationLoop {
     await database?.close()
   }
 
-  #pauseMs(): number {
-    const { router, storage, intervals, nowMs, random } = this.#context
+  get #quietMs(): number {
+    const { storage, nowMs } = this.#context
+    return nowMs() - (storage.quietSinceMs ?? nowMs())
+  }
+
+  get #watchDecision(): WatchDecision {
+    const { router, watch, intervals } = this.#context
+    const { obstacle } = this.#watch
+    const facts = { subscribers: router.subscribers, quietMs: this.#quietMs, failures: this.#failures }
+    return decideWatch({ ...facts, wanted: watch, obstacle }, intervals)
+  }
+
+  #pauseMs(watching: boolean): number {
+    const { router, intervals, random } = this.#context
     if (this.#more && this.#failures === 0) return 0
-    const quietMs = nowMs() - (storage.quietSinceMs ?? nowMs())
-    return nextPauseMs(
-      { subscribers: router.subscribers, quietMs, failures: this.#failures, random: random() },
-      intervals,
-    )
+    const pace = { subscribers: router.subscribers, quietMs: this.#quietMs, failures: this.#failures }
+    return nextPauseMs({ ...pace, watching, random: random() }, intervals)
   }
 
   async #readFigures(database: Database): Promise<void> {

@@ -20,10 +20,12 @@ export function createReplicationObject(
   return class ReplicationObject extends DurableObject<SyncEnv> implements ReplicationRpc {
     readonly #loop: ReplicationLoop
     readonly #router: Router
+    readonly #storage: ReplicationStorage
 
     constructor(ctx: DurableObjectState, env: SyncEnv) {
       super(ctx, env)
       const storage = new ReplicationStorage(ctx.storage.sql)
+      this.#storage = storage
       const nowMs = () => Date.now()
       this.#router = new Router({
         storage,
@@ -41,6 +43,7 @@ export function createReplicationObject(
         },
         sync: options.sync ?? null,
         intervals: boundedIntervals(options.intervals),
+        watch: options.watch ?? true,
         retentionMs: options.retention ? options.retention.days * DAY_MS : null,
         storage,
         router: this.#router,
@@ -62,13 +65,20 @@ export function createReplicationObject(
     }
 
     async subscribe(request: SubscribeRequest): Promise<SubscribeAnswer> {
+      const { place } = this.#storage
+      const renewedTo = request.renewal && place ? this.#router.renew(request, place.epoch) : null
+      if (place && renewedTo !== null) {
+        await this.#arm()
+        return { ...place, routedTo: renewedTo, leaseMs: LEASE_MS }
+      }
       this.#loop.noteActivity()
       const cold = this.#loop.state === null
       if (cold) await this.#runAndArm()
       const { epoch, capturedTo, definition } = this.#loop.requireState()
       const position = { epoch: epoch.id, to: capturedTo, definition }
       const routedTo = this.#router.subscribe(request, position) ?? capturedTo
-      if (!cold) this.ctx.waitUntil(this.#afterwards(this.#loop.run()))
+      if (cold) await this.#arm()
+      else this.ctx.waitUntil(this.#afterwards(this.#loop.run()))
       return { epoch: epoch.id, routedTo, definition, floor: epoch.floorLsn, leaseMs: LEASE_MS }
     }
 
@@ -123,6 +133,13 @@ export function createReplicationObject(
       const armed = await this.ctx.storage.getAlarm()
       // Each write of an alarm is billed: an earlier one does as well.
       if (armed === null || atMs < armed) await this.ctx.storage.setAlarm(atMs)
+      if (this.#loop.mayWatch) this.ctx.waitUntil(this.#watch())
+    }
+
+    /** One wait inside Postgres and the run that it leads to, which begins the next. */
+    async #watch(): Promise<void> {
+      await this.#loop.watch()
+      await this.#afterwards(this.#loop.run())
     }
   }
 }

@@ -35,6 +35,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
       sync,
       slotName: `slot_${database.name}`,
       intervals: { activeMs: HOUR_MS, idleMs: HOUR_MS },
+      watch: false,
     })
     stub = namespace.getByName(database.name)
     heard = listener(name)

@@ -1,4 +1,5 @@
 import { asLsn } from '../../protocol/index.ts'
+import type { SubscribeAnswer } from '../contracts.ts'
 import type { CaptureStore } from './capture.ts'
 import type { CaptureOutcome } from './rules/classify-health.ts'
 import { type CaptureMemory, NO_MEMORY } from './rules/epoch-decision.ts'
@@ -9,10 +10,13 @@ export interface Sql {
   exec(text: string, ...bindings: (string | number | null)[]): Iterable<Record<string, unknown>>
 }
 
+type Place = Pick<SubscribeAnswer, 'epoch' | 'definition' | 'floor'>
+
 /** What the ReplicationDO keeps in its own SQLite. */
 export class ReplicationStorage implements CaptureStore {
   readonly #sql: Sql
   #memory: CaptureMemory | null = null
+  #place: Place | null = null
 
   constructor(sql: Sql) {
     this.#sql = sql
@@ -41,6 +45,17 @@ export class ReplicationStorage implements CaptureStore {
 
   set quietSinceMs(atMs: number | null) {
     this.#put('quiet-since', String(atMs ?? 0))
+  }
+
+  /** What a renewed lease is answered, as a cycle saw it last. */
+  get place(): Place | null {
+    this.#place ??= JSON.parse(this.#get('place') ?? 'null')
+    return this.#place
+  }
+
+  set place(place: Place) {
+    this.#place = place
+    this.#put('place', JSON.stringify(place))
   }
 
   /** Every subscription as it was acknowledged; whatever came later must be sent again. */

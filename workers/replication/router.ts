@@ -9,6 +9,7 @@ import {
   DELIVERY_PATIENCE_MS,
   deliveryOf,
   isBehind,
+  LEASE_MS,
   noticeOf,
   type Position,
   type Subscription,
@@ -70,6 +71,14 @@ export class Router {
     }
     this.#put(next)
     return next.acked
+  }
+
+  /** Prolongs the lease of exactly this subscription; answers as `subscribe`, null where it is not known. */
+  renew({ subscriber, version }: SubscribeRequest, epoch: string): Lsn | null {
+    const known = this.#subscriptions.get(subscriber)
+    if (known === undefined || known.version !== version || known.epoch !== epoch) return null
+    this.#put({ ...known, leaseUntilMs: this.#context.nowMs() + LEASE_MS })
+    return known.acked
   }
 
   unsubscribe(subscriber: string): void {

@@ -1,7 +1,7 @@
 import type { Query } from '../../db/query.ts'
 
 /** One line per synced table whose shape or identity no longer is what the latest definition says. */
-const CHECK = `
+export const SCHEMA_FAULTS = `
   SELECT t.id, CASE
     WHEN c.oid IS NULL THEN 'is gone or renamed: put the definition that matches the schema in force (tidemark migrate)'
     WHEN l.identity_lost THEN 'lost REPLICA IDENTITY FULL: ALTER TABLE … REPLICA IDENTITY FULL'
@@ -37,6 +37,6 @@ const CHECK = `
 
 /** What keeps the log from being read by the latest definition, with its remedy; null when nothing does. */
 export async function findSchemaFault(query: Query): Promise<string | null> {
-  const rows = await query(CHECK)
+  const rows = await query(SCHEMA_FAULTS)
   return rows.length === 0 ? null : rows.map((row) => `Table ${row.id} ${row.fault}.`).join(' ')
 }

@@ -3,7 +3,9 @@ import { textArray } from '../database/index.ts'
 import type { ChangeSource, PeekRequest, SourcePage } from './change-source.ts'
 import { decodeWal2json } from './rules/decode-wal2json.ts'
 import type { SourceEvent } from './rules/source-event.ts'
+import type { TablePlans } from './rules/table-plan.ts'
 
+const PEEK = 'pg_logical_slot_peek_changes'
 const OPTIONS = [
   ['format-version', '2'],
   ['include-lsn', '1'],
@@ -19,26 +21,28 @@ export function wal2jsonName(name: string): string {
 
 /** `numericAsString`: from 2.6 on; without it NaN and infinities would arrive as null. */
 export function wal2jsonSource({ numericAsString }: { numericAsString: boolean }): ChangeSource {
+  const optionsFor = (plans: TablePlans): string[] => {
+    const tables = [...plans.values()].map((plan) => `${wal2jsonName(plan.schema)}.${wal2jsonName(plan.name)}`)
+    const options = [...OPTIONS, ['add-tables', tables.join(',')]]
+    if (numericAsString) options.push(['numeric-data-types-as-string', '1'])
+    return options.flat()
+  }
   return {
     decoder: 'wal2json',
     async *peek(transaction, request: PeekRequest): AsyncGenerator<SourcePage> {
-      const tables = [...request.plans.values()].map(
-        (plan) => `${wal2jsonName(plan.schema)}.${wal2jsonName(plan.name)}`,
-      )
-      const options = [...OPTIONS, ['add-tables', tables.join(',')]]
-      if (numericAsString) options.push(['numeric-data-types-as-string', '1'])
-      const pages = transaction.pages(
-        `SELECT data FROM pg_logical_slot_peek_changes($1, $2::pg_lsn, $3::int, VARIADIC $4::text[])`,
-        [request.slotName, formatPgLsn(request.upTo), request.maxChanges, textArray(options.flat())],
-      )
+      const { slotName, upTo, maxChanges, plans } = request
+      const params = [slotName, formatPgLsn(upTo), maxChanges, textArray(optionsFor(plans))]
+      const pages = transaction.pages(`SELECT data FROM ${PEEK}($1, $2::pg_lsn, $3::int, VARIADIC $4::text[])`, params)
       for await (const rows of pages) {
-        const events: SourceEvent[] = []
-        for (const [line] of rows) {
-          const event = decodeWal2json(line ?? '', request.plans)
-          if (event !== null) events.push(event)
-        }
-        yield { events, serverRows: rows.length }
+        const lines = rows.map(([line]) => line ?? '')
+        yield { events: decodeLines(lines, plans), serverRows: rows.length }
       }
     },
+    call: (plans) => ({ name: PEEK, options: optionsFor(plans) }),
+    decode: decodeLines,
   }
+}
+
+function decodeLines(lines: readonly string[], plans: TablePlans): SourceEvent[] {
+  return lines.map((line) => decodeWal2json(line, plans)).filter((event) => event !== null)
 }

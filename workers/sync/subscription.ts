@@ -52,9 +52,9 @@ export class Subscription {
     if (!joined()) throw new TidemarkError('unavailable', 'The subscription is not settled; connect again.')
   }
 
-  /** Subscribes anew, whatever is known; single flight. Throws `unavailable`. */
-  renew(): Promise<void> {
-    this.#running ??= this.#subscribe().finally(() => {
+  /** Subscribes anew, whatever is known; `leaseOnly` wakes nobody for it. Single flight. Throws `unavailable`. */
+  renew(leaseOnly = false): Promise<void> {
+    this.#running ??= this.#subscribe(leaseOnly).finally(() => {
       this.#running = null
     })
     return this.#running
@@ -100,7 +100,7 @@ export class Subscription {
     if (!before && storage.state.watches) this.#events.onWatch()
   }
 
-  async #subscribe(): Promise<void> {
+  async #subscribe(leaseOnly: boolean): Promise<void> {
     const { env, storage, nowMs } = this.#context
     const { state } = storage
     if (state.name === null) return
@@ -108,7 +108,8 @@ export class Subscription {
     const { name, version } = state
     const audiences = [...storage.audiences.keys()]
     const askedMs = nowMs()
-    const answer = await env.REPLICATION.getByName(REPLICATION_NAME).subscribe({ subscriber: name, audiences, version })
+    const request = { subscriber: name, audiences, version, ...(leaseOnly ? { renewal: true } : {}) }
+    const answer = await env.REPLICATION.getByName(REPLICATION_NAME).subscribe(request)
     this.#apply(answer, audiences, version, askedMs)
   }
 

@@ -183,7 +183,7 @@ export function createSyncObject(
         await this.#rights.settleAll()
         const wanted = state.version !== state.answeredVersion
         if (state.subscribed && (wanted || nowMs() >= renewalDueMs(state.leaseUntilMs, state.leaseMs))) {
-          await this.#subscription.renew()
+          await this.#subscription.renew(!wanted)
         }
         if (this.#follower.behind) await this.#follower.reach(state.target)
         const notice = state.noticeAtMs !== null && nowMs() >= state.noticeAtMs

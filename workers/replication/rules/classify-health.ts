@@ -1,5 +1,6 @@
 import type { ErrorKind, Lsn } from '../../../protocol/index.ts'
 import type { HealthCheck, ReplicationHealth } from '../../contracts.ts'
+import type { WatchDecision } from './watch.ts'
 
 export interface ServerFigures {
   readonly retainedWalBytes: number | null
@@ -26,6 +27,7 @@ export interface HealthFigures {
   readonly epochStarted: { readonly reason: string; readonly atMs: number } | null
   readonly subscribers: number
   readonly subscribersBehind: number
+  readonly watch: WatchDecision
 }
 
 /** What health must still know when the object was evicted since. */
@@ -61,6 +63,7 @@ export function classifyHealth(figures: HealthFigures, now: number): Replication
     definitionCheck(figures),
     epochCheck(figures, now),
     subscriberCheck(figures),
+    watchCheck(figures),
   ]
   const statuses = checks.map(({ status }) => status)
   return {
@@ -135,4 +138,9 @@ function subscriberCheck({ subscribers, subscribersBehind }: HealthFigures): Hea
   const behind = subscribersBehind > 0 && subscribersBehind === subscribers && subscribers > 3
   const message = 'No SyncDO acknowledges what it is sent: see /health/sync.'
   return check('subscribers-behind', behind ? 'warn' : 'ok', subscribersBehind, message, 'subscribers')
+}
+
+function watchCheck({ watch }: HealthFigures): HealthCheck {
+  const message = `Changes made elsewhere arrive by plain polling: ${watch.reason}.`
+  return check('watch', watch.degraded ? 'warn' : 'ok', watch.on ? 'on' : `off: ${watch.reason}`, message)
 }

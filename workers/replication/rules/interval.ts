@@ -4,9 +4,22 @@ export interface ReplicationIntervals {
   readonly activeMs: number
   /** The longest pause without subscribers; far below the age at which Neon drops an idle slot (about 40 hours). */
   readonly idleMs: number
+  /** Without a change, a push or a new subscription for this long, waiting inside Postgres ends and polling slows down. */
+  readonly watchMs: number
+  /** The longest pause while somebody subscribes but nothing happens; above Neon's five minutes, so that it may sleep. */
+  readonly quietMs: number
 }
 
-const DEFAULT_INTERVALS: ReplicationIntervals = { activeMs: 1_000, idleMs: 60 * 60_000 }
+const DEFAULT_INTERVALS: ReplicationIntervals = {
+  activeMs: 1_000,
+  idleMs: 60 * 60_000,
+  watchMs: 5 * 60_000,
+  quietMs: 10 * 60_000,
+}
+/** The alarm while a wait is under way: it takes over when the wait is lost. */
+const WATCHDOG_MS = 15_000
+/** Of the quiet, the share that a pause may take while somebody subscribes. */
+const QUIET_SHARE = 10
 const LONGEST_IDLE_MS = 12 * 60 * 60_000
 const SHORTEST_MS = 50
 const FIRST_RETRY_MS = 1_000
@@ -16,7 +29,12 @@ const LONGEST_QUIET_RETRY_MS = 5 * 60_000
 export function boundedIntervals(asked: Partial<ReplicationIntervals> = {}): ReplicationIntervals {
   const within = (ms: number) => Math.min(Math.max(ms, SHORTEST_MS), LONGEST_IDLE_MS)
   const activeMs = within(asked.activeMs ?? DEFAULT_INTERVALS.activeMs)
-  return { activeMs, idleMs: Math.max(activeMs, within(asked.idleMs ?? DEFAULT_INTERVALS.idleMs)) }
+  return {
+    activeMs,
+    idleMs: Math.max(activeMs, within(asked.idleMs ?? DEFAULT_INTERVALS.idleMs)),
+    watchMs: Math.max(0, asked.watchMs ?? DEFAULT_INTERVALS.watchMs),
+    quietMs: Math.max(activeMs, within(asked.quietMs ?? DEFAULT_INTERVALS.quietMs)),
+  }
 }
 
 export interface Pace {
@@ -25,17 +43,23 @@ export interface Pace {
   readonly quietMs: number
   /** Cycles that failed in a row. */
   readonly failures: number
+  /** A wait inside Postgres is under way or about to begin, and brings the next cycle. */
+  readonly watching: boolean
   /** 0 to 1. */
   readonly random: number
 }
 
-/** Pause before the next cycle: fast for subscribers, growing with the quiet without them, backing off after failures. */
+/** Pause before the next cycle: fast for subscribers, growing with the quiet, backing off after failures. Rule CAP-R27. */
 export function nextPauseMs(pace: Pace, intervals: ReplicationIntervals): number {
   if (pace.failures > 0) {
     const longestMs = pace.subscribers > 0 ? LONGEST_RETRY_MS : LONGEST_QUIET_RETRY_MS
     const pauseMs = Math.min(longestMs, FIRST_RETRY_MS * 2 ** Math.min(pace.failures - 1, 20))
     return Math.round(pauseMs * (0.5 + pace.random / 2))
   }
-  if (pace.subscribers > 0) return intervals.activeMs
+  if (pace.watching) return WATCHDOG_MS
+  if (pace.subscribers > 0) {
+    if (pace.quietMs < intervals.watchMs) return intervals.activeMs
+    return Math.round(Math.min(Math.max(pace.quietMs / QUIET_SHARE, intervals.activeMs), intervals.quietMs))
+  }
   return Math.round(Math.min(Math.max(pace.quietMs / 2, intervals.activeMs), intervals.idleMs))
 }

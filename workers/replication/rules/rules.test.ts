@@ -15,16 +15,21 @@ import {
   subscribe,
   withBatch,
 } from './subscription.ts'
+import { decideWatch, isPooled, type WatchFacts } from './watch.ts'
 
 const lsn = (step: number): Lsn => asLsn((0xfffffff0n + BigInt(step)).toString(16).padStart(16, '0'))
 const definition = { version: 1, hash: 'h', definition: { types: [], tables: [] } }
 
 describe('pauses', () => {
   const intervals = boundedIntervals({ activeMs: 1_000, idleMs: 3_600_000 })
-  const pace = { subscribers: 0, quietMs: 0, failures: 0, random: 1 }
+  const pace = { subscribers: 0, quietMs: 0, failures: 0, watching: false, random: 1 }
 
   test.each([
-    ['fast with subscribers', { subscribers: 1, quietMs: 9e9 }, 1_000],
+    ['fast with subscribers', { subscribers: 1, quietMs: 299_999 }, 1_000],
+    ['a watchdog while a wait brings the next cycle', { subscribers: 1, watching: true }, 15_000],
+    ['slower once it is quiet for subscribers too', { subscribers: 1, quietMs: 300_000 }, 30_000],
+    ['long enough for Neon to sleep', { subscribers: 1, quietMs: 9e9 }, 600_000],
+    ['backing off rather than watching', { subscribers: 1, watching: true, failures: 1 }, 1_000],
     ['fast just after a change', { quietMs: 100 }, 1_000],
     ['slower with the quiet', { quietMs: 60_000 }, 30_000],
     ['no slower than idle', { quietMs: 9e9 }, 3_600_000],
@@ -32,13 +37,35 @@ describe('pauses', () => {
     ['up to a minute', { failures: 30, subscribers: 1 }, 60_000],
     ['up to five without subscribers', { failures: 30 }, 300_000],
     ['with jitter', { failures: 1, random: 0 }, 500],
-  ])('CAP-26 CAP-R27 %s', (_, given, pauseMs) => {
+  ])('CAP-26 OPS-12 CAP-R27 %s', (_, given, pauseMs) => {
     expect(nextPauseMs({ ...pace, ...given }, intervals)).toBe(pauseMs)
   })
 
   test('CAP-R27 no idle pause comes near the age at which a slot is dropped', () => {
     expect(boundedIntervals({ idleMs: 9e9 }).idleMs).toBe(12 * 3_600_000)
     expect(boundedIntervals({ activeMs: 0 }).activeMs).toBeGreaterThan(0)
+  })
+})
+
+describe('watching', () => {
+  const facts: WatchFacts = { wanted: true, subscribers: 1, quietMs: 0, failures: 0, obstacle: null }
+
+  test.each<[string, Partial<WatchFacts>, { on: boolean; degraded: boolean }]>([
+    ['on with a subscriber and something happening', {}, { on: true, degraded: false }],
+    ['on until the quiet has lasted', { quietMs: 299_999 }, { on: true, degraded: false }],
+    ['off after quiet minutes', { quietMs: 300_000 }, { on: false, degraded: false }],
+    ['off without subscribers', { subscribers: 0 }, { on: false, degraded: false }],
+    ['off where the app says so', { wanted: false, obstacle: 'x' }, { on: false, degraded: false }],
+    ['off while cycles fail', { failures: 1 }, { on: false, degraded: false }],
+    ['off, and said, where it cannot be had', { obstacle: 'x' }, { on: false, degraded: true }],
+  ])('OPS-12 CAP-R29 %s', (_, given, expected) => {
+    expect(decideWatch({ ...facts, ...given }, boundedIntervals())).toMatchObject(expected)
+  })
+
+  test('CAP-R29 a pooled host is known by its name', () => {
+    expect(isPooled('postgres://a:b@ep-x-pooler.eu-central-1.aws.neon.tech/app')).toBe(true)
+    expect(isPooled('postgres://a:b@ep-x.eu-central-1.aws.neon.tech/app')).toBe(false)
+    expect(isPooled('no url')).toBe(false)
   })
 })
 
@@ -222,6 +249,7 @@ describe('health', () => {
     epochStarted: null,
     subscribers: 1,
     subscribersBehind: 0,
+    watch: { on: true, reason: 'on', degraded: false },
   }
 
   test.each<[string, Partial<HealthFigures>, string, 'ok' | 'warn' | 'fail']>([
@@ -245,6 +273,8 @@ describe('health', () => {
       'open-write-transaction',
       'warn',
     ],
+    ['no watch mode', { watch: { on: false, reason: 'x', degraded: true } }, 'watch', 'warn'],
+    ['a watch that rests', { watch: { on: false, reason: 'x', degraded: false } }, 'watch', 'ok'],
     ['another definition', { bundleHash: 'x' }, 'definition', 'warn'],
     ['a new epoch', { epochStarted: { reason: 'slot-missing', atMs: 0 } }, 'epoch', 'warn'],
   ])('OPS-01 CAP-25 CAP-R15 %s shows', (_, change, name, status) => {

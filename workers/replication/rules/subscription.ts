@@ -41,7 +41,8 @@ export interface Routable extends Position {
   readonly generation: number
 }
 
-export const LEASE_MS = 60_000
+/** Longer than Neon takes to fall asleep, so that idle SyncDOs wake seldom. */
+export const LEASE_MS = 10 * 60_000
 /** A delivery without an answer for this long counts as failed. */
 export const DELIVERY_PATIENCE_MS = 60_000
 /** Subscribers for whom nothing happens learn the head this often. */

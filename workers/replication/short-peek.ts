@@ -1,0 +1,50 @@
+import { z } from 'zod'
+import type { Query } from '../../db/query.ts'
+import { formatPgLsn, type Lsn, minLsn, parsePgLsn } from '../../protocol/index.ts'
+import { textArray } from '../database/index.ts'
+import type { ChangeSource } from './change-source.ts'
+import type { TablePlans } from './rules/table-plan.ts'
+
+/** A whole peek in one answer. */
+export interface ShortPeek {
+  /** Read before the peek: everything that ends at or below it was visible. */
+  readonly flushLsn: Lsn
+  readonly upTo: Lsn
+  readonly rows: readonly string[]
+}
+
+/** Rows and characters of a short peek; what goes beyond is read page by page instead. */
+export const SHORT_PEEK_ROWS = 500
+const SHORT_PEEK_CHARS = 1024 * 1024
+/** The server counts at commits only, so that a short transaction may end beyond `SHORT_PEEK_ROWS`. */
+const MOST_ROWS = 2 * SHORT_PEEK_ROWS
+
+/**
+ * Flush position and peek in one round trip; null where it is not short.
+ *
+ * On a connection of its own: each peek empties the server's catalogue caches, which costs the next statement milliseconds.
+ */
+export async function readShortPeek(
+  query: Query,
+  slotName: string,
+  limit: Lsn,
+  source: ChangeSource,
+  plans: TablePlans,
+): Promise<ShortPeek | null> {
+  const { name, options } = source.call(plans)
+  const [row] = await query(
+    `WITH flush AS MATERIALIZED (SELECT pg_current_wal_flush_lsn() AS lsn),
+      peeked AS MATERIALIZED (
+        SELECT p.n, p.data, sum(length(p.data)) OVER (ORDER BY p.n) AS chars
+        FROM flush, ${name}($1, least(flush.lsn, $2::pg_lsn), $3::int, VARIADIC $4::text[])
+          WITH ORDINALITY AS p(lsn, xid, data, n))
+     SELECT flush.lsn::text AS flush, (SELECT count(*) FROM peeked)::text AS count,
+       (SELECT json_agg(data ORDER BY n) FROM peeked WHERE n <= ${MOST_ROWS} AND chars <= ${SHORT_PEEK_CHARS})::text AS rows
+     FROM flush`,
+    [slotName, formatPgLsn(limit), SHORT_PEEK_ROWS, textArray(options)],
+  )
+  const rows = z.array(z.string()).parse(JSON.parse(row?.rows ?? '[]'))
+  if (row === undefined || rows.length !== Number(row.count)) return null
+  const flushLsn = parsePgLsn(row.flush ?? '')
+  return { flushLsn, upTo: minLsn(flushLsn, limit), rows }
+}

@@ -1,0 +1,106 @@
+import { formatPgLsn, type Lsn } from '../../protocol/index.ts'
+import { type Database, openDatabase, SQL_STATE, sqlStateOf } from '../database/index.ts'
+import type { DatabaseEnv } from '../env.ts'
+import { isPooled } from './rules/watch.ts'
+
+/** One wait; the procedure itself allows no more. */
+const LONGEST_WAIT_MS = 10_000
+/** What stood in the way is looked at again after this long: a migration may have removed it. */
+const OBSTACLE_MS = 10 * 60_000
+const FIRST_RETRY_MS = 1_000
+const LONGEST_RETRY_MS = 60_000
+
+const POOLED = 'DATABASE_URL names a connection pooler: give the direct host, the same name without -pooler'
+const OBSTACLES: Readonly<Record<string, string>> = {
+  [SQL_STATE.undefinedFunction]: 'procedure tidemark.wait_for_wal is missing: run `tidemark migrate`',
+  [SQL_STATE.insufficientPrivilege]: 'the role may not call procedure tidemark.wait_for_wal: GRANT EXECUTE',
+  [SQL_STATE.invalidTransactionTermination]: POOLED,
+}
+
+/** Waits inside Postgres until the log grows, on a connection of its own that holds nothing meanwhile. */
+export class WalWatch {
+  readonly #env: DatabaseEnv
+  readonly #nowMs: () => number
+  readonly #pooled: boolean
+  #database: Database | null = null
+  #waiting = false
+  #obstacle: { readonly text: string; readonly untilMs: number } | null = null
+  #failures = 0
+
+  constructor(env: DatabaseEnv, nowMs: () => number) {
+    this.#env = env
+    this.#nowMs = nowMs
+    this.#pooled = isPooled(env.DATABASE_URL)
+  }
+
+  get waiting(): boolean {
+    return this.#waiting
+  }
+
+  /** Its connection while it does not wait; null when there is none. */
+  get idleConnection(): Database | null {
+    return !this.#waiting && this.#database?.usable ? this.#database : null
+  }
+
+  /** What stands in the way at present. */
+  get obstacle(): string | null {
+    if (this.#pooled) return POOLED
+    return this.#obstacle !== null && this.#nowMs() < this.#obstacle.untilMs ? this.#obstacle.text : null
+  }
+
+  /**
+   * Returns once the log on disk reaches beyond `past`, at least `atLeastMs` and at most 10 s later. Never throws: what
+   * failed is the obstacle from now on. Waits must not overlap.
+   */
+  async wait(past: Lsn, atLeastMs: number): Promise<void> {
+    this.#waiting = true
+    try {
+      const database = await this.#connect()
+      await database.rows('CALL tidemark.wait_for_wal($1::pg_lsn, $2::int, $3::int)', [
+        formatPgLsn(past),
+        LONGEST_WAIT_MS,
+        Math.min(Math.round(atLeastMs), LONGEST_WAIT_MS),
+      ])
+      this.#obstacle = null
+      this.#failures = 0
+    } catch (error) {
+      this.#hinder(error)
+      await this.#disconnect()
+    } finally {
+      this.#waiting = false
+    }
+  }
+
+  /** Closes the connection, unless a wait is under way: it ends soon. */
+  async close(): Promise<void> {
+    if (!this.#waiting) await this.#disconnect()
+  }
+
+  #hinder(error: unknown): void {
+    const lasting = OBSTACLES[sqlStateOf(error) ?? '']
+    if (lasting !== undefined) {
+      this.#obstacle = { text: lasting, untilMs: this.#nowMs() + OBSTACLE_MS }
+      return
+    }
+    this.#failures += 1
+    const pauseMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 20))
+    this.#obstacle = { text: 'the connection that waits was cut; it is opened again', untilMs: this.#nowMs() + pauseMs }
+  }
+
+  async #connect(): Promise<Database> {
+    if (this.#database?.usable) return this.#database
+    await this.#disconnect()
+    this.#database = await openDatabase(this.#env, {
+      applicationName: 'tidemark watch',
+      statementTimeoutMs: 2 * LONGEST_WAIT_MS,
+      prepare: true,
+    })
+    return this.#database
+  }
+
+  async #disconnect(): Promise<void> {
+    const database = this.#database
+    this.#database = null
+    await database?.close()
+  }
+}
