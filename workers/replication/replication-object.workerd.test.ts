@@ -127,6 +127,19 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
     expect(again.routedTo >= lsn).toBe(true)
   })
 
+  test('CAP-R20 an outdated request is refused, and an outdated goodbye ends nothing', async () => {
+    await subscribe(['org:a'], 3)
+    const outdated = { subscriber: name, audiences: ['org:a', 'org:b'], version: 2 }
+    const refused = await runInDurableObject(stub, (instance) =>
+      instance.subscribe(outdated).catch((fault) => fault.kind),
+    )
+    expect(refused).toBe('unavailable')
+    await stub.unsubscribe(name, 3)
+    await database.run(`INSERT INTO item VALUES (1, 'a')`)
+    const { lsn } = await stub.freshHead(null)
+    await heard.until((deliveries) => deliveries.some(({ to }) => to >= lsn))
+  })
+
   test('CAP-R20 an audience that joins is answered the LSN from which deliveries hold it', async () => {
     await subscribe()
     await database.run(`INSERT INTO item VALUES (1, 'b')`)
@@ -185,7 +198,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
 
   test('CAP-26 CAP-R27 no connection stays open while capture is idle', async () => {
     await subscribe()
-    await stub.unsubscribe(name)
+    await stub.unsubscribe(name, 2)
     await runInDurableObject(stub, async (instance) => instance.alarm?.())
     const open = async () =>
       (

@@ -41,7 +41,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO in watch mode 
     heard = listener(name)
   })
   afterEach(async () => {
-    await stub.unsubscribe(name)
+    await stub.unsubscribe(name, Number.MAX_SAFE_INTEGER)
     await end()
     await runInDurableObject(stub, async (_, state) => state.storage.deleteAlarm())
     await untilConnections(0)
@@ -133,7 +133,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO in watch mode 
 
   test('OPS-03 CAP-26 CAP-R27 without clients nothing is asked between idle polls, and the slot moves on with each', async () => {
     await subscribe()
-    await stub.unsubscribe(name)
+    await stub.unsubscribe(name, Number.MAX_SAFE_INTEGER)
     await quietFor(100 * HOUR_MS)
     await end()
     await untilConnections(0)
