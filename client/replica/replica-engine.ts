@@ -17,6 +17,7 @@ import type { Applied } from './apply.ts'
 import { type Copy, deleteCopy, readCopies, setStage } from './books.ts'
 import type { Database } from './database.ts'
 import { dropAside } from './definition-ddl.ts'
+import type { Envelope } from './envelope.ts'
 import { type HydrationTarget, hydrate } from './hydration.ts'
 import { purgeAudiences } from './purge.ts'
 import { replicaPhase, StatusStore } from './status.ts'
@@ -30,6 +31,7 @@ export interface EngineOptions {
   readonly http: Http
   readonly token: SessionToken
   readonly rebuilt: string | null
+  readonly envelope: Envelope
 }
 
 /** Joins the parts: what the connection says becomes loading, applying and status. */
@@ -37,6 +39,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   readonly status: StatusStore
   readonly waits = new Waits()
   readonly connection: Connection
+  /** Of the next load. */
+  envelope: Envelope
   #options: EngineOptions
   #stream: Stream
   #copies: readonly Copy[] = []
@@ -48,6 +52,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
 
   constructor(options: EngineOptions) {
     this.#options = options
+    this.envelope = options.envelope
     this.status = new StatusStore(options.rebuilt)
     this.#stream = new Stream(options.db, this)
     this.connection = new Connection({ url: options.url, token: options.token, host: this })
@@ -136,6 +141,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
         db,
         http,
         welcome,
+        envelope: this.envelope,
         signal,
         progress: (progress) => this.status.set({ hydration: { ...progress, reason } }),
         changed: (copies) => this.#became(copies),

@@ -12,6 +12,7 @@ import type { DataFrame } from '../connection/connection.ts'
 import { type Applied, applyStagedParts, applyTransactions, fenceOf } from './apply.ts'
 import type { Copy } from './books.ts'
 import type { Database } from './database.ts'
+import { storageFault } from './storage-fault.ts'
 
 /** Frames waiting are joined into one database transaction up to this many characters. */
 const JOIN_CHARACTERS = 2 * 1024 * 1024
@@ -96,7 +97,7 @@ export class Stream {
       } catch (error) {
         if (run !== this.#run) return
         this.#queue = []
-        if (this.#copy) this.#host.failed(toTidemarkError(error), this.#copy)
+        if (this.#copy) this.#host.failed(storageFault(error) ?? toTidemarkError(error), this.#copy)
       } finally {
         if (run === this.#run) {
           this.#busy = false
