@@ -10,7 +10,7 @@ interface FileSystem {
 const ERRNO = { ENOSPC: 51, EFBIG: 22 } as const
 
 /** Makes writes to the files of tables fail, as a device without room does; answers what gives it room again. */
-export function fillDevice(db: Database, code: keyof typeof ERRNO = 'ENOSPC'): () => void {
+export function fillDevice(db: Database, code: keyof typeof ERRNO): () => void {
   const files = db.Module.FS as unknown as FileSystem
   const { write } = files
   files.write = (stream, ...rest) => {
