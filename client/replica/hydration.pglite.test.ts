@@ -474,4 +474,58 @@ describe('hydration', () => {
       expect(await rowsOf(replica, 'note', 'id')).toHaveLength(3000)
     },
   )
+
+  test('HYD-R3 tables of live queries opened during the load come before all that was not asked for yet', async () => {
+    const names = ['first', 'second', 'third']
+    const row = (id: string, org: string) => ({ id, org })
+    const rows = (org: string) =>
+      Object.fromEntries(
+        names.map((name) => [`public.${name}`, Array.from({ length: 40 }, (_, n) => row(`${name} ${org}${n}`, org))]),
+      )
+    const definition = {
+      types: [],
+      tables: names.map((name) => defineTable(name, [column('id'), column('org')])),
+    }
+    const { server, url } = await serve(definition, {
+      'org:a': snapshot([], { rows: rows('a') }),
+      'org:b': snapshot([], { rows: rows('b'), snapshot: '11:11:' }),
+    })
+    const tableOf = new Map<string, string>()
+    for (const audience of ['org:a', 'org:b']) {
+      for (const { table, chunks } of server.manifest(audience)?.tables ?? []) {
+        for (const { id } of chunks) tableOf.set(id, `${table} ${audience}`)
+      }
+    }
+    const asked: string[] = []
+    const held: (() => void)[] = []
+    let holding = true
+    server.intercept = (path, response) => {
+      const id = path.split('/')[4]
+      if (id === undefined) return false
+      asked.push(tableOf.get(id) ?? '')
+      if (!holding) return false
+      held.push(() => response.end(server.chunk(id)))
+      return true
+    }
+    const replica = await start(url)
+    await statusThat(replica, ({ hydration }) => hydration !== null)
+    const counts: number[] = []
+    const live = await replica.db.live.query<{ n: number }>('SELECT count(*)::int AS n FROM third', [], (result) => {
+      counts.push(result.rows[0]?.n ?? 0)
+    })
+    holding = false
+    for (const release of held.splice(0)) release()
+    await replica.ready
+    // Before it came what was under way: the first table's group in hand, the chunks ahead of it, and a few out of turn.
+    const others = asked.slice(
+      0,
+      asked.findLastIndex((table) => table.startsWith('public.third')),
+    )
+    expect(others.filter((table) => !table.startsWith('public.third')).length).toBeLessThanOrEqual(20 + 8 + 4)
+    expect(asked).toHaveLength(3 * 40)
+    await live.refresh()
+    expect(counts.at(-1)).toBe(80)
+    await live.unsubscribe()
+    for (const name of names) expect(await rowsOf(replica, name, 'id')).toHaveLength(80)
+  })
 })

@@ -19,7 +19,7 @@ import { type Envelope, envelopeFault } from './envelope.ts'
 import { ensurePrimaryKeys, join } from './join.ts'
 import { compareSnapshots } from './join-window.ts'
 import { loadChunks } from './load-chunks.ts'
-import { withServerRows } from './server-rows.ts'
+import { WATCHED_BY_LIVE_QUERIES, withServerRows } from './server-rows.ts'
 import { storageFault } from './storage-fault.ts'
 
 export interface HydrationProgress {
@@ -217,7 +217,12 @@ async function load({ db, http, signal, progress }: HydrationOptions, copy: Copy
   }
   progress({ ...so })
   const pipeline = new ChunkPipeline(http, missing, signal)
-  for (let next = await pipeline.next(); next; next = await pipeline.next()) {
+  const nextLookedAt = async () => {
+    // What is loaded aside is shown as a whole: no order of it is better.
+    if (copy.place === 'live') pipeline.prefer(await watchedTables(db, copy))
+    return pipeline.next()
+  }
+  for (let next = await nextLookedAt(); next; next = await nextLookedAt()) {
     const group: LoadedBytes[] = [next]
     let size = next.copyText.size
     for (
@@ -238,6 +243,13 @@ async function load({ db, http, signal, progress }: HydrationOptions, copy: Copy
     }
     progress({ ...so })
   }
+}
+
+/** The tables that the app looks at: those of its open live queries. */
+async function watchedTables(db: Database, copy: Copy): Promise<ReadonlySet<string>> {
+  const tables = [...copy.tables.values()].map(({ id, name }) => ({ id, name }))
+  const { rows } = await db.query<{ id: string }>(WATCHED_BY_LIVE_QUERIES, [JSON.stringify(tables)])
+  return new Set(rows.map(({ id }) => id))
 }
 
 async function finish({ db, signal, changed }: HydrationOptions, copy: Copy): Promise<Copy> {
