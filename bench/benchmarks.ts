@@ -11,7 +11,7 @@ export interface Benchmark {
 
 const BULK_ROWS = 100_000
 const SINGLE_TRANSACTIONS = 5_000
-const LATENCY_WRITES = 200
+const LATENCY_WRITES = 100
 
 /** In the order they run; each leaves the system idle. */
 export const BENCHMARKS: readonly Benchmark[] = [

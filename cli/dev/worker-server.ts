@@ -157,9 +157,9 @@ async function replicationHealth(url: string, data: DataFolder): Promise<string>
 
 /** Runs the Worker's cron handler, which arms the alarm of replication; false where nothing answers yet. */
 async function runScheduled(url: string, signal: AbortSignal | null = null): Promise<boolean> {
-  const answer = await request(`${url}/cdn-cgi/handler/scheduled`, signal)
+  const answer = await request(`${url}/cdn-cgi/local/scheduled`, signal)
   await answer?.body?.cancel()
-  return answer !== null
+  return answer?.ok === true
 }
 
 async function request(

@@ -23,7 +23,8 @@ export function unprivileged(): Unprivileged {
   const user = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups']
   // Whoever started the server may be killed; it then shuts down instead of holding port and data directory for good.
   const lifetime = ['--pdeathsig=INT']
-  const rights = ['--inh-caps=+dac_override', '--ambient-caps=+dac_override']
+  // Without the fixup bit access(2), by which initdb looks for its programs, would ignore the right.
+  const rights = ['--inh-caps=+dac_override', '--ambient-caps=+dac_override', '--securebits=+no_setuid_fixup']
   return { owner, command: (file, args) => ({ file: setpriv, args: [...user, ...rights, ...lifetime, file, ...args] }) }
 }
 
