@@ -24,7 +24,7 @@ export function envelopeOf(wanted: Partial<Envelope> = {}, base?: Envelope): Env
 }
 
 /** What loading these manifests brings. */
-export function loadOf(manifests: readonly Manifest[]): Envelope {
+function loadOf(manifests: readonly Manifest[]): Envelope {
   const chunks = manifests.flatMap(({ tables }) => tables.flatMap((table) => table.chunks))
   return {
     rows: chunks.reduce((sum, chunk) => sum + chunk.rows, 0),

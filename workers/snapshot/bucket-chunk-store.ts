@@ -62,10 +62,7 @@ export class BucketChunkStore implements ChunkStore {
       if (bytes !== null) return bytes
     }
     // Said once: whoever goes on asking for these builds must not bring down the one that follows them.
-    sql.exec(
-      'UPDATE bucket_chunk SET dropping = 1 WHERE build IN (SELECT build FROM bucket_chunk WHERE chunk = ?)',
-      id,
-    )
+    sql.exec('UPDATE bucket_chunk SET dropping = 1 WHERE build IN (SELECT build FROM bucket_chunk WHERE chunk = ?)', id)
     throw new TidemarkError('unavailable', 'A chunk recorded as stored in the bucket cannot be read.')
   }
 
