@@ -226,6 +226,9 @@ describe('health', () => {
     ['nothing', {}, 'cycle', 'ok'],
     ['a cycle long overdue', { nextCycleAtMs: -100_000 }, 'cycle', 'fail'],
     ['no alarm', { nextCycleAtMs: null }, 'cycle', 'fail'],
+    ['no alarm and no cycle since an eviction', { lastCycleAtMs: null, nextCycleAtMs: null }, 'cycle', 'fail'],
+    ['a first cycle overdue', { lastCycleAtMs: null, nextCycleAtMs: -100_000 }, 'cycle', 'fail'],
+    ['a first cycle under way', { lastCycleAtMs: null }, 'cycle', 'warn'],
     ['a failing cycle', { lastError: { kind: 'internal', message: 'm', count: 3 } }, 'error', 'fail'],
     ['a lost slot', { slotPresent: false }, 'slot', 'fail'],
     [
