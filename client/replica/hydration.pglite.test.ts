@@ -517,7 +517,10 @@ describe('hydration', () => {
     for (const release of held.splice(0)) release()
     await replica.ready
     // Before it comes what was under way: the group in hand and the chunks ahead of it, less than the first table.
-    const others = asked.slice(0, asked.findLastIndex((table) => table.startsWith('public.third')))
+    const others = asked.slice(
+      0,
+      asked.findLastIndex((table) => table.startsWith('public.third')),
+    )
     expect(others.filter((table) => !table.startsWith('public.third')).length).toBeLessThan(40)
     expect(asked).toHaveLength(3 * 40)
     await live.refresh()
