@@ -5,6 +5,7 @@ import { SessionToken, type TokenFunction } from './connection/session-token.ts'
 import { onWake } from './connection/wake.ts'
 import { openBooks } from './replica/books.ts'
 import type { Database } from './replica/database.ts'
+import { type Envelope, envelopeOf } from './replica/envelope.ts'
 import { type OpenDatabase, type Opened, openDatabase, openOrRebuild, wipe } from './replica/open-database.ts'
 import { closedFault, offlineFault, ReplicaEngine } from './replica/replica-engine.ts'
 import { defaultStorages } from './replica/runtime.ts'
@@ -23,6 +24,12 @@ export interface ReplicaOptions {
   readonly sync: Sync
   /** `memory://`, `idb://name`, `opfs-ahp://name` or a directory (Node, Bun); default the best there is. */
   readonly storage?: string
+  /**
+   * The largest load to take on, of rows and of bytes of uncompressed COPY text; beyond it the replica is `refused` with
+   * `limit-exceeded` before anything is loaded. Default 1,000,000 rows and 256 MiB in a browser, ten and eight times that
+   * in Node and Bun.
+   */
+  readonly envelope?: Partial<Envelope>
 }
 
 /** A local Postgres that follows what its user may see. */
@@ -39,7 +46,8 @@ export interface Replica {
   /** Resolves when the commit at this LSN is here, also after being offline. Rejects when closed or refused. */
   reached(lsn: Lsn | string): Promise<void>
   goOffline(): void
-  goOnline(): void
+  /** Connects again; with an envelope, that one holds for loads from now on. Throws `bad-input`. */
+  goOnline(options?: { readonly envelope?: Partial<Envelope> }): void
   /** Lets storage and socket go; everything pending rejects. */
   close(): Promise<void>
   /** Closes, and removes everything this user's storage holds. Rejects with `storage` where the device refuses. */
@@ -62,10 +70,11 @@ export function openReplica(options: ReplicaOptions): Promise<Replica> {
 /** As `openReplica`, with the database opened by the caller. */
 export async function openReplicaOn(options: ReplicaOptions, open: OpenDatabase): Promise<Replica> {
   const url = checkedUrl(options.url)
+  const envelope = envelopeOf(options.envelope)
   const { opened, clientId, release, storage } = await openStorage(options, open)
   const token = new SessionToken(options.token)
   const http = createHttp(url, ({ fresh }) => token.get({ fresh }))
-  const engine = new ReplicaEngine({ db: opened.db, clientId, url, http, token, rebuilt: opened.rebuilt })
+  const engine = new ReplicaEngine({ db: opened.db, clientId, url, http, token, rebuilt: opened.rebuilt, envelope })
   try {
     await engine.start()
   } catch (error) {
@@ -180,7 +189,10 @@ function replicaOf(engine: ReplicaEngine, db: Database, storage: Storage, releas
       await waits.add({ lsn: target, epoch: null, endsOffline: false, endsRefused: true }, status.current)
     },
     goOffline: () => connection.dispatch({ type: 'go-offline' }),
-    goOnline: () => connection.dispatch({ type: 'go-online' }),
+    goOnline({ envelope } = {}) {
+      engine.envelope = envelopeOf(envelope, engine.envelope)
+      connection.dispatch({ type: 'go-online' })
+    },
     close: () => (closed ??= close()),
     async signOut() {
       // Closed already, its storage may be open elsewhere by now.

@@ -13,11 +13,20 @@ export interface DatabaseEnv {
   readonly DATABASE_PROXY?: string
 }
 
+/** What we ask of a bucket; `R2Bucket` has it. */
+export interface SnapshotBucket {
+  put(key: string, bytes: Uint8Array): Promise<unknown>
+  get(key: string): Promise<{ arrayBuffer(): Promise<ArrayBuffer> } | null>
+  delete(keys: string[]): Promise<void>
+}
+
 /** Bindings and secrets of a deployment. */
 export interface SyncEnv extends DatabaseEnv {
   readonly REPLICATION: ObjectNamespace<ReplicationRpc>
   readonly SYNC: ObjectNamespace<SyncRpc>
   readonly SNAPSHOT: ObjectNamespace<SnapshotRpc>
+  /** R2 bucket for the chunks of snapshots; without one they lie in the SnapshotDO's own storage. */
+  readonly SNAPSHOTS?: SnapshotBucket
   /** Secret of the operators' routes; without it they are closed. */
   readonly ADMIN_TOKEN?: string
 }

@@ -2,6 +2,7 @@ import { minLsn, TidemarkError } from '../../protocol/index.ts'
 import { type Copy, deleteCopy, insertCopy, readCopies, setStage } from './books.ts'
 import type { Database } from './database.ts'
 import { createAside, dropAside } from './definition-ddl.ts'
+import { envelopeFault } from './envelope.ts'
 import { fetchManifests, type HydrationOptions, load } from './hydration.ts'
 import { ensurePrimaryKeys } from './join.ts'
 import { withServerRows } from './server-rows.ts'
@@ -30,8 +31,10 @@ async function begin(options: Omit<HydrationOptions, 'changed'>, live: Copy): Pr
   const { db, signal } = options
   const manifests = await fetchManifests(options)
   const [first, ...rest] = manifests
-  const fits = first?.epoch === live.epoch && first.definitionHash === live.definition.hash
+  const fits = first?.epoch === live.epoch && first.definitionVersion === live.definition.version
   if (!first || !fits) throw new TidemarkError('unavailable', 'The snapshots are of another history; reconnecting.')
+  const fault = envelopeFault(options.envelope, manifests)
+  if (fault !== null) throw fault
   if (signal.aborted) throw brokenOff()
   const cursor = minLsn(first.start, ...rest.map(({ start }) => start))
   return withServerRows(db, async (tx) => {

@@ -16,6 +16,7 @@ import { join, joinAddition } from './join.ts'
 import { audienceOfColumn, isContested, joinedChanges, type Presence, unseenChanges } from './join-window.ts'
 import { keyText, type ReplicaTable } from './replica-table.ts'
 import { TELL_LIVE_QUERIES, withServerRows } from './server-rows.ts'
+import { storageFault } from './storage-fault.ts'
 
 /** What one apply did. */
 export interface Applied {
@@ -146,17 +147,11 @@ async function applying(
   }
 }
 
-/** PGlite loses SQLSTATE between worker and page, so that a refusal to write is known by its words. */
-const NO_SPACE = /no space left|quota|disk full|could not extend|could not write/i
-
 function applyFault(error: unknown): TidemarkError {
   if (error instanceof TidemarkError) return error
+  const noRoom = storageFault(error)
+  if (noRoom) return noRoom
   const message = error instanceof Error ? error.message : String(error)
-  if (NO_SPACE.test(message)) {
-    return new TidemarkError('storage', 'The device has no room for the replica: free space and open it again.', {
-      cause: error,
-    })
-  }
   if (/closed|terminated/i.test(message)) return toTidemarkError(error, 'unavailable')
   return new TidemarkError('rehydrate-required', `The replica cannot take the server’s rows: ${message}`, {
     cause: error,

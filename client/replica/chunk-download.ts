@@ -68,19 +68,24 @@ async function download(http: Http, job: ChunkJob, signal: AbortSignal): Promise
   throw fault ?? new TidemarkError('internal', 'No attempt was made.')
 }
 
+interface Slot {
+  readonly job: ChunkJob
+  readonly promise: Promise<LoadedBytes>
+  settled: boolean
+}
+
 /** Chunks in the order of the jobs, a few downloaded ahead of the one that is asked for. */
 export class ChunkPipeline {
   #http: Http
-  #jobs: readonly ChunkJob[]
+  /** Not begun yet. */
+  #jobs: ChunkJob[]
   #signal: AbortSignal
-  #started = 0
   #active = 0
-  #taken = 0
-  #slots: { promise: Promise<LoadedBytes>; settled: boolean }[] = []
+  #slots: Slot[] = []
 
   constructor(http: Http, jobs: readonly ChunkJob[], signal: AbortSignal) {
     this.#http = http
-    this.#jobs = jobs
+    this.#jobs = [...jobs]
     this.#signal = signal
   }
 
@@ -89,7 +94,6 @@ export class ChunkPipeline {
     this.#start()
     const slot = this.#slots.shift()
     if (!slot) return null
-    this.#taken += 1
     const loaded = await slot.promise
     this.#start()
     return loaded
@@ -97,16 +101,22 @@ export class ChunkPipeline {
 
   /** The next job, if its chunk is here already. */
   peek(): ChunkJob | null {
-    return this.#slots[0]?.settled ? (this.#jobs[this.#taken] ?? null) : null
+    const [slot] = this.#slots
+    return slot?.settled ? slot.job : null
+  }
+
+  /** Brings the chunks of these tables, and of their several audiences in order, before all others. */
+  prefer(tables: ReadonlySet<string>): void {
+    this.#jobs = preferred(this.#jobs, ({ table }) => tables.has(table))
+    this.#slots = preferred(this.#slots, ({ job }) => tables.has(job.table))
   }
 
   #start(): void {
     while (this.#active < PARALLEL && this.#slots.length < AHEAD) {
-      const job = this.#jobs[this.#started]
+      const job = this.#jobs.shift()
       if (!job) return
-      this.#started += 1
       this.#active += 1
-      const slot = { promise: download(this.#http, job, this.#signal), settled: false }
+      const slot: Slot = { job, promise: download(this.#http, job, this.#signal), settled: false }
       this.#slots.push(slot)
       const settle = () => {
         slot.settled = true
@@ -116,4 +126,8 @@ export class ChunkPipeline {
       slot.promise.then(settle, settle)
     }
   }
+}
+
+function preferred<Item>(items: readonly Item[], isFirst: (item: Item) => boolean): Item[] {
+  return [...items.filter(isFirst), ...items.filter((item) => !isFirst(item))]
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Row } from '../../protocol/index.ts'
 import { column, defineTable, NOTES } from '../../testing/replica/definitions.ts'
+import { fillDevice } from '../../testing/replica/full-device.ts'
 import { at, batch, type SnapshotScript } from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach, serve, start } from '../../testing/replica/serve.ts'
 import { rowsOf, statusThat } from '../../testing/replica/start-replica.ts'
@@ -466,5 +467,119 @@ describe('hydration', () => {
     await statusThat(replica, ({ phase, lsn }) => phase === 'live' && lsn === at(0x120))
     expect(await rowsOf(replica, 'note', 'id, mood')).toEqual([{ id: '1', mood: 'calm' }])
     expect(await rowsOf(replica, 'draft', 'body')).toEqual([{ body: 'mine' }])
+  })
+
+  test('SNP-23 HYD-R1 a load beyond the envelope is refused by type before anything is loaded, until the app raises it', async () => {
+    const { server, url } = await serve(NOTES, { 'org:a': snapshot(many(6)), 'org:b': snapshot([note('x', 'b')]) })
+    const replica = await start(url, { envelope: { rows: 6 } })
+    const refused = await statusThat(replica, ({ phase }) => phase === 'refused')
+    expect(refused).toMatchObject({ ready: false, rows: 0, hydration: null })
+    expect(refused.error).toMatchObject({ kind: 'limit-exceeded' })
+    expect(refused.error?.message).toMatch(/7 rows and \d+ bytes, where 6 rows/)
+    expect(server.requests).toEqual(['/sync/snapshot/org:a', '/sync/snapshot/org:b'])
+    await expect(replica.settled()).rejects.toMatchObject({ kind: 'limit-exceeded' })
+    replica.goOnline({ envelope: { bytes: 10 } })
+    expect((await statusThat(replica, ({ error }) => error?.message.includes('10 bytes') ?? false)).phase).toBe(
+      'refused',
+    )
+    expect(() => replica.goOnline({ envelope: { rows: Number.NaN } })).toThrow(/envelope.rows/)
+    replica.goOnline({ envelope: { rows: 7, bytes: Number.POSITIVE_INFINITY } })
+    await replica.ready
+    expect(await statusThat(replica, ({ phase }) => phase === 'live')).toMatchObject({ rows: 7, error: null })
+  })
+
+  test('SNP-23 HYD-R1 what was loaded before stays shown where its successor is beyond the envelope', async () => {
+    const { server, url } = await serve(NOTES, { 'org:a': snapshot(many(3)) })
+    const replica = await start(url, { envelope: { rows: 4 } })
+    await replica.ready
+    server.epoch = 'epoch-two'
+    server.definitionHash = 'hash-two'
+    server.definition = { types: [], tables: [...NOTES.tables, defineTable('other', [column('id'), column('org')])] }
+    server.snapshots.set('org:a', snapshot(many(5)))
+    ;(await server.session(0)).cut()
+    const refused = await statusThat(replica, ({ phase }) => phase === 'refused')
+    expect(refused).toMatchObject({ ready: true, rows: 3, epoch: 'epoch-one', error: { kind: 'limit-exceeded' } })
+    expect(await rowsOf(replica, 'note', 'id')).toHaveLength(3)
+    server.snapshots.set('org:a', snapshot(many(4)))
+    replica.goOnline()
+    await statusThat(replica, ({ phase, rows }) => phase === 'live' && rows === 4)
+    expect(await rowsOf(replica, 'note', 'id')).toHaveLength(4)
+  })
+
+  test.each(['ENOSPC', 'EFBIG'] as const)(
+    'SNP-19 HYD-R2 a device without room (%s) ends the load by type, without a loop, and keeps what was shown',
+    async (code) => {
+      const { server, url } = await serve(NOTES, { 'org:a': snapshot(many(3)) })
+      const replica = await start(url)
+      await replica.ready
+      const giveRoom = fillDevice(replica.db, code)
+      server.chunkRows = 1000
+      server.epoch = 'epoch-two'
+      server.snapshots.set('org:a', snapshot(many(3000)))
+      ;(await server.session(0)).cut()
+      const refused = await statusThat(replica, ({ phase }) => phase === 'refused')
+      expect(refused).toMatchObject({ ready: true, rows: 3, epoch: 'epoch-one', error: { kind: 'storage' } })
+      expect(await rowsOf(replica, 'note', 'id')).toHaveLength(3)
+      await (await server.session(1)).closed()
+      expect(server.sessions).toHaveLength(2)
+      giveRoom()
+      replica.goOnline()
+      await statusThat(replica, ({ phase, rows }) => phase === 'live' && rows === 3000)
+      expect(await rowsOf(replica, 'note', 'id')).toHaveLength(3000)
+    },
+  )
+
+  test('HYD-R3 tables of live queries opened during the load come before all that was not asked for yet', async () => {
+    const names = ['first', 'second', 'third']
+    const row = (id: string, org: string) => ({ id, org })
+    const rows = (org: string) =>
+      Object.fromEntries(
+        names.map((name) => [`public.${name}`, Array.from({ length: 40 }, (_, n) => row(`${name} ${org}${n}`, org))]),
+      )
+    const definition = {
+      types: [],
+      tables: names.map((name) => defineTable(name, [column('id'), column('org')])),
+    }
+    const { server, url } = await serve(definition, {
+      'org:a': snapshot([], { rows: rows('a') }),
+      'org:b': snapshot([], { rows: rows('b'), snapshot: '11:11:' }),
+    })
+    const tableOf = new Map<string, string>()
+    for (const audience of ['org:a', 'org:b']) {
+      for (const { table, chunks } of server.manifest(audience)?.tables ?? []) {
+        for (const { id } of chunks) tableOf.set(id, `${table} ${audience}`)
+      }
+    }
+    const asked: string[] = []
+    const held: (() => void)[] = []
+    let holding = true
+    server.intercept = (path, response) => {
+      const id = path.split('/')[4]
+      if (id === undefined) return false
+      asked.push(tableOf.get(id) ?? '')
+      if (!holding) return false
+      held.push(() => response.end(server.chunk(id)))
+      return true
+    }
+    const replica = await start(url)
+    await statusThat(replica, ({ hydration }) => hydration !== null)
+    const counts: number[] = []
+    const live = await replica.db.live.query<{ n: number }>('SELECT count(*)::int AS n FROM third', [], (result) => {
+      counts.push(result.rows[0]?.n ?? 0)
+    })
+    holding = false
+    for (const release of held.splice(0)) release()
+    await replica.ready
+    // Before it comes what was under way: the group in hand and the chunks ahead of it, less than the first table.
+    const others = asked.slice(
+      0,
+      asked.findLastIndex((table) => table.startsWith('public.third')),
+    )
+    expect(others.filter((table) => !table.startsWith('public.third')).length).toBeLessThan(40)
+    expect(asked).toHaveLength(3 * 40)
+    await live.refresh()
+    expect(counts.at(-1)).toBe(80)
+    await live.unsubscribe()
+    for (const name of names) expect(await rowsOf(replica, name, 'id')).toHaveLength(80)
   })
 })

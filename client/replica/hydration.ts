@@ -15,10 +15,12 @@ import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage 
 import { type ChunkJob, ChunkPipeline, type LoadedBytes, snapshotPath } from './chunk-download.ts'
 import type { Database } from './database.ts'
 import { createAside, dropAside, replaceTables, sameTables } from './definition-ddl.ts'
+import { type Envelope, envelopeFault } from './envelope.ts'
 import { ensurePrimaryKeys, join } from './join.ts'
 import { compareSnapshots } from './join-window.ts'
 import { loadChunks } from './load-chunks.ts'
-import { withServerRows } from './server-rows.ts'
+import { WATCHED_BY_LIVE_QUERIES, withServerRows } from './server-rows.ts'
+import { storageFault } from './storage-fault.ts'
 
 export interface HydrationProgress {
   readonly rows: number
@@ -42,6 +44,7 @@ export interface HydrationOptions {
   readonly db: Database
   readonly http: Http
   readonly welcome: HydrationTarget
+  readonly envelope: Envelope
   readonly signal: AbortSignal
   readonly progress: (progress: HydrationProgress) => void
   /** Called whenever the copies change, with all there are. */
@@ -56,9 +59,18 @@ const MANIFEST_ROUNDS = 3
 /**
  * Loads a copy from snapshots, going on where an earlier run was broken off, and answers it ready to stream or joined.
  *
- * Rejects with TidemarkError: `unavailable` when it may be tried again, `corrupt` when the server's chunks stay wrong.
+ * Rejects with TidemarkError: `unavailable` when it may be tried again, `corrupt` when the server's chunks stay wrong,
+ * `limit-exceeded` before anything is loaded when it is beyond the envelope, `storage` when the device has no room.
  */
 export async function hydrate(options: HydrationOptions): Promise<Copy> {
+  try {
+    return await hydrateInRounds(options)
+  } catch (error) {
+    throw storageFault(error) ?? error
+  }
+}
+
+async function hydrateInRounds(options: HydrationOptions): Promise<Copy> {
   let copy = await resumable(options)
   let fault: TidemarkError | null = null
   for (let round = 0; round < MANIFEST_ROUNDS; round++) {
@@ -80,12 +92,13 @@ export async function hydrate(options: HydrationOptions): Promise<Copy> {
 const sameAudiences = (copy: Copy, audiences: readonly string[]) =>
   copy.manifests.length === audiences.length && audiences.every((audience) => copy.joins.has(audience))
 
-async function resumable({ db, welcome }: HydrationOptions): Promise<Copy | null> {
+async function resumable({ db, welcome, envelope }: HydrationOptions): Promise<Copy | null> {
   const copies = await readCopies(db)
   const copy = copies.find(({ stage }) => stage === 'loading')
   if (!copy || copy.epoch !== welcome.epoch || copy.definition.hash !== welcome.definitionHash) return null
   if (copy.definition.version !== welcome.definitionVersion) return null
-  return sameAudiences(copy, welcome.audiences) ? copy : null
+  // Beyond the envelope what the server has by now decides, which may be less.
+  return sameAudiences(copy, welcome.audiences) && !envelopeFault(envelope, copy.manifests) ? copy : null
 }
 
 /** One of each audience, of one history, in the order in which their snapshots were taken. Throws `unavailable`. */
@@ -126,6 +139,8 @@ const EMPTY: Definition = { types: [], tables: [] }
 async function begin(options: HydrationOptions): Promise<Copy> {
   const { db, welcome } = options
   const fetched = await fetchManifests(options)
+  const tooMuch = envelopeFault(options.envelope, fetched)
+  if (tooMuch) throw tooMuch
   const epoch = fetched[0]?.epoch ?? welcome.epoch
   const hash = fetched[0]?.definitionHash ?? welcome.definitionHash
   if (epoch === null || hash === null)
@@ -212,7 +227,12 @@ export async function load({ db, http, signal, progress }: LoadOptions, copy: Co
   }
   progress({ ...so })
   const pipeline = new ChunkPipeline(http, missing, signal)
-  for (let next = await pipeline.next(); next; next = await pipeline.next()) {
+  const nextLookedAt = async () => {
+    // What is loaded aside is shown as a whole: no order of it is better.
+    if (copy.place === 'live') pipeline.prefer(await watchedTables(db, copy))
+    return pipeline.next()
+  }
+  for (let next = await nextLookedAt(); next; next = await nextLookedAt()) {
     const group: LoadedBytes[] = [next]
     let size = next.copyText.size
     for (
@@ -233,6 +253,13 @@ export async function load({ db, http, signal, progress }: LoadOptions, copy: Co
     }
     progress({ ...so })
   }
+}
+
+/** The tables that the app looks at: those of its open live queries. */
+async function watchedTables(db: Database, copy: Copy): Promise<ReadonlySet<string>> {
+  const tables = [...copy.tables.values()].map(({ id, name }) => ({ id, name }))
+  const { rows } = await db.query<{ id: string }>(WATCHED_BY_LIVE_QUERIES, [JSON.stringify(tables)])
+  return new Set(rows.map(({ id }) => id))
 }
 
 async function finish({ db, signal, changed }: HydrationOptions, copy: Copy): Promise<Copy> {

@@ -3,6 +3,7 @@ import type { Copy, Executor } from './books.ts'
 import { addPrimaryKey, dropAside, type Finishing, finishings } from './definition-ddl.ts'
 import { type ReplicaTable, replicaTables } from './replica-table.ts'
 import { TELL_LIVE_QUERIES } from './server-rows.ts'
+import { storageFault } from './storage-fault.ts'
 
 /**
  * Makes a copy that has reached its fences the replica, within the transaction that brought it there.
@@ -89,7 +90,9 @@ async function finish(tx: Executor, tables: readonly ReplicaTable[]): Promise<vo
     try {
       await tx.exec(item.statement)
       await tx.exec('RELEASE SAVEPOINT finishing')
-    } catch {
+    } catch (error) {
+      // Where there is no room for it, there is none for the rows to come.
+      if (storageFault(error)) throw error
       await tx.exec('ROLLBACK TO SAVEPOINT finishing; RELEASE SAVEPOINT finishing')
     }
   }

@@ -18,6 +18,7 @@ import type { Applied } from './apply.ts'
 import { type Copy, deleteCopy, readCopies, setStage } from './books.ts'
 import type { Database } from './database.ts'
 import { dropAside } from './definition-ddl.ts'
+import type { Envelope } from './envelope.ts'
 import { type HydrationOptions, type HydrationTarget, hydrate } from './hydration.ts'
 import { purgeAudiences } from './purge.ts'
 import { replicaPhase, StatusStore } from './status.ts'
@@ -31,6 +32,7 @@ export interface EngineOptions {
   readonly http: Http
   readonly token: SessionToken
   readonly rebuilt: string | null
+  readonly envelope: Envelope
 }
 
 /** Joins the parts: what the connection says becomes loading, applying and status. */
@@ -38,6 +40,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   readonly status: StatusStore
   readonly waits = new Waits()
   readonly connection: Connection
+  /** Of the next load. */
+  envelope: Envelope
   #options: EngineOptions
   #stream: Stream
   #copies: readonly Copy[] = []
@@ -51,6 +55,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
 
   constructor(options: EngineOptions) {
     this.#options = options
+    this.envelope = options.envelope
     this.status = new StatusStore(options.rebuilt)
     this.#stream = new Stream(options.db, this)
     this.connection = new Connection({ url: options.url, client: options.clientId, token: options.token, host: this })
@@ -142,6 +147,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
         db,
         http,
         welcome,
+        envelope: this.envelope,
         signal,
         progress: (progress) => this.status.set({ hydration: { ...progress, reason } }),
         changed: (copies) => this.#became(copies),
@@ -226,7 +232,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     try {
       const target = { ...welcome, epoch: copy.epoch, audiences }
       const progress: HydrationOptions['progress'] = (so) => this.status.set({ hydration: { ...so, reason } })
-      const addition = await loadAddition({ db, http, welcome: target, signal, progress }, copy)
+      const { envelope } = this
+      const addition = await loadAddition({ db, http, welcome: target, signal, progress, envelope }, copy)
       if (signal.aborted) await dropAddition(db)
       else this.#stream.join(addition)
     } catch (error) {

@@ -25,3 +25,9 @@ export function withServerRows<Result>(db: Database, work: (tx: Executor) => Pro
 export const TELL_LIVE_QUERIES = (names: string) => `
   SELECT count(pg_notify('table_change__' || c.relnamespace || '__' || c.oid, ''))
   FROM json_array_elements_text(${names}::text::json) AS told(name) JOIN pg_class c ON c.oid = to_regclass(told.name)`
+
+/** Ids of the tables, given as `[{ id, name }]`, that a live query listens to now. */
+export const WATCHED_BY_LIVE_QUERIES = `
+  SELECT told.id FROM json_to_recordset($1::text::json) AS told(id text, name text)
+  JOIN pg_class c ON c.oid = to_regclass(told.name)
+  WHERE 'table_change__' || c.relnamespace || '__' || c.oid IN (SELECT pg_listening_channels())`

@@ -23,6 +23,7 @@ import {
 import type { Copy } from './books.ts'
 import type { Database } from './database.ts'
 import { purgeAudiences } from './purge.ts'
+import { storageFault } from './storage-fault.ts'
 
 /** Frames waiting are joined into one database transaction up to this many characters. */
 const JOIN_CHARACTERS = 2 * 1024 * 1024
@@ -136,7 +137,7 @@ export class Stream {
       } catch (error) {
         if (run !== this.#run) return
         this.#queue = []
-        if (this.#copy) this.#host.failed(toTidemarkError(error), this.#copy)
+        if (this.#copy) this.#host.failed(storageFault(error) ?? toTidemarkError(error), this.#copy)
       } finally {
         if (run === this.#run) {
           this.#busy = false

@@ -1,4 +1,4 @@
-import type { SyncEnv } from '../../workers/env.ts'
+import type { SnapshotBucket, SyncEnv } from '../../workers/env.ts'
 import { createSnapshotObject } from '../../workers/snapshot/snapshot-object.ts'
 import { withTestDatabase } from './test-database.ts'
 
@@ -7,5 +7,25 @@ export class LoneSnapshotDO extends createSnapshotObject() {
   constructor(ctx: DurableObjectState, env: SyncEnv) {
     const nobody = { kick: async () => {} } as ReturnType<SyncEnv['REPLICATION']['getByName']>
     super(ctx, { ...withTestDatabase(env), REPLICATION: { getByName: () => nobody } })
+  }
+}
+
+/** Set to let the bucket refuse, or to bind none. */
+export const bucketFaults = { unbound: false, put: false, get: false, delete: false }
+
+function faultyBucket(bucket: SnapshotBucket): SnapshotBucket {
+  const through = <Result>(operation: 'put' | 'get' | 'delete', work: () => Promise<Result>): Promise<Result> =>
+    bucketFaults[operation] ? Promise.reject(new Error(`${operation}: We encountered an internal error.`)) : work()
+  return {
+    put: (key, bytes) => through('put', () => bucket.put(key, bytes)),
+    get: (key) => through('get', () => bucket.get(key)),
+    delete: (keys) => through('delete', () => bucket.delete(keys)),
+  }
+}
+
+/** The same with a real bucket behind faults that a test switches on. */
+export class LoneBucketDO extends LoneSnapshotDO {
+  constructor(ctx: DurableObjectState, env: SyncEnv & { readonly TEST_BUCKET: SnapshotBucket }) {
+    super(ctx, bucketFaults.unbound ? env : { ...env, SNAPSHOTS: faultyBucket(env.TEST_BUCKET) })
   }
 }

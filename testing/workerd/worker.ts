@@ -5,7 +5,7 @@ import { ADMIN_TOKEN, access } from './staged.ts'
 import { withTestDatabase } from './test-database.ts'
 
 export { LoneReplicationDO } from './lone-replication.ts'
-export { LoneSnapshotDO } from './lone-snapshot.ts'
+export { LoneBucketDO, LoneSnapshotDO } from './lone-snapshot.ts'
 export { StagedReplicationDO, StagedSnapshotDO, StagedSyncDO } from './staged.ts'
 export { useDatabase } from './test-database.ts'
 

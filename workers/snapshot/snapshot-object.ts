@@ -1,9 +1,11 @@
 import { DurableObject } from 'cloudflare:workers'
-import { parsePgLsn, TidemarkError } from '../../protocol/index.ts'
+import { parsePgLsn, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
 import { REPLICATION_NAME, type SnapshotRpc } from '../contracts.ts'
 import { type Database, type OpenOptions, withDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
+import { logFault } from '../typed-error.ts'
 import { isAudience } from './audience.ts'
+import { BucketChunkStore } from './bucket-chunk-store.ts'
 import { BuildCatalogue } from './build-catalogue.ts'
 import { waitsForCapture } from './build-patience.ts'
 import { buildSnapshot } from './build-snapshot.ts'
@@ -56,7 +58,13 @@ export function createSnapshotObject(
     constructor(ctx: DurableObjectState, env: SyncEnv) {
       super(ctx, env)
       this.#catalogue = new BuildCatalogue(ctx.storage.sql)
-      this.#chunks = new SqliteChunkStore(ctx.storage.sql)
+      const { sql } = ctx.storage
+      this.#chunks = new BucketChunkStore({
+        sql,
+        bucket: env.SNAPSHOTS ?? null,
+        own: new SqliteChunkStore(sql),
+        audience: () => this.#audience ?? '',
+      })
       this.#catalogue.doomOrphans(Date.now())
       ctx.blockConcurrencyWhile(() => this.#armSweep())
       this.#manifest = new SharedRun(() => this.#freshManifest(this.#audience ?? ''))
@@ -73,9 +81,13 @@ export function createSnapshotObject(
 
     async chunk(id: string): Promise<Uint8Array | null> {
       if (!CHUNK_ID.test(id)) return null
-      const bytes = await this.#chunks.get(id)
-      if (bytes === null || (await sha256Hex(bytes)) === id) return bytes
-      // Damaged in storage: fetching again cannot help, a new build does.
+      try {
+        const bytes = await this.#chunks.get(id)
+        if (bytes === null || (await sha256Hex(bytes)) === id) return bytes
+      } catch (error) {
+        logFault(toTidemarkError(error), error)
+      }
+      // Damaged or lost in storage: fetching again cannot help, a new build does.
       this.#catalogue.doom(null, Date.now())
       await this.#armSweep()
       return null
@@ -87,11 +99,15 @@ export function createSnapshotObject(
       // Nobody asked while it held; who asks next needs a newer one anyway.
       if (current && nowMs - current.startedAtMs >= maxAgeMs) this.#catalogue.doom(current.id, nowMs + graceMs)
       let pauseMs = 0
-      try {
-        const [id] = this.#catalogue.due(nowMs)
-        if (id !== undefined && (await this.#chunks.drop(id))) this.#catalogue.forget(id)
-      } catch {
-        pauseMs = graceMs
+      for (const id of this.#catalogue.due(nowMs)) {
+        try {
+          if (await this.#chunks.drop(id)) this.#catalogue.forget(id)
+          pauseMs = 0
+          break
+        } catch {
+          // One that cannot be dropped now does not stand in the way of the others.
+          pauseMs = graceMs
+        }
       }
       await this.#armSweep(pauseMs)
     }
