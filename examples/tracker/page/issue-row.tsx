@@ -14,6 +14,7 @@ export const IssueRow = memo(function IssueRow(props: { row: IssueListRow; isSel
   useEffect(() => {
     if (shown.current === changedAtMs) return
     shown.current = changedAtMs
+    if (window.matchMedia('(prefers-reduced-motion: reduce)').matches) return
     element.current?.animate([{ backgroundColor: 'var(--flash)' }, {}], { duration: 1_600, easing: 'ease-out' })
   }, [changedAtMs])
 
