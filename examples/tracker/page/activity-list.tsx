@@ -1,23 +1,9 @@
-import type { ActivityKind, IssuePriority, IssueState } from '../schema.ts'
+import type { IssuePriority, IssueState } from '../schema.ts'
+import { ACTIVITY, type ActivityRow } from './activity-query.ts'
 import { formatAgo, formatDateTime } from './format.ts'
 import { PRIORITY_WORDS, STATE_WORDS } from './issue-words.ts'
 import { useLiveQuery } from './use-live-query.ts'
 import { useNow } from './use-now.ts'
-
-/** A serial key passes what a number holds exactly. */
-export const ACTIVITY = `
-  SELECT activity.id::text AS id, activity.kind, activity.value, activity.created_at, membership.display_name AS actor
-  FROM activity LEFT JOIN membership ON membership.id = activity.actor_id
-  WHERE activity.issue_id = $1
-  ORDER BY activity.id`
-
-export interface ActivityRow {
-  id: string
-  kind: ActivityKind
-  value: string
-  created_at: Date
-  actor: string | null
-}
 
 export function ActivityList({ issueId }: { issueId: string }) {
   const { rows, error } = useLiveQuery<ActivityRow>(ACTIVITY, [issueId])

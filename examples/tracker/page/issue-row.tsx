@@ -18,6 +18,10 @@ export const IssueRow = memo(function IssueRow(props: { row: IssueListRow; isSel
     element.current?.animate([{ backgroundColor: 'var(--flash)' }, {}], { duration: 1_600, easing: 'ease-out' })
   }, [changedAtMs])
 
+  useEffect(() => {
+    if (props.isSelected) element.current?.scrollIntoView({ block: 'nearest' })
+  }, [props.isSelected])
+
   return (
     <li ref={element}>
       <a className="issue-row" href={`#${row.id}`} aria-current={props.isSelected ? 'true' : undefined}>

@@ -3,9 +3,9 @@ import { useLiveQuery } from './use-live-query.ts'
 import { useNow } from './use-now.ts'
 
 /** Without a condition on its author: nobody else's notes are ever in this replica. */
-export const NOTES = 'SELECT id, body, created_at FROM note WHERE issue_id = $1 ORDER BY created_at, id'
+const NOTES = 'SELECT id, body, created_at FROM note WHERE issue_id = $1 ORDER BY created_at, id'
 
-export interface NoteRow {
+interface NoteRow {
   id: string
   body: string
   created_at: Date

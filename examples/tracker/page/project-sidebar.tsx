@@ -55,7 +55,6 @@ export function ProjectSidebar(props: {
         ))}
         {archived.length > 0 && (
           <section className="archive">
-            <h2>Put away</h2>
             <ProjectButton
               name="Archived"
               issues={total(archived)}
