@@ -6,14 +6,13 @@ import { STATE_WORDS } from './issue-words.ts'
 import { moveInList } from './move-in-list.ts'
 import { useKeys } from './use-keys.ts'
 import { useLiveQuery } from './use-live-query.ts'
-import { labelsQuery, peopleQuery } from './workspace-query.ts'
+import { LABELS, type LabelRow, ofOrganization, PEOPLE, type PersonRow } from './workspace-query.ts'
 
 export function FilterBar(props: { filter: IssueFilter; onChange: (part: Partial<IssueFilter>) => void }) {
   const { filter, onChange } = props
-  const peopleOf = peopleQuery(filter.organizationId)
-  const labelsOf = labelsQuery(filter.organizationId)
-  const people = useLiveQuery<{ user_id: string; name: string }>(peopleOf.text, peopleOf.params).rows ?? []
-  const labels = useLiveQuery<{ name: string }>(labelsOf.text, labelsOf.params).rows ?? []
+  const people = ofOrganization(useLiveQuery<PersonRow>(PEOPLE).rows, filter.organizationId)
+  const labels = ofOrganization(useLiveQuery<LabelRow>(LABELS).rows, filter.organizationId)
+  const names = new Map(people.map((person) => [person.user_id, person.name]))
   return (
     <search className="filters">
       <SearchField value={filter.search} onChange={(search) => onChange({ search })} />
@@ -36,15 +35,15 @@ export function FilterBar(props: { filter: IssueFilter; onChange: (part: Partial
         <option value="">Anyone</option>
         <option value="nobody">Nobody</option>
         <hr />
-        {people.map((person) => (
-          <option key={person.user_id} value={person.user_id}>
-            {person.name}
+        {[...names].map(([user, name]) => (
+          <option key={user} value={user}>
+            {name}
           </option>
         ))}
       </Choice>
       <Choice label="Label" value={filter.label ?? ''} onChange={(value) => onChange({ label: value || null })}>
         <option value="">Any label</option>
-        {labels.map(({ name }) => (
+        {[...new Set(labels.map(({ name }) => name))].map((name) => (
           <option key={name} value={name}>
             {name}
           </option>

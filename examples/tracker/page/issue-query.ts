@@ -41,7 +41,7 @@ export interface IssueListRow {
   comments: number
 }
 
-export type Query = { readonly text: string; readonly params: readonly (string | number)[] }
+type Query = { readonly text: string; readonly params: readonly (string | number)[] }
 
 const ORDERS: Readonly<Record<SortOrder, string>> = {
   updated: 'issue.updated_at DESC, issue.id',

@@ -6,7 +6,7 @@ import type { LoginUser } from './session.ts'
 import { useLiveQuery } from './use-live-query.ts'
 import type { OrganizationChoice } from './use-organization.ts'
 import { Wordmark } from './wordmark.tsx'
-import { type ProjectRow, projectsQuery } from './workspace-query.ts'
+import { ofOrganization, PROJECTS, type ProjectRow } from './workspace-query.ts'
 
 export function ProjectSidebar(props: {
   user: LoginUser
@@ -16,8 +16,7 @@ export function ProjectSidebar(props: {
   onSignOut: () => void
 }) {
   const { filter, organization } = props
-  const query = projectsQuery(organization.current)
-  const rows = useLiveQuery<ProjectRow>(query.text, query.params).rows ?? []
+  const rows = ofOrganization(useLiveQuery<ProjectRow>(PROJECTS).rows, organization.current)
   const current = rows.filter((row) => row.archived_at === null)
   const archived = rows.filter((row) => row.archived_at !== null)
   const isInArchive = filter.archived || archived.some(({ id }) => id === filter.projectId)

@@ -1,5 +1,3 @@
-import type { Query } from './issue-query.ts'
-
 export interface OrganizationRow {
   id: string
   name: string
@@ -9,6 +7,7 @@ export const ORGANIZATIONS = 'SELECT id, name FROM organization ORDER BY name'
 
 export interface ProjectRow {
   id: string
+  org_id: string
   name: string
   organization: string
   archived_at: Date | null
@@ -16,36 +15,38 @@ export interface ProjectRow {
   issues: number
 }
 
-/** The projects of one organisation, or of all in the replica. */
-export function projectsQuery(organizationId: string | null): Query {
-  const text = `
-    SELECT project.id, project.name, organization.name AS organization, project.deleted_at AS archived_at,
-      coalesce(CASE WHEN project.deleted_at IS NULL THEN counted.open ELSE counted.total END, 0) AS issues
-    FROM project
-    JOIN organization ON organization.id = project.org_id
-    LEFT JOIN (
-      SELECT project_id, count(*)::int AS total,
-        (count(*) FILTER (WHERE state NOT IN ('done', 'cancelled')))::int AS open
-      FROM issue GROUP BY project_id
-    ) AS counted ON counted.project_id = project.id
-    ${organizationId === null ? '' : 'WHERE project.org_id = $1'}
-    ORDER BY organization.name, project.name`
-  return { text, params: organizationId === null ? [] : [organizationId] }
+export const PROJECTS = `
+  SELECT project.id, project.org_id, project.name, organization.name AS organization, project.deleted_at AS archived_at,
+    coalesce(CASE WHEN project.deleted_at IS NULL THEN counted.open ELSE counted.total END, 0) AS issues
+  FROM project
+  JOIN organization ON organization.id = project.org_id
+  LEFT JOIN (
+    SELECT project_id, count(*)::int AS total,
+      (count(*) FILTER (WHERE state NOT IN ('done', 'cancelled')))::int AS open
+    FROM issue GROUP BY project_id
+  ) AS counted ON counted.project_id = project.id
+  ORDER BY organization.name, project.name`
+
+export interface PersonRow {
+  org_id: string
+  user_id: string
+  name: string
 }
 
-/** Whom an issue can be assigned to; somebody in two organisations once. */
-export function peopleQuery(organizationId: string | null): Query {
-  const where = organizationId === null ? '' : 'WHERE org_id = $1'
-  return {
-    text: `SELECT user_id, min(display_name) AS name FROM membership ${where} GROUP BY user_id ORDER BY name`,
-    params: organizationId === null ? [] : [organizationId],
-  }
+/** Somebody in two organisations stands here twice. */
+export const PEOPLE = 'SELECT org_id, user_id, display_name AS name FROM membership ORDER BY display_name, user_id'
+
+export interface LabelRow {
+  org_id: string
+  name: string
 }
 
-export function labelsQuery(organizationId: string | null): Query {
-  const where = organizationId === null ? '' : 'WHERE org_id = $1'
-  return {
-    text: `SELECT DISTINCT name FROM label ${where} ORDER BY name`,
-    params: organizationId === null ? [] : [organizationId],
-  }
+export const LABELS = 'SELECT org_id, name FROM label ORDER BY name'
+
+/** Rows of one organisation, or of all. They are few: a switch of organisations need not ask the replica anew. */
+export function ofOrganization<Row extends { org_id: string }>(
+  rows: readonly Row[] | null,
+  organizationId: string | null,
+): readonly Row[] {
+  return (rows ?? []).filter((row) => organizationId === null || row.org_id === organizationId)
 }
