@@ -3,14 +3,7 @@ import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { generateSeed } from '../seed/generate.ts'
 import { ACTIVITY, type ActivityRow } from './activity-query.ts'
-import {
-  type IssueFilter,
-  type IssueListRow,
-  issueCountQuery,
-  issueListQuery,
-  NO_FILTER,
-  type Query,
-} from './issue-query.ts'
+import { type IssueFilter, type IssueListRow, issueCountQuery, issueListQuery, NO_FILTER } from './issue-query.ts'
 import {
   LABELS,
   type LabelRow,
