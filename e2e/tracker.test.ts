@@ -206,9 +206,8 @@ describe('tracker in a browser', () => {
     await page.keyboard.type(noted?.title ?? '')
     await page.locator(`.issue-row[href="#${noted?.id}"]`).waitFor()
     await page.keyboard.press('Enter')
-    while ((await page.locator('.issue-row:focus').getAttribute('href')) !== `#${noted?.id}`) {
-      await page.keyboard.press('j')
-    }
+    const focused = () => page.evaluate(() => document.activeElement?.getAttribute('href'))
+    while ((await focused()) !== `#${noted?.id}`) await page.keyboard.press('j')
     await page.keyboard.press('Enter')
     await page.locator('.notes', { hasText: 'For Dana alone.' }).waitFor()
     expect(await page.getByText('For Ada alone.').count()).toBe(0)
