@@ -203,7 +203,7 @@ describe('tracker in a browser', () => {
     await page.getByLabel('Organisation').selectOption('Harbour & Pine')
     await page.getByRole('heading', { name: 'Fieldnote' }).waitFor({ state: 'detached' })
     await page.keyboard.press('/')
-    await page.keyboard.type(noted?.title ?? '')
+    await page.keyboard.insertText(noted?.title ?? '')
     await page.locator(`.issue-row[href="#${noted?.id}"]`).waitFor()
     await page.keyboard.press('Enter')
     const focused = () => page.evaluate(() => document.activeElement?.getAttribute('href'))
