@@ -84,6 +84,7 @@ async function resumable({ db, welcome }: HydrationOptions): Promise<Copy | null
   const copies = await readCopies(db)
   const copy = copies.find(({ stage }) => stage === 'loading')
   if (!copy || copy.epoch !== welcome.epoch || copy.definition.hash !== welcome.definitionHash) return null
+  if (copy.definition.version !== welcome.definitionVersion) return null
   return sameAudiences(copy, welcome.audiences) ? copy : null
 }
 
@@ -103,6 +104,7 @@ async function fetchManifests({ http, welcome, signal }: HydrationOptions): Prom
   const fits = (manifest: Manifest, index: number) =>
     manifest.epoch === epoch &&
     manifest.definitionHash === manifests[0]?.definitionHash &&
+    manifest.definitionVersion === manifests[0]?.definitionVersion &&
     manifest.audience === welcome.audiences[index]
   if (!manifests.every(fits)) {
     throw new TidemarkError('unavailable', 'The snapshots are of different histories just now; trying again.')
