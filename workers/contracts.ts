@@ -13,7 +13,7 @@ export interface SubscribeRequest {
   readonly subscriber: string
   /** The union of its sessions' audiences. */
   readonly audiences: readonly string[]
-  /** Counts up with each change of the union; an older version than the one known is ignored. */
+  /** Counts up with each change of the union; an older version than the one known is refused. */
   readonly version: number
 }
 
@@ -57,8 +57,10 @@ export interface FreshHead {
 }
 
 export interface ReplicationRpc {
+  /** Throws `unavailable`, also for an outdated version. */
   subscribe(request: SubscribeRequest): Promise<SubscribeAnswer>
-  unsubscribe(subscriber: string): Promise<void>
+  /** Ends subscriptions of versions below this one: a later one has overtaken the goodbye. */
+  unsubscribe(subscriber: string, version: number): Promise<void>
   /** Capture now rather than at the next alarm. */
   kick(): Promise<void>
   /** Captures everything committed so far, then tells `subscriber` the head. Throws `unavailable`. */

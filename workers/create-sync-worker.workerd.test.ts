@@ -25,7 +25,7 @@ const worker = (exports as unknown as { default: { fetch(request: Request): Prom
 const ask = (path: string, headers: Record<string, string> = {}) =>
   worker.fetch(new Request(`https://tidemark.test${path}`, { headers }))
 
-it('DIS-01 SNP-01 OUT-24 a whole Worker: hydrate, stream, settle, over real capture and snapshots', async () => {
+it('DIS-01 SNP-01 SEC-10 OUT-24 a whole Worker: hydrate, stream, settle, over real capture and snapshots', async () => {
   const token = await tokenOf({ userId: 'u', audiences: [`org:${ORG_A}`] })
   const bearer = { authorization: `Bearer ${token}` }
   const upgrade = await ask('/sync/socket', upgradeHeaders(token))
@@ -38,6 +38,7 @@ it('DIS-01 SNP-01 OUT-24 a whole Worker: hydrate, stream, settle, over real capt
     client: newClient(),
     epoch: null,
     cursor: null,
+    definitionVersion: null,
     definitionHash: null,
     audiences: [],
   })
@@ -53,6 +54,11 @@ it('DIS-01 SNP-01 OUT-24 a whole Worker: hydrate, stream, settle, over real capt
   expect(text).toContain('one')
   expect(text).not.toContain('two')
   expect((await ask(`/sync/snapshot/org:${ORG_B}`, bearer)).status).toBe(404)
+  // The same user with fewer audiences, at the address of a chunk that is there.
+  const fewer = { authorization: `Bearer ${await tokenOf({ userId: 'u', audiences: [`org:${ORG_B}`] })}` }
+  const refused = await ask(`/sync/snapshot/org:${ORG_A}/${chunkId}`, fewer)
+  expect([chunk.status, refused.status, await refused.json()]).toMatchObject([200, 404, { kind: 'not-found' }])
+  expect((await ask(`/sync/snapshot/org:${ORG_B}/${chunkId}`, fewer)).status).toBe(404)
 
   socket.cursor = manifest.start
   socket.send({ type: 'stream', epoch: manifest.epoch, from: manifest.start })

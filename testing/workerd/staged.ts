@@ -76,7 +76,7 @@ export class StagedReplicationDO extends DurableObject implements ReplicationRpc
   #stage: Stage | null = null
   #gates: (() => void)[] | null = null
   readonly #subscribes: SubscribeRequest[] = []
-  readonly #left: string[] = []
+  readonly #left = new Map<string, number>()
 
   stage(stage: Stage): void {
     this.#stage = stage
@@ -93,9 +93,9 @@ export class StagedReplicationDO extends DurableObject implements ReplicationRpc
   }
 
   /** Requests of one subscriber, oldest first, and whether it left. */
-  asked(subscriber: string): { requests: SubscribeRequest[]; left: boolean } {
+  asked(subscriber: string): { requests: SubscribeRequest[]; left: boolean; leftVersion: number } {
     const requests = this.#subscribes.filter((request) => request.subscriber === subscriber)
-    return { requests, left: this.#left.includes(subscriber) }
+    return { requests, left: this.#left.has(subscriber), leftVersion: this.#left.get(subscriber) ?? 0 }
   }
 
   async subscribe(request: SubscribeRequest): Promise<SubscribeAnswer> {
@@ -110,8 +110,8 @@ export class StagedReplicationDO extends DurableObject implements ReplicationRpc
     return answer
   }
 
-  async unsubscribe(subscriber: string): Promise<void> {
-    this.#left.push(subscriber)
+  async unsubscribe(subscriber: string, version: number): Promise<void> {
+    this.#left.set(subscriber, version)
   }
 
   async kick(): Promise<void> {}

@@ -1,4 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
+import { TidemarkError } from '../../protocol/index.ts'
 import type { FreshHead, ReplicationHealth, ReplicationRpc, SubscribeAnswer, SubscribeRequest } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
 import { DEFAULT_SLOT_NAME, type ReplicationOptions } from './options.ts'
@@ -67,14 +68,15 @@ export function createReplicationObject(
       if (cold) await this.#runAndArm()
       const { epoch, capturedTo, definition } = this.#loop.requireState()
       const position = { epoch: epoch.id, to: capturedTo, definition }
-      const routedTo = this.#router.subscribe(request, position) ?? capturedTo
+      const routedTo = this.#router.subscribe(request, position)
+      if (routedTo === null) throw new TidemarkError('unavailable', 'A later subscription holds; subscribe anew.')
       if (!cold) this.ctx.waitUntil(this.#afterwards(this.#loop.run()))
       return { epoch: epoch.id, routedTo, definition, floor: epoch.floorLsn, leaseMs: LEASE_MS }
     }
 
-    async unsubscribe(subscriber: string): Promise<void> {
+    async unsubscribe(subscriber: string, version: number): Promise<void> {
       this.#loop.noteActivity()
-      this.#router.unsubscribe(subscriber)
+      this.#router.unsubscribe(subscriber, version)
     }
 
     async kick(): Promise<void> {

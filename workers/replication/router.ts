@@ -72,8 +72,11 @@ export class Router {
     return next.acked
   }
 
-  unsubscribe(subscriber: string): void {
-    if (!this.#subscriptions.delete(subscriber)) return
+  /** Ends a subscription of a version below `version`. */
+  unsubscribe(subscriber: string, version = Number.POSITIVE_INFINITY): void {
+    const known = this.#subscriptions.get(subscriber)
+    if (known === undefined || known.version >= version) return
+    this.#subscriptions.delete(subscriber)
     this.#context.storage.dropSubscription(subscriber)
     this.#countAudiences()
   }

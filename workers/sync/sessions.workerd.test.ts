@@ -57,12 +57,15 @@ describe('hello', () => {
     expect(await welcome({ ...at, cursor: lsn(2) })).toEqual(['hydrate', 'retention'])
     expect(await welcome({ ...at, epoch: 'other' })).toEqual(['hydrate', 'epoch'])
     expect(await welcome({ ...at, definitionHash: 'old' })).toEqual(['hydrate', 'definition'])
+    expect(await welcome({ ...at, definitionVersion: 0 })).toEqual(['hydrate', 'definition'])
+    const most = Array.from({ length: 198 }, (_, index) => `org:${index}`.padEnd(512, 'x'))
+    expect(await welcome({ ...at, held: [...person.audiences, ...most] })).toEqual(['stream', null])
     expect(await welcome({ ...at, held: ['org:h'] })).toEqual(['hydrate', 'audience-granted'])
     const revoked = await connect(person, { ...at, held: [...person.audiences, 'org:gone'] })
     expect(await revoked.frame('welcome')).toMatchObject({ resume: 'stream', audiences: person.audiences })
     const outdated = await openSocket(person)
-    const hello = { type: 'hello', client: newClient(), epoch: null, cursor: null, definitionHash: null } as const
-    outdated.send({ ...hello, protocol: LIMITS.protocolVersion + 1, audiences: [] })
+    const nothing = { epoch: null, cursor: null, definitionVersion: null, definitionHash: null, audiences: [] }
+    outdated.send({ type: 'hello', client: newClient(), protocol: LIMITS.protocolVersion + 1, ...nothing })
     expect(await outdated.frame('fault')).toMatchObject({ kind: 'upgrade-required' })
   })
 
@@ -110,6 +113,7 @@ describe('hello', () => {
         client: attachment.client,
         epoch: 'subscribing',
         cursor: lsn(0),
+        definitionVersion: 1,
         definitionHash: 'h1',
         audiences: [org],
       }
@@ -247,6 +251,27 @@ describe.each([
     expect(keep.ids).toEqual(idsOf(all))
   })
 
+  it(`SNP-16 DIS-R6 what overflows the log while a client loads is read from history${title}`, async () => {
+    const epoch = `s16${tag}`
+    await beginEpoch(database.env, epoch)
+    const org = `org:s16${tag}`
+    const loading = await connect({ userId: 'u', audiences: [org] })
+    expect(await loading.frame('welcome')).toMatchObject({ resume: 'hydrate' })
+    const all = Array.from({ length: 40 }, (_, index) => transaction(lsn(index + 1), insert(org, note(2_500))))
+    await store(database.env, epoch, all)
+    for (const [index, one] of all.entries()) await deliver(org, epoch, lsn(index), lsn(index + 1), [one])
+    const { logBytes } = await syncObject(org).health()
+    expect(logBytes).toBeLessThanOrEqual(STAGED_LIMITS.logChars)
+    expect(logBytes).toBeLessThan(JSON.stringify(all).length)
+    await pause(org)
+    // Nothing was sent, and so nothing kept, for one who loads.
+    expect(loading.frames.map(({ type }) => type)).toEqual(['welcome'])
+    loading.cursor = lsn(0)
+    loading.send({ type: 'stream', epoch, from: lsn(0) })
+    await loading.reaches(lsn(40))
+    expect(loading.ids).toEqual(idsOf(all))
+  })
+
   it(`HIS-04 DIS-R4 history pruned while a client was catching up sends it to hydrate${title}`, async () => {
     const epoch = `s04${tag}`
     await beginEpoch(database.env, epoch)
@@ -353,7 +378,10 @@ describe('an idle SyncDO', () => {
     })
     await evict(org)
     await runDurableObjectAlarm(syncObject(org))
-    expect((await replication().asked(org)).left).toBe(true)
+    const { left, leftVersion, requests } = await replication().asked(org)
+    expect(left).toBe(true)
+    // So that the goodbye, come late, is not taken for one to a subscription made since.
+    expect(leftVersion).toBeGreaterThan(requests.at(-1)?.version ?? 0)
     expect(await runInDurableObject(syncObject(org), (_instance, state) => state.storage.getAlarm())).toBeNull()
   })
 })
@@ -405,6 +433,7 @@ describe('hostile clients', () => {
     client: 'c'.repeat(20),
     epoch: null,
     cursor: null,
+    definitionVersion: null,
     definitionHash: null,
     audiences: [],
   }
@@ -415,7 +444,7 @@ describe('hostile clients', () => {
     ['unknown type', '{"type":"push"}', 'bad-input'],
     ['a captive portal', '<html><body>Log in</body></html>', 'bad-input'],
     ['deep', '['.repeat(30_000) + ']'.repeat(30_000), 'bad-input'],
-    ['huge', JSON.stringify({ ...hello, audiences: ['x'.repeat(80_000)] }), 'limit-exceeded'],
+    ['huge', JSON.stringify({ ...hello, audiences: ['x'.repeat(300_000)] }), 'limit-exceeded'],
     ['one field more', JSON.stringify({ ...hello, admin: true }), 'bad-input'],
     ['__proto__', '{"type":"hello","__proto__":{"protocol":1}}', 'bad-input'],
     ['SQL as client', JSON.stringify({ ...hello, client: "x'; DROP TABLE client; --" }), 'bad-input'],

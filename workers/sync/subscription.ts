@@ -60,10 +60,11 @@ export class Subscription {
 
   /** Leaves, once nobody is here. */
   async leave(): Promise<void> {
-    const { env, storage } = this.#context
+    const { env, storage, nowMs } = this.#context
     if (storage.state.name === null) return
-    storage.update({ subscribed: false, leaseUntilMs: 0 })
-    await env.REPLICATION.getByName(REPLICATION_NAME).unsubscribe(storage.state.name)
+    const version = nextVersion(storage.state.version, nowMs())
+    storage.update({ subscribed: false, leaseUntilMs: 0, version })
+    await env.REPLICATION.getByName(REPLICATION_NAME).unsubscribe(storage.state.name, version)
   }
 
   /** Forgets audiences that no session has had for long; the next subscription goes without them. */
@@ -86,9 +87,10 @@ export class Subscription {
   noteDefinition(note: DefinitionNote | null): void {
     const { storage } = this.#context
     if (!note || note.version <= storage.state.definitionVersion) return
-    const known = storage.state.definitionHash
+    const known = storage.state.definitionVersion
     storage.update({ definitionVersion: note.version, definitionHash: note.hash })
-    if (known !== '' && known !== note.hash) this.#events.onDefinition()
+    // Whatever its hash: between two versions of the same content another may have held.
+    if (known > 0) this.#events.onDefinition()
   }
 
   async #subscribe(): Promise<void> {
