@@ -6,12 +6,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type Lsn, parsePgLsn } from '../protocol/index.ts'
 import { launchChromium, type TestBrowser } from '../testing/browser/launch-chromium.ts'
 import { type DevServer, startDev } from '../testing/browser/start-dev.ts'
-import { digestOrganizations, digestReplica, type TableDigest } from '../testing/browser/tracker-digest.ts'
+import { digestAudiences, digestReplica, type TableDigest } from '../testing/browser/tracker-digest.ts'
 import { withDatabase } from '../workers/database/index.ts'
 
 const HARBOUR = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0001'
 const LUMEN = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0002'
 const FIELDNOTE = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0003'
+const ADA = '7b1d90e4-52c8-4f1a-8e0b-6c2f4a9d0001'
+const DANA = '7b1d90e4-52c8-4f1a-8e0b-6c2f4a9d0004'
+const FARID = '7b1d90e4-52c8-4f1a-8e0b-6c2f4a9d0006'
 /** A bound on how long a condition may take on a busy machine; nothing measures against it. */
 const PATIENCE_MS = 120_000
 
@@ -39,8 +42,8 @@ afterEach(async () => {
 const query = (text: string, params: string[] = []) =>
   withDatabase(server.env, (database) => database.query(text, params), { applicationName: 'test' })
 
-const expected = (organizations: readonly string[]): Promise<TableDigest[]> =>
-  withDatabase(server.env, (database) => digestOrganizations(database.query, organizations))
+const expected = (organizations: readonly string[], user = ADA): Promise<TableDigest[]> =>
+  withDatabase(server.env, (database) => digestAudiences(database.query, organizations, user))
 
 /** The page leaves its replica on `window` for whoever opens the console. */
 interface ReplicaWindow {
@@ -141,7 +144,7 @@ describe('tracker in a browser', () => {
   it('SNP-01 OPS-05 hydrates exactly the rows of the organisations its user belongs to', async () => {
     const page = await openPage()
     await hydrate(page, 'Dana Weiss')
-    const rows = await expected([HARBOUR, FIELDNOTE])
+    const rows = await expected([HARBOUR, FIELDNOTE], DANA)
     expect(await settledDigest(page)).toEqual(rows)
     const total = rows.reduce((sum, table) => sum + table.rows, 0)
     await page.getByTestId('rows').getByText(total.toLocaleString('en')).waitFor()
@@ -176,6 +179,45 @@ describe('tracker in a browser', () => {
     expect(await page.getByText('Not for Harbour & Pine').count()).toBe(0)
     expect(await page.evaluate(() => document.documentElement.dataset.loaded)).toBe('once')
     expect(await settledDigest(page)).toEqual(await expected([HARBOUR]))
+  })
+
+  it('OPS-05 DIS-R1 is used by keys, shows one organisation of two, and holds nobody else’s notes', async () => {
+    const page = await openPage()
+    await hydrate(page, 'Dana Weiss')
+    const [noted] = await query(
+      `SELECT issue.id, issue.title FROM public.note JOIN public.issue ON issue.id = note.issue_id
+       WHERE note.user_id = $1 AND note.org_id = $2 ORDER BY issue.updated_at DESC LIMIT 1`,
+      [DANA, HARBOUR],
+    )
+    for (const [user, body] of [
+      [ADA, 'For Ada alone.'],
+      [DANA, 'For Dana alone.'],
+    ] as const) {
+      await query(
+        `INSERT INTO public.note (user_id, org_id, issue_id, body)
+         SELECT $1::text::uuid, org_id, id, $2 FROM public.issue WHERE id = $3::text::uuid`,
+        [user, body, noted?.id ?? ''],
+      )
+    }
+
+    await page.getByLabel('Organisation').selectOption('Harbour & Pine')
+    await page.getByRole('heading', { name: 'Fieldnote' }).waitFor({ state: 'detached' })
+    await page.keyboard.press('/')
+    await page.keyboard.insertText(noted?.title ?? '')
+    await page.locator(`.issue-row[href="#${noted?.id}"]`).waitFor()
+    await page.keyboard.press('Enter')
+    const focused = () => page.evaluate(() => document.activeElement?.getAttribute('href'))
+    while ((await focused()) !== `#${noted?.id}`) await page.keyboard.press('j')
+    await page.keyboard.press('Enter')
+    await page.locator('.notes', { hasText: 'For Dana alone.' }).waitFor()
+    expect(await page.getByText('For Ada alone.').count()).toBe(0)
+    expect(await settledDigest(page)).toEqual(await expected([HARBOUR, FIELDNOTE], DANA))
+    await page.keyboard.press('Escape')
+    await page.locator('.detail').waitFor({ state: 'detached' })
+
+    await page.reload()
+    await page.getByRole('heading', { name: 'Harbour & Pine' }).waitFor()
+    expect(await page.getByRole('heading', { name: 'Fieldnote' }).count()).toBe(0)
   })
 
   it('DIS-R4 goes offline and online by its switch, and catches up from its cursor', async () => {
@@ -284,6 +326,6 @@ describe('tracker in a browser', () => {
     await hydrate(page, 'Ada Lindqvist')
     await page.getByRole('button', { name: 'Sign out' }).click()
     await hydrate(page, 'Farid Rahimi')
-    expect(await settledDigest(page)).toEqual(await expected([LUMEN]))
+    expect(await settledDigest(page)).toEqual(await expected([LUMEN], FARID))
   })
 })

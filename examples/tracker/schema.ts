@@ -1,4 +1,4 @@
-import { date, integer, pgEnum, pgTable, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core'
+import { bigserial, date, integer, pgEnum, pgTable, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 
 const timestamptz = (name: string) => timestamp(name, { withTimezone: true, mode: 'string' })
 
@@ -6,9 +6,11 @@ const timestamptz = (name: string) => timestamp(name, { withTimezone: true, mode
 const memberRole = pgEnum('member_role', ['owner', 'admin', 'member', 'guest'])
 export const issueState = pgEnum('issue_state', ['backlog', 'todo', 'in_progress', 'in_review', 'done', 'cancelled'])
 const issuePriority = pgEnum('issue_priority', ['urgent', 'high', 'medium', 'low', 'none'])
+const activityKind = pgEnum('activity_kind', ['state', 'priority', 'assignee'])
 
 export type IssueState = (typeof issueState.enumValues)[number]
 export type IssuePriority = (typeof issuePriority.enumValues)[number]
+export type ActivityKind = (typeof activityKind.enumValues)[number]
 export type MemberRole = (typeof memberRole.enumValues)[number]
 
 export const organization = pgTable('organization', {
@@ -37,6 +39,7 @@ export const project = pgTable('project', {
   description: text('description').notNull().default(''),
   leadId: uuid('lead_id'),
   createdAt: timestamptz('created_at').notNull().defaultNow(),
+  deletedAt: timestamptz('deleted_at'),
 })
 
 export const issue = pgTable('issue', {
@@ -81,4 +84,23 @@ export const comment = pgTable('comment', {
   body: text('body').notNull(),
   createdAt: timestamptz('created_at').notNull().defaultNow(),
   editedAt: timestamptz('edited_at'),
+})
+
+export const note = pgTable('note', {
+  id: uuid('id').primaryKey().defaultRandom(),
+  userId: uuid('user_id').notNull(),
+  orgId: uuid('org_id').notNull(),
+  issueId: uuid('issue_id').notNull(),
+  body: text('body').notNull(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
+})
+
+export const activity = pgTable('activity', {
+  id: bigserial('id', { mode: 'bigint' }).primaryKey(),
+  orgId: uuid('org_id').notNull(),
+  issueId: uuid('issue_id').notNull(),
+  actorId: uuid('actor_id').notNull(),
+  kind: activityKind('kind').notNull(),
+  value: text('value').notNull(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
 })

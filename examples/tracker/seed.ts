@@ -1,4 +1,5 @@
-import { generateSeed, type SeedRows } from './seed/generate.ts'
+import { generateSeed } from './seed/generate.ts'
+import type { SeedRows } from './seed/issue-draft.ts'
 
 type Query = (text: string, params?: readonly string[]) => Promise<Record<string, string | null>[]>
 
@@ -17,9 +18,15 @@ const INSERTS: Record<keyof SeedRows, string> = {
   issue_label:
     'INSERT INTO public.issue_label SELECT * FROM jsonb_populate_recordset(null::public.issue_label, $1::jsonb)',
   comment: 'INSERT INTO public.comment SELECT * FROM jsonb_populate_recordset(null::public.comment, $1::jsonb)',
+  note: 'INSERT INTO public.note SELECT * FROM jsonb_populate_recordset(null::public.note, $1::jsonb)',
+  // Its keys come from the sequence, in the order of the rows.
+  activity: `
+    INSERT INTO public.activity (org_id, issue_id, actor_id, kind, value, created_at)
+    SELECT org_id, issue_id, actor_id, kind, value, created_at
+    FROM jsonb_populate_recordset(null::public.activity, $1::jsonb)`,
 }
 
-/** Fills an empty database: three organisations, twelve people, 5,000 issues and 20,000 comments. A filled one stays as it is. */
+/** Fills an empty database: three organisations, twelve people, 5,000 issues with 20,000 comments, their activity and everyone's notes. A filled one stays as it is. */
 export default async function seed(query: Query): Promise<void> {
   const [existing] = await query('SELECT 1 AS found FROM public.organization LIMIT 1')
   if (existing) return

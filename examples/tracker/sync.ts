@@ -1,7 +1,7 @@
 import { defineSync, table } from 'tidemark/db'
-import { comment, issue, issueLabel, label, membership, organization, project } from './schema.ts'
+import { activity, comment, issue, issueLabel, label, membership, note, organization, project } from './schema.ts'
 
-/** Everyone holds the rows of the organisations he belongs to; what a list needs loads before the long tail of comments. */
+/** Everyone holds the rows of the organisations he belongs to and his own notes; what a list needs loads before the long tail of comments. */
 export const sync = defineSync({
   tables: {
     organization: table(organization, { audience: { column: organization.id, prefix: 'org' }, priority: 1 }),
@@ -14,6 +14,8 @@ export const sync = defineSync({
     label: table(label, { audience: { column: label.orgId, prefix: 'org' }, priority: 1 }),
     issue: table(issue, { audience: { column: issue.orgId, prefix: 'org' }, priority: 2 }),
     issueLabel: table(issueLabel, { audience: { column: issueLabel.orgId, prefix: 'org' }, priority: 2 }),
+    note: table(note, { audience: { column: note.userId, prefix: 'user' }, priority: 2 }),
     comment: table(comment, { audience: { column: comment.orgId, prefix: 'org' }, priority: 3 }),
+    activity: table(activity, { audience: { column: activity.orgId, prefix: 'org' }, priority: 3 }),
   },
 })

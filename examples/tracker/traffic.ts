@@ -8,20 +8,24 @@ import { closingComments, middleComments, openingComments } from './seed/phrases
 const DEV_SETTINGS = fileURLToPath(new URL('./.tidemark/worker.env', import.meta.url))
 const CHANGES_PER_SECOND = Number(process.env.CHANGES_PER_SECOND ?? 3)
 
-/** Work moves on more often than back; the state that follows is picked by the database, in the same statement. */
+/** Work moves on more often than back; the state that follows is picked and recorded in one statement. */
 const MOVE_ON = `
-  UPDATE public.issue SET updated_at = now(),
-    state = moved.state, closed_at = CASE WHEN moved.state IN ('done', 'cancelled') THEN now() END,
-    assignee_id = coalesce(issue.assignee_id, issue.creator_id)
-  FROM (
+  WITH moved AS (
     SELECT id, (CASE state
       WHEN 'backlog' THEN 'todo' WHEN 'todo' THEN 'in_progress' WHEN 'in_progress' THEN 'in_review'
       WHEN 'in_review' THEN (CASE WHEN random() < 0.8 THEN 'done' ELSE 'in_progress' END)
       ELSE 'todo' END)::public.issue_state AS state
     FROM public.issue WHERE state NOT IN ('done', 'cancelled') OR random() < 0.01
     ORDER BY updated_at DESC OFFSET floor(random() * 120) LIMIT 1
-  ) AS moved
-  WHERE issue.id = moved.id RETURNING issue.title, issue.state::text AS what`
+  ), recorded AS (
+    INSERT INTO public.activity (org_id, issue_id, actor_id, kind, value)
+    SELECT issue.org_id, issue.id, coalesce(issue.assignee_id, issue.creator_id), 'state', moved.state::text
+    FROM moved JOIN public.issue ON issue.id = moved.id
+  )
+  UPDATE public.issue SET updated_at = now(),
+    state = moved.state, closed_at = CASE WHEN moved.state IN ('done', 'cancelled') THEN now() END,
+    assignee_id = coalesce(issue.assignee_id, issue.creator_id)
+  FROM moved WHERE issue.id = moved.id RETURNING issue.title, issue.state::text AS what`
 
 const REPRIORITISE = `
   UPDATE public.issue SET updated_at = now(),

@@ -10,11 +10,14 @@ interface Env {
   readonly DEMO_LOGIN?: string
 }
 
-/** A short-lived token says who somebody is and which organisations he belongs to. */
+/** A short-lived token says who somebody is and which organisations he belongs to; his notes are his alone. */
 export const { worker, ReplicationDO, SyncDO, SnapshotDO } = createSyncWorker(sync, {
   ...jwt({
     secret: (env) => String(env.JWT_SECRET),
-    audiences: ({ orgs }) => (Array.isArray(orgs) ? orgs.map((id) => `org:${id}`) : []),
+    audiences: ({ orgs }, { userId }) => [
+      ...(Array.isArray(orgs) ? orgs.map((id) => `org:${id}`) : []),
+      `user:${userId}`,
+    ],
   }),
 })
 

@@ -11,12 +11,15 @@ export interface TableDigest {
 const COLUMNS: Readonly<Record<string, string>> = {
   organization: 'id, name, slug, extract(epoch FROM created_at)',
   membership: 'id, org_id, user_id, display_name, email, role, extract(epoch FROM joined_at)',
-  project: 'id, org_id, key, name, description, lead_id, extract(epoch FROM created_at)',
+  project:
+    'id, org_id, key, name, description, lead_id, extract(epoch FROM created_at), extract(epoch FROM deleted_at)',
   label: 'id, org_id, name, color',
   issue: `id, org_id, project_id, number, title, body, state, priority, assignee_id, creator_id, due_on,
     extract(epoch FROM created_at), extract(epoch FROM updated_at), extract(epoch FROM closed_at)`,
   issue_label: 'org_id, issue_id, label_id',
   comment: 'id, org_id, issue_id, author_id, body, extract(epoch FROM created_at), extract(epoch FROM edited_at)',
+  note: 'id, user_id, org_id, issue_id, body, extract(epoch FROM created_at)',
+  activity: 'id, org_id, issue_id, actor_id, kind, value, extract(epoch FROM created_at)',
 }
 
 function digestSql(where: (table: string) => string): string {
@@ -39,8 +42,15 @@ export async function digestReplica(query: Query): Promise<TableDigest[]> {
   return (await query(digestSql(() => ''))).map(toDigest)
 }
 
-/** Of what Postgres holds of some organisations. */
-export async function digestOrganizations(query: Query, organizations: readonly string[]): Promise<TableDigest[]> {
-  const sql = digestSql((table) => `WHERE ${table === 'organization' ? 'id' : 'org_id'} = ANY ($1::text::uuid[])`)
-  return (await query(sql, [`{${organizations.join(',')}}`])).map(toDigest)
+/** Of what Postgres holds of some organisations, and of one user's own. */
+export async function digestAudiences(
+  query: Query,
+  organizations: readonly string[],
+  user: string,
+): Promise<TableDigest[]> {
+  const sql = digestSql((table) => {
+    if (table === 'note') return 'WHERE user_id = $2::text::uuid'
+    return `WHERE ${table === 'organization' ? 'id' : 'org_id'} = ANY ($1::text::uuid[])`
+  })
+  return (await query(sql, [`{${organizations.join(',')}}`, user])).map(toDigest)
 }

@@ -21,7 +21,7 @@ export function CommentThread({ issueId }: { issueId: string }) {
   const { rows, error } = useLiveQuery<CommentRow>(COMMENTS, [issueId])
   const nowMs = useNow(30_000)
   if (error !== null) return <p role="alert">The comments cannot be shown: {error}</p>
-  if (rows === null) return null
+  if (rows === null) return <p className="thread muted waiting">Reading the comments…</p>
   return (
     <section className="thread" aria-label="Comments">
       <h2>

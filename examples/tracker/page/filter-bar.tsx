@@ -1,16 +1,18 @@
-import { type ReactNode, useEffect, useRef } from 'react'
+import { useRef } from 'react'
 import { issueState } from '../schema.ts'
+import { Choice } from './choice.tsx'
 import type { IssueFilter, SortOrder, StateFilter } from './issue-query.ts'
 import { STATE_WORDS } from './issue-words.ts'
+import { moveInList } from './move-in-list.ts'
+import { useKeys } from './use-keys.ts'
 import { useLiveQuery } from './use-live-query.ts'
-
-const PEOPLE = 'SELECT user_id, min(display_name) AS name FROM membership GROUP BY user_id ORDER BY name'
-const LABELS = 'SELECT DISTINCT name FROM label ORDER BY name'
+import { LABELS, type LabelRow, ofOrganization, PEOPLE, type PersonRow } from './workspace-query.ts'
 
 export function FilterBar(props: { filter: IssueFilter; onChange: (part: Partial<IssueFilter>) => void }) {
   const { filter, onChange } = props
-  const people = useLiveQuery<{ user_id: string; name: string }>(PEOPLE).rows ?? []
-  const labels = useLiveQuery<{ name: string }>(LABELS).rows ?? []
+  const people = ofOrganization(useLiveQuery<PersonRow>(PEOPLE).rows, filter.organizationId)
+  const labels = ofOrganization(useLiveQuery<LabelRow>(LABELS).rows, filter.organizationId)
+  const names = new Map(people.map((person) => [person.user_id, person.name]))
   return (
     <search className="filters">
       <SearchField value={filter.search} onChange={(search) => onChange({ search })} />
@@ -33,15 +35,15 @@ export function FilterBar(props: { filter: IssueFilter; onChange: (part: Partial
         <option value="">Anyone</option>
         <option value="nobody">Nobody</option>
         <hr />
-        {people.map((person) => (
-          <option key={person.user_id} value={person.user_id}>
-            {person.name}
+        {[...names].map(([user, name]) => (
+          <option key={user} value={user}>
+            {name}
           </option>
         ))}
       </Choice>
       <Choice label="Label" value={filter.label ?? ''} onChange={(value) => onChange({ label: value || null })}>
         <option value="">Any label</option>
-        {labels.map(({ name }) => (
+        {[...new Set(labels.map(({ name }) => name))].map((name) => (
           <option key={name} value={name}>
             {name}
           </option>
@@ -56,31 +58,13 @@ export function FilterBar(props: { filter: IssueFilter; onChange: (part: Partial
   )
 }
 
-function Choice(props: { label: string; value: string; onChange: (value: string) => void; children: ReactNode }) {
-  return (
-    <select
-      className="choice"
-      aria-label={props.label}
-      title={props.label}
-      value={props.value}
-      onChange={(event) => props.onChange(event.target.value)}
-    >
-      {props.children}
-    </select>
-  )
-}
-
 function SearchField({ value, onChange }: { value: string; onChange: (value: string) => void }) {
   const field = useRef<HTMLInputElement>(null)
-  useEffect(() => {
-    const onKeyDown = (event: KeyboardEvent) => {
-      if (event.key !== '/' || event.target instanceof HTMLInputElement) return
-      event.preventDefault()
-      field.current?.focus()
-    }
-    window.addEventListener('keydown', onKeyDown)
-    return () => window.removeEventListener('keydown', onKeyDown)
-  }, [])
+  useKeys((event) => {
+    if (event.key !== '/') return
+    event.preventDefault()
+    field.current?.focus()
+  })
   return (
     <input
       ref={field}
@@ -88,8 +72,15 @@ function SearchField({ value, onChange }: { value: string; onChange: (value: str
       className="search-field"
       placeholder="Search issues"
       aria-label="Search issues"
+      aria-keyshortcuts="/"
       value={value}
       onChange={(event) => onChange(event.target.value)}
+      onKeyDown={(event) => {
+        if (event.key === 'Escape') event.currentTarget.blur()
+        else if (event.key === 'ArrowDown' || event.key === 'Enter') moveInList(1)
+        else return
+        event.preventDefault()
+      }}
     />
   )
 }

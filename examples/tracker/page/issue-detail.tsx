@@ -1,17 +1,19 @@
-import { type ReactNode, useEffect } from 'react'
+import type { ReactNode } from 'react'
 import type { IssuePriority, IssueState } from '../schema.ts'
+import { ActivityList } from './activity-list.tsx'
 import { Avatar } from './avatar.tsx'
 import { CommentThread } from './comment-thread.tsx'
 import { formatDate, formatDateTime } from './format.ts'
 import { PRIORITY_WORDS, STATE_WORDS } from './issue-words.ts'
 import { LabelChip } from './label-chip.tsx'
+import { NoteList } from './note-list.tsx'
 import { PriorityIcon, StateIcon } from './state-icon.tsx'
 import { useLiveQuery } from './use-live-query.ts'
 
 const ISSUE = `
   SELECT issue.title, issue.body, issue.state, issue.priority, issue.due_on::text AS due_on, issue.created_at,
     issue.updated_at, issue.closed_at, project.key || '-' || issue.number AS reference, project.name AS project,
-    organization.name AS organization, assignee.display_name AS assignee, creator.display_name AS creator,
+    project.deleted_at AS archived_at,    organization.name AS organization, assignee.display_name AS assignee, creator.display_name AS creator,
     (SELECT coalesce(json_agg(json_build_object('name', label.name, 'color', label.color) ORDER BY label.name), '[]')
      FROM issue_label JOIN label ON label.id = issue_label.label_id WHERE issue_label.issue_id = issue.id) AS labels
   FROM issue
@@ -32,6 +34,7 @@ interface IssueDetailRow {
   closed_at: Date | null
   reference: string
   project: string
+  archived_at: Date | null
   organization: string
   assignee: string | null
   creator: string | null
@@ -40,14 +43,6 @@ interface IssueDetailRow {
 
 export function IssueDetail({ id, onClose }: { id: string; onClose: () => void }) {
   const { rows, error } = useLiveQuery<IssueDetailRow>(ISSUE, [id])
-  useEffect(() => {
-    const onKeyDown = (event: KeyboardEvent) => {
-      if (event.key === 'Escape') onClose()
-    }
-    window.addEventListener('keydown', onKeyDown)
-    return () => window.removeEventListener('keydown', onKeyDown)
-  }, [onClose])
-
   const issue = rows?.[0]
   return (
     <aside className="detail" aria-label="Issue">
@@ -65,7 +60,13 @@ export function IssueDetail({ id, onClose }: { id: string; onClose: () => void }
           The issue cannot be shown: {error}
         </p>
       )}
+      {rows === null && error === null && <p className="blank waiting">Reading the replica…</p>}
       {rows !== null && !issue && <p className="blank">This issue does not exist, or you may not see it.</p>}
+      {issue?.archived_at && (
+        <p className="strip">
+          {issue.project} was archived on {formatDate(issue.archived_at)}. What was written stays here to read.
+        </p>
+      )}
       {issue && (
         <div className="detail-scroll">
           <article>
@@ -75,6 +76,8 @@ export function IssueDetail({ id, onClose }: { id: string; onClose: () => void }
               <p key={paragraph}>{paragraph}</p>
             ))}
           </article>
+          <NoteList issueId={id} />
+          <ActivityList issueId={id} />
           <CommentThread issueId={id} />
         </div>
       )}

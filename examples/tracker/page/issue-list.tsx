@@ -1,6 +1,6 @@
 import { useDeferredValue, useEffect, useState } from 'react'
 import { formatCount } from './format.ts'
-import { type IssueFilter, type IssueListRow, issueCountQuery, issueListQuery } from './issue-query.ts'
+import { type IssueFilter, type IssueListRow, issueCountQuery, issueListQuery, NO_FILTER } from './issue-query.ts'
 import { IssueRow } from './issue-row.tsx'
 import { useLiveQuery } from './use-live-query.ts'
 import { useNow } from './use-now.ts'
@@ -24,8 +24,8 @@ export function IssueList(props: { filter: IssueFilter; selected: string | null;
         The list cannot be shown: {error}
       </p>
     )
-  if (rows === null) return <p className="blank">Reading the replica…</p>
-  if (rows.length === 0) return <NothingFound onReset={props.onReset} />
+  if (rows === null) return <p className="blank waiting">Reading the replica…</p>
+  if (rows.length === 0) return isNarrowed(filter) ? <NothingFound onReset={props.onReset} /> : <NothingHere />
   return (
     <div className="issue-scroll">
       <ul className="issue-list" aria-label="Issues">
@@ -41,6 +41,20 @@ export function IssueList(props: { filter: IssueFilter; selected: string | null;
           </button>
         )}
       </p>
+    </div>
+  )
+}
+
+/** By more than the organisation and the order. */
+function isNarrowed(filter: IssueFilter): boolean {
+  const { organizationId, sort } = filter
+  return JSON.stringify({ ...NO_FILTER, organizationId, sort }) !== JSON.stringify({ ...NO_FILTER, ...filter })
+}
+
+function NothingHere() {
+  return (
+    <div className="blank">
+      <p>No issue is open.</p>
     </div>
   )
 }

@@ -4,7 +4,11 @@ export type StateFilter = 'open' | 'closed' | 'all' | IssueState
 export type SortOrder = 'updated' | 'created' | 'priority'
 
 export interface IssueFilter {
+  /** Null shows the issues of all the organisations in the replica. */
+  readonly organizationId: string | null
   readonly projectId: string | null
+  /** Without a project: the issues of archived projects instead of those of the others. */
+  readonly archived: boolean
   readonly state: StateFilter
   /** A user, `'nobody'`, or null for anyone. */
   readonly assignee: string | null
@@ -15,7 +19,9 @@ export interface IssueFilter {
 }
 
 export const NO_FILTER: IssueFilter = {
+  organizationId: null,
   projectId: null,
+  archived: false,
   state: 'open',
   assignee: null,
   label: null,
@@ -47,7 +53,9 @@ function conditions(filter: IssueFilter): { where: string; params: (string | num
   const params: (string | number)[] = []
   const parameter = (value: string) => `$${params.push(value)}`
   const parts: string[] = []
+  if (filter.organizationId !== null) parts.push(`issue.org_id = ${parameter(filter.organizationId)}`)
   if (filter.projectId !== null) parts.push(`issue.project_id = ${parameter(filter.projectId)}`)
+  else parts.push(`project.deleted_at IS ${filter.archived ? 'NOT NULL' : 'NULL'}`)
   if (filter.state === 'open') parts.push(`issue.state NOT IN ('done', 'cancelled')`)
   else if (filter.state === 'closed') parts.push(`issue.state IN ('done', 'cancelled')`)
   else if (filter.state !== 'all') parts.push(`issue.state = ${parameter(filter.state)}`)
@@ -67,7 +75,7 @@ function conditions(filter: IssueFilter): { where: string; params: (string | num
       `(issue.title ILIKE ${pattern} OR issue.body ILIKE ${pattern} OR project.key || '-' || issue.number ILIKE ${pattern})`,
     )
   }
-  return { where: parts.length > 0 ? `WHERE ${parts.join(' AND ')}` : '', params }
+  return { where: `WHERE ${parts.join(' AND ')}`, params }
 }
 
 /** The first `limit` issues that pass, and what a list shows of them. */

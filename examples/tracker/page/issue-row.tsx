@@ -14,8 +14,13 @@ export const IssueRow = memo(function IssueRow(props: { row: IssueListRow; isSel
   useEffect(() => {
     if (shown.current === changedAtMs) return
     shown.current = changedAtMs
+    if (window.matchMedia('(prefers-reduced-motion: reduce)').matches) return
     element.current?.animate([{ backgroundColor: 'var(--flash)' }, {}], { duration: 1_600, easing: 'ease-out' })
   }, [changedAtMs])
+
+  useEffect(() => {
+    if (props.isSelected) element.current?.scrollIntoView({ block: 'nearest' })
+  }, [props.isSelected])
 
   return (
     <li ref={element}>

@@ -1,61 +1,68 @@
 import { Avatar } from './avatar.tsx'
+import { Choice } from './choice.tsx'
 import { formatCount } from './format.ts'
 import type { IssueFilter } from './issue-query.ts'
 import type { LoginUser } from './session.ts'
 import { useLiveQuery } from './use-live-query.ts'
+import type { OrganizationChoice } from './use-organization.ts'
 import { Wordmark } from './wordmark.tsx'
-
-const PROJECTS = `
-  SELECT project.id, project.key, project.name, organization.name AS organization, coalesce(open.issues, 0) AS issues
-  FROM project
-  JOIN organization ON organization.id = project.org_id
-  LEFT JOIN (
-    SELECT project_id, count(*)::int AS issues FROM issue WHERE state NOT IN ('done', 'cancelled') GROUP BY project_id
-  ) AS open ON open.project_id = project.id
-  ORDER BY organization.name, project.name`
-
-interface ProjectRow {
-  id: string
-  key: string
-  name: string
-  organization: string
-  issues: number
-}
+import { ofOrganization, PROJECTS, type ProjectRow } from './workspace-query.ts'
 
 export function ProjectSidebar(props: {
   user: LoginUser
-  projectId: string | null
+  filter: IssueFilter
+  organization: OrganizationChoice
   onChange: (part: Partial<IssueFilter>) => void
   onSignOut: () => void
 }) {
-  const { rows } = useLiveQuery<ProjectRow>(PROJECTS)
-  const organizations = Map.groupBy(rows ?? [], (row) => row.organization)
-  const total = (rows ?? []).reduce((sum, row) => sum + row.issues, 0)
-  const choose = (projectId: string | null) => props.onChange({ projectId })
+  const { filter, organization } = props
+  const rows = ofOrganization(useLiveQuery<ProjectRow>(PROJECTS).rows, organization.current)
+  const current = rows.filter((row) => row.archived_at === null)
+  const archived = rows.filter((row) => row.archived_at !== null)
+  const isInArchive = filter.archived || archived.some(({ id }) => id === filter.projectId)
+  const total = (projects: readonly ProjectRow[]) => projects.reduce((sum, row) => sum + row.issues, 0)
+  // What is archived is mostly closed: there the list starts with every state.
+  const open = (projectId: string | null, intoArchive: boolean) => {
+    const state = intoArchive === isInArchive ? {} : { state: intoArchive ? ('all' as const) : ('open' as const) }
+    props.onChange({ projectId, archived: intoArchive, ...state })
+  }
+  const button = (project: ProjectRow) => (
+    <ProjectButton
+      key={project.id}
+      name={project.name}
+      issues={project.issues}
+      isCurrent={filter.projectId === project.id}
+      onClick={() => open(project.id, project.archived_at !== null)}
+    />
+  )
   return (
     <nav className="sidebar" aria-label="Projects">
       <Wordmark />
+      {organization.organizations.length > 1 && <OrganizationSwitch {...organization} />}
       <div className="sidebar-scroll">
         <ProjectButton
           name="All projects"
-          issues={total}
-          isCurrent={props.projectId === null}
-          onClick={() => choose(null)}
+          issues={total(current)}
+          isCurrent={filter.projectId === null && !filter.archived}
+          onClick={() => open(null, false)}
         />
-        {[...organizations].map(([organization, projects]) => (
-          <section key={organization}>
-            <h2>{organization}</h2>
-            {projects.map((project) => (
-              <ProjectButton
-                key={project.id}
-                name={project.name}
-                issues={project.issues}
-                isCurrent={props.projectId === project.id}
-                onClick={() => choose(project.id)}
-              />
-            ))}
+        {[...Map.groupBy(current, (row) => row.organization)].map(([name, projects]) => (
+          <section key={name}>
+            <h2>{name}</h2>
+            {projects.map(button)}
           </section>
         ))}
+        {archived.length > 0 && (
+          <section className="archive">
+            <ProjectButton
+              name="Archived"
+              issues={total(archived)}
+              isCurrent={filter.projectId === null && filter.archived}
+              onClick={() => open(null, true)}
+            />
+            {isInArchive && archived.map(button)}
+          </section>
+        )}
       </div>
       <div className="sidebar-user">
         <Avatar name={props.user.name} />
@@ -65,6 +72,20 @@ export function ProjectSidebar(props: {
         </button>
       </div>
     </nav>
+  )
+}
+
+function OrganizationSwitch({ organizations, current, choose }: OrganizationChoice) {
+  return (
+    <Choice label="Organisation" value={current ?? ''} onChange={(value) => choose(value || null)}>
+      <option value="">All organisations</option>
+      <hr />
+      {organizations.map(({ id, name }) => (
+        <option key={id} value={id}>
+          {name}
+        </option>
+      ))}
+    </Choice>
   )
 }
 

@@ -15,7 +15,7 @@ const PHASE_WORDS: Readonly<Record<ReplicaPhase, string>> = {
 }
 
 /** What the replica is doing, where it stands, and the switch that takes it off the net. */
-export function StatusBar() {
+export function StatusBar({ onShowKeys }: { onShowKeys: () => void }) {
   const replica = useReplica()
   const { phase, error, lsn, head, rows, lastChangeAt } = useReplicaStatus(replica)
   const isOffline = phase === 'offline'
@@ -38,6 +38,9 @@ export function StatusBar() {
       <Figure name="Behind" value={phase === 'live' || phase === 'catching-up' ? behind(lsn, head) : '–'} />
       <Figure name="Rows" value={formatCount(rows)} testId="rows" />
       <Figure name="Last change" value={lastChangeAt ? formatClock(new Date(lastChangeAt)) : 'none yet'} />
+      <button type="button" className="link keys" aria-keyshortcuts="?" onClick={onShowKeys}>
+        Keys <kbd>?</kbd>
+      </button>
       <button
         type="button"
         role="switch"

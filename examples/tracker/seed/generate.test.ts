@@ -11,7 +11,9 @@ it('writes 5,000 issues and 20,000 comments, none of them from the future', () =
   const rows = generateSeed(now)
   expect(rows.issue.length).toBe(5_000)
   expect(rows.comment.length).toBe(20_000)
-  const late = [...rows.issue, ...rows.comment].filter((row) => String(row.created_at) > now.toISOString())
+  const late = [...rows.issue, ...rows.comment, ...rows.note, ...rows.activity].filter(
+    (row) => String(row.created_at) > now.toISOString(),
+  )
   expect(late).toEqual([])
 })
 
@@ -29,8 +31,17 @@ it('keeps every comment after its issue, by a member of the same organisation', 
   expect(misplaced).toEqual([])
 })
 
+it('lets everyone have notes, and ends the activity of an archived project before it was put away', () => {
+  const rows = generateSeed(now)
+  expect(new Set(rows.note.map((note) => note.user_id)).size).toBe(rows.app_user.length)
+  const archived = new Map(rows.project.filter((row) => row.deleted_at !== null).map((row) => [row.id, row.deleted_at]))
+  expect(archived.size).toBe(1)
+  const late = rows.issue.filter((row) => String(row.updated_at) > String(archived.get(row.project_id ?? null) ?? '9'))
+  expect(late).toEqual([])
+})
+
 it('leaves no placeholder in any text', () => {
-  const { issue, comment } = generateSeed(now)
-  const texts = [...issue.flatMap(({ title, body }) => [title, body]), ...comment.map(({ body }) => body)]
+  const { issue, comment, note } = generateSeed(now)
+  const texts = [...issue.flatMap(({ title, body }) => [title, body]), ...[...comment, ...note].map(({ body }) => body)]
   expect(texts.filter((text) => /[{}]|undefined| {2}/.test(String(text)))).toEqual([])
 })

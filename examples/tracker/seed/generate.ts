@@ -1,5 +1,18 @@
 import { type DemoOrganization, demoOrganizations, demoUsers } from '../demo-users.ts'
 import type { IssueState } from '../schema.ts'
+import { seedActivity } from './activity.ts'
+import {
+  capitalise,
+  fill,
+  type IssueDraft,
+  iso,
+  type Member,
+  markChanged,
+  pickUnsaid,
+  type SeedRows,
+  withoutArticle,
+} from './issue-draft.ts'
+import { seedNotes } from './notes.ts'
 import {
   bugBodies,
   closingComments,
@@ -16,37 +29,8 @@ import { createRandom, type Random } from './random.ts'
 
 const DAY_MS = 86_400_000
 const HISTORY_DAYS = 270
-
-type Row = Record<string, string | number | null>
-
-/** Rows by table, in an order that satisfies the foreign keys. */
-export type SeedRows = Record<
-  'organization' | 'app_user' | 'membership' | 'project' | 'label' | 'issue' | 'issue_label' | 'comment',
-  Row[]
->
-
-interface Member {
-  readonly id: string
-  readonly firstName: string
-}
-
-interface IssueDraft {
-  readonly id: string
-  readonly orgId: string
-  readonly thing: string
-  readonly createdMs: number
-  readonly closedMs: number | null
-  readonly members: readonly Member[]
-  readonly row: Row
-}
-
-const iso = (timeMs: number) => new Date(timeMs).toISOString()
-const capitalise = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
-const withoutArticle = (thing: string) => thing.replace(/^the /, '')
-
-function fill(template: string, words: Record<string, string>): string {
-  return template.replace(/\{(\w+)\}/g, (_, name: string) => words[name] ?? '')
-}
+/** The organisations began to record activity later than to write issues. */
+const RECORDED_DAYS = 90
 
 /** Younger issues are mostly open, older ones mostly done. */
 function stateAt(random: Random, ageDays: number): IssueState {
@@ -87,10 +71,14 @@ export function generateSeed(now: Date, commentCount = 20_000): SeedRows {
     issue: [],
     issue_label: [],
     comment: [],
+    note: [],
+    activity: [],
   }
   const drafts: IssueDraft[] = []
   for (const organization of demoOrganizations) seedOrganization(random, rows, drafts, organization, nowMs, foundedAt)
-  seedComments(random, rows, drafts, commentCount, nowMs)
+  seedComments(random, rows, drafts, commentCount)
+  seedActivity(random, rows, drafts, nowMs - RECORDED_DAYS * DAY_MS)
+  seedNotes(random, rows, drafts)
   rows.issue = drafts.map((draft) => draft.row)
   return rows
 }
@@ -109,7 +97,7 @@ function seedOrganization(
     const role = user.memberships.find((membership) => membership.organization.id === orgId)?.role
     if (!role) continue
     const id = random.uuid()
-    members.push({ id, firstName: user.name.split(' ')[0] ?? user.name })
+    members.push({ id, name: user.name, firstName: user.name.split(' ')[0] ?? user.name })
     rows.membership.push({
       id,
       org_id: orgId,
@@ -127,6 +115,7 @@ function seedOrganization(
 
   for (const plan of projectPlans.filter((candidate) => candidate.organization === organization.slug)) {
     const projectId = random.uuid()
+    const untilMs = nowMs - (plan.archivedDaysAgo ?? 0) * DAY_MS
     rows.project.push({
       id: projectId,
       org_id: orgId,
@@ -135,14 +124,13 @@ function seedOrganization(
       description: plan.description,
       lead_id: random.pick(members).id,
       created_at: foundedAt,
+      deleted_at: plan.archivedDaysAgo === undefined ? null : iso(untilMs),
     })
-    const createdTimes = Array.from(
-      { length: plan.issues },
-      () => nowMs - random.next() ** 1.15 * HISTORY_DAYS * DAY_MS,
-    )
+    const historyMs = untilMs - nowMs + HISTORY_DAYS * DAY_MS
+    const createdTimes = Array.from({ length: plan.issues }, () => untilMs - random.next() ** 1.15 * historyMs)
     createdTimes.sort((first, second) => first - second)
     for (const [index, createdMs] of createdTimes.entries()) {
-      const text = draftIssue(random, plan, members, createdMs, nowMs)
+      const text = draftIssue(random, plan, members, createdMs, untilMs)
       const id = random.uuid()
       const isStarted = text.state !== 'backlog' && text.state !== 'cancelled'
       const hasDueDate = text.closedMs === null && random.chance(0.25)
@@ -152,6 +140,8 @@ function seedOrganization(
         thing: text.thing,
         createdMs,
         closedMs: text.closedMs,
+        untilMs: text.closedMs ?? untilMs,
+        state: text.state,
         members,
         row: {
           id,
@@ -191,19 +181,13 @@ function seedOrganization(
 }
 
 /** A few issues are talked about a lot, most a little; a comment comes after its issue, and sets when that changed last. */
-function seedComments(
-  random: Random,
-  rows: SeedRows,
-  drafts: readonly IssueDraft[],
-  count: number,
-  nowMs: number,
-): void {
+function seedComments(random: Random, rows: SeedRows, drafts: readonly IssueDraft[], count: number): void {
   const popularity = drafts.map((draft) => ({ draft, weight: 0.15 + random.next() ** 3 }))
   const total = popularity.reduce((sum, entry) => sum + entry.weight, 0)
   let carried = 0
   for (const { draft, weight } of popularity) {
     carried += (weight / total) * count
-    const untilMs = draft.closedMs ?? nowMs
+    const { untilMs } = draft
     const times: number[] = []
     for (; carried >= 0.5 && rows.comment.length + times.length < count; carried -= 1) times.push(random.next())
     const said = new Set<string>()
@@ -220,8 +204,7 @@ function seedComments(
         created_at: iso(createdMs),
         edited_at: random.chance(0.05) ? iso(createdMs + (untilMs - createdMs) * 0.1 * random.next()) : null,
       })
-      const updatedAt = iso(createdMs)
-      if (String(draft.row.updated_at) < updatedAt) draft.row.updated_at = updatedAt
+      markChanged(draft, createdMs)
     }
   }
 }
@@ -229,11 +212,4 @@ function seedComments(
 function phrasesAt(progress: number): readonly string[] {
   if (progress < 0.3) return openingComments
   return progress < 0.75 ? middleComments : closingComments
-}
-
-function pickUnsaid(random: Random, phrases: readonly string[], said: Set<string>): string {
-  const fresh = phrases.filter((phrase) => !said.has(phrase))
-  const phrase = random.pick(fresh.length > 0 ? fresh : phrases)
-  said.add(phrase)
-  return phrase
 }

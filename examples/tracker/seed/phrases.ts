@@ -153,6 +153,19 @@ export const closingComments = [
   'Closing the loop: the customer confirmed that it works.',
 ] as const
 
+/** What somebody writes down for himself. */
+export const privateNotes = [
+  'Ask {name} before touching this again.',
+  'My guess is {thing} itself, not the data. Prove it before saying so.',
+  'Promised {name} an answer by Friday.',
+  'Half a day if the test data holds. Not to be quoted yet.',
+  'Reread the old issue about {thing} before replying.',
+  'Sketch is in my notebook, page {n}4.',
+  'Waiting for the numbers from support; nudge them on Monday.',
+  'If this slips again, split it and hand one half to {name}.',
+  'The customer is angrier than the comments sound. Call, do not write.',
+] as const
+
 export const organizationLabels = [
   ['bug', '#c2413b'],
   ['feature', '#2f6fde'],

@@ -5,6 +5,8 @@ export interface ProjectPlan {
   readonly name: string
   readonly description: string
   readonly issues: number
+  /** Archived so long ago; what happened in it happened before. */
+  readonly archivedDaysAgo?: number
   readonly things: readonly string[]
 }
 
@@ -14,7 +16,7 @@ export const projectPlans: readonly ProjectPlan[] = [
     key: 'SHOP',
     name: 'Storefront',
     description: 'What customers see: catalogue, configurator, basket, checkout.',
-    issues: 900,
+    issues: 840,
     things: [
       'the basket summary',
       'the table configurator',
@@ -81,6 +83,15 @@ export const projectPlans: readonly ProjectPlan[] = [
       'the monthly close',
       'the cost centre tree',
     ],
+  },
+  {
+    organization: 'harbour-pine',
+    key: 'FAIR',
+    name: 'Spring fair',
+    description: 'The stand, the samples and the order app of the trade fair.',
+    issues: 60,
+    archivedDaysAgo: 75,
+    things: ['the stand plan', 'the sample list', 'the order app', 'the badge scanner', 'the visitor survey'],
   },
   {
     organization: 'lumen-transit',

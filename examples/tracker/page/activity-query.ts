@@ -1,0 +1,16 @@
+import type { ActivityKind } from '../schema.ts'
+
+/** A serial key passes what a number holds exactly. */
+export const ACTIVITY = `
+  SELECT activity.id::text AS id, activity.kind, activity.value, activity.created_at, membership.display_name AS actor
+  FROM activity LEFT JOIN membership ON membership.id = activity.actor_id
+  WHERE activity.issue_id = $1
+  ORDER BY activity.id`
+
+export interface ActivityRow {
+  id: string
+  kind: ActivityKind
+  value: string
+  created_at: Date
+  actor: string | null
+}

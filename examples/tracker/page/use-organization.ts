@@ -1,0 +1,28 @@
+import { useCallback, useState } from 'react'
+import { useLiveQuery } from './use-live-query.ts'
+import { ORGANIZATIONS, type OrganizationRow } from './workspace-query.ts'
+
+export interface OrganizationChoice {
+  readonly organizations: readonly OrganizationRow[]
+  /** Null for all of them. */
+  readonly current: string | null
+  choose(id: string | null): void
+}
+
+/** Which of his organisations somebody looks at; remembered for him in this browser. */
+export function useOrganization(userId: string): OrganizationChoice {
+  const storageKey = `tracker.organization.${userId}`
+  const [chosen, setChosen] = useState(() => localStorage.getItem(storageKey))
+  const organizations = useLiveQuery<OrganizationRow>(ORGANIZATIONS).rows
+  const choose = useCallback(
+    (id: string | null) => {
+      if (id === null) localStorage.removeItem(storageKey)
+      else localStorage.setItem(storageKey, id)
+      setChosen(id)
+    },
+    [storageKey],
+  )
+  // He may have left it since.
+  const isHeld = organizations === null || organizations.some(({ id }) => id === chosen)
+  return { organizations: organizations ?? [], current: isHeld ? chosen : null, choose }
+}

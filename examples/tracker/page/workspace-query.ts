@@ -1,0 +1,52 @@
+export interface OrganizationRow {
+  id: string
+  name: string
+}
+
+export const ORGANIZATIONS = 'SELECT id, name FROM organization ORDER BY name'
+
+export interface ProjectRow {
+  id: string
+  org_id: string
+  name: string
+  organization: string
+  archived_at: Date | null
+  /** How many are open; of an archived project, how many there are. */
+  issues: number
+}
+
+export const PROJECTS = `
+  SELECT project.id, project.org_id, project.name, organization.name AS organization, project.deleted_at AS archived_at,
+    coalesce(CASE WHEN project.deleted_at IS NULL THEN counted.open ELSE counted.total END, 0) AS issues
+  FROM project
+  JOIN organization ON organization.id = project.org_id
+  LEFT JOIN (
+    SELECT project_id, count(*)::int AS total,
+      (count(*) FILTER (WHERE state NOT IN ('done', 'cancelled')))::int AS open
+    FROM issue GROUP BY project_id
+  ) AS counted ON counted.project_id = project.id
+  ORDER BY organization.name, project.name`
+
+export interface PersonRow {
+  org_id: string
+  user_id: string
+  name: string
+}
+
+/** Somebody in two organisations stands here twice. */
+export const PEOPLE = 'SELECT org_id, user_id, display_name AS name FROM membership ORDER BY display_name, user_id'
+
+export interface LabelRow {
+  org_id: string
+  name: string
+}
+
+export const LABELS = 'SELECT org_id, name FROM label ORDER BY name'
+
+/** Rows of one organisation, or of all. They are few: a switch of organisations need not ask the replica anew. */
+export function ofOrganization<Row extends { org_id: string }>(
+  rows: readonly Row[] | null,
+  organizationId: string | null,
+): readonly Row[] {
+  return (rows ?? []).filter((row) => organizationId === null || row.org_id === organizationId)
+}
