@@ -18,7 +18,7 @@ export interface LoadedBytes {
 const ATTEMPTS = 3
 const PARALLEL = 4
 /** Chunks in memory at once, downloading or waiting for their turn to load. */
-const AHEAD = 8
+const AHEAD = 12
 
 export const snapshotPath = (audience: string) => `/sync/snapshot/${encodeURIComponent(audience)}`
 
@@ -76,7 +76,7 @@ export class ChunkPipeline {
   #started = 0
   #active = 0
   #taken = 0
-  #slots: { promise: Promise<LoadedBytes>; settled: boolean }[] = []
+  #slots: Promise<LoadedBytes>[] = []
 
   constructor(http: Http, jobs: readonly ChunkJob[], signal: AbortSignal) {
     this.#http = http
@@ -90,14 +90,14 @@ export class ChunkPipeline {
     const slot = this.#slots.shift()
     if (!slot) return null
     this.#taken += 1
-    const loaded = await slot.promise
+    const loaded = await slot
     this.#start()
     return loaded
   }
 
-  /** The next job, if its chunk is here already. */
+  /** The job whose chunk is next. */
   peek(): ChunkJob | null {
-    return this.#slots[0]?.settled ? (this.#jobs[this.#taken] ?? null) : null
+    return this.#jobs[this.#taken] ?? null
   }
 
   #start(): void {
@@ -106,14 +106,13 @@ export class ChunkPipeline {
       if (!job) return
       this.#started += 1
       this.#active += 1
-      const slot = { promise: download(this.#http, job, this.#signal), settled: false }
+      const slot = download(this.#http, job, this.#signal)
       this.#slots.push(slot)
       const settle = () => {
-        slot.settled = true
         this.#active -= 1
         if (!this.#signal.aborted) this.#start()
       }
-      slot.promise.then(settle, settle)
+      slot.then(settle, settle)
     }
   }
 }

@@ -48,8 +48,11 @@ export interface HydrationOptions {
   readonly changed: (copies: readonly Copy[]) => void
 }
 
-/** Chunks of one table are joined into one COPY up to this size. */
-const LOAD_BYTES = 4 * 1024 * 1024
+/**
+ * Chunks of one table are joined into one COPY up to this size: each COPY begins by growing the table in small steps,
+ * and PGlite's memory file system copies a file whole with every step.
+ */
+const LOAD_BYTES = 8 * 1024 * 1024
 /** How often a hydration takes up fresh manifests before it leaves the rest to the connection's backoff. */
 const MANIFEST_ROUNDS = 3
 
@@ -202,19 +205,19 @@ async function load({ db, http, signal, progress }: HydrationOptions, copy: Copy
   }
   progress({ ...so })
   const pipeline = new ChunkPipeline(http, missing, signal)
+  let loadedBytes = 0
   for (let next = await pipeline.next(); next; next = await pipeline.next()) {
     const group: LoadedBytes[] = [next]
     let size = next.copyText.size
-    for (
-      let peeked = pipeline.peek();
-      peeked && sameTarget(peeked, next.job) && size < LOAD_BYTES;
-      peeked = pipeline.peek()
-    ) {
+    // Waits for no more than is loaded already, so that first rows show early and a break loses at most half.
+    const enough = Math.min(LOAD_BYTES, loadedBytes)
+    for (let job = pipeline.peek(); job && sameTarget(job, next.job) && size < enough; job = pipeline.peek()) {
       const more = await pipeline.next()
       if (!more) break
       group.push(more)
       size += more.copyText.size
     }
+    loadedBytes += size
     if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
     await loadChunks(db, copy, group)
     for (const { job } of group) {
