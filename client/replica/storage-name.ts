@@ -15,7 +15,7 @@ const SCHEMES: readonly (readonly [string, StorageKind])[] = [
   ['opfs-ahp://', 'opfs-ahp'],
 ]
 
-export const DEFAULT_NAME = 'tidemark'
+const DEFAULT_NAME = 'tidemark'
 
 async function slug(user: string): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(user)))

@@ -44,7 +44,7 @@ export function lsn(step: number): Lsn {
   return asLsn((0xfffffe00n + BigInt(step) * 0x10n).toString(16).padStart(16, '0'))
 }
 
-export function xidOf(at: Lsn): string {
+function xidOf(at: Lsn): string {
   return String((BigInt(`0x${at}`) >> 4n) % 1_000_000n)
 }
 
@@ -59,7 +59,7 @@ export function transaction(at: Lsn, ...changes: Change[]): Transaction {
   return { lsn: at, xid: xidOf(at), committedAt: '2026-01-02T03:04:05.000006Z', changes }
 }
 
-export const DEFINITION = { version: 1, hash: 'h1', definition: { types: [], tables: [] } }
+const DEFINITION = { version: 1, hash: 'h1', definition: { types: [], tables: [] } }
 
 export function stageOf(epoch: string, answer: Partial<SubscribeAnswer> = {}, rest: Partial<Stage> = {}): Stage {
   const full = { epoch, routedTo: lsn(0), definition: DEFINITION, floor: lsn(0), leaseMs: 600_000, ...answer }

@@ -1,2 +1,2 @@
-export { type DoctorOptions, runDoctor } from './doctor.ts'
+export { runDoctor } from './doctor.ts'
 export { overallStatus } from './health-check.ts'

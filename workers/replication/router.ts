@@ -102,6 +102,7 @@ export class Router {
       if (sentAtMs !== null) this.#subscriptions.set(subscription.subscriber, { ...subscription, sentAtMs: null })
       if (subscription.retryAtMs !== null && subscription.retryAtMs > now) continue
       this.#sendIfBehind(subscription.subscriber)
+      this.#forgetRetry(subscription.subscriber, now)
     }
   }
 
@@ -132,6 +133,13 @@ export class Router {
     const position = this.#position
     if (subscription === undefined || position === null || subscription.sentAtMs !== null) return
     if (isBehind(subscription, position.epoch)) this.#send(subscriber, noticeOf(subscription, position))
+  }
+
+  /** What was due and not sent is owed no longer: only a head notice had failed. */
+  #forgetRetry(subscriber: string, now: number): void {
+    const subscription = this.#subscriptions.get(subscriber)
+    if (subscription === undefined || subscription.retryAtMs === null || subscription.retryAtMs > now) return
+    this.#subscriptions.set(subscriber, { ...subscription, retryAtMs: null, failures: 0 })
   }
 
   #send(subscriber: string, delivery: Delivery): void {

@@ -121,14 +121,11 @@ describe('decoders', () => {
   test('CAP-23 CAP-R22 auto takes wal2json where it can capture everything, else pgoutput', () => {
     expect(chooseDecoder('auto', able, { types: [], tables: [numeric] }).decoder).toBe('wal2json')
     expect(chooseDecoder('auto', { ...able, numericAsString: false }, plain).decoder).toBe('wal2json')
-    for (const [facts, tables] of [
-      [
-        { ...able, numericAsString: false },
-        { types: [], tables: [numeric] },
-      ],
-      [{ ...able, partitioned: ['public.t'] }, plain],
-      [{ ...able, wal2jsonFault: 'absent' }, plain],
-    ] as const) {
+    for (const { facts, tables } of [
+      { facts: { ...able, numericAsString: false }, tables: { types: [], tables: [numeric] } },
+      { facts: { ...able, partitioned: ['public.t'] }, tables: plain },
+      { facts: { ...able, wal2jsonFault: 'absent' }, tables: plain },
+    ]) {
       expect(chooseDecoder('auto', facts, tables)).toMatchObject({
         decoder: 'pgoutput',
         reason: expect.stringContaining('auto took pgoutput'),

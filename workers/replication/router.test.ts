@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest'
+import { asLsn } from '../../protocol/index.ts'
+import type { Delivery } from '../contracts.ts'
+import { ReplicationStorage, type Sql } from './replication-storage.ts'
+import { Router } from './router.ts'
+
+const noSql: Sql = { exec: () => [] }
+const definition = { version: 1, hash: 'h', definition: { types: [], tables: [] } }
+const lsn = (step: number) => asLsn(step.toString(16).padStart(16, '0'))
+
+/** A router with one subscriber, whose deliveries fail while `failing`. */
+function startRouter() {
+  const world = { now: 1_000, failing: true, deliveries: [] as Delivery[], work: [] as Promise<unknown>[] }
+  const deliver = async (delivery: Delivery) => {
+    world.deliveries.push(delivery)
+    if (world.failing) throw new Error('overloaded')
+    return { epoch: delivery.epoch, head: delivery.to }
+  }
+  const router = new Router({
+    storage: new ReplicationStorage(noSql),
+    objects: { getByName: () => ({ deliver }) },
+    nowMs: () => world.now,
+    random: () => 1,
+    background: (work) => void world.work.push(work),
+  })
+  router.subscribe({ subscriber: 's', audiences: ['a'], version: 1 }, { epoch: 'e', to: lsn(1), definition })
+  const route = (to: number, audience: string) =>
+    router.route(
+      {
+        epoch: 'e',
+        from: lsn(to - 1),
+        to: lsn(to),
+        definition,
+        audiences: new Set([audience]),
+        everyone: false,
+        transactions: [],
+      },
+      router.generation,
+    )
+  const settle = async () => {
+    while (world.work.length > 0) await world.work.shift()
+  }
+  return { world, router, route, settle }
+}
+
+test('FLT-12 CAP-R21 a head notice that failed is not due for ever where nothing is owed', async () => {
+  const { world, router, route, settle } = startRouter()
+  route(2, 'other')
+  router.tell('s')
+  await settle()
+  expect(world.deliveries).toHaveLength(1)
+  const dueMs = router.nextDueMs ?? 0
+  expect(dueMs).toBeGreaterThan(world.now)
+  world.now = dueMs
+  router.retryDue()
+  await settle()
+  expect(world.deliveries).toHaveLength(1)
+  expect(router.nextDueMs).toBeGreaterThan(world.now)
+  // And what comes next is delivered at once.
+  world.failing = false
+  route(3, 'a')
+  await settle()
+  expect(world.deliveries.map(({ to }) => to)).toEqual([lsn(2), lsn(3)])
+})
+
+test('FLT-12 CAP-R21 an overloaded subscriber is sent to with growing pauses, once each', async () => {
+  const { world, router, route, settle } = startRouter()
+  route(2, 'a')
+  await settle()
+  const pauses: number[] = []
+  for (let time = 0; time < 5; time += 1) {
+    route(3 + time, 'a')
+    await settle()
+    expect(world.deliveries).toHaveLength(time + 1)
+    const dueMs = router.nextDueMs ?? 0
+    pauses.push(dueMs - world.now)
+    world.now = dueMs
+    router.retryDue()
+    await settle()
+  }
+  expect(pauses).toEqual([1_000, 2_000, 4_000, 8_000, 16_000])
+})
