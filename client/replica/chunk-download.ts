@@ -18,7 +18,7 @@ export interface LoadedBytes {
 const ATTEMPTS = 3
 const PARALLEL = 4
 /** Chunks in memory at once, downloading or waiting for their turn to load. */
-const AHEAD = 12
+const AHEAD = 8
 
 export const snapshotPath = (audience: string) => `/sync/snapshot/${encodeURIComponent(audience)}`
 
@@ -76,7 +76,7 @@ export class ChunkPipeline {
   #started = 0
   #active = 0
   #taken = 0
-  #slots: Promise<LoadedBytes>[] = []
+  #slots: { promise: Promise<LoadedBytes>; settled: boolean }[] = []
 
   constructor(http: Http, jobs: readonly ChunkJob[], signal: AbortSignal) {
     this.#http = http
@@ -90,14 +90,14 @@ export class ChunkPipeline {
     const slot = this.#slots.shift()
     if (!slot) return null
     this.#taken += 1
-    const loaded = await slot
+    const loaded = await slot.promise
     this.#start()
     return loaded
   }
 
-  /** The job whose chunk is next. */
+  /** The next job, if its chunk is here already. */
   peek(): ChunkJob | null {
-    return this.#jobs[this.#taken] ?? null
+    return this.#slots[0]?.settled ? (this.#jobs[this.#taken] ?? null) : null
   }
 
   #start(): void {
@@ -106,13 +106,14 @@ export class ChunkPipeline {
       if (!job) return
       this.#started += 1
       this.#active += 1
-      const slot = download(this.#http, job, this.#signal)
+      const slot = { promise: download(this.#http, job, this.#signal), settled: false }
       this.#slots.push(slot)
       const settle = () => {
+        slot.settled = true
         this.#active -= 1
         if (!this.#signal.aborted) this.#start()
       }
-      slot.then(settle, settle)
+      slot.promise.then(settle, settle)
     }
   }
 }

@@ -48,11 +48,8 @@ export interface HydrationOptions {
   readonly changed: (copies: readonly Copy[]) => void
 }
 
-/**
- * Chunks of one table are joined into one COPY up to this size: each COPY begins by growing the table in small steps,
- * and PGlite's memory file system copies a file whole with every step.
- */
-const LOAD_BYTES = 8 * 1024 * 1024
+/** Chunks of one table are joined into one COPY up to this size. */
+const LOAD_BYTES = 4 * 1024 * 1024
 /** How often a hydration takes up fresh manifests before it leaves the rest to the connection's backoff. */
 const MANIFEST_ROUNDS = 3
 
@@ -87,6 +84,7 @@ async function resumable({ db, welcome }: HydrationOptions): Promise<Copy | null
   const copies = await readCopies(db)
   const copy = copies.find(({ stage }) => stage === 'loading')
   if (!copy || copy.epoch !== welcome.epoch || copy.definition.hash !== welcome.definitionHash) return null
+  if (copy.definition.version !== welcome.definitionVersion) return null
   return sameAudiences(copy, welcome.audiences) ? copy : null
 }
 
@@ -106,6 +104,7 @@ async function fetchManifests({ http, welcome, signal }: HydrationOptions): Prom
   const fits = (manifest: Manifest, index: number) =>
     manifest.epoch === epoch &&
     manifest.definitionHash === manifests[0]?.definitionHash &&
+    manifest.definitionVersion === manifests[0]?.definitionVersion &&
     manifest.audience === welcome.audiences[index]
   if (!manifests.every(fits)) {
     throw new TidemarkError('unavailable', 'The snapshots are of different histories just now; trying again.')
@@ -205,19 +204,19 @@ async function load({ db, http, signal, progress }: HydrationOptions, copy: Copy
   }
   progress({ ...so })
   const pipeline = new ChunkPipeline(http, missing, signal)
-  let loadedBytes = 0
   for (let next = await pipeline.next(); next; next = await pipeline.next()) {
     const group: LoadedBytes[] = [next]
     let size = next.copyText.size
-    // Waits for no more than is loaded already, so that first rows show early and a break loses at most half.
-    const enough = Math.min(LOAD_BYTES, loadedBytes)
-    for (let job = pipeline.peek(); job && sameTarget(job, next.job) && size < enough; job = pipeline.peek()) {
+    for (
+      let peeked = pipeline.peek();
+      peeked && sameTarget(peeked, next.job) && size < LOAD_BYTES;
+      peeked = pipeline.peek()
+    ) {
       const more = await pipeline.next()
       if (!more) break
       group.push(more)
       size += more.copyText.size
     }
-    loadedBytes += size
     if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
     await loadChunks(db, copy, group)
     for (const { job } of group) {
