@@ -6,9 +6,10 @@ const helloSchema = z.strictObject({
   type: z.literal('hello'),
   protocol: z.number().int(),
   client: z.string().regex(/^[A-Za-z0-9_-]{16,64}$/),
-  /** Of the replica's state; all three null when it holds nothing. */
+  /** Of the replica's state; all four null when it holds nothing. */
   epoch: z.string().max(64).nullable(),
   cursor: lsnSchema.nullable(),
+  definitionVersion: z.number().int().nullable(),
   definitionHash: z.string().max(128).nullable(),
   /** The audiences that the replica holds, so that the server can say what joined or left meanwhile. */
   audiences: z.array(z.string().max(512)).max(200),

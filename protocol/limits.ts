@@ -6,10 +6,13 @@ export const LIMITS = {
   protocolVersion: 1,
   /** A frame's target size; a transaction above it travels in parts. Workers receive at most 32 MiB a message. */
   frameBytes: 512 * 1024,
-  /** Largest text of one change. A larger one halts nothing: it is refused by type, see SPEC. */
+  /**
+   * Largest row of a snapshot: with a larger one its audience's loads are refused (`limit-exceeded`) until it is shortened
+   * or its column hidden. The stream carries any change, in fragments.
+   */
   changeBytes: 16 * 1024 * 1024,
-  /** Largest message a client may send; the socket is closed above it. */
-  clientMessageBytes: 64 * 1024,
+  /** Largest message a client may send, enough for a hello with all audiences; the socket is closed above it. */
+  clientMessageBytes: 256 * 1024,
   /** Bytes sent and not acknowledged, per socket, before the server waits. */
   windowBytes: 4 * 1024 * 1024,
   /** Rows are cut into chunks of about this many bytes of COPY text, so that a chunk fits a 2 MB SQLite row gzipped. */

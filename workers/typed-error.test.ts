@@ -18,7 +18,8 @@ describe('errors at an entry', () => {
   })
 
   it('SEC-06 tell nothing of what is ours alone', () => {
-    for (const error of [new Error('secret'), 'secret', null, new TidemarkError('misconfigured', 'secret')]) {
+    const typed = (['misconfigured', 'schema-drift'] as const).map((kind) => new TidemarkError(kind, 'secret'))
+    for (const error of [new Error('secret'), 'secret', null, ...typed]) {
       expect(errorFrom(error).message).not.toContain('secret')
     }
   })

@@ -6,7 +6,7 @@ function isKind(kind: unknown): kind is ErrorKind {
 }
 
 /** Kinds whose messages are for operators; a client is told no more than that something failed. */
-const FOR_OPERATORS: ReadonlySet<ErrorKind> = new Set(['internal', 'misconfigured'])
+const FOR_OPERATORS: ReadonlySet<ErrorKind> = new Set(['internal', 'misconfigured', 'schema-drift'])
 /** How the runtime begins the message of an error of ours that came from another object. */
 const REMOTE = 'TidemarkError: '
 

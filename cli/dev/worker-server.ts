@@ -147,7 +147,8 @@ async function captureRuns(url: string, data: DataFolder, signal: AbortSignal): 
   const answer = await request(`${url}/health/replication`, signal, { authorization: `Bearer ${data.adminToken}` })
   if (answer === null || !answer.headers.get('content-type')?.includes('json')) return answer !== null
   const body: unknown = await answer.json().catch(() => null)
-  return !(typeof body === 'object' && body !== null && 'status' in body && body.status === 'fail')
+  if (typeof body !== 'object' || body === null || !('status' in body && 'lastCycleAt' in body)) return true
+  return body.status !== 'fail' && body.lastCycleAt !== null
 }
 
 async function replicationHealth(url: string, data: DataFolder): Promise<string> {

@@ -110,7 +110,12 @@ export class Connection {
     'close-socket': () => this.#closeSocket(),
     'send-hello': () => this.#sendHello(),
     'send-ping': () => this.#sendText(PING_TEXT),
-    'send-stream': ({ epoch, from }) => this.#send({ type: 'stream', epoch, from }),
+    'send-stream': ({ epoch, from }) => {
+      // What the load made needless was never applied, and would fill the server's window for ever.
+      this.#ack = { received: this.#received, cursor: from }
+      this.#sendAck()
+      this.#send({ type: 'stream', epoch, from })
+    },
     'start-hydration': () => this.#startHydration(),
     'stop-hydration': () => this.#stopHydration(),
     'start-stream': () => this.#options.host.startStream(),

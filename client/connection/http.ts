@@ -1,9 +1,10 @@
-import { type ErrorKind, LIMITS, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
+import { z } from 'zod'
+import { ERROR_RULES, type ErrorKind, LIMITS, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
 
 export type TokenSource = (options: { readonly fresh: boolean }) => Promise<string>
 
 export interface Http {
-  /** Throws TidemarkError: `unavailable` when nothing or not our server answers, else the kind of its status. */
+  /** Throws TidemarkError: `unavailable` when nothing or not our server answers, else the kind it says, or that of its status. */
   json(path: string, signal: AbortSignal): Promise<unknown>
   bytes(path: string, signal: AbortSignal, options: { readonly fresh: boolean }): Promise<Uint8Array<ArrayBuffer>>
 }
@@ -17,8 +18,23 @@ const KIND_OF_STATUS: Readonly<Record<number, ErrorKind>> = {
   403: 'forbidden',
   404: 'not-found',
   410: 'rehydrate-required',
+  413: 'limit-exceeded',
   426: 'upgrade-required',
   429: 'rate-limited',
+}
+
+const faultSchema = z.object({
+  kind: z.enum(Object.keys(ERROR_RULES) as [ErrorKind, ...ErrorKind[]]),
+  message: z.string(),
+})
+
+/** What our server says of an error; null where another answered, such as a proxy. */
+async function readFault(response: Response): Promise<z.infer<typeof faultSchema> | null> {
+  try {
+    return faultSchema.safeParse(JSON.parse(await response.text())).data ?? null
+  } catch {
+    return null
+  }
 }
 
 const NETWORK = 'The server cannot be reached; trying again.'
@@ -33,9 +49,13 @@ export function createHttp(baseUrl: string, token: TokenSource, fetchFunction: t
       return send(path, signal, cache, true)
     }
     if (response.ok) return response
-    await response.body?.cancel()
-    const kind = KIND_OF_STATUS[response.status] ?? 'unavailable'
-    throw new TidemarkError(kind, `The server answered ${response.status} to ${path.split('/').slice(0, 3).join('/')}.`)
+    const said = await readFault(response)
+    const kind = said?.kind ?? KIND_OF_STATUS[response.status] ?? 'unavailable'
+    const route = path.split('/').slice(0, 3).join('/')
+    throw new TidemarkError(
+      kind,
+      `The server answered ${response.status} to ${route}${said ? `: ${said.message}` : '.'}`,
+    )
   }
 
   /** Reads a body whole; gives up when nothing has come for `silenceMs`. */

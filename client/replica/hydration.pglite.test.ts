@@ -326,7 +326,7 @@ describe('hydration', () => {
     expect(rows).toHaveLength(3)
   })
 
-  test('SNP-16 frames that come before the load is done are not applied early and not lost', async () => {
+  test('APP-R7 frames that come before the load is done are not applied early and not lost', async () => {
     const { server, url } = await serve(NOTES, { 'org:a': snapshot([note('1')]) })
     let release: () => void = () => undefined
     const asked = new Promise<void>((resolve) => {
@@ -391,6 +391,60 @@ describe('hydration', () => {
     await live.refresh()
     expect(new Set(counts)).toEqual(new Set([6, 2]))
     await live.unsubscribe()
+  })
+
+  test('APP-R7 DIS-R6 before it streams anew it acknowledges everything, applied or not', async () => {
+    const { server, url } = await serve(NOTES, { 'org:a': snapshot([note('1')]) })
+    const replica = await start(url)
+    await replica.ready
+    const session = await server.session(0)
+    const dropped = batch(at(0x100), at(0x110), [
+      { lsn: at(0x110), xid: '11', changes: [{ o: 'i', t: 'public.note', a: 'org:a', d: note('2') }] },
+    ])
+    server.snapshots.set('org:a', snapshot([note('1'), note('2')], { start: at(0x120), fence: at(0x120) }))
+    session.send(dropped, { type: 'rehydrate', reason: 'definition' })
+    const sent = session.sentCharacters
+    const again = await session.frame('stream', ({ from }) => from === at(0x120))
+    const told = session.received.slice(0, session.received.indexOf(again))
+    expect(told.filter((frame) => frame.type === 'ack').at(-1)?.received).toBe(sent)
+    await replica.reached(at(0x120))
+    expect(await rowsOf(replica, 'note', 'id')).toEqual([{ id: '1' }, { id: '2' }])
+  })
+
+  test('SNP-13 the same definition in a later version is loaded anew', async () => {
+    const { server, url } = await serve(NOTES, { 'org:a': snapshot([note('1')]) })
+    const replica = await start(url)
+    await replica.ready
+    server.definitionVersion = 3
+    server.snapshots.set('org:a', snapshot([note('1'), note('2')], { start: at(0x120), fence: at(0x120) }))
+    server.head = at(0x120)
+    ;(await server.session(0)).cut()
+    const second = await server.session(1)
+    expect(second.hello).toMatchObject({ definitionVersion: 1 })
+    await replica.reached(at(0x120))
+    expect(await rowsOf(replica, 'note', 'id')).toEqual([{ id: '1' }, { id: '2' }])
+    second.cut()
+    expect((await server.session(2)).hello).toMatchObject({ definitionVersion: 3 })
+  })
+
+  test('APP-R11 rows of an audience that was lost go before the others are loaded anew', async () => {
+    const rows = { 'org:a': snapshot([note('1')]), 'org:b': snapshot([note('2', 'b')]) }
+    const { server, url } = await serve(NOTES, rows)
+    const replica = await start(url)
+    await replica.ready
+    server.audiences = ['org:a']
+    server.epoch = 'epoch-two'
+    const asked = new Promise<void>((resolve) => {
+      // Never answered: the load stays where it is.
+      server.intercept = (path) => {
+        if (path.startsWith('/sync/snapshot/')) resolve()
+        return path.startsWith('/sync/snapshot/')
+      }
+    })
+    ;(await server.session(0)).cut()
+    await asked
+    expect(await rowsOf(replica, 'note', 'id')).toEqual([{ id: '1' }])
+    expect(replica.status).toMatchObject({ ready: true, audiences: ['org:a'] })
   })
 
   test('SNP-13 a new definition remakes the tables it changes and keeps the app’s own', async () => {

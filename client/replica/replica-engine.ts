@@ -92,6 +92,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       client: this.#options.clientId,
       epoch: copy?.epoch ?? null,
       cursor: copy?.cursor ?? null,
+      definitionVersion: copy?.definition.version ?? null,
       definitionHash: copy?.definition.hash ?? null,
       audiences: [...(copy?.joins.keys() ?? [])],
     }
@@ -104,6 +105,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     const holds =
       copy !== null &&
       copy.epoch === welcome.epoch &&
+      copy.definition.version === welcome.definitionVersion &&
       copy.definition.hash === welcome.definitionHash &&
       welcome.audiences.every((audience) => copy.joins.has(audience))
     if (welcome.resume === 'stream' && holds) return 'stream'
@@ -132,6 +134,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
     const reason = this.#reason
     try {
+      await this.#purgeShown(welcome.audiences)
       const copy = await hydrate({
         db,
         http,
@@ -144,6 +147,15 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     } finally {
       this.status.set({ hydration: null })
     }
+  }
+
+  /** What is shown while a copy is loaded aside keeps to this session's audiences too. */
+  async #purgeShown(audiences: readonly string[]): Promise<void> {
+    const shown = this.#copies.find(({ place }) => place === 'live')
+    const lost = [...(shown?.joins.keys() ?? [])].filter((audience) => !audiences.includes(audience))
+    if (!shown || lost.length === 0) return
+    await purgeAudiences(this.#options.db, shown, lost)
+    this.#became(await readCopies(this.#options.db))
   }
 
   startStream(): void {
@@ -164,6 +176,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
         await tx.exec(dropAside())
       })
     }
+    if (copy.place === 'aside') await this.#purgeShown(this.#welcome?.audiences ?? [])
     const lost = [...copy.joins.keys()].filter((audience) => !this.#welcome?.audiences.includes(audience))
     const kept = lost.length === 0 ? copy : await purgeAudiences(db, copy, lost)
     this.#became(this.#copies.filter((other) => other.place !== copy.place && other !== leftover).concat(kept))

@@ -234,7 +234,9 @@ export class ScriptedServer {
     socket.once('message', (data) => {
       const hello = JSON.parse(data.toString()) as Hello
       const session = new ScriptedSession(socket, hello)
-      const holds = hello.epoch === this.epoch && hello.definitionHash === this.definitionHash
+      const sameDefinition =
+        hello.definitionHash === this.definitionHash && hello.definitionVersion === this.definitionVersion
+      const holds = hello.epoch === this.epoch && sameDefinition
       const welcome: Welcome = {
         type: 'welcome',
         epoch: this.epoch,

@@ -274,6 +274,7 @@ export interface ConnectOptions {
   readonly client?: string
   readonly epoch?: string | null
   readonly cursor?: Lsn | null
+  readonly definitionVersion?: number
   readonly definitionHash?: string
   readonly held?: readonly string[]
   readonly autoAck?: boolean
@@ -304,6 +305,7 @@ export async function connect(person: Person, options: ConnectOptions = {}): Pro
     client: options.client ?? newClient(),
     epoch,
     cursor,
+    definitionVersion: cursor === null ? null : (options.definitionVersion ?? DEFINITION.version),
     definitionHash: cursor === null ? null : (options.definitionHash ?? DEFINITION.hash),
     audiences: [...(options.held ?? person.audiences)],
   })

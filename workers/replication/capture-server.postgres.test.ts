@@ -94,6 +94,27 @@ describe.each([
     expect((await ids()).at(-1)).toBe('10')
   })
 
+  test('CAP-19 CAP-R8 an idle cycle writes nothing to the log and feeds no other', async () => {
+    await harness.drain()
+    const position = async () =>
+      (
+        await harness.query(
+          'SELECT pg_current_wal_insert_lsn()::text AS lsn, pg_snapshot_xmax(pg_current_snapshot())::text AS xid',
+        )
+      )[0]
+    // The server now and then writes a record of its own: what a cycle wrote would be there every time.
+    let idle = false
+    for (let time = 0; time < 20 && !idle; time += 1) {
+      const before = await position()
+      await harness.cycle()
+      await harness.cycle()
+      const after = await position()
+      expect(after?.xid).toBe(before?.xid)
+      idle = after?.lsn === before?.lsn
+    }
+    expect(idle).toBe(true)
+  })
+
   test('CAP-25 CAP-R15 making a slot gives up on an open write transaction with the remedy, and succeeds after it', async () => {
     const open = await harness.database.open()
     await open.query('BEGIN')

@@ -212,17 +212,13 @@ describe.each([
     ])
   })
 
-  test('CAP-19 CAP-R8 our own tables are not captured and an idle cycle writes nothing', async () => {
+  test('CAP-19 CAP-R8 our own tables are not captured and an idle cycle stores nothing', async () => {
     await captured(`INSERT INTO tidemark.client (id, user_id) VALUES ('c', 'u') ON CONFLICT DO NOTHING`)
     await harness.drain()
-    const [before] = await harness.query(
-      'SELECT pg_current_wal_insert_lsn()::text AS lsn, count(*)::text AS rows FROM tidemark.change_history',
-    )
+    const [before] = await harness.query('SELECT count(*)::text AS rows FROM tidemark.change_history')
     const result = await harness.cycle()
     await harness.cycle()
-    const [after] = await harness.query(
-      'SELECT pg_current_wal_insert_lsn()::text AS lsn, count(*)::text AS rows FROM tidemark.change_history',
-    )
+    const [after] = await harness.query('SELECT count(*)::text AS rows FROM tidemark.change_history')
     expect(result).toEqual({ more: false, storedRows: 0 })
     expect(after?.rows).toBe(before?.rows)
   })

@@ -8,18 +8,18 @@ import {
   minLsn,
   TidemarkError,
 } from '../../protocol/index.ts'
-import type { Database } from '../database/index.ts'
+import { type Database, SQL_STATE, sqlStateOf } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
 import { type CapturedBatch, captureBatch } from './capture-batch.ts'
 import type { ChangeSource } from './change-source.ts'
 import { readDefinitionAtHead, startEpoch } from './epoch.ts'
 import { pgoutputSource } from './pgoutput-source.ts'
-import { mendPublication } from './publication.ts'
+import { findPublicationFault, mendPublication } from './publication.ts'
 import { wal2jsonFault } from './rules/decoder-choice.ts'
-import { type CaptureMemory, decideEpoch, type EpochRow, type OwnIdentity } from './rules/epoch-decision.ts'
+import { type CaptureMemory, decideEpoch, type EpochRow, NO_MEMORY, type OwnIdentity } from './rules/epoch-decision.ts'
 import { planTables, type TablePlans } from './rules/table-plan.ts'
 import { findSchemaFault } from './schema-check.ts'
-import { type CycleFacts, readFacts } from './server-facts.ts'
+import { type CycleFacts, publicationMark, readFacts } from './server-facts.ts'
 import { advanceSlot, logStandbySnapshot, partitionedTables, probeNumericAsString } from './slot.ts'
 import { wal2jsonSource } from './wal2json-source.ts'
 
@@ -75,7 +75,6 @@ export class Capture {
   readonly #settings: CaptureSettings
   readonly #store: CaptureStore
   #state: CaptureState | null = null
-  #checkedPublication: string | null = null
   #maySnapshot = true
   #slotPresent: boolean | null = null
 
@@ -116,7 +115,6 @@ export class Capture {
   /** Forgets what the database said last, so that the next cycle asks anew. */
   forget(): void {
     this.#state = null
-    this.#checkedPublication = null
   }
 
   async #cycle(
@@ -168,8 +166,8 @@ export class Capture {
       if (fault !== null) throw new TidemarkError('schema-drift', fault)
       return this.#start(database, facts, 'schema-drift')
     }
-    const mended = await this.#checkPublication(database, facts)
-    if (mended !== null && epoch.decoder === 'pgoutput') return this.#start(database, facts, mended)
+    const altered = await this.#checkPublication(database, facts, epoch.decoder)
+    if (altered !== null) return this.#start(database, facts, altered)
     if (this.#state !== null && this.#state.epoch.id === epoch.id) {
       this.#state = { ...this.#state, epoch }
       return this.#state
@@ -178,6 +176,8 @@ export class Capture {
   }
 
   async #resume(database: Database, facts: CycleFacts, epoch: EpochRow, memory: CaptureMemory): Promise<CaptureState> {
+    const schemaFault = await findSchemaFault(database.query)
+    if (schemaFault !== null) throw this.#halt(new TidemarkError('schema-drift', schemaFault))
     const definition = await readDefinitionAtHead(database, epoch)
     const isWal2json = epoch.decoder === 'wal2json'
     const numericAsString = !isWal2json || (await probeNumericAsString(database.query, epoch.slotName))
@@ -201,7 +201,8 @@ export class Capture {
       startedReason: null,
     }
     if (memory.epoch !== epoch.id) {
-      this.#store.write({ epoch: epoch.id, capturedTo, advancedTo: null, halted: null })
+      const { publication } = this.#store.read()
+      this.#store.write({ ...NO_MEMORY, epoch: epoch.id, capturedTo, headLsn: epoch.headLsn, publication })
     }
     return this.#state
   }
@@ -209,8 +210,10 @@ export class Capture {
   async #start(database: Database, facts: CycleFacts, reason: string): Promise<CaptureState> {
     this.forget()
     const started = await startEpoch(this.#settings.env, database, facts, this.#settings, reason)
-    const { epoch, definition, decoder, numericAsString } = started
-    this.#store.write({ epoch: epoch.id, capturedTo: epoch.startLsn, advancedTo: epoch.startLsn, halted: null })
+    const { epoch, definition, decoder, numericAsString, publication } = started
+    const { startLsn } = epoch
+    const at = { capturedTo: startLsn, advancedTo: startLsn, headLsn: startLsn }
+    this.#store.write({ ...at, epoch: epoch.id, halted: null, publication })
     this.#state = {
       epoch,
       definition,
@@ -224,13 +227,20 @@ export class Capture {
     return this.#state
   }
 
-  async #checkPublication(database: Database, facts: CycleFacts): Promise<string | null> {
-    const fingerprint = `${facts.publication} ${facts.latestDefinitionVersion}`
-    if (fingerprint === this.#checkedPublication) return null
+  /** Why pgoutput may have missed something; null when it cannot have. What only wal2json reads beside is mended. */
+  async #checkPublication(database: Database, facts: CycleFacts, decoder: string): Promise<string | null> {
+    const mark = publicationMark(facts)
+    const { publication } = this.#store.read()
+    if (mark === publication) return null
     const latest = await readDefinitionInForce(database.query)
-    const mended = latest === null ? null : await mendPublication(database.query, latest.definition)
-    this.#checkedPublication = mended === null ? fingerprint : null
-    return mended
+    const fault = latest === null ? null : await findPublicationFault(database.query, latest.definition)
+    // A new definition alters it rightly; anything else may have been put back after a while without it.
+    const altered = publication?.startsWith(`${facts.latestDefinitionVersion} `) ? 'publication-altered' : null
+    // Mended only once the epoch has ended: a kill in between must not hide the loss.
+    if (decoder === 'pgoutput' && (fault ?? altered) !== null) return fault ?? altered
+    if (fault !== null && latest !== null) await mendPublication(database.query, latest.definition)
+    else this.#store.write({ ...this.#store.read(), publication: mark })
+    return null
   }
 
   async #capture(
@@ -254,6 +264,11 @@ export class Capture {
       })
     } catch (error) {
       if (error instanceof TidemarkError && error.kind === 'schema-drift') throw this.#halt(error)
+      // The log lies where there was no publication: the next cycle finds this mark outdated and begins a new history.
+      if (state.epoch.decoder === 'pgoutput' && sqlStateOf(error) === SQL_STATE.undefinedObject) {
+        const publication = `${facts.latestDefinitionVersion} missing`
+        this.#store.write({ ...this.#store.read(), publication })
+      }
       throw error
     }
   }
@@ -276,7 +291,8 @@ export class Capture {
     const confirmed = facts.slot?.confirmedFlushLsn ?? to
     if (to <= confirmed) return
     // Stored before the slot moves: a slot found further along was moved by somebody else.
-    this.#store.write({ ...this.#store.read(), capturedTo: to, advancedTo: to })
+    const headLsn = this.#state?.epoch.headLsn ?? null
+    this.#store.write({ ...this.#store.read(), capturedTo: to, advancedTo: to, headLsn })
     await advanceSlot(database.query, this.#settings.slotName, to)
     const restart = facts.slot?.restartLsn
     if (this.#maySnapshot && restart && lsnDistanceBytes(restart, to) > LAGGING_RESTART_BYTES) {

@@ -5,12 +5,14 @@ import type { Database } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
 import { mendPublication } from './publication.ts'
 import type { EpochRow, OwnIdentity } from './rules/epoch-decision.ts'
-import { type CycleFacts, readFacts } from './server-facts.ts'
+import { findSchemaFault } from './schema-check.ts'
+import { type CycleFacts, publicationMark, readFacts } from './server-facts.ts'
 import { createSlot, dropSlot, type MadeSlot } from './slot.ts'
 
 export interface StartedEpoch extends MadeSlot {
   readonly epoch: EpochRow
   readonly definition: DefinitionInForce
+  readonly publication: string
 }
 
 const EPOCH_ID_LENGTH = 16
@@ -34,6 +36,8 @@ export async function startEpoch(
   reason: string,
 ): Promise<StartedEpoch> {
   const definition = await requireDefinition(database)
+  const fault = await findSchemaFault(database.query)
+  if (fault !== null) throw new TidemarkError('schema-drift', fault)
   if (facts.epoch !== null) {
     await database.query('UPDATE tidemark.epoch SET ended_at = now(), end_reason = $2 WHERE id = $1', [
       facts.epoch.id,
@@ -82,7 +86,7 @@ export async function startEpoch(
     )
     return row
   })
-  return { ...slot, epoch, definition }
+  return { ...slot, epoch, definition, publication: publicationMark(after) }
 }
 
 /** The definition in force at the epoch's head: the last one that its history announced, else the one it began with. */

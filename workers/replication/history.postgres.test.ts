@@ -3,7 +3,9 @@ import { afterAll, afterEach, beforeEach, describe, expect, inject, test } from 
 import { defineSync, table } from '../../db/index.ts'
 import { formatPgLsn } from '../../protocol/index.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
+import { watched } from '../../testing/capture/watched-database.ts'
 import { asClient } from '../database/index.ts'
+import { readHistory } from '../sync/history.ts'
 import { pruneHistory } from './retention.ts'
 
 const item = pgTable('item', { id: integer('id').primaryKey(), org: text('org'), note: text('note') })
@@ -137,6 +139,19 @@ describe('history at size', () => {
       expect(lines, name).toMatch(/Index Scan/)
       expect(lines, name).not.toMatch(/Seq Scan/)
     }
+    // The statement that SyncDOs send, as the role and with the parameters that they use.
+    const { database, traffic } = watched(harness.connection)
+    const identity = { userId: 'u', audiences: ['org:1', 'org:2'] }
+    const epoch = harness.capture.state?.epoch
+    if (epoch === undefined) throw new Error('unreachable')
+    const range = { epoch: epoch.id, from: epoch.headLsn, to: epoch.headLsn, skip: 0 }
+    expect((await readHistory(database, identity, range, () => true)).outcome).toBe('done')
+    const [read] = traffic.read
+    const gap = ['e', '0/10', '0/1000', ...(read?.params ?? []).slice(3)]
+    const plan = await asClient(harness.connection, identity, ({ query }) => query(`EXPLAIN ${read?.text}`, gap))
+    const lines = plan.map((row) => row['QUERY PLAN']).join('\n')
+    expect(lines).toMatch(/Index (Only )?Scan|Bitmap Index Scan/)
+    expect(lines).not.toMatch(/Seq Scan/)
     const rows = await asClient(harness.connection, { userId: 'u', audiences: ['org:1'] }, ({ query }) =>
       query(`SELECT DISTINCT audience FROM tidemark.change_history WHERE epoch = 'e'`),
     )

@@ -14,26 +14,26 @@ const READ = `
 
 const DEFINITION_TABLE = { schema: 'tidemark', name: 'sync_definition' }
 
-/**
- * Makes the publication name what the latest definition says, whole; answers what was wrong, or null.
- *
- * What was not published meanwhile is lost to pgoutput, so its history ends there.
- */
-export async function mendPublication(query: Query, definition: Definition): Promise<string | null> {
-  const wanted = [DEFINITION_TABLE, ...definition.tables].map(quoteTable)
+const wantedTables = (definition: Definition): string[] => [DEFINITION_TABLE, ...definition.tables].map(quoteTable)
+
+/** What the publication lacks of the latest definition; null when it is whole. What is not published is lost to pgoutput. */
+export async function findPublicationFault(query: Query, definition: Definition): Promise<string | null> {
+  const wanted = wantedTables(definition)
   const [row] = await query(READ, [PUBLICATION])
-  if (row === undefined) {
-    await create(query, wanted)
-    return 'publication-missing'
-  }
+  if (row === undefined) return 'publication-missing'
   const published: { schema: string; name: string }[] = JSON.parse(row.tables ?? '[]')
   const names = new Set(published.map(quoteTable))
   const lacking = wanted.filter((name) => !names.has(name))
   if (row.all_tables === 'false' && row.whole === 'true' && lacking.length === 0) return null
-  // Dropped and made anew, not altered: one published for all tables cannot be narrowed.
-  await query(`DROP PUBLICATION ${PUBLICATION}`)
-  await create(query, wanted)
   return lacking.length > 0 ? `publication-lacked ${lacking.length} tables` : 'publication-altered'
+}
+
+/** Makes the publication name what the definition says, whole. A history that pgoutput reads must have ended before. */
+export async function mendPublication(query: Query, definition: Definition): Promise<void> {
+  if ((await findPublicationFault(query, definition)) === null) return
+  // Dropped and made anew, not altered: one published for all tables cannot be narrowed.
+  await query(`DROP PUBLICATION IF EXISTS ${PUBLICATION}`)
+  await create(query, wantedTables(definition))
 }
 
 async function create(query: Query, tables: readonly string[]): Promise<void> {

@@ -42,7 +42,8 @@ export class ReplicationLoop {
   #database: Database | null = null
   #running: Promise<void> | null = null
   #next: Promise<void> | null = null
-  #freshWanted = false
+  /** The latest wish for a fresh head that no run has met. */
+  #freshWanted: symbol | null = null
   #failures = 0
   #more = false
   #lastError: TidemarkError | null = null
@@ -54,6 +55,11 @@ export class ReplicationLoop {
   #epochStarted: HealthFigures['epochStarted'] = null
 
   constructor(context: LoopContext) {
+    const { lastError = null, lastCycleAtMs = null, epochStarted = null } = context.storage.outcome ?? {}
+    this.#lastError = lastError && new TidemarkError(lastError.kind, lastError.message)
+    this.#failures = lastError?.count ?? 0
+    this.#lastCycleAtMs = lastError && lastCycleAtMs
+    this.#epochStarted = epochStarted
     this.#context = context
     this.#capture = new Capture({ ...context.own, env: context.env }, context.storage)
   }
@@ -76,7 +82,7 @@ export class ReplicationLoop {
 
   /** A run that captures everything committed before this call. Throws `unavailable`. */
   async runFresh(): Promise<CaptureState> {
-    this.#freshWanted = true
+    this.#freshWanted = Symbol('fresh head')
     await this.run()
     return this.requireState()
   }
@@ -103,7 +109,6 @@ export class ReplicationLoop {
   health(nextCycleAtMs: number | null): ReplicationHealth {
     const { router, nowMs } = this.#context
     const state = this.#shown
-    const error = this.#lastError
     return classifyHealth(
       {
         epoch: state?.epoch.id ?? null,
@@ -111,8 +116,9 @@ export class ReplicationLoop {
         decoder: state?.epoch.decoder ?? null,
         decoderReason: state?.decoderReason ?? null,
         lastCycleAtMs: this.#lastCycleAtMs,
-        nextCycleAtMs,
-        lastError: error && { kind: error.kind, message: operatorText(error), count: this.#failures },
+        // While an alarm runs, none is armed.
+        nextCycleAtMs: nextCycleAtMs ?? (this.#running && nowMs()),
+        lastError: this.#failure,
         slotPresent: this.#capture.slotPresent,
         server: this.#figures?.server ?? null,
         bundleHash: this.#figures?.bundleHash ?? null,
@@ -137,20 +143,40 @@ export class ReplicationLoop {
   async #run(): Promise<void> {
     try {
       const database = await this.#connect()
-      const target = await this.#freshTarget(database)
+      const wanted = this.#freshWanted
+      const target = wanted && (await this.#freshTarget(database))
       await this.#cycles(database, target)
+      // A run that fails leaves the wish to the next.
+      if (this.#freshWanted === wanted) this.#freshWanted = null
       await this.#readFigures(database)
       await this.#prune(database)
       this.#failures = 0
       this.#lastError = null
+      this.#keepOutcome()
     } catch (error) {
       const fault = toTidemarkError(error)
       this.#failures += 1
       this.#lastError = fault
+      this.#keepOutcome()
       this.#more = false
       await this.#disconnect()
       throw fault
     }
+  }
+
+  get #failure(): HealthFigures['lastError'] {
+    const error = this.#lastError
+    return error && { kind: error.kind, message: operatorText(error), count: this.#failures }
+  }
+
+  /** Written when it changes only: a run that goes well, as the one before did, writes nothing. */
+  #keepOutcome(): void {
+    const { storage } = this.#context
+    const kept = storage.outcome
+    const lastError = this.#failure
+    const epochStarted = this.#epochStarted
+    const same = lastError === null && !kept?.lastError && kept?.epochStarted?.atMs === epochStarted?.atMs
+    if (!same) storage.outcome = { lastError, lastCycleAtMs: this.#lastCycleAtMs, epochStarted }
   }
 
   async #cycles(database: Database, target: Lsn | null): Promise<void> {
@@ -175,9 +201,7 @@ export class ReplicationLoop {
   }
 
   /** A position that every commit which returned before is at or below, on disk and so within the next cycle's reach. */
-  async #freshTarget(database: Database): Promise<Lsn | null> {
-    if (!this.#freshWanted) return null
-    this.#freshWanted = false
+  async #freshTarget(database: Database): Promise<Lsn> {
     // A commit that writes: its flush takes asynchronous commits before it along.
     await database.query(`SELECT pg_logical_emit_message(true, 'tidemark', 'head')`)
     const [row] = await database.query('SELECT pg_current_wal_flush_lsn()::text AS lsn')

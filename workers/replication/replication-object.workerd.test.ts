@@ -159,6 +159,11 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
     const red = await stub.health()
     expect(red.status).toBe('fail')
     expect(red.checks.find((check) => check.name === 'error')?.message).toContain('broken')
+    // A new object has not seen the failure, and says so all the same.
+    await evictDurableObject(stub)
+    const evicted = await stub.health()
+    expect(evicted.status).toBe('fail')
+    expect(evicted.checks.find((check) => check.name === 'error')?.message).toMatch(/broken.*1 cycles in a row/)
     await query('ALTER TABLE tidemark.change_history DROP CONSTRAINT broken')
     await runInDurableObject(stub, async (instance) => instance.alarm?.())
     expect((await stub.health()).status).toBe('ok')

@@ -1,5 +1,6 @@
 import { asLsn } from '../../protocol/index.ts'
 import type { CaptureStore } from './capture.ts'
+import type { CaptureOutcome } from './rules/classify-health.ts'
 import { type CaptureMemory, NO_MEMORY } from './rules/epoch-decision.ts'
 import type { Subscription } from './rules/subscription.ts'
 
@@ -59,6 +60,15 @@ export class ReplicationStorage implements CaptureStore {
       failures: 0,
       retryAtMs: null,
     }))
+  }
+
+  /** How the last run went; null when none ever ended. */
+  get outcome(): CaptureOutcome | null {
+    return JSON.parse(this.#get('outcome') ?? 'null')
+  }
+
+  set outcome(outcome: CaptureOutcome) {
+    this.#put('outcome', JSON.stringify(outcome))
   }
 
   putSubscription(subscription: Subscription): void {

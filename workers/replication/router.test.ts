@@ -18,7 +18,7 @@ function startRouter() {
   }
   const router = new Router({
     storage: new ReplicationStorage(noSql),
-    objects: { getByName: () => ({ deliver }) },
+    objects: { getByName: () => ({ deliver, fetch: async () => new Response() }) },
     nowMs: () => world.now,
     random: () => 1,
     background: (work) => void world.work.push(work),

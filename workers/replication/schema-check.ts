@@ -5,10 +5,11 @@ const CHECK = `
   SELECT t.id, CASE
     WHEN c.oid IS NULL THEN 'is gone or renamed: put the definition that matches the schema in force (tidemark migrate)'
     WHEN l.identity_lost THEN 'lost REPLICA IDENTITY FULL: ALTER TABLE … REPLICA IDENTITY FULL'
+    WHEN m.missing IS NULL THEN 'has another primary key than the definition in force: restore it, or put the definition that matches (tidemark migrate)'
     ELSE 'no longer has column ' || m.missing || ': put the definition that matches the schema in force (tidemark migrate)'
   END AS fault
   FROM (SELECT definition FROM tidemark.sync_definition ORDER BY version DESC LIMIT 1) latest
-  CROSS JOIN LATERAL jsonb_to_recordset(latest.definition -> 'tables') AS t(id text, schema text, name text, columns jsonb)
+  CROSS JOIN LATERAL jsonb_to_recordset(latest.definition -> 'tables') AS t(id text, schema text, name text, columns jsonb, "primaryKey" jsonb)
   LEFT JOIN pg_class c ON c.relname = t.name AND c.relkind IN ('r', 'p')
     AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = t.schema)
   LEFT JOIN LATERAL (
@@ -24,7 +25,14 @@ const CHECK = `
     WHERE NOT EXISTS (
       SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = k ->> 'name' AND a.attnum > 0 AND NOT a.attisdropped)
   ) m ON true
-  WHERE c.oid IS NULL OR l.identity_lost OR m.missing IS NOT NULL
+  LEFT JOIN LATERAL (
+    SELECT jsonb_agg(a.attname ORDER BY k.place) AS columns
+    FROM pg_index i
+      CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
+      JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+    WHERE i.indrelid = c.oid AND i.indisprimary AND k.place <= i.indnkeyatts
+  ) key ON true
+  WHERE c.oid IS NULL OR l.identity_lost OR m.missing IS NOT NULL OR key.columns IS DISTINCT FROM t."primaryKey"
   ORDER BY t.id`
 
 /** What keeps the log from being read by the latest definition, with its remedy; null when nothing does. */

@@ -250,6 +250,28 @@ describe.each([
       definitionHash: 'h2',
     })
   })
+
+  it(`DIS-R9 a definition that comes back has every session hydrate anew${title}`, async () => {
+    const epoch = `e30${tag}`
+    await beginEpoch(database.env, epoch)
+    const org = `org:d30${tag}`
+    const socket = await follow({ userId: 'u', audiences: [org] }, epoch, lsn(0))
+    await socket.frame('welcome')
+    await pause(org)
+    const { requests } = await replication().asked(org)
+    // The one between, of other tables, was never told of alone: what it left out of history is gone.
+    const definition = { version: 3, hash: 'h1', definition: { types: [], tables: [] } }
+    const version = requests.at(-1)?.version ?? 0
+    await syncObject(org).deliver({ epoch, version, from: lsn(0), to: lsn(1), transactions: [], definition })
+    expect(await socket.frame('rehydrate')).toMatchObject({ reason: 'definition' })
+    await pause(org)
+    const other = await connect({ userId: 'v', audiences: [org] }, { epoch, cursor: lsn(1) })
+    expect(await other.frame('welcome')).toMatchObject({
+      resume: 'hydrate',
+      reason: 'definition',
+      definitionVersion: 3,
+    })
+  })
 })
 
 it('DIS-07 DIS-24 DIS-R7 a reconnect storm of 1,000 clients is answered from the log', async () => {

@@ -64,7 +64,7 @@ describe('faults around a SyncDO', () => {
     expect(versions.at(-1)).toBeGreaterThan(versions.at(0) ?? 0)
   })
 
-  it('FLT-05 DIS-03 DIS-R10 while Postgres is away nothing is acknowledged and nobody is closed; then it heals', async () => {
+  it('FLT-05 DIS-R10 while Postgres is away nothing is acknowledged and nobody is closed; then it heals', async () => {
     useDatabase(database.env)
     await beginEpoch(database.env, 'away')
     const org = 'org:away'
@@ -166,7 +166,8 @@ describe('faults around a SyncDO', () => {
     })
     await evictDurableObject(syncObject(org))
     await runDurableObjectAlarm(syncObject(org))
-    expect(await socket.frame('fault')).toMatchObject({ kind: 'limit-exceeded' })
+    // It may only have been asleep: whoever comes back is welcome.
+    expect(await socket.frame('fault')).toMatchObject({ kind: 'unavailable' })
     await socket.until(({ closed }) => closed !== null)
   })
 })

@@ -35,7 +35,8 @@ export async function greet(
       other.refuse('already-open', 'This replica has connected anew elsewhere.', nowMs())
     }
   }
-  const { resume, reason, from } = decideResume(hello, { epoch, definitionHash, floor, audiences: session.audiences })
+  const server = { epoch, definitionVersion, definitionHash, floor, audiences: session.audiences }
+  const { resume, reason, from } = decideResume(hello, server)
   storage.putHello(session.state.id, null)
   const audiences = [...session.audiences]
   session.sendFrame(

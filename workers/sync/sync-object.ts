@@ -219,7 +219,7 @@ export function createSyncObject(
         if (this.#server.expire(session)) continue
         const deadlineMs = sessionDeadlineMs(session.state, intervals)
         if (deadlineMs === null || nowMs() < deadlineMs) continue
-        session.refuse('limit-exceeded', 'The connection said nothing for too long; connect again.', nowMs())
+        session.refuse('unavailable', 'The connection said nothing for too long; connect again.', nowMs())
       }
     }
 

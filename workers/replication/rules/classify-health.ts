@@ -1,4 +1,4 @@
-import type { Lsn } from '../../../protocol/index.ts'
+import type { ErrorKind, Lsn } from '../../../protocol/index.ts'
 import type { HealthCheck, ReplicationHealth } from '../../contracts.ts'
 
 export interface ServerFigures {
@@ -18,7 +18,7 @@ export interface HealthFigures {
   /** When the next cycle is due; null when none is armed. */
   readonly nextCycleAtMs: number | null
   /** Of the last cycle; null when it went well. */
-  readonly lastError: { readonly kind: string; readonly message: string; readonly count: number } | null
+  readonly lastError: { readonly kind: ErrorKind; readonly message: string; readonly count: number } | null
   readonly slotPresent: boolean | null
   readonly server: ServerFigures | null
   readonly bundleHash: string | null
@@ -27,6 +27,9 @@ export interface HealthFigures {
   readonly subscribers: number
   readonly subscribersBehind: number
 }
+
+/** What health must still know when the object was evicted since. */
+export type CaptureOutcome = Pick<HealthFigures, 'lastError' | 'lastCycleAtMs' | 'epochStarted'>
 
 const LATE_CYCLE_MS = 60_000
 const RETAINED_WARN_BYTES = 1024 * 1024 * 1024
@@ -74,10 +77,10 @@ export function classifyHealth(figures: HealthFigures, now: number): Replication
 function cycleCheck(figures: HealthFigures, now: number): HealthCheck {
   const { lastCycleAtMs, nextCycleAtMs } = figures
   const ageMs = lastCycleAtMs === null ? null : now - lastCycleAtMs
-  if (lastCycleAtMs === null) {
+  const overdueMs = nextCycleAtMs === null ? Number.POSITIVE_INFINITY : now - nextCycleAtMs
+  if (lastCycleAtMs === null && overdueMs <= LATE_CYCLE_MS) {
     return check('cycle', 'warn', null, 'No capture cycle has finished since this object started.', 'ms', LATE_CYCLE_MS)
   }
-  const overdueMs = nextCycleAtMs === null ? Number.POSITIVE_INFINITY : now - nextCycleAtMs
   const message = 'The next capture cycle is overdue: check that the cron trigger of the Worker is deployed.'
   return check('cycle', overdueMs > LATE_CYCLE_MS ? 'fail' : 'ok', ageMs, message, 'ms', LATE_CYCLE_MS)
 }

@@ -44,9 +44,20 @@ export interface CaptureMemory {
   readonly advancedTo: Lsn | null
   /** Why capture stands still until the schema is mended. */
   readonly halted: string | null
+  /** Of the epoch, as stored last. */
+  readonly headLsn: Lsn | null
+  /** The definition's version and the publication's fingerprint, as found in order last. */
+  readonly publication: string | null
 }
 
-export const NO_MEMORY: CaptureMemory = { epoch: null, capturedTo: null, advancedTo: null, halted: null }
+export const NO_MEMORY: CaptureMemory = {
+  epoch: null,
+  capturedTo: null,
+  advancedTo: null,
+  halted: null,
+  headLsn: null,
+  publication: null,
+}
 
 export type EpochDecision = { readonly action: 'continue' } | { readonly action: 'start'; readonly reason: string }
 
@@ -81,6 +92,8 @@ export function decideEpoch(facts: ServerFacts, memory: CaptureMemory, own: OwnI
     )
   }
   if (memory.epoch !== null && memory.epoch !== epoch.id) return start('restored')
+  // Nothing of ours lowers it: the database was put back, and its log may have grown past what was captured since.
+  if (memory.headLsn !== null && epoch.headLsn < memory.headLsn) return start('restored')
   if (facts.flushLsn < maxLsn(epoch.headLsn, memory.capturedTo ?? epoch.headLsn)) return start('log-went-back')
   if (epoch.slotName !== own.slotName) return start('slot-renamed')
   if (slot === null) return start('slot-missing')

@@ -65,7 +65,7 @@ describe('epochs', () => {
     confirmedFlushLsn: lsn(20),
   }
   const facts: ServerFacts = { database: 'd', systemIdentifier: '1', timeline: 1, flushLsn: lsn(30), slot, epoch }
-  const memory = { epoch: 'e', capturedTo: lsn(20), advancedTo: lsn(20), halted: null }
+  const memory = { ...NO_MEMORY, epoch: 'e', capturedTo: lsn(20), advancedTo: lsn(20), headLsn: epoch.headLsn }
 
   test('FLT-02 CAP-R12 a whole history goes on, a slot that went back included', () => {
     expect(decideEpoch(facts, memory, own)).toEqual({ action: 'continue' })
@@ -85,6 +85,7 @@ describe('epochs', () => {
       'system-changed',
     ],
     ['another epoch', { epoch: { ...epoch, id: 'x' } }, 'restored'],
+    ['a head put back', { epoch: { ...epoch, headLsn: epoch.startLsn }, flushLsn: lsn(99) }, 'restored'],
     ['a log before the head', { flushLsn: lsn(4) }, 'log-went-back'],
     ['a log before what was captured', { flushLsn: lsn(19) }, 'log-went-back'],
     ['no slot', { slot: null }, 'slot-missing'],
@@ -226,6 +227,9 @@ describe('health', () => {
     ['nothing', {}, 'cycle', 'ok'],
     ['a cycle long overdue', { nextCycleAtMs: -100_000 }, 'cycle', 'fail'],
     ['no alarm', { nextCycleAtMs: null }, 'cycle', 'fail'],
+    ['no alarm and no cycle since an eviction', { lastCycleAtMs: null, nextCycleAtMs: null }, 'cycle', 'fail'],
+    ['a first cycle overdue', { lastCycleAtMs: null, nextCycleAtMs: -100_000 }, 'cycle', 'fail'],
+    ['a first cycle under way', { lastCycleAtMs: null }, 'cycle', 'warn'],
     ['a failing cycle', { lastError: { kind: 'internal', message: 'm', count: 3 } }, 'error', 'fail'],
     ['a lost slot', { slotPresent: false }, 'slot', 'fail'],
     [

@@ -3,6 +3,7 @@ import { type Hello, LIMITS, type Lsn, type RehydrateReason } from '../../../pro
 /** What the server holds when a client says hello. */
 export interface ServerState {
   readonly epoch: string
+  readonly definitionVersion: number
   readonly definitionHash: string
   /** History at or below it is pruned. */
   readonly floor: Lsn
@@ -23,7 +24,9 @@ export function decideResume(hello: Hello, server: ServerState): Resume {
   const hydrate = (reason: RehydrateReason): Resume => ({ resume: 'hydrate', reason, from: null })
   if (hello.epoch === null || hello.cursor === null || hello.definitionHash === null) return hydrate('new')
   if (hello.epoch !== server.epoch) return hydrate('epoch')
-  if (hello.definitionHash !== server.definitionHash) return hydrate('definition')
+  // The same content in a later version: what changed under the one between may never have been captured.
+  if (hello.definitionVersion !== server.definitionVersion || hello.definitionHash !== server.definitionHash)
+    return hydrate('definition')
   if (hello.cursor < server.floor) return hydrate('retention')
   const held = new Set(hello.audiences)
   if (server.audiences.some((audience) => !held.has(audience))) return hydrate('audience-granted')

@@ -1,0 +1,43 @@
+import type { Database, DatabaseTransaction } from '../../workers/database/index.ts'
+
+/** What passed through a connection's transactions. */
+export interface Traffic {
+  /** Rows of the largest page read, and of the largest page stored in history. */
+  mostRead: number
+  mostStored: number
+  /** Texts read page by page, with their parameters. */
+  readonly read: { readonly text: string; readonly params: Parameters<DatabaseTransaction['pages']>[1] }[]
+}
+
+/** The same connection, with its traffic on record. */
+export function watched(database: Database): { readonly database: Database; readonly traffic: Traffic } {
+  const traffic: Traffic = { mostRead: 0, mostStored: 0, read: [] }
+  const watch = (transaction: DatabaseTransaction): DatabaseTransaction => ({
+    query: transaction.query,
+    rows: (text, params) => {
+      if (/INSERT INTO tidemark.change_history/.test(text)) {
+        traffic.mostStored = Math.max(traffic.mostStored, String(params?.[1]).split(',').length)
+      }
+      return transaction.rows(text, params)
+    },
+    pages: async function* (text, params, options) {
+      traffic.read.push({ text, params })
+      for await (const page of transaction.pages(text, params, options)) {
+        traffic.mostRead = Math.max(traffic.mostRead, page.length)
+        yield page
+      }
+    },
+  })
+  return {
+    traffic,
+    database: {
+      query: database.query,
+      rows: database.rows,
+      close: () => database.close(),
+      transaction: (run, options) => database.transaction((transaction) => run(watch(transaction)), options),
+      get usable() {
+        return database.usable
+      },
+    },
+  }
+}
