@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { duration, percentile, rate } from './measure.ts'
+import { figure, percentile } from './measure.ts'
 
 describe('figures of the benchmark', () => {
   it('takes percentiles by nearest rank, whatever the order', () => {
@@ -7,10 +7,9 @@ describe('figures of the benchmark', () => {
     expect([percentile(values, 0.5), percentile(values, 0.99), percentile([7], 0.01)]).toEqual([3, 5, 7])
   })
 
-  it('holds rates to a floor, times to a ceiling, and neither without a target', () => {
-    expect(rate('r', 100, 500, 'rows/s', 200, '')).toMatchObject({ value: 200, ok: true })
-    expect(rate('r', 100, 500, 'rows/s', 201, '')).toMatchObject({ ok: false })
-    expect(duration('d', 10.04, 10, '')).toMatchObject({ value: 10, ok: true })
-    expect(duration('d', 11, null, '')).toMatchObject({ ok: null })
+  it('holds figures to a floor, to a ceiling, or to nothing, before they are rounded', () => {
+    expect(figure('r', 199.6, 'rows/s', { atLeast: 200 }, '')).toMatchObject({ value: 200, target: 200, ok: false })
+    expect(figure('d', 10.04, 'ms', { atMost: 10 }, '')).toMatchObject({ value: 10, ok: false })
+    expect(figure('d', 11.26, 'ms', null, '')).toMatchObject({ value: 11.3, target: null, ok: null })
   })
 })

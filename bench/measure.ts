@@ -3,28 +3,22 @@ export interface Figure {
   readonly id: string
   readonly value: number
   readonly unit: string
-  /** At least this for rates, at most this for times; null where none is set. */
   readonly target: number | null
   /** Null without a target. */
   readonly ok: boolean | null
   readonly detail: string
 }
 
-export function rate(
-  id: string,
-  count: number,
-  elapsedMs: number,
-  unit: string,
-  target: number | null,
-  detail: string,
-): Figure {
-  const value = Math.round(count / (elapsedMs / 1000))
-  return { id, value, unit, target, ok: target === null ? null : value >= target, detail }
-}
+/** What a figure is held to; `null` where it is only printed. */
+export type Target = { readonly atLeast: number } | { readonly atMost: number } | null
 
-export function duration(id: string, valueMs: number, target: number | null, detail: string): Figure {
-  const value = Math.round(valueMs * 10) / 10
-  return { id, value, unit: 'ms', target, ok: target === null ? null : value <= target, detail }
+export function figure(id: string, value: number, unit: string, target: Target, detail: string): Figure {
+  // Three digits are more than runs agree on.
+  const rounded = Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3))
+  if (target === null) return { id, value: rounded, unit, target: null, ok: null, detail }
+  return 'atLeast' in target
+    ? { id, value: rounded, unit, target: target.atLeast, ok: value >= target.atLeast, detail }
+    : { id, value: rounded, unit, target: target.atMost, ok: value <= target.atMost, detail }
 }
 
 export async function timed<Result>(run: () => Promise<Result>): Promise<{ result: Result; elapsedMs: number }> {
@@ -38,3 +32,5 @@ export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
 }
+
+export const median = (values: readonly number[]) => percentile(values, 0.5)

@@ -27,7 +27,7 @@ function columnsDdl(table: TableDefinition, place: Place): string {
 const READ_ONLY_TRIGGER = 'tidemark_read_only'
 
 /** The table alone, without key or index: those come once it is filled. */
-function createTable(table: ReplicaTable, place: Place): string {
+export function createTable(table: ReplicaTable, place: Place): string {
   const create = `CREATE TABLE ${table.name} (${columnsDdl(table.definition, place)});`
   if (place === 'aside') return create
   return `${create}

@@ -1,0 +1,127 @@
+import { PGlite } from '@electric-sql/pglite'
+import { live } from '@electric-sql/pglite/live'
+import { openReplicaOn } from '../../client/open-replica.ts'
+import { readCopies } from '../../client/replica/books.ts'
+import type { Database } from '../../client/replica/database.ts'
+import { addPrimaryKey, createTable, finishings } from '../../client/replica/definition-ddl.ts'
+import { tableOf } from '../../client/replica/replica-table.ts'
+import { withServerRows } from '../../client/replica/server-rows.ts'
+import type { System } from '../../testing/system/start-system.ts'
+import { directUrl, HYDRATE_ROWS, LARGE_ORG, sync, tokenFor } from '../bench-system.ts'
+import { type Figure, figure, median, timed } from '../measure.ts'
+
+const ROUNDS = 3
+
+const openEmpty = (): Promise<Database> => PGlite.create({ extensions: { live } })
+
+interface Hydrated {
+  readonly elapsedMs: number
+  readonly firstRowMs: number
+  readonly bare: BareLoad
+}
+
+/** What bare PGlite needs to load the same table: its statements before and after, and its rows. */
+interface BareLoad {
+  readonly create: string
+  readonly copy: string
+  readonly finish: readonly string[]
+  readonly text: Blob
+}
+
+async function hydrateOnce(system: System): Promise<Hydrated> {
+  const db = await openEmpty()
+  const userId = 'bench'
+  let firstRowMs = Number.NaN
+  const start = performance.now()
+  const { elapsedMs, result: replica } = await timed(async () => {
+    const opened = await openReplicaOn(
+      {
+        url: directUrl(system),
+        user: userId,
+        token: () => tokenFor(system, LARGE_ORG, userId),
+        sync,
+        storage: 'memory://',
+      },
+      async () => db,
+    )
+    opened.subscribe(({ hydration }) => {
+      if (hydration && hydration.rows > 0 && Number.isNaN(firstRowMs)) firstRowMs = performance.now() - start
+    })
+    await opened.ready
+    return opened
+  })
+  const [copy] = await readCopies(db)
+  if (!copy) throw new Error('The replica holds no copy.')
+  const issue = tableOf(copy.tables, 'public.issue')
+  const columns = issue.columns.map(({ name }) => `"${name}"`).join(', ')
+  const { blob, affectedRows } = await db.query(`COPY ${issue.name} (${columns}) TO '/dev/blob'`)
+  if (!blob || affectedRows !== HYDRATE_ROWS) throw new Error(`The replica holds ${affectedRows} issues.`)
+  const types = copy.definition.definition.types.map(({ statement }) => `${statement};`)
+  const finish = [
+    addPrimaryKey(issue),
+    ...finishings([issue])
+      .filter(({ statement }) => !statement.includes('FOREIGN KEY'))
+      .map(({ statement }) => statement),
+  ]
+  const create = [...types, createTable(issue, 'aside')].join('\n')
+  await replica.close()
+  return {
+    elapsedMs,
+    firstRowMs,
+    bare: { create, copy: `COPY ${issue.name} (${columns}) FROM '/dev/blob'`, finish, text: blob as Blob },
+  }
+}
+
+async function loadBare({ create, copy, finish, text }: BareLoad): Promise<number> {
+  const db = await openEmpty()
+  const { elapsedMs } = await timed(async () => {
+    await db.exec(create)
+    await withServerRows(db, async (tx) => {
+      await tx.query(copy, [], { blob: text })
+    })
+    for (const statement of finish) await db.exec(statement)
+  })
+  await db.close()
+  return elapsedMs
+}
+
+/** Replica and bare load take turns, so that what else the machine does falls on both. */
+export async function hydrateNode(system: System): Promise<Figure[]> {
+  const first = await hydrateOnce(system)
+  const ours: number[] = []
+  const firstRows: number[] = []
+  const bare: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const { elapsedMs, firstRowMs } = await hydrateOnce(system)
+    ours.push(elapsedMs)
+    firstRows.push(firstRowMs)
+    bare.push(await loadBare(first.bare))
+  }
+  const perSecond = (elapsedMs: number) => HYDRATE_ROWS / (elapsedMs / 1000)
+  const rows = `${HYDRATE_ROWS} issues, ${Math.round(first.bare.text.size / 2 ** 20)} MiB of COPY text, into memory`
+  return [
+    figure(
+      'hydrate.node.ratio',
+      median(bare) / median(ours),
+      '×',
+      { atLeast: 0.8 },
+      `of the rate of one bare COPY with the same key and indexes; medians of ${ROUNDS}, taking turns`,
+    ),
+    figure(
+      'hydrate.node.rows_per_s',
+      perSecond(median(ours)),
+      'rows/s',
+      null,
+      `${rows}; from opening on a started PGlite to ready, the snapshot is there`,
+    ),
+    figure('hydrate.bare.rows_per_s', perSecond(median(bare)), 'rows/s', null, `${rows}; bare PGlite`),
+    figure('hydrate.first_row_ms', median(firstRows), 'ms', null, 'from opening to the first rows'),
+    figure(
+      'hydrate.first.rows_per_s',
+      perSecond(first.elapsedMs),
+      'rows/s',
+      null,
+      `${rows}; the snapshot is built for it`,
+    ),
+  ]
+}
