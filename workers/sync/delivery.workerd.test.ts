@@ -264,7 +264,15 @@ describe.each([
     // The one between, of other tables, was never told of alone: what it left out of history is gone.
     const definition = { version: 3, hash: 'h1', definition: { types: [], tables: [] } }
     const version = requests.at(-1)?.version ?? 0
-    await syncObject(org).deliver({ epoch, version, from: lsn(0), to: lsn(1), transactions: [], definition, rights: null })
+    await syncObject(org).deliver({
+      epoch,
+      version,
+      from: lsn(0),
+      to: lsn(1),
+      transactions: [],
+      definition,
+      rights: null,
+    })
     expect(await socket.frame('rehydrate')).toMatchObject({ reason: 'definition' })
     await pause(org)
     const other = await connect({ userId: 'v', audiences: [org] }, { epoch, cursor: lsn(1) })
