@@ -32,7 +32,8 @@ test('DIS-03 CAP-R21 a subscriber that hangs delays no other, and catches up by 
   for (const subscriber of ['hangs', 'other'])
     router.subscribe({ subscriber, audiences: ['a'], version: 1 }, { epoch: 'e', to: lsn(0), definition })
   for (const step of [1, 2, 3]) {
-    const batch = { epoch: 'e', from: lsn(step - 1), to: lsn(step), definition, everyone: false, transactions: [] }
+    const range = { epoch: 'e', from: lsn(step - 1), to: lsn(step), definition }
+    const batch = { ...range, everyone: false, transactions: [], rights: null }
     router.route({ ...batch, audiences: new Set(['a']) }, router.generation)
     await work.at(-1)
   }
