@@ -19,7 +19,7 @@ describe('options of createSyncWorker', () => {
   it.each([
     [{}, /authenticate must be a function/],
     [{ authenticate: least.authenticate }, /audiences must be a function/],
-    [{ ...least, placement: 'user' }, /placement must be a function/],
+    [{ ...least, placement: 'user' }, /placement: `org`, `client`, or/],
     [{ ...least, decoder: 'wal' }, /decoder/],
     [{ ...least, slotName: 'Main-Slot' }, /slotName: 1 to 63/],
     [{ ...least, basePath: 'tidemark/' }, /basePath: such as/],

@@ -17,9 +17,10 @@ import { pgoutputSource } from './pgoutput-source.ts'
 import { findPublicationFault, mendPublication } from './publication.ts'
 import { wal2jsonFault } from './rules/decoder-choice.ts'
 import { type CaptureMemory, decideEpoch, type EpochRow, NO_MEMORY, type OwnIdentity } from './rules/epoch-decision.ts'
+import { publicationAltered, publicationMark } from './rules/publication-mark.ts'
 import { planTables, type TablePlans } from './rules/table-plan.ts'
 import { findSchemaFault } from './schema-check.ts'
-import { type CycleFacts, publicationMark, readFacts } from './server-facts.ts'
+import { type CycleFacts, readFacts } from './server-facts.ts'
 import { readShortPeek, SHORT_PEEK_ROWS, type ShortPeek } from './short-peek.ts'
 import { advanceSlot, logStandbySnapshot, partitionedTables, probeNumericAsString } from './slot.ts'
 import { wal2jsonSource } from './wal2json-source.ts'
@@ -244,13 +245,12 @@ export class Capture {
 
   /** Why pgoutput may have missed something; null when it cannot have. What only wal2json reads beside is mended. */
   async #checkPublication(database: Database, facts: CycleFacts, decoder: string): Promise<string | null> {
-    const mark = publicationMark(facts)
+    const mark = publicationMark(facts.latestDefinitionVersion, facts.publication)
     const { publication } = this.#store.read()
     if (mark === publication) return null
     const latest = await readDefinitionInForce(database.query)
     const fault = latest === null ? null : await findPublicationFault(database.query, latest)
-    // A new definition alters it rightly; anything else may have been put back after a while without it.
-    const altered = publication?.startsWith(`${facts.latestDefinitionVersion} `) ? 'publication-altered' : null
+    const altered = publicationAltered(publication, mark) ? 'publication-altered' : null
     // Mended only once the epoch has ended: a kill in between must not hide the loss.
     if (decoder === 'pgoutput' && (fault ?? altered) !== null) return fault ?? altered
     if (fault !== null && latest !== null) await mendPublication(database.query, latest)
@@ -303,7 +303,7 @@ export class Capture {
       if (error instanceof TidemarkError && error.kind === 'schema-drift') throw this.#halt(error)
       // The log lies where there was no publication: the next cycle finds this mark outdated and begins a new history.
       if (state.epoch.decoder === 'pgoutput' && sqlStateOf(error) === SQL_STATE.undefinedObject) {
-        const publication = `${facts.latestDefinitionVersion} missing`
+        const publication = publicationMark(facts.latestDefinitionVersion, 'missing')
         this.#store.write({ ...this.#store.read(), publication })
       }
       throw error

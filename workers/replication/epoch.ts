@@ -5,8 +5,9 @@ import type { Database } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
 import { mendPublication } from './publication.ts'
 import type { EpochRow, OwnIdentity } from './rules/epoch-decision.ts'
+import { publicationMark } from './rules/publication-mark.ts'
 import { findSchemaFault } from './schema-check.ts'
-import { type CycleFacts, publicationMark, readFacts } from './server-facts.ts'
+import { type CycleFacts, readFacts } from './server-facts.ts'
 import { createSlot, dropSlot, type MadeSlot } from './slot.ts'
 
 export interface StartedEpoch extends MadeSlot {
@@ -86,7 +87,7 @@ export async function startEpoch(
     )
     return row
   })
-  return { ...slot, epoch, definition, publication: publicationMark(after) }
+  return { ...slot, epoch, definition, publication: publicationMark(after.latestDefinitionVersion, after.publication) }
 }
 
 /** The definition in force at the epoch's head: the last one that its history announced, else the one it began with. */

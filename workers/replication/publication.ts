@@ -40,8 +40,11 @@ export async function mendPublication(query: Query, definition: DefinitionInForc
 }
 
 async function create(query: Query, tables: readonly string[]): Promise<void> {
+  const [server] = await query(`SELECT (current_setting('server_version_num')::int >= 180000)::text AS knows`)
+  // Else the server refuses the app's updates of a table with full identity and a generated column that is not published.
+  const generated = server?.knows === 'true' ? ', publish_generated_columns = stored' : ''
   await query(
-    `CREATE PUBLICATION ${PUBLICATION} FOR TABLE ${tables.join(', ')} WITH (publish_via_partition_root = true)`,
+    `CREATE PUBLICATION ${PUBLICATION} FOR TABLE ${tables.join(', ')} WITH (publish_via_partition_root = true${generated})`,
   )
 }
 

@@ -41,8 +41,9 @@ const FACTS = `
     (SELECT to_jsonb(s)::text FROM pg_replication_slots s WHERE s.slot_name = $1) AS slot,
     (SELECT to_jsonb(e)::text FROM tidemark.epoch e WHERE e.ended_at IS NULL) AS epoch,
     (SELECT max(version)::text FROM tidemark.sync_definition) AS latest_version,
-    (SELECT (p.oid, p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, p.pubviaroot,
-        (SELECT array_agg(to_jsonb(r)::text ORDER BY r.prrelid) FROM pg_publication_rel r WHERE r.prpubid = p.oid))::text
+    (SELECT jsonb_build_object(
+        'itself', jsonb_build_array(p.oid::text, p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, p.pubviaroot),
+        'tables', coalesce((SELECT jsonb_agg(to_jsonb(r) ORDER BY r.prrelid) FROM pg_publication_rel r WHERE r.prpubid = p.oid), '[]'))::text
       FROM pg_publication p WHERE p.pubname = 'tidemark') AS publication`
 
 export interface CycleFacts extends ServerFacts {
@@ -51,11 +52,6 @@ export interface CycleFacts extends ServerFacts {
   readonly latestDefinitionVersion: number | null
   /** Changes whenever the publication does, even to be put back; null when there is none. */
   readonly publication: string | null
-}
-
-/** What `CaptureMemory.publication` holds. */
-export function publicationMark(facts: Pick<CycleFacts, 'latestDefinitionVersion' | 'publication'>): string {
-  return `${facts.latestDefinitionVersion} ${facts.publication}`
 }
 
 function epochRow(text: string): EpochRow {
