@@ -18,4 +18,5 @@ export const sync = defineSync({
     comment: table(comment, { audience: { column: comment.orgId, prefix: 'org' }, priority: 3 }),
     activity: table(activity, { audience: { column: activity.orgId, prefix: 'org' }, priority: 3 }),
   },
+  watch: [{ table: membership, user: membership.userId }],
 })

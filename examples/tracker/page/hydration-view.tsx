@@ -35,7 +35,7 @@ export function HydrationView({ onSignOut }: HydrationProps) {
       )
     case 'refused':
       return (
-        <LoadingCard title="The server refuses this replica" onSignOut={onSignOut} action={goOnline}>
+        <LoadingCard title={refusalTitle(error?.kind)} onSignOut={onSignOut} action={goOnline}>
           <p className="muted">{error?.message}</p>
         </LoadingCard>
       )
@@ -102,4 +102,10 @@ function Progress(props: { rows: number; totalRows: number; bytes: number; total
       </dl>
     </>
   )
+}
+
+function refusalTitle(kind: string | undefined): string {
+  if (kind === 'storage') return 'This device has no room for the replica'
+  if (kind === 'limit-exceeded') return 'There is more to load than this device should hold'
+  return 'The server refuses this replica'
 }
