@@ -26,7 +26,7 @@ export interface PostgresServer {
   readonly ended: Promise<void>
   /** Fast shutdown; insists after a while. */
   stop(): Promise<void>
-  /** SIGKILL, as a power cut would. */
+  /** SIGKILL of the server and all its backends, as a power cut would. */
   kill(): Promise<void>
 }
 
@@ -151,9 +151,26 @@ function serverOf(options: PostgresOptions, child: ChildProcess, ended: Promise<
       clearTimeout(insist)
     },
     async kill() {
+      // A backend left alone may hold the data directory for long; a power cut takes all of them.
+      const backends = childrenOf(child.pid ?? 0)
       child.kill('SIGKILL')
+      for (const pid of backends) killIfAlive(pid)
       await ended
     },
+  }
+}
+
+function childrenOf(parent: number): number[] {
+  const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n')
+  const pairs = lines.map((line) => line.trim().split(/\s+/).map(Number))
+  return pairs.flatMap(([pid, ppid]) => (pid !== undefined && ppid === parent ? [pid] : []))
+}
+
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // Gone by itself.
   }
 }
 
