@@ -135,6 +135,15 @@ export class ScriptedSession {
   }
 }
 
+export interface ReceivedPush extends Omit<PushRequest, 'mutations'> {
+  readonly mutations: readonly PushedMutation[]
+}
+
+export const commitAll = ({ mutations }: ReceivedPush): PushAnswer => ({
+  outcomes: mutations.map((mutation: PushedMutation) => ({ counter: mutation.counter, status: 'committed' })),
+  retry: null,
+})
+
 /** An answer, a bare status, or none at all. */
 type PushReply = PushAnswer | number | null
 
@@ -153,12 +162,7 @@ export class ScriptedServer {
   /** What to answer a hello; default: stream where epoch and definition fit, else hydrate. */
   welcome: (hello: Hello) => Partial<Welcome> = () => ({})
   /** What to answer a push; null leaves it without an answer and cuts its connection. Default: all are committed. */
-  answerPush: (push: PushRequest & { mutations: PushedMutation[] }) => PushReply | Promise<PushReply> = ({
-    mutations,
-  }) => ({
-    outcomes: mutations.map(({ counter }) => ({ counter, status: 'committed' })),
-    retry: null,
-  })
+  answerPush: (push: ReceivedPush) => PushReply | Promise<PushReply> = commitAll
   answerOutcomes: (request: OutcomesRequest) => OutcomesAnswer = () => ({ epoch: this.epoch, outcomes: [] })
   /** As they came, the JSON text of each. */
   readonly pushes: string[] = []
@@ -211,7 +215,7 @@ export class ScriptedServer {
   }
 
   /** The n-th push (from 0), waiting for it. */
-  async push(index: number): Promise<PushRequest & { mutations: PushedMutation[] }> {
+  async push(index: number): Promise<ReceivedPush> {
     for (;;) {
       const push = this.pushes[index]
       if (push !== undefined) return JSON.parse(push)
