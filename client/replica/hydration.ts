@@ -49,6 +49,8 @@ export interface HydrationOptions {
   readonly progress: (progress: HydrationProgress) => void
   /** Called whenever the copies change, with all there are. */
   readonly changed: (copies: readonly Copy[]) => void
+  /** Learns, of a copy that is loaded, which of the user's own mutations its rows may hold. Rejects with TidemarkError. */
+  readonly settle: (epoch: string, signal: AbortSignal) => Promise<void>
 }
 
 /** Chunks of one table are joined into one COPY up to this size. */
@@ -262,7 +264,8 @@ async function watchedTables(db: Database, copy: Copy): Promise<ReadonlySet<stri
   return new Set(rows.map(({ id }) => id))
 }
 
-async function finish({ db, signal, changed }: HydrationOptions, copy: Copy): Promise<Copy> {
+async function finish({ db, signal, changed, settle }: HydrationOptions, copy: Copy): Promise<Copy> {
+  await settle(copy.epoch, signal)
   if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
   const finished = await withServerRows(db, async (tx) => {
     await ensurePrimaryKeys(tx, copy.tables.values())

@@ -10,9 +10,11 @@ import {
   type Welcome,
 } from '../../protocol/index.ts'
 import { Connection, type ConnectionHost, type StreamFrame } from '../connection/connection.ts'
-import type { ConnectionState } from '../connection/connection-state.ts'
+import type { ConnectionPhase, ConnectionState } from '../connection/connection-state.ts'
 import type { Http } from '../connection/http.ts'
 import type { SessionToken } from '../connection/session-token.ts'
+import { settleForJoin } from '../outbox/join-outcomes.ts'
+import type { Outbox, OutcomeSource } from '../outbox/outbox.ts'
 import { dropAddition, loadAddition } from './addition.ts'
 import type { Applied } from './apply.ts'
 import { type Copy, deleteCopy, readCopies, setStage } from './books.ts'
@@ -33,6 +35,10 @@ export interface EngineOptions {
   readonly token: SessionToken
   readonly rebuilt: string | null
   readonly envelope: Envelope
+  readonly outbox: Outbox
+  readonly askOutcomes: OutcomeSource
+  /** Hears of every step; `isNew`: the first time live on its socket. */
+  readonly connectionChanged: (before: ConnectionPhase, state: ConnectionState, isNew: boolean) => void
 }
 
 /** Joins the parts: what the connection says becomes loading, applying and status. */
@@ -52,6 +58,9 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   /** The hydration in hand or last broken off; the next waits for it to let go of the database. */
   #hydration: Promise<unknown> = Promise.resolve()
   readonly #stopping = new AbortController()
+  #phase: ConnectionPhase = 'offline'
+  /** Whether this socket was live before. */
+  #wasLive = false
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -72,6 +81,11 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     await this.#hydration.catch(() => undefined)
     await this.#stream.idle()
     await this.#stream.flush().catch(() => undefined)
+  }
+
+  /** The copy that the app sees, once it is whole. */
+  get shown(): Copy | null {
+    return this.#copies.find(({ place, stage }) => place === 'live' && stage === 'joined') ?? null
   }
 
   /** The copy that frames go to: one on its way to its fences, else the one that is whole. */
@@ -103,7 +117,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       definitionVersion: copy?.definition.version ?? null,
       definitionHash: copy?.definition.hash ?? null,
       audiences: [...(copy?.joins.keys() ?? [])],
-      unsettled: false,
+      unsettled: await this.#options.outbox.unsettledSent(),
     }
   }
 
@@ -136,7 +150,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   }
 
   async #hydrate(signal: AbortSignal): Promise<{ epoch: string; from: Lsn }> {
-    const { db, http } = this.#options
+    const { db, http, outbox, askOutcomes } = this.#options
     const welcome = this.#welcome
     if (!welcome) throw new TidemarkError('internal', 'A hydration began before the welcome.')
     await this.#stream.idle()
@@ -152,6 +166,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
         signal,
         progress: (progress) => this.status.set({ hydration: { ...progress, reason } }),
         changed: (copies) => this.#became(copies),
+        settle: (epoch, asking) => settleForJoin({ db, outbox, ask: askOutcomes }, epoch, asking),
       })
       return { epoch: copy.epoch, from: copy.cursor }
     } finally {
@@ -303,6 +318,10 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     if (state.phase === 'closed') this.waits.fail(closedFault(), 'all')
     if (state.phase === 'offline') this.waits.fail(offlineFault(), 'offline')
     if (state.phase === 'refused') this.waits.fail(state.error, 'refused')
+    if (state.phase === 'greeting') this.#wasLive = false
+    this.#options.connectionChanged(this.#phase, state, !this.#wasLive)
+    if (state.phase === 'live') this.#wasLive = true
+    this.#phase = state.phase
   }
 
   /** Asks for the server's head now; throws TidemarkError. */
