@@ -6,8 +6,6 @@ import { createHttp } from './connection/http.ts'
 import { SessionToken, type TokenFunction } from './connection/session-token.ts'
 import { onWake } from './connection/wake.ts'
 import type { Failure, MutationHandle, MutationId, MutationRecord } from './outbox/mutation.ts'
-import { Outbox } from './outbox/outbox.ts'
-import { askOutcomes } from './outbox/push-client.ts'
 import { type TransactionHandle, Writing } from './outbox/writing.ts'
 import { openBooks } from './replica/books.ts'
 import type { Database } from './replica/database.ts'
@@ -112,24 +110,23 @@ export async function openReplicaOn<S extends Sync>(
   const { db } = opened
   const token = new SessionToken(options.token)
   const http = createHttp(url, ({ fresh }) => token.get({ fresh }))
-  const shown = () => engine.shown
-  const { development = isDevelopment(), user } = options
-  const outbox = new Outbox({ db, clientId, user, actions: options.sync.actions ?? {}, development, shown })
+  const { user, development = isDevelopment() } = options
   const engine = new ReplicaEngine({
     db,
     clientId,
+    user,
+    actions: options.sync.actions ?? {},
+    development,
     url,
     http,
     token,
     rebuilt: opened.rebuilt,
     envelope,
-    outbox,
-    askOutcomes: (counters, signal) => askOutcomes(http, clientId, counters, signal),
     connectionChanged: (...step) => writing.connectionChanged(...step),
   })
-  const writing = new Writing({ db, outbox, http, clientId, status: engine.status, shown })
+  const { outbox, status } = engine
+  const writing = new Writing({ db, outbox, http, clientId, status, shown: () => engine.shown })
   try {
-    await outbox.start()
     await writing.start()
     await engine.start()
   } catch (error) {

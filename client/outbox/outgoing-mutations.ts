@@ -5,9 +5,9 @@ import type { Database } from '../replica/database.ts'
 import { keyRow, keyText, tableOf } from '../replica/replica-table.ts'
 import type { DrainHost, Outgoing } from './drain.ts'
 import type { Outbox } from './outbox.ts'
+import { IS_UNSETTLED } from './outbox-ddl.ts'
 import { cutBatch, type Frozen } from './rules/batch.ts'
-import { type CapturedWrite, changedColumns, rowId } from './rules/captured-write.ts'
-import { cascadesAmong } from './rules/cascades.ts'
+import { changedColumns, rowId } from './rules/captured-write.ts'
 import { dependencies, type Effects } from './rules/dependents.ts'
 import { rowName } from './rules/merge-rows.ts'
 import { mutationRequest, type Request, type Unsent } from './rules/mutation-request.ts'
@@ -16,32 +16,13 @@ import { type PatchTables, patchTables } from './rules/patch-of-writes.ts'
 import { predictedChanges } from './rules/predicted-changes.ts'
 import { type Squash, type Squashable, squash } from './rules/squash.ts'
 import { tableTies } from './rules/table-ties.ts'
+import { COUNTERS, readWrites, type StoredWrite, writesOf } from './unsettled.ts'
 
-/** A write of an unsettled mutation, as it is here now. */
-interface Write extends CapturedWrite {
-  readonly counter: number
-}
-
-const image = z
-  .string()
-  .nullable()
-  .transform((text): Row | null => (text === null ? null : JSON.parse(text)))
 const patch = z
   .string()
   .nullable()
   .transform((text): PatchRow[] => (text === null ? [] : z.array(patchRowSchema).parse(JSON.parse(text))))
 const counter = z.coerce.number()
-
-const writeSchema = z
-  .object({
-    counter,
-    table_id: z.string(),
-    key: z.string(),
-    op: z.enum(['insert', 'update', 'delete']),
-    before: image,
-    after: image,
-  })
-  .transform(({ table_id: table, ...rest }): Write => ({ ...rest, table }))
 
 const newSchema = z.object({
   counter,
@@ -63,26 +44,21 @@ const waitingSchema = z.object({
 
 type Waiting = z.infer<typeof waitingSchema>
 
-const UNSETTLED = `status IN ('pending', 'sent') AND squashed_into IS NULL`
-
 const NEW = `SELECT counter, kind, sealed, effective, patch FROM tidemark.mutation
-  WHERE ${UNSETTLED} AND request IS NULL ORDER BY counter`
+  WHERE ${IS_UNSETTLED} AND request IS NULL ORDER BY counter`
 
 /** Of those sent before only which rows they made or removed counts. */
-const WRITES = `SELECT w.counter, w.table_id, w.key, w.op, w.before, w.after
-  FROM tidemark.write w JOIN tidemark.mutation m USING (counter)
-  WHERE ${UNSETTLED} AND (m.request IS NULL OR w.op <> 'update') ORDER BY w.counter, w.position`
+const WRITES = `EXISTS (SELECT FROM tidemark.mutation m WHERE m.counter = w.counter AND ${IS_UNSETTLED}
+  AND (m.request IS NULL OR w.op <> 'update'))`
 
 const WAITING = `SELECT counter, kind, name, args, at, patch, request FROM tidemark.mutation
-  WHERE ${UNSETTLED} AND outcome IS NULL ORDER BY counter LIMIT $1`
-
-const WRITES_OF = `SELECT counter, table_id, key, op, before, after FROM tidemark.write WHERE counter = $1 ORDER BY position`
+  WHERE ${IS_UNSETTLED} AND outcome IS NULL ORDER BY counter LIMIT $1`
 
 const ACKNOWLEDGED = `
   SELECT least(
-    coalesce((SELECT min(counter) FROM tidemark.mutation WHERE ${UNSETTLED}), o.counter + 1),
+    coalesce((SELECT min(counter) FROM tidemark.mutation WHERE ${IS_UNSETTLED}), o.counter + 1),
     (SELECT min((basis.value ->> 'm')::bigint) FROM tidemark.mutation,
-      json_array_elements(patch::json) AS changed, json_each(changed.value -> 'b') AS basis WHERE ${UNSETTLED})
+      json_array_elements(patch::json) AS changed, json_each(changed.value -> 'b') AS basis WHERE ${IS_UNSETTLED})
   ) - 1 AS acknowledged FROM tidemark.owner o`
 
 /** Takes mutations out of the outbox in their order, squashed and frozen, and puts outcomes back. */
@@ -168,9 +144,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
   ): Promise<Unsent> {
     const after = this.#after.get(number) ?? []
     if (kind === 'patch') return { counter: number, at, after, kind, rows }
-    const found = await tx.query(WRITES_OF, [number])
-    const writes = found.rows.map((row) => writeSchema.parse(row))
-    const predicted = predictedChanges(writes, copy.tables)
+    const predicted = predictedChanges(await writesOf(tx, [number]), copy.tables)
     return { counter: number, at, after, kind, name: name ?? '', args: JSON.parse(args ?? 'null'), predicted }
   }
 
@@ -183,22 +157,17 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     await this.#outbox.sealNew(tx, copy.tables)
     const tables = patchTables(copy.tables)
     const mutations = (await tx.query(NEW)).rows.map((row) => newSchema.parse(row))
-    const writes = Map.groupBy(
-      (await tx.query(WRITES)).rows.map((row) => writeSchema.parse(row)),
-      (write) => write.counter,
-    )
-    const effects = [...writes].map(([number, own]) => effectsOf(number, own, tables))
+    const writes = Map.groupBy(await readWrites(tx, WRITES, []), (write) => write.counter)
+    const effects = [...writes].map(([number, own]) => effectsOf(number, own)).sort((a, b) => a.counter - b.counter)
     const after = dependencies(effects, tables.keys)
     const squashables = mutations.map(({ counter: number, kind, patch: changed, sealed, effective }): Squashable => {
       const own = writes.get(number) ?? []
-      const cascades = cascadesAmong(own, tables.keys)
-      const cascaded = own.filter((_, index) => cascades[index])
       return {
         counter: number,
         kind,
         open: kind === 'patch' && !sealed && effective,
         rows: changed,
-        cascaded: cascaded.map((write) => nameOfWrite(write, copy)),
+        cascaded: own.filter(({ cascade }) => cascade).map((write) => nameOfWrite(write, copy)),
         after: after.get(number) ?? [],
       }
     })
@@ -218,12 +187,11 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
   }
 }
 
-const nameOfWrite = ({ table: t, before, after }: Write, copy: Copy) =>
+const nameOfWrite = ({ table: t, before, after }: StoredWrite, copy: Copy) =>
   rowName({ t, k: keyRow(copy.tables, t, before ?? after ?? {}) })
 
-function effectsOf(number: number, writes: readonly Write[], { keys }: PatchTables): Effects {
-  const cascades = cascadesAmong(writes, keys)
-  const own = writes.filter((_, index) => !cascades[index])
+function effectsOf(number: number, writes: readonly StoredWrite[]): Effects {
+  const own = writes.filter(({ cascade }) => !cascade)
   return {
     counter: number,
     rows: own.map(({ table, key, op, before, after }) => {
@@ -237,7 +205,7 @@ function effectsOf(number: number, writes: readonly Write[], { keys }: PatchTabl
 /** Puts what several patches came to in an order that constraints allow. */
 function inOrder(
   { counter: head, taken, rows }: Squash,
-  writes: ReadonlyMap<number, readonly Write[]>,
+  writes: ReadonlyMap<number, readonly StoredWrite[]>,
   tables: PatchTables,
 ): readonly PatchRow[] {
   if (taken.length === 0) return rows
@@ -272,15 +240,29 @@ async function keepRequest(
 
 /** Those taken in leave the outbox: what becomes of them is said by the one that took them. */
 async function keepSquash(tx: Executor, { counter: head, taken, rows }: Squash): Promise<void> {
-  const numbers = `(SELECT value::bigint FROM json_array_elements_text($2::text::json))`
   const parameters = [head, JSON.stringify(taken)]
   await tx.query('UPDATE tidemark.mutation SET patch = $2 WHERE counter = $1', [head, JSON.stringify(rows)])
-  await tx.query(`UPDATE tidemark.write SET counter = $1 WHERE counter IN ${numbers}`, parameters)
-  await tx.query(
-    `UPDATE tidemark.mutation SET squashed_into = $1, status = 'confirmed' WHERE counter IN ${numbers} OR squashed_into IN ${numbers}`,
-    parameters,
-  )
+  if (taken.length > 0) {
+    await tx.query(`UPDATE tidemark.write SET counter = $1 WHERE counter IN ${COUNTERS('$2')}`, parameters)
+    await tx.query(
+      `UPDATE tidemark.mutation SET squashed_into = $1, status = 'confirmed'
+       WHERE counter IN ${COUNTERS('$2')} OR squashed_into IN ${COUNTERS('$2')}`,
+      parameters,
+    )
+    for (const statement of NET_WRITES) await tx.query(statement, [head])
+  }
   if (rows.length > 0) return
   await tx.query(`UPDATE tidemark.mutation SET status = 'confirmed' WHERE counter = $1`, [head])
   await tx.query('DELETE FROM tidemark.write WHERE counter = $1', [head])
 }
+
+/** Leaves one write of each row, from its first image to its last, or none: others are based on what it is in the end. */
+const NET_WRITES = [
+  `UPDATE tidemark.write f SET after = l.after,
+     op = CASE WHEN f.before IS NULL THEN 'insert' WHEN l.after IS NULL THEN 'delete' ELSE 'update' END
+   FROM (SELECT min(position) AS first, max(position) AS last FROM tidemark.write WHERE counter = $1 GROUP BY table_id, key) n
+   JOIN tidemark.write l ON l.position = n.last WHERE f.position = n.first AND n.first < n.last`,
+  `DELETE FROM tidemark.write WHERE counter = $1 AND position NOT IN (
+     SELECT min(position) FROM tidemark.write WHERE counter = $1 GROUP BY table_id, key)`,
+  'DELETE FROM tidemark.write WHERE counter = $1 AND before IS NOT DISTINCT FROM after',
+]
