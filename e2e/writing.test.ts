@@ -67,7 +67,7 @@ describe('writing, through workerd and Postgres', () => {
     })
     expect(await titleOf(ann, 'w1')).toBe('hers')
     await confirmed
-    expect(await ann.mutation(id)).toMatchObject({ status: 'confirmed', rejection: null })
+    expect(await ann.mutation(id ?? '')).toMatchObject({ status: 'confirmed', rejection: null })
     await ann.db.query(`UPDATE note SET title = 'plain SQL' WHERE id = 'w2'`)
     await until(async () => (await titleOf(bob, 'w2')) === 'plain SQL')
     await expectEqual('w', ann, bob)
