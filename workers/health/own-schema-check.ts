@@ -15,6 +15,7 @@ const FUNCTIONS = [
   'tidemark.known_mutation(text,bigint)',
   'tidemark.begin_mutation(text,bigint,text,text,text,bigint[],text,text,text)',
   'tidemark.finish_mutation(text,bigint,text,text,text)',
+  'tidemark.settle_patch(text,bigint,text,text,text,text,text,text,text,text,text)',
   'tidemark.reject_mutation(text,bigint,text,text,text,text)',
 ]
 

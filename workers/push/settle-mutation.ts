@@ -23,6 +23,7 @@ import {
   basisCounters,
   basisEffects,
   type EarlierMutations,
+  type Effects,
   earlierSchema,
   effectsSchema,
   lastPredicted,
@@ -32,7 +33,7 @@ import { isMutation, type ParsedMutation } from './rules/parse-mutation.ts'
 import { type Reading, readingSql } from './rules/patch-sql.ts'
 import { verdictOf } from './rules/verdict.ts'
 import { actionVerdict, runAction } from './run-action.ts'
-import { writePatch } from './write-patch.ts'
+import { type PatchContext, patchStatements, writePatch } from './write-patch.ts'
 
 /** One push, open. */
 export interface OpenPush {
@@ -50,6 +51,7 @@ const knownSchema = z.union([
   z.object({ settled: z.literal(true) }),
   z.object({ digest: z.string(), status: z.enum(['committed', 'rejected']), rejection: rejectionSchema.nullable() }),
 ])
+const settledSchema = z.union([z.object({ known: knownSchema }), z.object({ effects: effectsSchema.nullable() })])
 const begunSchema = z.union([
   z.object({ known: knownSchema }),
   z.object({ earlier: z.array(earlierSchema), settledTo: z.number(), nowMs: z.number() }),
@@ -67,15 +69,15 @@ export async function settleMutation(push: OpenPush, database: Database, parsed:
   try {
     const steps =
       content.kind === 'patch' ? checkPatch(content.rows, push.definition.definition, push.session.audiences) : []
+    const atOnce = content.kind === 'patch' ? await settleAtOnce(push, database, content, steps, digest) : null
+    if (atOnce) return atOnce
     return await database.transaction(async ({ query }) => {
       const begun = await begin(push, query, content, digest)
       if ('known' in begun) return outcomeOf(counter, digest, begun.known)
       for (const earlier of begun.earlier) push.earlier.add(earlier)
       checkDependencies(push, content, begun.settledTo)
       if (content.kind === 'patch') {
-        const { audiences } = push.session
-        const { types } = push.definition.definition
-        await writePatch({ query, audiences, types, earlier: push.earlier, policyOf: push.policyOf }, steps)
+        await writePatch({ ...patchContext(push), query }, steps)
       } else {
         const { client, env, madeMs, session } = push
         const { nowMs } = begun
@@ -92,6 +94,56 @@ export async function settleMutation(push: OpenPush, database: Database, parsed:
 async function sha256(text: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+const patchContext = ({ session, definition, earlier, policyOf }: OpenPush): Omit<PatchContext, 'query'> => ({
+  audiences: session.audiences,
+  types: definition.definition.types,
+  earlier,
+  policyOf,
+})
+
+/** What `settle_patch` raises where a statement did not touch the rows it was given. */
+const NOT_AS_EXPECTED = 'TM001'
+
+/** A patch in one round trip, if all it builds on is known here and nothing stands in its way; else null, and nothing is done. */
+async function settleAtOnce(
+  push: OpenPush,
+  { query }: Database,
+  mutation: PatchMutation,
+  steps: readonly PatchStep[],
+  digest: string,
+): Promise<Outcome | null> {
+  const { client, session, earlier } = push
+  const builtOn = [...mutation.after, ...basisCounters(mutation.rows)]
+  if (builtOn.some((counter) => earlier.statusOf(counter) === null)) return null
+  checkDependencies(push, mutation, 0)
+  const { reading, keys } = readingsOf(push, mutation, steps)
+  try {
+    const [row] = await query(
+      'SELECT tidemark.settle_patch($1, $2::bigint, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS settled',
+      [
+        client,
+        mutation.counter,
+        session.userId,
+        digest,
+        JSON.stringify(predictedByPatch(mutation.rows)),
+        JSON.stringify(session.audiences),
+        JSON.stringify(session.claims),
+        JSON.stringify(patchStatements(patchContext(push), steps)),
+        reading,
+        keys,
+        toTell(push, mutation),
+      ],
+    )
+    const settled = settledSchema.parse(JSON.parse(row?.settled ?? 'null'))
+    if ('known' in settled) return outcomeOf(mutation.counter, digest, settled.known)
+    remember(push, mutation, settled.effects)
+    return { counter: mutation.counter, status: 'committed' }
+  } catch (error) {
+    if (sqlStateOf(error) === NOT_AS_EXPECTED) return null
+    throw error
+  }
 }
 
 const predictionOf = (mutation: PushedMutation): readonly PredictedChange[] | null =>
@@ -136,22 +188,33 @@ async function finish(
   mutation: PushedMutation,
   steps: readonly PatchStep[],
 ): Promise<void> {
-  const read = mutation.kind === 'patch' ? readingsOfPatch(steps) : readingsOfAction(push, mutation)
-  const told = push.options.onCommitted ? JSON.stringify(committedMutation(push, mutation)) : null
+  const { reading, keys } = readingsOf(push, mutation, steps)
   const [row] = await query('SELECT tidemark.finish_mutation($1, $2::bigint, $3, $4, $5) AS effects', [
     push.client,
     mutation.counter,
-    read.readings.length === 0 ? null : readingSql(read.readings),
-    JSON.stringify(read.keys),
-    told,
+    reading,
+    keys,
+    toTell(push, mutation),
   ])
-  const effects = row?.effects == null ? null : effectsSchema.parse(JSON.parse(row.effects))
-  push.earlier.add({
-    counter: mutation.counter,
-    status: 'committed',
-    predicted: [...(predictionOf(mutation) ?? [])],
-    effects,
-  })
+  remember(push, mutation, row?.effects == null ? null : effectsSchema.parse(JSON.parse(row.effects)))
+}
+
+function remember({ earlier }: OpenPush, mutation: PushedMutation, effects: Effects | null): void {
+  const predicted = [...(predictionOf(mutation) ?? [])]
+  earlier.add({ counter: mutation.counter, status: 'committed', predicted, effects })
+}
+
+const toTell = (push: OpenPush, mutation: PushedMutation): string | null =>
+  push.options.onCommitted ? JSON.stringify(committedMutation(push, mutation)) : null
+
+/** What of its rows is read when it is done, as parameters. */
+function readingsOf(
+  push: OpenPush,
+  mutation: PushedMutation,
+  steps: readonly PatchStep[],
+): { reading: string | null; keys: string } {
+  const read = mutation.kind === 'patch' ? readingsOfPatch(steps) : readingsOfAction(push, mutation)
+  return { reading: read.readings.length === 0 ? null : readingSql(read.readings), keys: JSON.stringify(read.keys) }
 }
 
 interface KeyedReadings {

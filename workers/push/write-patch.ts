@@ -25,33 +25,59 @@ interface Given {
 
 const lockedSchema = z.object({ row: z.record(z.string(), z.string().nullable()), agreed: z.array(z.string()) })
 
+type Group = readonly [Given, ...Given[]]
+
 /** Does what a patch says, rows of one shape in one statement. Throws MutationRejected, and what the database throws. */
 export async function writePatch(context: PatchContext, steps: readonly PatchStep[]): Promise<void> {
   for (const group of groupsOf(context, steps)) {
-    const [first] = group
-    if (!first) continue
-    const { op, table } = first.step
-    if (op === 'insert') await insert(context, group)
-    else if (op === 'delete') await remove(context, group)
-    else if (op === 'move') {
-      const missed = await run(context, group, updateSql(table, valueColumns(first.step), [], new Set(), context.types))
-      if (missed.length > 0) await insert(context, missed)
-    } else await update(context, group)
+    const text = statementOf(context, group)
+    const { op } = group[0].step
+    if (op === 'insert') {
+      await context.query(text, parameters(context, group))
+      continue
+    }
+    const left = await run(context, group, text)
+    if (!isGroup(left)) continue
+    if (op === 'move') await insert(context, left)
+    // Whatever was changed meanwhile, a delete wins, and one of a missing row has nothing to do.
+    else if (op === 'delete') await refuseSeen(context, left)
+    else for (const one of left) await updateLocked(context, one)
   }
 }
 
+const isGroup = (given: readonly Given[]): given is Group => given.length > 0
+
+/** A patch as statements that each touch as many rows as they are given, if nothing stands in the way. */
+export function patchStatements(
+  context: Omit<PatchContext, 'query'>,
+  steps: readonly PatchStep[],
+): { text: string; rows: string; seen: readonly string[]; count: number }[] {
+  return groupsOf(context, steps).map((group) => ({
+    text: statementOf(context, group),
+    rows: givenRows(group),
+    seen: seenValues(context, group),
+    count: group.length,
+  }))
+}
+
+function statementOf(context: Omit<PatchContext, 'query'>, group: Group): string {
+  const [first] = group
+  const { op, table, columns } = first.step
+  if (op === 'insert') return insertSql(table, columns)
+  if (op === 'delete') return deleteSql(table)
+  if (op === 'move') return updateSql(table, valueColumns(first.step), [], new Set(), context.types)
+  const checked = context.policyOf(table.id) === 'last-write-wins' ? [] : columns
+  return updateSql(table, columns, checked, bareOf(first), context.types)
+}
+
 /** Neighbours that one statement can do. */
-function groupsOf({ earlier }: PatchContext, steps: readonly PatchStep[]): Given[][] {
-  const groups: Given[][] = []
+function groupsOf({ earlier }: Pick<PatchContext, 'earlier'>, steps: readonly PatchStep[]): Group[] {
+  const groups: [Given, ...Given[]][] = []
   let shape = ''
   for (const step of steps) {
     const one = { step, basis: basisOf(step.row, earlier) }
-    const next = JSON.stringify([
-      step.op,
-      step.table.id,
-      step.columns.map(({ name }) => name),
-      Object.keys(one.basis).sort(),
-    ])
+    const columns = step.columns.map(({ name }) => name)
+    const next = JSON.stringify([step.op, step.table.id, columns, Object.keys(one.basis).sort()])
     if (next === shape) groups.at(-1)?.push(one)
     else groups.push([one])
     shape = next
@@ -60,43 +86,40 @@ function groupsOf({ earlier }: PatchContext, steps: readonly PatchStep[]): Given
 }
 
 /** Runs a statement over the group, and answers those of it that it did not touch. */
-async function run(context: PatchContext, group: readonly Given[], text: string): Promise<Given[]> {
+async function run(context: PatchContext, group: Group, text: string): Promise<Given[]> {
   const touched = new Set((await context.query(text, parameters(context, group))).map((row) => Number(row.position)))
   return group.filter((_, index) => !touched.has(index + 1))
 }
 
-function parameters({ audiences }: PatchContext, group: readonly Given[]): string[] {
-  const [first] = group
-  const rule = first?.step.table.audience
-  const rows = group.map(({ step: { row }, basis }) => ({ k: row.k, d: 'd' in row ? row.d : {}, b: basis }))
-  if (!rule || 'constant' in rule || first?.step.op === 'insert') return [JSON.stringify(rows)]
-  const start = `${rule.prefix}:`
-  const seen = audiences
-    .filter((audience) => audience.startsWith(start))
-    .map((audience) => audience.slice(start.length))
-  return [JSON.stringify(rows), textArray(seen)]
+function givenRows(group: Group): string {
+  return JSON.stringify(group.map(({ step: { row }, basis }) => ({ k: row.k, d: 'd' in row ? row.d : {}, b: basis })))
 }
 
-async function insert(context: PatchContext, group: readonly Given[]): Promise<void> {
-  const [first] = group
-  if (!first) return
-  const given = group.map((one) => ({ ...one, step: { ...one.step, op: 'insert' as const } }))
+/** What its author sees in the audience's column; an insert says its audience itself. */
+function seenValues({ audiences }: Pick<PatchContext, 'audiences'>, [{ step }]: Group): string[] {
+  const rule = step.table.audience
+  if ('constant' in rule || step.op === 'insert') return []
+  const start = `${rule.prefix}:`
+  return audiences.filter((audience) => audience.startsWith(start)).map((audience) => audience.slice(start.length))
+}
+
+function parameters(context: PatchContext, group: Group): string[] {
+  const [{ step }] = group
+  if ('constant' in step.table.audience || step.op === 'insert') return [givenRows(group)]
+  return [givenRows(group), textArray(seenValues(context, group))]
+}
+
+/** Of rows to be moved that are not there. */
+async function insert(context: PatchContext, group: Group): Promise<void> {
+  const [first, ...rest] = group
+  const asInsert = (one: Given): Given => ({ ...one, step: { ...one.step, op: 'insert' } })
+  const given: Group = [asInsert(first), ...rest.map(asInsert)]
   await context.query(insertSql(first.step.table, first.step.columns), parameters(context, given))
 }
 
-/** Whatever was changed meanwhile, a delete wins, and one of a missing row has nothing to do. */
-async function remove(context: PatchContext, group: readonly Given[]): Promise<void> {
-  const table = group[0]?.step.table
-  if (!table) return
-  const left = await run(context, group, deleteSql(table))
-  if (left.length > 0) await refuseSeen(context, left)
-}
-
 /** What is seen and was not written, row-level security keeps from being written. */
-async function refuseSeen(context: PatchContext, group: readonly Given[]): Promise<void> {
-  const [first] = group
-  if (!first) return
-  const rows = await context.query(seenSql(first.step.table), parameters(context, group))
+async function refuseSeen(context: PatchContext, group: Group): Promise<void> {
+  const rows = await context.query(seenSql(group[0].step.table), parameters(context, group))
   const seen = group[Number(rows[0]?.position ?? 0) - 1]
   if (seen) throw reject(seen.step.row, 'forbidden', 'This row is not open to you.')
 }
@@ -107,25 +130,15 @@ function reject(row: PatchRow, kind: 'forbidden' | 'missing-row', message: strin
   return new MutationRejected({ kind, message, table: row.t, key: row.k })
 }
 
-async function update(context: PatchContext, group: readonly Given[]): Promise<void> {
-  const [first] = group
-  if (!first) return
-  const { table, columns } = first.step
-  const policy = context.policyOf(table.id)
-  const checked = policy === 'last-write-wins' ? [] : columns
-  for (const one of await run(context, group, updateSql(table, columns, checked, bareOf(first), context.types))) {
-    await updateLocked(context, one, policy)
-  }
-}
-
 /** Columns of which no basis is known: they agree only where nothing would change. */
 const bareOf = ({ step, basis }: Given): Set<string> =>
   new Set(step.columns.map(({ name }) => name).filter((name) => !Object.hasOwn(basis, name)))
 
 /** A row that the update passed over: gone, not open to its author, or in conflict. */
-async function updateLocked(context: PatchContext, one: Given, policy: ConflictPolicy): Promise<void> {
+async function updateLocked(context: PatchContext, one: Given): Promise<void> {
   const { step, basis } = one
   const { table, columns, row } = step
+  const policy = context.policyOf(table.id)
   const [found] = await context.query(lockSql(table, columns, bareOf(one), context.types), parameters(context, [one]))
   if (!found) {
     await refuseSeen(context, [one])
