@@ -62,7 +62,9 @@ export function transaction(at: Lsn, ...changes: Change[]): Transaction {
 export const DEFINITION = { version: 1, hash: 'h1', definition: { types: [], tables: [] } }
 
 export function stageOf(epoch: string, answer: Partial<SubscribeAnswer> = {}, rest: Partial<Stage> = {}): Stage {
-  const full = { epoch, routedTo: lsn(0), definition: DEFINITION, floor: lsn(0), leaseMs: 600_000, ...answer }
+  const routedTo = answer.routedTo ?? lsn(0)
+  const place = { epoch, routedTo, capturedTo: routedTo, floor: lsn(0) }
+  const full = { ...place, definition: DEFINITION, leaseMs: 600_000, ...answer }
   return {
     answer: full,
     freshHead: { epoch, lsn: full.routedTo },
