@@ -5,6 +5,8 @@ import { joinPosition, nextVersion } from './rules/delivery.ts'
 import type { SyncContext } from './sync-context.ts'
 
 const MAX_TURNS = 5
+/** Turns for clients alone begin this long after each other, so that a storm of new ones takes few. */
+const CLIENT_TURNS_MS = 200
 
 /** What follows from an answer or a delivery, for whoever serves the sessions. */
 export interface SubscriptionEvents {
@@ -33,6 +35,7 @@ export class Subscription {
   readingTo: Lsn | null = null
   /** The next turn must be answered by what capture has seen, and not by what is remembered of it. */
   #mustBeFresh = false
+  #clientTurnMs = 0
 
   constructor(context: SyncContext, events: SubscriptionEvents) {
     this.#context = context
@@ -64,8 +67,11 @@ export class Subscription {
     // A turn in flight may be without these audiences; the one after it is not.
     for (let turn = 0; turn < MAX_TURNS && !holds(); turn += 1) {
       const clientAlone = own?.unsettled === false && audiences.every((audience) => storage.startOf(audience) !== null)
-      if (!clientAlone) this.#mustBeFresh = true
-      await this.renew(clientAlone)
+      if (clientAlone) await this.#renewForClients()
+      else {
+        this.#mustBeFresh = true
+        await this.renew()
+      }
     }
     if (!joined()) throw new TidemarkError('unavailable', 'The subscription is not settled; connect again.')
   }
@@ -76,6 +82,21 @@ export class Subscription {
       this.#running = null
     })
     return this.#running
+  }
+
+  #renewForClients(): Promise<void> {
+    this.#running ??= this.#afterPause().finally(() => {
+      this.#running = null
+    })
+    return this.#running
+  }
+
+  async #afterPause(): Promise<void> {
+    const { nowMs } = this.#context
+    const pauseMs = this.#clientTurnMs + CLIENT_TURNS_MS - nowMs()
+    if (pauseMs > 0) await scheduler.wait(pauseMs)
+    this.#clientTurnMs = nowMs()
+    await this.#subscribe(true)
   }
 
   /** Leaves, once nobody is here. */
