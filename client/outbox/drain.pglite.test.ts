@@ -1,77 +1,20 @@
 import { describe, expect, test } from 'vitest'
-import { z } from 'zod'
-import { action } from '../../db/action.ts'
-import { defineSync } from '../../db/define-sync.ts'
 import { LIMITS, type PushedMutation } from '../../protocol/index.ts'
-import { FOLDERS } from '../../testing/replica/definitions.ts'
-import {
-  at,
-  batch,
-  commitAll,
-  committedAs,
-  type ReceivedPush,
-  type ScriptedServer,
-  type ScriptedSession,
-  type SnapshotScript,
-} from '../../testing/replica/scripted-server.ts'
-import { closeAfterEach, serve, start } from '../../testing/replica/serve.ts'
+import { at, batch, commitAll, type ReceivedPush } from '../../testing/replica/scripted-server.ts'
+import { closeAfterEach } from '../../testing/replica/serve.ts'
 import { statusThat } from '../../testing/replica/start-replica.ts'
+import { commit, notesOf, openedFolders } from '../../testing/writing/opened-folders.ts'
 import type { Replica } from '../open-replica.ts'
 
 closeAfterEach()
 
-const sync = defineSync({
-  tables: {},
-  actions: {
-    addOne: action(z.object({ id: z.string() }), async ({ sql }, { id }) => {
-      await sql`UPDATE note SET count = count + 1 WHERE id = ${id}`
-    }),
-  },
-})
-
-const note = (id: string, more = {}) => ({
-  id,
-  org: 'a',
-  folder: null,
-  title: 'first',
-  slug: null,
-  count: '0',
-  seq: null,
-  ...more,
-})
-const SNAPSHOT: SnapshotScript = {
-  start: at(0x100),
-  fence: at(0x100),
-  snapshot: '10:10:',
-  rows: { 'public.note': [note('1'), note('2')] },
-}
-
-/** A replica with two notes, live, and the server's side of it. */
-async function opened() {
-  const { server, url } = await serve(FOLDERS, { 'org:a': SNAPSHOT })
-  const replica = await start(url, { sync })
-  await replica.ready
-  await statusThat(replica, ({ phase }) => phase === 'live')
-  return { server, url, replica: replica as Replica<typeof sync>, session: await server.session(0) }
-}
-
-/** Sends commits of these mutations, one after another, from the last head on. */
-function commit(server: ScriptedServer, session: ScriptedSession, ...mutations: PushedMutation[]): void {
-  for (const mutation of mutations) {
-    const before = server.head
-    server.head = at(Number.parseInt(before, 16) + 0x10)
-    session.send(batch(before, server.head, [committedAs(server.head, mutation)]))
-  }
-}
-
-const titles = async (replica: Replica) =>
-  (await replica.db.query<{ title: string }>('SELECT title FROM note ORDER BY id')).rows.map(({ title }) => title)
+const titles = async (replica: Replica) => (await notesOf(replica)).map(({ title }) => title)
 
 const sizeOf = ({ mutations }: ReceivedPush) => mutations.length
 
 describe('drain', () => {
   test('OUT-20 OBX-R4 OBX-R9 a write is pending, sent, and confirmed by the stream alone', async () => {
-    const { server, replica, session } = await opened()
+    const { server, replica, session } = await openedFolders()
     const statuses: (string | undefined)[] = []
     const answered = Promise.withResolvers<void>()
     server.answerPush = async (push) => {
@@ -103,7 +46,7 @@ describe('drain', () => {
   })
 
   test('OUT-05 OBX-R9 where the stream overtakes the answer the mutation is confirmed once', async () => {
-    const { server, replica, session } = await opened()
+    const { server, replica, session } = await openedFolders()
     const answered = Promise.withResolvers<void>()
     server.answerPush = async (push) => {
       await answered.promise
@@ -123,7 +66,7 @@ describe('drain', () => {
   })
 
   test('OUT-02 OUT-18 OBX-R4 OBX-R8 a push without an answer, refused for now or answered in part is sent again to the byte', async () => {
-    const { server, replica } = await opened()
+    const { server, replica } = await openedFolders()
     replica.goOffline()
     for (const id of ['1', '2']) await replica.actions.addOne({ id })
     const answers = [null, 429, 503, 500] as const
@@ -145,7 +88,7 @@ describe('drain', () => {
   })
 
   test('OUT-06 OUT-07 OBX-R9 a rejection mid-batch takes dependents with it, and others land', async () => {
-    const { server, replica, session } = await opened()
+    const { server, replica, session } = await openedFolders()
     replica.goOffline()
     const parent = await replica.transaction((tx) => tx.query(`INSERT INTO folder VALUES ('f', 'a', 'new')`))
     const other = await replica.transaction((tx) => tx.query(`UPDATE note SET title = 'b' WHERE id = '1'`))
@@ -184,8 +127,58 @@ describe('drain', () => {
     expect(session.isClosed).toBe(true)
   })
 
+  test('OUT-09 OBX-R6 after a reconnect nothing is pushed before the replica has caught up', async () => {
+    const { server, replica } = await openedFolders()
+    replica.goOffline()
+    const { confirmed } = await replica.actions.addOne({ id: '1' })
+    const before = server.head
+    server.head = at(0x200)
+    replica.goOnline()
+    const session = await server.session(1)
+    await statusThat(replica, ({ phase }) => phase === 'catching-up')
+    expect(server.pushes).toEqual([])
+    const theirs = { o: 'u', t: 'public.note', a: 'org:a', k: { id: '1' }, d: { count: '41' } } as const
+    session.send(batch(before, server.head, [{ lsn: server.head, xid: '9', changes: [theirs] }]))
+    const push = await server.push(0)
+    // Run again on what was pulled, before it is sent.
+    expect(push.mutations).toMatchObject([{ name: 'addOne', predicted: [{ d: { count: '42' } }] }])
+    commit(server, session, ...push.mutations)
+    await confirmed
+    expect(await notesOf(replica)).toMatchObject([{ count: '42' }, { count: '0' }])
+  })
+
+  test('OUT-22 typing goes in few pushes, and what is shown never goes back, however answers and commits come', async () => {
+    const { server, replica, session } = await openedFolders()
+    const shown: string[] = []
+    const watching = await replica.db.live.query<{ title: string }>(
+      `SELECT title FROM note WHERE id = '1'`,
+      [],
+      ({ rows }) => shown.push(rows[0]?.title ?? ''),
+    )
+    const words = Array.from({ length: 40 }, (_, index) => 'a'.repeat(index + 1))
+    const late: (() => void)[] = []
+    server.answerPush = async (push) => {
+      // The commit comes first, its answer with the next push or at the end.
+      commit(server, session, ...push.mutations)
+      if (late.length < 2) await new Promise<void>((resolve) => late.push(resolve))
+      return commitAll(push)
+    }
+    for (const word of words) {
+      await replica.db.query(`UPDATE note SET title = $1 WHERE id = '1'`, [word])
+      if (word.length % 10 === 0) for (const answer of late) answer()
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    for (const answer of late) answer()
+    await statusThat(replica, ({ pending }) => pending === 0)
+    expect(await titles(replica)).toEqual([words.at(-1), 'first'])
+    const lengths = shown.filter((title) => title !== 'first').map((title) => title.length)
+    expect(lengths).toEqual(lengths.toSorted((a, b) => a - b))
+    expect(server.pushes.length).toBeLessThan(words.length / 2)
+    await watching.unsubscribe()
+  })
+
   test('OUT-08 OUT-19 OBX-R7 OBX-R11 5,000 mutations go in order, in bounded pushes, one at a time', async () => {
-    const { server, replica } = await opened()
+    const { server, replica } = await openedFolders()
     replica.goOffline()
     const many = 5_000
     for (let first = 0; first < many; first += 500) {
