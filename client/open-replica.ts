@@ -74,7 +74,18 @@ export async function openReplicaOn(options: ReplicaOptions, open: OpenDatabase)
   const { opened, clientId, release, storage } = await openStorage(options, open)
   const token = new SessionToken(options.token)
   const http = createHttp(url, ({ fresh }) => token.get({ fresh }))
-  const engine = new ReplicaEngine({ db: opened.db, clientId, url, http, token, rebuilt: opened.rebuilt, envelope })
+  const engine = new ReplicaEngine({
+    db: opened.db,
+    clientId,
+    user: options.user,
+    actions: options.sync.actions ?? {},
+    development: false,
+    url,
+    http,
+    token,
+    rebuilt: opened.rebuilt,
+    envelope,
+  })
   try {
     await engine.start()
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { Actions } from '../../db/define-sync.ts'
 import {
   asLsn,
   type Hello,
@@ -13,6 +14,8 @@ import { Connection, type ConnectionHost, type StreamFrame } from '../connection
 import type { ConnectionState } from '../connection/connection-state.ts'
 import type { Http } from '../connection/http.ts'
 import type { SessionToken } from '../connection/session-token.ts'
+import { Outbox } from '../outbox/outbox.ts'
+import { askOutcomes } from '../outbox/push-client.ts'
 import { dropAddition, loadAddition } from './addition.ts'
 import type { Applied } from './apply.ts'
 import { type Copy, deleteCopy, readCopies, setStage } from './books.ts'
@@ -28,6 +31,10 @@ import { Waits } from './waits.ts'
 export interface EngineOptions {
   readonly db: Database
   readonly clientId: string
+  readonly user: string
+  readonly actions: Actions
+  /** Runs actions twice where they are called, and warns where the two differ. */
+  readonly development: boolean
   readonly url: string
   readonly http: Http
   readonly token: SessionToken
@@ -40,6 +47,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   readonly status: StatusStore
   readonly waits = new Waits()
   readonly connection: Connection
+  readonly outbox: Outbox
   /** Of the next load. */
   envelope: Envelope
   #options: EngineOptions
@@ -57,12 +65,23 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.#options = options
     this.envelope = options.envelope
     this.status = new StatusStore(options.rebuilt)
-    this.#stream = new Stream(options.db, this)
+    const { db, clientId, user, actions: syncActions, development } = options
+    this.outbox = new Outbox({
+      db,
+      clientId,
+      user,
+      syncActions,
+      development,
+      shown: () => this.#copies.find(({ place }) => place === 'live') ?? null,
+      outcomes: (counters, signal) => askOutcomes(options.http, clientId, counters, signal),
+    })
+    this.#stream = new Stream(this.outbox, this)
     this.connection = new Connection({ url: options.url, client: options.clientId, token: options.token, host: this })
   }
 
   async start(): Promise<void> {
     this.#became(await readCopies(this.#options.db))
+    await this.outbox.start()
     this.connection.dispatch({ type: 'go-online' })
   }
 
@@ -72,6 +91,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     await this.#hydration.catch(() => undefined)
     await this.#stream.idle()
     await this.#stream.flush().catch(() => undefined)
+    await this.outbox.stop()
   }
 
   /** The copy that frames go to: one on its way to its fences, else the one that is whole. */
@@ -103,7 +123,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       definitionVersion: copy?.definition.version ?? null,
       definitionHash: copy?.definition.hash ?? null,
       audiences: [...(copy?.joins.keys() ?? [])],
-      unsettled: false,
+      unsettled: await this.outbox.unsettledSent(),
     }
   }
 
@@ -152,6 +172,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
         signal,
         progress: (progress) => this.status.set({ hydration: { ...progress, reason } }),
         changed: (copies) => this.#became(copies),
+        outbox: this.outbox,
       })
       return { epoch: copy.epoch, from: copy.cursor }
     } finally {
@@ -164,7 +185,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     const shown = this.#copies.find(({ place }) => place === 'live')
     const lost = [...(shown?.joins.keys() ?? [])].filter((audience) => !audiences.includes(audience))
     if (!shown || lost.length === 0) return
-    await purgeAudiences(this.#options.db, shown, lost)
+    await purgeAudiences(this.outbox, shown, lost)
     this.#became(await readCopies(this.#options.db))
   }
 
@@ -185,7 +206,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     }
     if (copy.place === 'aside') await this.#purgeShown(this.#welcome?.audiences ?? [])
     const lost = [...copy.joins.keys()].filter((audience) => !this.#welcome?.audiences.includes(audience))
-    const kept = lost.length === 0 ? copy : await purgeAudiences(db, copy, lost)
+    const kept = lost.length === 0 ? copy : await purgeAudiences(this.outbox, copy, lost)
     this.#became(
       this.#copies.filter((other) => other.place !== copy.place && (other.place !== 'aside' || !leftover)).concat(kept),
     )
@@ -245,8 +266,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     }
   }
 
-  restart(epoch: string, from: Lsn): void {
-    this.connection.restartStream(epoch, from)
+  restart(epoch: string, from: Lsn, rowsTo: Lsn | null): void {
+    this.connection.restartStream(epoch, from, rowsTo)
   }
 
   #lsnOf(frame: Extract<StreamFrame, { type: 'batch' | 'part' | 'fragment' }>): Lsn {
