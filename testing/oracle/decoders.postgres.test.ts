@@ -9,10 +9,11 @@ import { planTables } from '../../workers/replication/rules/table-plan.ts'
 import { wal2jsonSource } from '../../workers/replication/wal2json-source.ts'
 import { createDatabase, type TestDatabase } from '../postgres/create-database.ts'
 import { sync } from './app/sync.ts'
+import { examine } from './examine.ts'
 import { type HistoryRow, lineDifference, type ModelState } from './history-model.ts'
 import { seededRandom } from './random.ts'
 import { runTransaction, runWorkload } from './run-workload.ts'
-import { examine, type PostgresSample, readHistory, readState, samplePostgres } from './samples.ts'
+import { type PostgresSample, readHistory, readState, samplePostgres } from './samples.ts'
 import { planWorkload, seedStatements } from './workload.ts'
 
 const SCHEMA = new URL('./app/migrations/0000_schema.sql', import.meta.url)
@@ -38,20 +39,20 @@ beforeAll(async () => {
     slots[decoder] = `${created.slotName}_${decoder}`
     await database.query('SELECT pg_create_logical_replication_slot($1, $2)', [slots[decoder], decoder])
   }
-  base = await readState(database, definition.definition)
+  base = await readState(database.query, definition.definition)
   const plan = planWorkload(random, { transactions: TRANSACTIONS, bulkRows: 2_000, numbers: false })
   const run = runWorkload(created.env, plan, 3)
   let finished = false
   const sampling = (async () => {
     while (!finished) {
-      samples.push(await samplePostgres(database, definition.definition))
+      samples.push(await samplePostgres(database))
       await new Promise((resolve) => setTimeout(resolve, 300))
     }
   })()
   await run.finished
   finished = true
   await sampling
-  samples.push(await samplePostgres(database, definition.definition))
+  samples.push(await samplePostgres(database))
 })
 afterAll(async () => {
   await database?.close()
@@ -112,8 +113,8 @@ describe(`two decoders of one log, seed ${SEED}`, () => {
       captured[decoder] = history
       expect(history.length).toBeGreaterThan(TRANSACTIONS)
       const faults = examine({
-        definition: definition.definition,
-        base,
+        start: { definition, base },
+        changes: new Map(),
         history,
         replicaSamples: [],
         postgresSamples: samples,
