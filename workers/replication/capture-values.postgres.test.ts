@@ -1,6 +1,7 @@
 import { customType, integer, pgSchema, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
+import { captureCases, serverNamed } from '../../testing/capture/capture-cases.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { watched } from '../../testing/capture/watched-database.ts'
 import { SQL_STATE, sqlStateOf } from '../database/index.ts'
@@ -107,11 +108,8 @@ const ROWS = [
   },
 ]
 
-describe.each([
-  { decoder: 'wal2json', server: 'system', columns: EXACT },
-  { decoder: 'pgoutput', server: 'embedded', columns: [...EXACT, ...NUMBERS] },
-  { decoder: 'pgoutput', server: 'system', columns: [...EXACT, ...NUMBERS] },
-] as const)('$decoder on $server', ({ decoder, server, columns }) => {
+describe.each(captureCases)('$decoder on $server', ({ decoder, server, numbers }) => {
+  const columns = numbers ? [...EXACT, ...NUMBERS] : EXACT
   let harness: CaptureHarness
   afterEach(() => harness.close())
 
@@ -121,7 +119,7 @@ describe.each([
       --> statement-breakpoint
       CREATE TABLE value (id int PRIMARY KEY, ${columns.join(', ')})`
     harness = await startCapture(
-      inject('servers')[server],
+      serverNamed(server),
       decoder,
       schema,
       defineSync({ tables: { value: table(valueTable(columns), everyone) } }),
@@ -168,7 +166,7 @@ describe.each([
       --> statement-breakpoint
       CREATE TABLE "Select, ""from""" ("user" int PRIMARY KEY, "__proto__" text, "constructor" text)`
     harness = await startCapture(
-      inject('servers')[server],
+      serverNamed(server),
       decoder,
       schema,
       defineSync({ tables: { twin: table(twin, everyone), plain: table(plain, everyone) } }),
@@ -210,13 +208,14 @@ describe.each([
       CREATE TABLE part_high PARTITION OF part FOR VALUES FROM (10) TO (20)`
     const tables = { row: table(row, everyone), part: table(part, everyone) }
     if (decoder === 'wal2json') {
-      await expect(
-        startCapture(inject('servers')[server], decoder, schema, defineSync({ tables })),
-      ).rejects.toMatchObject({ kind: 'misconfigured', message: expect.stringContaining("'auto' or 'pgoutput'") })
-      harness = await startCapture(inject('servers')[server], 'auto', schema, defineSync({ tables }))
+      await expect(startCapture(serverNamed(server), decoder, schema, defineSync({ tables }))).rejects.toMatchObject({
+        kind: 'misconfigured',
+        message: expect.stringContaining("'auto' or 'pgoutput'"),
+      })
+      harness = await startCapture(serverNamed(server), 'auto', schema, defineSync({ tables }))
       expect(harness.capture.state?.epoch.decoder).toBe('pgoutput')
     } else {
-      harness = await startCapture(inject('servers')[server], decoder, schema, defineSync({ tables }))
+      harness = await startCapture(serverNamed(server), decoder, schema, defineSync({ tables }))
     }
     await harness.run(
       `INSERT INTO "row" VALUES (1);\nINSERT INTO part VALUES (1, 'a');\nUPDATE part SET id = 11;\nDELETE FROM part`,
@@ -241,7 +240,7 @@ describe.each([
     const big = pgTable('big', { id: integer('id').primaryKey(), word: text('word') })
     const schema = 'CREATE TABLE big (id int PRIMARY KEY, word text)'
     harness = await startCapture(
-      inject('servers')[server],
+      serverNamed(server),
       decoder,
       schema,
       defineSync({ tables: { big: table(big, everyone) } }),
