@@ -110,12 +110,18 @@ export class FleetMember {
     if (taken) this.samples.push({ replica: this.#identity, ...taken, moment })
   }
 
+  /** The audiences that its user has by now. */
+  async rights(database: Database): Promise<string[]> {
+    const { userId, listed } = this.options
+    const orgs = await database.query('SELECT org_id::text AS org FROM public.membership WHERE user_id = $1', [userId])
+    return [...listed, ...orgs.map(({ org }) => `org:${org}`)]
+  }
+
   /** How the replica differs from what its audiences select in Postgres, generated columns included; empty when it does not. */
   async differences(database: Database): Promise<string[]> {
     const faults: string[] = []
-    const { name, userId, listed } = this.options
-    const orgs = await database.query('SELECT org_id::text AS org FROM public.membership WHERE user_id = $1', [userId])
-    const audiences = [...listed, ...orgs.map(({ org }) => `org:${org}`)]
+    const { name } = this.options
+    const audiences = await this.rights(database)
     const { definition } = await requireDefinition(database.query)
     for (const table of definition.tables) {
       const expected = await database.transaction(({ rows }) =>

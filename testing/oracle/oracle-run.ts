@@ -160,6 +160,9 @@ export class OracleRun {
       member.replica.goOnline()
     }
     for (const member of fleet) {
+      // What was granted last may still be loading, aside.
+      const audiences = await this.#withDatabase((database) => member.rights(database))
+      await until(() => member.replica.status.audiences.toSorted().join() === audiences.toSorted().join())
       await member.replica.settled()
       this.#note(`${member.options.name} settled`)
       await member.sample('at the end')
