@@ -41,7 +41,7 @@ describe.each(['embedded', 'system'] as const)('putting a definition in force on
     const published = await database.query(
       "SELECT tablename FROM pg_publication_tables WHERE pubname = 'tidemark' ORDER BY 1",
     )
-    expect(published.map((row) => row.tablename)).toEqual(['note', 'rooted', 'sync_definition'])
+    expect(published.map((row) => row.tablename)).toEqual(['mutation', 'note', 'rooted', 'sync_definition'])
   })
 
   it(`SEC-06 the client role reads visible columns and no hidden one (${name})`, async () => {
@@ -63,7 +63,7 @@ describe.each(['embedded', 'system'] as const)('putting a definition in force on
     const published = await database.query(
       "SELECT tablename FROM pg_publication_tables WHERE pubname = 'tidemark' ORDER BY 1",
     )
-    expect(published.map((row) => row.tablename)).toEqual(['note', 'sync_definition'])
+    expect(published.map((row) => row.tablename)).toEqual(['mutation', 'note', 'sync_definition'])
     expect(await apply(both)).toMatchObject({ version: 3, changed: true })
   })
 

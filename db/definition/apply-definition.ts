@@ -94,7 +94,7 @@ async function publish(query: Query, tables: readonly { schema: string; name: st
     // Else the server refuses the app's updates of a table with full identity and a generated column that is not published.
     await query('ALTER PUBLICATION tidemark SET (publish_generated_columns = stored)')
   }
-  const wanted = [...new Set(['"tidemark"."sync_definition"', ...tables.map(quoteTable)])]
+  const wanted = [...new Set(['"tidemark"."sync_definition"', '"tidemark"."mutation"', ...tables.map(quoteTable)])]
   const [current] = await query(
     `SELECT coalesce(json_agg(format('"%s"."%s"', replace(n.nspname, '"', '""'), replace(c.relname, '"', '""'))), '[]')::text AS tables
      FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid

@@ -29,7 +29,7 @@ const SLOT: SlotFacts = {
   keepBytes: null,
 }
 const PUBLICATION: PublicationFacts = {
-  tables: ['tidemark.sync_definition', 'public.a'],
+  tables: ['tidemark.sync_definition', 'tidemark.mutation', 'public.a'],
   allOperations: true,
   viaRoot: true,
 }
