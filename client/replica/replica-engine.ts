@@ -11,14 +11,14 @@ import {
   type Welcome,
 } from '../../protocol/index.ts'
 import { Connection, type ConnectionHost, type StreamFrame } from '../connection/connection.ts'
-import type { ConnectionState } from '../connection/connection-state.ts'
+import type { ConnectionPhase, ConnectionState } from '../connection/connection-state.ts'
 import type { Http } from '../connection/http.ts'
 import type { SessionToken } from '../connection/session-token.ts'
 import { Outbox } from '../outbox/outbox.ts'
 import { askOutcomes } from '../outbox/push-client.ts'
 import { dropAddition, loadAddition } from './addition.ts'
 import type { Applied } from './apply.ts'
-import { type Copy, deleteCopy, readCopies, setStage } from './books.ts'
+import { type Copy, deleteCopy, isShown, readCopies, setStage } from './books.ts'
 import type { Database } from './database.ts'
 import { dropAside } from './definition-ddl.ts'
 import type { Envelope } from './envelope.ts'
@@ -40,6 +40,8 @@ export interface EngineOptions {
   readonly token: SessionToken
   readonly rebuilt: string | null
   readonly envelope: Envelope
+  /** Hears of every step; `isNew`: the first time live on its socket. */
+  readonly connectionChanged: (before: ConnectionPhase, state: ConnectionState, isNew: boolean) => void
 }
 
 /** Joins the parts: what the connection says becomes loading, applying and status. */
@@ -60,6 +62,9 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   /** The hydration in hand or last broken off; the next waits for it to let go of the database. */
   #hydration: Promise<unknown> = Promise.resolve()
   readonly #stopping = new AbortController()
+  #phase: ConnectionPhase = 'offline'
+  /** Whether this socket was live before. */
+  #wasLive = false
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -92,6 +97,11 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     await this.#stream.idle()
     await this.#stream.flush().catch(() => undefined)
     await this.outbox.stop()
+  }
+
+  /** The copy that the app sees and may write to; null until it is whole. */
+  get shown(): Copy | null {
+    return this.#copies.find(isShown) ?? null
   }
 
   /** The copy that frames go to: one on its way to its fences, else the one that is whole. */
@@ -324,6 +334,10 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     if (state.phase === 'closed') this.waits.fail(closedFault(), 'all')
     if (state.phase === 'offline') this.waits.fail(offlineFault(), 'offline')
     if (state.phase === 'refused') this.waits.fail(state.error, 'refused')
+    if (state.phase === 'greeting') this.#wasLive = false
+    this.#options.connectionChanged(this.#phase, state, !this.#wasLive)
+    if (state.phase === 'live') this.#wasLive = true
+    this.#phase = state.phase
   }
 
   /** Asks for the server's head now; throws TidemarkError. */

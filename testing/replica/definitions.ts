@@ -86,3 +86,34 @@ export const WRITABLE: Definition = {
     }),
   ],
 }
+
+/** Folders and notes in them, all written by everyone of an org; `seq` is the server's to fill in. */
+export const FOLDERS: Definition = {
+  types: [],
+  tables: [
+    defineTable('folder', [column('id'), column('org', 'text', { notNull: true }), column('name')], { write: 'all' }),
+    defineTable(
+      'note',
+      [
+        column('id'),
+        column('org', 'text', { notNull: true }),
+        column('folder'),
+        column('title'),
+        column('slug'),
+        column('count', 'integer', { notNull: true, default: '0' }),
+        column('seq', 'bigint', { serverDefault: true }),
+      ],
+      {
+        write: 'all',
+        uniques: [{ name: 'note_slug_key', columns: ['slug'], deferrable: false }],
+        foreignKeys: [
+          {
+            name: 'note_folder_fkey',
+            statement:
+              'ALTER TABLE public.note ADD CONSTRAINT note_folder_fkey FOREIGN KEY (folder) REFERENCES public.folder(id) ON DELETE CASCADE NOT VALID',
+          },
+        ],
+      },
+    ),
+  ],
+}
