@@ -199,14 +199,12 @@ describe('drain', () => {
     const { server, replica } = await openedFolders()
     replica.goOffline()
     const many = 5_000
-    for (let first = 0; first < many; first += 500) {
-      const inserts = Array.from({ length: 500 }, (_, index) => {
-        const id = `n${first + index}`
-        return `INSERT INTO note (id, org, title) VALUES ('${id}', 'a', 'title of ${id}');`
-      })
-      // Each in a transaction of its own.
-      for (const insert of inserts) await replica.db.query(insert)
-    }
+    const inserts = Array.from(
+      { length: many },
+      (_, index) => `BEGIN; INSERT INTO note (id, org, title) VALUES ('n${index}', 'a', 'title ${index}'); COMMIT;`,
+    )
+    // Each in a transaction of its own.
+    await replica.db.exec(inserts.join('\n'))
     let open = 0
     const sizes: number[] = []
     const counters: number[] = []
