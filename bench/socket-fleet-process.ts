@@ -25,6 +25,7 @@ const OPENING = 20
 
 interface Position {
   readonly epoch: string
+  readonly definitionVersion: number
   readonly definitionHash: string
   cursor: string
 }
@@ -64,6 +65,7 @@ class SocketClient {
           client: this.#client,
           epoch: this.#position?.epoch ?? null,
           cursor: this.#position?.cursor ?? null,
+          definitionVersion: this.#position?.definitionVersion ?? null,
           definitionHash: this.#position?.definitionHash ?? null,
           audiences: this.#position ? [this.#audience] : [],
         })
@@ -94,7 +96,12 @@ class SocketClient {
       if (frame.type !== 'welcome') return
       if (frame.resume === 'hydrate') {
         if (this.#position) throw new Error(`A reconnect was told to hydrate: ${frame.reason}`)
-        this.#position = { epoch: frame.epoch, definitionHash: frame.definitionHash, cursor: frame.head }
+        this.#position = {
+          epoch: frame.epoch,
+          definitionVersion: frame.definitionVersion,
+          definitionHash: frame.definitionHash,
+          cursor: frame.head,
+        }
         this.#send({ type: 'stream', epoch: frame.epoch, from: frame.head })
       }
       streaming()
