@@ -68,6 +68,7 @@ class SocketClient {
           definitionVersion: this.#position?.definitionVersion ?? null,
           definitionHash: this.#position?.definitionHash ?? null,
           audiences: this.#position ? [this.#audience] : [],
+          unsettled: false,
         })
       })
       socket.on('message', (data) => {

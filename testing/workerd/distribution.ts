@@ -8,11 +8,11 @@ import {
   frameDownSchema,
   LIMITS,
   type Lsn,
+  type MarkedChange,
   PONG_TEXT,
   SUBPROTOCOL,
   TOKEN_SUBPROTOCOL_PREFIX,
   type Transaction,
-  type WireChange,
   type WireTransaction,
 } from '../../protocol/index.ts'
 import { REPLICATION_NAME, type SubscribeAnswer } from '../../workers/contracts.ts'
@@ -155,8 +155,12 @@ export class TestSocket {
   closed: { code: number; reason: string } | null = null
   autoAck = true
   readonly #socket: WebSocket
-  #partial: { lsn: Lsn; next: number; changes: WireChange[]; fragment: { index: number; text: string } | null } | null =
-    null
+  #partial: {
+    lsn: Lsn
+    next: number
+    changes: MarkedChange[]
+    fragment: { index: number; text: string } | null
+  } | null = null
   #waiting: (() => void)[] = []
 
   constructor(socket: WebSocket) {
@@ -280,6 +284,7 @@ export interface ConnectOptions {
   readonly definitionHash?: string
   readonly held?: readonly string[]
   readonly autoAck?: boolean
+  readonly unsettled?: boolean
 }
 
 /** Opens a socket through the Worker. */
@@ -310,6 +315,7 @@ export async function connect(person: Person, options: ConnectOptions = {}): Pro
     definitionVersion: cursor === null ? null : (options.definitionVersion ?? DEFINITION.version),
     definitionHash: cursor === null ? null : (options.definitionHash ?? DEFINITION.hash),
     audiences: [...(options.held ?? person.audiences)],
+    unsettled: options.unsettled ?? false,
   })
   return socket
 }

@@ -64,7 +64,14 @@ describe('hello', () => {
     const revoked = await connect(person, { ...at, held: [...person.audiences, 'org:gone'] })
     expect(await revoked.frame('welcome')).toMatchObject({ resume: 'stream', audiences: person.audiences })
     const outdated = await openSocket(person)
-    const nothing = { epoch: null, cursor: null, definitionVersion: null, definitionHash: null, audiences: [] }
+    const nothing = {
+      epoch: null,
+      cursor: null,
+      definitionVersion: null,
+      definitionHash: null,
+      audiences: [],
+      unsettled: false,
+    }
     outdated.send({ type: 'hello', client: newClient(), protocol: LIMITS.protocolVersion + 1, ...nothing })
     expect(await outdated.frame('fault')).toMatchObject({ kind: 'upgrade-required' })
   })
@@ -109,13 +116,14 @@ describe('hello', () => {
       ws?.serializeAttachment({ ...attachment, phase: 'greeting' })
       const hello = {
         type: 'hello',
-        protocol: 1,
+        protocol: LIMITS.protocolVersion,
         client: attachment.client,
         epoch: 'subscribing',
         cursor: lsn(0),
         definitionVersion: 1,
         definitionHash: 'h1',
         audiences: [org],
+        unsettled: false,
       }
       state.storage.sql.exec('UPDATE session SET hello = ?', JSON.stringify(hello))
       state.storage.sql.exec('DELETE FROM audience')
@@ -429,13 +437,14 @@ describe('what a session may not see', () => {
 describe('hostile clients', () => {
   const hello = {
     type: 'hello',
-    protocol: 1,
+    protocol: LIMITS.protocolVersion,
     client: 'c'.repeat(20),
     epoch: null,
     cursor: null,
     definitionVersion: null,
     definitionHash: null,
     audiences: [],
+    unsettled: false,
   }
   const bad: [string, string | ArrayBuffer, string][] = [
     ['not JSON', '{', 'bad-input'],
