@@ -77,7 +77,9 @@ export async function captureBatch(
 ): Promise<CapturedBatch> {
   try {
     return await database.transaction((transaction) =>
-      new BatchReader(new PagedStore(transaction, request.epoch), request).read(source.peek(transaction, request)),
+      new BatchReader(new PagedStore(transaction, request.epoch, request.head), request).read(
+        source.peek(transaction, request),
+      ),
     )
   } catch (error) {
     if (!(error instanceof DriftInTransaction)) throw error
@@ -103,7 +105,7 @@ export async function storeShortPeek(
     yield { events: source.decode(rows, request.plans), serverRows: rows.length }
   }
   try {
-    return await new BatchReader(new SingleStore(database, request.epoch), request).read(page())
+    return await new BatchReader(new SingleStore(database, request.epoch, request.head), request).read(page())
   } catch (error) {
     if (error instanceof DriftInTransaction) return null
     if (error instanceof TidemarkError && error.kind === 'schema-drift') return null
