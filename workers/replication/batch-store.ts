@@ -4,6 +4,7 @@ import { type Database, type DatabaseTransaction, type Parameter, textArray } fr
 import { LineBuffer } from './line-buffer.ts'
 import type { HistoryRow } from './rules/to-changes.ts'
 import { findSchemaFault, SCHEMA_FAULTS } from './schema-check.ts'
+import { type CycleFacts, cycleFacts, factsOf } from './server-facts.ts'
 
 /** What every row of a transaction shares. */
 export interface TransactionHeader {
@@ -39,16 +40,22 @@ const ONCE = 'ON CONFLICT (epoch, lsn, seq) DO NOTHING'
 const DURABLE = `CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
   THEN set_config('synchronous_commit', 'on', true) END AS durable`
 
-/** Everything a short transaction does, in one statement: the fence is the update that every row of the insert needs. */
+/**
+ * Everything a short transaction does, and all that the cycle must know, in one statement: the fence is the update that
+ * every row of the insert needs. What the facts show a moment too late must not be hidden by the new head: the slot.
+ */
 const STORE_AT_ONCE = `
   WITH fault AS MATERIALIZED (${SCHEMA_FAULTS}),
   fence AS (
     UPDATE tidemark.epoch SET head_lsn = greatest(head_lsn, $16::pg_lsn)
     WHERE id = $1 AND ended_at IS NULL AND head_lsn = $17::pg_lsn AND NOT EXISTS (SELECT FROM fault)
+      AND (SELECT s.confirmed_flush_lsn FROM pg_replication_slots s WHERE s.slot_name = $18) <= $19::pg_lsn
     RETURNING id, ${DURABLE}
   ),
   stored AS (${INSERT_SELECT} JOIN fence ON fence.id = $1 ${ONCE})
-  SELECT (SELECT count(*) FROM fault)::text AS faults, (SELECT count(*) FROM fence)::text AS fenced`
+  SELECT (SELECT count(*) FROM fault)::text AS faults, (SELECT count(*) FROM fence)::text AS fenced,
+    pg_current_xact_id()::text AS xid, facts.*
+  FROM (${factsOf('$18')}) AS facts`
 
 /** Pages are stored at this many rows or characters, whichever comes first. */
 const PAGE_ROWS = 5_000
@@ -208,23 +215,38 @@ export class PagedStore extends Page implements BatchStore {
   }
 }
 
+/** Where the slot may stand at most, if nobody else has moved it. */
+export interface SlotPlace {
+  readonly slotName: string
+  readonly atMost: Lsn
+}
+
 /** Stores a short batch by one statement, which is its own transaction: fence, schema, rows and head in one round trip. */
 export class SingleStore extends Page implements BatchStore {
   readonly checksSchema = true
   readonly #database: Database
+  readonly #slot: SlotPlace
   readonly isPageFull = false
+  /** What the statement saw besides, and its own id; null until something was stored. */
+  seen: { readonly facts: CycleFacts; readonly xid: string } | null = null
 
-  constructor(database: Database, epoch: string, head: Lsn) {
+  constructor(database: Database, epoch: string, head: Lsn, slot: SlotPlace) {
     super(epoch, head)
     this.#database = database
+    this.#slot = slot
   }
 
   async fence(): Promise<void> {}
   async flush(): Promise<void> {}
 
   async finish(head: Lsn): Promise<void> {
-    const [row] = await this.#database.query(STORE_AT_ONCE, [...this.take(), formatPgLsn(head), formatPgLsn(this.head)])
-    if (row?.fenced === '1') return
+    const { slotName, atMost } = this.#slot
+    const places = [formatPgLsn(head), formatPgLsn(this.head), slotName, formatPgLsn(atMost)]
+    const [row] = await this.#database.query(STORE_AT_ONCE, [...this.take(), ...places])
+    if (row?.fenced === '1') {
+      this.seen = { facts: cycleFacts(row), xid: row.xid ?? '' }
+      return
+    }
     if (row?.faults === '0') throw movedOn()
     await this.requireSchema()
     throw new TidemarkError('unavailable', 'A table was altered while its log was read; it is read again.')

@@ -89,6 +89,12 @@ export async function captureBatch(
   }
 }
 
+export interface StoredShortPeek {
+  readonly batch: CapturedBatch
+  /** Null where there was nothing to store. */
+  readonly seen: SingleStore['seen']
+}
+
 /**
  * Stores a short peek that was already made, by one statement; durable when this resolves. Null where that will not do and
  * `captureBatch` must peek anew: nothing is stored then.
@@ -100,12 +106,16 @@ export async function storeShortPeek(
   source: ChangeSource,
   rows: readonly string[],
   request: BatchRequest,
-): Promise<CapturedBatch | null> {
+  slotAtMost: Lsn,
+): Promise<StoredShortPeek | null> {
   async function* page(): AsyncGenerator<SourcePage> {
     yield { events: source.decode(rows, request.plans), serverRows: rows.length }
   }
   try {
-    return await new BatchReader(new SingleStore(database, request.epoch, request.head), request).read(page())
+    const slot = { slotName: request.slotName, atMost: slotAtMost }
+    const store = new SingleStore(database, request.epoch, request.head, slot)
+    const batch = await new BatchReader(store, request).read(page())
+    return { batch, seen: store.seen }
   } catch (error) {
     if (error instanceof DriftInTransaction) return null
     if (error instanceof TidemarkError && error.kind === 'schema-drift') return null
