@@ -11,6 +11,7 @@ export type FleetCommand =
       readonly tokens: readonly string[]
     }
   | { readonly command: 'await'; readonly mark: string }
+  | { readonly command: 'received' }
   | { readonly command: 'reconnect' }
 
 export interface FleetAnswer {
@@ -80,6 +81,11 @@ class SocketClient {
     })
   }
 
+  /** Bytes of frames on the present socket, before any compression. */
+  get received(): number {
+    return this.#received
+  }
+
   drop(): void {
     this.#socket?.removeAllListeners('close')
     this.#socket?.terminate()
@@ -143,6 +149,7 @@ async function awaitMark(mark: string): Promise<readonly number[]> {
 
 async function obey(command: FleetCommand): Promise<readonly number[]> {
   if (command.command === 'await') return await awaitMark(command.mark)
+  if (command.command === 'received') return [clients.reduce((sum, { received }) => sum + received, 0)]
   if (command.command === 'open') await openAll(command)
   else {
     for (const client of clients) client.drop()

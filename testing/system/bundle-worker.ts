@@ -9,6 +9,8 @@ export interface BundleOptions {
   readonly jwtSecret: string
   /** Module that exports `audiences`; without it they are those that the token lists. */
   readonly audiencesModule?: URL | undefined
+  /** Module whose export `instrument` takes the Worker's parts and answers those that run. */
+  readonly instrument?: URL | undefined
 }
 
 const WORKERS = fileURLToPath(new URL('../../workers/index.ts', import.meta.url))
@@ -19,6 +21,7 @@ export async function bundleWorker({
   workerOptions,
   jwtSecret,
   audiencesModule,
+  instrument,
 }: BundleOptions): Promise<string> {
   const audiences =
     audiencesModule === undefined
@@ -28,11 +31,12 @@ export async function bundleWorker({
     import { createSyncWorker, jwt } from ${JSON.stringify(WORKERS)}
     import { sync } from ${JSON.stringify(fileURLToPath(syncModule))}
     ${audiences}
-    export const { worker, ReplicationDO, SyncDO, SnapshotDO } = createSyncWorker(sync, {
+    ${instrument === undefined ? 'const instrument = (parts) => parts' : `import { instrument } from ${JSON.stringify(fileURLToPath(instrument))}`}
+    export const { worker, ReplicationDO, SyncDO, SnapshotDO } = instrument(createSyncWorker(sync, {
       ...jwt({ secret: ${JSON.stringify(jwtSecret)}, audiences: (claims) => claims.audiences ?? [] }),
       ...(audiences && { audiences }),
       ...${JSON.stringify(workerOptions)},
-    })
+    }))
     export default worker`
   const result = await build({
     stdin: { contents: source, loader: 'ts', resolveDir: fileURLToPath(new URL('.', import.meta.url)) },

@@ -219,7 +219,7 @@ describe.each([
     const result = await harness.cycle()
     await harness.cycle()
     const [after] = await harness.query('SELECT count(*)::text AS rows FROM tidemark.change_history')
-    expect(result).toEqual({ more: false, storedRows: 0 })
+    expect(result).toMatchObject({ more: false, storedRows: 0 })
     expect(after?.rows).toBe(before?.rows)
   })
 
