@@ -14,6 +14,11 @@ export interface TransactionHeader {
   readonly transactionId: string
   readonly committedAt: string
   readonly schemaVersion: number
+  /** The client's mutation that it is, `client:counter`; null of one that nobody pushed. */
+  readonly clientId: string | null
+  readonly mutationId: string | null
+  /** What the app says of it, as JSON text. */
+  readonly metadata: string | null
 }
 
 /**
@@ -22,17 +27,19 @@ export interface TransactionHeader {
  */
 const INSERT_SELECT = `
   INSERT INTO tidemark.change_history
-    (epoch, lsn, seq, xid, transaction_id, table_name, operation, row_key, data, old_data, audience, schema_version, committed_at)
+    (epoch, lsn, seq, xid, transaction_id, table_name, operation, row_key, data, old_data, audience, schema_version, committed_at,
+     client_id, mutation_id, metadata)
   SELECT $1, t.lsn, c.seq, t.xid, t.transaction_id, k.table_name, k.operation, c.row_key::jsonb, c.data::jsonb,
-    c.old_data::jsonb, k.audience, t.schema_version, t.committed_at
+    c.old_data::jsonb, k.audience, t.schema_version, t.committed_at, t.client_id, t.mutation_id, t.metadata
   FROM ROWS FROM (
         unnest($2::int[], $3::int[], $4::int[]),
         string_to_table($5, E'\\n', ''), string_to_table($6, E'\\n', ''), string_to_table($7, E'\\n', '')
       ) AS c(at, kind, seq, row_key, data, old_data)
     JOIN unnest($8::text[], $9::text[], $10::text[])
       WITH ORDINALITY AS k(table_name, operation, audience, kind) ON k.kind = c.kind
-    JOIN unnest($11::pg_lsn[], $12::bigint[], $13::xid8[], $14::timestamptz[], $15::bigint[])
-      WITH ORDINALITY AS t(lsn, xid, transaction_id, committed_at, schema_version, at) ON t.at = c.at`
+    JOIN unnest($11::pg_lsn[], $12::bigint[], $13::xid8[], $14::timestamptz[], $15::bigint[],
+        $16::text[], $17::text[], $18::jsonb[])
+      WITH ORDINALITY AS t(lsn, xid, transaction_id, committed_at, schema_version, client_id, mutation_id, metadata, at) ON t.at = c.at`
 
 const ONCE = 'ON CONFLICT (epoch, lsn, seq) DO NOTHING'
 
@@ -47,25 +54,29 @@ const DURABLE = `CASE WHEN current_setting('synchronous_commit') IN ('off', 'loc
 const STORE_AT_ONCE = `
   WITH fault AS MATERIALIZED (${SCHEMA_FAULTS}),
   fence AS (
-    UPDATE tidemark.epoch SET head_lsn = greatest(head_lsn, $16::pg_lsn)
-    WHERE id = $1 AND ended_at IS NULL AND head_lsn = $17::pg_lsn AND NOT EXISTS (SELECT FROM fault)
-      AND (SELECT s.confirmed_flush_lsn FROM pg_replication_slots s WHERE s.slot_name = $18) <= $19::pg_lsn
+    UPDATE tidemark.epoch SET head_lsn = greatest(head_lsn, $19::pg_lsn)
+    WHERE id = $1 AND ended_at IS NULL AND head_lsn = $20::pg_lsn AND NOT EXISTS (SELECT FROM fault)
+      AND (SELECT s.confirmed_flush_lsn FROM pg_replication_slots s WHERE s.slot_name = $21) <= $22::pg_lsn
     RETURNING id, ${DURABLE}
   ),
   stored AS (${INSERT_SELECT} JOIN fence ON fence.id = $1 ${ONCE})
   SELECT (SELECT count(*) FROM fault)::text AS faults, (SELECT count(*) FROM fence)::text AS fenced,
     pg_current_xact_id()::text AS xid, facts.*
-  FROM (${factsOf('$18')}) AS facts`
+  FROM (${factsOf('$21')}) AS facts`
 
 /** Pages are stored at this many rows or characters, whichever comes first. */
 const PAGE_ROWS = 5_000
 const PAGE_CHARS = 2 * 1024 * 1024
+/** Rows that were stored before their transaction was annotated are updated so many at a time. */
+const ANNOTATE_ROWS = 50_000
 
 /** Where a batch goes; nothing of it is durable before the whole batch is. */
 export interface BatchStore {
   /** Called once, before the first row. Throws `unavailable` when the epoch has ended or its head has moved. */
   fence(): Promise<void>
   add(header: TransactionHeader, seq: number, row: HistoryRow): void
+  /** Gives all rows of the transaction added last, of which there are `count`, this metadata. */
+  annotate(lsn: Lsn, metadata: string, count: number): Promise<void>
   readonly isPageFull: boolean
   /** Sends the page begun; resolves when the page before it is stored. */
   flush(): Promise<void>
@@ -119,6 +130,10 @@ abstract class Page {
     this.chars += (key?.length ?? 0) + (data?.length ?? 0) + (oldData?.length ?? 0) + 100
   }
 
+  async annotate(lsn: Lsn, metadata: string, _count: number): Promise<void> {
+    this.headers = this.headers.map((header) => (header.lsn === lsn ? { ...header, metadata } : header))
+  }
+
   #placeOf({ table, operation, audience }: Kind): number {
     const last = this.#kinds[(this.#kind.at(-1) ?? 0) - 1]
     if (last?.table === table && last.operation === operation && last.audience === audience)
@@ -151,6 +166,9 @@ abstract class Page {
       `{${headers.map(({ transactionId }) => transactionId).join()}}`,
       textArray(headers.map(({ committedAt }) => committedAt)),
       `{${headers.map(({ schemaVersion }) => schemaVersion).join()}}`,
+      textArray(headers.map(({ clientId }) => clientId)),
+      textArray(headers.map(({ mutationId }) => mutationId)),
+      textArray(headers.map(({ metadata }) => metadata)),
     ]
     this.headers = []
     this.chars = 0
@@ -174,6 +192,8 @@ export class PagedStore extends Page implements BatchStore {
   /** Above the head there should be nothing, and then nothing is looked for: it costs a fifth of the insert. */
   #insert = INSERT_SELECT
   #pending: Promise<unknown> = Promise.resolve()
+  /** The transaction that the last page sent ends with, or goes on after it. */
+  #sentTo: Lsn | null = null
 
   constructor(transaction: DatabaseTransaction, epoch: string, head: Lsn) {
     super(epoch, head)
@@ -197,8 +217,22 @@ export class PagedStore extends Page implements BatchStore {
   async flush(): Promise<void> {
     await this.#pending
     if (this.size === 0) return
+    this.#sentTo = this.headers.at(-1)?.lsn ?? null
     this.#pending = this.#transaction.rows(this.#insert, this.take())
     this.#pending.catch(() => {}) // Seen by the next flush or by `finish`.
+  }
+
+  override async annotate(lsn: Lsn, metadata: string, count: number): Promise<void> {
+    await super.annotate(lsn, metadata, count)
+    if (this.#sentTo !== lsn) return
+    await this.#pending
+    for (let seq = 0; seq < count; seq += ANNOTATE_ROWS) {
+      await this.#transaction.query(
+        `UPDATE tidemark.change_history SET metadata = $3::jsonb
+         WHERE epoch = $1 AND lsn = $2::pg_lsn AND seq >= $4::int AND seq < $5::int`,
+        [this.epoch, formatPgLsn(lsn), metadata, seq, seq + ANNOTATE_ROWS],
+      )
+    }
   }
 
   async finish(head: Lsn): Promise<void> {
