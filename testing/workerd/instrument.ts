@@ -8,13 +8,15 @@ const counts = new Map<string, ObjectCounts & { open: number; sinceMs: number }>
 /** Class names by the native objects that belong to one of its instances. */
 const owners = new WeakMap<object, string>()
 const realNow = Date.now.bind(Date)
-let baseMs = 0
+/** The clock shows `shownMs` at the real `realMs`, and goes on from there at `speed`. */
+let clock = { realMs: 0, shownMs: 0, speed: 1 }
 
-/** The runtime has no clock before the first event. */
-function scaledNow(): number {
-  const nowMs = realNow()
-  if (baseMs === 0) baseMs = nowMs
-  return baseMs + (nowMs - baseMs) * CLOCK_SPEED
+const shownAt = (realMs: number) => clock.shownMs + (realMs - clock.realMs) * clock.speed
+const realAt = (shownMs: number) => Math.ceil(clock.realMs + (shownMs - clock.shownMs) / clock.speed)
+
+function setSpeed(speed: number): void {
+  const realMs = realNow()
+  clock = { realMs, shownMs: shownAt(realMs), speed }
 }
 
 function countsOf(name: string) {
@@ -65,12 +67,12 @@ function own(name: string, ctx: DurableObjectState): void {
     setAlarm: (original) =>
       function (atMs) {
         countsOf(owners.get(this) ?? '').rowsWritten += 1
-        return original.call(this, Math.ceil(baseMs + (Number(atMs) - baseMs) / CLOCK_SPEED))
+        return original.call(this, realAt(Number(atMs)))
       },
     getAlarm: (original) =>
       async function () {
         const atMs = (await original.call(this)) as number | null
-        return atMs === null ? null : baseMs + (atMs - baseMs) * CLOCK_SPEED
+        return atMs === null ? null : shownAt(atMs)
       },
   })
   patch(ctx.storage.sql, {
@@ -106,16 +108,20 @@ function counted<Class extends ObjectClass>(name: string, base: Class): Class {
   return Counted as unknown as Class
 }
 
-/** Counts what each class of objects does, and lets the Worker's time run fast; `/bench/counts` answers the counts. */
+/** Counts what each class of objects does, and lets the Worker's time run fast from `/bench/fast` to `/bench/slow`; `/bench/counts` answers the counts. */
 export function instrument({ worker, ReplicationDO, SyncDO, SnapshotDO }: Parts): Parts {
-  Date.now = scaledNow
+  Date.now = () => shownAt(realNow())
   return {
     worker: {
       ...worker,
-      fetch: (request: Request, ...rest: unknown[]) =>
-        new URL(request.url).pathname === '/bench/counts'
-          ? Response.json(Object.fromEntries(counts))
-          : (worker.fetch as (...args: unknown[]) => Response | Promise<Response>).call(worker, request, ...rest),
+      fetch(request: Request, ...rest: unknown[]) {
+        const { pathname } = new URL(request.url)
+        if (pathname === '/bench/fast') setSpeed(CLOCK_SPEED)
+        else if (pathname === '/bench/slow') setSpeed(1)
+        else if (pathname !== '/bench/counts')
+          return (worker.fetch as (...args: unknown[]) => Response | Promise<Response>).call(worker, request, ...rest)
+        return Response.json(Object.fromEntries(counts))
+      },
     } as Parts['worker'],
     ReplicationDO: counted('ReplicationDO', ReplicationDO),
     SyncDO: counted('SyncDO', SyncDO),
