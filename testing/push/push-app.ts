@@ -155,7 +155,7 @@ export const PUSH_SCHEMA = `
   --> statement-breakpoint
   CREATE POLICY seen ON public.notice FOR SELECT TO tidemark_client USING (true);
   --> statement-breakpoint
-  CREATE POLICY member ON public.task TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::uuid[]));
+  CREATE POLICY member ON public.task TO tidemark_client USING (org_id::text = ANY ((SELECT tidemark.audience_values('org'))::text[]));
   --> statement-breakpoint
   CREATE POLICY kept ON public.task AS RESTRICTIVE FOR DELETE TO tidemark_client USING (title <> 'kept');
   --> statement-breakpoint
@@ -163,10 +163,10 @@ export const PUSH_SCHEMA = `
   --> statement-breakpoint
   CREATE POLICY made ON public.task AS RESTRICTIVE FOR INSERT TO tidemark_client WITH CHECK (title IS DISTINCT FROM 'forbidden');
   --> statement-breakpoint
-  CREATE POLICY member ON public.page TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::uuid[]));
+  CREATE POLICY member ON public.page TO tidemark_client USING (org_id::text = ANY ((SELECT tidemark.audience_values('org'))::text[]));
   --> statement-breakpoint
-  CREATE POLICY member ON public.tally TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::uuid[]));
+  CREATE POLICY member ON public.tally TO tidemark_client USING (org_id::text = ANY ((SELECT tidemark.audience_values('org'))::text[]));
   --> statement-breakpoint
-  CREATE POLICY member ON public.ledger TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::uuid[]));
+  CREATE POLICY member ON public.ledger TO tidemark_client USING (org_id::text = ANY ((SELECT tidemark.audience_values('org'))::text[]));
   --> statement-breakpoint
-  CREATE POLICY member ON public.shape TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::uuid[]))`
+  CREATE POLICY member ON public.shape TO tidemark_client USING (org_id::text = ANY ((SELECT tidemark.audience_values('org'))::text[]))`
