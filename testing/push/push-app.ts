@@ -112,9 +112,9 @@ export const PUSH_SCHEMA = `
   --> statement-breakpoint
   CREATE FUNCTION public.task_trigger() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
   BEGIN
-    IF new.title = 'clash' THEN SELECT secret INTO new.secret FROM public.task WHERE id <> new.id AND secret IS NOT NULL LIMIT 1; END IF;
+    IF new.title = 'clash' THEN SELECT secret INTO new.secret FROM task WHERE id <> new.id AND secret IS NOT NULL LIMIT 1; END IF;
     IF new.title = 'busy' THEN RAISE EXCEPTION 'busy' USING ERRCODE = '55P03'; END IF;
-    IF new.title = 'patient' AND nextval('public.patience') < 3 THEN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END IF;
+    IF new.title = 'patient' AND nextval('patience') < 3 THEN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END IF;
     IF new.title = 'boom' THEN RAISE EXCEPTION 'the secret is %', new.secret; END IF;
     IF new.title LIKE 'trim %' THEN new.title := upper(new.title); END IF;
     RETURN new;
@@ -124,7 +124,7 @@ export const PUSH_SCHEMA = `
   --> statement-breakpoint
   CREATE FUNCTION public.task_after() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
   BEGIN
-    IF new.title LIKE 'after %' THEN UPDATE public.task SET title = 'later ' || substr(new.title, 7) WHERE id = new.id; END IF;
+    IF new.title LIKE 'after %' THEN UPDATE task SET title = 'later ' || substr(new.title, 7) WHERE id = new.id; END IF;
     RETURN NULL;
   END $$;
   --> statement-breakpoint
