@@ -2,6 +2,7 @@ import { integer, numeric, pgTable, text } from 'drizzle-orm/pg-core'
 import { afterEach, describe, expect, inject, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { parsePgLsn } from '../../protocol/index.ts'
+import { captureCases, serverNamed } from '../../testing/capture/capture-cases.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { dyingAt, Killed, type Moment } from '../../testing/capture/dying-database.ts'
 import type { Database } from '../database/index.ts'
@@ -295,11 +296,11 @@ describe.each([
     await harness.run('ALTER PUBLICATION tidemark DROP TABLE item')
     await harness.run(`INSERT INTO item VALUES (1, 'a', 'x')`)
     await harness.drain()
-    expect(await published()).toBe('item,sync_definition')
+    expect(await published()).toBe('item,mutation,sync_definition')
     await harness.run('DROP PUBLICATION tidemark')
     await harness.run(`INSERT INTO item VALUES (2, 'a', 'x')`)
     await harness.drain()
-    expect(await published()).toBe('item,sync_definition')
+    expect(await published()).toBe('item,mutation,sync_definition')
     // A mended publication keeps the app's own updates possible, as the one it replaces did.
     await harness.run('ALTER TABLE item ADD COLUMN twice text GENERATED ALWAYS AS (note || note) STORED')
     await harness.run(`INSERT INTO item VALUES (3, 'a', 'y')`)
@@ -318,7 +319,7 @@ describe.each([
     [
       'a publication made anew by hand',
       'DROP PUBLICATION tidemark',
-      'CREATE PUBLICATION tidemark FOR TABLE item, tidemark.sync_definition WITH (publish_via_partition_root = true)',
+      'CREATE PUBLICATION tidemark FOR TABLE item, tidemark.sync_definition, tidemark.mutation WITH (publish_via_partition_root = true)',
     ],
   ])('CAP-29 CAP-R18 %s between two cycles is noticed', async (_, without, again) => {
     await start()
@@ -494,3 +495,18 @@ test('CAP-23 CAP-R22 auto takes pgoutput where wal2json is absent or too old, an
     kind: 'misconfigured',
   })
 })
+
+test.each(captureCases.filter(({ server }) => server === 'newer'))(
+  'CAP-23 CAP-R22 auto takes wal2json for numeric columns from 2.6 on',
+  async ({ server }) => {
+    const priced = defineSync({ tables: { price: table(price, { audience: 'all' }) } })
+    const harness = await startCapture(
+      serverNamed(server),
+      'auto',
+      'CREATE TABLE price (id int PRIMARY KEY, amount numeric)',
+      priced,
+    )
+    expect(harness.capture.state?.epoch.decoder).toBe('wal2json')
+    await harness.close()
+  },
+)
