@@ -12,6 +12,9 @@ export interface TcpGate {
   open(): void
   /** Holds every piece of data back this long, in both directions; keeps its order. */
   delay(delayMs: number): void
+  /** Reads nothing more from the server, as a client that has stopped reading; until `flow`. */
+  stall(): void
+  flow(): void
   dispose(): Promise<void>
 }
 
@@ -20,6 +23,8 @@ export async function startTcpGate(targetPort: number): Promise<TcpGate> {
   const sockets = new Set<Socket>()
   let closed = false
   let holdMs = 0
+  let stalled = false
+  const servers = new Set<Socket>()
 
   const forward = (from: Socket, to: Socket) => {
     from.on('data', (bytes) => {
@@ -44,8 +49,11 @@ export async function startTcpGate(targetPort: number): Promise<TcpGate> {
       socket.setNoDelay(true)
       sockets.add(socket)
     }
+    servers.add(outgoing)
+    outgoing.on('close', () => servers.delete(outgoing))
     forward(incoming, outgoing)
     forward(outgoing, incoming)
+    if (stalled) outgoing.pause()
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
@@ -70,6 +78,14 @@ export async function startTcpGate(targetPort: number): Promise<TcpGate> {
     },
     delay(delayMs) {
       holdMs = delayMs
+    },
+    stall() {
+      stalled = true
+      for (const socket of servers) socket.pause()
+    },
+    flow() {
+      stalled = false
+      for (const socket of servers) socket.resume()
     },
     async dispose() {
       cut()
