@@ -52,7 +52,7 @@ describe.each([
     return parsePgLsn((await harness.query(query, [harness.settings.slotName]))[0]?.lsn ?? '')
   }
 
-  test('CAP-R30 CAP-R31 what a wait peeked is stored by one statement, and the next wait moves the slot', async () => {
+  test('CAP-R30 CAP-R34 what a wait peeked is stored by one statement, and the next wait moves the slot', async () => {
     await harness.run(`INSERT INTO item VALUES (1, 'a')`)
     let statements = 0
     const counting: Database = {
@@ -105,7 +105,7 @@ describe.each([
     expect(harness.capture.state?.startedReason).toBe('slot-moved')
   })
 
-  test('CAP-R31 beyond our own writes is waited only where nobody else has committed since', async () => {
+  test('CAP-R34 beyond our own writes is waited only where nobody else has committed since', async () => {
     const [own] = await harness.query('SELECT pg_current_xact_id()::text AS xid')
     await harness.run(`INSERT INTO item VALUES (1, 'a')`)
     const order = { slotName: 'none', past: ZERO_LSN, atLeastMs: 0, advanceTo: null, peek: null }
