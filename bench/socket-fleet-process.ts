@@ -66,6 +66,7 @@ class SocketClient {
           cursor: this.#position?.cursor ?? null,
           definitionHash: this.#position?.definitionHash ?? null,
           audiences: this.#position ? [this.#audience] : [],
+          unsettled: false,
         })
       })
       socket.on('message', (data) => {

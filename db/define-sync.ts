@@ -1,4 +1,21 @@
 import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core'
+import type { Action } from './action.ts'
+
+/** What a conflict resolver is shown: values are Postgres text, NULL is null; `mine` and `basis` have the columns the author changed. */
+export interface Conflict {
+  /** The row as it stands on the server, hidden columns left out. */
+  readonly server: Readonly<Record<string, string | null>>
+  readonly mine: Readonly<Record<string, string | null>>
+  readonly basis: Readonly<Record<string, string | null>>
+  /** The columns that both sides changed. */
+  readonly columns: readonly string[]
+}
+
+/** Answers the values to write for the columns in conflict; what it leaves out keeps the server's. Throwing rejects the mutation. */
+export type ConflictResolver = (conflict: Conflict) => Readonly<Record<string, string | null>>
+
+/** What happens where a column no longer holds what its author saw: refused with the server's row, overwritten, or resolved. */
+export type ConflictPolicy = 'reject' | 'last-write-wins' | ConflictResolver
 
 /** How the app syncs one table. */
 export interface TableOptions {
@@ -6,6 +23,10 @@ export interface TableOptions {
   audience: 'all' | { column: AnyPgColumn; prefix: string }
   /** Database names of columns that never leave the server; columns the drizzle table does not name are hidden anyway. */
   hidden?: readonly string[]
+  /** Who may write it through a replica: any local SQL, actions alone, or nobody. Default `none`. */
+  write?: 'all' | 'actions' | 'none'
+  /** Of patches, field by field. Default `reject`. */
+  conflict?: ConflictPolicy
   /** Lower loads first; tables of one priority load smaller first. Default 100. */
   priority?: number
 }
@@ -22,9 +43,17 @@ export interface Watch {
   readonly user?: AnyPgColumn
 }
 
+/** Actions by name. */
+// biome-ignore lint/suspicious/noExplicitAny: a record of functions of different arguments has no other type.
+export type Actions = Record<string, Action<any>>
+
 /** What an app syncs; one module shared by worker and page. */
-export interface Sync<Tables extends Record<string, SyncTable> = Record<string, SyncTable>> {
+export interface Sync<
+  Tables extends Record<string, SyncTable> = Record<string, SyncTable>,
+  SyncActions extends Actions = Actions,
+> {
   readonly tables: Tables
+  readonly actions?: SyncActions
   readonly watch?: readonly Watch[]
 }
 
@@ -33,10 +62,15 @@ export function table<Table extends PgTable>(drizzleTable: Table, options: Table
 }
 
 /** Declares what an app syncs. It only declares: `tidemark migrate` checks it against the database and puts it in force. */
-export function defineSync<Tables extends Record<string, SyncTable>>(sync: {
+export function defineSync<
+  Tables extends Record<string, SyncTable>,
+  SyncActions extends Actions = Record<never, never>,
+>(sync: {
   tables: Tables
+  /** What a replica may ask for beside plain SQL, by name; see `action`. */
+  actions?: SyncActions
   /** A committed change in one of these re-evaluates the `audiences` of open sessions, before it is delivered. */
   watch?: readonly Watch[]
-}): Sync<Tables> {
+}): Sync<Tables, SyncActions> {
   return sync
 }

@@ -1,4 +1,25 @@
-export { defineSync, type Sync, type SyncTable, type TableOptions, table, type Watch } from './define-sync.ts'
+export {
+  type Action,
+  type ActionContext,
+  ActionRefusal,
+  type ActionSql,
+  type ActionValue,
+  action,
+  refuse,
+} from './action.ts'
+export { actionId } from './action-id.ts'
+export {
+  type Actions,
+  type Conflict,
+  type ConflictPolicy,
+  type ConflictResolver,
+  defineSync,
+  type Sync,
+  type SyncTable,
+  type TableOptions,
+  table,
+  type Watch,
+} from './define-sync.ts'
 export { type AppliedDefinition, applyDefinition } from './definition/apply-definition.ts'
 export { type CatalogueTable, readCatalogue } from './definition/catalogue.ts'
 export { declaredNames } from './definition/declared-table.ts'

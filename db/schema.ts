@@ -83,8 +83,48 @@ export const changeHistory = tidemark.table(
 export const client = tidemark.table('client', {
   id: text('id').primaryKey(),
   userId: text('user_id').notNull(),
+  /** Every mutation up to this number is settled: the client has stored its outcome, and nothing of it is done again. */
+  mutationFloor: bigint('mutation_floor', { mode: 'number' }).notNull().default(0),
   createdAt: timestamptz('created_at').notNull().defaultNow(),
 })
+
+/**
+ * Each mutation that was decided and whose author may still ask. An insert here travels in the log, first in the transaction
+ * that it is, and tells the author's client.
+ */
+export const mutation = tidemark.table(
+  'mutation',
+  {
+    clientId: text('client_id').notNull(),
+    counter: bigint('counter', { mode: 'number' }).notNull(),
+    userId: text('user_id').notNull(),
+    /** SHA-256 of what was pushed: another mutation of the same number is refused. */
+    digest: text('digest').notNull(),
+    /** committed or rejected. */
+    status: text('status').notNull(),
+    rejection: jsonb('rejection'),
+    /** `PredictedChange[]`; null where its author is told the rows as captured. */
+    predicted: jsonb('predicted'),
+    /** What it left in the rows it wrote, or the basis of what it would have, for later mutations that build on it. */
+    effects: jsonb('effects'),
+    transactionId: xid8('transaction_id').notNull().default(sql`pg_current_xact_id()`),
+    decidedAt: timestamptz('decided_at').notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.clientId, table.counter] })],
+)
+
+/** Committed mutations that the app's `onCommitted` is still to be told. */
+export const committedCall = tidemark.table(
+  'committed_call',
+  {
+    clientId: text('client_id').notNull(),
+    counter: bigint('counter', { mode: 'number' }).notNull(),
+    mutation: jsonb('mutation').notNull(),
+    attempts: integer('attempts').notNull().default(0),
+    dueAt: timestamptz('due_at').notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.clientId, table.counter] }), index('committed_call_due').on(table.dueAt)],
+)
 
 /** The app's SQL migrations that have run, by file name, with the hash of what ran. */
 export const appMigration = tidemark.table('app_migration', {

@@ -1,5 +1,5 @@
-import type { Change, Transaction } from './change.ts'
-import type { WireChange, WireTransaction } from './frames-down.ts'
+import type { Change } from './change.ts'
+import type { WireChange } from './frames-down.ts'
 
 /** A change in its wire form; `JSON.stringify` of it is the fragment that frames share. */
 export function encodeChange(change: Change): WireChange {
@@ -26,8 +26,4 @@ export function decodeChange(wire: WireChange): Change {
     case 't':
       return { op: 'truncate', table: wire.t, audience: null }
   }
-}
-
-export function decodeTransaction(wire: WireTransaction): Transaction {
-  return { lsn: wire.lsn, xid: wire.xid, committedAt: wire.at, changes: wire.changes.map(decodeChange) }
 }

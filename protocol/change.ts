@@ -1,4 +1,5 @@
 import type { Lsn } from './lsn.ts'
+import type { PredictedChange, Rejection } from './mutation.ts'
 import type { Xid } from './xid-visibility.ts'
 
 /** A column's value as Postgres text under the session settings of `PINNED_SETTINGS`; NULL as null. */
@@ -18,6 +19,16 @@ export type Change =
   | { readonly op: 'delete'; readonly table: string; readonly audience: string; readonly key: Row }
   | { readonly op: 'truncate'; readonly table: string; readonly audience: null }
 
+/** Which mutation a transaction is, or whose rejection it records; told to its own client alone. */
+export interface TransactionMutation {
+  readonly client: string
+  readonly counter: number
+  /** Null of one that was committed. */
+  readonly rejection: Rejection | null
+  /** What its author predicted, so that he is told only what differs; null: he is told the rows as captured. */
+  readonly predicted: readonly PredictedChange[] | null
+}
+
 /** One committed transaction, as far as its reader may see it, changes in commit order. */
 export interface Transaction {
   readonly lsn: Lsn
@@ -26,6 +37,8 @@ export interface Transaction {
   /** ISO 8601, UTC. */
   readonly committedAt: string
   readonly changes: readonly Change[]
+  /** Only where its reader is the client whose mutation it is. */
+  readonly mutation?: TransactionMutation
 }
 
 /**

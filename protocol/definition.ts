@@ -13,6 +13,10 @@ const columnSchema = z.object({
   notNull: z.boolean(),
   /** Expression of a stored generated column, which never travels; else null. */
   generated: z.string().nullable(),
+  /** Expression of a default that a replica computes as the server does. */
+  default: z.string().optional(),
+  /** The server fills it in by what a replica cannot compute (a sequence, a function of the app): NULL until it returns. */
+  serverDefault: z.literal(true).optional(),
 })
 
 const audienceRuleSchema = z.union([
@@ -28,6 +32,8 @@ const tableDefinitionSchema = z.object({
   columns: z.array(columnSchema),
   primaryKey: z.array(z.string()).min(1),
   audience: audienceRuleSchema,
+  /** Who may write it through a replica: any local SQL, actions alone, or, where it is absent, nobody. */
+  write: z.enum(['all', 'actions']).optional(),
   /** Lower loads first. */
   priority: z.number().int(),
   /** Unique constraints besides the key; those that a foreign key refers to cannot be deferrable. */

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ERROR_RULES, type ErrorKind } from './errors.ts'
 import { lsnSchema } from './lsn-schema.ts'
+import { counterSchema, rejectionSchema } from './mutation.ts'
 
 /** What a SyncDO sends. Text frames of JSON; the bare text `pong` answers `ping`. */
 const rowSchema = z.record(z.string(), z.string().nullable())
@@ -13,11 +14,27 @@ export const wireChangeSchema = z.union([
   z.object({ o: z.literal('t'), t: z.string() }),
 ])
 
+/** First of its transaction: it is this client's own mutation, or records its rejection (`r`). */
+const mutationNoteSchema = z.object({ o: z.literal('m'), c: counterSchema, r: rejectionSchema.optional() })
+
+/**
+ * A change that the reader's own mutation predicted: the change number `p` of its frozen prediction, with the columns `d`
+ * instead of what was predicted, and without the columns `x`. What no `p` names was not written.
+ */
+const predictedNoteSchema = z.object({
+  o: z.literal('p'),
+  p: z.number().int().nonnegative(),
+  d: rowSchema.optional(),
+  x: z.array(z.string()).optional(),
+})
+
+export const markedChangeSchema = z.union([wireChangeSchema, mutationNoteSchema, predictedNoteSchema])
+
 const transactionSchema = z.object({
   lsn: lsnSchema,
   xid: z.string(),
   at: z.string(),
-  changes: z.array(wireChangeSchema),
+  changes: z.array(markedChangeSchema),
 })
 
 export const REHYDRATE_REASONS = ['new', 'epoch', 'retention', 'definition', 'audience-granted', 'diverged'] as const
@@ -61,7 +78,7 @@ const partSchema = z.object({
   at: z.string(),
   index: z.number().int().nonnegative(),
   last: z.boolean(),
-  changes: z.array(wireChangeSchema),
+  changes: z.array(markedChangeSchema),
 })
 
 /**
@@ -121,4 +138,8 @@ export type Part = z.infer<typeof partSchema>
 export type Fragment = z.infer<typeof fragmentSchema>
 export type RehydrateReason = (typeof REHYDRATE_REASONS)[number]
 export type WireChange = z.infer<typeof wireChangeSchema>
+export type MutationNote = z.infer<typeof mutationNoteSchema>
+export type PredictedNote = z.infer<typeof predictedNoteSchema>
+/** A change as it travels to a client that may be its author; a transaction of others has wire changes alone. */
+export type MarkedChange = z.infer<typeof markedChangeSchema>
 export type WireTransaction = z.infer<typeof transactionSchema>

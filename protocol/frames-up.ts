@@ -13,10 +13,20 @@ const helloSchema = z.strictObject({
   definitionHash: z.string().max(128).nullable(),
   /** The audiences that the replica holds, so that the server can say what joined or left meanwhile. */
   audiences: z.array(z.string().max(512)).max(200),
+  /** Whether mutations were sent whose outcome is not known here: then none of it may be missed. */
+  unsettled: z.boolean(),
 })
 
-/** Begin the stream after this LSN, once snapshots are in hand. */
-const streamSchema = z.strictObject({ type: z.literal('stream'), epoch: z.string().max(64), from: lsnSchema })
+/**
+ * Begin the stream after this LSN, once snapshots are in hand. Up to `rowsTo` the client's own mutations are told as the rows
+ * captured, because it does not know what it predicted.
+ */
+const streamSchema = z.strictObject({
+  type: z.literal('stream'),
+  epoch: z.string().max(64),
+  from: lsnSchema,
+  rowsTo: lsnSchema.optional(),
+})
 
 /** Everything received so far: the count of frame characters on this socket, and the cursor that is durable. */
 const ackSchema = z.strictObject({

@@ -1,5 +1,12 @@
-export { type Change, PINNED_SETTINGS, type Row, type Transaction, type Value } from './change.ts'
-export { decodeChange, decodeTransaction, encodeChange } from './change-codec.ts'
+export {
+  type Change,
+  PINNED_SETTINGS,
+  type Row,
+  type Transaction,
+  type TransactionMutation,
+  type Value,
+} from './change.ts'
+export { decodeChange, encodeChange } from './change-codec.ts'
 export * from './definition.ts'
 export {
   ERROR_RULES,
@@ -14,5 +21,7 @@ export * from './frames-up.ts'
 export * from './limits.ts'
 export * from './lsn.ts'
 export { type Manifest, type ManifestChunk, type ManifestTable, manifestSchema } from './manifest.ts'
+export { decodeMarked, MarkerEncoder } from './marker.ts'
+export * from './mutation.ts'
 export { quoteIdentifier, quoteLiteral, quoteTable, tableId } from './sql-identifier.ts'
 export { extendXid, isVisibleIn, type PgSnapshot, parsePgSnapshot, type Xid } from './xid-visibility.ts'

@@ -3,7 +3,7 @@
  */
 export const LIMITS = {
   /** Version of the wire; a client of another one is told `upgrade-required`. */
-  protocolVersion: 1,
+  protocolVersion: 2,
   /** A frame's target size; a transaction above it travels in parts. Workers receive at most 32 MiB a message. */
   frameBytes: 512 * 1024,
   /**
@@ -19,6 +19,17 @@ export const LIMITS = {
   chunkRawBytes: 1024 * 1024,
   /** Transactions delivered by one call to a SyncDO; beyond it the delivery is a notice. RPC carries at most 32 MiB. */
   deliveryBytes: 4 * 1024 * 1024,
+  /** Rows that one mutation may write, and JSON characters it may have; a larger local transaction is refused at once. */
+  mutationRows: 2_000,
+  mutationChars: 512 * 1024,
+  mutationDependencies: 1_000,
+  /** Mutations and JSON characters of one push. */
+  pushMutations: 100,
+  pushChars: 1024 * 1024,
+  /** Outcomes asked for at once. */
+  outcomesCounters: 1_000,
+  /** Mutations that a replica keeps unsettled; beyond it a write is refused until some are. */
+  outboxMutations: 20_000,
   audiencesPerSession: 200,
   audienceNameBytes: 512,
   tokenBytes: 8 * 1024,

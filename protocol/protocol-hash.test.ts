@@ -1,18 +1,39 @@
 import { createHash } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
-import { frameDownSchema, frameUpSchema, LIMITS, manifestSchema } from './index.ts'
+import {
+  frameDownSchema,
+  frameUpSchema,
+  LIMITS,
+  manifestSchema,
+  outcomesAnswerSchema,
+  outcomesRequestSchema,
+  pushAnswerSchema,
+  pushedMutationSchema,
+  pushRequestSchema,
+} from './index.ts'
+
+const SCHEMAS = [
+  frameUpSchema,
+  frameDownSchema,
+  manifestSchema,
+  pushRequestSchema,
+  pushedMutationSchema,
+  pushAnswerSchema,
+  outcomesRequestSchema,
+  outcomesAnswerSchema,
+]
 
 /** One line for each version of the wire: what it changed. */
 const HASHES: Readonly<Record<number, string>> = {
   // The read path: hello, stream, ack, token; welcome, batch, part, fragment, rehydrate, fault, renewed, audiences, restarted; manifest.
   1: 'f4ae492ede7fbd13',
+  // Writing: push and outcomes; hello says whether anything is unsettled, stream up to where rows are wanted; mutation notes and markers.
+  2: '6235461322602d91',
 }
 
 it('a change of the wire is a change of its version', () => {
-  const shapes = [frameUpSchema, frameDownSchema, manifestSchema].map((schema) =>
-    z.toJSONSchema(schema, { unrepresentable: 'any' }),
-  )
+  const shapes = SCHEMAS.map((schema) => z.toJSONSchema(schema, { unrepresentable: 'any' }))
   const hash = createHash('sha256').update(JSON.stringify(shapes)).digest('hex').slice(0, 16)
   expect(hash, 'the wire changed: count LIMITS.protocolVersion up and record the new hash').toBe(
     HASHES[LIMITS.protocolVersion],

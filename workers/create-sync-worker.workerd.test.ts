@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
-import { type Lsn, type Manifest, manifestSchema, SUBPROTOCOL } from '../protocol/index.ts'
+import { LIMITS, type Lsn, type Manifest, manifestSchema, SUBPROTOCOL } from '../protocol/index.ts'
 import { createDatabase, type TestDatabase } from '../testing/postgres/create-database.ts'
 import { ORG_A, ORG_B, SNAPSHOT_SCHEMA, snapshotSync } from '../testing/snapshot/snapshot-app.ts'
 import { newClient, TestSocket, tokenOf, upgradeHeaders } from '../testing/workerd/distribution.ts'
@@ -34,13 +34,14 @@ it('DIS-01 SNP-01 SEC-10 OUT-24 a whole Worker: hydrate, stream, settle, over re
   const socket = new TestSocket(upgrade.webSocket)
   socket.send({
     type: 'hello',
-    protocol: 1,
+    protocol: LIMITS.protocolVersion,
     client: newClient(),
     epoch: null,
     cursor: null,
     definitionVersion: null,
     definitionHash: null,
     audiences: [],
+    unsettled: false,
   })
   const welcome = await socket.frame('welcome')
   expect(welcome).toMatchObject({ resume: 'hydrate', reason: 'new', audiences: [`org:${ORG_A}`] })

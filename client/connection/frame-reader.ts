@@ -3,6 +3,8 @@ import {
   type FrameDown,
   frameDownSchema,
   isLsn,
+  type MarkedChange,
+  markedChangeSchema,
   TidemarkError,
   type WireChange,
   type WireTransaction,
@@ -18,7 +20,14 @@ function isRow(value: unknown): boolean {
   return true
 }
 
-/** What `wireChangeSchema` accepts, at a tenth of its cost: changes are nearly all of what arrives. */
+/** What `markedChangeSchema` accepts, at a tenth of its cost: changes are nearly all of what arrives. */
+export function isMarkedChange(value: unknown): value is MarkedChange {
+  if (isWireChange(value)) return true
+  return typeof value === 'object' && value !== null && 'o' in value && (value.o === 'm' || value.o === 'p')
+    ? markedChangeSchema.safeParse(value).success
+    : false
+}
+
 export function isWireChange(value: unknown): value is WireChange {
   if (typeof value !== 'object' || value === null) return false
   const { o, t, a, k, d } = value as Record<string, unknown>
@@ -30,8 +39,8 @@ export function isWireChange(value: unknown): value is WireChange {
   return o === 'd' && isRow(k)
 }
 
-function areChanges(value: unknown): value is WireChange[] {
-  return Array.isArray(value) && value.every(isWireChange)
+function areChanges(value: unknown): value is MarkedChange[] {
+  return Array.isArray(value) && value.every(isMarkedChange)
 }
 
 function isTransaction(value: unknown): value is WireTransaction {

@@ -103,6 +103,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       definitionVersion: copy?.definition.version ?? null,
       definitionHash: copy?.definition.hash ?? null,
       audiences: [...(copy?.joins.keys() ?? [])],
+      unsettled: false,
     }
   }
 

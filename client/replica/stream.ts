@@ -1,6 +1,6 @@
 import {
   type Batch,
-  decodeTransaction,
+  decodeMarked,
   type Fragment,
   type Lsn,
   maxLsn,
@@ -8,6 +8,7 @@ import {
   TidemarkError,
   type Transaction,
   toTidemarkError,
+  type WireTransaction,
   ZERO_LSN,
 } from '../../protocol/index.ts'
 import type { DataFrame, StreamFrame } from '../connection/connection.ts'
@@ -277,6 +278,13 @@ function acceptBatch(frame: Batch, cursor: Lsn, unfinished: boolean): Transactio
     before = lsn
   }
   return frame.transactions.map(decodeTransaction)
+}
+
+function decodeTransaction({ lsn, xid, at, changes }: WireTransaction): Transaction {
+  const decoded = decodeMarked(changes, null)
+  if (decoded === null)
+    throw new TidemarkError('corrupt', 'A mutation came that this replica does not know; reconnecting.')
+  return { lsn, xid, committedAt: at, changes: decoded }
 }
 
 /** Where the piece after this one belongs; throws `corrupt` when this one is not the one expected. */

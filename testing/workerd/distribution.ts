@@ -2,17 +2,18 @@ import { env } from 'cloudflare:workers'
 import {
   asLsn,
   type Change,
+  clientAudience,
   type FrameDown,
   type FrameUp,
   formatPgLsn,
   frameDownSchema,
   LIMITS,
   type Lsn,
+  type MarkedChange,
   PONG_TEXT,
   SUBPROTOCOL,
   TOKEN_SUBPROTOCOL_PREFIX,
   type Transaction,
-  type WireChange,
   type WireTransaction,
 } from '../../protocol/index.ts'
 import { REPLICATION_NAME, type SubscribeAnswer } from '../../workers/contracts.ts'
@@ -32,7 +33,11 @@ const { STAGED_SYNC, STAGED_REPLICATION } = env as unknown as Namespaces
 export const replication = () => STAGED_REPLICATION.getByName(REPLICATION_NAME)
 export const syncObject = (name: string) => STAGED_SYNC.getByName(name)
 
-const app = createApp({ access: { ...access, placement: undefined }, cors: { origins: ['https://app.example'] } })
+const app = createApp({
+  access: { ...access, placement: undefined },
+  push: { sync: { tables: {} } },
+  cors: { origins: ['https://app.example'] },
+})
 
 /** A request to the Worker's routes. */
 export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
@@ -62,7 +67,9 @@ export function transaction(at: Lsn, ...changes: Change[]): Transaction {
 export const DEFINITION = { version: 1, hash: 'h1', definition: { types: [], tables: [] } }
 
 export function stageOf(epoch: string, answer: Partial<SubscribeAnswer> = {}, rest: Partial<Stage> = {}): Stage {
-  const full = { epoch, routedTo: lsn(0), definition: DEFINITION, floor: lsn(0), leaseMs: 600_000, ...answer }
+  const routedTo = answer.routedTo ?? lsn(0)
+  const place = { epoch, routedTo, capturedTo: routedTo, floor: lsn(0) }
+  const full = { ...place, definition: DEFINITION, leaseMs: 600_000, ...answer }
   return {
     answer: full,
     freshHead: { epoch, lsn: full.routedTo },
@@ -95,19 +102,22 @@ export async function beginEpoch(database: DatabaseEnv, epoch: string, floor: Ls
 
 /** Stores transactions as capture does; `null` as audience is a row that nobody sees. */
 export async function store(database: DatabaseEnv, epoch: string, transactions: readonly Transaction[]): Promise<void> {
-  const values = transactions.flatMap((one) =>
-    one.changes.map((change, seq) => ({
-      lsn: formatPgLsn(one.lsn),
-      seq,
-      xid: one.xid,
-      operation: change.op,
+  const values = transactions.flatMap(({ lsn, xid, committedAt, changes, mutation }) => {
+    const rows = changes.map((change) => ({
+      operation: change.op as string,
       table: change.table,
       audience: change.audience,
       key: 'key' in change ? change.key : 'data' in change ? { id: change.data.id } : null,
-      data: 'data' in change ? change.data : null,
-      at: one.committedAt,
-    })),
-  )
+      data: ('data' in change ? change.data : null) as unknown,
+    }))
+    if (mutation) {
+      const { client, ...data } = mutation
+      const key = { client_id: client, counter: String(mutation.counter) }
+      const audience = clientAudience(client)
+      rows.unshift({ operation: 'mutation', table: 'tidemark.mutation', audience, key, data })
+    }
+    return rows.map((row, seq) => ({ ...row, seq, lsn: formatPgLsn(lsn), xid, at: committedAt }))
+  })
   await withDatabase(database, ({ query }) =>
     query(
       `INSERT INTO tidemark.change_history (epoch, lsn, seq, xid, transaction_id, table_name, operation, row_key, data, audience, schema_version, committed_at)
@@ -155,8 +165,12 @@ export class TestSocket {
   closed: { code: number; reason: string } | null = null
   autoAck = true
   readonly #socket: WebSocket
-  #partial: { lsn: Lsn; next: number; changes: WireChange[]; fragment: { index: number; text: string } | null } | null =
-    null
+  #partial: {
+    lsn: Lsn
+    next: number
+    changes: MarkedChange[]
+    fragment: { index: number; text: string } | null
+  } | null = null
   #waiting: (() => void)[] = []
 
   constructor(socket: WebSocket) {
@@ -280,6 +294,7 @@ export interface ConnectOptions {
   readonly definitionHash?: string
   readonly held?: readonly string[]
   readonly autoAck?: boolean
+  readonly unsettled?: boolean
 }
 
 /** Opens a socket through the Worker. */
@@ -310,6 +325,7 @@ export async function connect(person: Person, options: ConnectOptions = {}): Pro
     definitionVersion: cursor === null ? null : (options.definitionVersion ?? DEFINITION.version),
     definitionHash: cursor === null ? null : (options.definitionHash ?? DEFINITION.hash),
     audiences: [...(options.held ?? person.audiences)],
+    unsettled: options.unsettled ?? false,
   })
   return socket
 }

@@ -1,6 +1,6 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { LIMITS, type Lsn, type Transaction } from '../../protocol/index.ts'
+import { clientAudience, LIMITS, type Lsn, type Transaction } from '../../protocol/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import {
   ask,
@@ -64,7 +64,14 @@ describe('hello', () => {
     const revoked = await connect(person, { ...at, held: [...person.audiences, 'org:gone'] })
     expect(await revoked.frame('welcome')).toMatchObject({ resume: 'stream', audiences: person.audiences })
     const outdated = await openSocket(person)
-    const nothing = { epoch: null, cursor: null, definitionVersion: null, definitionHash: null, audiences: [] }
+    const nothing = {
+      epoch: null,
+      cursor: null,
+      definitionVersion: null,
+      definitionHash: null,
+      audiences: [],
+      unsettled: false,
+    }
     outdated.send({ type: 'hello', client: newClient(), protocol: LIMITS.protocolVersion + 1, ...nothing })
     expect(await outdated.frame('fault')).toMatchObject({ kind: 'upgrade-required' })
   })
@@ -109,13 +116,14 @@ describe('hello', () => {
       ws?.serializeAttachment({ ...attachment, phase: 'greeting' })
       const hello = {
         type: 'hello',
-        protocol: 1,
+        protocol: LIMITS.protocolVersion,
         client: attachment.client,
         epoch: 'subscribing',
         cursor: lsn(0),
         definitionVersion: 1,
         definitionHash: 'h1',
         audiences: [org],
+        unsettled: false,
       }
       state.storage.sql.exec('UPDATE session SET hello = ?', JSON.stringify(hello))
       state.storage.sql.exec('DELETE FROM audience')
@@ -126,7 +134,10 @@ describe('hello', () => {
     await socket.until(({ frames }) => frames.filter((frame) => frame.type === 'welcome').length === 2)
     expect(socket.frames.at(-1)).toMatchObject({ type: 'welcome', resume: 'stream' })
     const { requests } = await replication().asked(org)
-    expect(requests.at(-1)?.audiences).toEqual([org])
+    const { client } = await runInDurableObject(syncObject(org), (_instance, state) =>
+      state.getWebSockets()[0]?.deserializeAttachment(),
+    )
+    expect(requests.at(-1)?.audiences).toEqual([org, clientAudience(client)])
   })
 })
 
@@ -285,6 +296,7 @@ describe.each([
         .split(';')
         .join('--> statement-breakpoint'),
     )
+    await replication().stage(stageOf(epoch, { routedTo: lsn(9) }))
     await pause(org)
     const socket = await connect({ userId: 'u', audiences: [org] }, { epoch, cursor: lsn(2) })
     expect(await socket.frame('rehydrate')).toMatchObject({ reason: 'retention' })
@@ -429,13 +441,14 @@ describe('what a session may not see', () => {
 describe('hostile clients', () => {
   const hello = {
     type: 'hello',
-    protocol: 1,
+    protocol: LIMITS.protocolVersion,
     client: 'c'.repeat(20),
     epoch: null,
     cursor: null,
     definitionVersion: null,
     definitionHash: null,
     audiences: [],
+    unsettled: false,
   }
   const bad: [string, string | ArrayBuffer, string][] = [
     ['not JSON', '{', 'bad-input'],

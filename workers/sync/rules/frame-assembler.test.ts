@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type FrameDown, frameDownSchema, type Lsn, type WireChange } from '../../../protocol/index.ts'
+import {
+  type FrameDown,
+  frameDownSchema,
+  type Lsn,
+  type MarkedChange,
+  type WireChange,
+} from '../../../protocol/index.ts'
 import { type EncodedChange, type Frame, FrameAssembler, slices } from './frame-assembler.ts'
 import { type Position, positionAt } from './position.ts'
 
@@ -26,9 +32,9 @@ function receive(frames: readonly Frame[], from: Lsn): { ids: string[]; lsns: Ls
   let cursor = from
   const ids: string[] = []
   const lsns: Lsn[] = []
-  let partial: WireChange[] = []
+  let partial: MarkedChange[] = []
   let piece: { index: number; text: string } | null = null
-  const idOf = (change: WireChange) => (change.o === 'i' ? String(change.d.id) : change.o)
+  const idOf = (change: MarkedChange) => (change.o === 'i' ? String(change.d.id) : change.o)
   const settle = () => {
     if (piece) partial.push(JSON.parse(piece.text))
     piece = null

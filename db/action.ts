@@ -1,0 +1,57 @@
+import type { z } from 'zod'
+
+/** A value of a statement in an action. */
+export type ActionValue = string | number | boolean | null
+
+/** Runs one statement, values only as `${…}`; every value comes back as Postgres text or null, in the replica and on the server alike. */
+export type ActionSql = (
+  strings: TemplateStringsArray,
+  ...values: readonly ActionValue[]
+) => Promise<Record<string, string | null>[]>
+
+/** What an action has to go by. It must use nothing else that could differ: no clock, no randomness, no request. */
+export interface ActionContext {
+  readonly sql: ActionSql
+  /** A uuid derived from the mutation and these names, equal wherever and however often the action runs. */
+  readonly id: (...names: readonly [string | number, ...(string | number)[]]) => string
+  /** When the action was called; ISO 8601, UTC. On the server it is never in the future, nor before the replica was made. */
+  readonly now: string
+  readonly user: { readonly id: string }
+}
+
+/** A function that runs in the replica at once and on the server again, whose result stands. */
+export interface Action<Args> {
+  readonly schema: z.ZodType<Args>
+  readonly run: (context: ActionContext, args: Args) => Promise<void>
+}
+
+/**
+ * Declares an action: its arguments' schema, of values that JSON can carry, and what it does.
+ *
+ * It runs in one transaction, in the replica under its rows and on the server under the user's role; `refuse` ends it.
+ */
+export function action<Args>(
+  schema: z.ZodType<Args>,
+  run: (context: ActionContext, args: Args) => Promise<void>,
+): Action<Args> {
+  return { schema, run }
+}
+
+/** The app's own refusal of an action, thrown by `refuse`. */
+export class ActionRefusal extends Error {
+  override readonly name = 'ActionRefusal'
+  readonly code: string
+  /** JSON. */
+  readonly data: unknown
+
+  constructor(code: string, message: string, data?: unknown) {
+    super(message)
+    this.code = code
+    this.data = data
+  }
+}
+
+/** Ends an action: nothing of it stays, and its author is told code, message and data. */
+export function refuse(code: string, message: string, data?: unknown): never {
+  throw new ActionRefusal(code, message, data)
+}

@@ -1,0 +1,184 @@
+import { z } from 'zod'
+import { LIMITS } from './limits.ts'
+import { lsnSchema } from './lsn-schema.ts'
+
+/** Counts a client's mutations from 1 in the order in which its user made them; with the client's id it names one for good. */
+export const counterSchema = z.number().int().positive().max(Number.MAX_SAFE_INTEGER)
+
+const rowSchema = z.record(z.string(), z.string().nullable())
+
+/** What a column held when its author changed it: a value he saw, or whatever his own earlier mutation left there. */
+export const basisSchema = z.union([z.strictObject({ v: z.string().nullable() }), z.strictObject({ m: counterSchema })])
+
+/**
+ * One row as its author predicts it: `d` holds all columns of an insert, the changed ones of an update. A change of key or
+ * of audience is a delete and an insert, as in the stream. `a` is the audience he expects to be told it.
+ */
+export const predictedChangeSchema = z.discriminatedUnion('o', [
+  z.strictObject({ o: z.literal('i'), t: z.string(), a: z.string(), k: rowSchema, d: rowSchema }),
+  z.strictObject({ o: z.literal('u'), t: z.string(), a: z.string(), k: rowSchema, d: rowSchema }),
+  z.strictObject({ o: z.literal('d'), t: z.string(), a: z.string(), k: rowSchema }),
+])
+
+/** A predicted change as it is to be done: `z` names columns of an insert that are left to the server's defaults, `b` has the basis of each changed column. */
+export const patchRowSchema = z.discriminatedUnion('o', [
+  z.strictObject({
+    o: z.literal('i'),
+    t: z.string(),
+    a: z.string(),
+    k: rowSchema,
+    d: rowSchema,
+    z: z.array(z.string()).optional(),
+  }),
+  z.strictObject({
+    o: z.literal('u'),
+    t: z.string(),
+    a: z.string(),
+    k: rowSchema,
+    d: rowSchema,
+    b: z.record(z.string(), basisSchema),
+  }),
+  z.strictObject({ o: z.literal('d'), t: z.string(), a: z.string(), k: rowSchema }),
+])
+
+const mutationBase = {
+  counter: counterSchema,
+  /** When it was made, by the author's clock; ISO 8601, UTC. The server clamps it. */
+  at: z.iso.datetime(),
+  /** Earlier mutations whose rows this one writes or refers to: it falls with any of them. */
+  after: z.array(counterSchema).max(LIMITS.mutationDependencies),
+}
+
+/** Captured SQL writes: at most one entry for each row, but for a delete followed by an insert. */
+export const patchMutationSchema = z.strictObject({
+  ...mutationBase,
+  kind: z.literal('patch'),
+  rows: z.array(patchRowSchema).min(1).max(LIMITS.mutationRows),
+})
+
+/** A named function and its arguments, with what it did where it was called; null where that is too much to send. */
+export const actionMutationSchema = z.strictObject({
+  ...mutationBase,
+  kind: z.literal('action'),
+  name: z.string().max(128),
+  args: z.json(),
+  predicted: z.array(predictedChangeSchema).max(LIMITS.mutationRows).nullable(),
+})
+
+export const pushedMutationSchema = z.discriminatedUnion('kind', [patchMutationSchema, actionMutationSchema])
+
+const clientIdSchema = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/)
+
+/**
+ * `POST /sync/push`: mutations in their author's order. Each is checked for itself, so that one that is malformed is refused
+ * and no other.
+ */
+export const pushRequestSchema = z.strictObject({
+  protocol: z.number().int(),
+  client: clientIdSchema,
+  /** The author has stored every outcome up to here and asks for none of them again. */
+  acknowledged: z.number().int().nonnegative(),
+  mutations: z.array(z.unknown()).max(LIMITS.pushMutations),
+})
+
+export const REJECTION_KINDS = [
+  /** A column's value is no longer the basis, and the table's policy refuses; `row` is the server's. */
+  'conflict',
+  /** A constraint of the database; `constraint` names it. */
+  'constraint',
+  /** Row-level security, an audience that is not the author's, a table or column he may not write. */
+  'forbidden',
+  /** The row is deleted, or moved to where the author does not see it. */
+  'missing-row',
+  /** Not of the form or the types that the definition has. */
+  'invalid',
+  'unknown-action',
+  /** The app's own refusal: `code`, and `data` as it gave it. */
+  'refused',
+  /** A mutation that this one builds on was rejected: `on`. */
+  'dependency',
+  'limit-exceeded',
+  /** The schema has moved on; the app must be updated. */
+  'outdated-schema',
+  /** Another mutation has this number: the replica's storage was copied. */
+  'id-taken',
+] as const
+
+/** Why a mutation was refused for good. It names nothing that its author may not see. */
+export const rejectionSchema = z.object({
+  kind: z.enum(REJECTION_KINDS),
+  message: z.string(),
+  table: z.string().optional(),
+  key: rowSchema.optional(),
+  columns: z.array(z.string()).optional(),
+  constraint: z.string().optional(),
+  /** The server's row, visible columns only; of a conflict. */
+  row: rowSchema.optional(),
+  code: z.string().optional(),
+  data: z.json().optional(),
+  on: counterSchema.optional(),
+})
+
+/** What became of one mutation; what is stored is what is answered, first time and ever after. */
+export const outcomeSchema = z.discriminatedUnion('status', [
+  z.object({ counter: counterSchema, status: z.literal('committed') }),
+  z.object({ counter: counterSchema, status: z.literal('rejected'), rejection: rejectionSchema }),
+])
+
+export const pushAnswerSchema = z.object({
+  /** Of a prefix of the mutations sent. */
+  outcomes: z.array(outcomeSchema),
+  /** Why the rest was not tried, when to send it again; null where nothing is left. */
+  retry: z.object({ message: z.string(), afterMs: z.number().nonnegative().nullable() }).nullable(),
+})
+
+/** `POST /sync/outcomes`: what became of mutations whose answer may have been lost, asked before a snapshot joins. */
+export const outcomesRequestSchema = z.strictObject({
+  protocol: z.number().int(),
+  client: clientIdSchema,
+  counters: z.array(counterSchema).max(LIMITS.outcomesCounters),
+})
+
+export const outcomesAnswerSchema = z.object({
+  epoch: z.string(),
+  /** Unknown ones are left out: nothing of them was committed before this was asked. */
+  outcomes: z.array(
+    z.object({
+      outcome: outcomeSchema,
+      /**
+       * Of the commit in this epoch's history; all zeros of an earlier one, which every snapshot of this epoch shows; null where
+       * it is not captured yet, and the stream will bring it.
+       */
+      lsn: lsnSchema.nullable(),
+    }),
+  ),
+})
+
+export type Basis = z.infer<typeof basisSchema>
+export type PredictedChange = z.infer<typeof predictedChangeSchema>
+export type PatchRow = z.infer<typeof patchRowSchema>
+export type PatchMutation = z.infer<typeof patchMutationSchema>
+export type ActionMutation = z.infer<typeof actionMutationSchema>
+export type PushedMutation = z.infer<typeof pushedMutationSchema>
+export type PushRequest = z.infer<typeof pushRequestSchema>
+export type PushAnswer = z.infer<typeof pushAnswerSchema>
+export type RejectionKind = (typeof REJECTION_KINDS)[number]
+export type Rejection = z.infer<typeof rejectionSchema>
+export type Outcome = z.infer<typeof outcomeSchema>
+export type OutcomesRequest = z.infer<typeof outcomesRequestSchema>
+export type OutcomesAnswer = z.infer<typeof outcomesAnswerSchema>
+
+/** The audience through which a client is told what became of its mutations. */
+export const clientAudience = (client: string): string => `client:${client}`
+
+/** Whether an audience is a client's own, which no row and no answer of the app may name. */
+export const isClientAudience = (audience: string): boolean => audience.startsWith(clientAudience(''))
+
+/** What a patch predicts: its rows without what only the server needs. */
+export function predictedByPatch(rows: readonly PatchRow[]): PredictedChange[] {
+  return rows.map((row): PredictedChange => {
+    const { o, t, a, k } = row
+    if (o === 'd') return { o, t, a, k }
+    return { o, t, a, k, d: row.d }
+  })
+}
