@@ -11,6 +11,8 @@ export interface BundleOptions {
   readonly audiencesModule?: URL | undefined
   /** Module whose export `instrument` takes the Worker's parts and answers those that run. */
   readonly instrument?: URL | undefined
+  /** Module that exports `actions`, the server's halves of them. */
+  readonly actionsModule?: URL | undefined
 }
 
 const WORKERS = fileURLToPath(new URL('../../workers/index.ts', import.meta.url))
@@ -22,19 +24,20 @@ export async function bundleWorker({
   jwtSecret,
   audiencesModule,
   instrument,
+  actionsModule,
 }: BundleOptions): Promise<string> {
-  const audiences =
-    audiencesModule === undefined
-      ? 'const audiences = undefined'
-      : `import { audiences } from ${JSON.stringify(fileURLToPath(audiencesModule))}`
+  const imported = (name: string, from: URL | undefined) =>
+    from === undefined ? `const ${name} = undefined` : `import { ${name} } from ${JSON.stringify(fileURLToPath(from))}`
   const source = `
     import { createSyncWorker, jwt } from ${JSON.stringify(WORKERS)}
     import { sync } from ${JSON.stringify(fileURLToPath(syncModule))}
-    ${audiences}
-    ${instrument === undefined ? 'const instrument = (parts) => parts' : `import { instrument } from ${JSON.stringify(fileURLToPath(instrument))}`}
+    ${imported('audiences', audiencesModule)}
+    ${imported('actions', actionsModule)}
+    ${instrument === undefined ? 'const instrument = (parts) => parts' : imported('instrument', instrument)}
     export const { worker, ReplicationDO, SyncDO, SnapshotDO } = instrument(createSyncWorker(sync, {
       ...jwt({ secret: ${JSON.stringify(jwtSecret)}, audiences: (claims) => claims.audiences ?? [] }),
       ...(audiences && { audiences }),
+      ...(actions && { actions }),
       ...${JSON.stringify(workerOptions)},
     }))
     export default worker`
