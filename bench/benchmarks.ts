@@ -7,6 +7,7 @@ import { hydrateNode } from './cases/hydrate.ts'
 import { hydrateBrowser } from './cases/hydrate-browser.ts'
 import { idleAlone, idleClients } from './cases/idle.ts'
 import { catchupFromLog, catchupFromPostgres, type LatencyPlan, latency } from './cases/replica.ts'
+import { actionLatency, localWrite, pushDrain, pushFromMany, startWriteSystem } from './cases/write.ts'
 import { type Figure, figure } from './measure.ts'
 import { memoryMb } from './processes.ts'
 
@@ -89,6 +90,16 @@ export const STANDS: readonly Stand[] = [
     cases: [
       { id: 'idle.alone', run: idleAlone },
       { id: 'idle.100', run: idleClients },
+    ],
+  },
+  {
+    name: 'writing, pgoutput',
+    start: startWriteSystem,
+    cases: [
+      { id: 'write.local', run: localWrite },
+      { id: 'action', run: actionLatency },
+      { id: 'push.drain', run: pushDrain },
+      { id: 'push.50_clients', run: pushFromMany },
     ],
   },
   captureStand('pgoutput'),
