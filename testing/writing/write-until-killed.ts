@@ -9,4 +9,6 @@ for (;;) {
   const { id } = await replica.actions.addOne({ id: '1' })
   // Said only once it is durable.
   console.log(id)
+  // The database answers without ever leaving the event loop's turn: sockets need one too.
+  await new Promise((resolve) => setImmediate(resolve))
 }
