@@ -190,10 +190,9 @@ describe.each([
           state.storage.sql.exec('UPDATE audience SET start = ?', lsn(2))
         })
         await evict(org)
-      }
+      } else await pause(org)
       author.transactions.length = 0
       const restarts = author.frames.filter(({ type }) => type === 'restarted').length
-      await pause(org)
       author.send({ type: 'stream', epoch, from: lsn(0), rowsTo: lsn(1) })
       await author.until(({ frames }) => frames.filter(({ type }) => type === 'restarted').length > restarts)
       await author.reaches(lsn(2))
@@ -265,8 +264,7 @@ describe.each([
       if (source === 'both') {
         await forget(lsn(3))
         await evict(org)
-      }
-      await pause(org)
+      } else await pause(org)
       author.autoAck = true
       author.ack()
       await author.reaches(lsn(3))

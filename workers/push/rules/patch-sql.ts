@@ -1,6 +1,7 @@
 import {
   type ColumnDefinition,
   type Definition,
+  outputExpression,
   quoteIdentifier,
   quoteLiteral,
   quoteTable,
@@ -8,7 +9,6 @@ import {
   tableId,
   travellingColumns,
 } from '../../../protocol/index.ts'
-import { outputExpression } from '../../snapshot/copy-line-sql.ts'
 
 /**
  * Statements over many rows of one table and shape. `$1` is a JSON array of `{k, d, b}`; `$2`, where the audience is a column,
@@ -123,7 +123,10 @@ function jsonObject(columns: readonly ColumnDefinition[]): string {
 }
 
 const namesAndValues = (columns: readonly ColumnDefinition[]): string =>
-  `ARRAY[${columns.map(({ name }) => quoteLiteral(name)).join(', ')}]::text[], ARRAY[${columns.map(outputExpression).map(nullIfNull(columns)).join(', ')}]::text[]`
+  `ARRAY[${columns.map(({ name }) => quoteLiteral(name)).join(', ')}]::text[], ARRAY[${columns
+    .map((column) => outputExpression(column))
+    .map(nullIfNull(columns))
+    .join(', ')}]::text[]`
 
 /** `format` prints NULL as an empty text. */
 const nullIfNull = (columns: readonly ColumnDefinition[]) => (output: string, index: number) => {
