@@ -7,6 +7,7 @@ export {
   action,
   refuse,
 } from './action.ts'
+export { actionId } from './action-id.ts'
 export {
   type Actions,
   type Conflict,

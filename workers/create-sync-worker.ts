@@ -1,8 +1,10 @@
-import type { Sync } from '../db/index.ts'
+import type { Actions, Sync, SyncTable } from '../db/index.ts'
 import { REPLICATION_NAME } from './contracts.ts'
 import type { SyncEnv } from './env.ts'
 import { createApp } from './http/app.ts'
 import { checkOptions, type SyncWorkerOptions } from './options.ts'
+import { callCommitted } from './push/committed-calls.ts'
+import type { ServerActions } from './push/options.ts'
 import { createReplicationObject } from './replication/replication-object.ts'
 import { createSnapshotObject } from './snapshot/snapshot-object.ts'
 import { createSyncObject } from './sync/sync-object.ts'
@@ -23,19 +25,32 @@ export interface SyncWorkerParts {
 }
 
 /** Makes the Worker and its three Durable Object classes; export all four. Throws `misconfigured`. */
-export function createSyncWorker(sync: Sync, options: SyncWorkerOptions): SyncWorkerParts {
+export function createSyncWorker<SyncActions extends Actions>(
+  sync: Sync<Record<string, SyncTable>, SyncActions>,
+  options: SyncWorkerOptions<SyncActions>,
+): SyncWorkerParts {
   checkOptions(sync, options)
   const { authenticate, audiences, placement, decoder, slotName, retention, watch, intervals, limits, snapshots } =
     options
+  const { onCommitted } = options
   const app = createApp({
     access: { authenticate, audiences, placement },
+    push: {
+      sync,
+      // By the time they are called, their arguments have been checked by the action's own schema.
+      ...(options.actions ? { actions: options.actions as ServerActions<Actions> } : {}),
+      ...(onCommitted ? { onCommitted } : {}),
+    },
     ...(limits?.requests ? { requests: limits.requests } : {}),
     ...(options.cors ? { cors: options.cors } : {}),
     ...(options.basePath === undefined ? {} : { basePath: options.basePath }),
   })
   const worker: SyncWorker = {
-    fetch: async (request, env) => app.fetch(request, boundEnv(env)),
-    scheduled: async (_controller, env) => boundEnv(env).REPLICATION.getByName(REPLICATION_NAME).ensureAlarm(),
+    fetch: async (request, env, context) => app.fetch(request, boundEnv(env), boundContext(context)),
+    scheduled: async (_controller, env) => {
+      await boundEnv(env).REPLICATION.getByName(REPLICATION_NAME).ensureAlarm()
+      if (onCommitted) await callCommitted(boundEnv(env), onCommitted)
+    },
   }
   return {
     worker,
@@ -55,6 +70,11 @@ export function createSyncWorker(sync: Sync, options: SyncWorkerOptions): SyncWo
     }),
     SnapshotDO: createSnapshotObject(snapshots === undefined ? {} : { snapshots }),
   }
+}
+
+/** Without one, as under a server of another kind, work goes on for as long as the process does. */
+function boundContext(context: object | undefined): ExecutionContext | undefined {
+  return context && 'waitUntil' in context ? (context as ExecutionContext) : undefined
 }
 
 /** What the runtime hands over as it is; a missing binding shows where it is first used. */

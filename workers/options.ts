@@ -1,20 +1,25 @@
 import { z } from 'zod'
-import type { Sync } from '../db/index.ts'
+import type { Actions, Sync } from '../db/index.ts'
 import { TidemarkError } from '../protocol/index.ts'
 import type { Audiences, Authenticate, PlacementOption } from './access/access.ts'
+import type { OnCommitted, ServerActions } from './push/options.ts'
 import type { ReplicationOptions } from './replication/options.ts'
 import type { SnapshotOptions } from './snapshot/snapshot-object.ts'
 import type { SyncIntervals, SyncLimits } from './sync/options.ts'
 import type { Rate } from './sync/rules/token-bucket.ts'
 
 /** How an app is served. All but the first two have defaults. */
-export interface SyncWorkerOptions {
+export interface SyncWorkerOptions<SyncActions extends Actions = Actions> {
   /** Says who holds a token. */
   readonly authenticate: Authenticate
   /** Says what a user may see. */
   readonly audiences: Audiences
   /** Which SyncDO serves a session: it decides cost alone. Default `org`: its first org, else its first audience, else the user. */
   readonly placement?: PlacementOption
+  /** The server's halves of actions, by name; an action needs none. */
+  readonly actions?: ServerActions<SyncActions>
+  /** Told of each committed mutation, at least once, after its commit. */
+  readonly onCommitted?: OnCommitted
   readonly decoder?: ReplicationOptions['decoder']
   /** Replication slot, one for each deployment. Default `tidemark`. */
   readonly slotName?: string
@@ -49,6 +54,10 @@ const optionsSchema = z.strictObject({
       'placement: `org`, `client`, or ({ userId, claims, audiences, client }) => string.',
     )
     .optional(),
+  actions: z
+    .record(z.string(), aFunction('actions', 'async (run, { args, sql, user, env }) => { … }, by the name of each.'))
+    .optional(),
+  onCommitted: aFunction('onCommitted', 'async (mutation, env) => { … }').optional(),
   decoder: z.enum(['auto', 'wal2json', 'pgoutput']).optional(),
   slotName: z
     .string()
@@ -70,16 +79,23 @@ const optionsSchema = z.strictObject({
     .optional(),
 })
 
-const syncSchema = z.object({ tables: z.record(z.string(), z.unknown()) })
+const syncSchema = z.object({
+  tables: z.record(z.string(), z.unknown()),
+  actions: z.record(z.string(), z.unknown()).optional(),
+})
 
 /** Checks what JavaScript callers may get wrong. Throws `misconfigured` with every fault found. */
-export function checkOptions(sync: Sync, options: SyncWorkerOptions): void {
+export function checkOptions(sync: Pick<Sync, 'tables' | 'actions'>, options: object): void {
   const checked = [
     syncSchema.safeParse(sync).success ? null : 'The first argument is what defineSync() returns.',
     ...(optionsSchema.safeParse(options).error?.issues ?? []).map((issue) =>
       issue.path.length === 0 ? issue.message : `${issue.path.join('.')}: ${issue.message}`,
     ),
   ]
+  const declared = Object.keys(sync?.actions ?? {})
+  const halves = 'actions' in options && typeof options.actions === 'object' ? Object.keys(options.actions ?? {}) : []
+  for (const name of halves.filter((half) => !declared.includes(half)))
+    checked.push(`actions.${name}: defineSync() declares no such action; correct the name.`)
   const faults = checked.filter((fault) => fault !== null)
   if (faults.length > 0) throw new TidemarkError('misconfigured', `createSyncWorker: ${faults.join('; ')}`)
 }

@@ -41,7 +41,7 @@ describe.each(['embedded', 'system'] as const)('putting a definition in force on
     const published = await database.query(
       "SELECT tablename FROM pg_publication_tables WHERE pubname = 'tidemark' ORDER BY 1",
     )
-    expect(published.map((row) => row.tablename)).toEqual(['note', 'rooted', 'sync_definition'])
+    expect(published.map((row) => row.tablename)).toEqual(['mutation', 'note', 'rooted', 'sync_definition'])
   })
 
   it(`SEC-06 the client role reads visible columns and no hidden one (${name})`, async () => {
@@ -63,8 +63,30 @@ describe.each(['embedded', 'system'] as const)('putting a definition in force on
     const published = await database.query(
       "SELECT tablename FROM pg_publication_tables WHERE pubname = 'tidemark' ORDER BY 1",
     )
-    expect(published.map((row) => row.tablename)).toEqual(['note', 'sync_definition'])
+    expect(published.map((row) => row.tablename)).toEqual(['mutation', 'note', 'sync_definition'])
     expect(await apply(both)).toMatchObject({ version: 3, changed: true })
+  })
+
+  it(`SEC-14 SEC-06 the client role writes visible columns of tables that replicas write, and no longer when that goes (${name})`, async () => {
+    const rights = async () => {
+      const [row] = await database.query(`SELECT
+        has_column_privilege('tidemark_client', 'public.note', 'body', 'INSERT')::text AS insert,
+        has_column_privilege('tidemark_client', 'public.note', 'body', 'UPDATE')::text AS update,
+        has_table_privilege('tidemark_client', 'public.note', 'DELETE')::text AS delete,
+        has_column_privilege('tidemark_client', 'public.note', 'secret', 'INSERT, UPDATE')::text AS hidden`)
+      return row
+    }
+    const written = (write: 'all' | 'actions' | 'none') =>
+      defineSync({ tables: { note: table(note, { audience, hidden: ['secret'], write }), rooted: both.tables.rooted } })
+    const open = { insert: 'true', update: 'true', delete: 'true', hidden: 'false' }
+    const { version } = await apply(both)
+    const all = await apply(written('all'))
+    expect(all.definition.tables.find(({ id }) => id === 'public.note')?.write).toBe('all')
+    expect(await rights()).toEqual(open)
+    await apply(written('actions'))
+    expect(await rights()).toEqual(open)
+    expect((await apply(written('none'))).version).toBe(version + 3)
+    expect(await rights()).toEqual({ insert: 'false', update: 'false', delete: 'false', hidden: 'false' })
   })
 
   it(`CAP-17 refuses as a whole what cannot be synced, and leaves everything as it was (${name})`, async () => {
@@ -75,6 +97,6 @@ describe.each(['embedded', 'system'] as const)('putting a definition in force on
       message: expect.stringContaining('no primary key'),
     })
     const [latest] = await database.query('SELECT max(version)::text AS version FROM tidemark.sync_definition')
-    expect(latest?.version).toBe('3')
+    expect(latest?.version).toBe('6')
   })
 })

@@ -4,6 +4,7 @@ import {
   quoteTable,
   type TableDefinition,
   TidemarkError,
+  travellingColumns,
 } from '../../protocol/index.ts'
 import type { Sync } from '../define-sync.ts'
 import type { Query } from '../query.ts'
@@ -65,6 +66,8 @@ async function setFullIdentity(query: Query, catalogue: readonly CatalogueTable[
   return notes
 }
 
+const RIGHTS = 'SELECT, INSERT, UPDATE, DELETE'
+
 async function grantColumns(
   query: Query,
   tables: readonly TableDefinition[],
@@ -73,18 +76,25 @@ async function grantColumns(
   const gone = before.filter((old) => !tables.some((table) => table.id === old.id))
   for (const table of gone) {
     const [still] = await query('SELECT to_regclass($1)::text AS found', [quoteTable(table)])
-    if (still?.found) await query(`REVOKE SELECT ON ${quoteTable(table)} FROM tidemark_client`)
+    if (still?.found) await query(`REVOKE ${RIGHTS} ON ${quoteTable(table)} FROM tidemark_client`)
   }
   for (const schema of new Set(tables.map((table) => table.schema))) {
     await query(`GRANT USAGE ON SCHEMA ${quoteIdentifier(schema)} TO tidemark_client`)
   }
   for (const table of tables) {
     const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(', ')
-    await query(`REVOKE SELECT ON ${quoteTable(table)} FROM tidemark_client`)
+    await query(`REVOKE ${RIGHTS} ON ${quoteTable(table)} FROM tidemark_client`)
     await query(`GRANT SELECT (${columns}) ON ${quoteTable(table)} TO tidemark_client`)
+    if (table.write === undefined) continue
+    const written = travellingColumns(table)
+      .map((column) => quoteIdentifier(column.name))
+      .join(', ')
+    await query(`GRANT INSERT (${written}), UPDATE (${written}), DELETE ON ${quoteTable(table)} TO tidemark_client`)
   }
 }
 
+/** What travels of ours: the definition in force, and which mutation a transaction is. */
+const OWN_TABLES = ['"tidemark"."sync_definition"', '"tidemark"."mutation"']
 const PUBLISHES_GENERATED_COLUMNS_FROM = 180_000
 
 /** In the definition's own transaction, so that the log's tables and the definition change at one commit. */
@@ -94,7 +104,7 @@ async function publish(query: Query, tables: readonly { schema: string; name: st
     // Else the server refuses the app's updates of a table with full identity and a generated column that is not published.
     await query('ALTER PUBLICATION tidemark SET (publish_generated_columns = stored)')
   }
-  const wanted = [...new Set(['"tidemark"."sync_definition"', ...tables.map(quoteTable)])]
+  const wanted = [...new Set([...OWN_TABLES, ...tables.map(quoteTable)])]
   const [current] = await query(
     `SELECT coalesce(json_agg(format('"%s"."%s"', replace(n.nspname, '"', '""'), replace(c.relname, '"', '""'))), '[]')::text AS tables
      FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid

@@ -12,6 +12,14 @@ const columnSchema = z.object({
   generatedFrom: z.array(z.string()),
   /** The expression calls a function that is not built in. */
   generatedByOwnFunction: z.boolean(),
+  /** Expression of the default; null where there is none, or it is an identity. */
+  default: z.string().nullable(),
+  /** `GENERATED … AS IDENTITY`, or a default that draws on a sequence. */
+  counted: z.boolean(),
+  /** The default depends on something that is neither built in nor a type. */
+  defaultIsOwn: z.boolean(),
+  /** Types of the app that the default names; of an array its element type. */
+  defaultTypes: z.array(z.object({ schema: z.string(), name: z.string() })),
   /** Of the type, or of the element type of an array. */
   typeSchema: z.string(),
   typeName: z.string(),
@@ -79,6 +87,21 @@ const COLUMNS = `
     'generatedByOwnFunction', a.attgenerated <> '' AND EXISTS (
       SELECT FROM pg_depend p
       WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_proc'::regclass),
+    'default', CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END,
+    'counted', a.attidentity <> '' OR (a.attgenerated = '' AND (coalesce(pg_get_expr(d.adbin, d.adrelid) ~ '\\mnextval\\(', false) OR EXISTS (
+      SELECT FROM pg_depend p JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S'
+      WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_class'::regclass))),
+    'defaultIsOwn', a.attgenerated = '' AND EXISTS (
+      SELECT FROM pg_depend p
+      WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid <> 'pg_type'::regclass
+        AND NOT (p.refclassid = 'pg_class'::regclass AND p.refobjid = a.attrelid)),
+    'defaultTypes', coalesce((
+      SELECT json_agg(json_build_object('schema', en.nspname::text, 'name', e.typname::text))
+      FROM pg_depend p JOIN pg_type named ON named.oid = p.refobjid
+      JOIN pg_type e ON e.oid = CASE WHEN named.typcategory = 'A' AND named.typelem <> 0 THEN named.typelem ELSE named.oid END
+      JOIN pg_namespace en ON en.oid = e.typnamespace
+      WHERE a.attgenerated = '' AND p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_type'::regclass
+    ), '[]'),
     'typeSchema', tn.nspname::text,
     'typeName', t.typname::text,
     'typeKind', t.typtype::text,

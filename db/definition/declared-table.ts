@@ -10,6 +10,8 @@ export interface DeclaredTable {
   readonly hidden: readonly string[]
   readonly audience: { readonly constant: 'all' } | { readonly column: string; readonly prefix: string }
   readonly priority: number
+  /** Null: nobody writes it through a replica. */
+  readonly write: 'all' | 'actions' | null
 }
 
 const DEFAULT_PRIORITY = 100
@@ -28,6 +30,7 @@ export function declaredTable(entry: SyncTable): DeclaredTable {
         ? { constant: 'all' }
         : { column: entry.audience.column.name, prefix: entry.audience.prefix },
     priority: entry.priority ?? DEFAULT_PRIORITY,
+    write: entry.write === undefined || entry.write === 'none' ? null : entry.write,
   }
 }
 

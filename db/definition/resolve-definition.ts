@@ -10,6 +10,7 @@ import {
 import type { Sync } from '../define-sync.ts'
 import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
 import { type DeclaredTable, declaredTable, declaredWatch } from './declared-table.ts'
+import { isReplicaDefault } from './replica-default.ts'
 import { tableFaults, watchFaults } from './table-faults.ts'
 
 export interface Resolution {
@@ -49,12 +50,13 @@ export function resolveDefinition(sync: Sync, catalogue: readonly CatalogueTable
   }
   const watched = watches.map((watch) => ({ id: tableId(watch), ...watch }))
   watched.sort((a, b) => (a.id < b.id ? -1 : 1))
-  const tables = pairs.map((pair) => resolveTable(pair, pairs))
+  const types = resolveTypes(pairs)
+  const tables = pairs.map((pair) => resolveTable(pair, pairs, types))
   tables.sort((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1))
-  return { definition: { types: resolveTypes(pairs), tables }, watched, faults }
+  return { definition: { types, tables }, watched, faults }
 }
 
-function resolveTable({ declared, table }: Pair, pairs: readonly Pair[]): TableDefinition {
+function resolveTable({ declared, table }: Pair, pairs: readonly Pair[], types: Definition['types']): TableDefinition {
   const travels = (names: readonly string[]) => names.every((name) => declared.columns.includes(name))
   return {
     id: tableId(table),
@@ -62,9 +64,10 @@ function resolveTable({ declared, table }: Pair, pairs: readonly Pair[]): TableD
     name: table.name,
     columns: table.columns
       .filter((column) => declared.columns.includes(column.name))
-      .map(({ name, type, notNull, generated }) => ({ name, type, notNull, generated })),
+      .map((column) => resolveColumn(column, declared, types)),
     primaryKey: table.primaryKey,
     audience: declared.audience,
+    ...(declared.write === null ? {} : { write: declared.write }),
     priority: declared.priority,
     uniques: table.uniques
       .filter((unique) => travels(unique.columns))
@@ -79,6 +82,20 @@ function resolveTable({ declared, table }: Pair, pairs: readonly Pair[]): TableD
         statement: `ALTER TABLE ${quoteTable(table)} ADD CONSTRAINT ${quoteIdentifier(name)} ${definition.replace(/ NOT VALID$/, '')} NOT VALID`,
       })),
   }
+}
+
+/** Only where replicas write does it matter what fills in a column. */
+function resolveColumn(
+  column: CatalogueColumn,
+  declared: DeclaredTable,
+  types: Definition['types'],
+): TableDefinition['columns'][number] {
+  const { name, type, notNull, generated } = column
+  const plain = { name, type, notNull, generated }
+  if (declared.write === null || generated !== null) return plain
+  if (column.counted) return { ...plain, serverDefault: true }
+  if (column.default === null) return plain
+  return isReplicaDefault(column, types) ? { ...plain, default: column.default } : { ...plain, serverDefault: true }
 }
 
 /** A replica sees a part of the rows and applies them in any order, so only the server enforces uniqueness by index. */

@@ -2,6 +2,8 @@ import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
 import type { DeclaredTable, DeclaredWatch } from './declared-table.ts'
 
 const PREFIX = /^[a-z][a-z0-9_-]*$/
+/** Through it a replica is told what became of its mutations. */
+const RESERVED_PREFIX = 'client'
 
 /** Built-in types that a replica cannot hold or that print differently from server to server. */
 const REFUSED_TYPES = new Set([
@@ -62,6 +64,7 @@ function audienceFaults(declared: DeclaredTable, table: CatalogueTable): string[
       `audience prefix ${JSON.stringify(prefix)} must be lower-case letters, digits, "-" or "_", and start with a letter`,
     )
   }
+  if (prefix === RESERVED_PREFIX) faults.push('audience prefix "client" is reserved: choose another')
   if (declared.hidden.includes(name))
     faults.push(`audience column ${name} cannot be hidden: every replica knows its audience`)
   const column = table.columns.find((candidate) => candidate.name === name)
@@ -95,6 +98,10 @@ export function tableFaults(declared: DeclaredTable, table: CatalogueTable | und
       faults.push(`primary key column ${name} must travel: declare it and do not hide it`)
     if (table.columns.find((column) => column.name === name)?.generated)
       faults.push(`primary key column ${name} is generated and does not travel`)
+    if (declared.write === 'all' && table.columns.find((column) => column.name === name)?.counted)
+      faults.push(
+        `primary key column ${name} is numbered by the server, and replicas must make keys themselves: make it a uuid or text, or set write to 'actions'`,
+      )
   }
   faults.push(...audienceFaults(declared, table))
   for (const column of table.columns) {

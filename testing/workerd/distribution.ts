@@ -32,7 +32,11 @@ const { STAGED_SYNC, STAGED_REPLICATION } = env as unknown as Namespaces
 export const replication = () => STAGED_REPLICATION.getByName(REPLICATION_NAME)
 export const syncObject = (name: string) => STAGED_SYNC.getByName(name)
 
-const app = createApp({ access: { ...access, placement: undefined }, cors: { origins: ['https://app.example'] } })
+const app = createApp({
+  access: { ...access, placement: undefined },
+  push: { sync: { tables: {} } },
+  cors: { origins: ['https://app.example'] },
+})
 
 /** A request to the Worker's routes. */
 export async function ask(path: string, init: RequestInit = {}): Promise<Response> {

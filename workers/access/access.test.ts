@@ -17,6 +17,7 @@ describe('audiences', () => {
       ['__proto__:1'],
       ['org:\0'],
       ['org:\ud800'],
+      ['client:0123456789abcdef'],
       [`org:${'x'.repeat(600)}`],
     ]) {
       expect(() => checkAudiences(wrong)).toThrow(/audiences\(\) must/)

@@ -1,11 +1,12 @@
-import { LIMITS, TidemarkError } from '../../protocol/index.ts'
+import { clientAudience, LIMITS, TidemarkError } from '../../protocol/index.ts'
 
 const FORM = /^(?:all|[a-z][a-z0-9_-]*:[^\0]*)$/su
 
-/** Whether a text can name an audience: `all`, or `prefix:value` within `LIMITS.audienceNameBytes`. */
+/** Whether a text can name an audience of the app's: `all`, or `prefix:value` within `LIMITS.audienceNameBytes`; `client:` is ours. */
 function isAudience(text: unknown): text is string {
   // A lone surrogate has no UTF-8 form, so no column holds it.
-  if (typeof text !== 'string' || !FORM.test(text) || !text.isWellFormed()) return false
+  if (typeof text !== 'string' || !FORM.test(text) || !text.isWellFormed() || text.startsWith(clientAudience('')))
+    return false
   return new TextEncoder().encode(text).byteLength <= LIMITS.audienceNameBytes
 }
 
@@ -21,7 +22,10 @@ export function checkAudiences(answer: unknown): string[] {
     throw new TidemarkError('limit-exceeded', `A session has at most ${LIMITS.audiencesPerSession} audiences.`)
   }
   if (!list.every(isAudience)) {
-    throw new TidemarkError('internal', 'audiences() must return `all` or `prefix:value` texts of at most 512 bytes.')
+    throw new TidemarkError(
+      'internal',
+      'audiences() must return `all` or `prefix:value` texts of at most 512 bytes, with another prefix than `client`.',
+    )
   }
   return list
 }

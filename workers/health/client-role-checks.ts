@@ -31,6 +31,10 @@ export interface TableRights {
   readonly rowSecurity: boolean
   /** Columns that the role may select. */
   readonly readable: readonly string[]
+  /** Columns that it may insert, and those that it may update. */
+  readonly insertable: readonly string[]
+  readonly updatable: readonly string[]
+  readonly deletes: boolean
 }
 
 /** Whether the role reads exactly the visible columns of a table. */
@@ -69,12 +73,44 @@ export function columnRightsCheck(
   return okCheck(name, { value: visible.length, unit: 'columns' })
 }
 
+/** Whether the role writes exactly what replicas may write of a table. */
+export function writeRightsCheck(
+  table: Pick<TableDefinition, 'id' | 'schema' | 'name' | 'write' | 'columns'>,
+  rights: Pick<TableRights, 'insertable' | 'updatable' | 'deletes'>,
+): HealthCheck {
+  const name = `client-writes ${table.id}`
+  const open =
+    table.write === undefined
+      ? []
+      : table.columns.filter((column) => column.generated === null).map((column) => column.name)
+  const held = [...rights.insertable, ...rights.updatable]
+  const extra = [...new Set(held.filter((column) => !open.includes(column)))]
+  if (extra.length > 0 || (rights.deletes && table.write === undefined)) {
+    return failCheck(
+      name,
+      `Role tidemark_client may write what replicas may not (${[...extra.map(quoteIdentifier), ...(rights.deletes && table.write === undefined ? ['DELETE'] : [])].join(', ')}): REVOKE INSERT, UPDATE, DELETE ON ${quoteTable(table)} FROM tidemark_client (and PUBLIC), then run \`tidemark migrate\`.`,
+    )
+  }
+  const lacks = open.some((column) => !rights.insertable.includes(column) || !rights.updatable.includes(column))
+  if (lacks || (table.write !== undefined && !rights.deletes)) {
+    return failCheck(name, `Role tidemark_client lacks rights to write ${table.id}: run \`tidemark migrate\`.`)
+  }
+  return okCheck(name, { value: open.length, unit: 'columns' })
+}
+
 export function rowSecurityCheck(
-  table: Pick<TableDefinition, 'id' | 'schema' | 'name' | 'audience'>,
+  table: Pick<TableDefinition, 'id' | 'schema' | 'name' | 'audience' | 'write'>,
   rights: TableRights,
 ): HealthCheck {
   const name = `row-security ${table.id}`
-  if (rights.rowSecurity || 'constant' in table.audience) return okCheck(name)
+  if (rights.rowSecurity) return okCheck(name)
+  if (table.write !== undefined) {
+    return failCheck(
+      name,
+      `Replicas write ${table.id}, and row-level security is off: nothing but Tidemark's own filter decides which rows. ALTER TABLE ${quoteTable(table)} ENABLE ROW LEVEL SECURITY, with policies TO tidemark_client for SELECT, INSERT, UPDATE and DELETE.`,
+    )
+  }
+  if ('constant' in table.audience) return okCheck(name)
   return warnCheck(
     name,
     `Row-level security is off on ${table.id}, so Tidemark's own filter alone keeps audiences apart: ALTER TABLE ${quoteTable(table)} ENABLE ROW LEVEL SECURITY, with a policy by tidemark.audience_values.`,
@@ -87,12 +123,17 @@ const ROLE = `
       ELSE pg_has_role(current_user, r.oid, 'MEMBER') END::text AS settable
   FROM pg_roles r WHERE r.rolname = 'tidemark_client'`
 
+const columnsWith = (right: 'SELECT' | 'INSERT' | 'UPDATE') => `
+    coalesce((SELECT json_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
+      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        AND has_column_privilege('tidemark_client', c.oid, a.attnum, '${right}')), '[]')::text`
+
 const RIGHTS = `
   SELECT has_schema_privilege('tidemark_client', n.oid, 'USAGE')::text AS schema_usage,
     pg_has_role('tidemark_client', c.relowner, 'USAGE')::text AS owner, c.relrowsecurity::text AS row_security,
-    coalesce((SELECT json_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
-      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        AND has_column_privilege('tidemark_client', c.oid, a.attnum, 'SELECT')), '[]')::text AS readable
+    ${columnsWith('SELECT')} AS readable,
+    ${columnsWith('INSERT')} AS insertable, ${columnsWith('UPDATE')} AS updatable,
+    has_table_privilege('tidemark_client', c.oid, 'DELETE')::text AS deletes
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2`
 
 export async function checkClientRole(query: Query): Promise<HealthCheck> {
@@ -111,9 +152,16 @@ export async function checkClientRights(query: Query, tables: readonly TableDefi
       owner: row.owner === 'true',
       rowSecurity: row.row_security === 'true',
       readable: JSON.parse(row.readable ?? '[]'),
+      insertable: JSON.parse(row.insertable ?? '[]'),
+      updatable: JSON.parse(row.updatable ?? '[]'),
+      deletes: row.deletes === 'true',
     }
     const visible = table.columns.map((column) => column.name)
-    checks.push(columnRightsCheck(table, visible, rights), rowSecurityCheck(table, rights))
+    checks.push(
+      columnRightsCheck(table, visible, rights),
+      writeRightsCheck(table, rights),
+      rowSecurityCheck(table, rights),
+    )
   }
   return checks
 }

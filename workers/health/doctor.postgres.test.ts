@@ -2,6 +2,7 @@ import { integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { PUSH_SCHEMA, pushSync } from '../../testing/push/push-app.ts'
 import { ORG_A, SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import type { HealthCheck } from '../contracts.ts'
 import { type Database, openDatabase } from '../database/index.ts'
@@ -220,5 +221,26 @@ describe.each(['embedded', 'system'] as const)('tidemark doctor on the %s server
     expect(find(await runDoctor(database.query, { slotName: 'no_such_slot' }), 'slot')).toMatchObject({
       status: 'warn',
     })
+  })
+
+  test('SEC-08 SEC-14 where replicas write, their rights are no more than that, and row-level security is on', async () => {
+    const written = await createDatabase(inject('servers')[server])
+    await written.install(PUSH_SCHEMA, pushSync)
+    const owner = await written.open()
+    const statusOf = async (name: string) =>
+      find(await runDoctor(owner.query, { sync: pushSync, slotName: own.slotName }), name)?.status
+    expect(await statusOf('client-writes public.task')).toBe('ok')
+    expect(await statusOf('client-writes public.notice')).toBe('ok')
+    expect(await statusOf('row-security public.task')).toBe('ok')
+    await owner.query('ALTER TABLE public.task DISABLE ROW LEVEL SECURITY')
+    expect(await statusOf('row-security public.task')).toBe('fail')
+    await owner.query('GRANT UPDATE (secret) ON public.task TO tidemark_client')
+    expect(await statusOf('client-writes public.task')).toBe('fail')
+    await owner.query('GRANT INSERT ON public.notice TO tidemark_client')
+    expect(await statusOf('client-writes public.notice')).toBe('fail')
+    await owner.query('REVOKE DELETE ON public.page FROM tidemark_client')
+    expect(await statusOf('client-writes public.page')).toBe('fail')
+    await owner.close()
+    await written.drop()
   })
 })

@@ -86,6 +86,7 @@ function declaredOf(inForce: DefinitionInForce | null): DeclaredTable[] {
     hidden: [],
     audience: table.audience,
     priority: table.priority,
+    write: table.write ?? null,
   }))
 }
 

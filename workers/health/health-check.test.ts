@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import type { HealthCheck } from '../contracts.ts'
 import { audienceRowsCheck } from './audience-rows-check.ts'
-import { clientRoleCheck, columnRightsCheck, rowSecurityCheck, type TableRights } from './client-role-checks.ts'
+import {
+  clientRoleCheck,
+  columnRightsCheck,
+  rowSecurityCheck,
+  type TableRights,
+  writeRightsCheck,
+} from './client-role-checks.ts'
 import { definitionCheck } from './definition-check.ts'
 import { failCheck, limitCheck, okCheck, overallStatus, warnCheck } from './health-check.ts'
 import { ownSchemaCheck } from './own-schema-check.ts'
@@ -29,17 +35,34 @@ const SLOT: SlotFacts = {
   keepBytes: null,
 }
 const PUBLICATION: PublicationFacts = {
-  tables: ['tidemark.sync_definition', 'public.a'],
+  tables: ['tidemark.sync_definition', 'tidemark.mutation', 'public.a'],
   allOperations: true,
   viaRoot: true,
 }
-const RIGHTS: TableRights = { schemaUsage: true, owner: false, rowSecurity: true, readable: ['id', 'org_id'] }
+const RIGHTS: TableRights = {
+  schemaUsage: true,
+  owner: false,
+  rowSecurity: true,
+  readable: ['id', 'org_id'],
+  insertable: [],
+  updatable: [],
+  deletes: false,
+}
+const OPEN = { insertable: ['id'], updatable: ['id'], deletes: true }
 const TABLE = {
   id: 'public.a',
   schema: 'public',
   name: 'a',
   audience: { column: 'org_id', prefix: 'org' },
   identityFull: true,
+}
+const WRITTEN = {
+  ...TABLE,
+  write: 'all' as const,
+  columns: [
+    { name: 'id', type: 'uuid', notNull: true, generated: null },
+    { name: 'twice', type: 'integer', notNull: false, generated: '(2 * 2)' },
+  ],
 }
 const columns = (over: Partial<TableRights>) => columnRightsCheck(TABLE, ['id', 'org_id'], { ...RIGHTS, ...over })
 
@@ -147,6 +170,26 @@ describe('every misconfiguration', () => {
       /ENABLE ROW LEVEL SECURITY/,
     ],
     [
+      'row-level security off where replicas write',
+      rowSecurityCheck({ ...WRITTEN, audience: { constant: 'all' } }, { ...RIGHTS, rowSecurity: false }),
+      'fail',
+      /ENABLE ROW LEVEL SECURITY/,
+    ],
+    ['a right to write that replicas lack', writeRightsCheck(WRITTEN, { ...OPEN, updatable: [] }), 'fail', /migrate/],
+    ['a right to delete that replicas lack', writeRightsCheck(WRITTEN, { ...OPEN, deletes: false }), 'fail', /migrate/],
+    [
+      'a hidden column that replicas may write',
+      writeRightsCheck(WRITTEN, { ...OPEN, insertable: ['id', 'secret'] }),
+      'fail',
+      /"secret".*REVOKE/,
+    ],
+    [
+      'a table for reading that replicas may delete from',
+      writeRightsCheck({ ...TABLE, columns: [] }, { insertable: [], updatable: [], deletes: true }),
+      'fail',
+      /\(DELETE\): REVOKE/,
+    ],
+    [
       'a policy that hides rows',
       audienceRowsCheck(TABLE, [{ audience: 'org:1', rows: 5, seen: 4 }]),
       'fail',
@@ -175,6 +218,8 @@ describe('every misconfiguration', () => {
     ['small rows', rowSizeCheck(TABLE, 200)],
     ['client role', clientRoleCheck({ bypassesRls: false, settable: true })],
     ['columns', columns({})],
+    ['rights to write', writeRightsCheck(WRITTEN, OPEN)],
+    ['rights to read alone', writeRightsCheck({ ...TABLE, columns: [] }, RIGHTS)],
     ['row-level security', rowSecurityCheck(TABLE, RIGHTS)],
     [
       'row-level security of a table for all',

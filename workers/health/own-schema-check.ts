@@ -10,6 +10,13 @@ const FUNCTIONS = [
   'tidemark.audience_values(text)',
   'tidemark.user_id()',
   'tidemark.wait_for_wal(pg_lsn,integer,integer)',
+  'tidemark.annotate(jsonb)',
+  'tidemark.open_push(text,text,bigint)',
+  'tidemark.known_mutation(text,bigint)',
+  'tidemark.begin_mutation(text,bigint,text,text,text,bigint[],text,text,text)',
+  'tidemark.finish_mutation(text,bigint,text,text,text)',
+  'tidemark.settle_patch(text,bigint,text,text,text,text,text,text,text,text,text)',
+  'tidemark.reject_mutation(text,bigint,text,text,text,text)',
 ]
 
 /** `schema.table.column` of everything our own tables have in this version of the package. */

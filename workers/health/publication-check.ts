@@ -11,13 +11,13 @@ export interface PublicationFacts {
 }
 
 const REMEDY = 'run `tidemark migrate`'
-const OWN_TABLE = 'tidemark.sync_definition'
+const OWN_TABLES = ['tidemark.sync_definition', 'tidemark.mutation']
 
 /** Whether the publication carries every synced table and our own, with all operations; null facts: it does not exist. */
 export function publicationCheck(facts: PublicationFacts | null, syncedTables: readonly string[]): HealthCheck {
   const name = 'publication'
   if (facts === null) return failCheck(name, `The publication tidemark does not exist: ${REMEDY}.`)
-  const missing = [OWN_TABLE, ...syncedTables].filter((table) => !facts.tables.includes(table))
+  const missing = [...OWN_TABLES, ...syncedTables].filter((table) => !facts.tables.includes(table))
   if (missing.length > 0)
     return failCheck(name, `The publication tidemark lacks ${missing.join(', ')}: ${REMEDY}.`, {
       value: missing.length,

@@ -79,9 +79,11 @@ export function openTransactionCheck(ageSeconds: number): HealthCheck {
   )
 }
 
+// A setting that the role may not see is absent from the view, where current_setting would fail.
 const SERVER = `
   SELECT current_setting('server_version_num') AS version, current_setting('wal_level') AS wal_level,
-    current_setting('max_replication_slots') AS max_slots, current_setting('output_plugin_libraries', true) AS plugins,
+    current_setting('max_replication_slots') AS max_slots,
+    (SELECT setting FROM pg_settings WHERE name = 'output_plugin_libraries') AS plugins,
     (SELECT count(*) FROM pg_replication_slots)::text AS used_slots,
     (SELECT max(plugin::text) FROM pg_replication_slots WHERE slot_name = $1) AS slot_plugin,
     current_user::text AS role,

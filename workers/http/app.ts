@@ -1,10 +1,15 @@
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
-import { TidemarkError } from '../../protocol/index.ts'
+import { LIMITS, TidemarkError } from '../../protocol/index.ts'
 import { type AccessOptions, openSession } from '../access/authenticate.ts'
 import { bearerToken, subprotocolToken } from '../access/request-token.ts'
 import { REPLICATION_NAME, SESSION_HEADER, type Session } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
+import { callCommitted } from '../push/committed-calls.ts'
+import type { PushOptions } from '../push/options.ts'
+import { answerOutcomes } from '../push/outcomes.ts'
+import { receivePush } from '../push/push.ts'
+import { readJson } from '../push/read-json.ts'
 import type { Rate } from '../sync/rules/token-bucket.ts'
 import { encodeSession } from '../sync/session-header.ts'
 import { errorFrom, logFault } from '../typed-error.ts'
@@ -13,6 +18,7 @@ import { RequestRates } from './request-rates.ts'
 
 export interface HttpOptions {
   readonly access: AccessOptions
+  readonly push: PushOptions
   /** Origins of pages on other hosts; `*` for any. Without it only pages of this host may read answers. */
   readonly cors?: { readonly origins: readonly string[] | '*' }
   /** Requests of one user; counted in each isolate of the Worker for itself. */
@@ -27,6 +33,10 @@ type Env = { Bindings: SyncEnv }
 const DEFAULT_REQUESTS: Rate = { burst: 600, refillMs: 20 }
 const CHUNK_ID = /^[0-9a-f]{64}$/
 const DAY_SECONDS = 86_400
+/** A character has at most three bytes; around the mutations stands little. */
+const PUSH_BYTES = 3 * (LIMITS.pushChars + 64 * 1024)
+const OUTCOMES_BYTES = 64 * 1024
+const RETRY_AFTER_SECONDS = '1'
 
 const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
@@ -53,7 +63,12 @@ export function createApp(options: HttpOptions): Hono<Env> {
     const { origins } = options.cors
     app.use(
       '*',
-      cors({ origin: origins === '*' ? '*' : [...origins], allowHeaders: ['authorization'], maxAge: DAY_SECONDS }),
+      cors({
+        origin: origins === '*' ? '*' : [...origins],
+        allowHeaders: ['authorization', 'content-type'],
+        exposeHeaders: ['retry-after'],
+        maxAge: DAY_SECONDS,
+      }),
     )
   }
   app.use('*', async (context, next) => {
@@ -87,6 +102,20 @@ export function createApp(options: HttpOptions): Hono<Env> {
     const head = await context.env.REPLICATION.getByName(REPLICATION_NAME).freshHead(syncName)
     await context.env.SYNC.getByName(syncName).announce({ epoch: head.epoch, lsn: head.lsn }, userId)
     return context.json({ epoch: head.epoch, lsn: head.lsn })
+  })
+
+  app.post('/sync/push', async (context) => {
+    const right = await session(context, bearerToken(context.req.raw.headers))
+    const answer = await receivePush(options.push, context.env, right, await readJson(context.req.raw, PUSH_BYTES))
+    if (answer.outcomes.length > 0) inBackground(context, context.env.REPLICATION.getByName(REPLICATION_NAME).kick())
+    const { onCommitted } = options.push
+    if (onCommitted) inBackground(context, callCommitted(context.env, onCommitted))
+    return context.json(answer)
+  })
+
+  app.post('/sync/outcomes', async (context) => {
+    const right = await session(context, bearerToken(context.req.raw.headers))
+    return context.json(await answerOutcomes(context.env, right, await readJson(context.req.raw, OUTCOMES_BYTES)))
   })
 
   const snapshotOf = async (context: Context<Env>) => {
@@ -144,7 +173,19 @@ function notFound(): TidemarkError {
 function errorResponse(error: unknown): Response {
   const fault = errorFrom(error)
   logFault(fault, error)
-  return Response.json({ kind: fault.kind, message: fault.message }, { status: fault.httpStatus })
+  const answer = Response.json({ kind: fault.kind, message: fault.message }, { status: fault.httpStatus })
+  if (fault.httpStatus === 429 || fault.httpStatus === 503) answer.headers.set('retry-after', RETRY_AFTER_SECONDS)
+  return answer
+}
+
+/** What the answer need not wait for; without a runtime that keeps it alive it just runs. */
+function inBackground(context: Context<Env>, work: Promise<void>): void {
+  const guarded = work.catch((error: unknown) => logFault(errorFrom(error), error))
+  try {
+    context.executionCtx.waitUntil(guarded)
+  } catch {
+    // Hono throws where there is no such context.
+  }
 }
 
 async function isUp(env: SyncEnv): Promise<boolean> {

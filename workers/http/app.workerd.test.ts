@@ -192,7 +192,10 @@ describe('operators', () => {
       }
       const allowed = await ask(path, bearer(ADMIN_TOKEN))
       expect([allowed.status, (await allowed.json<{ status: string }>()).status]).toEqual([200, 'ok'])
-      const app = createApp({ access: { authenticate: () => null, audiences: () => [] } })
+      const app = createApp({
+        access: { authenticate: () => null, audiences: () => [] },
+        push: { sync: { tables: {} } },
+      })
       const { ADMIN_TOKEN: _secret, ...closed } = stagedEnv(env)
       const answer = await app.fetch(new Request(`https://tidemark.test${path}`, bearer(ADMIN_TOKEN)), closed)
       expect(answer.status).toBe(403)
@@ -221,6 +224,7 @@ describe('the rest', () => {
 
   it('SEC-06 errors tell a client no more than their kind and a message of ours', async () => {
     const app = createApp({
+      push: { sync: { tables: {} } },
       access: {
         authenticate: () => ({ userId: 'u', claims: {}, expiresAtMs: null }),
         audiences: () => Promise.reject(new Error('password=hunter2')),
@@ -247,6 +251,7 @@ describe('the rest', () => {
   it('SEC-12 DIS-R13 a flood of requests is refused before the app is asked, and others go on', async () => {
     let asked = 0
     const app = createApp({
+      push: { sync: { tables: {} } },
       access: {
         authenticate: ({ token }) => ({ userId: token, claims: {}, expiresAtMs: null }),
         audiences: () => {
@@ -266,13 +271,18 @@ describe('the rest', () => {
   })
 
   it('DIS-R15 mounts under a base path', async () => {
-    const app = createApp({ access: { authenticate: () => null, audiences: () => [] }, basePath: '/tidemark' })
+    const app = createApp({
+      access: { authenticate: () => null, audiences: () => [] },
+      push: { sync: { tables: {} } },
+      basePath: '/tidemark',
+    })
     expect((await app.fetch(new Request('https://tidemark.test/tidemark/health'), stagedEnv(env))).status).toBe(200)
     expect((await app.fetch(new Request('https://tidemark.test/health'), stagedEnv(env))).status).toBe(404)
   })
 
   it('DIS-R16 audiences may ask the database, as the user', async () => {
     const app = createApp({
+      push: { sync: { tables: {} } },
       access: {
         authenticate: () => ({ userId: "o'neil", claims: { sub: "o'neil" }, expiresAtMs: null }),
         audiences: async ({ sql, userId }) => {

@@ -1,0 +1,9 @@
+import { v5 } from 'uuid'
+
+/** Of ids made here; any constant would do, for good. */
+const NAMESPACE = '8f5c1d0e-3b5a-4f0c-9d3e-6b1f6c0a7d42'
+
+/** The uuid that a mutation (`client:counter`) gives these names, in the replica and on the server alike. */
+export function actionId(mutationId: string, names: readonly (string | number)[]): string {
+  return v5(`${mutationId} ${JSON.stringify(names)}`, NAMESPACE)
+}

@@ -1,0 +1,53 @@
+import { TidemarkError } from '../../protocol/index.ts'
+import type { AppEnv } from '../access/access.ts'
+import { type Database, withDatabase } from '../database/index.ts'
+import type { DatabaseEnv } from '../env.ts'
+import type { CommittedMutation, OnCommitted } from './options.ts'
+
+/** Calls of one run; what is left is done by the next push, or by the cron trigger. */
+const CALLS_A_RUN = 100
+const BATCH = 10
+
+/** Takes calls that are due and puts them off, so that nobody else makes them meanwhile: 30 s doubling to an hour. */
+const TAKE = `
+  UPDATE tidemark.committed_call c
+  SET attempts = attempts + 1, due_at = now() + least(interval '1 hour', interval '30 seconds' * 2 ^ least(attempts, 10))
+  WHERE (client_id, counter) IN (
+    SELECT client_id, counter FROM tidemark.committed_call WHERE due_at <= now() ORDER BY due_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)
+  RETURNING client_id, counter::text, mutation::text`
+
+const DONE = 'DELETE FROM tidemark.committed_call WHERE client_id = $1 AND counter = $2::bigint'
+
+/** Tells the app of committed mutations that are due, each at least once; one that throws is told again later. */
+export async function callCommitted(env: DatabaseEnv, onCommitted: OnCommitted): Promise<void> {
+  const app: AppEnv = { ...env }
+  await withDatabase(
+    env,
+    async (database) => {
+      for (let called = 0; called < CALLS_A_RUN; called += BATCH) {
+        const rows = await database.query(TAKE)
+        await Promise.all(rows.map((row) => call(database, row, onCommitted, app)))
+        if (rows.length < BATCH) return
+      }
+    },
+    { applicationName: 'tidemark committed' },
+  )
+}
+
+async function call(
+  { query }: Database,
+  row: Readonly<Record<string, string | null>>,
+  onCommitted: OnCommitted,
+  env: AppEnv,
+): Promise<void> {
+  try {
+    // Written by a push, in the transaction of the mutation.
+    const mutation: CommittedMutation = JSON.parse(row.mutation ?? 'null')
+    await onCommitted(mutation, env)
+  } catch (error) {
+    const why = error instanceof TidemarkError || error instanceof Error ? error.message : 'it threw no Error'
+    console.warn(`tidemark: onCommitted failed and is called again later: ${why}`)
+    return
+  }
+  await query(DONE, [row.client_id ?? null, row.counter ?? null])
+}

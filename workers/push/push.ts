@@ -1,0 +1,154 @@
+import { z } from 'zod'
+import { declaredTable } from '../../db/definition/declared-table.ts'
+import type { ConflictPolicy } from '../../db/index.ts'
+import { readDefinitionInForce } from '../../db/index.ts'
+import { type DefinitionInForce, type Outcome, type PushAnswer, TidemarkError, tableId } from '../../protocol/index.ts'
+import type { Session } from '../contracts.ts'
+import { type Database, openDatabase, sqlStateOf } from '../database/index.ts'
+import type { SyncEnv } from '../env.ts'
+import { logFault } from '../typed-error.ts'
+import type { PushOptions } from './options.ts'
+import { EarlierMutations } from './rules/earlier.ts'
+import { type ParsedMutation, parsePush } from './rules/parse-mutation.ts'
+import { verdictOf } from './rules/verdict.ts'
+import { type OpenPush, settleMutation } from './settle-mutation.ts'
+
+const ATTEMPTS = 3
+const RETRY_BASE_MS = 40
+/** What has not begun by then is left to the next push. */
+const PUSH_MS = 20_000
+const RETRY_AFTER_MS = 1_000
+const CONNECTION = { applicationName: 'tidemark push', prepare: true, lockTimeoutMs: 5_000, statementTimeoutMs: 20_000 }
+
+const openedSchema = z.object({
+  madeMs: z.number(),
+  definition: z.object({ version: z.number(), hash: z.string() }).nullable(),
+})
+
+/**
+ * Decides a push's mutations one after the other, and stops at the first that cannot be decided now.
+ *
+ * Throws `bad-input`, `limit-exceeded`, `upgrade-required`, `forbidden` for another user's client, `unavailable`, `misconfigured`.
+ */
+export async function receivePush(
+  options: PushOptions,
+  env: SyncEnv,
+  session: Session,
+  body: unknown,
+): Promise<PushAnswer> {
+  const { client, acknowledged, mutations } = parsePush(body)
+  const connection = new PushConnection(env)
+  try {
+    const [row] = await (await connection.get()).query('SELECT tidemark.open_push($1, $2, $3::bigint) AS opened', [
+      client,
+      session.userId,
+      acknowledged,
+    ])
+    if (row?.opened == null) throw new TidemarkError('forbidden', 'This client id is not yours; make a new one.')
+    const { madeMs, definition } = openedSchema.parse(JSON.parse(row.opened))
+    const push: OpenPush = {
+      options,
+      env: { ...env },
+      session,
+      client,
+      madeMs,
+      definition: await definitionOf(connection, definition),
+      policyOf: policies(options),
+      earlier: new EarlierMutations(),
+    }
+    return await settleAll(push, connection, mutations)
+  } finally {
+    await connection.close()
+  }
+}
+
+async function settleAll(
+  push: OpenPush,
+  connection: PushConnection,
+  mutations: readonly ParsedMutation[],
+): Promise<PushAnswer> {
+  const outcomes: Outcome[] = []
+  const endMs = Date.now() + PUSH_MS
+  for (const mutation of mutations) {
+    if (Date.now() >= endMs) return { outcomes, retry: { message: 'This took long; send the rest again.', afterMs: 0 } }
+    try {
+      outcomes.push(await settleWithRetries(push, connection, mutation))
+    } catch (error) {
+      const fault = asFault(error)
+      logFault(fault, error)
+      const message = 'The database cannot decide this now; send the rest again.'
+      return { outcomes, retry: { message, afterMs: RETRY_AFTER_MS } }
+    }
+  }
+  return { outcomes, retry: null }
+}
+
+const asFault = (error: unknown): TidemarkError =>
+  error instanceof TidemarkError ? error : new TidemarkError('internal', 'A push failed.', { cause: error })
+
+/** Deadlocks and cut connections are over soon; of a commit whose answer was lost the next attempt finds the outcome. */
+async function settleWithRetries(
+  push: OpenPush,
+  connection: PushConnection,
+  mutation: ParsedMutation,
+): Promise<Outcome> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await settleMutation(push, await connection.get(), mutation)
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isTransient(error)) throw error
+      await pause(RETRY_BASE_MS * 2 ** attempt * Math.random())
+    }
+  }
+}
+
+function isTransient(error: unknown): boolean {
+  const sqlState = sqlStateOf(error)
+  if (sqlState !== null) return verdictOf(sqlState).kind === 'transient'
+  return error instanceof TidemarkError && error.kind === 'unavailable'
+}
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+
+/** One connection, opened anew when it was cut. */
+class PushConnection {
+  readonly #env: SyncEnv
+  #open: Database | null = null
+
+  constructor(env: SyncEnv) {
+    this.#env = env
+  }
+
+  async get(): Promise<Database> {
+    if (this.#open?.usable) return this.#open
+    await this.close()
+    this.#open = await openDatabase(this.#env, CONNECTION)
+    return this.#open
+  }
+
+  async close(): Promise<void> {
+    await this.#open?.close()
+    this.#open = null
+  }
+}
+
+/** The last definition read by this isolate: it only changes with its hash. */
+let lastDefinition: DefinitionInForce | null = null
+
+async function definitionOf(
+  connection: PushConnection,
+  named: { version: number; hash: string } | null,
+): Promise<DefinitionInForce> {
+  if (named === null)
+    throw new TidemarkError('misconfigured', 'No sync definition is in force: run `tidemark migrate`.')
+  if (lastDefinition?.hash !== named.hash)
+    lastDefinition = await readDefinitionInForce((await connection.get()).query, named.version)
+  if (lastDefinition === null) throw new TidemarkError('unavailable', 'The definition in force has just changed.')
+  return lastDefinition
+}
+
+function policies({ sync }: PushOptions): OpenPush['policyOf'] {
+  const byTable = new Map<string, ConflictPolicy>()
+  for (const entry of Object.values(sync.tables)) byTable.set(tableId(declaredTable(entry)), entry.conflict ?? 'reject')
+  return (table) => byTable.get(table) ?? 'reject'
+}

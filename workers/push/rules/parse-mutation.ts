@@ -1,0 +1,90 @@
+import {
+  counterSchema,
+  LIMITS,
+  type PushedMutation,
+  type PushRequest,
+  pushedMutationSchema,
+  pushRequestSchema,
+  type Rejection,
+  TidemarkError,
+} from '../../../protocol/index.ts'
+
+/** One entry of a push: what it is, or why it is refused. */
+export interface ParsedMutation {
+  readonly counter: number
+  /** What its digest is made of. */
+  readonly json: string
+  readonly content: PushedMutation | Rejection
+}
+
+export const isMutation = (content: PushedMutation | Rejection): content is PushedMutation => 'at' in content
+
+/** The request of a push. Throws `bad-input`, `limit-exceeded` or `upgrade-required`. */
+export function parsePush(body: unknown): Omit<PushRequest, 'mutations'> & { mutations: readonly ParsedMutation[] } {
+  checkProtocol(body)
+  if (countOf(body, 'mutations') > LIMITS.pushMutations) {
+    throw new TidemarkError('limit-exceeded', `A push carries at most ${LIMITS.pushMutations} mutations.`)
+  }
+  const { data } = pushRequestSchema.safeParse(body)
+  if (!data) throw new TidemarkError('bad-input', 'This is no push: { protocol, client, acknowledged, mutations }.')
+  const mutations = data.mutations.map(parseMutation)
+  if (mutations.some(({ counter }, index) => counter <= (mutations[index - 1]?.counter ?? 0))) {
+    throw new TidemarkError('bad-input', 'The mutations of a push come in the order of their counters.')
+  }
+  return { ...data, mutations }
+}
+
+/** Throws `upgrade-required` where a request is of another version of the protocol. */
+export function checkProtocol(body: unknown): void {
+  const said = typeof body === 'object' && body !== null && 'protocol' in body ? body.protocol : null
+  if (typeof said === 'number' && said !== LIMITS.protocolVersion) {
+    throw new TidemarkError(
+      'upgrade-required',
+      `This server speaks protocol ${LIMITS.protocolVersion}; load the app anew.`,
+    )
+  }
+}
+
+function parseMutation(entry: unknown): ParsedMutation {
+  const named = typeof entry === 'object' && entry !== null && 'counter' in entry ? entry.counter : null
+  const counter = counterSchema.safeParse(named).data
+  if (counter === undefined) throw new TidemarkError('bad-input', 'A mutation of this push has no counter.')
+  const json = jsonOf(entry)
+  const refuse = (kind: Rejection['kind'], message: string): ParsedMutation => ({
+    counter,
+    json,
+    content: { kind, message },
+  })
+  if (json.length > LIMITS.mutationChars || countOf(entry, 'rows') > LIMITS.mutationRows) {
+    return refuse(
+      'limit-exceeded',
+      `A mutation has at most ${LIMITS.mutationRows} rows and ${LIMITS.mutationChars} characters.`,
+    )
+  }
+  const { data } = pushedMutationSchema.safeParse(entry)
+  if (!data) return refuse('invalid', 'This mutation is not of the form that the server knows.')
+  if (!isStorable(data)) return refuse('invalid', 'A text with a NUL or half a character cannot be stored.')
+  return { counter, json, content: data }
+}
+
+function jsonOf(entry: unknown): string {
+  try {
+    return JSON.stringify(entry)
+  } catch (error) {
+    // Nested deeper than the stack: nothing that a replica makes.
+    throw new TidemarkError('bad-input', 'A mutation of this push is nested too deep.', { cause: error })
+  }
+}
+
+function countOf(value: unknown, name: 'rows' | 'mutations'): number {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return 0
+  const list = (value as Readonly<Record<string, unknown>>)[name]
+  return Array.isArray(list) ? list.length : 0
+}
+
+/** Whether Postgres can hold each text: no NUL, and no surrogate without its other half. */
+export function isStorable(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0')
+  if (typeof value !== 'object' || value === null) return true
+  return Object.entries(value).every(([name, inner]) => isStorable(name) && isStorable(inner))
+}

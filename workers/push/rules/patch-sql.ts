@@ -1,0 +1,151 @@
+import {
+  type ColumnDefinition,
+  type Definition,
+  quoteIdentifier,
+  quoteLiteral,
+  quoteTable,
+  type TableDefinition,
+  tableId,
+  travellingColumns,
+} from '../../../protocol/index.ts'
+import { outputExpression } from '../../snapshot/copy-line-sql.ts'
+
+/**
+ * Statements over many rows of one table and shape. `$1` is a JSON array of `{k, d, b}`; `$2`, where the audience is a column,
+ * the values that the author sees there. They answer positions in `$1`, from 1.
+ */
+
+const ROW = '"tidemark row"'
+const POSITION = '"tidemark position"'
+const GIVEN = `jsonb_array_elements($1::jsonb) WITH ORDINALITY AS "tidemark given"(${ROW}, ${POSITION})`
+
+/** Built-in types without an equality of values. */
+const WITHOUT_EQUALITY = new Set(['point', 'line', 'lseg', 'box', 'path', 'polygon', 'circle', 'jsonpath'])
+
+/** The type to which a text is cast: without length, which a cast would cut to and an assignment checks. */
+function castType(type: string): string {
+  const bare = type.replace(/\([\d, -]+\)/, '')
+  const [base, array] = bare.endsWith('[]') ? [bare.slice(0, -2), '[]'] : [bare, '']
+  if (base === 'character') return `bpchar${array}`
+  if (base === 'bit') return `varbit${array}`
+  return base + array
+}
+
+const given = (part: 'k' | 'd' | 'b', { name, type }: ColumnDefinition): string =>
+  `(${ROW}->'${part}'->>${quoteLiteral(name)})::${castType(type)}`
+
+/** The name by which a type's equality is known: of a domain its base type. */
+function comparedAs(type: string, types: Definition['types']): string {
+  const domain = types.find((one) => tableId(one) === type)
+  const [, base] = domain?.statement.split(/ AS (?!ENUM )(.*)$/s) ?? []
+  return castType(base ?? type)
+}
+
+/** Whether a column holds what was given, as a value of its type. */
+function isGiven(part: 'd' | 'b', column: ColumnDefinition, types: Definition['types']): string {
+  const held = quoteIdentifier(column.name)
+  const type = comparedAs(column.type, types)
+  const value = given(part, column)
+  if (type === 'json') return `${held}::jsonb IS NOT DISTINCT FROM ${value}::jsonb`
+  if (type === 'json[]') return `${held}::text::jsonb[] IS NOT DISTINCT FROM ${value}::text::jsonb[]`
+  if (WITHOUT_EQUALITY.has(type.replace('[]', ''))) return `${held}::text IS NOT DISTINCT FROM ${value}::text`
+  return `${held} IS NOT DISTINCT FROM ${value}`
+}
+
+function columnOf(table: TableDefinition, name: string): ColumnDefinition {
+  const column = table.columns.find((candidate) => candidate.name === name)
+  // The definition in force is resolved against the catalogue, which leaves out no key or audience column.
+  if (!column) throw new Error(`The definition of ${table.id} lacks its column ${name}.`)
+  return column
+}
+
+const hasKey = (table: TableDefinition): string =>
+  table.primaryKey.map((name) => `${quoteIdentifier(name)} = ${given('k', columnOf(table, name))}`).join(' AND ')
+
+/** The row itself says whose it is, whatever its author predicted. */
+function isSeen(table: TableDefinition): string {
+  if ('constant' in table.audience) return hasKey(table)
+  const output = outputExpression(columnOf(table, table.audience.column))
+  return `${hasKey(table)} AND (${output}) COLLATE "C" = ANY ($2::text[])`
+}
+
+export function insertSql(table: TableDefinition, columns: readonly ColumnDefinition[]): string {
+  const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ')
+  const values = columns.map((column) => given('d', column)).join(', ')
+  return `INSERT INTO ${quoteTable(table)} (${names}) SELECT ${values} FROM ${GIVEN} ORDER BY ${POSITION}`
+}
+
+export function deleteSql(table: TableDefinition): string {
+  return `DELETE FROM ${quoteTable(table)} USING ${GIVEN} WHERE ${isSeen(table)} RETURNING ${POSITION}::text AS position`
+}
+
+/** Updates where each of `checked` holds its basis, or already what it is to be; of a column in `bare` no basis is known. */
+export function updateSql(
+  table: TableDefinition,
+  columns: readonly ColumnDefinition[],
+  checked: readonly ColumnDefinition[],
+  bare: ReadonlySet<string>,
+  types: Definition['types'],
+): string {
+  const set = columns.map((column) => `${quoteIdentifier(column.name)} = ${given('d', column)}`).join(', ')
+  const conditions = [isSeen(table), ...checked.map((column) => `(${agrees(column, bare, types)})`)].join(' AND ')
+  return `UPDATE ${quoteTable(table)} SET ${set} FROM ${GIVEN} WHERE ${conditions} RETURNING ${POSITION}::text AS position`
+}
+
+const agrees = (column: ColumnDefinition, bare: ReadonlySet<string>, types: Definition['types']): string =>
+  bare.has(column.name)
+    ? isGiven('d', column, types)
+    : `${isGiven('b', column, types)} OR ${isGiven('d', column, types)}`
+
+/** Locks a row and answers it as `row`, and as `agreed` the names of the columns that `updateSql` would pass. */
+export function lockSql(
+  table: TableDefinition,
+  columns: readonly ColumnDefinition[],
+  bare: ReadonlySet<string>,
+  types: Definition['types'],
+): string {
+  const agreed = columns.map(
+    (column) => `CASE WHEN ${agrees(column, bare, types)} THEN ${quoteLiteral(column.name)} END`,
+  )
+  return (
+    `SELECT ${jsonObject(travellingColumns(table))}::text AS row, array_to_json(array_remove(ARRAY[${agreed.join(', ')}]::text[], NULL))::text AS agreed ` +
+    `FROM ${quoteTable(table)}, ${GIVEN} WHERE ${isSeen(table)} FOR UPDATE OF ${quoteIdentifier(table.name)}`
+  )
+}
+
+/** Whether the author sees the rows at all. */
+export function seenSql(table: TableDefinition): string {
+  return `SELECT ${POSITION}::text AS position FROM ${quoteTable(table)}, ${GIVEN} WHERE ${isSeen(table)}`
+}
+
+function jsonObject(columns: readonly ColumnDefinition[]): string {
+  return `jsonb_object(${namesAndValues(columns)})`
+}
+
+const namesAndValues = (columns: readonly ColumnDefinition[]): string =>
+  `ARRAY[${columns.map(({ name }) => quoteLiteral(name)).join(', ')}]::text[], ARRAY[${columns.map(outputExpression).map(nullIfNull(columns)).join(', ')}]::text[]`
+
+/** `format` prints NULL as an empty text. */
+const nullIfNull = (columns: readonly ColumnDefinition[]) => (output: string, index: number) => {
+  const column = columns[index]
+  return column === undefined || !output.startsWith('format')
+    ? output
+    : `CASE WHEN ${quoteIdentifier(column.name)} IS DISTINCT FROM NULL THEN ${output} END`
+}
+
+/** Rows of one table in `keys->index`, and the columns of which it matters what is left there. */
+export interface Reading {
+  readonly table: TableDefinition
+  readonly columns: readonly ColumnDefinition[]
+}
+
+/** One JSON array of `{t, k, d}`: of each row the columns that do not hold what was given for them; NULL where all do. */
+export function readingSql(readings: readonly Reading[]): string {
+  const parts = readings.map(({ table, columns }, index) => {
+    const different = `SELECT jsonb_object_agg(name, value) FROM unnest(${namesAndValues(columns)}) AS held(name, value)
+      WHERE (${ROW}->'d'->>name) IS DISTINCT FROM value OR NOT coalesce(${ROW}->'d' ? name, false)`
+    return `SELECT ${quoteLiteral(table.id)} AS t, ${ROW}->'k' AS k, (${different}) AS d
+      FROM ${quoteTable(table)}, jsonb_array_elements($1->${index}) AS "tidemark given"(${ROW}) WHERE ${hasKey(table)}`
+  })
+  return `SELECT jsonb_agg(jsonb_build_object('t', t, 'k', k, 'd', d)) FROM (${parts.join(' UNION ALL ')}) AS found WHERE d IS NOT NULL`
+}

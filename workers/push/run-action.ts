@@ -1,0 +1,116 @@
+import { type ActionContext, ActionRefusal, type ActionSql, actionId } from '../../db/index.ts'
+import type { ActionMutation, Rejection } from '../../protocol/index.ts'
+import type { AppEnv } from '../access/access.ts'
+import { type DatabaseTransaction, sqlStateOf } from '../database/index.ts'
+import type { PushOptions } from './options.ts'
+import { MutationRejected } from './rules/mutation-rejected.ts'
+import { isStorable } from './rules/parse-mutation.ts'
+import { verdictOf } from './rules/verdict.ts'
+
+/** Refusals carry data for a reason to be shown, not for rows. */
+const DATA_CHARS = 16 * 1024
+
+export interface ActionRequest {
+  readonly client: string
+  readonly userId: string
+  readonly env: AppEnv
+  readonly query: DatabaseTransaction['query']
+  /** When the author's replica was made, and now, in ms since 1970 by the database's clock. */
+  readonly madeMs: number
+  readonly nowMs: number
+}
+
+/** Runs an action as its author, with its server's half where it has one. Throws MutationRejected, and faults of the database. */
+export async function runAction(options: PushOptions, mutation: ActionMutation, request: ActionRequest): Promise<void> {
+  const { actions = {} } = options.sync
+  const action = Object.hasOwn(actions, mutation.name) ? actions[mutation.name] : undefined
+  if (!action) throw rejected('unknown-action', 'This server knows no such action.')
+  const parsed = await action.schema.safeParseAsync(mutation.args)
+  if (!parsed.success) throw rejected('invalid', 'The arguments are not of the form that the action takes.')
+  const { sql, settle } = actionSql(request.query)
+  const context: ActionContext = {
+    sql,
+    id: (...names) => actionId(`${request.client}:${mutation.counter}`, names),
+    now: clampedNow(mutation.at, request),
+    user: { id: request.userId },
+  }
+  const half = Object.hasOwn(options.actions ?? {}, mutation.name) ? options.actions?.[mutation.name] : undefined
+  const run = () => action.run(context, parsed.data)
+  try {
+    await (half ? half(run, { ...context, args: parsed.data, env: request.env }) : run())
+  } catch (error) {
+    await settle()
+    throw thrownBy(mutation.name, error)
+  }
+  await settle()
+}
+
+/** The author's time, but not of the future, nor from before his replica was made. */
+function clampedNow(at: string, { madeMs, nowMs }: ActionRequest): string {
+  return new Date(Math.min(nowMs, Math.max(madeMs, Date.parse(at)))).toISOString()
+}
+
+/** `settle` waits for what was not awaited, closes `sql`, and throws the first fault even if it was caught: the transaction is void. */
+function actionSql(query: DatabaseTransaction['query']): { sql: ActionSql; settle: () => Promise<void> } {
+  const running = new Set<Promise<unknown>>()
+  let failed: { readonly error: unknown } | null = null
+  let closed = false
+  const sql: ActionSql = async (strings, ...values) => {
+    if (closed) throw new Error('The action has ended: await each `sql` in it.')
+    const statement = query(
+      strings.reduce((text, part, index) => `${text}$${index}${part}`),
+      values,
+    )
+    running.add(statement)
+    try {
+      return await statement
+    } catch (error) {
+      failed ??= { error }
+      throw error
+    } finally {
+      running.delete(statement)
+    }
+  }
+  const settle = async () => {
+    closed = true
+    await Promise.allSettled(running)
+    if (failed) throw failed.error
+  }
+  return { sql, settle }
+}
+
+function rejected(kind: Rejection['kind'], message: string): MutationRejected {
+  return new MutationRejected({ kind, message })
+}
+
+function thrownBy(name: string, error: unknown): unknown {
+  if (error instanceof MutationRejected) return error
+  if (error instanceof ActionRefusal) return new MutationRejected(refusal(name, error))
+  console.warn(`tidemark: action ${name} failed: ${error instanceof Error ? error.message : 'it threw no Error'}`)
+  return rejected('invalid', 'The action failed on the server.')
+}
+
+function refusal(name: string, { code, message, data }: ActionRefusal): Rejection {
+  const kept = { kind: 'refused' as const, message, code }
+  if (!isStorable([code, message])) return { kind: 'refused', message: 'The app refuses this.' }
+  if (data === undefined) return kept
+  try {
+    const text = JSON.stringify(data)
+    const copy = JSON.parse(text)
+    if (text.length <= DATA_CHARS && isStorable(copy)) return { ...kept, data: copy }
+  } catch {
+    // Not JSON: told below.
+  }
+  console.warn(
+    `tidemark: action ${name} refused with data that is no JSON of at most ${DATA_CHARS} characters: left out`,
+  )
+  return kept
+}
+
+/** What an SQLSTATE in an action means: a statement that the database does not understand is the app's mistake. */
+export function actionVerdict(error: unknown): ReturnType<typeof verdictOf> {
+  const sqlState = sqlStateOf(error)
+  const verdict = verdictOf(sqlState)
+  if (verdict.kind !== 'fault' || !sqlState?.startsWith('42')) return verdict
+  return { kind: 'rejected', rejection: { kind: 'invalid', message: 'The action failed on the server.' } }
+}

@@ -1,0 +1,322 @@
+import { z } from 'zod'
+import type { ConflictPolicy } from '../../db/index.ts'
+import {
+  type ActionMutation,
+  type DefinitionInForce,
+  type Outcome,
+  type PatchMutation,
+  type PredictedChange,
+  type PushedMutation,
+  predictedByPatch,
+  type Rejection,
+  rejectionSchema,
+  TidemarkError,
+  travellingColumns,
+} from '../../protocol/index.ts'
+import type { AppEnv } from '../access/access.ts'
+import type { Session } from '../contracts.ts'
+import { type Database, type DatabaseTransaction, sqlStateOf, textArray } from '../database/index.ts'
+import { explainConstraint } from './explain-constraint.ts'
+import type { CommittedMutation, PushOptions } from './options.ts'
+import { checkPatch, type PatchStep } from './rules/check-patch.ts'
+import {
+  basisCounters,
+  basisEffects,
+  type EarlierMutations,
+  type Effects,
+  earlierSchema,
+  effectsSchema,
+  lastPredicted,
+} from './rules/earlier.ts'
+import { MutationRejected } from './rules/mutation-rejected.ts'
+import { isMutation, type ParsedMutation } from './rules/parse-mutation.ts'
+import { type Reading, readingSql } from './rules/patch-sql.ts'
+import { verdictOf } from './rules/verdict.ts'
+import { actionVerdict, runAction } from './run-action.ts'
+import { type PatchContext, patchStatements, writePatch } from './write-patch.ts'
+
+/** One push, open. */
+export interface OpenPush {
+  readonly options: PushOptions
+  readonly env: AppEnv
+  readonly session: Pick<Session, 'userId' | 'claims' | 'audiences'>
+  readonly client: string
+  readonly madeMs: number
+  readonly definition: DefinitionInForce
+  readonly policyOf: (table: string) => ConflictPolicy
+  readonly earlier: EarlierMutations
+}
+
+const knownSchema = z.union([
+  z.object({ settled: z.literal(true) }),
+  z.object({ digest: z.string(), status: z.enum(['committed', 'rejected']), rejection: rejectionSchema.nullable() }),
+])
+const settledSchema = z.union([z.object({ known: knownSchema }), z.object({ effects: effectsSchema.nullable() })])
+const begunSchema = z.union([
+  z.object({ known: knownSchema }),
+  z.object({ earlier: z.array(earlierSchema), settledTo: z.number(), nowMs: z.number() }),
+])
+
+/**
+ * Decides one mutation for good: one transaction commits it, or another records why not; what is stored is what is answered.
+ *
+ * Throws what may pass, or is no fault of the mutation, and then nothing is decided.
+ */
+export async function settleMutation(push: OpenPush, database: Database, parsed: ParsedMutation): Promise<Outcome> {
+  const digest = await sha256(parsed.json)
+  const { counter, content } = parsed
+  if (!isMutation(content)) return reject(push, database, parsed, digest, content)
+  try {
+    const steps =
+      content.kind === 'patch' ? checkPatch(content.rows, push.definition.definition, push.session.audiences) : []
+    const atOnce = content.kind === 'patch' ? await settleAtOnce(push, database, content, steps, digest) : null
+    if (atOnce) return atOnce
+    return await database.transaction(async ({ query }) => {
+      const begun = await begin(push, query, content, digest)
+      if ('known' in begun) return outcomeOf(counter, digest, begun.known)
+      for (const earlier of begun.earlier) push.earlier.add(earlier)
+      checkDependencies(push, content, begun.settledTo)
+      if (content.kind === 'patch') {
+        await writePatch({ ...patchContext(push), query }, steps)
+      } else {
+        const { client, env, madeMs, session } = push
+        const { nowMs } = begun
+        await runAction(push.options, content, { client, userId: session.userId, env, query, madeMs, nowMs })
+      }
+      await finish(push, query, content, steps)
+      return { counter, status: 'committed' }
+    })
+  } catch (error) {
+    return reject(push, database, parsed, digest, await rejectionOf(push, database, content, error))
+  }
+}
+
+async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+const patchContext = ({ session, definition, earlier, policyOf }: OpenPush): Omit<PatchContext, 'query'> => ({
+  audiences: session.audiences,
+  types: definition.definition.types,
+  earlier,
+  policyOf,
+})
+
+/** What `settle_patch` raises where a statement did not touch the rows it was given. */
+const NOT_AS_EXPECTED = 'TM001'
+
+/** A patch in one round trip, if all it builds on is known here and nothing stands in its way; else null, and nothing is done. */
+async function settleAtOnce(
+  push: OpenPush,
+  { query }: Database,
+  mutation: PatchMutation,
+  steps: readonly PatchStep[],
+  digest: string,
+): Promise<Outcome | null> {
+  const { client, session, earlier } = push
+  const builtOn = [...mutation.after, ...basisCounters(mutation.rows)]
+  if (builtOn.some((counter) => earlier.statusOf(counter) === null)) return null
+  checkDependencies(push, mutation, 0)
+  const { reading, keys } = readingsOf(push, mutation, steps)
+  try {
+    const [row] = await query(
+      'SELECT tidemark.settle_patch($1, $2::bigint, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS settled',
+      [
+        client,
+        mutation.counter,
+        session.userId,
+        digest,
+        JSON.stringify(predictedByPatch(mutation.rows)),
+        JSON.stringify(session.audiences),
+        JSON.stringify(session.claims),
+        JSON.stringify(patchStatements(patchContext(push), steps)),
+        reading,
+        keys,
+        toTell(push, mutation),
+      ],
+    )
+    const settled = settledSchema.parse(JSON.parse(row?.settled ?? 'null'))
+    if ('known' in settled) return outcomeOf(mutation.counter, digest, settled.known)
+    remember(push, mutation, settled.effects)
+    return { counter: mutation.counter, status: 'committed' }
+  } catch (error) {
+    if (sqlStateOf(error) === NOT_AS_EXPECTED) return null
+    throw error
+  }
+}
+
+const predictionOf = (mutation: PushedMutation): readonly PredictedChange[] | null =>
+  mutation.kind === 'patch' ? predictedByPatch(mutation.rows) : mutation.predicted
+
+async function begin(
+  { client, session, earlier }: OpenPush,
+  query: DatabaseTransaction['query'],
+  mutation: PushedMutation,
+  digest: string,
+): Promise<z.infer<typeof begunSchema>> {
+  const bases = mutation.kind === 'patch' ? basisCounters(mutation.rows) : []
+  const asked = [...new Set([...mutation.after, ...bases])].filter((counter) => earlier.statusOf(counter) === null)
+  const predicted = predictionOf(mutation)
+  const [row] = await query(
+    'SELECT tidemark.begin_mutation($1, $2::bigint, $3, $4, $5, $6::bigint[], $7, $8, $9) AS begun',
+    [
+      client,
+      mutation.counter,
+      session.userId,
+      digest,
+      predicted === null ? null : JSON.stringify(predicted),
+      textArray(asked.map(String)),
+      JSON.stringify(session.audiences),
+      JSON.stringify(session.claims),
+      mutation.kind === 'patch' ? 'pg_catalog' : 'public',
+    ],
+  )
+  return begunSchema.parse(JSON.parse(row?.begun ?? 'null'))
+}
+
+/** What builds on a mutation falls with it, and with one that was never decided. Of a settled one its client knew, and would not have sent this. */
+function checkDependencies({ earlier }: OpenPush, { after }: PushedMutation, settledTo: number): void {
+  const on = after.find((counter) => counter > settledTo && earlier.statusOf(counter) !== 'committed')
+  if (on === undefined) return
+  throw new MutationRejected({ kind: 'dependency', message: 'A mutation on which this one builds was rejected.', on })
+}
+
+async function finish(
+  push: OpenPush,
+  query: DatabaseTransaction['query'],
+  mutation: PushedMutation,
+  steps: readonly PatchStep[],
+): Promise<void> {
+  const { reading, keys } = readingsOf(push, mutation, steps)
+  const [row] = await query('SELECT tidemark.finish_mutation($1, $2::bigint, $3, $4, $5) AS effects', [
+    push.client,
+    mutation.counter,
+    reading,
+    keys,
+    toTell(push, mutation),
+  ])
+  remember(push, mutation, row?.effects == null ? null : effectsSchema.parse(JSON.parse(row.effects)))
+}
+
+function remember({ earlier }: OpenPush, mutation: PushedMutation, effects: Effects | null): void {
+  const predicted = [...(predictionOf(mutation) ?? [])]
+  earlier.add({ counter: mutation.counter, status: 'committed', predicted, effects })
+}
+
+const toTell = (push: OpenPush, mutation: PushedMutation): string | null =>
+  push.options.onCommitted ? JSON.stringify(committedMutation(push, mutation)) : null
+
+/** What of its rows is read when it is done, as parameters. */
+function readingsOf(
+  push: OpenPush,
+  mutation: PushedMutation,
+  steps: readonly PatchStep[],
+): { reading: string | null; keys: string } {
+  const read = mutation.kind === 'patch' ? readingsOfPatch(steps) : readingsOfAction(push, mutation)
+  return { reading: read.readings.length === 0 ? null : readingSql(read.readings), keys: JSON.stringify(read.keys) }
+}
+
+interface KeyedReadings {
+  readonly readings: Reading[]
+  /** Of each reading its rows. */
+  readonly keys: { k: object; d: object }[][]
+}
+
+function readingsOfPatch(steps: readonly PatchStep[]): KeyedReadings {
+  const { readings, keys, add } = collect()
+  for (const { op, table, row, columns } of steps) {
+    if (row.o === 'd') continue
+    // Of an insert also what it left to the server.
+    const read = op === 'update' ? columns : travellingColumns(table)
+    add({ table, columns: read }, { k: row.k, d: row.d })
+  }
+  return { readings, keys }
+}
+
+/** Rows that its author cannot see may not be asked for; nor does a prediction of no such table matter. */
+function readingsOfAction({ definition, session }: OpenPush, { predicted }: ActionMutation): KeyedReadings {
+  const { readings, keys, add } = collect()
+  for (const change of lastPredicted(predicted ?? [])) {
+    const table = definition.definition.tables.find(({ id }) => id === change.t)
+    const named = table?.primaryKey.filter((name) => typeof change.k[name] === 'string').length
+    if (!table || named !== Object.keys(change.k).length || named !== table.primaryKey.length) continue
+    if (!session.audiences.includes(change.a) || change.o === 'd') continue
+    add({ table, columns: travellingColumns(table) }, { k: change.k, d: change.d })
+  }
+  return { readings, keys }
+}
+
+function collect(): KeyedReadings & { add: (reading: Reading, row: { k: object; d: object }) => void } {
+  const readings: Reading[] = []
+  const keys: { k: object; d: object }[][] = []
+  const places = new Map<string, number>()
+  const add = (reading: Reading, row: { k: object; d: object }) => {
+    const shape = JSON.stringify([reading.table.id, reading.columns.map(({ name }) => name)])
+    const place = places.get(shape) ?? readings.push(reading) - 1
+    places.set(shape, place)
+    const rows = keys[place] ?? []
+    rows.push(row)
+    keys[place] = rows
+  }
+  return { readings, keys, add }
+}
+
+function committedMutation({ client, session }: OpenPush, mutation: PushedMutation): CommittedMutation {
+  const { counter, at } = mutation
+  const common = { id: `${client}:${counter}`, client, userId: session.userId, counter, at }
+  return mutation.kind === 'patch'
+    ? { ...common, kind: 'patch', rows: mutation.rows }
+    : { ...common, kind: 'action', name: mutation.name, args: mutation.args }
+}
+
+/** Why an error refuses a mutation; throws it where it does not. */
+async function rejectionOf(
+  push: OpenPush,
+  database: Database,
+  mutation: PatchMutation | ActionMutation,
+  error: unknown,
+): Promise<Rejection> {
+  if (error instanceof MutationRejected) return error.rejection
+  // Without an SQLSTATE it is ours, or a connection's.
+  if (!(error instanceof TidemarkError) || sqlStateOf(error) === null) throw error
+  const verdict = mutation.kind === 'patch' ? verdictOf(sqlStateOf(error)) : actionVerdict(error)
+  if (verdict.kind !== 'rejected') throw error
+  if (verdict.rejection.kind !== 'constraint') return verdict.rejection
+  return { ...verdict.rejection, ...(await explainConstraint(database.query, push.definition.definition, error)) }
+}
+
+async function reject(
+  { client, session, earlier }: OpenPush,
+  database: Database,
+  { counter, content }: ParsedMutation,
+  digest: string,
+  rejection: Rejection,
+): Promise<Outcome> {
+  const effects = isMutation(content) && content.kind === 'patch' ? basisEffects(content.rows, earlier) : []
+  const [row] = await database.query('SELECT tidemark.reject_mutation($1, $2::bigint, $3, $4, $5, $6) AS known', [
+    client,
+    counter,
+    session.userId,
+    digest,
+    JSON.stringify(rejection),
+    effects.length === 0 ? null : JSON.stringify(effects),
+  ])
+  const known = knownSchema.parse(JSON.parse(row?.known ?? 'null'))
+  const outcome = outcomeOf(counter, digest, known)
+  // Only if this rejection is the stored one does its basis count.
+  if ('digest' in known && known.digest === digest && known.status === 'rejected')
+    earlier.add({ counter, status: 'rejected', predicted: null, effects })
+  return outcome
+}
+
+function outcomeOf(counter: number, digest: string, known: z.infer<typeof knownSchema>): Outcome {
+  // Its client has stored the outcome long ago, and ignores this one.
+  if ('settled' in known) return { counter, status: 'committed' }
+  if (known.digest !== digest) {
+    const message = 'Another mutation has this number: the storage of this replica was copied, or set back.'
+    return { counter, status: 'rejected', rejection: { kind: 'id-taken', message } }
+  }
+  if (known.rejection === null) return { counter, status: 'committed' }
+  return { counter, status: 'rejected', rejection: known.rejection }
+}

@@ -1,0 +1,163 @@
+import { z } from 'zod'
+import type { ConflictPolicy } from '../../db/index.ts'
+import type { Definition, PatchRow, Row } from '../../protocol/index.ts'
+import { type DatabaseTransaction, textArray } from '../database/index.ts'
+import type { PatchStep } from './rules/check-patch.ts'
+import { basisOf, type EarlierMutations } from './rules/earlier.ts'
+import { MutationRejected } from './rules/mutation-rejected.ts'
+import { deleteSql, insertSql, lockSql, seenSql, updateSql } from './rules/patch-sql.ts'
+import { resolveConflict } from './rules/resolve-conflict.ts'
+
+export interface PatchContext {
+  readonly query: DatabaseTransaction['query']
+  readonly audiences: readonly string[]
+  readonly types: Definition['types']
+  readonly earlier: EarlierMutations
+  /** Of a table by its id. */
+  readonly policyOf: (table: string) => ConflictPolicy
+}
+
+interface Given {
+  readonly step: PatchStep
+  /** Null of a column of which nothing is known. */
+  readonly basis: Row
+}
+
+const lockedSchema = z.object({ row: z.record(z.string(), z.string().nullable()), agreed: z.array(z.string()) })
+
+type Group = readonly [Given, ...Given[]]
+
+/** Does what a patch says, rows of one shape in one statement. Throws MutationRejected, and what the database throws. */
+export async function writePatch(context: PatchContext, steps: readonly PatchStep[]): Promise<void> {
+  for (const group of groupsOf(context, steps)) {
+    const text = statementOf(context, group)
+    const { op } = group[0].step
+    if (op === 'insert') {
+      await context.query(text, parameters(context, group))
+      continue
+    }
+    const left = await run(context, group, text)
+    if (!isGroup(left)) continue
+    if (op === 'move') await insert(context, left)
+    // Whatever was changed meanwhile, a delete wins, and one of a missing row has nothing to do.
+    else if (op === 'delete') await refuseSeen(context, left)
+    else for (const one of left) await updateLocked(context, one)
+  }
+}
+
+const isGroup = (given: readonly Given[]): given is Group => given.length > 0
+
+/** A patch as statements that each touch as many rows as they are given, if nothing stands in the way. */
+export function patchStatements(
+  context: Omit<PatchContext, 'query'>,
+  steps: readonly PatchStep[],
+): { text: string; rows: string; seen: readonly string[]; count: number }[] {
+  return groupsOf(context, steps).map((group) => ({
+    text: statementOf(context, group),
+    rows: givenRows(group),
+    seen: seenValues(context, group),
+    count: group.length,
+  }))
+}
+
+function statementOf(context: Omit<PatchContext, 'query'>, group: Group): string {
+  const [first] = group
+  const { op, table, columns } = first.step
+  if (op === 'insert') return insertSql(table, columns)
+  if (op === 'delete') return deleteSql(table)
+  if (op === 'move') return updateSql(table, valueColumns(first.step), [], new Set(), context.types)
+  const checked = context.policyOf(table.id) === 'last-write-wins' ? [] : columns
+  return updateSql(table, columns, checked, bareOf(first), context.types)
+}
+
+/** Neighbours that one statement can do. */
+function groupsOf({ earlier }: Pick<PatchContext, 'earlier'>, steps: readonly PatchStep[]): Group[] {
+  const groups: [Given, ...Given[]][] = []
+  let shape = ''
+  for (const step of steps) {
+    const one = { step, basis: basisOf(step.row, earlier) }
+    const columns = step.columns.map(({ name }) => name)
+    const next = JSON.stringify([step.op, step.table.id, columns, Object.keys(one.basis).sort()])
+    if (next === shape) groups.at(-1)?.push(one)
+    else groups.push([one])
+    shape = next
+  }
+  return groups
+}
+
+/** Runs a statement over the group, and answers those of it that it did not touch. */
+async function run(context: PatchContext, group: Group, text: string): Promise<Given[]> {
+  const touched = new Set((await context.query(text, parameters(context, group))).map((row) => Number(row.position)))
+  return group.filter((_, index) => !touched.has(index + 1))
+}
+
+function givenRows(group: Group): string {
+  return JSON.stringify(group.map(({ step: { row }, basis }) => ({ k: row.k, d: 'd' in row ? row.d : {}, b: basis })))
+}
+
+/** What its author sees in the audience's column; an insert says its audience itself. */
+function seenValues({ audiences }: Pick<PatchContext, 'audiences'>, [{ step }]: Group): string[] {
+  const rule = step.table.audience
+  if ('constant' in rule || step.op === 'insert') return []
+  const start = `${rule.prefix}:`
+  return audiences.filter((audience) => audience.startsWith(start)).map((audience) => audience.slice(start.length))
+}
+
+function parameters(context: PatchContext, group: Group): string[] {
+  const [{ step }] = group
+  if ('constant' in step.table.audience || step.op === 'insert') return [givenRows(group)]
+  return [givenRows(group), textArray(seenValues(context, group))]
+}
+
+/** Of rows to be moved that are not there. */
+async function insert(context: PatchContext, group: Group): Promise<void> {
+  const [first, ...rest] = group
+  const asInsert = (one: Given): Given => ({ ...one, step: { ...one.step, op: 'insert' } })
+  const given: Group = [asInsert(first), ...rest.map(asInsert)]
+  await context.query(insertSql(first.step.table, first.step.columns), parameters(context, given))
+}
+
+/** What is seen and was not written, row-level security keeps from being written. */
+async function refuseSeen(context: PatchContext, group: Group): Promise<void> {
+  const rows = await context.query(seenSql(group[0].step.table), parameters(context, group))
+  const seen = group[Number(rows[0]?.position ?? 0) - 1]
+  if (seen) throw reject(seen.step.row, 'forbidden', 'This row is not open to you.')
+}
+
+const valueColumns = ({ table, columns }: PatchStep) => columns.filter(({ name }) => !table.primaryKey.includes(name))
+
+function reject(row: PatchRow, kind: 'forbidden' | 'missing-row', message: string): MutationRejected {
+  return new MutationRejected({ kind, message, table: row.t, key: row.k })
+}
+
+/** Columns of which no basis is known: they agree only where nothing would change. */
+const bareOf = ({ step, basis }: Given): Set<string> =>
+  new Set(step.columns.map(({ name }) => name).filter((name) => !Object.hasOwn(basis, name)))
+
+/** A row that the update passed over: gone, not open to its author, or in conflict. */
+async function updateLocked(context: PatchContext, one: Given): Promise<void> {
+  const { step, basis } = one
+  const { table, columns, row } = step
+  const policy = context.policyOf(table.id)
+  const [found] = await context.query(lockSql(table, columns, bareOf(one), context.types), parameters(context, [one]))
+  if (!found) {
+    await refuseSeen(context, [one])
+    throw reject(row, 'missing-row', 'The row is deleted, or moved to where you do not see it.')
+  }
+  const { row: server, agreed } = lockedSchema.parse({
+    row: JSON.parse(found.row ?? 'null'),
+    agreed: JSON.parse(found.agreed ?? '[]'),
+  })
+  const inConflict =
+    policy === 'last-write-wins' ? [] : columns.map(({ name }) => name).filter((name) => !agreed.includes(name))
+  const values = inConflict.length === 0 ? {} : resolveConflict(policy, row, { server, basis, columns: inConflict })
+  const written = columns.filter(({ name }) => !inConflict.includes(name) || Object.hasOwn(values, name))
+  if (written.length === 0) return
+  const resolved = {
+    ...one,
+    step: { ...step, row: { ...row, d: { ...('d' in row ? row.d : {}), ...values } } as PatchRow },
+  }
+  const text = updateSql(table, written, [], new Set(), context.types)
+  // It was locked as what an update may touch.
+  if ((await run(context, [resolved], text)).length > 0) throw reject(row, 'forbidden', 'This row is not open to you.')
+}
