@@ -11,12 +11,13 @@ import {
   TidemarkError,
 } from '../../protocol/index.ts'
 import { lsnSchema } from '../../protocol/lsn-schema.ts'
+import { OUTBOX_DDL } from '../outbox/outbox-ddl.ts'
 import type { Database } from './database.ts'
 import type { AudienceJoin, AudienceJoins } from './join-window.ts'
 import { type Place, type ReplicaTables, replicaTables } from './replica-table.ts'
 
 /** Bumped with every change of the tables below; a replica of another format is rebuilt. */
-const FORMAT = 1
+const FORMAT = 2
 
 /** Either the database or a transaction on it. */
 export type Executor = Pick<PGliteTransaction, 'query' | 'exec'>
@@ -25,7 +26,7 @@ const DDL = `
   CREATE SCHEMA tidemark;
   CREATE TABLE tidemark.owner (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    format int NOT NULL, user_id text NOT NULL, client_id text NOT NULL
+    format int NOT NULL, user_id text NOT NULL, client_id text NOT NULL, counter bigint NOT NULL DEFAULT 0
   );
   CREATE TABLE tidemark.copy (
     place text PRIMARY KEY, stage text NOT NULL, epoch text NOT NULL, cursor text NOT NULL, rows bigint NOT NULL,
@@ -46,12 +47,7 @@ const DDL = `
     PRIMARY KEY (position, piece)
   );
   ALTER TABLE tidemark.part ALTER content SET STORAGE EXTERNAL;
-  CREATE FUNCTION tidemark.refuse_write() RETURNS trigger LANGUAGE plpgsql AS $$
-  BEGIN
-    RAISE EXCEPTION 'table %.% is synced and read-only here', TG_TABLE_SCHEMA, TG_TABLE_NAME
-      USING ERRCODE = 'read_only_sql_transaction',
-            HINT = 'Write through your own server; the change arrives by sync. Tables that are not synced can be written.';
-  END $$;
+  ${OUTBOX_DDL}
 `
 
 /**

@@ -1,4 +1,5 @@
 import { type Definition, quoteIdentifier, quoteTable, type TableDefinition } from '../../protocol/index.ts'
+import { captureStatements } from '../outbox/capture-ddl.ts'
 import { ASIDE_SCHEMA, type Place, type ReplicaTable, replicaTables } from './replica-table.ts'
 
 const list = (names: readonly string[]) => names.map(quoteIdentifier).join(', ')
@@ -17,22 +18,18 @@ function shape({ priority: _, ...table }: TableDefinition): unknown {
 function columnsDdl(table: TableDefinition, place: Place): string {
   const columns = place === 'live' ? table.columns : table.columns.filter((column) => column.generated === null)
   return columns
-    .map(({ name, type, notNull, generated }) => {
+    .map(({ name, type, notNull, generated, default: expression, serverDefault }) => {
       const computed = generated === null ? '' : ` GENERATED ALWAYS AS (${generated}) STORED`
-      return `${quoteIdentifier(name)} ${type}${computed}${notNull ? ' NOT NULL' : ''}`
+      const filled = expression === undefined || place === 'aside' ? '' : ` DEFAULT (${expression})`
+      // What the server fills in is NULL here until it returns.
+      return `${quoteIdentifier(name)} ${type}${computed}${filled}${notNull && !serverDefault ? ' NOT NULL' : ''}`
     })
     .join(', ')
 }
 
-const READ_ONLY_TRIGGER = 'tidemark_read_only'
-
 /** The table alone, without key or index: those come once it is filled. */
-export function createTable(table: ReplicaTable, place: Place): string {
-  const create = `CREATE TABLE ${table.name} (${columnsDdl(table.definition, place)});`
-  if (place === 'aside') return create
-  return `${create}
-    CREATE TRIGGER ${READ_ONLY_TRIGGER} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON ${table.name}
-      FOR EACH STATEMENT EXECUTE FUNCTION tidemark.refuse_write();`
+function createTable(table: ReplicaTable, place: Place): string {
+  return `CREATE TABLE ${table.name} (${columnsDdl(table.definition, place)});`
 }
 
 /**
@@ -59,14 +56,14 @@ export function replaceTables(before: Definition | null, after: Definition, suff
     .filter((type) => !keptTypes.has(quoteTable(type)))
     .map((type) => retireType(type, suffix))
   const schemas = new Set([...after.tables, ...after.types].map(({ schema }) => schema))
+  const tables = replicaTables(after, 'live')
   return [
     ...drops,
     ...oldTypes,
     ...[...schemas].map((schema) => `CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)};`),
     ...after.types.filter((type) => !keptTypes.has(quoteTable(type))).map(({ statement }) => `${statement};`),
-    ...[...replicaTables(after, 'live').values()]
-      .filter(({ id }) => !kept.has(id))
-      .map((table) => createTable(table, 'live')),
+    ...[...tables.values()].filter(({ id }) => !kept.has(id)).map((table) => createTable(table, 'live')),
+    ...captureStatements(tables),
   ]
 }
 

@@ -1,8 +1,7 @@
 import type { Query } from '../../db/query.ts'
-import { quoteIdentifier, quoteTable, type TableDefinition } from '../../protocol/index.ts'
+import { outputExpression, quoteIdentifier, quoteTable, type TableDefinition } from '../../protocol/index.ts'
 import type { HealthCheck } from '../contracts.ts'
 import { matchAudience } from '../snapshot/audience.ts'
-import { outputExpression } from '../snapshot/copy-line-sql.ts'
 import { audienceCondition } from '../snapshot/table-rows-sql.ts'
 import { failCheck, okCheck, warnCheck } from './health-check.ts'
 

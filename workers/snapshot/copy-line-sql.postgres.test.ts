@@ -2,10 +2,15 @@ import { customType, pgTable } from 'drizzle-orm/pg-core'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { encodeCopyLine } from '../../protocol/copy-text.ts'
-import { quoteIdentifier, quoteTable, type TableDefinition, travellingColumns } from '../../protocol/index.ts'
+import {
+  outputExpression,
+  quoteIdentifier,
+  quoteTable,
+  type TableDefinition,
+  travellingColumns,
+} from '../../protocol/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import type { Database } from '../database/index.ts'
-import { outputExpression } from './copy-line-sql.ts'
 import { tableRowsQuery } from './table-rows-sql.ts'
 
 const column = (name: string) => customType<{ data: string }>({ dataType: () => 'text' })(name)

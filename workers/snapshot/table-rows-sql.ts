@@ -1,6 +1,12 @@
-import { quoteIdentifier, quoteTable, type TableDefinition, travellingColumns } from '../../protocol/index.ts'
+import {
+  outputExpression,
+  quoteIdentifier,
+  quoteTable,
+  type TableDefinition,
+  travellingColumns,
+} from '../../protocol/index.ts'
 import type { AudienceMatch } from './audience.ts'
-import { copyLineExpression, outputExpression } from './copy-line-sql.ts'
+import { copyLineExpression } from './copy-line-sql.ts'
 
 /** A line above this size is not returned by the cursor but read alone, so that a page's size has a bound. */
 const LARGE_LINE_BYTES = 16 * 1024
