@@ -54,10 +54,13 @@ export type ErrorKind = keyof typeof ERROR_RULES
 export class TidemarkError extends Error {
   override readonly name = 'TidemarkError'
   readonly kind: ErrorKind
+  /** How long the other side asks to be left alone; null where it did not say. */
+  readonly retryAfterMs: number | null
 
-  constructor(kind: ErrorKind, message: string, options?: { cause?: unknown }) {
+  constructor(kind: ErrorKind, message: string, options?: { cause?: unknown; retryAfterMs?: number | null }) {
     super(message, options)
     this.kind = kind
+    this.retryAfterMs = options?.retryAfterMs ?? null
   }
 
   get retry(): RetryRule {

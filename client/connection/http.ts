@@ -1,11 +1,13 @@
 import { z } from 'zod'
-import { ERROR_RULES, type ErrorKind, LIMITS, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
+import { ERROR_RULES, type ErrorKind, LIMITS, TidemarkError } from '../../protocol/index.ts'
 
 export type TokenSource = (options: { readonly fresh: boolean }) => Promise<string>
 
 export interface Http {
   /** Throws TidemarkError: `unavailable` when nothing or not our server answers, else the kind it says, or that of its status. */
   json(path: string, signal: AbortSignal): Promise<unknown>
+  /** Sends a JSON text. What was sent may have arrived whatever is thrown. */
+  post(path: string, body: string, signal: AbortSignal): Promise<unknown>
   bytes(path: string, signal: AbortSignal, options: { readonly fresh: boolean }): Promise<Uint8Array<ArrayBuffer>>
 }
 
@@ -37,16 +39,41 @@ async function readFault(response: Response): Promise<z.infer<typeof faultSchema
   }
 }
 
+/** Seconds or a date, as HTTP has it; null where there is none. */
+function retryAfterMs(header: string | null): number | null {
+  if (header === null) return null
+  const seconds = /^\d+$/.test(header.trim()) ? Number(header) : (Date.parse(header) - Date.now()) / 1000
+  return Number.isFinite(seconds) ? Math.max(0, seconds * 1000) : null
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes))
+  } catch (error) {
+    const message = 'The answer is not from a Tidemark server: a captive portal, a proxy, or a wrong url.'
+    throw new TidemarkError('unavailable', message, { cause: error })
+  }
+}
+
+interface Sending {
+  readonly cache: RequestCache
+  /** JSON to post; null of a GET. */
+  readonly body: string | null
+}
+
 const NETWORK = 'The server cannot be reached; trying again.'
 
 /** Requests with the session's token; a refused token is renewed and tried once more. */
 export function createHttp(baseUrl: string, token: TokenSource, fetchFunction: typeof fetch = fetch): Http {
-  async function send(path: string, signal: AbortSignal, cache: RequestCache, fresh: boolean): Promise<Response> {
-    const headers = { authorization: `Bearer ${await token({ fresh })}` }
-    const response = await fetchFunction(`${baseUrl}${path}`, { headers, signal, cache, redirect: 'follow' })
+  async function send(path: string, signal: AbortSignal, sending: Sending, fresh: boolean): Promise<Response> {
+    const { cache, body } = sending
+    const authorization = `Bearer ${await token({ fresh })}`
+    const post = { method: 'POST', body, headers: { authorization, 'content-type': 'application/json' } }
+    const request = body === null ? { headers: { authorization } } : post
+    const response = await fetchFunction(`${baseUrl}${path}`, { ...request, signal, cache, redirect: 'follow' })
     if (response.status === 401 && !fresh) {
       await response.body?.cancel()
-      return send(path, signal, cache, true)
+      return send(path, signal, sending, true)
     }
     if (response.ok) return response
     const said = await readFault(response)
@@ -55,16 +82,17 @@ export function createHttp(baseUrl: string, token: TokenSource, fetchFunction: t
     throw new TidemarkError(
       kind,
       `The server answered ${response.status} to ${route}${said ? `: ${said.message}` : '.'}`,
+      { retryAfterMs: retryAfterMs(response.headers.get('retry-after')) },
     )
   }
 
   /** Reads a body whole; gives up when nothing has come for `silenceMs`. */
-  async function read(path: string, outer: AbortSignal, cache: RequestCache): Promise<Uint8Array<ArrayBuffer>> {
+  async function read(path: string, outer: AbortSignal, sending: Sending): Promise<Uint8Array<ArrayBuffer>> {
     const quiet = new AbortController()
     let timer = setTimeout(() => quiet.abort(), FIRST_BYTE_MS)
     const signal = AbortSignal.any([outer, quiet.signal])
     try {
-      const response = await send(path, signal, cache, false)
+      const response = await send(path, signal, sending, false)
       const pieces: Uint8Array[] = []
       let length = 0
       for (const reader = response.body?.getReader(); reader; ) {
@@ -91,15 +119,8 @@ export function createHttp(baseUrl: string, token: TokenSource, fetchFunction: t
   }
 
   return {
-    async json(path, signal) {
-      const text = new TextDecoder().decode(await read(path, signal, 'no-cache'))
-      try {
-        return JSON.parse(text)
-      } catch (error) {
-        const message = 'The answer is not from a Tidemark server: a captive portal, a proxy, or a wrong url.'
-        throw toTidemarkError(new TidemarkError('unavailable', message, { cause: error }))
-      }
-    },
-    bytes: (path, signal, { fresh }) => read(path, signal, fresh ? 'reload' : 'default'),
+    json: async (path, signal) => parseJson(await read(path, signal, { cache: 'no-cache', body: null })),
+    post: async (path, body, signal) => parseJson(await read(path, signal, { cache: 'no-store', body })),
+    bytes: (path, signal, { fresh }) => read(path, signal, { cache: fresh ? 'reload' : 'default', body: null }),
   }
 }

@@ -4,7 +4,19 @@ import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { encodeCopyLine } from '../../protocol/copy-text.ts'
-import type { FrameDown, Manifest, Row, TableDefinition, Welcome, WireChange } from '../../protocol/index.ts'
+import type {
+  FrameDown,
+  Manifest,
+  OutcomesAnswer,
+  OutcomesRequest,
+  PushAnswer,
+  PushedMutation,
+  PushRequest,
+  Row,
+  TableDefinition,
+  Welcome,
+  WireChange,
+} from '../../protocol/index.ts'
 import { type Definition, type FrameUp, type Hello, type Lsn, travellingColumns } from '../../protocol/index.ts'
 
 /** What one audience's snapshot holds. */
@@ -123,6 +135,18 @@ export class ScriptedSession {
   }
 }
 
+export interface ReceivedPush extends Omit<PushRequest, 'mutations'> {
+  readonly mutations: readonly PushedMutation[]
+}
+
+export const commitAll = ({ mutations }: ReceivedPush): PushAnswer => ({
+  outcomes: mutations.map((mutation: PushedMutation) => ({ counter: mutation.counter, status: 'committed' })),
+  retry: null,
+})
+
+/** An answer, a bare status, or none at all. */
+type PushReply = PushAnswer | number | null
+
 type Interceptor = (path: string, response: ServerResponse) => boolean
 
 /** A server over real HTTP and a real socket, whose every answer the test decides. */
@@ -137,6 +161,11 @@ export class ScriptedServer {
   snapshots = new Map<string, SnapshotScript>()
   /** What to answer a hello; default: stream where epoch and definition fit, else hydrate. */
   welcome: (hello: Hello) => Partial<Welcome> = () => ({})
+  /** What to answer a push; null leaves it without an answer and cuts its connection. Default: all are committed. */
+  answerPush: (push: ReceivedPush) => PushReply | Promise<PushReply> = commitAll
+  answerOutcomes: (request: OutcomesRequest) => OutcomesAnswer = () => ({ epoch: this.epoch, outcomes: [] })
+  /** As they came, the JSON text of each. */
+  readonly pushes: string[] = []
   /** Sees each request first; true when it has answered. */
   intercept: Interceptor = () => false
   /** Refuses the upgrade when it answers a status. */
@@ -181,6 +210,15 @@ export class ScriptedServer {
     for (;;) {
       const session = this.sessions[index]
       if (session) return session
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+  }
+
+  /** The n-th push (from 0), waiting for it. */
+  async push(index: number): Promise<ReceivedPush> {
+    for (;;) {
+      const push = this.pushes[index]
+      if (push !== undefined) return JSON.parse(push)
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }
   }
@@ -259,10 +297,24 @@ export class ScriptedServer {
     const path = decodeURIComponent((request.url ?? '').replace(/\?.*$/, ''))
     this.requests.push(path)
     if (this.intercept(path, response)) return
+    if (request.method === 'POST') return void this.#answerPost(path, request, response)
     if (path === '/sync/head') return void response.end(JSON.stringify({ epoch: this.epoch, lsn: this.head }))
     const [, , , audience = '', id] = path.split('/')
     const body = id === undefined ? JSON.stringify(this.manifest(audience)) : this.#chunks.get(id)
     if (body === undefined || body === 'null') response.statusCode = 404
     response.end(body === 'null' ? undefined : body)
+  }
+
+  async #answerPost(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const pieces: Buffer[] = []
+    for await (const piece of request) pieces.push(piece)
+    const text = Buffer.concat(pieces).toString()
+    if (path === '/sync/outcomes') return void response.end(JSON.stringify(this.answerOutcomes(JSON.parse(text))))
+    this.pushes.push(text)
+    for (const wake of this.#waiting.splice(0)) wake()
+    const reply = await this.answerPush(JSON.parse(text))
+    if (reply === null) return void response.destroy()
+    if (typeof reply === 'number') response.statusCode = reply
+    response.end(typeof reply === 'number' ? '' : JSON.stringify(reply))
   }
 }

@@ -12,6 +12,8 @@ export interface TcpGate {
   open(): void
   /** Holds every piece of data back this long, in both directions; keeps its order. */
   delay(delayMs: number): void
+  /** Lets the next request that begins so through, and loses its answer with the connection; resolves when that has happened. */
+  loseAnswer(requestStart: string): Promise<void>
   dispose(): Promise<void>
 }
 
@@ -20,9 +22,24 @@ export async function startTcpGate(targetPort: number): Promise<TcpGate> {
   const sockets = new Set<Socket>()
   let closed = false
   let holdMs = 0
+  let losing: { readonly requestStart: string; readonly lost: () => void } | null = null
+  /** Connections to the server whose next answer is lost. */
+  const doomed = new Map<Socket, () => void>()
 
   const forward = (from: Socket, to: Socket) => {
     from.on('data', (bytes) => {
+      const lost = doomed.get(from)
+      if (lost) {
+        from.resetAndDestroy()
+        to.resetAndDestroy()
+        doomed.delete(from)
+        lost()
+        return
+      }
+      if (losing && bytes.toString('latin1').startsWith(losing.requestStart)) {
+        doomed.set(to, losing.lost)
+        losing = null
+      }
       if (holdMs === 0) to.write(bytes)
       else setTimeout(() => to.writable && to.write(bytes), holdMs)
     })
@@ -71,6 +88,10 @@ export async function startTcpGate(targetPort: number): Promise<TcpGate> {
     delay(delayMs) {
       holdMs = delayMs
     },
+    loseAnswer: (requestStart) =>
+      new Promise((lost) => {
+        losing = { requestStart, lost }
+      }),
     async dispose() {
       cut()
       await new Promise<void>((resolve) => server.close(() => resolve()))

@@ -1,0 +1,55 @@
+import type { Rejection } from '../../protocol/index.ts'
+import { MutationFailed, type MutationHandle, type MutationId } from './mutation.ts'
+
+/** How a mutation ended; `rejection` is null of a confirmed one. */
+export interface Settled {
+  readonly counter: number
+  readonly rejection: Rejection | null
+}
+
+interface Open {
+  readonly handle: MutationHandle
+  readonly end: (rejection: Rejection | null) => void
+}
+
+/** The promises of mutations that are not settled yet. */
+export class Confirmations {
+  readonly #client: string
+  readonly #open = new Map<number, Open>()
+
+  constructor(client: string) {
+    this.#client = client
+  }
+
+  /** Counters somebody waits for. */
+  get waiting(): readonly number[] {
+    return [...this.#open.keys()]
+  }
+
+  idOf(counter: number): MutationId {
+    return `${this.#client}:${counter}` as MutationId
+  }
+
+  /** Of a mutation that is not settled; asked twice it is the same. */
+  handle(counter: number): MutationHandle {
+    const known = this.#open.get(counter)
+    if (known) return known.handle
+    const id = this.idOf(counter)
+    let end: Open['end'] = () => undefined
+    const confirmed = new Promise<void>((resolve, reject) => {
+      end = (rejection) => (rejection ? reject(new MutationFailed(id, rejection)) : resolve())
+    })
+    // Nobody needs to look at it, and then its failure is no fault of the page.
+    confirmed.catch(() => undefined)
+    const handle = { id, confirmed }
+    this.#open.set(counter, { handle, end })
+    return handle
+  }
+
+  settle(settled: readonly Settled[]): void {
+    for (const { counter, rejection } of settled) {
+      this.#open.get(counter)?.end(rejection)
+      this.#open.delete(counter)
+    }
+  }
+}

@@ -1,0 +1,183 @@
+import type { TidemarkError } from '../../protocol/index.ts'
+import { backoffDelayMs } from '../connection/backoff.ts'
+import type {
+  DrainEffect,
+  DrainEvent,
+  DrainEventType,
+  DrainPhase,
+  DrainState,
+  EventOf,
+  StateOf,
+  Step,
+  Surroundings,
+  Urgency,
+} from './drain-state.ts'
+
+type Transition<Phase extends DrainPhase, Type extends DrainEventType> = (
+  state: StateOf<Phase>,
+  event: EventOf<Type>,
+  surroundings: Surroundings,
+) => Step
+
+/** Every state × every event: a cell left out does not compile. */
+export type DrainTable = {
+  readonly [Phase in DrainPhase]: { readonly [Type in DrainEventType]: Transition<Phase, Type> }
+}
+
+export const INITIAL_DRAIN: DrainState = { phase: 'stopped', error: null, hasWork: false }
+
+/** SQL writes go when nothing was written for so long, */
+const QUIET_MS = 100
+/** and no later than this after the first of them. */
+const LONGEST_QUIET_MS = 1_000
+/** How long a push waits for the replica to catch up. */
+const PULL_MS = 10_000
+
+const stay = (state: DrainState): Step => ({ state, effects: [] })
+
+function leaving(state: DrainState): DrainEffect[] {
+  switch (state.phase) {
+    case 'pulling':
+      return state.hasWork ? [{ do: 'disarm-pull' }] : []
+    case 'waiting':
+      return [{ do: 'disarm-quiet' }]
+    case 'sending':
+      return [{ do: 'abort-push' }]
+    case 'backing-off':
+      return [{ do: 'disarm-retry' }]
+    default:
+      return []
+  }
+}
+
+const hasWork = (state: DrainState): boolean =>
+  'hasWork' in state ? state.hasWork : state.phase !== 'idle' && state.phase !== 'closed'
+
+const toClosed = (state: DrainState): Step => ({ state: { phase: 'closed' }, effects: leaving(state) })
+
+function stop(state: DrainState, error: TidemarkError | null): Step {
+  return { state: { phase: 'stopped', error, hasWork: hasWork(state) }, effects: leaving(state) }
+}
+
+const toOffline = (state: DrainState): Step => stop(state, null)
+const toRefused = (state: DrainState, { error }: EventOf<'refused'>): Step => stop(state, error)
+
+function send(state: DrainState, attempt = 0): Step {
+  const effects: DrainEffect[] = [...leaving(state), { do: 'push' }]
+  return { state: { phase: 'sending', attempt, again: null, isLost: false }, effects }
+}
+
+function pull(state: DrainState, work: boolean, attempt = 0): Step {
+  const wait: DrainEffect[] = work ? [{ do: 'arm-pull', delayMs: PULL_MS }] : []
+  return { state: { phase: 'pulling', hasWork: work, attempt }, effects: [...leaving(state), ...wait] }
+}
+
+function wait(state: DrainState, sinceMs: number, { nowMs }: Surroundings): Step {
+  const delayMs = Math.max(0, Math.min(QUIET_MS, sinceMs + LONGEST_QUIET_MS - nowMs))
+  return { state: { phase: 'waiting', sinceMs }, effects: [...leaving(state), { do: 'arm-quiet', delayMs }] }
+}
+
+type Again = StateOf<'sending'>['again']
+
+function alsoWritten(before: Again, urgency: Urgency, nowMs: number): Again {
+  return { urgency: before?.urgency === 'now' ? 'now' : urgency, sinceMs: before?.sinceMs ?? nowMs }
+}
+
+/** The push is over; `over` is what is no longer in hand. */
+function afterAnswer(state: StateOf<'sending'>, hasMore: boolean, surroundings: Surroundings): Step {
+  const { again, isLost } = state
+  const over: DrainState = { phase: 'idle' }
+  if (isLost) return pull(over, hasMore || again !== null)
+  if (hasMore || again?.urgency === 'now') return send(over)
+  return again ? wait(over, again.sinceMs, surroundings) : stay(over)
+}
+
+function backOff(state: StateOf<'sending'>, attempt: number, error: TidemarkError, { random }: Surroundings): Step {
+  const { isLost } = state
+  const delayMs = Math.max(backoffDelayMs(attempt, random), error.retryAfterMs ?? 0)
+  return {
+    state: { phase: 'backing-off', attempt: attempt + 1, error, isAsked: error.retryAfterMs !== null, isLost },
+    effects: [{ do: 'arm-retry', delayMs }],
+  }
+}
+
+const inert = {
+  online: stay,
+  live: stay,
+  lost: stay,
+  offline: toOffline,
+  refused: toRefused,
+  close: toClosed,
+  written: stay,
+  quiet: stay,
+  'pull-overdue': stay,
+  answered: stay,
+  'put-off': stay,
+  failed: stay,
+  'retry-due': stay,
+  wake: stay,
+}
+
+export const DRAIN_TABLE: DrainTable = {
+  closed: { ...inert, offline: stay, refused: stay, close: stay },
+  stopped: {
+    ...inert,
+    online: (state) => pull(state, state.hasWork),
+    // What the server told not to try again: a new connection may mean a new server.
+    live: (state, { isNew }) => (!isNew ? stay(state) : state.hasWork ? send(state) : stay({ phase: 'idle' })),
+    written: (state) => stay({ ...state, hasWork: true }),
+  },
+  pulling: {
+    ...inert,
+    live: (state) => (state.hasWork ? send(state, state.attempt) : stay({ phase: 'idle' })),
+    written: (state) => (state.hasWork ? stay(state) : pull(state, true, state.attempt)),
+    'pull-overdue': ({ attempt }) => send({ phase: 'idle' }, attempt),
+  },
+  idle: {
+    ...inert,
+    lost: (state) => pull(state, false),
+    written: (state, { urgency }, surroundings) =>
+      urgency === 'now' ? send(state) : wait(state, surroundings.nowMs, surroundings),
+  },
+  waiting: {
+    ...inert,
+    lost: (state) => pull(state, true),
+    written: (state, { urgency }, surroundings) =>
+      urgency === 'now' ? send(state) : wait(state, state.sinceMs, surroundings),
+    quiet: () => send({ phase: 'idle' }),
+  },
+  sending: {
+    ...inert,
+    live: (state) => stay({ ...state, isLost: false }),
+    lost: (state) => stay({ ...state, isLost: true }),
+    written: (state, { urgency }, { nowMs }) => stay({ ...state, again: alsoWritten(state.again, urgency, nowMs) }),
+    answered: (state, { hasMore }, surroundings) => afterAnswer(state, hasMore, surroundings),
+    'put-off': (state, { hasProgress, error }, surroundings) =>
+      backOff(state, hasProgress ? 0 : state.attempt, error, surroundings),
+    failed: (state, { error }, surroundings) =>
+      error.retry === 'never'
+        ? { state: { phase: 'stopped', error, hasWork: true }, effects: [] }
+        : backOff(state, state.attempt, error, surroundings),
+  },
+  'backing-off': {
+    ...inert,
+    // One that catches up again and again on the same socket must not shorten the delay.
+    live: (state, { isNew }) =>
+      isNew && !state.isAsked ? send(state, state.attempt) : stay({ ...state, isLost: false }),
+    lost: (state) => stay({ ...state, isLost: true }),
+    'retry-due': ({ isLost, attempt }) =>
+      isLost ? pull({ phase: 'idle' }, true, attempt) : send({ phase: 'idle' }, attempt),
+    wake: (state) => (state.isAsked || state.isLost ? stay(state) : send(state, state.attempt)),
+  },
+}
+
+/** The machine's one entry: pure, total, and never throwing. */
+export function drainStep(state: DrainState, event: DrainEvent, surroundings: Surroundings): Step {
+  // Each cell is checked against its state and event in the table; indexing both at once is what TypeScript cannot follow.
+  const cell = DRAIN_TABLE[state.phase][event.type] as (
+    state: DrainState,
+    event: DrainEvent,
+    surroundings: Surroundings,
+  ) => Step
+  return cell(state, event, surroundings)
+}

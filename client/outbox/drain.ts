@@ -1,0 +1,119 @@
+import { type Outcome, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
+import type { Http } from '../connection/http.ts'
+import { drainStep, INITIAL_DRAIN } from './drain-machine.ts'
+import type { DrainEffect, DrainEvent, DrainState } from './drain-state.ts'
+import { push } from './push-client.ts'
+import type { Frozen } from './rules/batch.ts'
+
+/** What is to be sent next, and all outcomes up to `acknowledged` that are never asked for again. */
+export interface Outgoing {
+  readonly acknowledged: number
+  readonly mutations: readonly Frozen[]
+  /** More waits than one push may hold. */
+  readonly hasMore: boolean
+}
+
+/** Where the drain takes from, and where outcomes go. */
+export interface DrainHost {
+  /** Freezes and answers the next mutations without an outcome; durable before it resolves. */
+  next(): Promise<Outgoing>
+  take(outcomes: readonly Outcome[]): Promise<void>
+  /** Why nothing is sent just now; null where the last push was answered. */
+  told(error: TidemarkError | null): void
+}
+
+type EffectOf<Name extends DrainEffect['do']> = Extract<DrainEffect, { readonly do: Name }>
+
+/** Performs the machine's effects: one push, three timers. It decides nothing. */
+export class Drain {
+  readonly #http: Http
+  readonly #client: string
+  readonly #host: DrainHost
+  #state: DrainState = INITIAL_DRAIN
+  #push: AbortController | null = null
+  /** The database's part of the push in hand or last given up. */
+  #working: Promise<unknown> = Promise.resolve()
+  #timers = new Map<string, ReturnType<typeof setTimeout>>()
+
+  constructor(options: { readonly http: Http; readonly client: string; readonly host: DrainHost }) {
+    this.#http = options.http
+    this.#client = options.client
+    this.#host = options.host
+  }
+
+  get state(): DrainState {
+    return this.#state
+  }
+
+  dispatch(event: DrainEvent): void {
+    const { state, effects } = drainStep(this.#state, event, { nowMs: Date.now(), random: Math.random() })
+    this.#state = state
+    if (event.type === 'failed' || event.type === 'put-off') this.#host.told(event.error)
+    if (event.type === 'answered') this.#host.told(null)
+    for (const effect of effects) this.#perform(effect)
+  }
+
+  /** Resolves when nothing of it uses the database any more. */
+  async idle(): Promise<void> {
+    await this.#working.catch(() => undefined)
+  }
+
+  #performers: { readonly [Name in DrainEffect['do']]: (effect: EffectOf<Name>) => void } = {
+    push: () => this.#startPush(),
+    'abort-push': () => this.#stopPush(),
+    'arm-quiet': ({ delayMs }) => this.#arm('quiet', delayMs, { type: 'quiet' }),
+    'disarm-quiet': () => clearTimeout(this.#timers.get('quiet')),
+    'arm-pull': ({ delayMs }) => this.#arm('pull', delayMs, { type: 'pull-overdue' }),
+    'disarm-pull': () => clearTimeout(this.#timers.get('pull')),
+    'arm-retry': ({ delayMs }) => this.#arm('retry', delayMs, { type: 'retry-due' }),
+    'disarm-retry': () => clearTimeout(this.#timers.get('retry')),
+  }
+
+  #perform(effect: DrainEffect): void {
+    // The table pairs each name with its own effect, which TypeScript cannot follow through the lookup.
+    const performer = this.#performers[effect.do] as (effect: DrainEffect) => void
+    performer(effect)
+  }
+
+  #arm(name: string, delayMs: number, event: DrainEvent): void {
+    clearTimeout(this.#timers.get(name))
+    this.#timers.set(
+      name,
+      setTimeout(() => this.dispatch(event), delayMs),
+    )
+  }
+
+  #stopPush(): void {
+    this.#push?.abort()
+    this.#push = null
+  }
+
+  #startPush(): void {
+    const controller = new AbortController()
+    this.#push = controller
+    const before = this.#working.catch(() => undefined)
+    const running = before.then(() => this.#pushOnce(controller.signal))
+    this.#working = running
+    running.then(
+      (event) => this.#ended(controller, event),
+      (error: unknown) => this.#ended(controller, { type: 'failed', error: toTidemarkError(error) }),
+    )
+  }
+
+  #ended(controller: AbortController, event: DrainEvent): void {
+    if (this.#push !== controller) return
+    this.#push = null
+    this.dispatch(event)
+  }
+
+  async #pushOnce(signal: AbortSignal): Promise<DrainEvent> {
+    if (signal.aborted) throw new TidemarkError('unavailable', 'The push was given up.')
+    const { acknowledged, mutations, hasMore } = await this.#host.next()
+    if (mutations.length === 0) return { type: 'answered', hasMore }
+    const { outcomes, putOff } = await push(this.#http, { client: this.#client, acknowledged, mutations }, signal)
+    // An outcome that came is kept even where the push was given up meanwhile.
+    await this.#host.take(outcomes)
+    if (putOff) return { type: 'put-off', hasProgress: outcomes.length > 0, error: putOff }
+    return { type: 'answered', hasMore }
+  }
+}

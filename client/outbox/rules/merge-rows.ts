@@ -1,0 +1,57 @@
+import type { PatchRow } from '../../../protocol/index.ts'
+
+type Insert = Extract<PatchRow, { o: 'i' }>
+type Update = Extract<PatchRow, { o: 'u' }>
+type Delete = Extract<PatchRow, { o: 'd' }>
+
+/** What a patch does to one row in the end: an insert that stands beside a delete follows it. */
+interface RowEffect {
+  readonly remove: Delete | null
+  readonly update: Update | null
+  readonly insert: Insert | null
+}
+
+/** A row's name among all rows, equal for equal keys. */
+export function rowName({ t, k }: Pick<PatchRow, 't' | 'k'>): string {
+  return JSON.stringify([t, Object.entries(k).sort(([a], [b]) => (a < b ? -1 : 1))])
+}
+
+const NOTHING: RowEffect = { remove: null, update: null, insert: null }
+
+function add(before: RowEffect, row: PatchRow): RowEffect {
+  if (row.o === 'i') return { ...before, update: null, insert: row }
+  if (row.o === 'd') return removed(before, row)
+  if (before.insert) return { ...before, insert: overwritten(before.insert, row) }
+  return { ...before, update: before.update ? joined(before.update, row) : row }
+}
+
+/** What was there before the first of them is what there is to delete; where nothing was, nothing is. */
+function removed(before: RowEffect, row: Delete): RowEffect {
+  if (before.remove) return { ...NOTHING, remove: before.remove }
+  return before.insert ? NOTHING : { ...NOTHING, remove: row }
+}
+
+function overwritten(insert: Insert, { d }: Update): Insert {
+  const { z, ...rest } = insert
+  const left = z?.filter((name) => !(name in d)) ?? []
+  return { ...rest, d: { ...insert.d, ...d }, ...(left.length > 0 ? { z: left } : {}) }
+}
+
+/** Earliest basis, last values. */
+const joined = (first: Update, then: Update): Update => ({
+  ...first,
+  d: { ...first.d, ...then.d },
+  b: { ...then.b, ...first.b },
+})
+
+/** The net effect of one patch followed by another, in the order in which rows were first written. */
+export function mergeRows(first: readonly PatchRow[], then: readonly PatchRow[]): PatchRow[] {
+  const effects = new Map<string, RowEffect>()
+  for (const row of [...first, ...then]) {
+    const name = rowName(row)
+    effects.set(name, add(effects.get(name) ?? NOTHING, row))
+  }
+  return [...effects.values()].flatMap(({ remove, update, insert }) =>
+    [remove, update, insert].filter((row) => row !== null),
+  )
+}

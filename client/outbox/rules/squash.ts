@@ -1,0 +1,141 @@
+import type { PatchRow } from '../../../protocol/index.ts'
+import { mergeRows, rowName } from './merge-rows.ts'
+
+/** An unsettled mutation, as far as squashing looks at it. */
+export interface Squashable {
+  readonly counter: number
+  /** A patch in effect here, never attempted, whose rows nothing foreign has touched since. */
+  readonly open: boolean
+  readonly kind: 'patch' | 'action'
+  /** Of a patch. */
+  readonly rows: readonly PatchRow[]
+  /** Names of rows that it wrote beside them, by a cascade. */
+  readonly cascaded: readonly string[]
+  /** Earlier mutations that it falls with. */
+  readonly after: readonly number[]
+}
+
+/** What of a table decides whether writes to it may change places with writes to others. */
+export interface TableTies {
+  /** Columns of its key, of a unique constraint, of a foreign key to or from it. */
+  readonly columns: ReadonlySet<string>
+  /** Tables that refer to it, or to which it refers. */
+  readonly tables: ReadonlySet<string>
+}
+
+/** Several patches that go as the first of them. */
+export interface Squash {
+  readonly counter: number
+  /** The later ones, which it takes in. */
+  readonly taken: readonly number[]
+  /** What is left to do, in the end: nothing where it is empty. */
+  readonly rows: readonly PatchRow[]
+  readonly after: readonly number[]
+}
+
+interface Head {
+  readonly first: Squashable
+  readonly taken: number[]
+  rows: readonly PatchRow[]
+  readonly after: Set<number>
+  /** Every row that it or one taken in wrote. */
+  readonly touched: Set<string>
+  readonly tables: Set<string>
+}
+
+/**
+ * Takes never-attempted patches into the last earlier one that wrote the same rows, where nothing between could tell.
+ *
+ * Mutations come in counter order, all that are unsettled. Rules OBX-R1 to OBX-R3.
+ */
+export function squash(mutations: readonly Squashable[], tiesOf: (table: string) => TableTies): readonly Squash[] {
+  const heads: Head[] = []
+  for (const mutation of mutations) {
+    const place = placeFor(mutation, heads, tiesOf)
+    if (place === null) heads.push(headOf(mutation))
+    else take(place, mutation)
+  }
+  const built = namedAsBasis(heads)
+  return heads.flatMap((head) => {
+    const rows = head.first.open ? withoutReturned(head, built) : head.rows
+    if (head.taken.length === 0 && rows.length === head.rows.length) return []
+    const members = new Set([head.first.counter, ...head.taken])
+    const after = [...head.after].filter((counter) => !members.has(counter)).sort((a, b) => a - b)
+    return [{ counter: head.first.counter, taken: head.taken, rows, after }]
+  })
+}
+
+function headOf(mutation: Squashable): Head {
+  return {
+    first: mutation,
+    taken: [],
+    rows: mutation.rows,
+    after: new Set(mutation.after),
+    touched: new Set([...mutation.rows.map(rowName), ...mutation.cascaded]),
+    tables: new Set(mutation.rows.map(({ t }) => t)),
+  }
+}
+
+function take(head: Head, { counter, rows, after }: Squashable): void {
+  head.taken.push(counter)
+  head.rows = mergeRows(head.rows, rows)
+  for (const earlier of after) head.after.add(earlier)
+}
+
+function placeFor(mutation: Squashable, heads: readonly Head[], tiesOf: (table: string) => TableTies): Head | null {
+  // What its deletes cascade to is of other mutations, which would come after it.
+  if (!mutation.open || mutation.cascaded.length > 0) return null
+  const names = mutation.rows.map(rowName)
+  const index = heads.findLastIndex(({ touched }) => names.some((name) => touched.has(name)))
+  const head = heads[index]
+  if (!head?.first.open) return null
+  const held = new Set(head.rows.map(rowName))
+  if (!names.every((name) => held.has(name))) return null
+  const members = new Set([head.first.counter, ...head.taken])
+  const isTied = bearsOnOthers(mutation, tiesOf)
+  const near = new Set(mutation.rows.flatMap(({ t }) => [t, ...tiesOf(t).tables]))
+  const blocked = heads.slice(index + 1).some((between) => {
+    if (between.first.kind === 'action') return true
+    if ([...between.after].some((counter) => members.has(counter))) return true
+    if ([between.first.counter, ...between.taken].some((counter) => mutation.after.includes(counter))) return true
+    return isTied && [...between.tables].some((table) => near.has(table))
+  })
+  return blocked ? null : head
+}
+
+/** Whether it does more than change columns that no constraint looks at. */
+function bearsOnOthers({ rows }: Squashable, tiesOf: (table: string) => TableTies): boolean {
+  return rows.some((row) => row.o !== 'u' || Object.keys(row.d).some((name) => tiesOf(row.t).columns.has(name)))
+}
+
+const columnName = (counter: number, row: PatchRow, column: string) => `${counter} ${rowName(row)} ${column}`
+
+function namedAsBasis(heads: readonly Head[]): ReadonlySet<string> {
+  const named = new Set<string>()
+  for (const { rows } of heads) {
+    for (const row of rows) {
+      if (row.o !== 'u') continue
+      for (const [column, basis] of Object.entries(row.b)) {
+        if ('m' in basis) named.add(columnName(basis.m, row, column))
+      }
+    }
+  }
+  return named
+}
+
+/** Leaves out columns that are back at the value their author first saw, unless a later mutation builds on them. */
+function withoutReturned({ first, taken, rows }: Head, built: ReadonlySet<string>): readonly PatchRow[] {
+  const members = [first.counter, ...taken]
+  return rows.flatMap((row): PatchRow[] => {
+    if (row.o !== 'u') return [row]
+    const kept = Object.entries(row.d).filter(([column, value]) => {
+      const basis = row.b[column]
+      const returned = basis !== undefined && 'v' in basis && basis.v === value
+      return !returned || members.some((counter) => built.has(columnName(counter, row, column)))
+    })
+    if (kept.length === Object.keys(row.d).length) return [row]
+    if (kept.length === 0) return []
+    const b = Object.fromEntries(Object.entries(row.b).filter(([column]) => kept.some(([name]) => name === column)))
+    return [{ ...row, d: Object.fromEntries(kept), b }]
+  })
+}
