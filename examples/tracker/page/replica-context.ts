@@ -1,8 +1,8 @@
 import { createContext, useContext, useSyncExternalStore } from 'react'
 import type { Replica, ReplicaStatus } from 'tidemark/client'
-import type { actions } from '../actions/index.ts'
+import type { sync } from '../sync.ts'
 
-export type TrackerReplica = Replica<typeof actions>
+export type TrackerReplica = Replica<typeof sync>
 
 export const ReplicaContext = createContext<TrackerReplica | null>(null)
 

@@ -88,17 +88,17 @@ export function useBoardDrag(onDrop: (card: Card, state: IssueState) => void) {
 }
 
 function moveFocus(from: Element, key: string): void {
-  const column = from.closest('[data-column]')
-  const cardsOf = (place: Element | null | undefined) => [
+  const cardsOf = (place: Element | null | undefined): HTMLElement[] => [
     ...(place?.querySelectorAll<HTMLElement>('.board-card') ?? []),
   ]
-  const cards = cardsOf(column)
+  const columns = [...document.querySelectorAll('[data-column]')].filter((place) => cardsOf(place).length > 0)
+  const position = columns.findIndex((place) => place.contains(from))
+  const cards = cardsOf(columns[position])
   const index = cards.findIndex((card) => card === from)
   if (key === 'ArrowDown' || key === 'ArrowUp') {
     cards[index + (key === 'ArrowDown' ? 1 : -1)]?.focus()
     return
   }
-  const columns = [...document.querySelectorAll('[data-column]')].filter((place) => cardsOf(place).length > 0)
-  const next = cardsOf(columns[columns.findIndex((place) => place === column) + (key === 'ArrowRight' ? 1 : -1)])
+  const next = cardsOf(columns[position + (key === 'ArrowRight' ? 1 : -1)])
   next[Math.min(index, next.length - 1)]?.focus()
 }

@@ -1,6 +1,7 @@
 import {
   type ColumnDefinition,
   type Definition,
+  outputExpression,
   quoteIdentifier,
   quoteLiteral,
   quoteTable,
@@ -8,7 +9,6 @@ import {
   tableId,
   travellingColumns,
 } from '../../../protocol/index.ts'
-import { outputExpression } from '../../snapshot/copy-line-sql.ts'
 
 /**
  * Statements over many rows of one table and shape. `$1` is a JSON array of `{k, d, b}`; `$2`, where the audience is a column,
