@@ -1,9 +1,9 @@
 import { Hono } from 'hono'
 import { SignJWT } from 'jose'
-import { refuse } from 'tidemark/db'
 import { createSyncWorker, jwt } from 'tidemark/workers'
 import { demoUsers } from './demo-users.ts'
 import { recordActivity } from './record-activity.ts'
+import { serverActions } from './server-actions.ts'
 import { sync } from './sync.ts'
 
 interface Env {
@@ -21,23 +21,7 @@ export const { worker, ReplicationDO, SyncDO, SnapshotDO } = createSyncWorker(sy
     const memberships = await sql`SELECT org_id FROM public.membership WHERE user_id::text = ${userId}`
     return [...memberships.map(({ org_id }) => `org:${org_id}`), `user:${userId}`]
   },
-  actions: {
-    // Numbers are given out one at a time, whoever asks at once.
-    createIssue: async (run, { args, sql }) => {
-      await sql`SELECT pg_advisory_xact_lock(hashtextextended(${args.projectId}, 0))`
-      await run()
-    },
-    moveIssue: async (run, { args, sql }) => {
-      await sql`SELECT pg_advisory_xact_lock(hashtextextended(${args.projectId}, 0))`
-      await run()
-    },
-    // A house rule that replicas need not know.
-    assignIssue: async (run, { args, sql }) => {
-      const [guest] = await sql`SELECT display_name FROM membership WHERE id = ${args.assigneeId} AND role = 'guest'`
-      if (guest) refuse('guest', `${guest.display_name} is a guest: guests are assigned nothing.`)
-      await run()
-    },
-  },
+  actions: serverActions,
   onCommitted: recordActivity,
 })
 

@@ -94,7 +94,7 @@ function moveFocus(from: Element, key: string): void {
   const columns = [...document.querySelectorAll('[data-column]')].filter((place) => cardsOf(place).length > 0)
   const position = columns.findIndex((place) => place.contains(from))
   const cards = cardsOf(columns[position])
-  const index = cards.findIndex((card) => card === from)
+  const index = cards.indexOf(from)
   if (key === 'ArrowDown' || key === 'ArrowUp') {
     cards[index + (key === 'ArrowDown' ? 1 : -1)]?.focus()
     return
