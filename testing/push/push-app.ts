@@ -46,6 +46,7 @@ const byOrg = (
 /** Keeps both texts; throws where one of them is `unmergeable`. */
 function mergeBodies({ server, mine }: Conflict): Record<string, string | null> {
   if (mine.body === 'unmergeable') throw new Error('no way')
+  if (mine.body === 'misplaced') return { tags: 'not in conflict' }
   return { body: `${server.body} + ${mine.body}` }
 }
 
@@ -75,6 +76,9 @@ export const pushSync = defineSync({
       if (row?.state === 'done') refuse('already-closed', 'It is closed.')
       await sql`UPDATE task SET state = 'done', title = title || '!' WHERE id = ${id}`
     }),
+    bump: action(z.object({ id: z.string() }), async ({ sql }, { id }) => {
+      await sql`UPDATE tally SET count = count + 1 WHERE id = ${id}`
+    }),
     announce: action(z.object({ id: z.uuid(), body: z.string() }), async ({ sql }, { id, body }) => {
       await sql`INSERT INTO notice (id, body) VALUES (${id}, ${body})`
     }),
@@ -102,8 +106,15 @@ export const PUSH_SCHEMA = `
     number int GENERATED ALWAYS AS IDENTITY, slug text UNIQUE DEFAULT public.next_slug(), secret text UNIQUE,
     length int GENERATED ALWAYS AS (length(title)) STORED);
   --> statement-breakpoint
-  CREATE FUNCTION public.task_trigger() RETURNS trigger LANGUAGE plpgsql AS $$
+  CREATE SEQUENCE public.patience;
+  --> statement-breakpoint
+  GRANT USAGE ON SEQUENCE public.patience TO tidemark_client;
+  --> statement-breakpoint
+  CREATE FUNCTION public.task_trigger() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
   BEGIN
+    IF new.title = 'clash' THEN SELECT secret INTO new.secret FROM public.task WHERE id <> new.id AND secret IS NOT NULL LIMIT 1; END IF;
+    IF new.title = 'busy' THEN RAISE EXCEPTION 'busy' USING ERRCODE = '55P03'; END IF;
+    IF new.title = 'patient' AND nextval('public.patience') < 3 THEN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END IF;
     IF new.title = 'boom' THEN RAISE EXCEPTION 'the secret is %', new.secret; END IF;
     IF new.title LIKE 'trim %' THEN new.title := upper(new.title); END IF;
     RETURN new;
@@ -148,9 +159,9 @@ export const PUSH_SCHEMA = `
   --> statement-breakpoint
   CREATE POLICY kept ON public.task AS RESTRICTIVE FOR DELETE TO tidemark_client USING (title <> 'kept');
   --> statement-breakpoint
-  CREATE POLICY sealed ON public.task AS RESTRICTIVE FOR UPDATE TO tidemark_client USING (title <> 'sealed') WITH CHECK (title <> 'forbidden');
+  CREATE POLICY sealed ON public.task AS RESTRICTIVE FOR UPDATE TO tidemark_client USING (title <> 'sealed') WITH CHECK (title IS DISTINCT FROM 'forbidden');
   --> statement-breakpoint
-  CREATE POLICY made ON public.task AS RESTRICTIVE FOR INSERT TO tidemark_client WITH CHECK (title <> 'forbidden');
+  CREATE POLICY made ON public.task AS RESTRICTIVE FOR INSERT TO tidemark_client WITH CHECK (title IS DISTINCT FROM 'forbidden');
   --> statement-breakpoint
   CREATE POLICY member ON public.page TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::uuid[]));
   --> statement-breakpoint

@@ -3,15 +3,14 @@ import { type Definition, type Rejection, type TableDefinition, TidemarkError } 
 
 /** The columns that a constraint, or an index that acts as one, is about. */
 const COLUMNS = `
-  SELECT coalesce(json_agg(a.attname::text), '[]')::text AS columns
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.refobjsubid > 0
-    AND ((d.classid = 'pg_constraint'::regclass AND d.objid IN (
-        SELECT k.oid FROM pg_constraint k WHERE k.conrelid = c.oid AND k.conname = $3))
-      OR (d.classid = 'pg_class'::regclass AND d.objid IN (
-        SELECT i.indexrelid FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid WHERE i.indrelid = c.oid AND ic.relname = $3)))
-  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
-  WHERE n.nspname = $1 AND c.relname = $2`
+  SELECT coalesce(json_agg(DISTINCT a.attname::text), '[]')::text AS columns
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+  WHERE n.nspname = $1 AND c.relname = $2 AND (
+    EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.conname = $3 AND a.attnum = ANY (k.conkey))
+    OR EXISTS (
+      SELECT FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_depend d ON d.classid = 'pg_class'::regclass
+        AND d.objid = i.indexrelid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.refobjsubid = a.attnum
+      WHERE i.indrelid = c.oid AND ic.relname = $3 AND a.attnum > 0))`
 
 /**
  * Which constraint refused a mutation, if it is one of a synced table over columns that replicas hold; else nothing.
@@ -37,7 +36,7 @@ export async function explainConstraint(
 async function columnsOf(query: Query, table: TableDefinition, constraint: string): Promise<string[]> {
   const [row] = await query(COLUMNS, [table.schema, table.name, constraint])
   const columns: string[] = JSON.parse(row?.columns ?? '[]')
-  return [...new Set(columns)]
+  return columns
 }
 
 const FIELDS = ['schema', 'table', 'constraint', 'column'] as const
