@@ -1,5 +1,8 @@
 import { LIMITS, PINNED_SETTINGS, quoteIdentifier, quoteLiteral } from '../../protocol/index.ts'
 
+/** Of a row of `tidemark.mutation`: neither confirmed nor failed, and not taken in by another. */
+export const IS_UNSETTLED = `status IN ('pending', 'sent') AND squashed_into IS NULL`
+
 /** The outbox in the replica's own schema, part of its format; what writes itself into it on the way. */
 export const OUTBOX_DDL = `
   CREATE TABLE tidemark.mutation (
@@ -7,7 +10,8 @@ export const OUTBOX_DDL = `
     at text NOT NULL, status text NOT NULL, effective boolean NOT NULL DEFAULT true, sealed boolean NOT NULL DEFAULT false,
     squashed_into bigint, patch text, request text, predicted text, outcome text, rejection text, lsn text, aside_lsn text
   );
-  CREATE INDEX mutation_unsettled ON tidemark.mutation (counter) WHERE status IN ('pending', 'sent');
+  CREATE INDEX mutation_unsettled ON tidemark.mutation (counter) WHERE ${IS_UNSETTLED};
+  CREATE INDEX mutation_new ON tidemark.mutation (counter) WHERE kind = 'patch' AND patch IS NULL;
   CREATE TABLE tidemark.write (
     position bigserial PRIMARY KEY, counter bigint NOT NULL, table_id text NOT NULL, op text NOT NULL, key text NOT NULL,
     before text, after text, cascade boolean NOT NULL DEFAULT false
@@ -25,9 +29,9 @@ export const OUTBOX_DDL = `
   DECLARE made bigint; oldest bigint;
   BEGIN
     UPDATE tidemark.owner SET counter = counter + 1 RETURNING counter INTO made;
-    SELECT min(m.counter) INTO oldest FROM tidemark.mutation m WHERE m.status IN ('pending', 'sent');
+    SELECT min(counter) INTO oldest FROM tidemark.mutation WHERE ${IS_UNSETTLED};
     IF made - oldest >= ${LIMITS.outboxMutations} AND
-      (SELECT count(*) FROM tidemark.mutation m WHERE m.status IN ('pending', 'sent')) >= ${LIMITS.outboxMutations} THEN
+      (SELECT count(*) FROM tidemark.mutation WHERE ${IS_UNSETTLED}) >= ${LIMITS.outboxMutations} THEN
       RAISE EXCEPTION 'the outbox is full: ${LIMITS.outboxMutations} mutations wait for the server'
         USING ERRCODE = 'configuration_limit_exceeded', HINT = 'Go online and wait until some are confirmed.';
     END IF;
@@ -166,7 +170,7 @@ export const OUTBOX_DDL = `
           GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, constraint_name = CONSTRAINT_NAME,
             table_name = TABLE_NAME;
           -- The device's faults and ours are not the mutation's.
-          IF state ~ '^(08|53|54|57|58|XX|F0)' THEN RAISE; END IF;
+          IF state ~ '^(08|53|57|58|XX|F0)' THEN RAISE; END IF;
         END;
       END IF;
       missed := missed || undone;

@@ -1,10 +1,25 @@
 import type { Transaction as PGliteTransaction } from '@electric-sql/pglite'
 import type { Actions } from '../../db/define-sync.ts'
-import { type Lsn, type Outcome, type OutcomesAnswer, type Rejection, TidemarkError } from '../../protocol/index.ts'
-import type { Copy, Executor } from '../replica/books.ts'
+import {
+  LIMITS,
+  type Lsn,
+  type Outcome,
+  type OutcomesAnswer,
+  type Rejection,
+  TidemarkError,
+  toTidemarkError,
+} from '../../protocol/index.ts'
+import { type Copy, type Executor, isShown } from '../replica/books.ts'
 import type { Database } from '../replica/database.ts'
 import type { ReplicaTables } from '../replica/replica-table.ts'
+import { withServerRows } from '../replica/server-rows.ts'
 import type { MutationId } from './mutation.ts'
+import { IS_UNSETTLED } from './outbox-ddl.ts'
+import { Rebase, scopeOf } from './rebase.ts'
+import { noteAside } from './rebased-apply.ts'
+import { ActionRunner, UnknownAction } from './run-action.ts'
+import { markCascades, sealNew } from './seal.ts'
+import { writesOf } from './unsettled.ts'
 
 /** Asks the server what became of these mutations. Rejects with TidemarkError. */
 export type OutcomeSource = (counters: readonly number[], signal: AbortSignal) => Promise<OutcomesAnswer>
@@ -13,11 +28,12 @@ export interface OutboxOptions {
   readonly db: Database
   readonly clientId: string
   readonly user: string
-  readonly actions: Actions
+  readonly syncActions: Actions
   /** Runs an action twice where it is called, and warns where the two differ. */
   readonly development: boolean
   /** The copy that the app sees; null where there is none. */
   readonly shown: () => Copy | null
+  readonly outcomes: OutcomeSource
 }
 
 /** What was learnt of a mutation apart from the stream. */
@@ -29,16 +45,27 @@ export interface KnownOutcome {
 
 /** What the app wrote here and the server has not told back yet: written, undone, redone and settled here. */
 export class Outbox {
+  readonly db: Database
+  readonly actions: ActionRunner
   readonly #options: OutboxOptions
   readonly #listeners = new Set<() => void>()
+  #stopListening: (() => Promise<void>) | null = null
 
   constructor(options: OutboxOptions) {
+    const { db, clientId, user, syncActions: actions } = options
     this.#options = options
+    this.db = db
+    this.actions = new ActionRunner({ db, actions, clientId, user })
   }
 
-  /** Hears of new mutations from now on. */
+  /** Hears of mutations from now on. */
   async start(): Promise<void> {
-    await this.#options.db.listen('tidemark_outbox', () => this.#tell())
+    this.#stopListening = await this.db.listen('tidemark_outbox', () => this.#tell())
+  }
+
+  async stop(): Promise<void> {
+    this.#listeners.clear()
+    await this.#stopListening?.().catch(() => undefined)
   }
 
   /** Calls back when there are new mutations, or some changed their status; answers the function that ends it. */
@@ -49,46 +76,193 @@ export class Outbox {
     }
   }
 
-  /** Runs an action here; it is locally durable when this resolves. Rejects with what the action throws, or TidemarkError. */
-  run(_name: string, _args: unknown): Promise<MutationId> {
-    throw unfinished()
-  }
-
-  /** Runs `work` as one mutation; `id` is null where it wrote nothing that is synced. Rejects with what it throws. */
-  transaction<Result>(
-    _work: (tx: PGliteTransaction) => Promise<Result>,
-  ): Promise<{ readonly id: MutationId | null; readonly result: Result }> {
-    throw unfinished()
-  }
-
-  /** Settles a mutation as failed, undone with what builds on it; of one that is settled it does nothing. */
-  reject(_counter: number, _rejection: Rejection): Promise<void> {
-    throw unfinished()
-  }
-
-  /** Forgets a failed mutation; one that was never attempted is undone first. Throws `bad-input` of any other. */
-  discard(_counter: number): Promise<void> {
-    throw unfinished()
-  }
-
-  /** Gives patches that have none their rows with basis, from what was captured. Doing it twice does nothing. */
-  sealNew(_tx: Executor, _tables: ReplicaTables): Promise<void> {
-    throw unfinished()
-  }
-
-  /** Notes outcomes that were asked for while a copy was loaded: its join settles what it holds. */
-  settleAtJoin(_known: readonly KnownOutcome[]): Promise<void> {
-    throw unfinished()
-  }
-
-  /** Whether a mutation was sent whose outcome the stream has not told. */
-  unsettledSent(): Promise<boolean> {
-    throw unfinished()
-  }
-
   #tell(): void {
     for (const listener of [...this.#listeners]) listener()
   }
+
+  /**
+   * Runs an action here; it is locally durable when this resolves. Rejects with what the action throws.
+   *
+   * Throws TidemarkError: `bad-input` where it or its arguments are not known, `unavailable` before the replica is ready.
+   */
+  async run(name: string, args: unknown): Promise<MutationId> {
+    const json = this.#argsOf(name, args)
+    const tables = this.#tables()
+    const counter = await this.db.transaction(async (tx) => {
+      const { rows } = await tx.query<{ counter: number | string; at: string }>(
+        `SELECT m.counter, m.at FROM tidemark.begin_mutation('action', $1, $2) AS made JOIN tidemark.mutation m ON m.counter = made`,
+        [name, json],
+      )
+      const made = Number(rows[0]?.counter)
+      const call = { counter: made, name, args: json, at: rows[0]?.at ?? '' }
+      if (this.#options.development) await this.#compareRuns(tx, call)
+      await this.actions.run(tx, call)
+      await markCascades(tx, tables, [made])
+      return made
+    })
+    return this.#idOf(counter)
+  }
+
+  /**
+   * Runs `work` as one mutation; `id` is null where it wrote nothing that is synced. Rejects with what it throws.
+   *
+   * Throws `limit-exceeded` where it wrote more than a mutation may.
+   */
+  async transaction<Result>(
+    work: (tx: PGliteTransaction) => Promise<Result>,
+  ): Promise<{ readonly id: MutationId | null; readonly result: Result }> {
+    const tables = this.#tables()
+    return this.db.transaction(async (tx) => {
+      const result = await work(tx)
+      if (tx.closed) return { id: null, result }
+      const { rows } = await tx.query<{ counter: string | null }>(
+        `SELECT nullif(current_setting('tidemark.mutation', true), '') AS counter`,
+      )
+      const counter = Number(rows[0]?.counter ?? 0)
+      if (counter === 0) return { id: null, result }
+      await sealNew(tx, tables)
+      await checkSize(tx, counter)
+      return { id: this.#idOf(counter), result }
+    })
+  }
+
+  /** Settles a mutation as failed, undone with what builds on it; of one that is settled it does nothing. */
+  async reject(counter: number, rejection: Rejection): Promise<void> {
+    await this.#settle(async (rebase) => {
+      if (!rebase.get(counter)) return
+      await this.#fall(rebase, new Map([[counter, rejection]]))
+    })
+  }
+
+  /** Forgets a failed mutation; one that was never attempted is undone first. Throws `bad-input` of any other. */
+  async discard(counter: number): Promise<void> {
+    await this.#settle(async (rebase, tx) => {
+      const pending = rebase.get(counter)
+      if (pending && !pending.attempted)
+        await this.#fall(rebase, new Map([[counter, { kind: 'refused', message: 'It was discarded.' }]]))
+      const { affectedRows = 0 } = await tx.query(
+        `DELETE FROM tidemark.mutation WHERE status = 'failed' AND counter = $1`,
+        [counter],
+      )
+      if (affectedRows === 0)
+        throw new TidemarkError('bad-input', 'Only a mutation that failed or was never sent can be discarded.')
+      await tx.query('DELETE FROM tidemark.mutation WHERE squashed_into = $1', [counter])
+      await tx.exec(`SELECT pg_notify('tidemark_outbox', '')`)
+    })
+  }
+
+  /** Gives patches that have none their rows with basis, from what was captured. Doing it twice does nothing. */
+  sealNew(tx: Executor, tables: ReplicaTables): Promise<void> {
+    return sealNew(tx, tables)
+  }
+
+  /** Asks what became of what was sent, of which the stream of a copy that was just loaded may tell no more. */
+  async askBeforeJoin(epoch: string, signal: AbortSignal): Promise<void> {
+    const { rows } = await this.db.query<{ counter: number | string }>(
+      `SELECT counter FROM tidemark.mutation WHERE request IS NOT NULL AND ${IS_UNSETTLED} ORDER BY counter`,
+    )
+    if (rows.length === 0) return
+    const answer = await this.#options.outcomes(
+      rows.map(({ counter }) => Number(counter)),
+      signal,
+    )
+    if (answer.epoch !== epoch)
+      throw new TidemarkError('unavailable', 'The history changed while a copy was loaded; trying again.')
+    await this.settleAtJoin(answer.outcomes)
+  }
+
+  /** Settles what was rejected, and notes commits for the join of the copy that is loaded: it settles what that holds. */
+  async settleAtJoin(known: readonly KnownOutcome[]): Promise<void> {
+    const committed = known.flatMap(({ outcome: { counter, status }, lsn }) =>
+      status === 'committed' && lsn !== null ? [{ lsn, own: { counter, rejection: null } }] : [],
+    )
+    await this.db.transaction((tx) => noteAside(tx, committed))
+    for (const { outcome } of known) {
+      if (outcome.status === 'rejected') await this.reject(outcome.counter, outcome.rejection)
+    }
+  }
+
+  /** Whether a mutation was sent whose outcome the stream has not told. */
+  async unsettledSent(): Promise<boolean> {
+    const { rows } = await this.db.query<{ found: boolean }>(
+      `SELECT EXISTS (SELECT FROM tidemark.mutation WHERE request IS NOT NULL AND ${IS_UNSETTLED}) AS found`,
+    )
+    return rows[0]?.found === true
+  }
+
+  async #settle(work: (rebase: Rebase, tx: Executor) => Promise<void>): Promise<void> {
+    const shown = this.#options.shown()
+    if (!shown) return
+    await withServerRows(this.db, async (tx) => {
+      await work(await Rebase.open(tx, scopeOf(shown, this.actions)), tx)
+    })
+  }
+
+  /** Undoes and fails these with all that builds on them; on a copy that is about to be replaced nothing is moved. */
+  async #fall(rebase: Rebase, failed: ReadonlyMap<number, Rejection>): Promise<void> {
+    const all = await rebase.withDependents(failed)
+    const shown = this.#options.shown()
+    if (!shown || !isShown(shown)) {
+      await rebase.fail(all)
+      return
+    }
+    const undone = await rebase.closure(() => false, new Set([...all.keys(), ...rebase.ineffective]))
+    await rebase.undo(undone)
+    await rebase.fail(all)
+    await rebase.redo(undone)
+    if (!(await rebase.inOrder())) await rebase.redoAll()
+    await rebase.tellLiveQueries()
+  }
+
+  #idOf(counter: number): MutationId {
+    return `${this.#options.clientId}:${counter}` as MutationId
+  }
+
+  #tables(): ReplicaTables {
+    const shown = this.#options.shown()
+    if (!shown || !isShown(shown))
+      throw new TidemarkError('unavailable', 'The replica is not loaded yet: await replica.ready before writing.')
+    return shown.tables
+  }
+
+  #argsOf(name: string, args: unknown): string {
+    try {
+      const json = JSON.stringify(args ?? null)
+      if (json.length > LIMITS.mutationChars)
+        throw new TidemarkError('limit-exceeded', `The arguments of ${name} are larger than a mutation may be.`)
+      this.actions.check(name, json)
+      return json
+    } catch (error) {
+      if (error instanceof UnknownAction)
+        throw new TidemarkError('bad-input', `${error.message} Declare it in the sync definition.`)
+      throw toTidemarkError(error, 'bad-input')
+    }
+  }
+
+  /** Rule ACT-R4. */
+  async #compareRuns(tx: PGliteTransaction, call: Parameters<ActionRunner['run']>[1]): Promise<void> {
+    const runs: string[] = []
+    for (let run = 0; run < 2; run++) {
+      await tx.exec('SAVEPOINT tidemark_rehearsal')
+      await this.actions.run(tx, call)
+      const writes = await writesOf(tx, [call.counter])
+      runs.push(JSON.stringify(writes.map(({ table, key, op, before, after }) => [table, key, op, before, after])))
+      await tx.exec('ROLLBACK TO SAVEPOINT tidemark_rehearsal; RELEASE SAVEPOINT tidemark_rehearsal')
+    }
+    if (runs[0] === runs[1]) return
+    console.warn(
+      `tidemark: action ${call.name} wrote other values when it was run twice. It may use only sql, id, now, user and its arguments.`,
+    )
+  }
 }
 
-const unfinished = () => new TidemarkError('internal', 'Not built yet.')
+async function checkSize(tx: Executor, counter: number): Promise<void> {
+  const { rows } = await tx.query<{ rows: number; chars: number }>(
+    'SELECT json_array_length(patch::json) AS rows, length(patch) AS chars FROM tidemark.mutation WHERE counter = $1',
+    [counter],
+  )
+  const [size] = rows
+  if (!size || (size.rows <= LIMITS.mutationRows && size.chars <= LIMITS.mutationChars)) return
+  const message = `One transaction may write ${LIMITS.mutationRows} synced rows and ${LIMITS.mutationChars} characters: write in several.`
+  throw new TidemarkError('limit-exceeded', message)
+}

@@ -13,7 +13,7 @@ import { withServerRows } from './server-rows.ts'
  *
  * Rejects with TidemarkError, `unavailable` where loading everything anew may help.
  */
-export async function loadAddition(options: Omit<HydrationOptions, 'changed'>, live: Copy): Promise<Copy> {
+export async function loadAddition(options: Omit<HydrationOptions, 'changed' | 'outbox'>, live: Copy): Promise<Copy> {
   const { db, signal } = options
   const copy = await begin(options, live)
   await load(options, copy)
@@ -27,7 +27,7 @@ export async function loadAddition(options: Omit<HydrationOptions, 'changed'>, l
   })
 }
 
-async function begin(options: Omit<HydrationOptions, 'changed'>, live: Copy): Promise<Copy> {
+async function begin(options: Omit<HydrationOptions, 'changed' | 'outbox'>, live: Copy): Promise<Copy> {
   const { db, signal } = options
   const manifests = await fetchManifests(options)
   const [first, ...rest] = manifests

@@ -1,20 +1,23 @@
 import {
-  decodeChange,
   type Lsn,
+  type MarkedChange,
   maxLsn,
   type Row,
   TidemarkError,
   type Transaction,
   toTidemarkError,
-  type WireChange,
 } from '../../protocol/index.ts'
-import type { Copy, Executor } from './books.ts'
-import { type ChangeStatement, presenceQuery, stageStatements } from './change-statements.ts'
-import type { Database } from './database.ts'
+import { Rebase, scopeOf } from '../outbox/rebase.ts'
+import { applyRebased, applyWholly, noteAside, passNumbers, withAllUndone } from '../outbox/rebased-apply.ts'
+import { type Copy, type Executor, isShown } from './books.ts'
+import { presenceQuery, stageStatements } from './change-statements.ts'
+import type { LocalStore } from './database.ts'
 import { foldChanges, type ReplicaChange } from './fold-changes.ts'
 import { join, joinAddition } from './join.ts'
 import { audienceOfColumn, isContested, joinedChanges, type Presence, unseenChanges } from './join-window.ts'
+import { decodeChanges, type Incoming, noteOf, type OwnNote, readPredictions } from './own-transaction.ts'
 import { keyText, type ReplicaTable } from './replica-table.ts'
+import { runStatement } from './run-statement.ts'
 import { TELL_LIVE_QUERIES, withServerRows } from './server-rows.ts'
 import { storageFault } from './storage-fault.ts'
 
@@ -52,24 +55,40 @@ export function mayJoin(addition: Copy, copy: Copy, to: Lsn): boolean {
  * Throws `rehydrate-required` when the rows contradict the stream, `storage` when the device refuses to write.
  */
 export function applyTransactions(
-  db: Database,
+  store: LocalStore,
   copy: Copy,
-  transactions: readonly Transaction[],
+  transactions: readonly Incoming[],
   to: Lsn,
   granted: Granted = NOTHING_GRANTED,
 ): Promise<Applied> {
-  return applying(db, copy, to, granted, (tx, target) =>
-    applyRows(tx, target, transactionsFor(target, copy, transactions, granted)),
-  )
+  return applying(store, copy, to, granted, {
+    async onCopy(tx, hasPending) {
+      const wanted = transactionsFor(copy, copy, transactions, granted)
+      await passNumbers(tx, wanted)
+      if (!hasPending) return applyRows(tx, copy, wanted)
+      if (!isShown(copy)) {
+        await noteAside(tx, wanted)
+        return applyRows(tx, copy, wanted)
+      }
+      const rebase = await Rebase.open(tx, scopeOf(copy, store.actions))
+      const tally = await applyRebased(tx, rebase, copy.tables, wanted, {
+        apply: (some) => applyRows(tx, copy, some),
+        count: (counted, settled) => counted.count(settled),
+      })
+      tally.move(rebase.moved)
+      return tally
+    },
+    onAddition: (tx, addition) => applyRows(tx, addition, transactionsFor(addition, copy, transactions, granted)),
+  })
 }
 
 /** What of these transactions is for the copy, or for the granted audiences beside it. */
 function transactionsFor(
   target: Copy,
   copy: Copy,
-  transactions: readonly Transaction[],
+  transactions: readonly Incoming[],
   { audiences }: Granted,
-): readonly Transaction[] {
+): readonly Incoming[] {
   const beyond = transactions.filter(({ lsn }) => lsn > target.cursor)
   if (audiences.size === 0) return beyond
   const isFor = (audience: string | null) => audience === null || audiences.has(audience) === (target !== copy)
@@ -78,57 +97,116 @@ function transactionsFor(
 
 /** Applies the transaction whose parts are staged, part by part, so that its size needs no memory. */
 export function applyStagedParts(
-  db: Database,
+  store: LocalStore,
   copy: Copy,
   transaction: { readonly lsn: Lsn; readonly xid: string },
   granted: Granted = NOTHING_GRANTED,
 ): Promise<Applied> {
-  return applying(db, copy, transaction.lsn, granted, async (tx, target) => {
-    const counted = new Tally()
-    const { rows: positions } = await tx.query<{ position: number }>(
-      'SELECT DISTINCT position FROM tidemark.part ORDER BY position',
-    )
-    for (const { position } of positions) {
-      const { rows } = await tx.query<{ whole: boolean; content: string }>(
-        'SELECT whole, content FROM tidemark.part WHERE position = $1 ORDER BY piece',
-        [position],
-      )
-      const text = rows.map(({ content }) => content).join('')
-      const wire = JSON.parse(rows[0]?.whole ? text : `[${text}]`) as WireChange[]
-      const part = { ...transaction, committedAt: '', changes: wire.map(decodeChange) }
-      counted.add(await applyRows(tx, target, transactionsFor(target, copy, [part], granted)))
-    }
-    const isLast = granted.addition === null || target !== copy
-    if (isLast) await tx.exec('DELETE FROM tidemark.part')
-    return counted
+  return applying(store, copy, transaction.lsn, granted, {
+    async onCopy(tx, hasPending) {
+      const own = await ownOfParts(tx)
+      const told = { lsn: transaction.lsn, own }
+      await passNumbers(tx, [told])
+      const apply = () => applyParts(tx, copy, copy, { ...transaction, own }, granted)
+      if (hasPending && !isShown(copy)) await noteAside(tx, [told])
+      if (!hasPending || !isShown(copy)) return dropUnless(granted, tx, await apply())
+      const rebase = await Rebase.open(tx, scopeOf(copy, store.actions))
+      const tally = await applyWholly(rebase, told, apply)
+      tally.move(rebase.moved)
+      return dropUnless(granted, tx, tally)
+    },
+    async onAddition(tx, addition) {
+      const own = await ownOfParts(tx)
+      const tally = await applyParts(tx, addition, copy, { ...transaction, own }, granted)
+      await tx.exec('DELETE FROM tidemark.part')
+      return tally
+    },
   })
 }
 
+/** Parts are read a second time by granted audiences on their way. */
+async function dropUnless({ addition }: Granted, tx: Executor, tally: Tally): Promise<Tally> {
+  if (addition === null) await tx.exec('DELETE FROM tidemark.part')
+  return tally
+}
+
+async function readPart(tx: Executor, position: number): Promise<MarkedChange[]> {
+  const { rows } = await tx.query<{ whole: boolean; content: string }>(
+    'SELECT whole, content FROM tidemark.part WHERE position = $1 ORDER BY piece',
+    [position],
+  )
+  const text = rows.map(({ content }) => content).join('')
+  return JSON.parse(rows[0]?.whole ? text : `[${text}]`) as MarkedChange[]
+}
+
+async function ownOfParts(tx: Executor): Promise<OwnNote | null> {
+  return noteOf(await readPart(tx, 0))
+}
+
+async function applyParts(
+  tx: Executor,
+  target: Copy,
+  copy: Copy,
+  transaction: { readonly lsn: Lsn; readonly xid: string; readonly own: OwnNote | null },
+  granted: Granted,
+): Promise<Tally> {
+  const counted = new Tally()
+  const { lsn, own } = transaction
+  const predictions = await readPredictions(tx, own ? [own.counter] : [])
+  const { rows: positions } = await tx.query<{ position: number }>(
+    'SELECT DISTINCT position FROM tidemark.part ORDER BY position',
+  )
+  for (const { position } of positions) {
+    const changes = decodeChanges(lsn, await readPart(tx, position), own, predictions)
+    const part = { ...transaction, committedAt: '', changes }
+    counted.add(await applyRows(tx, target, transactionsFor(target, copy, [part], granted)))
+  }
+  return counted
+}
+
 class Tally {
-  readonly touched = new Set<ReplicaTable>()
+  /** Names of the tables whose rows changed. */
+  readonly touched = new Set<string>()
   rows = 0
   changes = 0
 
   add(other: Tally): void {
-    for (const table of other.touched) this.touched.add(table)
+    this.move(other.touched)
     this.rows += other.rows
     this.changes += other.changes
   }
+
+  move(tables: Iterable<string>): void {
+    for (const table of tables) this.touched.add(table)
+  }
+
+  /** Changes that stand there already. */
+  count(transactions: readonly Transaction[]): void {
+    for (const { op } of transactions.flatMap(({ changes }) => changes)) {
+      this.changes += 1
+      this.rows += op === 'insert' ? 1 : op === 'delete' ? -1 : 0
+    }
+  }
+}
+
+interface Work {
+  onCopy(tx: Executor, hasPending: boolean): Promise<Tally>
+  onAddition(tx: Executor, addition: Copy): Promise<Tally>
 }
 
 async function applying(
-  db: Database,
+  { db, actions }: LocalStore,
   copy: Copy,
   to: Lsn,
   { addition }: Granted,
-  work: (tx: Executor, target: Copy) => Promise<Tally>,
+  work: Work,
 ): Promise<Applied> {
   try {
-    return await withServerRows(db, async (tx) => {
-      const tally = await work(tx, copy)
-      const added = addition && (await work(tx, addition))
+    return await withServerRows(db, async (tx, hasPending) => {
+      const tally = await work.onCopy(tx, hasPending)
+      const added = addition && (await work.onAddition(tx, addition))
       const moved = { ...copy, cursor: maxLsn(copy.cursor, to), rows: copy.rows + tally.rows }
-      const touched = copy.place === 'live' ? [...tally.touched].map(({ name }) => name) : []
+      const touched = copy.place === 'live' ? [...tally.touched] : []
       await tx.query(
         `UPDATE tidemark.copy SET cursor = $2, rows = $3 WHERE place = $1 RETURNING (${TELL_LIVE_QUERIES('$4')})`,
         [copy.place, moved.cursor, moved.rows, JSON.stringify(touched)],
@@ -137,10 +215,12 @@ async function applying(
       if (addition && added) {
         const beside = { ...addition, cursor: maxLsn(addition.cursor, to), rows: addition.rows + added.rows }
         if (!mayJoin(beside, copy, to)) return { copy: moved, addition: beside, changes }
-        return { copy: await joinAddition(tx, moved, beside), addition: null, changes }
+        const joining = () => joinAddition(tx, moved, beside)
+        const joined = hasPending ? await withAllUndone(tx, moved, actions, joining) : await joining()
+        return { copy: joined, addition: null, changes }
       }
       const whole = copy.stage === 'window' && to >= fenceOf(copy)
-      return { copy: whole ? await join(tx, moved) : moved, addition: null, changes }
+      return { copy: whole ? await join(tx, moved, actions) : moved, addition: null, changes }
     })
   } catch (error) {
     throw applyFault(error)
@@ -164,9 +244,9 @@ async function applyRows(tx: Executor, copy: Copy, transactions: readonly Transa
   for (const [id, stages] of folded) {
     const table = copy.tables.get(id)
     if (!table) continue
-    tally.touched.add(table)
+    tally.touched.add(table.name)
     for (const stage of stages) {
-      for (const statement of stageStatements(table, stage)) tally.rows += await run(tx, table, statement)
+      for (const statement of stageStatements(table, stage)) tally.rows += await runStatement(tx, table, statement)
     }
   }
   return tally
@@ -177,18 +257,6 @@ function* counted(changes: Iterable<ReplicaChange>, tally: Tally): Generator<Rep
     tally.changes += 1
     yield change
   }
-}
-
-async function run(tx: Executor, table: ReplicaTable, statement: ChangeStatement): Promise<number> {
-  const { text, parameter, expectedRows, countSign } = statement
-  const { affectedRows = 0 } = await tx.query(text, parameter === null ? [] : [parameter])
-  if (expectedRows !== null && affectedRows !== expectedRows) {
-    throw new TidemarkError(
-      'rehydrate-required',
-      `The stream changes rows of ${table.id} that this replica does not have.`,
-    )
-  }
-  return countSign * affectedRows
 }
 
 /** What of these transactions the copy does not hold yet: all of it once joined, else by each audience's snapshot. */

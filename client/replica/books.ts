@@ -72,6 +72,11 @@ export interface Copy {
   readonly manifests: readonly Manifest[]
 }
 
+/** Whether the app may write to this copy, so that pending work lies on its rows. */
+export function isShown({ place, stage }: Pick<Copy, 'place' | 'stage'>): boolean {
+  return place === 'live' && stage === 'joined'
+}
+
 const copyRowSchema = z.object({
   place: z.enum(['live', 'aside']),
   stage: stageSchema,

@@ -92,7 +92,7 @@ function truncateStatement(table: ReplicaTable, scope: 'everyone' | readonly str
   return { ...base, text: `DELETE FROM ${table.name} WHERE ${quoteIdentifier(rule.column)}::text IN (${values})` }
 }
 
-function deleteStatement(table: ReplicaTable, keys: readonly Row[]): ChangeStatement {
+export function deleteStatement(table: ReplicaTable, keys: readonly Row[]): ChangeStatement {
   return {
     text: `DELETE FROM ${table.name} AS t USING ${recordset(keyColumns(table))} WHERE ${keyMatch(table, 't')}`,
     parameter: JSON.stringify(keys.map((key) => keyRecord(table, key))),
@@ -120,7 +120,7 @@ function groupRecords(table: ReplicaTable, group: UpdateGroup): string {
   )
 }
 
-function updateStatement(table: ReplicaTable, target: string, group: UpdateGroup): ChangeStatement {
+export function updateStatement(table: ReplicaTable, target: string, group: UpdateGroup): ChangeStatement {
   const set = group.columns
     .map((name, index) => `${quoteIdentifier(name)} = x.v${index}::${typeOf(table, name)}`)
     .join(', ')

@@ -1,8 +1,15 @@
 import type { PGlite, PGliteInterfaceExtensions } from '@electric-sql/pglite'
 import type { live } from '@electric-sql/pglite/live'
+import type { ActionRunner } from '../outbox/run-action.ts'
 
 /**
  * The replica's database. In a browser it runs in a worker and lacks what PGlite does not offer there (`fs`, `Module`,
  * raw protocol callbacks); the type is PGlite's own because drizzle asks for it.
  */
 export type Database = PGlite & PGliteInterfaceExtensions<{ live: typeof live }>
+
+/** The database with what is needed to do pending work on it again. */
+export interface LocalStore {
+  readonly db: Database
+  readonly actions: ActionRunner
+}

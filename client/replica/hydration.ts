@@ -10,6 +10,8 @@ import {
   ZERO_LSN,
 } from '../../protocol/index.ts'
 import type { Http } from '../connection/http.ts'
+import type { Outbox } from '../outbox/outbox.ts'
+import { sealNew } from '../outbox/seal.ts'
 import { fenceOf } from './apply.ts'
 import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage } from './books.ts'
 import { type ChunkJob, ChunkPipeline, type LoadedBytes, snapshotPath } from './chunk-download.ts'
@@ -49,6 +51,7 @@ export interface HydrationOptions {
   readonly progress: (progress: HydrationProgress) => void
   /** Called whenever the copies change, with all there are. */
   readonly changed: (copies: readonly Copy[]) => void
+  readonly outbox: Pick<Outbox, 'actions' | 'askBeforeJoin'>
 }
 
 /** Chunks of one table are joined into one COPY up to this size. */
@@ -77,6 +80,8 @@ async function hydrateInRounds(options: HydrationOptions): Promise<Copy> {
     copy ??= await begin(options)
     try {
       await load(options, copy)
+      // After the snapshots were taken: what is not decided by now comes in the stream.
+      await options.outbox.askBeforeJoin(copy.epoch, options.signal)
       return await finish(options, copy)
     } catch (error) {
       // A chunk that is gone or stays broken belongs to a snapshot that was built anew: start over with that one.
@@ -163,7 +168,12 @@ async function begin(options: HydrationOptions): Promise<Copy> {
     ? createAside(definition.definition)
     : replaceTables(old?.definition.definition ?? null, definition.definition, `retired_${Date.now().toString(36)}`)
   await withServerRows(db, async (tx) => {
-    if (!aside) await deleteCopy(tx, 'aside')
+    if (!aside) {
+      await deleteCopy(tx, 'aside')
+      // What was captured on tables that go keeps its meaning.
+      if (old) await sealNew(tx, old.tables)
+    }
+    await tx.exec('UPDATE tidemark.mutation SET aside_lsn = NULL WHERE aside_lsn IS NOT NULL')
     await makeTables(tx, [...(aside ? [] : [dropAside()]), ...statements])
     await insertCopy(tx, { place, stage: 'loading', epoch, cursor, definition, manifests })
   })
@@ -262,14 +272,14 @@ async function watchedTables(db: Database, copy: Copy): Promise<ReadonlySet<stri
   return new Set(rows.map(({ id }) => id))
 }
 
-async function finish({ db, signal, changed }: HydrationOptions, copy: Copy): Promise<Copy> {
+async function finish({ db, signal, changed, outbox }: HydrationOptions, copy: Copy): Promise<Copy> {
   if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
   const finished = await withServerRows(db, async (tx) => {
     await ensurePrimaryKeys(tx, copy.tables.values())
     await setStage(tx, copy.place, 'window')
     const [loaded] = (await readCopies(tx)).filter(({ place }) => place === copy.place)
     if (!loaded) throw new TidemarkError('internal', 'The copy just loaded is not there.')
-    return loaded.cursor >= fenceOf(loaded) ? join(tx, loaded) : loaded
+    return loaded.cursor >= fenceOf(loaded) ? join(tx, loaded, outbox.actions) : loaded
   })
   changed(await readCopies(db))
   return finished

@@ -1,4 +1,6 @@
 import { quoteIdentifier } from '../../protocol/index.ts'
+import { redoAtJoin } from '../outbox/rebased-apply.ts'
+import type { ActionRunner } from '../outbox/run-action.ts'
 import type { Copy, Executor } from './books.ts'
 import { addPrimaryKey, dropAside, type Finishing, finishings } from './definition-ddl.ts'
 import { type ReplicaTable, replicaTables } from './replica-table.ts'
@@ -8,9 +10,9 @@ import { storageFault } from './storage-fault.ts'
 /**
  * Makes a copy that has reached its fences the replica, within the transaction that brought it there.
  *
- * One loaded aside replaces the rows of the live tables, which stay the same tables to the app's live queries.
+ * Pending work is done again on it. One loaded aside replaces the rows of the live tables, which stay the same tables to the app's live queries.
  */
-export async function join(tx: Executor, copy: Copy): Promise<Copy> {
+export async function join(tx: Executor, copy: Copy, actions: ActionRunner): Promise<Copy> {
   const live: Copy = {
     ...copy,
     place: 'live',
@@ -25,6 +27,7 @@ export async function join(tx: Executor, copy: Copy): Promise<Copy> {
   await tx.query('UPDATE tidemark.audience SET manifest = NULL')
   await tx.exec('DELETE FROM tidemark.loaded_chunk')
   await tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify([...live.tables.values()].map(({ name }) => name))])
+  await redoAtJoin(tx, live, actions)
   return live
 }
 

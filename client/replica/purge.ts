@@ -1,32 +1,38 @@
 import { quoteIdentifier } from '../../protocol/index.ts'
-import { type Copy, readCopies } from './books.ts'
-import type { Database } from './database.ts'
+import { withAllUndone } from '../outbox/rebased-apply.ts'
+import { type Copy, type Executor, isShown, readCopies } from './books.ts'
+import type { LocalStore } from './database.ts'
 import { audiencesOfTable } from './join-window.ts'
 import { TELL_LIVE_QUERIES, withServerRows } from './server-rows.ts'
 
-/** Removes the rows of audiences that this user may no longer see, in one transaction. */
-export function purgeAudiences(db: Database, copy: Copy, audiences: readonly string[]): Promise<Copy> {
-  return withServerRows(db, async (tx) => {
-    let removed = 0
-    const touched: string[] = []
-    for (const table of copy.tables.values()) {
-      const { audience: rule } = table
-      for (const audience of audiencesOfTable(table, audiences)) {
-        const where = 'constant' in rule ? 'true OR $1 IS NULL' : `${quoteIdentifier(rule.column)}::text = $1`
-        const value = 'constant' in rule ? null : audience.slice(rule.prefix.length + 1)
-        const { affectedRows = 0 } = await tx.query(`DELETE FROM ${table.name} WHERE ${where}`, [value])
-        removed += affectedRows
-        touched.push(table.name)
-      }
-    }
-    const names = JSON.stringify(audiences)
-    await tx.query(
-      'DELETE FROM tidemark.audience WHERE place = $1 AND audience IN (SELECT json_array_elements_text($2::text::json))',
-      [copy.place, names],
-    )
-    await tx.query('UPDATE tidemark.copy SET rows = rows - $2 WHERE place = $1', [copy.place, removed])
-    if (copy.place === 'live') await tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify(touched)])
-    const kept = (await readCopies(tx)).find(({ place }) => place === copy.place)
-    return { ...copy, joins: kept?.joins ?? copy.joins, rows: copy.rows - removed }
+/** Removes the rows of audiences that this user may no longer see, in one transaction; what was pending there fails. */
+export function purgeAudiences({ db, actions }: LocalStore, copy: Copy, audiences: readonly string[]): Promise<Copy> {
+  return withServerRows(db, async (tx, hasPending) => {
+    const work = () => purge(tx, copy, audiences)
+    return hasPending && isShown(copy) ? withAllUndone(tx, copy, actions, work) : work()
   })
+}
+
+async function purge(tx: Executor, copy: Copy, audiences: readonly string[]): Promise<Copy> {
+  let removed = 0
+  const touched: string[] = []
+  for (const table of copy.tables.values()) {
+    const { audience: rule } = table
+    for (const audience of audiencesOfTable(table, audiences)) {
+      const where = 'constant' in rule ? 'true OR $1 IS NULL' : `${quoteIdentifier(rule.column)}::text = $1`
+      const value = 'constant' in rule ? null : audience.slice(rule.prefix.length + 1)
+      const { affectedRows = 0 } = await tx.query(`DELETE FROM ${table.name} WHERE ${where}`, [value])
+      removed += affectedRows
+      touched.push(table.name)
+    }
+  }
+  const names = JSON.stringify(audiences)
+  await tx.query(
+    'DELETE FROM tidemark.audience WHERE place = $1 AND audience IN (SELECT json_array_elements_text($2::text::json))',
+    [copy.place, names],
+  )
+  await tx.query('UPDATE tidemark.copy SET rows = rows - $2 WHERE place = $1', [copy.place, removed])
+  if (copy.place === 'live') await tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify(touched)])
+  const kept = (await readCopies(tx)).find(({ place }) => place === copy.place)
+  return { ...copy, joins: kept?.joins ?? copy.joins, rows: copy.rows - removed }
 }

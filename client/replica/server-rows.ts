@@ -1,3 +1,4 @@
+import { IS_UNSETTLED } from '../outbox/outbox-ddl.ts'
 import type { Executor } from './books.ts'
 import type { Database } from './database.ts'
 
@@ -11,13 +12,17 @@ const SETTINGS = `
   SET LOCAL "DateStyle" = 'ISO, MDY';
   SET LOCAL "IntervalStyle" = 'postgres';
   SET LOCAL "TimeZone" = 'UTC';
+  SELECT EXISTS (SELECT FROM tidemark.mutation WHERE ${IS_UNSETTLED}) AS unsettled;
 `
 
-/** Runs `work` in the one transaction that may write synced tables. */
-export function withServerRows<Result>(db: Database, work: (tx: Executor) => Promise<Result>): Promise<Result> {
+/** Runs `work` in the one transaction that may write synced tables; `hasPending`: there is work of the app's own on them. */
+export function withServerRows<Result>(
+  db: Database,
+  work: (tx: Executor, hasPending: boolean) => Promise<Result>,
+): Promise<Result> {
   return db.transaction(async (tx) => {
-    await tx.exec(SETTINGS)
-    return work(tx)
+    const results = await tx.exec(SETTINGS)
+    return work(tx, results.at(-1)?.rows[0]?.unsettled === true)
   })
 }
 

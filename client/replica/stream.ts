@@ -1,12 +1,10 @@
 import {
   type Batch,
-  decodeMarked,
   type Fragment,
   type Lsn,
   maxLsn,
   type Part,
   TidemarkError,
-  type Transaction,
   toTidemarkError,
   type WireTransaction,
   ZERO_LSN,
@@ -22,7 +20,8 @@ import {
   NOTHING_GRANTED,
 } from './apply.ts'
 import type { Copy } from './books.ts'
-import type { Database } from './database.ts'
+import type { LocalStore } from './database.ts'
+import { decodeTransactions, type Incoming, UnknownPrediction } from './own-transaction.ts'
 import { purgeAudiences } from './purge.ts'
 import { storageFault } from './storage-fault.ts'
 
@@ -42,14 +41,14 @@ export interface StreamHost {
   acknowledge(received: number, cursor: Lsn): void
   /** The session's audiences changed: rows of those that went are gone, `granted` are to be loaded. */
   rightsChanged(copy: Copy, audiences: readonly string[], granted: readonly string[]): void
-  /** Asks the server to begin the stream anew; it answers with a `restarted` frame. */
-  restart(epoch: string, from: Lsn): void
+  /** Asks the server to begin the stream anew, own mutations as rows up to `rowsTo`; it answers with a `restarted` frame. */
+  restart(epoch: string, from: Lsn, rowsTo: Lsn | null): void
   failed(error: TidemarkError, copy: Copy): void
 }
 
 /** Applies frames one database transaction at a time, in order; what arrives meanwhile waits its turn. */
 export class Stream {
-  #db: Database
+  #store: LocalStore
   #host: StreamHost
   #queue: Waiting[] = []
   #copy: Copy | null = null
@@ -58,6 +57,8 @@ export class Stream {
   #granted: Granted = NOTHING_GRANTED
   /** Restarts asked for and not yet answered: frames that come before belong to an earlier stream. */
   #restartsOwed = 0
+  /** Up to where own mutations were asked for as rows. */
+  #rowsTo: Lsn = ZERO_LSN
   #run = 0
   #working: Promise<void> = Promise.resolve()
   #busy = false
@@ -66,8 +67,8 @@ export class Stream {
   /** Where the next part or fragment of an unfinished transaction belongs. */
   #parts: { readonly lsn: Lsn; readonly index: number; readonly piece: number } | null = null
 
-  constructor(db: Database, host: StreamHost) {
-    this.#db = db
+  constructor(store: LocalStore, host: StreamHost) {
+    this.#store = store
     this.#host = host
   }
 
@@ -80,6 +81,7 @@ export class Stream {
     this.#position = copy.cursor
     this.#granted = NOTHING_GRANTED
     this.#restartsOwed = 0
+    this.#rowsTo = ZERO_LSN
     this.#durable = copy.cursor
     this.#enter(run, async () => {
       await this.#dropParts()
@@ -102,7 +104,7 @@ export class Stream {
     await this.#working
     const copy = this.#copy
     if (copy && copy.cursor !== this.#durable && copy.stage === 'joined')
-      await applyTransactions(this.#db, copy, [], copy.cursor)
+      await applyTransactions(this.#store, copy, [], copy.cursor)
   }
 
   /** Lets granted audiences, once loaded, catch up with the copy and join it. */
@@ -113,9 +115,7 @@ export class Stream {
       if (!copy || !wanted) return
       this.#granted = { ...this.#granted, addition }
       if (addition.cursor < this.#position) {
-        await this.#dropParts()
-        this.#restartsOwed += 1
-        this.#host.restart(copy.epoch, addition.cursor)
+        await this.#restart(copy, addition.cursor, null)
       } else if (mayJoin(addition, copy, this.#position)) {
         await this.#apply(copy, [], this.#position, this.#position)
       }
@@ -182,11 +182,24 @@ export class Stream {
     // The transaction that was being received begins anew.
     await this.#dropParts()
     const lost = [...copy.joins.keys()].filter((audience) => !audiences.includes(audience))
-    const kept = lost.length === 0 ? copy : await purgeAudiences(this.#db, copy, lost)
+    const kept = lost.length === 0 ? copy : await purgeAudiences(this.#store, copy, lost)
     const granted = audiences.filter((audience) => !kept.joins.has(audience))
     this.#copy = kept
     this.#granted = { audiences: new Set(granted), addition: null }
     this.#host.rightsChanged(kept, audiences, granted)
+  }
+
+  async #restart(copy: Copy, from: Lsn, rowsTo: Lsn | null): Promise<void> {
+    await this.#dropParts()
+    this.#restartsOwed += 1
+    this.#host.restart(copy.epoch, from, rowsTo)
+  }
+
+  /** An own mutation that is not known here: a copied profile's, or one whose outbox was lost. Rule RBS-R8. */
+  async #askForRows(copy: Copy, error: unknown, to: Lsn): Promise<void> {
+    if (!(error instanceof UnknownPrediction) || error.lsn <= this.#rowsTo) throw error
+    this.#rowsTo = to
+    await this.#restart(copy, this.#position, to)
   }
 
   #takeRestart(from: Lsn): void {
@@ -197,12 +210,12 @@ export class Stream {
 
   async #dropParts(): Promise<void> {
     this.#parts = null
-    await this.#db.exec('DELETE FROM tidemark.part')
+    await this.#store.db.exec('DELETE FROM tidemark.part')
   }
 
   /** Joins the batches at the head of the queue and applies them at once. */
   async #takeBatches(copy: Copy): Promise<number | null> {
-    const transactions: Transaction[] = []
+    const wire: WireTransaction[] = []
     let cursor = this.#position
     let head = copy.cursor
     let received: number | null = null
@@ -211,23 +224,28 @@ export class Stream {
       if (received !== null && next.received - base > JOIN_CHARACTERS) break
       this.#queue.shift()
       const accepted = acceptBatch(next.frame, cursor, this.#parts !== null)
-      for (const transaction of accepted) transactions.push(transaction)
+      for (const transaction of accepted) wire.push(transaction)
       if (next.frame.to > cursor) cursor = next.frame.to
       if (next.frame.head > head) head = next.frame.head
       received = next.received
     }
-    await this.#apply(copy, transactions, cursor, head)
+    try {
+      const transactions = await decodeTransactions(this.#store.db, wire)
+      await this.#apply(copy, transactions, cursor, head)
+    } catch (error) {
+      await this.#askForRows(copy, error, cursor)
+    }
     return received
   }
 
-  async #apply(copy: Copy, transactions: readonly Transaction[], to: Lsn, head: Lsn): Promise<void> {
+  async #apply(copy: Copy, transactions: readonly Incoming[], to: Lsn, head: Lsn): Promise<void> {
     const { addition } = this.#granted
     const joins = addition ? mayJoin(addition, copy, to) : copy.stage === 'window' && to >= fenceOf(copy)
     const recent = to <= copy.cursor || Date.now() - this.#durableAtMs < EMPTY_CURSOR_MS
     const nothing = transactions.length === 0 && !joins && recent
     const applied = nothing
       ? { copy: { ...copy, cursor: maxLsn(copy.cursor, to) }, addition, changes: 0 }
-      : await applyTransactions(this.#db, copy, transactions, to, this.#granted)
+      : await applyTransactions(this.#store, copy, transactions, to, this.#granted)
     this.#position = to
     this.#became(applied, head, !nothing)
   }
@@ -251,7 +269,7 @@ export class Stream {
     const expected = this.#parts ?? { lsn: frame.lsn, index: 0, piece: 0 }
     this.#parts = followPiece(frame, expected)
     const whole = frame.type === 'part'
-    await this.#db.query('INSERT INTO tidemark.part (position, piece, whole, content) VALUES ($1, $2, $3, $4)', [
+    await this.#store.db.query('INSERT INTO tidemark.part (position, piece, whole, content) VALUES ($1, $2, $3, $4)', [
       frame.index,
       frame.type === 'part' ? 0 : frame.piece,
       whole,
@@ -259,9 +277,13 @@ export class Stream {
     ])
     if (frame.type === 'part' && frame.last) {
       this.#parts = null
-      const applied = await applyStagedParts(this.#db, copy, { lsn: frame.lsn, xid: frame.xid }, this.#granted)
-      this.#position = frame.lsn
-      this.#became(applied, frame.head, true)
+      try {
+        const applied = await applyStagedParts(this.#store, copy, { lsn: frame.lsn, xid: frame.xid }, this.#granted)
+        this.#position = frame.lsn
+        this.#became(applied, frame.head, true)
+      } catch (error) {
+        await this.#askForRows(copy, error, frame.lsn)
+      }
     }
   }
 }
@@ -269,7 +291,7 @@ export class Stream {
 const gap = () => new TidemarkError('corrupt', 'The stream does not go on where this replica is; reconnecting.')
 
 /** The transactions of a batch that are still to be applied; throws `corrupt` when it does not continue the cursor. */
-function acceptBatch(frame: Batch, cursor: Lsn, unfinished: boolean): Transaction[] {
+function acceptBatch(frame: Batch, cursor: Lsn, unfinished: boolean): readonly WireTransaction[] {
   if (frame.to <= cursor) return []
   if (frame.from !== cursor || unfinished) throw gap()
   let before = frame.from
@@ -277,14 +299,7 @@ function acceptBatch(frame: Batch, cursor: Lsn, unfinished: boolean): Transactio
     if (lsn <= before || lsn > frame.to) throw new TidemarkError('corrupt', 'A batch is out of order; reconnecting.')
     before = lsn
   }
-  return frame.transactions.map(decodeTransaction)
-}
-
-function decodeTransaction({ lsn, xid, at, changes }: WireTransaction): Transaction {
-  const decoded = decodeMarked(changes, null)
-  if (decoded === null)
-    throw new TidemarkError('corrupt', 'A mutation came that this replica does not know; reconnecting.')
-  return { lsn, xid, committedAt: at, changes: decoded }
+  return frame.transactions
 }
 
 /** Where the piece after this one belongs; throws `corrupt` when this one is not the one expected. */

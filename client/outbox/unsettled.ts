@@ -1,0 +1,111 @@
+import { z } from 'zod'
+import { type PatchRow, patchRowSchema, type Row } from '../../protocol/index.ts'
+import type { Executor } from '../replica/books.ts'
+import { IS_UNSETTLED } from './outbox-ddl.ts'
+import { type CapturedWrite, rowId } from './rules/captured-write.ts'
+import type { Touched } from './rules/touching.ts'
+
+/** A mutation that is neither confirmed nor failed. */
+export interface Unsettled {
+  readonly counter: number
+  readonly kind: 'patch' | 'action'
+  /** A push with it may have reached the server. */
+  readonly attempted: boolean
+  /** False while it does nothing here, because doing it again threw. */
+  readonly effective: boolean
+  /** Of an action. */
+  readonly name: string | null
+  readonly args: string | null
+  /** ISO 8601. */
+  readonly at: string
+}
+
+const unsettledSchema = z.object({
+  counter: z.coerce.number(),
+  kind: z.enum(['patch', 'action']),
+  attempted: z.boolean(),
+  effective: z.boolean(),
+  name: z.string().nullable(),
+  args: z.string().nullable(),
+  at: z.string(),
+})
+
+/** One write as it is stored. */
+export interface StoredWrite extends CapturedWrite {
+  readonly position: number
+  readonly counter: number
+  readonly cascade: boolean
+}
+
+/** Counters as a parameter, because an array type is not known to every connection. */
+export const COUNTERS = (parameter: string) =>
+  `(SELECT value::bigint FROM json_array_elements_text(${parameter}::text::json))`
+
+/** All that are unsettled, in counter order. */
+export async function readUnsettled(tx: Executor): Promise<Unsettled[]> {
+  const { rows } = await tx.query(
+    `SELECT counter, kind, request IS NOT NULL AS attempted, effective, name, args, at FROM tidemark.mutation
+     WHERE ${IS_UNSETTLED} ORDER BY counter`,
+  )
+  return rows.map((row) => unsettledSchema.parse(row))
+}
+
+/** The rows that each unsettled mutation wrote here, in counter order. */
+export async function readTouched(tx: Executor, counters: Iterable<number>): Promise<Touched[]> {
+  const { rows } = await tx.query<{ counter: number | string; table_id: string; key: string }>(
+    'SELECT DISTINCT counter, table_id, key FROM tidemark.write',
+  )
+  const byCounter = new Map<number, string[]>([...counters].map((counter) => [counter, []]))
+  for (const { counter, table_id, key } of rows) byCounter.get(Number(counter))?.push(rowId(table_id, key))
+  return [...byCounter].map(([counter, ids]) => ({ counter, rows: ids }))
+}
+
+interface WriteRow {
+  readonly position: number | string
+  readonly counter: number | string
+  readonly table_id: string
+  readonly op: CapturedWrite['op']
+  readonly key: string
+  readonly before: string | null
+  readonly after: string | null
+  readonly cascade: boolean
+}
+
+const imageOf = (text: string | null): Row | null => (text === null ? null : (JSON.parse(text) as Row))
+
+/** Writes in the order in which they were done, of those that a condition on `w` names. */
+export async function readWrites(tx: Executor, condition: string, params: unknown[]): Promise<StoredWrite[]> {
+  const { rows } = await tx.query<WriteRow>(
+    `SELECT w.* FROM tidemark.write w WHERE ${condition} ORDER BY w.position`,
+    params,
+  )
+  return rows.map(({ position, counter, table_id: table, key, op, before, after, cascade }) => ({
+    position: Number(position),
+    counter: Number(counter),
+    table,
+    key,
+    op,
+    before: imageOf(before),
+    after: imageOf(after),
+    cascade,
+  }))
+}
+
+export function writesOf(tx: Executor, counters: Iterable<number>): Promise<StoredWrite[]> {
+  return readWrites(tx, `w.counter IN ${COUNTERS('$1')}`, [JSON.stringify([...counters])])
+}
+
+const patchSchema = z.array(patchRowSchema)
+
+/** The patches of these mutations; actions have none. */
+export async function readPatches(tx: Executor, counters: Iterable<number>): Promise<Map<number, readonly PatchRow[]>> {
+  const { rows } = await tx.query<{ counter: number | string; patch: string }>(
+    `SELECT counter, patch FROM tidemark.mutation WHERE patch IS NOT NULL AND counter IN ${COUNTERS('$1')}`,
+    [JSON.stringify([...counters])],
+  )
+  return new Map(rows.map(({ counter, patch }) => [Number(counter), patchSchema.parse(JSON.parse(patch))]))
+}
+
+export async function deleteWrites(tx: Executor, counters: Iterable<number>): Promise<void> {
+  await tx.query(`DELETE FROM tidemark.write WHERE counter IN ${COUNTERS('$1')}`, [JSON.stringify([...counters])])
+}

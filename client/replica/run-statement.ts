@@ -1,0 +1,17 @@
+import { TidemarkError } from '../../protocol/index.ts'
+import type { Executor } from './books.ts'
+import type { ChangeStatement } from './change-statements.ts'
+import type { ReplicaTable } from './replica-table.ts'
+
+/** Answers by how many rows the table grew. Throws `rehydrate-required` where it affects other rows than it must. */
+export async function runStatement(tx: Executor, table: ReplicaTable, statement: ChangeStatement): Promise<number> {
+  const { text, parameter, expectedRows, countSign } = statement
+  const { affectedRows = 0 } = await tx.query(text, parameter === null ? [] : [parameter])
+  if (expectedRows !== null && affectedRows !== expectedRows) {
+    throw new TidemarkError(
+      'rehydrate-required',
+      `The stream changes rows of ${table.id} that this replica does not have.`,
+    )
+  }
+  return countSign * affectedRows
+}
