@@ -1,19 +1,23 @@
+import type { Transaction } from '@electric-sql/pglite'
+import type { Action } from '../db/action.ts'
 import type { Sync } from '../db/define-sync.ts'
 import { asLsn, type Lsn, parsePgLsn, TidemarkError, toTidemarkError } from '../protocol/index.ts'
 import { createHttp } from './connection/http.ts'
 import { SessionToken, type TokenFunction } from './connection/session-token.ts'
 import { onWake } from './connection/wake.ts'
+import type { Failure, MutationHandle, MutationId, MutationRecord } from './outbox/mutation.ts'
+import { type TransactionHandle, Writing } from './outbox/writing.ts'
 import { openBooks } from './replica/books.ts'
 import type { Database } from './replica/database.ts'
 import { type Envelope, envelopeOf } from './replica/envelope.ts'
 import { type OpenDatabase, type Opened, openDatabase, openOrRebuild, wipe } from './replica/open-database.ts'
 import { closedFault, offlineFault, ReplicaEngine } from './replica/replica-engine.ts'
-import { defaultStorages } from './replica/runtime.ts'
+import { defaultStorages, isDevelopment } from './replica/runtime.ts'
 import type { ReplicaStatus, StatusListener } from './replica/status.ts'
 import { lockStorage, type Release } from './replica/storage-lock.ts'
 import { type Storage, storageFor } from './replica/storage-name.ts'
 
-export interface ReplicaOptions {
+export interface ReplicaOptions<S extends Sync = Sync> {
   /** Of the deployment, as far as the routes' base path: `https://app.example` or `https://app.example/base`. */
   readonly url: string
   /** Names the storage: each user has his own, and it opens offline. */
@@ -21,7 +25,7 @@ export interface ReplicaOptions {
   /** Called for the first connection, and again when a token expires or is refused. */
   readonly token: TokenFunction
   /** The module that worker and page share. */
-  readonly sync: Sync
+  readonly sync: S
   /** `memory://`, `idb://name`, `opfs-ahp://name` or a directory (Node, Bun); default the best there is. */
   readonly storage?: string
   /**
@@ -30,18 +34,46 @@ export interface ReplicaOptions {
    * in Node and Bun.
    */
   readonly envelope?: Partial<Envelope>
+  /** Runs each action twice where it is called, and warns where the two differ. Default: outside of `production`. */
+  readonly development?: boolean
 }
 
-/** A local Postgres that follows what its user may see. */
-export interface Replica {
-  /** PGlite with live queries. Synced tables are read-only; the app's own tables are its own. */
+type ArgsOf<One> = One extends Action<infer Args> ? Args : never
+
+/** The actions of a sync definition, to be called with their arguments; each answers once it is durable here. */
+export type ReplicaActions<S extends Sync> = {
+  readonly [Name in keyof NonNullable<S['actions']>]: (
+    args: ArgsOf<NonNullable<S['actions']>[Name]>,
+  ) => Promise<MutationHandle>
+}
+
+/** A local Postgres that follows what its user may see, and sends what he writes. */
+export interface Replica<S extends Sync = Sync> {
+  /** PGlite with live queries. Synced tables take writes as their `write` says; the app's own tables are its own. */
   readonly db: Database
   readonly status: ReplicaStatus
   /** Calls back with every new status; answers the function that ends it. */
   subscribe(listener: StatusListener): () => void
   /** Resolves when the tables first hold a whole state; rejects with `unavailable` when closed before. */
   readonly ready: Promise<void>
-  /** Resolves when everything committed before the call is here. Rejects with TidemarkError: offline, closed, refused. */
+  /** Rejects with what the action throws, and with TidemarkError before the replica is ready; then nothing was written. */
+  readonly actions: ReplicaActions<S>
+  /** Runs `work` as one mutation, and answers what it answers. Rejects with what it throws; then nothing was written. */
+  transaction<Result>(work: (tx: Transaction) => Promise<Result>): Promise<TransactionHandle<Result>>
+  /** What failed and waits for the app to decide, oldest first; subscribers of the status hear when it changes. */
+  readonly failures: readonly Failure[]
+  /** The newest mutations, newest first; default 100. Long-confirmed ones are forgotten. */
+  mutations(options?: { readonly limit?: number }): Promise<MutationRecord[]>
+  /** The mutation of a handle's id; null of one that is not known here. */
+  mutation(id: MutationId | string): Promise<MutationRecord | null>
+  /** Takes back what this session last wrote, by a new mutation; null where there is nothing. Rejects with UndoRefused. */
+  undo(): Promise<MutationHandle | null>
+  /** Brings back what was last undone; null where there is nothing. Rejects with UndoRefused. */
+  redo(): Promise<MutationHandle | null>
+  /**
+   * Resolves when everything written here before the call is confirmed or failed, and everything committed before it is
+   * here. Rejects with TidemarkError: offline, closed, refused.
+   */
   settled(): Promise<void>
   /** Resolves when the commit at this LSN is here, also after being offline. Rejects when closed or refused. */
   reached(lsn: Lsn | string): Promise<void>
@@ -63,27 +95,48 @@ const SETTLE_ROUNDS = 5
  * Throws TidemarkError: `already-open` (another tab or process has it), `storage` (the device refuses), `forbidden` (the
  * storage is another user's), `bad-input`.
  */
-export function openReplica(options: ReplicaOptions): Promise<Replica> {
+export function openReplica<S extends Sync>(options: ReplicaOptions<S>): Promise<Replica<S>> {
   return openReplicaOn(options, openDatabase)
 }
 
 /** As `openReplica`, with the database opened by the caller. */
-export async function openReplicaOn(options: ReplicaOptions, open: OpenDatabase): Promise<Replica> {
+export async function openReplicaOn<S extends Sync>(
+  options: ReplicaOptions<S>,
+  open: OpenDatabase,
+): Promise<Replica<S>> {
   const url = checkedUrl(options.url)
   const envelope = envelopeOf(options.envelope)
   const { opened, clientId, release, storage } = await openStorage(options, open)
+  const { db } = opened
   const token = new SessionToken(options.token)
   const http = createHttp(url, ({ fresh }) => token.get({ fresh }))
-  const engine = new ReplicaEngine({ db: opened.db, clientId, url, http, token, rebuilt: opened.rebuilt, envelope })
+  const { user, development = isDevelopment() } = options
+  const engine = new ReplicaEngine({
+    db,
+    clientId,
+    user,
+    actions: options.sync.actions ?? {},
+    development,
+    url,
+    http,
+    token,
+    rebuilt: opened.rebuilt,
+    envelope,
+    connectionChanged: (...step) => writing.connectionChanged(...step),
+  })
+  const { outbox, status } = engine
+  const writing = new Writing({ db, outbox, http, clientId, status, shown: () => engine.shown })
   try {
+    await writing.start()
     await engine.start()
   } catch (error) {
+    await writing.stop()
     await engine.stop()
-    await opened.db.close()
+    await db.close()
     await release()
     throw error
   }
-  return replicaOf(engine, opened.db, storage, release)
+  return replicaOf({ engine, writing, db, storage, release, names: Object.keys(options.sync.actions ?? {}) })
 }
 
 function checkedUrl(url: string): string {
@@ -92,7 +145,7 @@ function checkedUrl(url: string): string {
   return url.replace(/\/+$/, '')
 }
 
-async function openStorage(options: ReplicaOptions, open: OpenDatabase) {
+async function openStorage(options: Pick<ReplicaOptions, 'storage' | 'user'>, open: OpenDatabase) {
   const wanted = options.storage === undefined ? defaultStorages() : [options.storage]
   let fault: unknown
   for (const option of wanted) {
@@ -121,10 +174,23 @@ async function openOne(
   return { opened, clientId }
 }
 
-function replicaOf(engine: ReplicaEngine, db: Database, storage: Storage, release: Release): Replica {
+interface Parts {
+  readonly engine: ReplicaEngine
+  readonly writing: Writing
+  readonly db: Database
+  readonly storage: Storage
+  readonly release: Release
+  /** Of the actions. */
+  readonly names: readonly string[]
+}
+
+function replicaOf<S extends Sync>({ engine, writing, db, storage, release, names }: Parts): Replica<S> {
   const { status, waits, connection } = engine
   const closing = new AbortController()
-  const stopWaking = onWake(() => connection.dispatch({ type: 'wake' }))
+  const stopWaking = onWake(() => {
+    connection.dispatch({ type: 'wake' })
+    writing.resume('wake')
+  })
   const ready = waits.add(
     { lsn: asLsn('0'.repeat(16)), epoch: null, endsOffline: false, endsRefused: false },
     status.current,
@@ -136,6 +202,7 @@ function replicaOf(engine: ReplicaEngine, db: Database, storage: Storage, releas
   async function stop(): Promise<void> {
     closing.abort()
     stopWaking()
+    await writing.stop()
     await engine.stop()
     await db.close()
   }
@@ -170,7 +237,21 @@ function replicaOf(engine: ReplicaEngine, db: Database, storage: Storage, releas
     },
     subscribe: (listener) => status.subscribe(listener),
     ready,
+    // Each name is one of the definition's actions, and `run` checks its arguments by that action's schema.
+    actions: Object.fromEntries(
+      names.map((name) => [name, (args: unknown) => writing.run(name, args)]),
+    ) as ReplicaActions<S>,
+    transaction: (work) => writing.transaction(work),
+    get failures() {
+      return writing.failures
+    },
+    mutations: ({ limit = 100 } = {}) => writing.mutations(limit),
+    mutation: (id) => writing.mutation(id),
+    undo: () => writing.undo(),
+    redo: () => writing.redo(),
     async settled() {
+      check()
+      await writing.settled()
       for (let round = 1; ; round++) {
         check()
         const { epoch, lsn } = await engine.freshHead(closing.signal)
@@ -192,6 +273,7 @@ function replicaOf(engine: ReplicaEngine, db: Database, storage: Storage, releas
     goOnline({ envelope } = {}) {
       engine.envelope = envelopeOf(envelope, engine.envelope)
       connection.dispatch({ type: 'go-online' })
+      writing.resume('online')
     },
     close: () => (closed ??= close()),
     async signOut() {

@@ -106,9 +106,9 @@ export class Connection {
     this.#send({ type: 'ack', ...ack })
   }
 
-  /** Begins the stream anew on the open socket; answered by a `restarted` frame. */
-  restartStream(epoch: string, from: Lsn): void {
-    this.#send({ type: 'stream', epoch, from })
+  /** Begins the stream anew on the open socket, own mutations as rows up to `rowsTo`; answered by a `restarted` frame. */
+  restartStream(epoch: string, from: Lsn, rowsTo: Lsn | null): void {
+    this.#send({ type: 'stream', epoch, from, ...(rowsTo === null ? {} : { rowsTo }) })
   }
 
   #performers: { readonly [Name in ConnectionEffect['do']]: (effect: EffectOf<Name>) => void } = {

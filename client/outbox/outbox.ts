@@ -191,10 +191,9 @@ export class Outbox {
   }
 
   async #settle(work: (rebase: Rebase, tx: Executor) => Promise<void>): Promise<void> {
-    const shown = this.#options.shown()
-    if (!shown) return
     await withServerRows(this.db, async (tx) => {
-      await work(await Rebase.open(tx, scopeOf(shown, this.actions)), tx)
+      const shown = this.#options.shown()
+      if (shown) await work(await Rebase.open(tx, scopeOf(shown, this.actions)), tx)
     })
   }
 

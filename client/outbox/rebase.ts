@@ -173,6 +173,11 @@ export class Rebase {
   async redo(counters: ReadonlySet<number>): Promise<void> {
     const list = [...this.#pending.values()].filter(({ counter }) => counters.has(counter))
     if (list.length === 0) return
+    // On other rows than it was made on: nothing later may be taken for the same edit.
+    await this.#tx.query(
+      `UPDATE tidemark.mutation SET sealed = true WHERE NOT sealed AND counter IN ${COUNTERS('$1')}`,
+      [JSON.stringify(list.map(({ counter }) => counter))],
+    )
     const patches = await readPatches(this.#tx, counters)
     const on = dependencies(await this.#effects(counters, patches), this.#foreignKeys())
     const misses = new Map<number, Miss>()

@@ -138,6 +138,7 @@ export async function withAllUndone(
   const result = await work()
   rebase.hold(result)
   await rebase.redo(all)
+  await rebase.tellLiveQueries()
   return result
 }
 

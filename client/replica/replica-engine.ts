@@ -1,3 +1,4 @@
+import type { Actions } from '../../db/define-sync.ts'
 import {
   asLsn,
   type Hello,
@@ -10,12 +11,14 @@ import {
   type Welcome,
 } from '../../protocol/index.ts'
 import { Connection, type ConnectionHost, type StreamFrame } from '../connection/connection.ts'
-import type { ConnectionState } from '../connection/connection-state.ts'
+import type { ConnectionPhase, ConnectionState } from '../connection/connection-state.ts'
 import type { Http } from '../connection/http.ts'
 import type { SessionToken } from '../connection/session-token.ts'
+import { Outbox } from '../outbox/outbox.ts'
+import { askOutcomes } from '../outbox/push-client.ts'
 import { dropAddition, loadAddition } from './addition.ts'
 import type { Applied } from './apply.ts'
-import { type Copy, deleteCopy, readCopies, setStage } from './books.ts'
+import { type Copy, deleteCopy, isShown, readCopies, setStage } from './books.ts'
 import type { Database } from './database.ts'
 import { dropAside } from './definition-ddl.ts'
 import type { Envelope } from './envelope.ts'
@@ -28,11 +31,17 @@ import { Waits } from './waits.ts'
 export interface EngineOptions {
   readonly db: Database
   readonly clientId: string
+  readonly user: string
+  readonly actions: Actions
+  /** Runs actions twice where they are called, and warns where the two differ. */
+  readonly development: boolean
   readonly url: string
   readonly http: Http
   readonly token: SessionToken
   readonly rebuilt: string | null
   readonly envelope: Envelope
+  /** Hears of every step; `isNew`: the first time live on its socket. */
+  readonly connectionChanged: (before: ConnectionPhase, state: ConnectionState, isNew: boolean) => void
 }
 
 /** Joins the parts: what the connection says becomes loading, applying and status. */
@@ -40,6 +49,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   readonly status: StatusStore
   readonly waits = new Waits()
   readonly connection: Connection
+  readonly outbox: Outbox
   /** Of the next load. */
   envelope: Envelope
   #options: EngineOptions
@@ -52,17 +62,31 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   /** The hydration in hand or last broken off; the next waits for it to let go of the database. */
   #hydration: Promise<unknown> = Promise.resolve()
   readonly #stopping = new AbortController()
+  #phase: ConnectionPhase = 'offline'
+  /** Whether this socket was live before. */
+  #wasLive = false
 
   constructor(options: EngineOptions) {
     this.#options = options
     this.envelope = options.envelope
     this.status = new StatusStore(options.rebuilt)
-    this.#stream = new Stream(options.db, this)
+    const { db, clientId, user, actions: syncActions, development } = options
+    this.outbox = new Outbox({
+      db,
+      clientId,
+      user,
+      syncActions,
+      development,
+      shown: () => this.#copies.find(({ place }) => place === 'live') ?? null,
+      outcomes: (counters, signal) => askOutcomes(options.http, clientId, counters, signal),
+    })
+    this.#stream = new Stream(this.outbox, this)
     this.connection = new Connection({ url: options.url, client: options.clientId, token: options.token, host: this })
   }
 
   async start(): Promise<void> {
     this.#became(await readCopies(this.#options.db))
+    await this.outbox.start()
     this.connection.dispatch({ type: 'go-online' })
   }
 
@@ -72,6 +96,12 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     await this.#hydration.catch(() => undefined)
     await this.#stream.idle()
     await this.#stream.flush().catch(() => undefined)
+    await this.outbox.stop()
+  }
+
+  /** The copy that the app sees and may write to; null until it is whole. */
+  get shown(): Copy | null {
+    return this.#copies.find(isShown) ?? null
   }
 
   /** The copy that frames go to: one on its way to its fences, else the one that is whole. */
@@ -103,7 +133,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       definitionVersion: copy?.definition.version ?? null,
       definitionHash: copy?.definition.hash ?? null,
       audiences: [...(copy?.joins.keys() ?? [])],
-      unsettled: false,
+      unsettled: await this.outbox.unsettledSent(),
     }
   }
 
@@ -152,6 +182,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
         signal,
         progress: (progress) => this.status.set({ hydration: { ...progress, reason } }),
         changed: (copies) => this.#became(copies),
+        outbox: this.outbox,
       })
       return { epoch: copy.epoch, from: copy.cursor }
     } finally {
@@ -164,7 +195,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     const shown = this.#copies.find(({ place }) => place === 'live')
     const lost = [...(shown?.joins.keys() ?? [])].filter((audience) => !audiences.includes(audience))
     if (!shown || lost.length === 0) return
-    await purgeAudiences(this.#options.db, shown, lost)
+    await purgeAudiences(this.outbox, shown, lost)
     this.#became(await readCopies(this.#options.db))
   }
 
@@ -185,7 +216,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     }
     if (copy.place === 'aside') await this.#purgeShown(this.#welcome?.audiences ?? [])
     const lost = [...copy.joins.keys()].filter((audience) => !this.#welcome?.audiences.includes(audience))
-    const kept = lost.length === 0 ? copy : await purgeAudiences(db, copy, lost)
+    const kept = lost.length === 0 ? copy : await purgeAudiences(this.outbox, copy, lost)
     this.#became(
       this.#copies.filter((other) => other.place !== copy.place && (other.place !== 'aside' || !leftover)).concat(kept),
     )
@@ -245,8 +276,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     }
   }
 
-  restart(epoch: string, from: Lsn): void {
-    this.connection.restartStream(epoch, from)
+  restart(epoch: string, from: Lsn, rowsTo: Lsn | null): void {
+    this.connection.restartStream(epoch, from, rowsTo)
   }
 
   #lsnOf(frame: Extract<StreamFrame, { type: 'batch' | 'part' | 'fragment' }>): Lsn {
@@ -303,6 +334,10 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     if (state.phase === 'closed') this.waits.fail(closedFault(), 'all')
     if (state.phase === 'offline') this.waits.fail(offlineFault(), 'offline')
     if (state.phase === 'refused') this.waits.fail(state.error, 'refused')
+    if (state.phase === 'greeting') this.#wasLive = false
+    this.#options.connectionChanged(this.#phase, state, !this.#wasLive)
+    if (state.phase === 'live') this.#wasLive = true
+    this.#phase = state.phase
   }
 
   /** Asks for the server's head now; throws TidemarkError. */

@@ -4,6 +4,7 @@ import {
   type Definition,
   quoteIdentifier,
   quoteTable,
+  type Row,
   type TableDefinition,
   TidemarkError,
   travellingColumns,
@@ -71,4 +72,9 @@ function keyValue(table: ReplicaTable, value: Value | undefined): string {
     throw new TidemarkError('rehydrate-required', `The stream has a change of ${table.id} without its whole key.`)
   }
   return value
+}
+
+/** The key columns of a row. */
+export function keyRow(tables: ReplicaTables, id: string, row: Row): Record<string, Value> {
+  return Object.fromEntries(tableOf(tables, id).key.map(({ name }) => [name, row[name] ?? null]))
 }

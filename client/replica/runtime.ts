@@ -16,3 +16,9 @@ export function defaultStorages(): readonly string[] {
   const opfs = typeof navigator.storage?.getDirectory === 'function' && !isSafari()
   return opfs ? ['opfs-ahp://tidemark', 'idb://tidemark'] : ['idb://tidemark']
 }
+
+/** Whether this is not a production build; bundlers and servers say so alike. */
+export function isDevelopment(): boolean {
+  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } }
+  return process?.env?.NODE_ENV !== 'production'
+}

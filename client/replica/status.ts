@@ -34,6 +34,14 @@ export interface ReplicaStatus {
   readonly lastChangeAt: string | null
   /** Why the storage was made anew when it was opened; null when it was not. */
   readonly rebuilt: string | null
+  /** Mutations of this user that the server has not decided, or whose commit the stream has not brought. */
+  readonly pending: number
+  /** Mutations that failed and wait for the app, see `replica.failures`. */
+  readonly failed: number
+  /** Why mutations are not being sent, until a push is answered. */
+  readonly pushError: TidemarkError | null
+  readonly canUndo: boolean
+  readonly canRedo: boolean
   /** The last fault, until the replica is live again. */
   readonly error: TidemarkError | null
 }
@@ -72,6 +80,11 @@ export class StatusStore {
       hydration: null,
       lastChangeAt: null,
       rebuilt,
+      pending: 0,
+      failed: 0,
+      pushError: null,
+      canUndo: false,
+      canRedo: false,
       error: null,
     }
   }

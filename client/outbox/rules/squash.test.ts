@@ -78,8 +78,10 @@ describe('squash', () => {
     const back = patch(2, [update('1', { title: 'a' }, { title: { m: 1 } })])
     expect(squashed(away, back)[0]?.rows).toEqual([update('1', { rank: '1' }, { rank: { v: '0' } })])
     const builds = patch(3, [update('1', { title: 'c' }, { title: { m: 2 } }), remove('2')])
-    expect(squashed(away, back, builds)[0]?.rows).toEqual([
-      update('1', { title: 'a', rank: '1' }, { title: { v: 'a' }, rank: { v: '0' } }),
+    expect(squashed(away, back, builds)).toMatchObject([
+      { rows: [update('1', { title: 'a', rank: '1' }, { title: { v: 'a' }, rank: { v: '0' } })] },
+      // It builds on the one that took the other in: the server knows no other.
+      { counter: 3, taken: [], rows: [update('1', { title: 'c' }, { title: { m: 1 } }), remove('2')] },
     ])
   })
 

@@ -1,4 +1,4 @@
-import type { PatchRow } from '../../../protocol/index.ts'
+import type { Basis, PatchRow } from '../../../protocol/index.ts'
 import { mergeRows, rowName } from './merge-rows.ts'
 
 /** An unsettled mutation, as far as squashing looks at it. */
@@ -23,7 +23,7 @@ export interface TableTies {
   readonly tables: ReadonlySet<string>
 }
 
-/** Several patches that go as the first of them. */
+/** A patch that is another now: with later ones that it takes in, or of what they are to it. */
 export interface Squash {
   readonly counter: number
   /** The later ones, which it takes in. */
@@ -56,13 +56,33 @@ export function squash(mutations: readonly Squashable[], tiesOf: (table: string)
     else take(place, mutation)
   }
   const built = namedAsBasis(heads)
+  const headOfTaken = new Map(heads.flatMap(({ first, taken }) => taken.map((one) => [one, first.counter])))
   return heads.flatMap((head) => {
-    const rows = head.first.open ? withoutReturned(head, built) : head.rows
-    if (head.taken.length === 0 && rows.length === head.rows.length) return []
-    const members = new Set([head.first.counter, ...head.taken])
-    const after = [...head.after].filter((counter) => !members.has(counter)).sort((a, b) => a - b)
-    return [{ counter: head.first.counter, taken: head.taken, rows, after }]
+    const { first, taken } = head
+    const kept = first.open ? withoutReturned(head, built) : head.rows
+    const rows = kept.map((row) => withBasesAmong(row, headOfTaken))
+    if (
+      taken.length === 0 &&
+      rows.length === first.rows.length &&
+      rows.every((row, index) => row === first.rows[index])
+    )
+      return []
+    const after = new Set([...head.after].map((counter) => headOfTaken.get(counter) ?? counter))
+    after.delete(first.counter)
+    return [{ counter: first.counter, taken, rows, after: [...after].sort((a, b) => a - b) }]
   })
+}
+
+/** Names, instead of mutations that were taken in, those that took them. */
+function withBasesAmong(row: PatchRow, headOfTaken: ReadonlyMap<number, number>): PatchRow {
+  if (row.o !== 'u') return row
+  const bases = Object.entries(row.b)
+  if (!bases.some(([, basis]) => 'm' in basis && headOfTaken.has(basis.m))) return row
+  const renamed = bases.map(([column, basis]): [string, Basis] => [
+    column,
+    'm' in basis ? { m: headOfTaken.get(basis.m) ?? basis.m } : basis,
+  ])
+  return { ...row, b: Object.fromEntries(renamed) }
 }
 
 function headOf(mutation: Squashable): Head {

@@ -1,0 +1,168 @@
+import { z } from 'zod'
+import {
+  type PatchRow,
+  type PredictedChange,
+  patchRowSchema,
+  predictedChangeSchema,
+  type Rejection,
+  type Row,
+  rejectionSchema,
+  TidemarkError,
+} from '../../protocol/index.ts'
+import type { Copy, Executor } from '../replica/books.ts'
+import type { Database } from '../replica/database.ts'
+import { keyRow, tableOf } from '../replica/replica-table.ts'
+import { pinSettings, type RowWrite, readLocalRow, writeLocalRows } from './local-rows.ts'
+import { type FailedRow, type Failure, MutationFailed, type MutationHandle, type MutationId } from './mutation.ts'
+import { actionOf } from './mutation-records.ts'
+import type { Outbox } from './outbox.ts'
+
+const failedSchema = z.object({
+  counter: z.coerce.number(),
+  name: z.string().nullable(),
+  args: z.string().nullable(),
+  at: z.string(),
+  patch: z.string().nullable(),
+  predicted: z.string().nullable(),
+  rejection: z.string(),
+})
+
+type FailedMutation = z.infer<typeof failedSchema>
+
+const FAILED = `SELECT counter, name, args, at, patch, predicted, rejection FROM tidemark.mutation
+  WHERE status = 'failed' AND squashed_into IS NULL ORDER BY counter`
+
+export interface FailuresOptions {
+  readonly db: Database
+  readonly outbox: Outbox
+  readonly clientId: string
+  readonly shown: () => Copy | null
+  /** Answers the handle of a mutation just made. */
+  readonly made: (id: MutationId) => MutationHandle
+}
+
+/** Reads what failed and what may be done about it. */
+export class Failures {
+  readonly #options: FailuresOptions
+
+  constructor(options: FailuresOptions) {
+    this.#options = options
+  }
+
+  /** All that wait for the app to decide, oldest first. */
+  async read(): Promise<Failure[]> {
+    const { db } = this.#options
+    return db.transaction(async (tx) => {
+      await pinSettings(tx)
+      const failures: Failure[] = []
+      for (const row of (await tx.query(FAILED)).rows) failures.push(await this.#failure(tx, failedSchema.parse(row)))
+      return failures
+    })
+  }
+
+  async #failure(tx: Executor, failed: FailedMutation): Promise<Failure> {
+    const { counter, name, args, at } = failed
+    const id = `${this.#options.clientId}:${counter}` as MutationId
+    const action = actionOf({ name, args })
+    const patch = z.array(patchRowSchema).parse(JSON.parse(failed.patch ?? '[]'))
+    const predicted = z.array(predictedChangeSchema).parse(JSON.parse(failed.predicted ?? '[]'))
+    const rejection = rejectionSchema.parse(JSON.parse(failed.rejection))
+    return {
+      id,
+      action,
+      at,
+      rejection,
+      rows: await this.#rows(tx, action ? predicted : patch),
+      retry: () => (action ? this.#call(counter, action.name, action.args) : this.#write(id, counter, patch, null)),
+      edit: (change) => {
+        if ('args' in change && action) return this.#call(counter, action.name, change.args)
+        if ('row' in change && !action && patch[change.row]) return this.#write(id, counter, patch, change)
+        return Promise.reject(
+          new TidemarkError('bad-input', 'An action is edited by its arguments, a patch by one of its rows.'),
+        )
+      },
+      discard: async () => {
+        const { db, outbox } = this.#options
+        await outbox.discard(counter)
+        await db.transaction((tx) => forget(tx, counter))
+      },
+    }
+  }
+
+  async #rows(tx: Executor, changes: readonly PredictedChange[]): Promise<FailedRow[]> {
+    const tables = this.#options.shown()?.tables
+    const rows: FailedRow[] = []
+    for (const { t, k, ...row } of changes) {
+      const table = tables?.get(t)
+      const op = row.o === 'i' ? 'insert' : row.o === 'u' ? 'update' : 'delete'
+      const local = row.o === 'd' ? null : row.d
+      rows.push({ table: t, key: k, op, local, server: table ? await readLocalRow(tx, table, k) : null })
+    }
+    return rows
+  }
+
+  async #call(counter: number, name: string, args: unknown): Promise<MutationHandle> {
+    const { db, outbox, made } = this.#options
+    const id = await outbox.run(name, args)
+    const handle = made(id)
+    await db.query(`UPDATE tidemark.mutation SET origin = 'retry' WHERE counter = $1`, [counterOf(id)])
+    await db.transaction((tx) => forget(tx, counter))
+    return handle
+  }
+
+  async #write(
+    failed: MutationId,
+    counter: number,
+    patch: readonly PatchRow[],
+    edit: { readonly row: number; readonly values: Row } | null,
+  ): Promise<MutationHandle> {
+    const { outbox, made, shown } = this.#options
+    const copy = shown()
+    if (!copy) throw new TidemarkError('unavailable', 'The replica holds nothing yet: wait until it is ready.')
+    const rows = patch.map((row, index) => (index === edit?.row ? withValues(row, edit.values) : row))
+    const { id } = await outbox.transaction(async (tx) => {
+      await pinSettings(tx)
+      const missing = await writeLocalRows(
+        tx,
+        rows.map((row) => writeOf(copy, row)),
+      )
+      if (missing) throw new MutationFailed(failed, missingRow(missing))
+      await tx.query(
+        `UPDATE tidemark.mutation SET origin = 'retry' WHERE counter::text = current_setting('tidemark.mutation', true)`,
+      )
+      await forget(tx, counter)
+    })
+    // Where nothing had to be written, all of it is there already.
+    return id === null ? { id: failed, confirmed: Promise.resolve() } : made(id)
+  }
+}
+
+const counterOf = (id: MutationId) => Number(id.slice(id.lastIndexOf(':') + 1))
+
+/** A failed mutation has no effect here: nothing but its record is to go. */
+async function forget(tx: Executor, counter: number): Promise<void> {
+  await tx.query(`DELETE FROM tidemark.mutation WHERE counter = $1 OR squashed_into = $1`, [counter])
+}
+
+const missingRow = ({ table, key }: RowWrite): Rejection => ({
+  kind: 'missing-row',
+  message: `The row of ${table.id} is not there any more: discard, or write it anew.`,
+  table: table.id,
+  key: { ...key },
+})
+
+function withValues(row: PatchRow, values: Row): PatchRow {
+  if (row.o === 'd') throw new TidemarkError('bad-input', 'A row that was deleted has no values to edit.')
+  return { ...row, d: { ...row.d, ...values } }
+}
+
+function writeOf(copy: Copy, row: PatchRow): RowWrite {
+  const table = tableOf(copy.tables, row.t)
+  if (row.o === 'd') return { table, key: row.k, op: 'delete', values: null }
+  return {
+    table,
+    key: row.o === 'i' ? keyRow(copy.tables, row.t, row.d) : row.k,
+    op: row.o === 'i' ? 'insert' : 'update',
+    values: row.d,
+  }
+}

@@ -1,0 +1,53 @@
+import { outputExpression, PINNED_SETTINGS, quoteIdentifier, quoteLiteral, type Row } from '../../protocol/index.ts'
+import type { Executor } from '../replica/books.ts'
+import { stageStatements } from '../replica/change-statements.ts'
+import type { Net } from '../replica/fold-changes.ts'
+import { keyText, type ReplicaTable } from '../replica/replica-table.ts'
+
+/** One row to write: all columns of an insert, the changed ones of an update, null of a delete. */
+export interface RowWrite {
+  readonly table: ReplicaTable
+  readonly key: Row
+  readonly op: 'insert' | 'update' | 'delete'
+  readonly values: Row | null
+}
+
+/** Values are text under these settings, whatever the app has set. */
+const PINNED = Object.entries(PINNED_SETTINGS)
+  .map(([name, value]) => `SET LOCAL ${quoteIdentifier(name)} = ${quoteLiteral(value)};`)
+  .join(' ')
+
+export async function pinSettings(tx: Executor): Promise<void> {
+  await tx.exec(PINNED)
+}
+
+/** A row as text under the pinned settings; null where there is none. */
+export async function readLocalRow(tx: Executor, table: ReplicaTable, key: Row): Promise<Row | null> {
+  const columns = table.columns.map((column) => {
+    const value = `t.${quoteIdentifier(column.name)}`
+    return `CASE WHEN ${value} IS NOT DISTINCT FROM NULL THEN NULL ELSE ${outputExpression(column, 't')} END AS ${quoteIdentifier(column.name)}`
+  })
+  const match = table.key.map(({ name, type }, index) => `t.${quoteIdentifier(name)} = $${index + 1}::text::${type}`)
+  const { rows } = await tx.query<Record<string, string | null>>(
+    `SELECT ${columns.join(', ')} FROM ${table.name} AS t WHERE ${match.join(' AND ')}`,
+    table.key.map(({ name }) => key[name] ?? null),
+  )
+  return rows[0] ?? null
+}
+
+/** Writes rows as the app itself would, in their order; answers the first that is not there to be updated. */
+export async function writeLocalRows(tx: Executor, writes: readonly RowWrite[]): Promise<RowWrite | null> {
+  for (const write of writes) {
+    const nets = new Map([[keyText(write.table, write.key), netOf(write)]])
+    for (const { text, parameter } of stageStatements(write.table, { truncate: null, nets })) {
+      const { affectedRows = 0 } = await tx.query(text, parameter === null ? [] : [parameter])
+      if (affectedRows === 0 && write.op === 'update') return write
+    }
+  }
+  return null
+}
+
+function netOf({ op, key, values }: RowWrite): Net {
+  if (op === 'insert') return { kind: 'insert', row: values ?? {} }
+  return op === 'update' ? { kind: 'update', key, row: values ?? {} } : { kind: 'delete', key }
+}

@@ -1,0 +1,268 @@
+import { z } from 'zod'
+import { LIMITS, type Outcome, type PatchRow, patchRowSchema, type Rejection, type Row } from '../../protocol/index.ts'
+import type { Copy, Executor } from '../replica/books.ts'
+import type { Database } from '../replica/database.ts'
+import { keyRow, keyText, tableOf } from '../replica/replica-table.ts'
+import type { DrainHost, Outgoing } from './drain.ts'
+import type { Outbox } from './outbox.ts'
+import { IS_UNSETTLED } from './outbox-ddl.ts'
+import { cutBatch, type Frozen } from './rules/batch.ts'
+import { changedColumns, rowId } from './rules/captured-write.ts'
+import { dependencies, type Effects } from './rules/dependents.ts'
+import { rowName } from './rules/merge-rows.ts'
+import { mutationRequest, type Request, type Unsent } from './rules/mutation-request.ts'
+import { orderRows } from './rules/order-rows.ts'
+import { type PatchTables, patchTables } from './rules/patch-of-writes.ts'
+import { predictedChanges } from './rules/predicted-changes.ts'
+import { type Squash, type Squashable, squash } from './rules/squash.ts'
+import { tableTies } from './rules/table-ties.ts'
+import { COUNTERS, readWrites, type StoredWrite, writesOf } from './unsettled.ts'
+
+const patch = z
+  .string()
+  .nullable()
+  .transform((text): PatchRow[] => (text === null ? [] : z.array(patchRowSchema).parse(JSON.parse(text))))
+const counter = z.coerce.number()
+
+const newSchema = z.object({
+  counter,
+  kind: z.enum(['patch', 'action']),
+  sealed: z.boolean(),
+  effective: z.boolean(),
+  patch,
+})
+
+const waitingSchema = z.object({
+  counter,
+  kind: z.enum(['patch', 'action']),
+  name: z.string().nullable(),
+  args: z.string().nullable(),
+  at: z.string(),
+  patch,
+  request: z.string().nullable(),
+})
+
+type Waiting = z.infer<typeof waitingSchema>
+
+const NEW = `SELECT counter, kind, sealed, effective, patch FROM tidemark.mutation
+  WHERE ${IS_UNSETTLED} AND request IS NULL ORDER BY counter`
+
+/** Of those sent before only which rows they made or removed counts. */
+const WRITES = `EXISTS (SELECT FROM tidemark.mutation m WHERE m.counter = w.counter AND ${IS_UNSETTLED}
+  AND (m.request IS NULL OR w.op <> 'update'))`
+
+const WAITING = `SELECT counter, kind, name, args, at, patch, request FROM tidemark.mutation
+  WHERE ${IS_UNSETTLED} AND outcome IS NULL ORDER BY counter LIMIT $1`
+
+const ACKNOWLEDGED = `
+  SELECT least(
+    coalesce((SELECT min(counter) FROM tidemark.mutation WHERE ${IS_UNSETTLED}), o.counter + 1),
+    (SELECT min((basis.value ->> 'm')::bigint) FROM tidemark.mutation,
+      json_array_elements(patch::json) AS changed, json_each(changed.value -> 'b') AS basis WHERE ${IS_UNSETTLED})
+  ) - 1 AS acknowledged FROM tidemark.owner o`
+
+/** Takes mutations out of the outbox in their order, squashed and frozen, and puts outcomes back. */
+export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
+  readonly #db: Database
+  readonly #outbox: Outbox
+  readonly #shown: () => Copy | null
+  readonly #beforeSquash: (tx: Executor, copy: Copy) => Promise<void>
+  /** The last mutation that was looked at for squashing. */
+  #seen = 0
+  /** Of those not sent yet, on which each builds. */
+  #after: ReadonlyMap<number, readonly number[]> = new Map()
+
+  constructor(options: {
+    readonly db: Database
+    readonly outbox: Outbox
+    readonly shown: () => Copy | null
+    /** Whoever wants to see what each did by itself looks now. */
+    readonly beforeSquash: (tx: Executor, copy: Copy) => Promise<void>
+  }) {
+    this.#db = options.db
+    this.#outbox = options.outbox
+    this.#shown = options.shown
+    this.#beforeSquash = options.beforeSquash
+  }
+
+  async next(): Promise<Outgoing> {
+    for (;;) {
+      const { outgoing, tooLarge } = await this.#db.transaction((tx) => this.#freeze(tx))
+      // Each turn fails those it found, so that the next one finds others.
+      for (const [number, rejection] of tooLarge) await this.#outbox.reject(number, rejection)
+      if (outgoing.mutations.length > 0 || tooLarge.size === 0) return outgoing
+    }
+  }
+
+  async take(outcomes: readonly Outcome[]): Promise<void> {
+    const committed = outcomes.filter(({ status }) => status === 'committed')
+    if (committed.length > 0) {
+      await this.#db.query(
+        `UPDATE tidemark.mutation m SET outcome = told.value::text FROM json_array_elements($1::text::json) AS told
+         WHERE m.counter = (told.value ->> 'counter')::bigint AND m.status = 'sent'`,
+        [JSON.stringify(committed)],
+      )
+    }
+    for (const outcome of outcomes)
+      if (outcome.status === 'rejected') await this.#outbox.reject(outcome.counter, outcome.rejection)
+  }
+
+  async #freeze(tx: Executor): Promise<{ outgoing: Outgoing; tooLarge: Map<number, Rejection> }> {
+    const copy = this.#shown()
+    if (copy) await this.#sealNew(tx, copy)
+    const found = await tx.query(WAITING, [LIMITS.pushMutations + 1])
+    const waiting = found.rows.map((row) => waitingSchema.parse(row))
+    const tooLarge = new Map<number, Rejection>()
+    const fresh = new Map<number, Exclude<Request, { tooLarge: Rejection }>>()
+    const frozen: Frozen[] = []
+    for (const mutation of waiting) {
+      if (mutation.request !== null) frozen.push({ counter: mutation.counter, request: mutation.request })
+      if (mutation.request !== null) continue
+      // Without tables nothing new can be made of them, and order is kept.
+      if (!copy) break
+      const request = mutationRequest(await this.#unsent(tx, copy, mutation))
+      if ('tooLarge' in request) tooLarge.set(mutation.counter, request.tooLarge)
+      // What builds on one that is too large fails with it.
+      if ('tooLarge' in request) break
+      fresh.set(mutation.counter, request)
+      frozen.push({ counter: mutation.counter, request: request.text })
+    }
+    const mutations = cutBatch(frozen, { mutations: LIMITS.pushMutations, chars: LIMITS.pushChars })
+    for (const one of mutations) {
+      const request = fresh.get(one.counter)
+      if (request) await keepRequest(tx, one.counter, request)
+    }
+    const { rows } = await tx.query<{ acknowledged: number | string }>(ACKNOWLEDGED)
+    const acknowledged = Number(rows[0]?.acknowledged ?? 0)
+    return { outgoing: { acknowledged, mutations, hasMore: mutations.length < waiting.length }, tooLarge }
+  }
+
+  async #unsent(
+    tx: Executor,
+    copy: Copy,
+    { counter: number, kind, name, args, at, patch: rows }: Waiting,
+  ): Promise<Unsent> {
+    const after = this.#after.get(number) ?? []
+    if (kind === 'patch') return { counter: number, at, after, kind, rows }
+    const predicted = predictedChanges(await writesOf(tx, [number]), copy.tables)
+    return { counter: number, at, after, kind, name: name ?? '', args: JSON.parse(args ?? 'null'), predicted }
+  }
+
+  /** Looks once at each new mutation: what it does, on which others it builds, and what takes it in. */
+  async #sealNew(tx: Executor, copy: Copy): Promise<void> {
+    const { rows } = await tx.query<{ counter: number | string }>('SELECT counter FROM tidemark.owner')
+    const last = Number(rows[0]?.counter ?? 0)
+    if (last <= this.#seen) return
+    await this.#beforeSquash(tx, copy)
+    await this.#outbox.sealNew(tx, copy.tables)
+    const tables = patchTables(copy.tables)
+    const mutations = (await tx.query(NEW)).rows.map((row) => newSchema.parse(row))
+    const writes = Map.groupBy(await readWrites(tx, WRITES, []), (write) => write.counter)
+    const effects = [...writes].map(([number, own]) => effectsOf(number, own)).sort((a, b) => a.counter - b.counter)
+    const after = dependencies(effects, tables.keys)
+    const squashables = mutations.map(({ counter: number, kind, patch: changed, sealed, effective }): Squashable => {
+      const own = writes.get(number) ?? []
+      return {
+        counter: number,
+        kind,
+        open: kind === 'patch' && !sealed && effective,
+        rows: changed,
+        cascaded: own.filter(({ cascade }) => cascade).map((write) => nameOfWrite(write, copy)),
+        after: after.get(number) ?? [],
+      }
+    })
+    const squashes = squash(squashables, tableTies(tables))
+    for (const one of squashes) {
+      await keepSquash(tx, { ...one, rows: inOrder(one, writes, tables) })
+      after.set(one.counter, [...one.after])
+    }
+    const headOf = new Map(squashes.flatMap(({ counter: head, taken }) => taken.map((one) => [one, head])))
+    this.#after = new Map(
+      [...after].map(([number, on]) => [
+        number,
+        [...new Set(on.map((one) => headOf.get(one) ?? one))].filter((one) => one !== number),
+      ]),
+    )
+    this.#seen = last
+  }
+}
+
+const nameOfWrite = ({ table: t, before, after }: StoredWrite, copy: Copy) =>
+  rowName({ t, k: keyRow(copy.tables, t, before ?? after ?? {}) })
+
+function effectsOf(number: number, writes: readonly StoredWrite[]): Effects {
+  const own = writes.filter(({ cascade }) => !cascade)
+  return {
+    counter: number,
+    rows: own.map(({ table, key, op, before, after }) => {
+      const changed = before && after ? changedColumns(before, after) : []
+      const values = op === 'update' ? Object.fromEntries(changed.map((name) => [name, after?.[name] ?? null])) : after
+      return { table, key, op, values }
+    }),
+  }
+}
+
+/** Puts what several patches came to in an order that constraints allow. */
+function inOrder(
+  { counter: head, taken, rows }: Squash,
+  writes: ReadonlyMap<number, readonly StoredWrite[]>,
+  tables: PatchTables,
+): readonly PatchRow[] {
+  if (taken.length === 0) return rows
+  const firsts = new Map<string, Row | null>()
+  const lasts = new Map<string, Row | null>()
+  for (const write of [head, ...taken].flatMap((number) => writes.get(number) ?? [])) {
+    const id = rowId(write.table, write.key)
+    if (!firsts.has(id)) firsts.set(id, write.before)
+    lasts.set(id, write.after)
+  }
+  const nets = rows.map((row) => {
+    const id = rowId(row.t, keyText(tableOf(tables.tables, row.t), row.k))
+    return {
+      row,
+      before: row.o === 'i' ? null : (firsts.get(id) ?? null),
+      after: row.o === 'd' ? null : (lasts.get(id) ?? null),
+    }
+  })
+  return orderRows(nets, tables.keys, tables.uniques)
+}
+
+async function keepRequest(
+  tx: Executor,
+  number: number,
+  { text, predicted }: Exclude<Request, { tooLarge: Rejection }>,
+) {
+  await tx.query(
+    `UPDATE tidemark.mutation SET status = 'sent', sealed = true, request = $2, predicted = $3 WHERE counter = $1`,
+    [number, text, predicted === null ? null : JSON.stringify(predicted)],
+  )
+}
+
+/** Those taken in leave the outbox: what becomes of them is said by the one that took them. */
+async function keepSquash(tx: Executor, { counter: head, taken, rows }: Squash): Promise<void> {
+  const parameters = [head, JSON.stringify(taken)]
+  await tx.query('UPDATE tidemark.mutation SET patch = $2 WHERE counter = $1', [head, JSON.stringify(rows)])
+  if (taken.length > 0) {
+    await tx.query(`UPDATE tidemark.write SET counter = $1 WHERE counter IN ${COUNTERS('$2')}`, parameters)
+    await tx.query(
+      `UPDATE tidemark.mutation SET squashed_into = $1, status = 'confirmed'
+       WHERE counter IN ${COUNTERS('$2')} OR squashed_into IN ${COUNTERS('$2')}`,
+      parameters,
+    )
+    for (const statement of NET_WRITES) await tx.query(statement, [head])
+  }
+  if (rows.length > 0) return
+  await tx.query(`UPDATE tidemark.mutation SET status = 'confirmed' WHERE counter = $1`, [head])
+  await tx.query('DELETE FROM tidemark.write WHERE counter = $1', [head])
+}
+
+/** Leaves one write of each row, from its first image to its last, or none: others are based on what it is in the end. */
+const NET_WRITES = [
+  `UPDATE tidemark.write f SET after = l.after,
+     op = CASE WHEN f.before IS NULL THEN 'insert' WHEN l.after IS NULL THEN 'delete' ELSE 'update' END
+   FROM (SELECT min(position) AS first, max(position) AS last FROM tidemark.write WHERE counter = $1 GROUP BY table_id, key) n
+   JOIN tidemark.write l ON l.position = n.last WHERE f.position = n.first AND n.first < n.last`,
+  `DELETE FROM tidemark.write WHERE counter = $1 AND position NOT IN (
+     SELECT min(position) FROM tidemark.write WHERE counter = $1 GROUP BY table_id, key)`,
+  'DELETE FROM tidemark.write WHERE counter = $1 AND before IS NOT DISTINCT FROM after',
+]

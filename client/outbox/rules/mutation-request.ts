@@ -1,0 +1,56 @@
+import {
+  LIMITS,
+  type PatchRow,
+  type PredictedChange,
+  type PushedMutation,
+  predictedByPatch,
+  type Rejection,
+} from '../../../protocol/index.ts'
+
+/** A mutation that was never attempted, with what it does. */
+export type Unsent = { readonly counter: number; readonly at: string; readonly after: readonly number[] } & (
+  | { readonly kind: 'patch'; readonly rows: readonly PatchRow[] }
+  | {
+      readonly kind: 'action'
+      readonly name: string
+      readonly args: unknown
+      readonly predicted: readonly PredictedChange[]
+    }
+)
+
+/** What is sent and kept of a mutation from its first attempt on; `predicted` is null where its rows are to be told whole. */
+export type Request =
+  | { readonly text: string; readonly predicted: readonly PredictedChange[] | null }
+  | { readonly tooLarge: Rejection }
+
+/** The JSON of a mutation. Rule OBX-R11. */
+export function mutationRequest(mutation: Unsent): Request {
+  const { counter, at, kind } = mutation
+  const after = [...mutation.after]
+  if (after.length > LIMITS.mutationDependencies) return tooLarge('builds on too many others that are not settled')
+  if (kind === 'patch') {
+    const rows = [...mutation.rows]
+    if (rows.length > LIMITS.mutationRows) return tooLarge('writes too many rows')
+    const text = textOf({ counter, at, after, kind, rows })
+    return text === null ? tooLarge('is too large') : { text, predicted: predictedByPatch(rows) }
+  }
+  const { name, predicted } = mutation
+  // What JSON carried when it was called; the schema's type says no more.
+  const args = mutation.args as Extract<PushedMutation, { kind: 'action' }>['args']
+  const whole =
+    predicted.length > LIMITS.mutationRows
+      ? null
+      : textOf({ counter, at, after, kind, name, args, predicted: [...predicted] })
+  if (whole !== null) return { text: whole, predicted }
+  const text = textOf({ counter, at, after, kind, name, args, predicted: null })
+  return text === null ? tooLarge('is too large') : { text, predicted: null }
+}
+
+function textOf(mutation: PushedMutation): string | null {
+  const text = JSON.stringify(mutation)
+  return text.length > LIMITS.mutationChars ? null : text
+}
+
+const tooLarge = (what: string): Request => ({
+  tooLarge: { kind: 'limit-exceeded', message: `The mutation ${what}: write in several transactions.` },
+})

@@ -1,0 +1,152 @@
+import { z } from 'zod'
+import type { Row } from '../../protocol/index.ts'
+import type { Copy, Executor } from '../replica/books.ts'
+import { keyRow, tableOf } from '../replica/replica-table.ts'
+import { pinSettings, type RowWrite, readLocalRow, writeLocalRows } from './local-rows.ts'
+import type { MutationId } from './mutation.ts'
+import { imageSchema } from './mutation-records.ts'
+import type { Outbox } from './outbox.ts'
+import { inTheWay, netImages, type RowImage, type RowReversal, reversals } from './rules/reverse-rows.ts'
+
+/** Something that was written later stands where an undo or redo would write; nothing was written. */
+export class UndoRefused extends Error {
+  override readonly name = 'UndoRefused'
+  readonly table: string
+  readonly key: Row
+  readonly columns: readonly string[]
+
+  constructor({ table, key }: Pick<RowReversal, 'table' | 'key'>, columns: readonly string[]) {
+    super(`A row of ${table} has been changed since: it is left as it is.`)
+    this.table = table
+    this.key = key
+    this.columns = columns
+  }
+}
+
+interface Entry {
+  readonly counter: number
+  readonly images: readonly RowImage[]
+}
+
+/** Mutations of this session that can be taken back. */
+const ENTRIES = 100
+
+const newSchema = z.object({
+  counter: z.coerce.number(),
+  table_id: z.string(),
+  before: z.string().nullable(),
+  after: z.string().nullable(),
+})
+
+const NEW = `
+  SELECT m.counter, w.table_id, w.before, w.after FROM tidemark.mutation m JOIN tidemark.write w USING (counter)
+  WHERE m.counter > $1 AND m.origin NOT IN ('undo', 'redo') ORDER BY m.counter, w.position`
+
+const parseImage = (text: string | null): Row | null => (text === null ? null : imageSchema.parse(JSON.parse(text)))
+
+/** What this session wrote, newest last, so that it can be taken back and brought back. It is lost with the page. */
+export class UndoHistory {
+  readonly #outbox: Outbox
+  readonly #shown: () => Copy | null
+  #done: Entry[] = []
+  #undone: Entry[] = []
+  /** The last mutation that was looked at. */
+  #seen: number
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(options: { readonly outbox: Outbox; readonly shown: () => Copy | null; readonly since: number }) {
+    this.#outbox = options.outbox
+    this.#shown = options.shown
+    this.#seen = options.since
+  }
+
+  get canUndo(): boolean {
+    return this.#done.length > 0
+  }
+
+  get canRedo(): boolean {
+    return this.#undone.length > 0
+  }
+
+  /** Takes up what was written since, while it is still to be seen what each mutation did by itself. */
+  async note(db: Executor, copy: Copy): Promise<void> {
+    const found = await db.query(NEW, [this.#seen])
+    const writes = found.rows.map((row) => newSchema.parse(row)).filter(({ counter }) => counter > this.#seen)
+    for (const [counter, own] of Map.groupBy(writes, (write) => write.counter)) {
+      const images = own.map(({ table_id: table, before, after }) => ({
+        table,
+        before: parseImage(before),
+        after: parseImage(after),
+      }))
+      this.#done.push({ counter, images: netImages(images, (table, row) => keyRow(copy.tables, table, row)) })
+      this.#undone = []
+      this.#seen = counter
+    }
+    this.#done = this.#done.slice(-ENTRIES)
+  }
+
+  /** What failed has been taken back already. */
+  forget(failed: ReadonlySet<number>): void {
+    const stands = ({ counter }: Entry) => !failed.has(counter)
+    this.#done = this.#done.filter(stands)
+    this.#undone = this.#undone.filter(stands)
+  }
+
+  /** Answers the mutation that does it; null where there is nothing to take back. Rejects with UndoRefused. */
+  undo(db: Executor): Promise<MutationId | null> {
+    return this.#next(async (copy) => {
+      await this.note(db, copy)
+      return this.#move(copy, 'undo', this.#done, this.#undone)
+    })
+  }
+
+  /** As `undo`, of what the last undo did. */
+  redo(db: Executor): Promise<MutationId | null> {
+    return this.#next(async (copy) => {
+      await this.note(db, copy)
+      return this.#move(copy, 'redo', this.#undone, this.#done)
+    })
+  }
+
+  /** One after another: each goes by what the one before left. */
+  #next(work: (copy: Copy) => Promise<MutationId | null>): Promise<MutationId | null> {
+    const turn = this.#turn.then(() => {
+      const copy = this.#shown()
+      return copy ? work(copy) : null
+    })
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+
+  async #move(copy: Copy, origin: 'undo' | 'redo', from: Entry[], to: Entry[]): Promise<MutationId | null> {
+    const entry = from.at(-1)
+    if (!entry) return null
+    const steps = reversals(entry.images, (table, row) => keyRow(copy.tables, table, row))
+    const { id } = await this.#outbox.transaction(async (tx) => {
+      await pinSettings(tx)
+      for (const step of steps) await writeStep(tx, copy, step)
+      await tx.query(
+        `UPDATE tidemark.mutation SET origin = $1 WHERE counter::text = current_setting('tidemark.mutation', true)`,
+        [origin],
+      )
+    })
+    from.pop()
+    if (id === null) return null
+    const images = steps.map(({ table, from: before, to: after }) => ({ table, before, after }))
+    to.push({ counter: Number(id.slice(id.lastIndexOf(':') + 1)), images })
+    return id
+  }
+}
+
+async function writeStep(tx: Executor, copy: Copy, step: RowReversal): Promise<void> {
+  const table = tableOf(copy.tables, step.table)
+  const current = await readLocalRow(tx, table, step.key)
+  const later = new Set(table.columns.flatMap(({ name, serverDefault }) => (serverDefault ? [name] : [])))
+  const columns = inTheWay(step, current, later)
+  if (columns) throw new UndoRefused(step, columns)
+  const { key, from, to } = step
+  const values =
+    to && Object.fromEntries((from ? step.columns : Object.keys(to)).map((name) => [name, to[name] ?? null]))
+  const write: RowWrite = { table, key, op: to === null ? 'delete' : from === null ? 'insert' : 'update', values }
+  await writeLocalRows(tx, [write])
+}
