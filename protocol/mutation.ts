@@ -171,6 +171,9 @@ export type OutcomesAnswer = z.infer<typeof outcomesAnswerSchema>
 /** The audience through which a client is told what became of its mutations. */
 export const clientAudience = (client: string): string => `client:${client}`
 
+/** Whether an audience is a client's own, which no row and no answer of the app may name. */
+export const isClientAudience = (audience: string): boolean => audience.startsWith(clientAudience(''))
+
 /** What a patch predicts: its rows without what only the server needs. */
 export function predictedByPatch(rows: readonly PatchRow[]): PredictedChange[] {
   return rows.map((row): PredictedChange => {

@@ -11,10 +11,12 @@ export const REPLICATION_NAME = 'main'
 export interface SubscribeRequest {
   /** Name of the SyncDO. */
   readonly subscriber: string
-  /** The union of its sessions' audiences. */
+  /** The union of its sessions' audiences, and their clients' own. */
   readonly audiences: readonly string[]
-  /** Counts up with each change of the union; an older version than the one known is refused. */
+  /** Counts up with each change of the union, clients' own audiences aside; an older version than the one known is refused. */
   readonly version: number
+  /** By the subscriber's clock: of requests of one version the later says which clients are there. */
+  readonly askedMs: number
   /** Only prolongs the lease of what is subscribed already, so that Postgres need not be asked. */
   readonly renewal?: boolean
 }
@@ -23,6 +25,8 @@ export interface SubscribeAnswer {
   readonly epoch: string
   /** S: the last LSN routed without this subscription; history up to it is read from the database, deliveries follow. */
   readonly routedTo: Lsn
+  /** At or past it: what was routed without the clients' own audiences that this request brought. */
+  readonly capturedTo: Lsn
   readonly definition: DefinitionInForce
   /** History at or below it is pruned. */
   readonly floor: Lsn

@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import {
   asLsn,
   type Change,
+  clientAudience,
   type FrameDown,
   type FrameUp,
   formatPgLsn,
@@ -66,7 +67,9 @@ export function transaction(at: Lsn, ...changes: Change[]): Transaction {
 export const DEFINITION = { version: 1, hash: 'h1', definition: { types: [], tables: [] } }
 
 export function stageOf(epoch: string, answer: Partial<SubscribeAnswer> = {}, rest: Partial<Stage> = {}): Stage {
-  const full = { epoch, routedTo: lsn(0), definition: DEFINITION, floor: lsn(0), leaseMs: 600_000, ...answer }
+  const routedTo = answer.routedTo ?? lsn(0)
+  const place = { epoch, routedTo, capturedTo: routedTo, floor: lsn(0) }
+  const full = { ...place, definition: DEFINITION, leaseMs: 600_000, ...answer }
   return {
     answer: full,
     freshHead: { epoch, lsn: full.routedTo },
@@ -99,19 +102,22 @@ export async function beginEpoch(database: DatabaseEnv, epoch: string, floor: Ls
 
 /** Stores transactions as capture does; `null` as audience is a row that nobody sees. */
 export async function store(database: DatabaseEnv, epoch: string, transactions: readonly Transaction[]): Promise<void> {
-  const values = transactions.flatMap((one) =>
-    one.changes.map((change, seq) => ({
-      lsn: formatPgLsn(one.lsn),
-      seq,
-      xid: one.xid,
-      operation: change.op,
+  const values = transactions.flatMap(({ lsn, xid, committedAt, changes, mutation }) => {
+    const rows = changes.map((change) => ({
+      operation: change.op as string,
       table: change.table,
       audience: change.audience,
       key: 'key' in change ? change.key : 'data' in change ? { id: change.data.id } : null,
-      data: 'data' in change ? change.data : null,
-      at: one.committedAt,
-    })),
-  )
+      data: ('data' in change ? change.data : null) as unknown,
+    }))
+    if (mutation) {
+      const { client, ...data } = mutation
+      const key = { client_id: client, counter: String(mutation.counter) }
+      const audience = clientAudience(client)
+      rows.unshift({ operation: 'mutation', table: 'tidemark.mutation', audience, key, data })
+    }
+    return rows.map((row, seq) => ({ ...row, seq, lsn: formatPgLsn(lsn), xid, at: committedAt }))
+  })
   await withDatabase(database, ({ query }) =>
     query(
       `INSERT INTO tidemark.change_history (epoch, lsn, seq, xid, transaction_id, table_name, operation, row_key, data, audience, schema_version, committed_at)

@@ -12,18 +12,24 @@ export interface TransactionHeader {
   readonly transactionId: string
   readonly committedAt: string
   readonly schemaVersion: number
+  /** The client's mutation that it is, `client:counter`; null of one that nobody pushed. */
+  readonly clientId: string | null
+  readonly mutationId: string | null
+  /** What the app says of it, as JSON text. */
+  readonly metadata: string | null
 }
 
 /** Arrays travel as one text parameter each: a page of any size is one statement with a dozen parameters. */
 const INSERT_SELECT = `
   INSERT INTO tidemark.change_history
-    (epoch, lsn, seq, xid, transaction_id, table_name, operation, row_key, data, old_data, audience, schema_version, committed_at)
+    (epoch, lsn, seq, xid, transaction_id, table_name, operation, row_key, data, old_data, audience, schema_version, committed_at,
+     client_id, mutation_id, metadata)
   SELECT $1, t.lsn, c.seq, t.xid, t.transaction_id, c.table_name, c.operation, c.row_key, c.data, c.old_data, c.audience,
-    t.schema_version, t.committed_at
+    t.schema_version, t.committed_at, t.client_id, t.mutation_id, t.metadata
   FROM unnest($2::int[], $3::int[], $4::text[], $5::text[], $6::jsonb[], $7::jsonb[], $8::jsonb[], $9::text[])
       AS c(at, seq, table_name, operation, row_key, data, old_data, audience)
-    JOIN unnest($10::pg_lsn[], $11::bigint[], $12::xid8[], $13::timestamptz[], $14::bigint[])
-      WITH ORDINALITY AS t(lsn, xid, transaction_id, committed_at, schema_version, at) ON t.at = c.at`
+    JOIN unnest($10::pg_lsn[], $11::bigint[], $12::xid8[], $13::timestamptz[], $14::bigint[], $15::text[], $16::text[], $17::jsonb[])
+      WITH ORDINALITY AS t(lsn, xid, transaction_id, committed_at, schema_version, client_id, mutation_id, metadata, at) ON t.at = c.at`
 const ONCE = 'ON CONFLICT (epoch, lsn, seq) DO NOTHING'
 const INSERT = `${INSERT_SELECT} ${ONCE}`
 
@@ -35,7 +41,7 @@ const DURABLE = `CASE WHEN current_setting('synchronous_commit') IN ('off', 'loc
 const STORE_AT_ONCE = `
   WITH fault AS MATERIALIZED (${SCHEMA_FAULTS}),
   fence AS (
-    UPDATE tidemark.epoch SET head_lsn = greatest(head_lsn, $15::pg_lsn)
+    UPDATE tidemark.epoch SET head_lsn = greatest(head_lsn, $18::pg_lsn)
     WHERE id = $1 AND ended_at IS NULL AND NOT EXISTS (SELECT FROM fault)
     RETURNING id, ${DURABLE}
   ),
@@ -45,6 +51,8 @@ const STORE_AT_ONCE = `
 /** Pages are stored at this many rows or characters, whichever comes first. */
 const PAGE_ROWS = 5_000
 const PAGE_CHARS = 2 * 1024 * 1024
+/** Rows that were stored before their transaction was annotated are updated so many at a time. */
+const ANNOTATE_ROWS = 50_000
 
 interface PlacedRow {
   /** Place of its header, from 1. */
@@ -73,6 +81,9 @@ function pageParams(
     `{${headers.map(({ transactionId }) => transactionId).join()}}`,
     textArray(headers.map(({ committedAt }) => committedAt)),
     `{${headers.map(({ schemaVersion }) => schemaVersion).join()}}`,
+    textArray(headers.map(({ clientId }) => clientId)),
+    textArray(headers.map(({ mutationId }) => mutationId)),
+    textArray(headers.map(({ metadata }) => metadata)),
   ]
 }
 
@@ -81,6 +92,8 @@ export interface BatchStore {
   /** Called once, before the first row. Throws `unavailable` when the epoch has ended. */
   fence(): Promise<void>
   add(header: TransactionHeader, seq: number, row: HistoryRow): void
+  /** Gives all rows of the transaction added last, of which there are `count`, this metadata. */
+  annotate(lsn: Lsn, metadata: string, count: number): Promise<void>
   readonly isPageFull: boolean
   /** Sends the page begun; resolves when the page before it is stored. */
   flush(): Promise<void>
@@ -108,6 +121,10 @@ abstract class Page {
     this.chars += (row.key?.length ?? 0) + (row.data?.length ?? 0) + (row.oldData?.length ?? 0) + 100
   }
 
+  async annotate(lsn: Lsn, metadata: string, _count: number): Promise<void> {
+    this.headers = this.headers.map((header) => (header.lsn === lsn ? { ...header, metadata } : header))
+  }
+
   /** Parameters of the page, which begins anew. */
   take(): (string | null)[] {
     const params = pageParams(this.epoch, this.rows, this.headers)
@@ -123,6 +140,8 @@ export class PagedStore extends Page implements BatchStore {
   readonly checksSchema = false
   readonly #transaction: DatabaseTransaction
   #pending: Promise<unknown> = Promise.resolve()
+  /** The transaction that the last page sent ends with, or goes on after it. */
+  #sentTo: Lsn | null = null
 
   constructor(transaction: DatabaseTransaction, epoch: string) {
     super(epoch)
@@ -144,8 +163,22 @@ export class PagedStore extends Page implements BatchStore {
   async flush(): Promise<void> {
     await this.#pending
     if (this.rows.length === 0) return
+    this.#sentTo = this.headers.at(-1)?.lsn ?? null
     this.#pending = this.#transaction.rows(INSERT, this.take())
     this.#pending.catch(() => {}) // Seen by the next flush or by `finish`.
+  }
+
+  override async annotate(lsn: Lsn, metadata: string, count: number): Promise<void> {
+    await super.annotate(lsn, metadata, count)
+    if (this.#sentTo !== lsn) return
+    await this.#pending
+    for (let seq = 0; seq < count; seq += ANNOTATE_ROWS) {
+      await this.#transaction.query(
+        `UPDATE tidemark.change_history SET metadata = $3::jsonb
+         WHERE epoch = $1 AND lsn = $2::pg_lsn AND seq >= $4::int AND seq < $5::int`,
+        [this.epoch, formatPgLsn(lsn), metadata, seq, seq + ANNOTATE_ROWS],
+      )
+    }
   }
 
   async finish(head: Lsn): Promise<void> {

@@ -5,14 +5,16 @@ import {
   type Lsn,
   TidemarkError,
   type Transaction,
+  type TransactionMutation,
 } from '../../protocol/index.ts'
 import type { RightsChange } from '../contracts.ts'
 import type { Database } from '../database/index.ts'
 import { type BatchStore, PagedStore, SingleStore, type TransactionHeader } from './batch-store.ts'
 import type { ChangeSource, SourcePage } from './change-source.ts'
-import { toChange } from './rules/deliverable.ts'
+import { joinAnnotations } from './rules/annotation.ts'
+import { toChange, toMutation } from './rules/deliverable.ts'
 import { joinRights, rightsOf, rightsRow } from './rules/rights.ts'
-import type { SourceEvent } from './rules/source-event.ts'
+import type { BeginEvent, SourceEvent, TableEvent } from './rules/source-event.ts'
 import type { TablePlans } from './rules/table-plan.ts'
 import { type HistoryRow, toChanges } from './rules/to-changes.ts'
 
@@ -139,9 +141,13 @@ class BatchReader {
   #definitionVersion: number | null = null
   #rights: RightsChange | null = null
 
-  #current: Extract<SourceEvent, { type: 'begin' }> | null = null
+  #current: BeginEvent | null = null
   #header: TransactionHeader | null = null
   #changes: Transaction['changes'][number][] = []
+  #mutation: TransactionMutation | null = null
+  /** What its author's client is told; null where nobody serves it. */
+  #told: TransactionMutation | null = null
+  #metadata: string | null = null
   #seq = 0
   #drift: TidemarkError | null = null
   #newDefinition: number | null = null
@@ -182,21 +188,29 @@ class BatchReader {
       else if (event.type === 'commit') {
         await this.#commit()
         if (this.#definitionVersion !== null) return
-      } else if (this.#current !== null) await this.#row(event)
+      } else if (event.type === 'annotation') this.#annotate(event.metadata)
+      else if (this.#current !== null) await this.#row(event)
     }
   }
 
-  #begin(event: Extract<SourceEvent, { type: 'begin' }>): void {
+  #begin(event: BeginEvent): void {
     this.#current = event
     this.#header = null
     this.#changes = []
+    this.#mutation = null
+    this.#told = null
+    this.#metadata = null
     this.#seq = 0
     this.#drift = null
     this.#newDefinition = null
     this.#newRights = null
   }
 
-  async #row(event: Exclude<SourceEvent, { type: 'begin' | 'commit' }>): Promise<void> {
+  #annotate(metadata: string): void {
+    this.#metadata = joinAnnotations(this.#metadata, metadata)
+  }
+
+  async #row(event: TableEvent): Promise<void> {
     const current = this.#current
     if (current === null || current.lsn <= this.#request.head) return
     this.#newRights = joinRights(this.#newRights, rightsOf(event))
@@ -210,13 +224,18 @@ class BatchReader {
       return
     }
     for (const row of rows) {
+      const mutation = toMutation(row)
+      // A mutation is its whole transaction, and comes first: what a restored dump inserts is none.
+      if (mutation !== null && this.#header !== null) continue
+      this.#mutation ??= mutation
       if (this.#header === null) await this.#openTransaction(current)
       if (this.#header !== null) this.#keep(row, this.#header)
     }
     if (this.#store.isPageFull) await this.#store.flush()
   }
 
-  async #openTransaction(current: Extract<SourceEvent, { type: 'begin' }>): Promise<void> {
+  async #openTransaction(current: BeginEvent): Promise<void> {
+    const mutation = this.#mutation
     if (this.#storedRows === 0) await this.#store.fence()
     this.#header = {
       lsn: current.lsn,
@@ -224,6 +243,9 @@ class BatchReader {
       transactionId: String(extendXid(current.xid, this.#request.xidHorizon)),
       committedAt: current.committedAt,
       schemaVersion: this.#request.definition.version,
+      clientId: mutation?.client ?? null,
+      mutationId: mutation && `${mutation.client}:${mutation.counter}`,
+      metadata: this.#metadata,
     }
   }
 
@@ -251,8 +273,10 @@ class BatchReader {
     if (this.#deliveryChars > LIMITS.deliveryBytes) {
       this.#transactions = null
       this.#changes = []
+      this.#told = null
       return
     }
+    if (row.operation === 'mutation') this.#told = this.#mutation
     const change = toChange(row)
     if (change !== null) this.#changes.push(change)
   }
@@ -264,16 +288,20 @@ class BatchReader {
     if (this.#newRights !== null) await this.#keepRights(current, this.#newRights)
     this.#seenTo = current.lsn
     if (this.#header !== null) this.#head = current.lsn
-    if (this.#changes.length > 0 && this.#transactions !== null) {
+    if (this.#header !== null && this.#metadata !== null && this.#metadata !== this.#header.metadata) {
+      await this.#store.annotate(current.lsn, this.#metadata, this.#seq)
+    }
+    if (this.#transactions !== null && (this.#changes.length > 0 || this.#told !== null)) {
       const { lsn, xid, committedAt } = current
-      this.#transactions.push({ lsn, xid, committedAt, changes: this.#changes })
+      const told = this.#told === null ? {} : { mutation: this.#told }
+      this.#transactions.push({ lsn, xid, committedAt, changes: this.#changes, ...told })
     }
     this.#definitionVersion = this.#newDefinition
     this.#current = null
   }
 
   /** Last of its transaction; everyone is told, since who serves whom is not known here. */
-  async #keepRights(current: Extract<SourceEvent, { type: 'begin' }>, rights: RightsChange): Promise<void> {
+  async #keepRights(current: BeginEvent, rights: RightsChange): Promise<void> {
     if (this.#header === null) await this.#openTransaction(current)
     if (this.#header !== null) this.#keep(rightsRow(rights), this.#header)
     this.#rights = joinRights(this.#rights, rights)

@@ -295,11 +295,11 @@ describe.each([
     await harness.run('ALTER PUBLICATION tidemark DROP TABLE item')
     await harness.run(`INSERT INTO item VALUES (1, 'a', 'x')`)
     await harness.drain()
-    expect(await published()).toBe('item,sync_definition')
+    expect(await published()).toBe('item,mutation,sync_definition')
     await harness.run('DROP PUBLICATION tidemark')
     await harness.run(`INSERT INTO item VALUES (2, 'a', 'x')`)
     await harness.drain()
-    expect(await published()).toBe('item,sync_definition')
+    expect(await published()).toBe('item,mutation,sync_definition')
     // A mended publication keeps the app's own updates possible, as the one it replaces did.
     await harness.run('ALTER TABLE item ADD COLUMN twice text GENERATED ALWAYS AS (note || note) STORED')
     await harness.run(`INSERT INTO item VALUES (3, 'a', 'y')`)
@@ -318,7 +318,7 @@ describe.each([
     [
       'a publication made anew by hand',
       'DROP PUBLICATION tidemark',
-      'CREATE PUBLICATION tidemark FOR TABLE item, tidemark.sync_definition WITH (publish_via_partition_root = true)',
+      'CREATE PUBLICATION tidemark FOR TABLE item, tidemark.sync_definition, tidemark.mutation WITH (publish_via_partition_root = true)',
     ],
   ])('CAP-29 CAP-R18 %s between two cycles is noticed', async (_, without, again) => {
     await start()

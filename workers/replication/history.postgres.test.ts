@@ -1,7 +1,7 @@
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { afterAll, afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
-import { formatPgLsn } from '../../protocol/index.ts'
+import { formatPgLsn, ZERO_LSN } from '../../protocol/index.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { watched } from '../../testing/capture/watched-database.ts'
 import { asClient } from '../database/index.ts'
@@ -144,7 +144,7 @@ describe('history at size', () => {
     const identity = { userId: 'u', audiences: ['org:1', 'org:2'] }
     const epoch = harness.capture.state?.epoch
     if (epoch === undefined) throw new Error('unreachable')
-    const range = { epoch: epoch.id, from: epoch.headLsn, to: epoch.headLsn, skip: 0 }
+    const range = { epoch: epoch.id, from: epoch.headLsn, to: epoch.headLsn, skip: 0, mutationsAfter: ZERO_LSN }
     expect((await readHistory(database, identity, range, () => true)).outcome).toBe('done')
     const [read] = traffic.read
     const gap = ['e', '0/10', '0/1000', ...(read?.params ?? []).slice(3)]

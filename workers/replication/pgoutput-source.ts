@@ -6,7 +6,7 @@ import type { SourceEvent } from './rules/source-event.ts'
 import type { TablePlans } from './rules/table-plan.ts'
 
 export const PUBLICATION = 'tidemark'
-const OPTIONS = ['proto_version', '1', 'publication_names', PUBLICATION]
+const OPTIONS = ['proto_version', '1', 'publication_names', PUBLICATION, 'messages', 'true']
 /** A transaction is held back this long for its commit message, which alone says where it ends. */
 const HELD_EVENTS = 5_000
 
@@ -75,6 +75,7 @@ class CommitOrder {
         for (const plan of event.plans) this.#push({ type: 'truncate', plan }, events)
         return
       case 'row':
+      case 'annotation':
         this.#push(event, events)
     }
   }

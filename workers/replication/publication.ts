@@ -12,11 +12,14 @@ const READ = `
     ), '[]')::text AS tables
   FROM pg_publication p WHERE p.pubname = $1`
 
-const DEFINITION_TABLE = { schema: 'tidemark', name: 'sync_definition' }
+const OWN_TABLES = [
+  { schema: 'tidemark', name: 'sync_definition' },
+  { schema: 'tidemark', name: 'mutation' },
+]
 
 async function wantedTables(query: Query, { definition, watched = [] }: DefinitionInForce): Promise<string[]> {
   const present = await existing(query, watched)
-  return [...new Set([DEFINITION_TABLE, ...definition.tables, ...present].map(quoteTable))]
+  return [...new Set([...OWN_TABLES, ...definition.tables, ...present].map(quoteTable))]
 }
 
 /** What the publication lacks of the latest definition; null when it is whole. What is not published is lost to pgoutput. */

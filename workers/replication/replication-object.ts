@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { TidemarkError } from '../../protocol/index.ts'
+import { type Lsn, TidemarkError } from '../../protocol/index.ts'
 import type { FreshHead, ReplicationHealth, ReplicationRpc, SubscribeAnswer, SubscribeRequest } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
 import { DEFAULT_SLOT_NAME, type ReplicationOptions } from './options.ts'
@@ -67,10 +67,11 @@ export function createReplicationObject(
 
     async subscribe(request: SubscribeRequest): Promise<SubscribeAnswer> {
       const { place } = this.#storage
-      const renewedTo = request.renewal && place ? this.#router.renew(request, place.epoch) : null
-      if (place && renewedTo !== null) {
+      const known = request.renewal && place ? this.#capturedTo(place.epoch) : null
+      const renewedTo = known && place && this.#router.renew(request, place.epoch)
+      if (place && known && renewedTo) {
         await this.#arm()
-        return { ...place, routedTo: renewedTo, leaseMs: LEASE_MS }
+        return { ...place, routedTo: renewedTo, capturedTo: known, leaseMs: LEASE_MS }
       }
       this.#loop.noteActivity()
       const cold = this.#loop.state === null
@@ -81,7 +82,7 @@ export function createReplicationObject(
       if (routedTo === null) throw new TidemarkError('unavailable', 'A later subscription holds; subscribe anew.')
       if (cold) await this.#arm()
       else this.ctx.waitUntil(this.#afterwards(this.#loop.run()))
-      return { epoch: epoch.id, routedTo, definition, floor: epoch.floorLsn, leaseMs: LEASE_MS }
+      return { epoch: epoch.id, routedTo, capturedTo, definition, floor: epoch.floorLsn, leaseMs: LEASE_MS }
     }
 
     async unsubscribe(subscriber: string, version: number): Promise<void> {
@@ -111,6 +112,13 @@ export function createReplicationObject(
 
     async health(): Promise<ReplicationHealth> {
       return this.#loop.health(await this.ctx.storage.getAlarm())
+    }
+
+    /** As far as is known without Postgres. */
+    #capturedTo(epoch: string): Lsn | null {
+      const { state } = this.#loop
+      const known = state === null ? this.#storage.read() : { epoch: state.epoch.id, capturedTo: state.capturedTo }
+      return known.epoch === epoch ? known.capturedTo : null
     }
 
     async #runAndArm(): Promise<void> {

@@ -46,7 +46,8 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
     await database.drop()
   })
 
-  const subscribe = (audiences = ['org:a'], version = 1) => stub.subscribe({ subscriber: name, audiences, version })
+  const subscribe = (audiences = ['org:a'], version = 1) =>
+    stub.subscribe({ subscriber: name, audiences, version, askedMs: 0 })
 
   test('FLT-01 CAP-R20 a subscriber gets what its audiences saw, from the LSN it was answered', async () => {
     const answer = await subscribe()
@@ -129,7 +130,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
 
   test('CAP-R20 an outdated request is refused, and an outdated goodbye ends nothing', async () => {
     await subscribe(['org:a'], 3)
-    const outdated = { subscriber: name, audiences: ['org:a', 'org:b'], version: 2 }
+    const outdated = { subscriber: name, audiences: ['org:a', 'org:b'], version: 2, askedMs: 0 }
     const refused = await runInDurableObject(stub, (instance) =>
       instance.subscribe(outdated).catch((fault) => fault.kind),
     )

@@ -64,6 +64,7 @@ export class ReplicationStorage implements CaptureStore {
       subscriber: String(row.subscriber),
       audiences: new Set<string>(JSON.parse(String(row.audiences))),
       version: Number(row.version),
+      askedMs: 0,
       epoch: String(row.epoch),
       acked: asLsn(String(row.acked)),
       leaseUntilMs: Number(row.lease_until_ms),
@@ -97,6 +98,18 @@ export class ReplicationStorage implements CaptureStore {
       acked,
       leaseUntilMs,
       definitionVersion,
+    )
+  }
+
+  /** Of a subscription whose audiences are as they were put. */
+  updateSubscription({ subscriber, epoch, acked, leaseUntilMs, definitionVersion }: Subscription): void {
+    this.#sql.exec(
+      'UPDATE subscription SET epoch = ?, acked = ?, lease_until_ms = ?, definition_version = ? WHERE subscriber = ?',
+      epoch,
+      acked,
+      leaseUntilMs,
+      definitionVersion,
+      subscriber,
     )
   }
 

@@ -23,7 +23,10 @@ function startRouter() {
     random: () => 1,
     background: (work) => void world.work.push(work),
   })
-  router.subscribe({ subscriber: 's', audiences: ['a'], version: 1 }, { epoch: 'e', to: lsn(1), definition })
+  router.subscribe(
+    { subscriber: 's', audiences: ['a'], version: 1, askedMs: 0 },
+    { epoch: 'e', to: lsn(1), definition },
+  )
   const route = (to: number, audience: string) =>
     router.route(
       {

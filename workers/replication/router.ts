@@ -1,4 +1,4 @@
-import type { Lsn } from '../../protocol/index.ts'
+import { isClientAudience, type Lsn } from '../../protocol/index.ts'
 import type { Delivery, SubscribeRequest, SyncRpc } from '../contracts.ts'
 import type { ObjectNamespace } from '../env.ts'
 import type { RoutedBatch } from './capture.ts'
@@ -9,9 +9,9 @@ import {
   DELIVERY_PATIENCE_MS,
   deliveryOf,
   isBehind,
-  LEASE_MS,
   noticeOf,
   type Position,
+  renewed,
   type Subscription,
   subscribe,
   withBatch,
@@ -47,7 +47,9 @@ export class Router {
     return this.#generation
   }
 
-  readonly wanted = (audience: string): boolean => this.#audiences.has(audience)
+  /** Every client is: which ones are there may change while a batch is gathered. */
+  readonly wanted = (audience: string): boolean =>
+    this.#audiences.has(audience) || (isClientAudience(audience) && this.#subscriptions.size > 0)
 
   get subscribers(): number {
     return this.#subscriptions.size
@@ -64,20 +66,19 @@ export class Router {
     const known = this.#subscriptions.get(request.subscriber)
     const next = subscribe(known, request, position, this.#generation + 1, this.#context.nowMs())
     if (next === null) return null
+    this.#put(next)
     if (next.version !== known?.version || next.epoch !== known.epoch) {
       this.#generation += 1
-      this.#subscriptions.set(request.subscriber, next)
       this.#countAudiences()
     }
-    this.#put(next)
     return next.acked
   }
 
-  /** Prolongs the lease of exactly this subscription; answers as `subscribe`, null where it is not known. */
-  renew({ subscriber, version }: SubscribeRequest, epoch: string): Lsn | null {
-    const known = this.#subscriptions.get(subscriber)
-    if (known === undefined || known.version !== version || known.epoch !== epoch) return null
-    this.#put({ ...known, leaseUntilMs: this.#context.nowMs() + LEASE_MS })
+  /** Prolongs the lease of exactly this subscription, whatever clients are there; answers as `subscribe`, null where it is not known. */
+  renew(request: SubscribeRequest, epoch: string): Lsn | null {
+    const known = this.#subscriptions.get(request.subscriber)
+    if (known === undefined || known.version !== request.version || known.epoch !== epoch) return null
+    this.#put(renewed(known, request, this.#context.nowMs()))
     return known.acked
   }
 
@@ -185,14 +186,20 @@ export class Router {
   }
 
   #put(subscription: Subscription): void {
+    const { storage } = this.#context
+    const known = this.#subscriptions.get(subscription.subscriber)
     this.#subscriptions.set(subscription.subscriber, subscription)
-    this.#context.storage.putSubscription(subscription)
+    // The audiences of thousands of clients are not written again with each acknowledgement.
+    if (known?.audiences === subscription.audiences) storage.updateSubscription(subscription)
+    else storage.putSubscription(subscription)
   }
 
   #countAudiences(): void {
     this.#audiences.clear()
     for (const { audiences } of this.#subscriptions.values()) {
-      for (const audience of audiences) this.#audiences.set(audience, (this.#audiences.get(audience) ?? 0) + 1)
+      for (const audience of audiences) {
+        if (!isClientAudience(audience)) this.#audiences.set(audience, (this.#audiences.get(audience) ?? 0) + 1)
+      }
     }
   }
 }

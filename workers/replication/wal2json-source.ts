@@ -1,6 +1,7 @@
 import { formatPgLsn } from '../../protocol/index.ts'
 import { textArray } from '../database/index.ts'
 import type { ChangeSource, PeekRequest, SourcePage } from './change-source.ts'
+import { ANNOTATION_PREFIX } from './rules/annotation.ts'
 import { decodeWal2json } from './rules/decode-wal2json.ts'
 import type { SourceEvent } from './rules/source-event.ts'
 import type { TablePlans } from './rules/table-plan.ts'
@@ -12,6 +13,7 @@ const OPTIONS = [
   ['include-xids', '1'],
   ['include-timestamp', '1'],
   ['include-types', '0'],
+  ['add-msg-prefixes', ANNOTATION_PREFIX],
 ]
 
 /** A name in wal2json's table lists: every character with a meaning there is escaped. */

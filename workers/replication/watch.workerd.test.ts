@@ -49,7 +49,8 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO in watch mode 
     await database.drop()
   })
 
-  const subscribe = (renewal = false) => stub.subscribe({ subscriber: name, audiences: ['org:a'], version: 1, renewal })
+  const subscribe = (renewal = false) =>
+    stub.subscribe({ subscriber: name, audiences: ['org:a'], version: 1, askedMs: 0, renewal })
   const watchValue = async () => (await stub.health()).checks.find((check) => check.name === 'watch')
   const query = async (statement: string) => {
     const connection = await database.open()

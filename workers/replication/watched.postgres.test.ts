@@ -1,6 +1,7 @@
 import { pgTable, text } from 'drizzle-orm/pg-core'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { defineSync, readDefinitionInForce, table } from '../../db/index.ts'
+import { ZERO_LSN } from '../../protocol/index.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { withDatabase } from '../database/index.ts'
 import { readHistory } from '../sync/history.ts'
@@ -102,6 +103,7 @@ describe.each([
       from: epoch.startLsn,
       to: harness.capture.state?.capturedTo ?? epoch.startLsn,
       skip: 0,
+      mutationsAfter: ZERO_LSN,
     }
     const texts: string[] = []
     const read = await withDatabase(harness.database.env, (database) =>

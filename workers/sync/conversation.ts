@@ -84,7 +84,8 @@ export class Conversation {
       return
     }
     const nowMs = this.#context.nowMs()
-    const begun = { phase: 'streaming', position: positionAt(frame.from), streamSinceMs: nowMs } as const
+    const rowsTo = frame.rowsTo ?? null
+    const begun = { phase: 'streaming', position: positionAt(frame.from), rowsTo, streamSinceMs: nowMs } as const
     // What is on its way belongs to the stream before: the client must know where the new one begins.
     if (session.state.phase === 'streaming') session.sendFrame({ type: 'restarted', from: frame.from }, nowMs, begun)
     else session.update(begun)

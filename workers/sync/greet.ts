@@ -1,4 +1,4 @@
-import { type Hello, LIMITS, TidemarkError } from '../../protocol/index.ts'
+import { clientAudience, type Hello, LIMITS, TidemarkError, ZERO_LSN } from '../../protocol/index.ts'
 import { asClient } from '../database/index.ts'
 import type { Rights } from './rights.ts'
 import { positionAt } from './rules/position.ts'
@@ -23,7 +23,9 @@ export async function greet(
     )
   }
   await bindClient(context, hello.client, session.state.userId)
-  await subscription.ensure(session.audiences)
+  session.update({ client: hello.client })
+  const own = clientAudience(hello.client)
+  await subscription.ensure(session.audiences, { audience: own, unsettled: hello.unsettled })
   // Subscribed, so that what changes from now on is heard of; what changed since the Worker asked is not.
   if (storage.state.watches) rights.doubt(session)
   await rights.settle(session)
@@ -58,7 +60,9 @@ export async function greet(
     },
     nowMs(),
     {
-      client: hello.client,
+      // What it pushes from here on comes after what its audience joined at.
+      settledTo: hello.unsettled ? ZERO_LSN : (storage.startOf(own) ?? ZERO_LSN),
+      rowsTo: null,
       phase: resume === 'stream' ? 'streaming' : 'hydrating',
       position: from === null ? null : positionAt(from),
       streamSinceMs: nowMs(),

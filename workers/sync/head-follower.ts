@@ -1,4 +1,4 @@
-import { type Lsn, maxLsn, TidemarkError } from '../../protocol/index.ts'
+import { type Lsn, maxLsn, TidemarkError, ZERO_LSN } from '../../protocol/index.ts'
 import type { Delivery, DeliveryReceipt, RightsChange } from '../contracts.ts'
 import { type HistoryChange, readHistory } from './history.ts'
 import { judgeDelivery, trimPoint } from './rules/delivery.ts'
@@ -89,7 +89,7 @@ export class HeadFollower {
     const changes: HistoryChange[] = []
     let chars = 0
     const { outcome, definition, rights } = await withDatabase((database) =>
-      readHistory(database, identity, { epoch, from, to, skip: 0 }, (page) => {
+      readHistory(database, identity, { epoch, from, to, skip: 0, mutationsAfter: ZERO_LSN }, (page) => {
         changes.push(...page)
         chars += page.reduce((sum, change) => sum + change.text.length, 0)
         return chars <= budget

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { parsePgLsn } from '../../protocol/index.ts'
+import { parsePgLsn, ZERO_LSN } from '../../protocol/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { type Database, openDatabase } from '../database/index.ts'
 import { type HistoryChange, readHistory } from './history.ts'
@@ -28,7 +28,7 @@ describe('reading history', () => {
        FROM unnest(ARRAY['0/FFFFFFF', '0/10000000', '0/9', '0/FFFFFFFF', '1/0']) AS lsn, generate_series(0, 10) AS seq`,
     )
     const seen: HistoryChange[] = []
-    const range = { epoch: 'e', from: parsePgLsn('0/1'), to: parsePgLsn('1/0'), skip: 0 }
+    const range = { epoch: 'e', from: parsePgLsn('0/1'), to: parsePgLsn('1/0'), skip: 0, mutationsAfter: ZERO_LSN }
     await readHistory(database, { userId: null, audiences: ['all'] }, range, (page) => {
       seen.push(...page)
       return true

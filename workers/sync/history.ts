@@ -10,6 +10,8 @@ export interface HistoryRange {
   readonly to: Lsn
   /** Changes to leave out at the beginning, counted over what the reader sees. */
   readonly skip: number
+  /** Mutations at or below it are left out. */
+  readonly mutationsAfter: Lsn
 }
 
 export interface HistoryChange extends LoggedChange {
@@ -75,8 +77,9 @@ export async function readHistory(
          WHERE epoch = $1 AND lsn > $2::pg_lsn AND lsn <= $3::pg_lsn
            AND (audience = ANY ((SELECT array_agg(value) FROM jsonb_array_elements_text($4::jsonb) AS value)::text[])
              OR (audience IS NULL AND operation = 'truncate'))
+           AND (operation <> 'mutation' OR lsn > $6::pg_lsn)
          ORDER BY change_history.lsn, change_history.seq OFFSET $5::bigint`,
-        [...bounds, JSON.stringify(identity.audiences), range.skip],
+        [...bounds, JSON.stringify(identity.audiences), range.skip, formatPgLsn(range.mutationsAfter)],
         PAGE,
       )
       for await (const page of pages) {
@@ -110,14 +113,11 @@ function toDefinitionNote(data: string): DefinitionNote {
 
 function toHistoryChange(row: readonly (string | null)[]): HistoryChange {
   const [lsn, xid, at, operation, table, audience, key, data] = row
+  const place = { lsn: parsePgLsn(lsn ?? ''), xid: xid ?? '', at: at ?? '' }
+  // Kept as `encodeMutation` writes it; jsonb prints no newline.
+  if (operation === 'mutation') return { ...place, audience: audience ?? null, text: data ?? '' }
   const change = toChange(operation ?? '', table ?? '', audience ?? null, key ?? null, data ?? null)
-  return {
-    lsn: parsePgLsn(lsn ?? ''),
-    xid: xid ?? '',
-    at: at ?? '',
-    audience: change.audience,
-    text: JSON.stringify(encodeChange(change)),
-  }
+  return { ...place, audience: change.audience, text: JSON.stringify(encodeChange(change)) }
 }
 
 function toChange(

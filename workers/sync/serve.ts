@@ -1,5 +1,6 @@
-import { type Lsn, type RehydrateReason, TidemarkError } from '../../protocol/index.ts'
+import { type Lsn, type RehydrateReason, TidemarkError, ZERO_LSN } from '../../protocol/index.ts'
 import { type HistoryChange, readHistory } from './history.ts'
+import { MutationTeller } from './rules/author.ts'
 import { type Frame, FrameAssembler } from './rules/frame-assembler.ts'
 import { coveredFrom, FrameCache } from './rules/frame-cache.ts'
 import type { Position } from './rules/position.ts'
@@ -37,12 +38,12 @@ export class Server {
         session.update({ fullSinceMs: session.state.fullSinceMs ?? nowMs() })
         return
       }
-      const covered = coveredFrom(session.audiences, storage.startOf, storage.state.trimmedTo)
+      const covered = coveredFrom(session.audiences, storage.startOf, storage.state.trimmedTo, session.author)
       if (covered === null || position.lsn < covered) {
         this.#serveFromHistory(session, urgent)
         return
       }
-      for (const frame of cache.nextFrames(position, session.seen)) {
+      for (const frame of cache.nextFrames(position, session.seen, session.author)) {
         if (!this.#offer(session, frame, urgent)) return
       }
     }
@@ -57,7 +58,8 @@ export class Server {
   }
 
   rehydrate(session: Session, reason: RehydrateReason): void {
-    const change = { phase: 'hydrating', position: null, fullSinceMs: null } as const
+    // What it has pushed since it said hello is not settled, and in another epoch no position of this one holds.
+    const change = { phase: 'hydrating', position: null, fullSinceMs: null, settledTo: ZERO_LSN } as const
     session.sendFrame({ type: 'rehydrate', reason }, this.#context.nowMs(), change)
   }
 
@@ -103,8 +105,11 @@ export class Server {
     const started = session.state.position
     if (epoch === null || head === null || started === null) return
     const assembler = new FrameAssembler(started, head, limits.frameChars)
-    const range = { epoch, from: started.lsn, to: head, skip: started.part?.sent ?? 0 }
-    const identity = { userId: session.state.userId, audiences: session.audiences }
+    const { author } = session
+    const teller = new MutationTeller(author)
+    const from = started.lsn
+    const range = { epoch, from, to: head, skip: started.part?.sent ?? 0, mutationsAfter: author?.after ?? ZERO_LSN }
+    const identity = { userId: session.state.userId, audiences: session.told }
     let expected: Position | null = started
     const send = (frames: readonly Frame[]): boolean => {
       for (const frame of frames) {
@@ -119,7 +124,8 @@ export class Server {
     let whole = true
     const take = (page: readonly HistoryChange[]) => {
       for (const change of page) {
-        if (!send(assembler.push(change))) {
+        const text = teller.tell(change)
+        if (text !== null && !send(assembler.push({ ...change, text }))) {
           whole = false
           return false
         }

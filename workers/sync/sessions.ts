@@ -1,6 +1,15 @@
-import { type ErrorKind, type FrameDown, PING_TEXT, PONG_TEXT, TidemarkError } from '../../protocol/index.ts'
+import {
+  clientAudience,
+  type ErrorKind,
+  type FrameDown,
+  PING_TEXT,
+  PONG_TEXT,
+  TidemarkError,
+  ZERO_LSN,
+} from '../../protocol/index.ts'
 import type { Session as Right } from '../contracts.ts'
 import type { SyncLimits } from './options.ts'
+import type { Author } from './rules/author.ts'
 import type { SessionState } from './rules/session-state.ts'
 import { fullBucket } from './rules/token-bucket.ts'
 import type { SyncStorage } from './storage/sync-storage.ts'
@@ -33,6 +42,18 @@ export class Session {
   /** Until its audiences are asked for anew, nothing more may be told to it. */
   get rightsInDoubt(): boolean {
     return this.state.rightsChanged !== this.state.rightsAsked
+  }
+
+  /** Of its client's mutations; null until the client is known to be its user's. */
+  get author(): Author | null {
+    const { client, settledTo, rowsTo } = this.state
+    return client === null ? null : { audience: clientAudience(client), after: settledTo, rowsTo }
+  }
+
+  /** All audiences that are told to it: the app's, and its client's own, which the app never hears of. */
+  get told(): readonly string[] {
+    const { author } = this
+    return author === null ? this.audiences : [...this.audiences, author.audience]
   }
 
   get open(): boolean {
@@ -122,6 +143,8 @@ export class Sessions {
       userId: right.userId,
       phase: 'opened',
       client: null,
+      settledTo: ZERO_LSN,
+      rowsTo: null,
       position: null,
       sent: 0,
       acked: 0,

@@ -1,6 +1,6 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { LIMITS, type Lsn, type Transaction } from '../../protocol/index.ts'
+import { clientAudience, LIMITS, type Lsn, type Transaction } from '../../protocol/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import {
   ask,
@@ -134,7 +134,10 @@ describe('hello', () => {
     await socket.until(({ frames }) => frames.filter((frame) => frame.type === 'welcome').length === 2)
     expect(socket.frames.at(-1)).toMatchObject({ type: 'welcome', resume: 'stream' })
     const { requests } = await replication().asked(org)
-    expect(requests.at(-1)?.audiences).toEqual([org])
+    const { client } = await runInDurableObject(syncObject(org), (_instance, state) =>
+      state.getWebSockets()[0]?.deserializeAttachment(),
+    )
+    expect(requests.at(-1)?.audiences).toEqual([org, clientAudience(client)])
   })
 })
 
@@ -293,6 +296,7 @@ describe.each([
         .split(';')
         .join('--> statement-breakpoint'),
     )
+    await replication().stage(stageOf(epoch, { routedTo: lsn(9) }))
     await pause(org)
     const socket = await connect({ userId: 'u', audiences: [org] }, { epoch, cursor: lsn(2) })
     expect(await socket.frame('rehydrate')).toMatchObject({ reason: 'retention' })

@@ -1,10 +1,12 @@
-import { type DefinitionInForce, type Lsn, maxLsn, TidemarkError } from '../../protocol/index.ts'
+import { type DefinitionInForce, isClientAudience, type Lsn, maxLsn, TidemarkError } from '../../protocol/index.ts'
 import { REPLICATION_NAME, type SubscribeAnswer } from '../contracts.ts'
 import type { DefinitionNote } from './history.ts'
 import { joinPosition, nextVersion } from './rules/delivery.ts'
 import type { SyncContext } from './sync-context.ts'
 
 const MAX_TURNS = 5
+/** Turns for clients alone begin this long after each other, so that a storm of new ones takes few. */
+const CLIENT_TURNS_MS = 200
 
 /** What follows from an answer or a delivery, for whoever serves the sessions. */
 export interface SubscriptionEvents {
@@ -17,13 +19,23 @@ export interface SubscriptionEvents {
   readonly onTarget: () => void
 }
 
-/** This object's subscription at the ReplicationDO: the union of its sessions' audiences, by lease. */
+/** A session's client, whose mutations are told to it. */
+export interface OwnAudience {
+  readonly audience: string
+  /** What it has sent may already be in the log. */
+  readonly unsettled: boolean
+}
+
+/** This object's subscription at the ReplicationDO: the union of its sessions' audiences and their clients' own, by lease. */
 export class Subscription {
   readonly #context: SyncContext
   readonly #events: SubscriptionEvents
   #running: Promise<void> | null = null
   /** Up to where a gap is being read without audiences that join meanwhile. */
   readingTo: Lsn | null = null
+  /** The next turn must be answered by what capture has seen, and not by what is remembered of it. */
+  #mustBeFresh = false
+  #clientTurnMs = 0
 
   constructor(context: SyncContext, events: SubscriptionEvents) {
     this.#context = context
@@ -36,7 +48,7 @@ export class Subscription {
   }
 
   /** Returns once all these audiences have joined and the lease holds. Throws `unavailable`. */
-  async ensure(audiences: readonly string[]): Promise<void> {
+  async ensure(audiences: readonly string[], own: OwnAudience | null = null): Promise<void> {
     const { storage, nowMs } = this.#context
     const { state } = storage
     const missing = audiences.filter((audience) => !storage.audiences.has(audience))
@@ -45,10 +57,22 @@ export class Subscription {
       for (const audience of missing) storage.putAudience(audience, { start: null, version, usedAtMs: nowMs() })
       storage.update({ version })
     }
-    const joined = () => audiences.every((audience) => (storage.audiences.get(audience)?.start ?? null) !== null)
+    if (own && !storage.audiences.has(own.audience)) {
+      // It has no part in the version: clients come and go, and deliveries go on.
+      storage.putAudience(own.audience, { start: null, version: 0, usedAtMs: nowMs() })
+    }
+    const all = own ? [...audiences, own.audience] : audiences
+    const joined = () => all.every((audience) => storage.startOf(audience) !== null)
     const holds = () => joined() && state.subscribed && state.leaseUntilMs > nowMs()
     // A turn in flight may be without these audiences; the one after it is not.
-    for (let turn = 0; turn < MAX_TURNS && !holds(); turn += 1) await this.renew()
+    for (let turn = 0; turn < MAX_TURNS && !holds(); turn += 1) {
+      const clientAlone = own?.unsettled === false && audiences.every((audience) => storage.startOf(audience) !== null)
+      if (clientAlone) await this.#renewForClients()
+      else {
+        this.#mustBeFresh = true
+        await this.renew()
+      }
+    }
     if (!joined()) throw new TidemarkError('unavailable', 'The subscription is not settled; connect again.')
   }
 
@@ -60,10 +84,27 @@ export class Subscription {
     return this.#running
   }
 
+  #renewForClients(): Promise<void> {
+    this.#running ??= this.#afterPause().finally(() => {
+      this.#running = null
+    })
+    return this.#running
+  }
+
+  async #afterPause(): Promise<void> {
+    const { nowMs } = this.#context
+    const pauseMs = this.#clientTurnMs + CLIENT_TURNS_MS - nowMs()
+    if (pauseMs > 0) await scheduler.wait(pauseMs)
+    this.#clientTurnMs = nowMs()
+    await this.#subscribe(true)
+  }
+
   /** Leaves, once nobody is here. */
   async leave(): Promise<void> {
     const { env, storage, nowMs } = this.#context
     if (storage.state.name === null) return
+    // Of app's audiences the log is taken up again from where it was left.
+    for (const audience of [...storage.audiences.keys()]) if (isClientAudience(audience)) storage.dropAudience(audience)
     const version = nextVersion(storage.state.version, nowMs())
     storage.update({ subscribed: false, leaseUntilMs: 0, version })
     await env.REPLICATION.getByName(REPLICATION_NAME).unsubscribe(storage.state.name, version)
@@ -80,7 +121,7 @@ export class Subscription {
         if (unusedMs >= intervals.lingerMs / 4) storage.putAudience(name, { ...row, usedAtMs: nowMs() })
       } else if (unusedMs >= intervals.lingerMs) {
         storage.dropAudience(name)
-        dropped = true
+        dropped ||= !isClientAudience(name)
       }
     }
     if (dropped) storage.update({ version: nextVersion(storage.state.version, nowMs()) })
@@ -110,7 +151,9 @@ export class Subscription {
     const { name, version } = state
     const audiences = [...storage.audiences.keys()]
     const askedMs = nowMs()
-    const request = { subscriber: name, audiences, version, ...(leaseOnly ? { renewal: true } : {}) }
+    const renewal = leaseOnly && !this.#mustBeFresh && state.version === state.answeredVersion
+    this.#mustBeFresh = false
+    const request = { subscriber: name, audiences, version, askedMs, ...(renewal ? { renewal: true } : {}) }
     const answer = await env.REPLICATION.getByName(REPLICATION_NAME).subscribe(request)
     this.#apply(answer, audiences, version, askedMs)
   }
@@ -129,7 +172,8 @@ export class Subscription {
     for (const name of audiences) {
       const row = storage.audiences.get(name)
       if (row && row.start === null) {
-        storage.putAudience(name, { ...row, start: joinPosition(answer.routedTo, state.head, this.readingTo) })
+        const routedTo = isClientAudience(name) ? answer.capturedTo : answer.routedTo
+        storage.putAudience(name, { ...row, start: joinPosition(routedTo, state.head, this.readingTo) })
       }
     }
     storage.update({

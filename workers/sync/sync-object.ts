@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { SUBPROTOCOL } from '../../protocol/index.ts'
+import { isClientAudience, SUBPROTOCOL } from '../../protocol/index.ts'
 import {
   type Delivery,
   type DeliveryReceipt,
@@ -161,7 +161,7 @@ export function createSyncObject(
     async health(): Promise<SyncHealth> {
       return syncHealth(this.#context.storage.state, {
         sockets: this.#context.sessions.count,
-        audiences: this.#context.storage.audiences.size,
+        audiences: [...this.#context.storage.audiences.keys()].filter((name) => !isClientAudience(name)).length,
         nowMs: this.#context.nowMs(),
       })
     }
@@ -178,7 +178,7 @@ export function createSyncObject(
           if (nowMs() - state.emptySinceMs >= intervals.lingerMs && state.subscribed) await this.#subscription.leave()
           return
         }
-        this.#subscription.dropUnused(new Set([...sessions].flatMap((session) => [...session.audiences])))
+        this.#subscription.dropUnused(new Set([...sessions].flatMap((session) => session.told)))
         await this.#conversation.greetInterrupted()
         await this.#rights.settleAll()
         const wanted = state.version !== state.answeredVersion

@@ -1,14 +1,18 @@
 import { type Lsn, lsnFromBigInt, TidemarkError } from '../../../protocol/index.ts'
+import { readAnnotation } from './annotation.ts'
 import { isoOfMicroseconds } from './commit-time.ts'
-import type { RowEvent } from './source-event.ts'
+import type { RowEvent, SourceEvent } from './source-event.ts'
 import { planKey, type TablePlan, type TablePlans } from './table-plan.ts'
 
 /** A message of pgoutput's protocol version 1; `begin` does not know the end of its transaction, `commit` does. */
 export type PgoutputEvent =
   | { readonly type: 'begin'; readonly xid: string; readonly committedAt: string }
   | RowEvent
+  | Annotation
   | { readonly type: 'truncate'; readonly plans: readonly TablePlan[] }
   | { readonly type: 'commit'; readonly lsn: Lsn }
+
+type Annotation = Extract<SourceEvent, { type: 'annotation' }>
 
 interface Relation {
   readonly plan: TablePlan
@@ -80,9 +84,10 @@ export class PgoutputDecoder {
       case 84:
         return this.#truncate(reader)
       case 77:
+        return decodeMessage(reader)
       case 79:
       case 89:
-        // Logical messages, origins and types.
+        // Origins and types.
         return null
       default:
         throw new TidemarkError('corrupt', `pgoutput sent a message of unknown kind ${tag}.`)
@@ -137,6 +142,14 @@ export class PgoutputDecoder {
   }
 }
 
+function decodeMessage(reader: Reader): Annotation | null {
+  const transactional = reader.byte() === 1
+  reader.skip(8)
+  const prefix = reader.cString()
+  const metadata = transactional ? readAnnotation(prefix, reader.text(reader.uint32())) : null
+  return metadata === null ? null : { type: 'annotation', metadata }
+}
+
 class Reader {
   readonly #bytes: Uint8Array
   readonly #view: DataView
@@ -176,6 +189,11 @@ class Reader {
     const text = decodeText(this.#bytes, this.#at, end)
     this.#at = end + 1
     return text
+  }
+
+  text(length: number): string {
+    const start = this.#advance(length)
+    return decodeText(this.#bytes, start, start + length)
   }
 
   tuple(relation: Relation): (string | null | undefined)[] {

@@ -1,4 +1,5 @@
 import { parsePgLsn, TidemarkError } from '../../../protocol/index.ts'
+import { readAnnotation } from './annotation.ts'
 import { isoOfPostgresText } from './commit-time.ts'
 import type { SourceEvent } from './source-event.ts'
 import { planKey, type TablePlan, type TablePlans } from './table-plan.ts'
@@ -116,10 +117,22 @@ export function decodeWal2json(line: string, plans: TablePlans): SourceEvent | n
     case 84:
       return decodeRow(line, action, plans)
     case 77:
-      return null
+      return decodeMessage(line)
     default:
       return fail({ text: line, at: 11 })
   }
+}
+
+interface Message {
+  readonly transactional: boolean
+  readonly prefix: string
+  readonly content: string
+}
+
+function decodeMessage(line: string): SourceEvent | null {
+  const { transactional, prefix, content }: Message = JSON.parse(line)
+  const metadata = transactional ? readAnnotation(prefix, content) : null
+  return metadata === null ? null : { type: 'annotation', metadata }
 }
 
 function decodeRow(line: string, action: number, plans: TablePlans): SourceEvent | null {

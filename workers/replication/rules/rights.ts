@@ -1,5 +1,5 @@
 import type { RightsChange } from '../../contracts.ts'
-import type { SourceEvent } from './source-event.ts'
+import type { TableEvent } from './source-event.ts'
 import type { HistoryRow } from './to-changes.ts'
 
 /** Beyond this many users one transaction concerns everyone. */
@@ -7,7 +7,7 @@ const MAX_USERS = 1_000
 const TABLE = 'tidemark.rights'
 
 /** Whose rights an event may change; null where none depend on its table. What the log does not say concerns everyone. */
-export function rightsOf(event: Exclude<SourceEvent, { type: 'begin' | 'commit' }>): RightsChange | null {
+export function rightsOf(event: TableEvent): RightsChange | null {
   const { watch } = event.plan
   if (watch === undefined) return null
   if (event.type === 'truncate' || watch.userPosition === null) return 'all'

@@ -175,18 +175,35 @@ describe('subscriptions', () => {
     generation: 1,
     ...change,
   })
-  const joined = subscribe(undefined, { subscriber: 's', audiences: ['a'], version: 1 }, position, 1, 0) as Subscription
+  const joined = subscribe(
+    undefined,
+    { subscriber: 's', audiences: ['a'], version: 1, askedMs: 0 },
+    position,
+    1,
+    0,
+  ) as Subscription
 
   test('CAP-R20 a renewal goes on from where deliveries stand; an older version is ignored', () => {
     const acked = { ...joined, acked: lsn(15) }
     expect(
-      subscribe(acked, { subscriber: 's', audiences: ['a'], version: 1 }, { ...position, to: lsn(30) }, 2, 5)?.acked,
+      subscribe(
+        acked,
+        { subscriber: 's', audiences: ['a'], version: 1, askedMs: 0 },
+        { ...position, to: lsn(30) },
+        2,
+        5,
+      )?.acked,
     ).toBe(lsn(15))
     expect(
-      subscribe(acked, { subscriber: 's', audiences: ['a', 'b'], version: 2 }, { ...position, to: lsn(30) }, 2, 5)
-        ?.acked,
+      subscribe(
+        acked,
+        { subscriber: 's', audiences: ['a', 'b'], version: 2, askedMs: 0 },
+        { ...position, to: lsn(30) },
+        2,
+        5,
+      )?.acked,
     ).toBe(lsn(30))
-    expect(subscribe(acked, { subscriber: 's', audiences: [], version: 0 }, position, 2, 5)).toBeNull()
+    expect(subscribe(acked, { subscriber: 's', audiences: [], version: 0, askedMs: 0 }, position, 2, 5)).toBeNull()
   })
 
   test('CAP-R21 what matters is sent from the acknowledged head; in flight nothing is', () => {

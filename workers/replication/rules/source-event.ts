@@ -16,6 +16,11 @@ export type SourceEvent =
       readonly new: Values | null
     }
   | { readonly type: 'truncate'; readonly plan: TablePlan }
+  /** What the app says of the transaction it stands in: JSON text of an object, as `readAnnotation` lets it through. */
+  | { readonly type: 'annotation'; readonly metadata: string }
   | { readonly type: 'commit' }
 
+export type BeginEvent = Extract<SourceEvent, { type: 'begin' }>
 export type RowEvent = Extract<SourceEvent, { type: 'row' }>
+/** What happened to a table. */
+export type TableEvent = Extract<SourceEvent, { type: 'row' | 'truncate' }>

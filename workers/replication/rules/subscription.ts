@@ -7,6 +7,8 @@ export interface Subscription {
   readonly subscriber: string
   readonly audiences: ReadonlySet<string>
   readonly version: number
+  /** Of the request that said which clients are there; not kept. */
+  readonly askedMs: number
   /** Whose head `acked` is. */
   readonly epoch: string
   /** Its log reaches here, or did when this version was subscribed. */
@@ -58,17 +60,17 @@ export function subscribe(
   generation: number,
   now: number,
 ): Subscription | null {
-  const leaseUntilMs = now + LEASE_MS
   if (known && request.version < known.version) return null
   // A renewal, or a request whose answer was lost: deliveries go on from where they stand.
-  if (known && request.version === known.version && known.epoch === position.epoch) return { ...known, leaseUntilMs }
+  if (known && request.version === known.version && known.epoch === position.epoch) return renewed(known, request, now)
   return {
     subscriber: request.subscriber,
     audiences: new Set(request.audiences),
     version: request.version,
+    askedMs: request.askedMs,
     epoch: position.epoch,
     acked: position.to,
-    leaseUntilMs,
+    leaseUntilMs: now + LEASE_MS,
     definitionVersion: position.definition.version,
     neededTo: position.to,
     generation,
@@ -76,6 +78,20 @@ export function subscribe(
     deliveredAtMs: now,
     failures: 0,
     retryAtMs: null,
+  }
+}
+
+/** The same subscription for longer, of the clients that are there now: every batch is gathered for all clients. */
+export function renewed(known: Subscription, request: SubscribeRequest, now: number): Subscription {
+  const leaseUntilMs = now + LEASE_MS
+  if (request.askedMs < known.askedMs) return { ...known, leaseUntilMs }
+  const { audiences } = known
+  const same = audiences.size === request.audiences.length && request.audiences.every((name) => audiences.has(name))
+  return {
+    ...known,
+    leaseUntilMs,
+    audiences: same ? audiences : new Set(request.audiences),
+    askedMs: request.askedMs,
   }
 }
 

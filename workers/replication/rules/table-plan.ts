@@ -21,6 +21,8 @@ export interface TablePlan {
   readonly audience: { readonly constant: 'all' } | { readonly position: number; readonly prefix: string }
   /** The row is a new definition in force, not the app's. */
   readonly isDefinition: boolean
+  /** The row is a client's mutation, or the record of its rejection. */
+  readonly isMutation: boolean
   /** Its rows are kept and told. A table that is only watched goes nowhere. */
   readonly isSynced: boolean
   /** Where a row names the user whose rights it decides, null: nowhere. Absent where no rights depend on the table. */
@@ -42,6 +44,21 @@ const DEFINITION_PLAN: TablePlan = {
   keyPositions: [0],
   audience: { constant: 'all' },
   isDefinition: true,
+  isMutation: false,
+  isSynced: true,
+}
+
+const MUTATION_COLUMNS = ['client_id', 'counter', 'rejection', 'predicted']
+
+const MUTATION_PLAN: TablePlan = {
+  ...positionsOf(MUTATION_COLUMNS, [false, false, false, false]),
+  id: 'tidemark.mutation',
+  schema: 'tidemark',
+  name: 'mutation',
+  keyPositions: [0, 1],
+  audience: { position: 0, prefix: 'client' },
+  isDefinition: false,
+  isMutation: true,
   isSynced: true,
 }
 
@@ -72,6 +89,7 @@ export function planTable(table: TableDefinition): TablePlan {
         ? table.audience
         : { position: positionOf(table.audience.column), prefix: table.audience.prefix },
     isDefinition: false,
+    isMutation: false,
     isSynced: true,
   }
 }
@@ -97,14 +115,15 @@ function planWatched({ id, schema, name, user }: WatchedTable, synced: TablePlan
     keyPositions: [],
     audience: { constant: 'all' },
     isDefinition: false,
+    isMutation: false,
     isSynced: false,
     watch: { userPosition: user === null ? null : 0 },
   }
 }
 
-/** The plans of a definition and of the table that announces its successor. */
+/** The plans of a definition, of the table that announces its successor, and of the one in which mutations begin. */
 export function planTables(definition: DefinitionInForce): TablePlans {
-  const plans = [DEFINITION_PLAN, ...definition.definition.tables.map(planTable)]
+  const plans = [DEFINITION_PLAN, MUTATION_PLAN, ...definition.definition.tables.map(planTable)]
   const byName = new Map(plans.map((plan) => [planKey(plan.schema, plan.name), plan]))
   for (const watched of definition.watched ?? []) {
     const key = planKey(watched.schema, watched.name)

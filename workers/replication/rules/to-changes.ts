@@ -1,11 +1,11 @@
-import { TidemarkError } from '../../../protocol/index.ts'
-import type { RowEvent, SourceEvent, Values } from './source-event.ts'
+import { clientAudience, TidemarkError } from '../../../protocol/index.ts'
+import type { RowEvent, TableEvent, Values } from './source-event.ts'
 import { audienceOfValues, rowToJson, type TablePlan, toJson } from './table-plan.ts'
 
 /** One row of `change_history`, but for what its transaction says. JSON columns are JSON text. */
 export interface HistoryRow {
   readonly table: string
-  readonly operation: 'insert' | 'update' | 'delete' | 'truncate' | 'definition' | 'rights'
+  readonly operation: 'insert' | 'update' | 'delete' | 'truncate' | 'definition' | 'rights' | 'mutation'
   readonly key: string | null
   readonly data: string | null
   readonly oldData: string | null
@@ -20,10 +20,13 @@ function driftError(plan: TablePlan, what: string): TidemarkError {
 /**
  * What history keeps of one event, in order. Throws `schema-drift` where the log lacks a value the definition promises.
  */
-export function toChanges(event: Exclude<SourceEvent, { type: 'begin' | 'commit' }>): HistoryRow[] {
+export function toChanges(event: TableEvent): HistoryRow[] {
   const { plan } = event
   if (!plan.isSynced) return []
-  if (plan.isDefinition) return event.type === 'row' && event.old === null ? [definitionRow(event)] : []
+  const isInsert = event.type === 'row' && event.old === null
+  if (plan.isDefinition) return isInsert ? [definitionRow(event)] : []
+  // What its author has acknowledged is deleted, which is nothing to tell.
+  if (plan.isMutation) return isInsert ? [mutationRow(event)] : []
   if (event.type === 'truncate') {
     return [{ table: plan.id, operation: 'truncate', key: null, data: null, oldData: null, audience: null }]
   }
@@ -83,6 +86,18 @@ function definitionRow(event: RowEvent): HistoryRow {
     data,
     oldData: null,
     audience: null,
+  }
+}
+
+function mutationRow({ plan, new: values }: RowEvent): HistoryRow {
+  const [client, counter, rejection, predicted] = requireWhole(plan, values ?? [])
+  return {
+    table: plan.id,
+    operation: 'mutation',
+    key: toJson(plan, values ?? [], plan.keyPositions),
+    data: `{"counter":${counter},"rejection":${rejection ?? 'null'},"predicted":${predicted ?? 'null'}}`,
+    oldData: null,
+    audience: clientAudience(client ?? ''),
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Lsn } from '../../../protocol/index.ts'
+import type { Author } from './author.ts'
 import type { Frame } from './frame-assembler.ts'
 import { type Position, positionKey } from './position.ts'
 
@@ -6,8 +7,8 @@ import { type Position, positionKey } from './position.ts'
 export interface LogReader {
   /** The distinct audiences among the changes after `position`. */
   audiencesAfter(position: Position): readonly string[]
-  /** The next frames of one who sees these audiences. */
-  nextFrames(position: Position, audiences: readonly string[]): readonly Frame[]
+  /** The next frames of one who sees these audiences, and is this author; null where nothing of his is ahead. */
+  nextFrames(position: Position, audiences: readonly string[], author: Author | null): readonly Frame[]
 }
 
 /**
@@ -23,13 +24,15 @@ export class FrameCache {
     this.#log = log
   }
 
-  nextFrames(position: Position, seen: ReadonlySet<string>): readonly Frame[] {
+  nextFrames(position: Position, seen: ReadonlySet<string>, author: Author | null): readonly Frame[] {
     const place = positionKey(position)
-    const visible = this.#presentAfter(place, position).filter((audience) => seen.has(audience))
-    const key = `${place}|${JSON.stringify(visible)}`
+    const present = this.#presentAfter(place, position)
+    const visible = present.filter((audience) => seen.has(audience))
+    const own = author !== null && present.includes(author.audience) ? author : null
+    const key = `${place}|${JSON.stringify([visible, own])}`
     let frames = this.#frames.get(key)
     if (!frames) {
-      frames = this.#log.nextFrames(position, visible)
+      frames = this.#log.nextFrames(position, visible, own)
       this.#frames.set(key, frames)
     }
     return frames
@@ -45,11 +48,15 @@ export class FrameCache {
   }
 }
 
-/** The lowest LSN from which a log answers for all these audiences; null where one of them has not joined. */
+/**
+ * The lowest LSN from which a log answers for all these audiences, and for the mutations of this author that are not
+ * settled; null where one of them has not joined.
+ */
 export function coveredFrom(
   audiences: Iterable<string>,
   startOf: (audience: string) => Lsn | null,
   trimmedTo: Lsn,
+  author: Author | null,
 ): Lsn | null {
   let from = trimmedTo
   for (const audience of audiences) {
@@ -57,5 +64,8 @@ export function coveredFrom(
     if (start === null) return null
     if (start > from) from = start
   }
-  return from
+  if (author === null) return from
+  const start = startOf(author.audience)
+  if (start === null) return null
+  return start > author.after && start > from ? start : from
 }

@@ -61,9 +61,31 @@ describe('a broadcast', () => {
     })
     for (let socket = 0; socket < 500; socket += 1) {
       const orgs = [['org:1'], ['org:2', 'org:1'], ['org:9']][socket % 3] ?? []
-      cache.nextFrames(positionAt(lsn(0)), new Set([...orgs, `user:${socket}`]))
+      cache.nextFrames(positionAt(lsn(0)), new Set([...orgs, `user:${socket}`]), null)
     }
     expect(made).toEqual([['org:1'], ['org:1', 'org:2'], []])
+  })
+
+  it('DIS-24 DIS-R7 DIS-R17 makes frames of an author’s own where something of his is ahead, and else none', () => {
+    const made: (string | null)[] = []
+    const cache = new FrameCache({
+      audiencesAfter: () => ['client:a', 'org:1'],
+      nextFrames: (_position, _audiences, author) => {
+        made.push(author && `${author.audience} ${author.rowsTo}`)
+        return []
+      },
+    })
+    for (const [client, rowsTo] of [
+      ['a', null],
+      ['b', null],
+      ['c', lsn(1)],
+      ['a', null],
+      ['a', lsn(1)],
+    ] as const) {
+      const author = { audience: `client:${client}`, after: lsn(0), rowsTo }
+      cache.nextFrames(positionAt(lsn(0)), new Set(['org:1']), author)
+    }
+    expect(made).toEqual(['client:a null', null, `client:a ${lsn(1)}`])
   })
 
   it('DIS-05 is answered from the log only where it reaches back for every audience', () => {
@@ -73,11 +95,26 @@ describe('a broadcast', () => {
       ['c', null],
     ])
     const starts = (audience: string) => known.get(audience) ?? null
-    expect(coveredFrom(['a'], starts, lsn(0))).toBe(lsn(1))
-    expect(coveredFrom(['a', 'b'], starts, lsn(2))).toBe(lsn(4))
-    expect(coveredFrom(['a'], starts, lsn(7))).toBe(lsn(7))
-    expect(coveredFrom(['a', 'c'], starts, lsn(0))).toBeNull()
-    expect(coveredFrom(['a', 'never'], starts, lsn(0))).toBeNull()
+    expect(coveredFrom(['a'], starts, lsn(0), null)).toBe(lsn(1))
+    expect(coveredFrom(['a', 'b'], starts, lsn(2), null)).toBe(lsn(4))
+    expect(coveredFrom(['a'], starts, lsn(7), null)).toBe(lsn(7))
+    expect(coveredFrom(['a', 'c'], starts, lsn(0), null)).toBeNull()
+    expect(coveredFrom(['a', 'never'], starts, lsn(0), null)).toBeNull()
+  })
+
+  it('DIS-R17 of an author reaches back for his mutations, but for those that he had settled', () => {
+    const known = new Map<string, Lsn | null>([
+      ['a', lsn(1)],
+      ['client:x', lsn(4)],
+      ['client:y', null],
+    ])
+    const starts = (audience: string) => known.get(audience) ?? null
+    const covered = (client: string, after: Lsn) =>
+      coveredFrom(['a'], starts, lsn(0), { audience: `client:${client}`, after, rowsTo: null })
+    expect(covered('x', lsn(0))).toBe(lsn(4))
+    expect(covered('x', lsn(4))).toBe(lsn(1))
+    expect(covered('x', lsn(3))).toBe(lsn(4))
+    expect(covered('y', lsn(4))).toBeNull()
   })
 })
 

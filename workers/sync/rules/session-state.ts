@@ -1,3 +1,4 @@
+import type { Lsn } from '../../../protocol/index.ts'
 import type { Position } from './position.ts'
 import type { Bucket } from './token-bucket.ts'
 
@@ -12,7 +13,12 @@ export interface SessionState {
   readonly id: string
   readonly userId: string
   readonly phase: SessionPhase
+  /** Null until its hello is answered for. */
   readonly client: string | null
+  /** What the client's mutations up to here came to, it knew when it said hello. */
+  readonly settledTo: Lsn
+  /** Asked of the stream: up to here its own mutations are told as the rows captured. */
+  readonly rowsTo: Lsn | null
   /** Null until it streams. */
   readonly position: Position | null
   readonly sent: number

@@ -1,9 +1,10 @@
-import { encodeChange, type Lsn, type Transaction } from '../../../protocol/index.ts'
+import { clientAudience, encodeChange, LIMITS, type Lsn, type Transaction } from '../../../protocol/index.ts'
+import { type Author, encodeMutation, MutationTeller } from '../rules/author.ts'
 import { type EncodedChange, type Frame, FrameAssembler, slices } from '../rules/frame-assembler.ts'
 import type { LogReader } from '../rules/frame-cache.ts'
 import type { Position } from '../rules/position.ts'
 
-/** A change of a transaction, encoded once. */
+/** A change of a transaction, encoded once; of a client's own audience it is a mutation, first in its transaction. */
 export interface LoggedChange {
   /** Null: everyone is told. */
   readonly audience: string | null
@@ -23,14 +24,20 @@ const PIECE_CHARS = 512 * 1024
 const RUN_CHARS = 64 * 1024
 /** JSON text never holds a raw newline. */
 const SEPARATOR = '\n'
+/** Changes already sent are gone through again for each frame of a transaction, but no more than this: then rows are told whole. */
+const MOST_TOLD_AGAIN = 2 * LIMITS.mutationRows
 
 export function encodeTransaction(transaction: Transaction): LoggedTransaction {
-  const changes = transaction.changes.map((change) => ({
+  const { mutation } = transaction
+  const changes: LoggedChange[] = transaction.changes.map((change) => ({
     audience: change.audience,
     text: JSON.stringify(encodeChange(change)),
   }))
+  if (mutation) changes.unshift({ audience: clientAudience(mutation.client), text: encodeMutation(mutation) })
   return { lsn: transaction.lsn, xid: transaction.xid, at: transaction.committedAt, changes }
 }
+
+type LoggedRun = { lsn: string; run: number; audience: string | null; xid: string; at: string; text: string }
 
 /** Recent transactions in SQLite, each change as the JSON text that frames share. */
 export class ChangeLog {
@@ -80,7 +87,7 @@ export class ChangeLog {
   reader(head: Lsn, frameChars: number): LogReader {
     return {
       audiencesAfter: (position) => this.#audiencesAfter(position),
-      nextFrames: (position, audiences) => this.#nextFrames(position, audiences, head, frameChars),
+      nextFrames: (position, audiences, author) => this.#nextFrames(position, audiences, author, head, frameChars),
     }
   }
 
@@ -92,29 +99,40 @@ export class ChangeLog {
     return rows.toArray().map((row) => row.audience)
   }
 
-  #nextFrames(position: Position, audiences: readonly string[], head: Lsn, frameChars: number): readonly Frame[] {
+  #nextFrames(
+    position: Position,
+    audiences: readonly string[],
+    author: Author | null,
+    head: Lsn,
+    frameChars: number,
+  ): readonly Frame[] {
     const assembler = new FrameAssembler(position, head, frameChars)
-    for (const change of this.#changesAfter(position, audiences)) {
+    for (const change of this.#changesAfter(position, audiences, author)) {
       const frames = assembler.push(change)
       if (frames.length > 0) return frames
     }
     return assembler.finish(head)
   }
 
-  *#changesAfter(position: Position, audiences: readonly string[]): Generator<EncodedChange> {
-    const rows = this.#sql.exec<{ lsn: string; run: number; xid: string; at: string; text: string }>(
-      `SELECT c.lsn, c.run, t.xid, t.at, c.text FROM log_change c JOIN log_transaction t ON t.lsn = c.lsn
+  *#changesAfter(position: Position, audiences: readonly string[], author: Author | null): Generator<EncodedChange> {
+    const rows = this.#sql.exec<LoggedRun>(
+      `SELECT c.lsn, c.run, c.audience, t.xid, t.at, c.text FROM log_change c JOIN log_transaction t ON t.lsn = c.lsn
        WHERE c.lsn > ? AND (c.audience IS NULL OR c.audience IN (SELECT value FROM json_each(?)))
        ORDER BY c.lsn, c.run, c.piece`,
       position.lsn,
-      JSON.stringify(audiences),
+      JSON.stringify(author === null ? audiences : [...audiences, author.audience]),
     )
-    let skip = position.part?.sent ?? 0
-    let open: { lsn: string; run: number; xid: string; at: string; text: string } | null = null
-    const changesOf = function* (row: NonNullable<typeof open>): Generator<EncodedChange> {
-      for (const text of row.text.split(SEPARATOR)) {
-        if (skip > 0 && row.lsn === position.part?.lsn) skip -= 1
-        else yield { lsn: row.lsn as Lsn, xid: row.xid, at: row.at, text }
+    const { part } = position
+    let skip = part?.sent ?? 0
+    const teller = new MutationTeller(author, part && part.sent > MOST_TOLD_AGAIN ? part.lsn : null)
+    let open: LoggedRun | null = null
+    const changesOf = function* ({ xid, at, audience, ...row }: LoggedRun): Generator<EncodedChange> {
+      const lsn = row.lsn as Lsn
+      for (const kept of row.text.split(SEPARATOR)) {
+        const text = teller.tell({ lsn, audience, text: kept })
+        if (text === null) continue
+        if (skip > 0 && lsn === part?.lsn) skip -= 1
+        else yield { lsn, xid, at, text }
       }
     }
     for (const row of rows) {

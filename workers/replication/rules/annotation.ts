@@ -1,0 +1,43 @@
+/** Prefix of the messages that `tidemark.annotate` leaves in the log. */
+export const ANNOTATION_PREFIX = 'tidemark.annotate'
+
+/** Of one transaction, each of whose rows carries it. */
+const MOST_CHARS = 64 * 1024
+const MOST_DEPTH = 100
+
+/**
+ * What a transactional message says of its transaction, as JSON text of an object; null of any other message.
+ *
+ * Anyone may write messages: what the database could not store as jsonb is no annotation, else it would stop capture for good.
+ */
+export function readAnnotation(prefix: string, content: string): string | null {
+  if (prefix !== ANNOTATION_PREFIX || content.length > MOST_CHARS) return null
+  try {
+    const value: unknown = JSON.parse(content)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) && isStorable(value, 0) ? content : null
+  } catch {
+    return null
+  }
+}
+
+function isStorable(value: unknown, depth: number): boolean {
+  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0')
+  // What is not finite here goes beyond what numeric holds, or may.
+  if (typeof value === 'number') return Number.isFinite(value)
+  if (typeof value !== 'object' || value === null) return true
+  if (depth >= MOST_DEPTH) return false
+  return Object.entries(value).every(([name, entry]) => isStorable(name, depth) && isStorable(entry, depth + 1))
+}
+
+/**
+ * Both together, or the earlier alone where that is too much; of a name in both the later value holds, as jsonb reads it.
+ *
+ * Joined as text, because numbers are not to be rounded.
+ */
+export function joinAnnotations(earlier: string | null, later: string): string {
+  if (earlier === null) return later
+  const [first = '', second = ''] = [earlier, later].map((text) => text.trim().slice(1, -1).trim())
+  if (first === '' || second === '') return first === '' ? later : earlier
+  const both = `{${first},${second}}`
+  return both.length > MOST_CHARS ? earlier : both
+}

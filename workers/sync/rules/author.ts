@@ -1,0 +1,69 @@
+import {
+  type Lsn,
+  MarkerEncoder,
+  type MutationNote,
+  type TransactionMutation,
+  type WireChange,
+} from '../../../protocol/index.ts'
+
+/** Of which mutations a session is the author, and how they are told to it. */
+export interface Author {
+  /** The client's own. */
+  readonly audience: string
+  /** Those at or below it were settled before the session began, and are told as anyone's. */
+  readonly after: Lsn
+  /** Up to here rows are told as captured: the client does not know what it predicted. Null: nowhere. */
+  readonly rowsTo: Lsn | null
+}
+
+/** A change as log and history keep it; of a client's own audience it is a mutation, `encodeMutation`'s text. */
+export interface KeptChange {
+  readonly lsn: Lsn
+  readonly audience: string | null
+  readonly text: string
+}
+
+export type KeptMutation = Omit<TransactionMutation, 'client'>
+
+export const encodeMutation = ({ counter, rejection, predicted }: TransactionMutation): string =>
+  JSON.stringify({ counter, rejection, predicted } satisfies KeptMutation)
+
+/**
+ * Turns what is kept into what a session is told: its own mutations as notes, and their changes by what differs from the
+ * prediction. One for one, so that positions hold; each is told for itself, so that a reader may begin anywhere. Rule MRK-R3.
+ */
+export class MutationTeller {
+  readonly #author: Author | null
+  readonly #wholeAt: Lsn | null
+  #lsn: Lsn | null = null
+  #encoder: MarkerEncoder | null = null
+  /** Predictions that no change has been told by. */
+  #open = 0
+
+  /** `wholeAt`: rows of this transaction are told as captured. */
+  constructor(author: Author | null, wholeAt: Lsn | null = null) {
+    this.#author = author
+    this.#wholeAt = wholeAt
+  }
+
+  /** The change as the session is told it; null of a mutation that is none of its own any more. */
+  tell({ lsn, audience, text }: KeptChange): string | null {
+    if (this.#author !== null && audience === this.#author.audience) return this.#begin(this.#author, lsn, text)
+    if (this.#encoder === null || lsn !== this.#lsn || this.#open === 0) return text
+    const told = this.#encoder.encode(JSON.parse(text) as WireChange)
+    if (told.o !== 'p') return text
+    this.#open -= 1
+    return JSON.stringify(told)
+  }
+
+  #begin({ after, rowsTo }: Author, lsn: Lsn, text: string): string | null {
+    if (lsn <= after) return null
+    const { counter, rejection, predicted }: KeptMutation = JSON.parse(text)
+    const asCaptured = predicted === null || lsn === this.#wholeAt || (rowsTo !== null && lsn <= rowsTo)
+    this.#lsn = lsn
+    this.#encoder = asCaptured ? null : new MarkerEncoder(predicted)
+    this.#open = predicted?.length ?? 0
+    const note: MutationNote = { o: 'm', c: counter, ...(rejection === null ? {} : { r: rejection }) }
+    return JSON.stringify(note)
+  }
+}
