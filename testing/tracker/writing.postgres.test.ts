@@ -190,7 +190,7 @@ describe('the tracker’s server', () => {
     expect(rows.map((row) => Number(row.number))).toEqual(Array.from({ length: 12 }, (_, index) => index + 1))
   })
 
-  it('moves an issue with its subtasks under the next numbers of the other project', async () => {
+  it('REB-12 moves an issue with its subtasks under the next numbers of the other project', async () => {
     const parent = await newIssue()
     const part = await newIssue(parent)
     const target = await newProject()
@@ -267,7 +267,7 @@ describe('the tracker’s server', () => {
     expect(await issueRow(issueId)).toMatchObject({ title: 'one', state: 'todo' })
   })
 
-  it('records what a mutation did, told twice, once', async () => {
+  it('REB-21 records what a mutation did, told twice, once', async () => {
     const issueId = await newIssue()
     const told = {
       id: `${ann.id}:7`,

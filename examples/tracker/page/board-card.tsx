@@ -11,11 +11,11 @@ export const BoardCard = memo(function BoardCard(props: {
   isSelected: boolean
   drag: Drag | null
   onPointerDown: (event: PointerEvent, card: BoardRow) => void
-  onKeyDown: (event: KeyboardEvent, card: BoardRow) => void
+  onKeyDown: (event: KeyboardEvent<HTMLElement>, card: BoardRow) => void
   swallowClick: (event: MouseEvent) => void
 }) {
   const { row, drag } = props
-  const offset = drag?.offset
+  const place = drag?.place
   return (
     <a
       className="board-card"
@@ -23,8 +23,8 @@ export const BoardCard = memo(function BoardCard(props: {
       draggable={false}
       aria-current={props.isSelected ? 'true' : undefined}
       aria-keyshortcuts="Space"
-      data-held={drag === null ? undefined : drag.offset === null ? 'keys' : 'pointer'}
-      style={offset ? { translate: `${offset.x}px ${offset.y}px` } : undefined}
+      data-held={drag === null ? undefined : drag.place === null ? 'keys' : 'pointer'}
+      style={place ?? undefined}
       onPointerDown={(event) => props.onPointerDown(event, row)}
       onKeyDown={(event) => props.onKeyDown(event, row)}
       onClick={props.swallowClick}

@@ -78,7 +78,7 @@ export function BoardView(props: { filter: IssueFilter; selected: string | null 
         )
       })}
       <p className="visually-hidden" role="status">
-        {drag !== null && drag.offset === null && `Picked up. Now over ${STATE_WORDS[drag.over]}; Space puts it down.`}
+        {drag !== null && drag.place === null && `Picked up. Now over ${STATE_WORDS[drag.over]}; Space puts it down.`}
       </p>
     </div>
   )

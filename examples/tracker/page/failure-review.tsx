@@ -70,16 +70,16 @@ export function FailureReview({ failure, onLater }: { failure: Failure; onLater:
             Save this version
           </button>
         ) : (
-          <button
-            type="button"
-            className="button primary"
-            disabled={isBusy}
-            onClick={() => void decide(() => failure.retry())}
-          >
+          <button type="button" className="button" disabled={isBusy} onClick={() => void decide(() => failure.retry())}>
             Try again
           </button>
         )}
-        <button type="button" className="button" disabled={isBusy} onClick={() => void decide(() => failure.discard())}>
+        <button
+          type="button"
+          className={canMerge ? 'button' : 'button primary'}
+          disabled={isBusy}
+          onClick={() => void decide(() => failure.discard())}
+        >
           Let go of mine
         </button>
         <button type="button" className="link" onClick={onLater}>

@@ -35,7 +35,7 @@ export function MutationProvider({ children }: { children: ReactNode }) {
 
 /** Reads the mutations again whenever the status says that one may have changed; one read at a time, the last one last. */
 function followMutations(replica: TrackerReplica, show: (mutations: Mutations) => void): () => void {
-  const seenAt = new Map<string, Partial<Record<MutationStatus, number>>>()
+  const known = new Map<string, Pick<SeenMutation, 'seenAt' | 'writes'>>()
   let isCurrent = true
   let isReading = false
   let isStale = false
@@ -51,10 +51,12 @@ function followMutations(replica: TrackerReplica, show: (mutations: Mutations) =
       if (!isCurrent || records === null) break
       const nowMs = Date.now()
       const seen = records.map((record) => {
-        const times = seenAt.get(record.id) ?? {}
-        times[record.status] ??= nowMs
-        seenAt.set(record.id, times)
-        return { ...record, seenAt: { ...times } }
+        const before = known.get(record.id)
+        const seenAt = { [record.status]: nowMs, ...before?.seenAt }
+        // What a settled one did is forgotten by the replica, and kept here for the log.
+        const writes = record.writes.length > 0 ? record.writes : (before?.writes ?? [])
+        known.set(record.id, { seenAt, writes })
+        return { ...record, seenAt, writes }
       })
       show({ records: seen, marks: rowMarks(seen, replica.failures) })
     } while (isStale)

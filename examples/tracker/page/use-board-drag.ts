@@ -6,8 +6,8 @@ export interface Drag {
   readonly id: string
   readonly from: IssueState
   readonly over: IssueState
-  /** How far the pointer has taken it, in CSS pixels; null while keys move it. */
-  readonly offset: { readonly x: number; readonly y: number } | null
+  /** Where the pointer has taken it, in CSS pixels within `.issues`; null while keys move it. */
+  readonly place: { readonly left: number; readonly top: number; readonly width: number } | null
 }
 
 type Card = Pick<BoardRow, 'id' | 'state'>
@@ -31,13 +31,20 @@ export function useBoardDrag(onDrop: (card: Card, state: IssueState) => void) {
       // A finger scrolls.
       if (event.button !== 0 || event.pointerType === 'touch') return
       const start = { x: event.clientX, y: event.clientY }
+      const home = event.currentTarget.getBoundingClientRect()
+      const frame = event.currentTarget.closest('.issues')?.getBoundingClientRect()
       wasDragged.current = false
       const onMove = ({ clientX, clientY }: PointerEvent) => {
-        const offset = { x: clientX - start.x, y: clientY - start.y }
-        if (!wasDragged.current && Math.hypot(offset.x, offset.y) < THRESHOLD_PX) return
+        const moved = { x: clientX - start.x, y: clientY - start.y }
+        if (!wasDragged.current && Math.hypot(moved.x, moved.y) < THRESHOLD_PX) return
         wasDragged.current = true
         const over = stateUnder(clientX, clientY) ?? card.state
-        setDrag({ id: card.id, from: card.state, over, offset })
+        const place = {
+          left: home.left - (frame?.left ?? 0) + moved.x,
+          top: home.top - (frame?.top ?? 0) + moved.y,
+          width: home.width,
+        }
+        setDrag({ id: card.id, from: card.state, over, place })
       }
       const end = () => {
         window.removeEventListener('pointermove', onMove)
@@ -57,11 +64,11 @@ export function useBoardDrag(onDrop: (card: Card, state: IssueState) => void) {
     [onDrop],
   )
 
-  const onKeyDown = (event: KeyboardEvent, card: Card) => {
+  const onKeyDown = (event: KeyboardEvent<HTMLElement>, card: Card) => {
     const held = drag?.id === card.id ? drag : null
     if (event.key === ' ') {
       event.preventDefault()
-      if (held === null) return setDrag({ id: card.id, from: card.state, over: card.state, offset: null })
+      if (held === null) return setDrag({ id: card.id, from: card.state, over: card.state, place: null })
       setDrag(null)
       if (held.over !== card.state) onDrop(card, held.over)
     } else if (held && (event.key === 'ArrowLeft' || event.key === 'ArrowRight')) {
@@ -87,7 +94,7 @@ export function useBoardDrag(onDrop: (card: Card, state: IssueState) => void) {
   return { drag, onPointerDown, onKeyDown, swallowClick }
 }
 
-function moveFocus(from: Element, key: string): void {
+function moveFocus(from: HTMLElement, key: string): void {
   const cardsOf = (place: Element | null | undefined): HTMLElement[] => [
     ...(place?.querySelectorAll<HTMLElement>('.board-card') ?? []),
   ]

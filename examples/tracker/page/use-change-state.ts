@@ -22,7 +22,7 @@ export function useChangeState(): (issue: Issue, state: IssueState) => Promise<v
         const onClick = () => void changeState(replica, issue, state, 'close').catch(fail)
         toast({
           kind: 'error',
-          text: `${(error as Error).message} They keep it open.`,
+          text: (error as Error).message,
           action: { label: 'Close all', onClick },
         })
       }
