@@ -299,8 +299,14 @@ describe('the tracker’s server', () => {
   it('OUT-14 a deleted issue takes its comments along and leaves its subtasks', async () => {
     const parent = await newIssue()
     const part = await newIssue(parent)
-    await bob.settle(bob.action('addComment', { issueId: parent, body: 'Mine.' }))
-    expect(await ann.settle(ann.patch([deleteOf('public.issue', parent, A)]))).toEqual(['committed'])
+    const remove = (client: TestClient, id: string) => client.settle(client.patch([deleteOf('public.issue', id, A)]))
+    await ann.settle(ann.action('addComment', { issueId: parent, body: 'Mine.' }))
+    await bob.settle(bob.action('addComment', { issueId: part, body: 'His.' }))
+    expect([await remove(bob, parent), await remove(ann, part)].flat()).toMatchObject([
+      { kind: 'forbidden' },
+      { kind: 'forbidden' },
+    ])
+    expect(await remove(ann, parent)).toEqual(['committed'])
     expect(await issueRow(parent)).toBeUndefined()
     expect(await issueRow(part)).toMatchObject({ parent_id: null })
     expect(await database.query('SELECT FROM public.comment WHERE issue_id = $1', [parent])).toEqual([])

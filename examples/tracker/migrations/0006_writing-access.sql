@@ -9,8 +9,12 @@ CREATE POLICY insert_own ON public.issue FOR INSERT TO tidemark_client
     AND creator_id IN (SELECT public.own_memberships()));
 CREATE POLICY update_own ON public.issue FOR UPDATE TO tidemark_client
   USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::uuid[]));
+-- What others have talked about is cancelled, not deleted: so whoever deletes can bring back all that went.
 CREATE POLICY delete_own ON public.issue FOR DELETE TO tidemark_client
-  USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::uuid[]));
+  USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::uuid[])
+    AND creator_id IN (SELECT public.own_memberships())
+    AND NOT EXISTS (SELECT FROM public.comment WHERE comment.issue_id = issue.id
+      AND comment.author_id NOT IN (SELECT public.own_memberships())));
 
 CREATE POLICY insert_own ON public.label FOR INSERT TO tidemark_client
   WITH CHECK (org_id = ANY ((SELECT tidemark.audience_values('org'))::uuid[]));

@@ -7,7 +7,9 @@ export const ISSUE = `
     organization.name AS organization, assignee.display_name AS assignee, creator.display_name AS creator,
     parent.title AS parent, parent_project.key || '-' || parent.number AS parent_reference,
     (SELECT coalesce(json_agg(json_build_object('id', label.id, 'name', label.name, 'color', label.color) ORDER BY label.name), '[]')
-     FROM issue_label JOIN label ON label.id = issue_label.label_id WHERE issue_label.issue_id = issue.id) AS labels
+     FROM issue_label JOIN label ON label.id = issue_label.label_id WHERE issue_label.issue_id = issue.id) AS labels,
+    creator.user_id::text = $2 AND NOT EXISTS (
+      SELECT FROM comment WHERE comment.issue_id = issue.id AND comment.author_id <> creator.id) AS is_deletable
   FROM issue
   JOIN project ON project.id = issue.project_id
   JOIN organization ON organization.id = issue.org_id
@@ -40,6 +42,8 @@ export interface IssueDetailRow {
   parent: string | null
   parent_reference: string | null
   labels: { id: string; name: string; color: string }[]
+  /** One's own, while nobody else has said anything about it. */
+  is_deletable: boolean | null
 }
 
 export const SUBTASKS = `

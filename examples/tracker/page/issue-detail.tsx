@@ -23,7 +23,7 @@ interface IssueDetailProps {
 }
 
 export function IssueDetail(props: IssueDetailProps) {
-  const { rows, error } = useLiveQuery<IssueDetailRow>(ISSUE, [props.id])
+  const { rows, error } = useLiveQuery<IssueDetailRow>(ISSUE, [props.id, props.userId])
   const issue = rows?.[0]
   return (
     <aside className="detail" aria-label="Issue">
@@ -31,7 +31,7 @@ export function IssueDetail(props: IssueDetailProps) {
         <span className="reference">{issue?.reference}</span>
         <RowMark id={props.id} />
         <span className="muted ellipsis">{issue && `${issue.organization} · ${issue.project}`}</span>
-        {issue && <DeleteButton issue={issue} {...props} />}
+        {issue?.is_deletable && <DeleteButton issue={issue} {...props} />}
         <button type="button" className="icon-button" aria-label="Close" title="Close (Esc)" onClick={props.onClose}>
           <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
             <path d="M3 3l10 10M13 3L3 13" stroke="currentColor" strokeWidth="1.7" strokeLinecap="round" />
