@@ -41,7 +41,7 @@ describe('writing, through workerd and Postgres', () => {
 
   const rowsIn = async (replica: Writer) => (await replica.db.query(NOTES)).rows
   const rowsOf = async (board: string) =>
-    database.query('SELECT id, title, state, body, count FROM note WHERE board = $1 ORDER BY id', [board])
+    database.query('SELECT id, title, state, body, count FROM public.note WHERE board = $1 ORDER BY id', [board])
 
   /** Every replica and Postgres hold the same rows. */
   async function expectEqual(board: string, ...replicas: Writer[]): Promise<void> {
@@ -67,7 +67,7 @@ describe('writing, through workerd and Postgres', () => {
     })
     expect(await titleOf(ann, 'w1')).toBe('hers')
     await confirmed
-    expect(await ann.mutation(id)).toMatchObject({ status: 'confirmed', rejection: null })
+    expect(await ann.mutation(id ?? '')).toMatchObject({ status: 'confirmed', rejection: null })
     await ann.db.query(`UPDATE note SET title = 'plain SQL' WHERE id = 'w2'`)
     await until(async () => (await titleOf(bob, 'w2')) === 'plain SQL')
     await expectEqual('w', ann, bob)

@@ -17,7 +17,7 @@ import type { MutationId } from './mutation.ts'
 import { IS_UNSETTLED } from './outbox-ddl.ts'
 import { Rebase, scopeOf } from './rebase.ts'
 import { noteAside } from './rebased-apply.ts'
-import { ActionRunner, UnknownAction } from './run-action.ts'
+import { type ActionCall, ActionRunner, UnknownAction } from './run-action.ts'
 import { markCascades, sealNew } from './seal.ts'
 import { writesOf } from './unsettled.ts'
 
@@ -89,16 +89,11 @@ export class Outbox {
     const json = this.#argsOf(name, args)
     const tables = this.#tables()
     const counter = await this.db.transaction(async (tx) => {
-      const { rows } = await tx.query<{ counter: number | string; at: string }>(
-        `SELECT m.counter, m.at FROM tidemark.begin_mutation('action', $1, $2) AS made JOIN tidemark.mutation m ON m.counter = made`,
-        [name, json],
-      )
-      const made = Number(rows[0]?.counter)
-      const call = { counter: made, name, args: json, at: rows[0]?.at ?? '' }
+      const call = await beginAction(tx, name, json)
       if (this.#options.development) await this.#compareRuns(tx, call)
       await this.actions.run(tx, call)
-      await markCascades(tx, tables, [made])
-      return made
+      await markCascades(tx, tables, [call.counter])
+      return call.counter
     })
     return this.#idOf(counter)
   }
@@ -239,7 +234,7 @@ export class Outbox {
   }
 
   /** Rule ACT-R4. */
-  async #compareRuns(tx: PGliteTransaction, call: Parameters<ActionRunner['run']>[1]): Promise<void> {
+  async #compareRuns(tx: PGliteTransaction, call: ActionCall): Promise<void> {
     const runs: string[] = []
     for (let run = 0; run < 2; run++) {
       await tx.exec('SAVEPOINT tidemark_rehearsal')
@@ -253,6 +248,16 @@ export class Outbox {
       `tidemark: action ${call.name} wrote other values when it was run twice. It may use only sql, id, now, user and its arguments.`,
     )
   }
+}
+
+async function beginAction(tx: Executor, name: string, args: string): Promise<ActionCall> {
+  const { rows: made } = await tx.query<{ counter: number | string }>(
+    `SELECT tidemark.begin_mutation('action', $1, $2) AS counter`,
+    [name, args],
+  )
+  const counter = Number(made[0]?.counter)
+  const { rows } = await tx.query<{ at: string }>('SELECT at FROM tidemark.mutation WHERE counter = $1', [counter])
+  return { counter, name, args, at: rows[0]?.at ?? '' }
 }
 
 async function checkSize(tx: Executor, counter: number): Promise<void> {

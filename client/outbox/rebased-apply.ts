@@ -1,23 +1,15 @@
-import { asLsn, type Lsn, type Rejection, type Row, rejectionSchema } from '../../protocol/index.ts'
+import { asLsn, type Lsn, type Rejection, rejectionSchema } from '../../protocol/index.ts'
 import type { Copy, Executor } from '../replica/books.ts'
 import type { Incoming, OwnNote } from '../replica/own-transaction.ts'
-import { keyText, type ReplicaTables, tableOf } from '../replica/replica-table.ts'
+import type { ReplicaTables } from '../replica/replica-table.ts'
 import { storageFault } from '../replica/storage-fault.ts'
+import { type Arriving, arriving, touchedRows } from './arriving.ts'
 import { IS_UNSETTLED } from './outbox-ddl.ts'
 import { Rebase, scopeOf } from './rebase.ts'
 import { rowId } from './rules/captured-write.ts'
 import { isExact } from './rules/exact-confirmation.ts'
 import type { ActionRunner } from './run-action.ts'
 import { COUNTERS, writesOf } from './unsettled.ts'
-
-/** What arrives from the server, as far as pending work minds it. */
-interface Arriving {
-  readonly transactions: readonly Incoming[]
-  /** Ids of the rows that changes name. */
-  readonly rows: ReadonlySet<string>
-  /** Ids of tables that a TRUNCATE empties. */
-  readonly emptied: ReadonlySet<string>
-}
 
 /** How the server's changes get into the tables. */
 export interface Applying<Result> {
@@ -50,7 +42,7 @@ export async function applyRebased<Result>(
           tables,
         )
   const settling = await settlementOf(rebase, rest.transactions)
-  const result = await applyRest(tx, rebase, rest, settling, apply)
+  const result = await applyRest(tx, rebase, tables, rest, settling, apply)
   count(result, [...exact])
   return result
 }
@@ -80,19 +72,22 @@ async function settlementOf(rebase: Rebase, transactions: readonly Settling[]): 
 async function applyRest<Result>(
   tx: Executor,
   rebase: Rebase,
-  { transactions, rows, emptied }: Arriving,
+  tables: ReplicaTables,
+  what: Arriving,
   { confirmed, failed }: Settlement,
   apply: Applying<Result>['apply'],
 ): Promise<Result> {
-  const isQuiet = rows.size === 0 && emptied.size === 0
+  const { transactions } = what
   const settled = new Set([...confirmed.map(({ counter }) => counter), ...failed.keys()])
-  if (isQuiet && settled.size === 0) return apply(transactions)
-  const touches = (row: string) =>
-    rows.has(row) || (emptied.size > 0 && emptied.has(row.slice(0, row.indexOf('\u0000'))))
+  if (what.isEmpty && settled.size === 0) return apply(transactions)
   const from = new Set([...settled, ...rebase.ineffective])
-  const isWhole = !isQuiet && rebase.hasActionsBeside(settled)
-  const touched = isWhole || from.size > 0 || (await touchesAny(tx, rows, emptied))
-  const undone = isWhole ? rebase.counters : touched ? await rebase.closure(touches, from) : new Set<number>()
+  let undone = new Set<number>()
+  // An action may have read any row.
+  if (!what.isEmpty && rebase.hasActionsBeside(settled)) undone = rebase.counters
+  else {
+    const touched = await touchedRows(tx, what, tables)
+    if (touched.size > 0 || from.size > 0) undone = await rebase.closure((row) => touched.has(row), from)
+  }
   const done = await undoAndApply(tx, rebase, undone, () => apply(transactions))
   await rebase.confirm(confirmed)
   await rebase.fail(failed)
@@ -201,50 +196,15 @@ export async function passNumbers(tx: Executor, transactions: readonly Settling[
   await tx.query('UPDATE tidemark.owner SET counter = $1 WHERE counter < $1', [highest])
 }
 
-function arriving(transactions: readonly Incoming[], tables: ReplicaTables): Arriving {
-  const rows = new Set<string>()
-  const emptied = new Set<string>()
-  for (const { changes } of transactions) {
-    for (const change of changes) {
-      if (change.op === 'truncate') emptied.add(change.table)
-      else rows.add(rowId(change.table, keyOf(tables, change)))
-    }
-  }
-  return { transactions, rows, emptied }
-}
-
-function keyOf(tables: ReplicaTables, change: Exclude<Incoming['changes'][number], { op: 'truncate' }>): string {
-  const key: Row = change.op === 'insert' ? change.data : change.key
-  return keyText(tableOf(tables, change.table), key)
-}
-
-async function touchesAny(tx: Executor, rows: ReadonlySet<string>, emptied: ReadonlySet<string>): Promise<boolean> {
-  const names = [...rows].map((row) => row.split('\u0000'))
-  const { rows: found } = await tx.query(
-    `SELECT FROM tidemark.write w JOIN json_to_recordset($1::text::json) AS x(t text, k text) ON w.table_id = x.t AND w.key = x.k
-     UNION ALL SELECT FROM tidemark.write w WHERE w.table_id IN (SELECT json_array_elements_text($2::text::json)) LIMIT 1`,
-    [JSON.stringify(names.map(([t, k]) => ({ t, k }))), JSON.stringify([...emptied])],
-  )
-  return found.length > 0
-}
-
 /** Confirmations that find their rows as committed, shared with nobody: they settle without touching one. Rule RBS-R4. */
 async function exactOnes(
   tx: Executor,
   rebase: Rebase,
   tables: ReplicaTables,
-  { transactions, emptied }: Arriving,
+  { transactions, rows, emptied }: Arriving,
 ): Promise<Set<Incoming>> {
   const own = transactions.filter(({ own }) => own && !own.rejection && rebase.get(own.counter)?.attempted)
   if (own.length === 0 || emptied.size > 0) return new Set()
-  const writers = new Map<string, number>()
-  for (const { changes } of transactions) {
-    for (const change of changes) {
-      if (change.op === 'truncate') continue
-      const row = rowId(change.table, keyOf(tables, change))
-      writers.set(row, (writers.get(row) ?? 0) + 1)
-    }
-  }
   const counters = own.flatMap(({ own }) => (own ? [own.counter] : []))
   const writes = await writesOf(tx, counters)
   const shared = await sharedCounters(tx, counters)
@@ -252,7 +212,7 @@ async function exactOnes(
     own.filter(({ own, changes }) => {
       const counter = own?.counter ?? 0
       const mine = writes.filter((write) => write.counter === counter)
-      const alone = mine.every((write) => writers.get(rowId(write.table, write.key)) === 1)
+      const alone = mine.every((write) => rows.get(rowId(write.table, write.key)) === 1)
       return alone && !shared.has(counter) && rebase.get(counter)?.effective === true && isExact(changes, mine, tables)
     }),
   )

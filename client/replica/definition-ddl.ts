@@ -28,7 +28,7 @@ function columnsDdl(table: TableDefinition, place: Place): string {
 }
 
 /** The table alone, without key or index: those come once it is filled. */
-function createTable(table: ReplicaTable, place: Place): string {
+export function createTable(table: ReplicaTable, place: Place): string {
   return `CREATE TABLE ${table.name} (${columnsDdl(table.definition, place)});`
 }
 

@@ -40,3 +40,80 @@ export const NOTES: Definition = {
     ),
   ],
 }
+
+/** Folders with notes in them that go with their folder, written by the app; labels that actions alone write; and what nobody writes here. */
+export const WRITABLE: Definition = {
+  types: [],
+  tables: [
+    defineTable('folder', [column('id'), column('org', 'text', { notNull: true }), column('name')], {
+      write: 'all',
+      primaryKey: ['org', 'id'],
+    }),
+    defineTable(
+      'note',
+      [
+        column('id'),
+        column('org', 'text', { notNull: true }),
+        column('folder'),
+        column('title'),
+        column('rank', 'integer', { default: '1' }),
+        column('number', 'bigint', { notNull: true, serverDefault: true }),
+        column('double', 'integer', { generated: '(rank * 2)' }),
+      ],
+      {
+        write: 'all',
+        uniques: [{ name: 'note_title_key', columns: ['title'], deferrable: true }],
+        foreignKeys: [
+          {
+            name: 'note_folder_fkey',
+            statement:
+              'ALTER TABLE "public"."note" ADD CONSTRAINT "note_folder_fkey" FOREIGN KEY (org, folder) REFERENCES public.folder(org, id) ON UPDATE CASCADE ON DELETE CASCADE NOT VALID',
+          },
+        ],
+      },
+    ),
+    defineTable('label', [column('id'), column('org', 'text', { notNull: true }), column('text')], {
+      write: 'actions',
+    }),
+    defineTable('event', [column('id'), column('org', 'text', { notNull: true }), column('note')], {
+      foreignKeys: [
+        {
+          name: 'event_note_fkey',
+          statement:
+            'ALTER TABLE "public"."event" ADD CONSTRAINT "event_note_fkey" FOREIGN KEY (note) REFERENCES public.note(id) ON DELETE CASCADE NOT VALID',
+        },
+      ],
+    }),
+  ],
+}
+
+/** Folders and notes in them, all written by everyone of an org; `seq` is the server's to fill in. */
+export const FOLDERS: Definition = {
+  types: [],
+  tables: [
+    defineTable('folder', [column('id'), column('org', 'text', { notNull: true }), column('name')], { write: 'all' }),
+    defineTable(
+      'note',
+      [
+        column('id'),
+        column('org', 'text', { notNull: true }),
+        column('folder'),
+        column('title'),
+        column('slug'),
+        column('count', 'integer', { notNull: true, default: '0' }),
+        column('seq', 'bigint', { serverDefault: true }),
+      ],
+      {
+        write: 'all',
+        uniques: [{ name: 'note_slug_key', columns: ['slug'], deferrable: false }],
+        foreignKeys: [
+          {
+            name: 'note_folder_fkey',
+            statement:
+              'ALTER TABLE public.note ADD CONSTRAINT note_folder_fkey FOREIGN KEY (folder) REFERENCES public.folder(id) ON DELETE CASCADE NOT VALID',
+          },
+        ],
+      },
+    ),
+  ],
+}

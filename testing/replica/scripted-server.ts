@@ -7,6 +7,7 @@ import { encodeCopyLine } from '../../protocol/copy-text.ts'
 import type {
   FrameDown,
   Manifest,
+  MarkedChange,
   OutcomesAnswer,
   OutcomesRequest,
   PushAnswer,
@@ -15,7 +16,6 @@ import type {
   Row,
   TableDefinition,
   Welcome,
-  WireChange,
 } from '../../protocol/index.ts'
 import { type Definition, type FrameUp, type Hello, type Lsn, travellingColumns } from '../../protocol/index.ts'
 
@@ -33,7 +33,7 @@ export const at = (position: number): Lsn => position.toString(16).padStart(16, 
 export interface TransactionScript {
   readonly lsn: Lsn
   readonly xid: string
-  readonly changes: readonly WireChange[]
+  readonly changes: readonly MarkedChange[]
 }
 
 export const batch = (
@@ -143,6 +143,13 @@ export const commitAll = ({ mutations }: ReceivedPush): PushAnswer => ({
   outcomes: mutations.map((mutation: PushedMutation) => ({ counter: mutation.counter, status: 'committed' })),
   retry: null,
 })
+
+/** The commit of a mutation as its author is told it, where all came as predicted. */
+export function committedAs(lsn: Lsn, mutation: PushedMutation): TransactionScript {
+  const predicted = mutation.kind === 'patch' ? mutation.rows : (mutation.predicted ?? [])
+  const notes = predicted.map((_, index): MarkedChange => ({ o: 'p', p: index }))
+  return { lsn, xid: String(Number.parseInt(lsn, 16)), changes: [{ o: 'm', c: mutation.counter }, ...notes] }
+}
 
 /** An answer, a bare status, or none at all. */
 type PushReply = PushAnswer | number | null

@@ -1,5 +1,6 @@
 import { afterEach } from 'vitest'
-import type { Replica } from '../../client/open-replica.ts'
+import type { Replica, ReplicaOptions } from '../../client/open-replica.ts'
+import type { Sync } from '../../db/define-sync.ts'
 import type { Definition } from '../../protocol/index.ts'
 import { ScriptedServer, type SnapshotScript } from './scripted-server.ts'
 import { startReplica } from './start-replica.ts'
@@ -28,8 +29,11 @@ export async function serve(
   return { server, url: await server.listen() }
 }
 
-export async function start(...args: Parameters<typeof startReplica>): Promise<Replica> {
-  const replica = await startReplica(...args)
+export async function start<S extends Sync = Sync>(
+  url: string,
+  options: Partial<ReplicaOptions<S>> = {},
+): Promise<Replica<S>> {
+  const replica = await startReplica(url, options)
   open.push(replica)
   return replica
 }

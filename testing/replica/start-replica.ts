@@ -1,16 +1,21 @@
 import type { ReplicaStatus } from '../../client/index.ts'
 import { openReplicaOn, type Replica, type ReplicaOptions } from '../../client/open-replica.ts'
+import type { Sync } from '../../db/define-sync.ts'
 import { openPreparedDatabase } from './prepared-database.ts'
 
-export function startReplica(url: string, options: Partial<ReplicaOptions> = {}): Promise<Replica> {
-  const defaults: ReplicaOptions = {
+export function startReplica<S extends Sync = Sync>(
+  url: string,
+  options: Partial<ReplicaOptions<S>> = {},
+): Promise<Replica<S>> {
+  const defaults = {
     url,
     user: 'ann',
     token: () => 'token',
     sync: { tables: {} },
     storage: 'memory://',
   }
-  return openReplicaOn({ ...defaults, ...options }, openPreparedDatabase)
+  // Without a definition of its own it is one that declares nothing.
+  return openReplicaOn({ ...defaults, ...options } as ReplicaOptions<S>, openPreparedDatabase)
 }
 
 /** Resolves with the first status that satisfies `test`, the present one included. */

@@ -9,6 +9,8 @@ export interface BundleOptions {
   readonly jwtSecret: string
   /** Module that exports `audiences`; without it they are those that the token lists. */
   readonly audiencesModule?: URL | undefined
+  /** Module that exports `actions`, the server's halves of them. */
+  readonly actionsModule?: URL | undefined
 }
 
 const WORKERS = fileURLToPath(new URL('../../workers/index.ts', import.meta.url))
@@ -19,18 +21,19 @@ export async function bundleWorker({
   workerOptions,
   jwtSecret,
   audiencesModule,
+  actionsModule,
 }: BundleOptions): Promise<string> {
-  const audiences =
-    audiencesModule === undefined
-      ? 'const audiences = undefined'
-      : `import { audiences } from ${JSON.stringify(fileURLToPath(audiencesModule))}`
+  const imported = (name: string, from: URL | undefined) =>
+    from === undefined ? `const ${name} = undefined` : `import { ${name} } from ${JSON.stringify(fileURLToPath(from))}`
   const source = `
     import { createSyncWorker, jwt } from ${JSON.stringify(WORKERS)}
     import { sync } from ${JSON.stringify(fileURLToPath(syncModule))}
-    ${audiences}
+    ${imported('audiences', audiencesModule)}
+    ${imported('actions', actionsModule)}
     export const { worker, ReplicationDO, SyncDO, SnapshotDO } = createSyncWorker(sync, {
       ...jwt({ secret: ${JSON.stringify(jwtSecret)}, audiences: (claims) => claims.audiences ?? [] }),
       ...(audiences && { audiences }),
+      ...(actions && { actions }),
       ...${JSON.stringify(workerOptions)},
     })
     export default worker`

@@ -24,6 +24,8 @@ export interface SystemApp {
   readonly syncModule: URL
   /** The module that exports `audiences`; without it they are those that the token lists. */
   readonly audiencesModule?: URL
+  /** The module that exports `actions`, the server's halves of them. */
+  readonly actionsModule?: URL
   /** Folder of numbered SQL files. */
   readonly migrations: URL
 }
@@ -98,6 +100,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       script: await bundleWorker({
         syncModule: options.app.syncModule,
         audiencesModule: options.app.audiencesModule,
+        actionsModule: options.app.actionsModule,
         workerOptions: options.workerOptions ?? {},
         jwtSecret: JWT_SECRET,
       }),

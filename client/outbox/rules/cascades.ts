@@ -1,3 +1,4 @@
+import type { Row } from '../../../protocol/index.ts'
 import { type CapturedWrite, changedColumns, valuesText } from './captured-write.ts'
 import type { ForeignKey } from './foreign-keys.ts'
 
@@ -13,8 +14,8 @@ export function cascadesAmong(writes: readonly CapturedWrite[], keys: readonly F
   const found: boolean[] = []
   for (const [index, write] of writes.entries()) {
     const own = acting.filter(({ table }) => table === write.table)
-    const moved = found[index - 1] === true && writes[index - 1]?.table === write.table
-    found.push(own.some((key) => isCascade(write, key, left, moved)))
+    const previous = found[index - 1] === true && writes[index - 1]?.table === write.table ? writes[index - 1] : null
+    found.push(own.some((key) => isCascade(write, key, left, previous?.before ?? null)))
     const { before, after } = write
     if (before === null) continue
     for (const key of acting) {
@@ -29,11 +30,13 @@ export function cascadesAmong(writes: readonly CapturedWrite[], keys: readonly F
 
 const leftName = (key: ForeignKey, values: string) => `${key.parent} ${key.parentColumns.join()} ${values}`
 
-function isCascade(write: CapturedWrite, key: ForeignKey, left: ReadonlySet<string>, moved: boolean): boolean {
+/** `moved`: the row that a cascade deleted just before. */
+function isCascade(write: CapturedWrite, key: ForeignKey, left: ReadonlySet<string>, moved: Row | null): boolean {
   const { before, after } = write
+  const followsKey = (from: Row, to: Row) => changedColumns(from, to).every((name) => key.columns.includes(name))
   // The second half of a child whose own key follows its parent's.
-  if (before === null) return moved && key.onUpdate === 'CASCADE'
+  if (before === null) return moved !== null && after !== null && key.onUpdate === 'CASCADE' && followsKey(moved, after)
   const referred = valuesText(before, key.columns)
   if (referred === null || !left.has(leftName(key, referred))) return false
-  return after === null || changedColumns(before, after).every((name) => key.columns.includes(name))
+  return after === null || followsKey(before, after)
 }

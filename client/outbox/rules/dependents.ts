@@ -9,7 +9,7 @@ export interface Effects {
     readonly table: string
     readonly key: string
     readonly op: 'insert' | 'update' | 'delete'
-    /** All columns of an insert, the changed ones of an update, null of a delete. */
+    /** What is known of the row afterwards: all columns of an insert, at least the changed ones of an update; null of a delete. */
     readonly values: Row | null
   }[]
 }
@@ -21,35 +21,58 @@ export interface Effects {
  */
 export function dependencies(mutations: readonly Effects[], keys: readonly ForeignKey[]): Map<number, number[]> {
   const inserted = new Map<string, number>()
+  const parents = keys.map(() => new Parents())
   const found = new Map<number, number[]>()
-  const parentName = (key: ForeignKey, values: string) => `${key.parent} ${key.parentColumns.join()} ${values}`
-  const parents = new Map<string, number>()
   for (const { counter, rows } of mutations) {
-    const on = new Set<number | undefined>()
+    const on = new Set<number>()
     for (const { table, key, values } of rows) {
-      on.add(inserted.get(rowId(table, key)))
-      for (const foreign of keys) {
-        const referred = foreign.table === table && values ? valuesText(values, foreign.columns) : null
-        if (referred !== null) on.add(parents.get(parentName(foreign, referred)))
+      const before = inserted.get(rowId(table, key))
+      if (before !== undefined) on.add(before)
+      for (const [index, foreign] of keys.entries()) {
+        if (foreign.table !== table || values === null) continue
+        for (const parent of parents[index]?.of(foreign, values) ?? []) on.add(parent)
       }
     }
-    on.delete(undefined)
     if (on.size > 0)
       found.set(
         counter,
-        [...on].flatMap((one) => one ?? []).sort((a, b) => a - b),
+        [...on].sort((a, b) => a - b),
       )
     for (const { table, key, op, values } of rows) {
       if (op === 'delete') inserted.delete(rowId(table, key))
       if (op !== 'insert' || values === null) continue
       inserted.set(rowId(table, key), counter)
-      for (const foreign of keys) {
-        const offered = foreign.parent === table ? valuesText(values, foreign.parentColumns) : null
-        if (offered !== null) parents.set(parentName(foreign, offered), counter)
-      }
+      for (const [index, foreign] of keys.entries())
+        if (foreign.parent === table) parents[index]?.add(foreign, values, counter)
     }
   }
   return found
+}
+
+/** Inserted rows to which one foreign key may refer. */
+class Parents {
+  readonly #byValues = new Map<string, number>()
+  readonly #all: { readonly values: Row; readonly counter: number }[] = []
+
+  add({ parentColumns }: ForeignKey, values: Row, counter: number): void {
+    const offered = valuesText(values, parentColumns)
+    if (offered === null) return
+    this.#byValues.set(offered, counter)
+    this.#all.push({ values, counter })
+  }
+
+  /** Where not all of a row's columns are known, whatever fits those that are. */
+  of({ columns, parentColumns }: ForeignKey, values: Row): number[] {
+    const known = columns.filter((name) => values[name] !== undefined)
+    if (known.length === 0 || known.some((name) => values[name] === null)) return []
+    if (known.length === columns.length) {
+      const found = this.#byValues.get(valuesText(values, columns) ?? '')
+      return found === undefined ? [] : [found]
+    }
+    const fits = (parent: Row) =>
+      known.every((name) => parent[parentColumns[columns.indexOf(name)] ?? ''] === values[name])
+    return this.#all.filter((one) => fits(one.values)).map(({ counter }) => counter)
+  }
 }
 
 /** Who falls with these mutations, each with one of those it builds on; those that fall themselves are left out. */

@@ -123,7 +123,10 @@ function jsonObject(columns: readonly ColumnDefinition[]): string {
 }
 
 const namesAndValues = (columns: readonly ColumnDefinition[]): string =>
-  `ARRAY[${columns.map(({ name }) => quoteLiteral(name)).join(', ')}]::text[], ARRAY[${columns.map((column) => outputExpression(column)).map(nullIfNull(columns)).join(', ')}]::text[]`
+  `ARRAY[${columns.map(({ name }) => quoteLiteral(name)).join(', ')}]::text[], ARRAY[${columns
+    .map((column) => outputExpression(column))
+    .map(nullIfNull(columns))
+    .join(', ')}]::text[]`
 
 /** `format` prints NULL as an empty text. */
 const nullIfNull = (columns: readonly ColumnDefinition[]) => (output: string, index: number) => {
