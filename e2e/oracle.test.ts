@@ -22,7 +22,7 @@ const cases = [
 
 describe('every replica is always a commit of Postgres', () => {
   it.each(cases)(
-    'ORA-01 ORA-02 FLT-01 FLT-02 FLT-05 FLT-07 HIS-09 DIS-26 with seed $seed through $decoder',
+    'ORA-01 ORA-02 FLT-01 FLT-02 FLT-03 FLT-05 FLT-07 HIS-09 DIS-21 DIS-26 with seed $seed through $decoder',
     async ({ seed, decoder }) => {
       const report = await runOracle({ seed, decoder, transactions, faults: true })
       const found = `seed ${seed}, written down in ${report.protocolFile}\n${report.violations.slice(0, 10).join('\n')}`
@@ -30,6 +30,8 @@ describe('every replica is always a commit of Postgres', () => {
       // A run that looked at nothing proves nothing.
       expect(report.distinctStates).toBeGreaterThan(20)
       expect(report.historyRows).toBeGreaterThan(transactions)
+      expect(report).toMatchObject({ epochs: 2, definitions: 3 })
+      expect(report.rightsChanges).toBeGreaterThan(2)
     },
   )
 })

@@ -1,18 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { type DefinitionInForce, extendXid, formatPgLsn, type Lsn, parsePgLsn } from '../../protocol/index.ts'
+import type { DefinitionInForce } from '../../protocol/index.ts'
 import type { Database } from '../../workers/database/index.ts'
-import { captureBatch } from '../../workers/replication/capture-batch.ts'
-import type { ChangeSource } from '../../workers/replication/change-source.ts'
 import { pgoutputSource } from '../../workers/replication/pgoutput-source.ts'
-import { planTables } from '../../workers/replication/rules/table-plan.ts'
 import { wal2jsonSource } from '../../workers/replication/wal2json-source.ts'
 import { createDatabase, type TestDatabase } from '../postgres/create-database.ts'
 import { sync } from './app/sync.ts'
+import { captureInto } from './capture-into.ts'
+import { examine } from './examine.ts'
 import { type HistoryRow, lineDifference, type ModelState } from './history-model.ts'
 import { seededRandom } from './random.ts'
 import { runTransaction, runWorkload } from './run-workload.ts'
-import { examine, type PostgresSample, readHistory, readState, samplePostgres } from './samples.ts'
+import { type PostgresSample, readState, samplePostgres } from './samples.ts'
 import { planWorkload, seedStatements } from './workload.ts'
 
 const SCHEMA = new URL('./app/migrations/0000_schema.sql', import.meta.url)
@@ -38,66 +37,25 @@ beforeAll(async () => {
     slots[decoder] = `${created.slotName}_${decoder}`
     await database.query('SELECT pg_create_logical_replication_slot($1, $2)', [slots[decoder], decoder])
   }
-  base = await readState(database, definition.definition)
+  base = await readState(database.query, definition.definition)
   const plan = planWorkload(random, { transactions: TRANSACTIONS, bulkRows: 2_000, numbers: false })
   const run = runWorkload(created.env, plan, 3)
   let finished = false
   const sampling = (async () => {
     while (!finished) {
-      samples.push(await samplePostgres(database, definition.definition))
+      samples.push(await samplePostgres(database))
       await new Promise((resolve) => setTimeout(resolve, 300))
     }
   })()
   await run.finished
   finished = true
   await sampling
-  samples.push(await samplePostgres(database, definition.definition))
+  samples.push(await samplePostgres(database))
 })
 afterAll(async () => {
   await database?.close()
   await created?.drop()
 })
-
-/** Captures everything into an epoch of its own; small batches, so that transactions meet their ends. */
-async function captureInto(
-  epoch: string,
-  slotName: string,
-  source: ChangeSource,
-  maxChanges: number,
-): Promise<HistoryRow[]> {
-  const [place] = await database.query(
-    `SELECT pg_current_wal_flush_lsn()::text AS flush, pg_snapshot_xmax(pg_current_snapshot())::text AS horizon,
-       confirmed_flush_lsn::text AS start FROM pg_replication_slots WHERE slot_name = $1`,
-    [slotName],
-  )
-  await database.query(`UPDATE tidemark.epoch SET ended_at = now() WHERE ended_at IS NULL`)
-  await database.query(
-    `INSERT INTO tidemark.epoch (id, slot_name, owner, decoder, system_identifier, timeline, start_lsn, start_xid, head_lsn, floor_lsn, definition_version)
-     VALUES ($1, $2, 'oracle', $3, '1', 1, $4::pg_lsn, '1', $4::pg_lsn, $4::pg_lsn, 1)`,
-    [epoch, slotName, source.decoder, place?.start ?? null],
-  )
-  const upTo = parsePgLsn(place?.flush ?? '')
-  let head: Lsn = parsePgLsn(place?.start ?? '')
-  for (let complete = false; !complete; ) {
-    const batch = await captureBatch(database, source, {
-      epoch,
-      head,
-      upTo,
-      maxChanges,
-      slotName,
-      definition,
-      plans: planTables(definition),
-      xidHorizon: extendXid('0', BigInt(place?.horizon ?? '0')),
-      wanted: () => true,
-    })
-    if (batch.drift) throw batch.drift
-    head = batch.head ?? head
-    const seenTo = batch.seenTo ?? head
-    complete = batch.complete
-    await database.query('SELECT pg_replication_slot_advance($1, $2::pg_lsn)', [slotName, formatPgLsn(seenTo)])
-  }
-  return await readHistory(database, epoch)
-}
 
 describe(`two decoders of one log, seed ${SEED}`, () => {
   const captured: Record<string, HistoryRow[]> = {}
@@ -108,12 +66,17 @@ describe(`two decoders of one log, seed ${SEED}`, () => {
   ] as const)(
     'ORA-02 HIS-08 HIS-09 CAP-01 CAP-02 %s tells exactly what Postgres held in every snapshot',
     async (decoder, source, maxChanges) => {
-      const history = await captureInto(`epoch-${decoder}`, slots[decoder], source(), maxChanges)
+      const history = await captureInto(database, definition, {
+        epoch: `epoch-${decoder}`,
+        slotName: slots[decoder],
+        source: source(),
+        maxChanges,
+      })
       captured[decoder] = history
       expect(history.length).toBeGreaterThan(TRANSACTIONS)
       const faults = examine({
-        definition: definition.definition,
-        base,
+        start: { definition, base },
+        changes: new Map(),
         history,
         replicaSamples: [],
         postgresSamples: samples,

@@ -1,16 +1,20 @@
-import type { Replica } from '../../client/index.ts'
-import { openReplica } from '../../client/index.ts'
+import { openReplicaOn, type Replica } from '../../client/open-replica.ts'
 import type { Sync } from '../../db/index.ts'
-import { type Definition, type Lsn, quoteLiteral, type TableDefinition } from '../../protocol/index.ts'
+import { definitionSchema, type Lsn, quoteLiteral, type TableDefinition } from '../../protocol/index.ts'
 import type { Database } from '../../workers/database/index.ts'
+import { openPreparedDatabase } from '../replica/prepared-database.ts'
 import type { System } from '../system/start-system.ts'
+import { startTcpGate, type TcpGate } from '../system/tcp-gate.ts'
 import { lineDifference } from './history-model.ts'
-import { linesOf, PIN_SETTINGS, type ReplicaSample, selectAsText } from './samples.ts'
+import { linesOf, PIN_SETTINGS, type ReplicaSample, requireDefinition, selectAsText } from './samples.ts'
 
 export interface MemberOptions {
   readonly name: string
   readonly userId: string
-  readonly audiences: readonly string[]
+  /** What its token lists. */
+  readonly listed: readonly string[]
+  /** The organisations of which its user is a member at first. */
+  readonly orgs: readonly string[]
   readonly storage: string
 }
 
@@ -20,13 +24,20 @@ export class FleetMember {
   readonly samples: ReplicaSample[] = []
   readonly #system: System
   readonly #sync: Sync
+  /** Its own stretch of the network. */
+  readonly gate: TcpGate
   #replica: Replica | null = null
   #openings = 0
 
-  constructor(system: System, sync: Sync, options: MemberOptions) {
+  private constructor(system: System, sync: Sync, options: MemberOptions, gate: TcpGate) {
     this.#system = system
     this.#sync = sync
     this.options = options
+    this.gate = gate
+  }
+
+  static async start(system: System, sync: Sync, options: MemberOptions): Promise<FleetMember> {
+    return new FleetMember(system, sync, options, await startTcpGate(system.gate.port))
   }
 
   /** What is in memory is another replica each time, and may begin at an older snapshot. */
@@ -51,14 +62,17 @@ export class FleetMember {
   }
 
   async open(): Promise<void> {
-    const { userId, audiences, storage } = this.options
-    const replica = await openReplica({
-      url: this.#system.url,
-      user: userId,
-      token: () => this.#system.token({ userId, audiences }),
-      sync: this.#sync,
-      storage,
-    })
+    const { userId, listed, storage } = this.options
+    const replica = await openReplicaOn(
+      {
+        url: `http://127.0.0.1:${this.gate.port}`,
+        user: userId,
+        token: () => this.#system.token({ userId, audiences: listed }),
+        sync: this.#sync,
+        storage,
+      },
+      openPreparedDatabase,
+    )
     this.#replica = replica
     this.#openings += 1
   }
@@ -69,34 +83,49 @@ export class FleetMember {
     await replica?.close()
   }
 
-  /** Takes down what the replica holds, rows and cursor at one moment; nothing before it is first ready. */
-  async sample(definition: Definition, moment: string): Promise<void> {
+  /** Closes it for good. */
+  async dispose(): Promise<void> {
+    await this.close()
+    await this.gate.dispose()
+  }
+
+  /** Takes down what the replica holds, rows, cursor and audiences at one moment; nothing before it is first ready. */
+  async sample(moment: string): Promise<void> {
     const replica = this.#replica
     if (!replica) return
     const taken = await replica.db.transaction(async (transaction) => {
       await transaction.exec(PIN_SETTINGS)
-      const [position] = (await transaction.query<{ epoch: string; cursor: Lsn }>(CURSOR)).rows
+      const [position] = (await transaction.query<Position>(POSITION)).rows
       if (!position) return null
+      const { epoch, cursor, version, audiences } = position
       const lines = new Map<string, readonly string[]>()
-      for (const table of definition.tables) {
+      for (const table of definitionSchema.parse(JSON.parse(position.definition)).tables) {
         const { rows } = await transaction.query<(string | null)[]>(selectAsText(table, false), [], {
           rowMode: 'array',
         })
         lines.set(table.id, linesOf(rows))
       }
-      return { ...position, lines }
+      return { epoch, cursor, version, audiences, lines }
     })
-    if (!taken) return
-    const { audiences } = this.options
-    this.samples.push({ replica: this.#identity, audiences, ...taken, moment })
+    if (taken) this.samples.push({ replica: this.#identity, ...taken, moment })
+  }
+
+  /** The audiences that its user has by now. */
+  async rights(database: Database): Promise<string[]> {
+    const { userId, listed } = this.options
+    const orgs = await database.query('SELECT org_id::text AS org FROM public.membership WHERE user_id = $1', [userId])
+    return [...listed, ...orgs.map(({ org }) => `org:${org}`)]
   }
 
   /** How the replica differs from what its audiences select in Postgres, generated columns included; empty when it does not. */
-  async differences(database: Database, definition: Definition): Promise<string[]> {
+  async differences(database: Database): Promise<string[]> {
     const faults: string[] = []
+    const { name } = this.options
+    const audiences = await this.rights(database)
+    const { definition } = await requireDefinition(database.query)
     for (const table of definition.tables) {
       const expected = await database.transaction(({ rows }) =>
-        rows(selectAsText(table, true, audienceFilter(table, this.options.audiences))),
+        rows(selectAsText(table, true, audienceFilter(table, audiences))),
       )
       const held = await this.replica.db.transaction(async (transaction) => {
         await transaction.exec(PIN_SETTINGS)
@@ -105,7 +134,7 @@ export class FleetMember {
       const difference = lineDifference(linesOf(expected), linesOf(held))
       if (difference.length > 0) {
         faults.push(
-          `${this.options.name} (${this.options.audiences.join(' ')}) at the end: ${table.id} differs from Postgres\n  ${difference.join('\n  ')}`,
+          `${name} (${audiences.join(' ')}) at the end: ${table.id} differs from Postgres\n  ${difference.join('\n  ')}`,
         )
       }
     }
@@ -113,8 +142,18 @@ export class FleetMember {
   }
 }
 
-/** The replica's position; none before it has first joined. */
-const CURSOR = `SELECT epoch, cursor FROM tidemark.copy WHERE place = 'live' AND stage = 'joined'`
+interface Position {
+  readonly epoch: string
+  readonly cursor: Lsn
+  readonly version: number
+  readonly definition: string
+  readonly audiences: string[]
+}
+
+/** Where the replica is and what it says it shows; none before it has first joined. */
+const POSITION = `SELECT epoch, cursor, version, definition,
+    ARRAY(SELECT audience FROM tidemark.audience WHERE place = 'live' ORDER BY audience) AS audiences
+  FROM tidemark.copy WHERE place = 'live' AND stage = 'joined'`
 
 function audienceFilter(table: TableDefinition, audiences: readonly string[]): string {
   if ('constant' in table.audience) return audiences.includes(table.audience.constant) ? '' : 'WHERE false'

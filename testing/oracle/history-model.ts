@@ -1,6 +1,6 @@
 import {
   audienceOf,
-  type Definition,
+  type DefinitionInForce,
   isVisibleIn,
   type Lsn,
   type PgSnapshot,
@@ -27,6 +27,18 @@ export interface HistoryRow {
   readonly audience: string | null
 }
 
+/** A definition put in force while nobody could write, and every row of it at that commit. */
+export interface DefinitionChange {
+  readonly definition: DefinitionInForce
+  readonly state: ModelState
+}
+
+/** Where an epoch's history begins. */
+export interface HistoryStart {
+  readonly definition: DefinitionInForce
+  readonly base: ModelState
+}
+
 /** Reads a row of history whose columns were selected as text. */
 export function parseHistoryRow(row: Readonly<Record<string, string | null | undefined>>): HistoryRow {
   const json = (text: string | null | undefined): ModelRow | null => (text ? JSON.parse(text) : null)
@@ -47,24 +59,37 @@ export function parseHistoryRow(row: Readonly<Record<string, string | null | und
  * What Postgres holds after each commit, told by history alone.
  *
  * Every step is checked against the state it meets: an update or delete must find its row with the old values history
- * claims, an insert must find none, and each change must name the audience its row has. Violations are collected.
+ * claims, an insert must find none, and each change must name the audience its row has. A change of definition must meet
+ * the rows that it was seen to meet. Violations are collected.
  */
 export class HistoryModel {
   readonly violations: string[] = []
-  readonly #tables: ReadonlyMap<string, TableDefinition>
+  readonly #changes: ReadonlyMap<number, DefinitionChange>
+  #inForce: DefinitionInForce
+  #tables: ReadonlyMap<string, TableDefinition> = new Map()
   readonly #rows = new Map<string, Map<string, ModelRow>>()
 
-  constructor(definition: Definition, base: ModelState) {
-    this.#tables = new Map(definition.tables.map((table) => [table.id, table]))
-    for (const table of definition.tables) this.#rows.set(table.id, new Map(base.get(table.id) ?? []))
+  constructor(start: HistoryStart, changes: ReadonlyMap<number, DefinitionChange>) {
+    this.#changes = changes
+    this.#inForce = start.definition
+    this.#take(start.definition, start.base)
   }
 
   get state(): ModelState {
     return this.#rows
   }
 
+  /** What is in force at the commit reached. */
+  get inForce(): DefinitionInForce {
+    return this.#inForce
+  }
+
   apply(change: HistoryRow): void {
-    if (change.operation === 'definition') return
+    if (change.operation === 'rights') return
+    if (change.operation === 'definition') {
+      this.#redefine(change)
+      return
+    }
     const table = this.#tables.get(change.table)
     const rows = this.#rows.get(change.table)
     if (!table || !rows) {
@@ -129,6 +154,38 @@ export class HistoryModel {
       const key = keyOf(table, change.rowKey ?? {})
       rows.set(key, { ...rows.get(key), ...change.oldData })
     }
+  }
+
+  #redefine(change: HistoryRow): void {
+    const next = this.#changes.get(Number(change.data?.version))
+    if (!next) {
+      this.#violation(change, 'puts a definition in force that nobody stored')
+      return
+    }
+    for (const table of next.definition.definition.tables) {
+      const before = this.#tables.get(table.id)
+      if (!before) continue
+      const shared = travellingColumns(table).filter(({ name }) =>
+        before.columns.some((column) => column.name === name),
+      )
+      const lines = (rows: Iterable<ModelRow> = []) =>
+        Array.from(rows, (row) => JSON.stringify(shared.map(({ name }) => row[name] ?? null))).sort()
+      const difference = lineDifference(
+        lines(next.state.get(table.id)?.values()),
+        lines(this.#rows.get(table.id)?.values()),
+      )
+      if (difference.length > 0)
+        this.#violation(change, `meets other rows of ${table.id} than Postgres had\n  ${difference.join('\n  ')}`)
+    }
+    this.#take(next.definition, next.state)
+  }
+
+  #take(definition: DefinitionInForce, state: ModelState): void {
+    const { tables } = definition.definition
+    this.#inForce = definition
+    this.#tables = new Map(tables.map((table) => [table.id, table]))
+    this.#rows.clear()
+    for (const table of tables) this.#rows.set(table.id, new Map(state.get(table.id) ?? []))
   }
 
   #expectOld(change: HistoryRow, before: ModelRow): void {

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { asLsn, type Definition } from '../../protocol/index.ts'
+import { asLsn, type DefinitionInForce } from '../../protocol/index.ts'
 import { type EventOptions, planEvents } from './events.ts'
+import { examine, examineRights } from './examine.ts'
 import type { HistoryRow, ModelState } from './history-model.ts'
 import { seededRandom } from './random.ts'
-import { examine, type ReplicaSample } from './samples.ts'
+import type { ReplicaSample } from './samples.ts'
 import { planWorkload } from './workload.ts'
 
 const column = (name: string) => ({ name, type: 'text', notNull: false, generated: null })
-const definition: Definition = {
+const tables: DefinitionInForce['definition'] = {
   types: [],
   tables: [
     {
@@ -24,6 +25,7 @@ const definition: Definition = {
     },
   ],
 }
+const definition: DefinitionInForce = { version: 1, hash: 'h', definition: tables }
 const lsn = (number: number) => asLsn(number.toString(16).padStart(16, '0'))
 const base: ModelState = new Map([['public.t', new Map([['["a"]', { id: 'a', org: '1', v: 'old' }]])]])
 
@@ -45,17 +47,19 @@ const move = [
   change(2, 1, 'insert', { data: { id: 'a', org: '2', v: 'new' }, audience: 'org:2' }),
 ]
 const history = [update, ...move]
+const eventOptions: EventOptions = { stages: 6, replicas: 4, orgs: 4, firstLate: 3, faults: true }
 
 const sample = (at: number, audience: string, lines: string[]): ReplicaSample => ({
   replica: 'r',
   audiences: [audience],
   epoch: 'e',
+  version: 1,
   cursor: lsn(at),
   lines: new Map([['public.t', lines]]),
   moment: 'then',
 })
 const examined = (replicaSamples: ReplicaSample[], told = history) =>
-  examine({ definition, base, history: told, replicaSamples, postgresSamples: [] })
+  examine({ start: { definition, base }, changes: new Map(), history: told, replicaSamples, postgresSamples: [] })
 
 describe('the checker finds what is wrong', () => {
   it('ORA-02 accepts each replica at its own commit, and nothing before it', () => {
@@ -87,8 +91,52 @@ describe('the checker finds what is wrong', () => {
     expect(examined([], told).join('\n')).toMatch(message)
   })
 
+  it('ORA-02 notices a definition that is not in force at the cursor, and one that meets other rows', () => {
+    const next = { ...definition, version: 2 }
+    const told = [update, { ...change(2, 0, 'definition', { data: { version: '2', hash: 'h' } }), audience: null }]
+    const changed = (v: string, at: number, version: number) =>
+      examine({
+        start: { definition, base },
+        changes: new Map([
+          [2, { definition: next, state: new Map([['public.t', new Map([['["a"]', { id: 'a', org: '1', v }]])]]) }],
+        ]),
+        history: told,
+        replicaSamples: [{ ...sample(at, 'org:1', ['["a","1","new"]']), version }],
+        postgresSamples: [],
+      }).join()
+    expect(changed('new', 1, 1)).toBe('')
+    expect(changed('new', 2, 2)).toBe('')
+    expect(changed('new', 2, 1)).toMatch(/by definition 1 where 2 is in force/)
+    expect(changed('old', 2, 2)).toMatch(/meets other rows/)
+  })
+
+  it('ORA-01 notices what is shown beyond the commit that took the right to it', () => {
+    const event = (at: number, granted: boolean) => ({ replica: 'r', audience: 'org:1', granted, lsn: lsn(at) })
+    const shown = (at: number, ...events: ReturnType<typeof event>[]) =>
+      examineRights(events, [sample(at, 'org:1', [])])
+    expect(shown(2, event(1, true), event(3, false))).toEqual([])
+    expect(shown(2, event(3, true))).toEqual([])
+    expect(shown(3, event(1, true), event(3, false)).join()).toMatch(/shows org:1 without a right/)
+    expect(shown(3, event(1, true), event(3, false), event(4, true))).toEqual([])
+  })
+
+  it('ORA-01 plans every kind of fault, and never sends everyone away', () => {
+    for (const seed of ['one', 'two', 'three']) {
+      const stages = planEvents(seededRandom(seed), { ...eventOptions, stages: 12 })
+      const kinds = new Set(stages.flat().map(({ kind }) => kind))
+      for (const kind of ['dropSlot', 'redefine', 'prune', 'joinOrLeave', 'killPostgres', 'killWorkerd', 'evict'])
+        expect(kinds).toContain(kind)
+      const away = new Set<number>()
+      for (const event of stages.flat()) {
+        if (!('replica' in event) || event.replica >= eventOptions.firstLate) continue
+        if (event.kind === 'offline' || event.kind === 'stall') away.add(event.replica)
+        if (event.kind === 'online' || event.kind === 'flow' || event.kind === 'reopen') away.delete(event.replica)
+        expect(away.size).toBeLessThan(eventOptions.firstLate)
+      }
+    }
+  })
+
   it('ORA-02 plans the same run from the same seed, and another from another', () => {
-    const eventOptions: EventOptions = { stages: 6, replicas: 4, firstLate: 3, faults: true }
     const plan = (seed: string) => ({
       workload: planWorkload(seededRandom(seed), { transactions: 50, bulkRows: 10, numbers: true }),
       events: planEvents(seededRandom(seed), eventOptions),

@@ -1,32 +1,26 @@
+import { readDefinitionInForce } from '../../db/index.ts'
 import {
   type Definition,
-  formatPgLsn,
+  type DefinitionInForce,
   type Lsn,
   PINNED_SETTINGS,
-  parsePgSnapshot,
+  parsePgLsn,
   quoteIdentifier,
   quoteTable,
   type TableDefinition,
   travellingColumns,
 } from '../../protocol/index.ts'
 import type { Database } from '../../workers/database/index.ts'
-import {
-  HistoryModel,
-  type HistoryRow,
-  keyOf,
-  lineDifference,
-  type ModelRow,
-  type ModelState,
-  parseHistoryRow,
-  visibleHistory,
-  visibleLines,
-} from './history-model.ts'
+import { type HistoryRow, keyOf, type ModelRow, type ModelState, parseHistoryRow } from './history-model.ts'
 
 /** What a replica held at one moment, read together with its cursor. */
 export interface ReplicaSample {
   readonly replica: string
+  /** Whose rows it showed, as it said itself. */
   readonly audiences: readonly string[]
   readonly epoch: string
+  /** Version of the definition by which it held them. */
+  readonly version: number
   readonly cursor: Lsn
   readonly lines: ReadonlyMap<string, readonly string[]>
   /** When it was taken, for the report: transactions done, say. */
@@ -36,6 +30,11 @@ export interface ReplicaSample {
 /** What Postgres held in one snapshot. */
 export interface PostgresSample {
   readonly snapshot: string
+  /** The epoch that had begun and not ended there; empty before the first. */
+  readonly epoch: string
+  /** What the snapshot shows lies at or below it in the log. */
+  readonly lsn: Lsn
+  readonly definition: DefinitionInForce
   readonly lines: ReadonlyMap<string, readonly string[]>
 }
 
@@ -59,25 +58,66 @@ export const PIN_SETTINGS = Object.entries(PINNED_SETTINGS)
   .map(([name, value]) => `SET LOCAL ${name} = '${value}';`)
   .join(' ')
 
-export async function samplePostgres(database: Database, definition: Definition): Promise<PostgresSample> {
+export async function samplePostgres(database: Database): Promise<PostgresSample> {
+  const tables = await appTables(database.query)
   return await database.transaction(
     async ({ query, rows }) => {
-      // A TRUNCATE after the snapshot would empty what it shows.
-      await query(`LOCK TABLE ${definition.tables.map(quoteTable).join(', ')} IN ACCESS SHARE MODE`)
-      const [row] = await query('SELECT pg_current_snapshot()::text AS snapshot')
+      // First of all: a TRUNCATE after the snapshot would empty what it shows.
+      await query(`LOCK TABLE ${tables} IN ACCESS SHARE MODE`)
+      const [row] = await query(
+        `SELECT pg_current_snapshot()::text AS snapshot, pg_current_wal_insert_lsn()::text AS lsn,
+           (SELECT id FROM tidemark.epoch WHERE ended_at IS NULL) AS epoch`,
+      )
+      const definition = await requireDefinition(query)
       const lines = new Map<string, readonly string[]>()
-      for (const table of definition.tables) lines.set(table.id, linesOf(await rows(selectAsText(table, false))))
-      return { snapshot: row?.snapshot ?? '', lines }
+      for (const table of definition.definition.tables)
+        lines.set(table.id, linesOf(await rows(selectAsText(table, false))))
+      return {
+        snapshot: row?.snapshot ?? '',
+        epoch: row?.epoch ?? '',
+        lsn: parsePgLsn(row?.lsn ?? ''),
+        definition,
+        lines,
+      }
     },
     { isolation: 'repeatable read', readOnly: true },
   )
 }
 
+/** Every table of the app, as a list in SQL. */
+export async function appTables(query: Database['query']): Promise<string> {
+  const [row] = await query(
+    `SELECT string_agg(format('%I.%I', schemaname, tablename), ', ' ORDER BY tablename) AS tables FROM pg_tables
+     WHERE schemaname IN ('public', 'Mixed Case')`,
+  )
+  return row?.tables ?? ''
+}
+
+export async function requireDefinition(query: Database['query']): Promise<DefinitionInForce> {
+  const definition = await readDefinitionInForce(query)
+  if (!definition) throw new Error('No definition is in force.')
+  return definition
+}
+
+/** The rows of a sample by key. */
+export function stateOf({ definition, lines }: PostgresSample): ModelState {
+  return new Map(
+    definition.definition.tables.map((table) => {
+      const names = travellingColumns(table).map((column) => column.name)
+      const rows = (lines.get(table.id) ?? []).map((line): ModelRow => {
+        const values: (string | null)[] = JSON.parse(line)
+        return Object.fromEntries(names.map((name, index) => [name, values[index] ?? null]))
+      })
+      return [table.id, new Map(rows.map((row) => [keyOf(table, row), row]))]
+    }),
+  )
+}
+
 /** All rows by key: the state from which history is folded. */
-export async function readState(database: Database, definition: Definition): Promise<ModelState> {
+export async function readState(query: Database['query'], definition: Definition): Promise<ModelState> {
   const state = new Map<string, ReadonlyMap<string, ModelRow>>()
   for (const table of definition.tables) {
-    const rows = (await database.query(selectAsText(table, false))) as ModelRow[]
+    const rows = (await query(selectAsText(table, false))) as ModelRow[]
     state.set(table.id, new Map(rows.map((row) => [keyOf(table, row), row])))
   }
   return state
@@ -98,112 +138,4 @@ export async function readHistory(database: Database, epoch: string): Promise<Hi
     },
     { readOnly: true },
   )
-}
-
-export interface Evidence {
-  readonly definition: Definition
-  readonly base: ModelState
-  readonly history: readonly HistoryRow[]
-  readonly replicaSamples: readonly ReplicaSample[]
-  readonly postgresSamples: readonly PostgresSample[]
-}
-
-/**
- * Holds every sample against history folded to its place, and history against Postgres; answers what is wrong.
- *
- * - A replica at cursor L shows what its audiences see after the last commit at or below L.
- * - Postgres in a snapshot shows history's transactions visible there, no more and no less.
- * - A replica's cursor never goes back.
- * - Old values undo history back to where it began, or to the last truncate (HIS-09).
- */
-export function examine(evidence: Evidence): string[] {
-  return [
-    ...examineOrder(evidence.history),
-    ...examineReplicas(evidence),
-    ...evidence.postgresSamples.flatMap((sample) => examinePostgres(evidence, sample)),
-    ...examineUndo(evidence),
-  ]
-}
-
-function examineOrder(history: readonly HistoryRow[]): string[] {
-  const faults: string[] = []
-  for (const [index, change] of history.entries()) {
-    const before = history[index - 1]
-    const expected = before?.lsn === change.lsn ? before.seq + 1 : 0
-    if (change.seq !== expected) faults.push(`history ${change.lsn}: seq ${change.seq} where ${expected} was due`)
-    if (before?.lsn === change.lsn && before.xid !== change.xid)
-      faults.push(`history ${change.lsn}: two transactions at one LSN`)
-  }
-  return faults
-}
-
-function examineReplicas({ definition, base, history, replicaSamples }: Evidence): string[] {
-  const faults: string[] = []
-  const lastCursor = new Map<string, Lsn>()
-  for (const sample of replicaSamples) {
-    const last = lastCursor.get(sample.replica)
-    if (last !== undefined && sample.cursor < last) {
-      faults.push(
-        `${sample.replica} went back from ${formatPgLsn(last)} to ${formatPgLsn(sample.cursor)} (${sample.moment})`,
-      )
-    }
-    lastCursor.set(sample.replica, sample.cursor)
-  }
-  const model = new HistoryModel(definition, base)
-  let position = 0
-  const apply = (to: Lsn | null) => {
-    for (let change = history[position]; change && (to === null || change.lsn <= to); change = history[position]) {
-      model.apply(change)
-      position += 1
-    }
-  }
-  for (const sample of [...replicaSamples].sort((a, b) => (a.cursor < b.cursor ? -1 : 1))) {
-    apply(sample.cursor)
-    const audiences = new Set(sample.audiences)
-    for (const table of definition.tables) {
-      const expected = visibleLines(table, model.state.get(table.id)?.values() ?? [], audiences)
-      const difference = lineDifference(expected, sample.lines.get(table.id) ?? [])
-      if (difference.length > 0) {
-        faults.push(
-          `${sample.replica} (${sample.audiences.join(' ')}) at ${formatPgLsn(sample.cursor)}, ${sample.moment}: ${table.id} is not what was committed\n  ${difference.join('\n  ')}`,
-        )
-      }
-    }
-  }
-  apply(null)
-  return [...faults, ...model.violations.map((violation) => `history ${violation}`)]
-}
-
-function examinePostgres({ definition, base, history }: Evidence, sample: PostgresSample): string[] {
-  const model = new HistoryModel(definition, base)
-  for (const change of visibleHistory(history, parsePgSnapshot(sample.snapshot))) model.apply(change)
-  return definition.tables.flatMap((table) => {
-    const expected = sample.lines.get(table.id) ?? []
-    const actual = visibleLines(table, model.state.get(table.id)?.values() ?? [], null)
-    const difference = lineDifference(expected, actual)
-    return difference.length === 0
-      ? []
-      : [
-          `history does not tell what Postgres held in snapshot ${sample.snapshot}: ${table.id}\n  ${difference.join('\n  ')}`,
-        ]
-  })
-}
-
-function examineUndo({ definition, base, history }: Evidence): string[] {
-  const lastTruncate = history.findLastIndex((change) => change.operation === 'truncate')
-  const model = new HistoryModel(definition, base)
-  for (const change of history.slice(0, lastTruncate + 1)) model.apply(change)
-  const there = new Map(
-    definition.tables.map((table) => [table.id, visibleLines(table, model.state.get(table.id)?.values() ?? [], null)]),
-  )
-  const rest = history.slice(lastTruncate + 1)
-  for (const change of rest) model.apply(change)
-  for (const change of rest.toReversed()) model.undo(change)
-  return definition.tables.flatMap((table) => {
-    const back = visibleLines(table, model.state.get(table.id)?.values() ?? [], null)
-    const difference = lineDifference(there.get(table.id) ?? [], back)
-    return difference.length === 0
-      ? []
-      : [`old values do not undo history of ${table.id}\n  ${difference.join('\n  ')}`]
-  })
 }

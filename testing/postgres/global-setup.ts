@@ -13,6 +13,8 @@ import { TEMPLATE_DATABASE, type TestServer } from './test-server.ts'
 /** Programs of the distribution's Postgres, which has wal2json. */
 export const SYSTEM_BINARIES = '/usr/lib/postgresql/15/bin'
 const WAL2JSON = '/usr/lib/postgresql/15/lib/wal2json.so'
+/** Programs of a Postgres with a newer wal2json, where there is one: `.ci/newer-postgres` lays it down. */
+const NEWER_BINARIES = process.env.NEWER_POSTGRES
 const MIGRATIONS = join(import.meta.dirname, '../../migrations')
 
 /** Tests keep nothing, so they need not wait for the disk. */
@@ -23,10 +25,10 @@ interface RunningServers {
   stop(): Promise<void>
 }
 
-/** Each project loads this module anew, yet all of a run share two servers; so what is shared hangs on the process. */
+/** Each project loads this module anew, yet all of a run share the servers; so what is shared hangs on the process. */
 const shared: { running: Promise<RunningServers> | null; users: number } = sharedState()
 
-/** Starts both Postgres servers once for the whole run: the embedded one (pgoutput), and the system's (wal2json). */
+/** Starts the Postgres servers once for the whole run: the embedded one (pgoutput), the system's (wal2json), and a newer one. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   shared.users++
   shared.running ??= startServers()
@@ -77,10 +79,14 @@ async function startServers(): Promise<RunningServers> {
     )
     rmSync(folder, { recursive: true, force: true })
   }
-  const started = await Promise.allSettled([start('embedded', embeddedBinaries()), start('system', SYSTEM_BINARIES)])
-  const [embedded, system] = started
-  if (embedded.status === 'fulfilled' && system.status === 'fulfilled') {
-    return { servers: { embedded: embedded.value, system: system.value }, stop }
+  const started = await Promise.allSettled([
+    start('embedded', embeddedBinaries()),
+    start('system', SYSTEM_BINARIES),
+    NEWER_BINARIES ? start('newer', NEWER_BINARIES) : null,
+  ])
+  const [embedded, system, newer] = started
+  if (embedded.status === 'fulfilled' && system.status === 'fulfilled' && newer.status === 'fulfilled') {
+    return { servers: { embedded: embedded.value, system: system.value, newer: newer.value }, stop }
   }
   await stop()
   throw started.find((outcome) => outcome.status === 'rejected')?.reason

@@ -1,6 +1,6 @@
-/** One running Postgres of the test run, as tests see it: `inject('servers').embedded` or `.system`. */
+/** One running Postgres of the test run, as tests see it: `inject('servers').embedded`, `.system` or `.newer`. */
 export interface TestServer {
-  readonly name: 'embedded' | 'system'
+  readonly name: 'embedded' | 'system' | 'newer'
   /** Of the superuser, to the database `postgres`. */
   readonly adminUrl: string
   /** `host:port` of the WebSocket proxy in front of it. */
@@ -12,6 +12,11 @@ export const TEMPLATE_DATABASE = 'tidemark_template'
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    servers: { readonly embedded: TestServer; readonly system: TestServer }
+    servers: {
+      readonly embedded: TestServer
+      readonly system: TestServer
+      /** With the newest wal2json; null where the environment names none in NEWER_POSTGRES. */
+      readonly newer: TestServer | null
+    }
   }
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { PGlite } from '@electric-sql/pglite'
 import { live } from '@electric-sql/pglite/live'
 import type { Database } from '../../client/replica/database.ts'
@@ -12,10 +13,11 @@ async function makeImage(): Promise<Blob> {
   return dump
 }
 
-/** Opens memory storage from an image made once: initialising a database anew takes seconds. */
+/** Opens new storage from an image made once: initialising a database anew takes seconds. */
 export async function openPreparedDatabase(storage: Storage): Promise<Database> {
   const common = { relaxedDurability: false, extensions: { live } }
-  if (storage.kind !== 'memory') return PGlite.create({ ...common, dataDir: dataDirOf(storage) })
+  const isNew = storage.kind === 'memory' || (storage.kind === 'path' && !existsSync(storage.name))
+  if (!isNew) return PGlite.create({ ...common, dataDir: dataDirOf(storage) })
   image ??= makeImage()
-  return PGlite.create({ ...common, loadDataDir: await image })
+  return PGlite.create({ ...common, dataDir: dataDirOf(storage), loadDataDir: await image })
 }

@@ -14,6 +14,9 @@ export interface TcpGate {
   delay(delayMs: number): void
   /** Lets the next request that begins so through, and loses its answer with the connection; resolves when that has happened. */
   loseAnswer(requestStart: string): Promise<void>
+  /** Reads nothing more from the server, as a client that has stopped reading; until `flow`. */
+  stall(): void
+  flow(): void
   dispose(): Promise<void>
 }
 
@@ -25,6 +28,8 @@ export async function startTcpGate(targetPort: number): Promise<TcpGate> {
   let losing: { readonly requestStart: string; readonly lost: () => void } | null = null
   /** Connections to the server whose next answer is lost. */
   const doomed = new Map<Socket, () => void>()
+  let stalled = false
+  const servers = new Set<Socket>()
 
   const forward = (from: Socket, to: Socket) => {
     from.on('data', (bytes) => {
@@ -61,8 +66,11 @@ export async function startTcpGate(targetPort: number): Promise<TcpGate> {
       socket.setNoDelay(true)
       sockets.add(socket)
     }
+    servers.add(outgoing)
+    outgoing.on('close', () => servers.delete(outgoing))
     forward(incoming, outgoing)
     forward(outgoing, incoming)
+    if (stalled) outgoing.pause()
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
@@ -92,6 +100,14 @@ export async function startTcpGate(targetPort: number): Promise<TcpGate> {
       new Promise((lost) => {
         losing = { requestStart, lost }
       }),
+    stall() {
+      stalled = true
+      for (const socket of servers) socket.pause()
+    },
+    flow() {
+      stalled = false
+      for (const socket of servers) socket.resume()
+    },
     async dispose() {
       cut()
       await new Promise<void>((resolve) => server.close(() => resolve()))

@@ -27,6 +27,11 @@ export interface WorkerHost {
 }
 
 const WORKER_NAME = 'tidemark-test'
+/**
+ * Miniflare's calls block this thread, and with it the gate and the proxy that a busy object waits for, unless an argument
+ * holds a Blob.
+ */
+const ASYNCHRONOUS = { asynchronous: new Blob() }
 
 export async function startWorkerHost(options: WorkerHostOptions): Promise<WorkerHost> {
   let current = options
@@ -75,7 +80,7 @@ export async function startWorkerHost(options: WorkerHostOptions): Promise<Worke
       pid = ownWorkerd(others)
     },
     async evict(className, name, webSockets = 'hibernate') {
-      await miniflare.unsafeEvictDurableObject(WORKER_NAME, className, { name, webSockets })
+      await miniflare.unsafeEvictDurableObject(WORKER_NAME, className, { name, webSockets, ...ASYNCHRONOUS })
     },
     async cron() {
       const answer = await fetch(`http://127.0.0.1:${port}/cdn-cgi/local/scheduled`)

@@ -11,6 +11,7 @@ import type {
 } from '../../workers/contracts.ts'
 import type { SyncEnv } from '../../workers/env.ts'
 import { createSyncObject } from '../../workers/sync/sync-object.ts'
+import { watchObject, watchReplication } from './failpoints.ts'
 import { withTestDatabase } from './test-database.ts'
 
 export const JWT_SECRET = 'a secret of the tests, long enough for HS256'
@@ -69,7 +70,8 @@ const SyncObject = createSyncObject({
 
 export class StagedSyncDO extends SyncObject {
   constructor(ctx: DurableObjectState, env: object) {
-    super(ctx, stagedEnv(env))
+    watchObject(ctx)
+    super(ctx, watchReplication(stagedEnv(env)))
   }
 }
 

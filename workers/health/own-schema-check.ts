@@ -13,7 +13,7 @@ const FUNCTIONS = [
   'tidemark.annotate(jsonb)',
   'tidemark.open_push(text,text,bigint)',
   'tidemark.known_mutation(text,bigint)',
-  'tidemark.begin_mutation(text,bigint,text,text,text,bigint[],text,text,text)',
+  'tidemark.begin_mutation(text,bigint,text,text,text,bigint[],text,text)',
   'tidemark.finish_mutation(text,bigint,text,text,text)',
   'tidemark.settle_patch(text,bigint,text,text,text,text,text,text,text,text,text)',
   'tidemark.reject_mutation(text,bigint,text,text,text,text)',

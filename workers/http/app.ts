@@ -107,9 +107,10 @@ export function createApp(options: HttpOptions): Hono<Env> {
   app.post('/sync/push', async (context) => {
     const right = await session(context, bearerToken(context.req.raw.headers))
     const answer = await receivePush(options.push, context.env, right, await readJson(context.req.raw, PUSH_BYTES))
-    if (answer.outcomes.length > 0) inBackground(context, context.env.REPLICATION.getByName(REPLICATION_NAME).kick())
+    if (answer.outcomes.length > 0)
+      inBackground(context, () => context.env.REPLICATION.getByName(REPLICATION_NAME).kick())
     const { onCommitted } = options.push
-    if (onCommitted) inBackground(context, callCommitted(context.env, onCommitted))
+    if (onCommitted) inBackground(context, () => callCommitted(context.env, onCommitted))
     return context.json(answer)
   })
 
@@ -179,8 +180,10 @@ function errorResponse(error: unknown): Response {
 }
 
 /** What the answer need not wait for; without a runtime that keeps it alive it just runs. */
-function inBackground(context: Context<Env>, work: Promise<void>): void {
-  const guarded = work.catch((error: unknown) => logFault(errorFrom(error), error))
+function inBackground(context: Context<Env>, work: () => Promise<void>): void {
+  const guarded = Promise.resolve()
+    .then(work)
+    .catch((error: unknown) => logFault(errorFrom(error), error))
   try {
     context.executionCtx.waitUntil(guarded)
   } catch {

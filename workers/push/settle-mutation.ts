@@ -159,7 +159,7 @@ async function begin(
   const asked = [...new Set([...mutation.after, ...bases])].filter((counter) => earlier.statusOf(counter) === null)
   const predicted = predictionOf(mutation)
   const [row] = await query(
-    'SELECT tidemark.begin_mutation($1, $2::bigint, $3, $4, $5, $6::bigint[], $7, $8, $9) AS begun',
+    'SELECT tidemark.begin_mutation($1, $2::bigint, $3, $4, $5, $6::bigint[], $7, $8) AS begun',
     [
       client,
       mutation.counter,
@@ -169,7 +169,6 @@ async function begin(
       textArray(asked.map(String)),
       JSON.stringify(session.audiences),
       JSON.stringify(session.claims),
-      mutation.kind === 'patch' ? 'pg_catalog' : 'public',
     ],
   )
   return begunSchema.parse(JSON.parse(row?.begun ?? 'null'))

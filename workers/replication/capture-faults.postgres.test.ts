@@ -2,6 +2,7 @@ import { integer, numeric, pgTable, text } from 'drizzle-orm/pg-core'
 import { afterEach, describe, expect, inject, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { parsePgLsn } from '../../protocol/index.ts'
+import { captureCases, serverNamed } from '../../testing/capture/capture-cases.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { dyingAt, Killed, type Moment } from '../../testing/capture/dying-database.ts'
 import type { Database } from '../database/index.ts'
@@ -494,3 +495,18 @@ test('CAP-23 CAP-R22 auto takes pgoutput where wal2json is absent or too old, an
     kind: 'misconfigured',
   })
 })
+
+test.each(captureCases.filter(({ server }) => server === 'newer'))(
+  'CAP-23 CAP-R22 auto takes wal2json for numeric columns from 2.6 on',
+  async ({ server }) => {
+    const priced = defineSync({ tables: { price: table(price, { audience: 'all' }) } })
+    const harness = await startCapture(
+      serverNamed(server),
+      'auto',
+      'CREATE TABLE price (id int PRIMARY KEY, amount numeric)',
+      priced,
+    )
+    expect(harness.capture.state?.epoch.decoder).toBe('wal2json')
+    await harness.close()
+  },
+)

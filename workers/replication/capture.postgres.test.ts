@@ -1,6 +1,7 @@
 import { integer, jsonb, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
+import { captureCases, serverNamed } from '../../testing/capture/capture-cases.ts'
 import { type CaptureHarness, type HistoryEntry, startCapture } from '../../testing/capture/capture-harness.ts'
 
 const issue = pgTable('issue', {
@@ -25,15 +26,11 @@ const SCHEMA = `
 `
 const LARGE = `repeat('toast ', 2000)`
 
-describe.each([
-  { decoder: 'wal2json', server: 'system' },
-  { decoder: 'pgoutput', server: 'embedded' },
-  { decoder: 'pgoutput', server: 'system' },
-] as const)('$decoder on $server', ({ decoder, server }) => {
+describe.each(captureCases)('$decoder on $server', ({ decoder, server }) => {
   let harness: CaptureHarness
 
   beforeAll(async () => {
-    harness = await startCapture(inject('servers')[server], decoder, SCHEMA, sync)
+    harness = await startCapture(serverNamed(server), decoder, SCHEMA, sync)
   })
   afterAll(() => harness.close())
 

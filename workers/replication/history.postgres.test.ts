@@ -11,6 +11,8 @@ import { pruneHistory } from './retention.ts'
 const item = pgTable('item', { id: integer('id').primaryKey(), org: text('org'), note: text('note') })
 const sync = defineSync({ tables: { item: table(item, { audience: { column: item.org, prefix: 'org' } }) } })
 const SCHEMA = 'CREATE TABLE item (id int PRIMARY KEY, org text, note text)'
+/** `HISTORY_ROWS=10000000` takes a quarter of an hour and 10 GB. */
+const HISTORY_ROWS = Number(process.env.HISTORY_ROWS ?? 100_000)
 const FUTURE = '2999-01-01T00:00:00Z'
 
 describe.each([
@@ -118,43 +120,50 @@ describe('history at size', () => {
   let harness: CaptureHarness
   afterAll(() => harness.close())
 
-  test('HIS-10 looks up by row, transaction, mutation, audience and LSN use an index', async () => {
-    harness = await startCapture(inject('servers').embedded, 'pgoutput', SCHEMA, sync)
-    await harness.query(
-      `INSERT INTO tidemark.change_history (epoch, lsn, seq, xid, transaction_id, table_name, operation, row_key, data, audience, schema_version, committed_at, client_id, mutation_id)
-       SELECT 'e', ('0/' || to_hex(n))::pg_lsn, 0, n, n::text::xid8, 'public.item', 'insert', jsonb_build_object('id', n::text), '{}',
-         'org:' || n % 1000, 1, now(), 'c' || n % 100, 'm' || n FROM generate_series(1, 100000) n`,
-    )
-    await harness.query('ANALYZE tidemark.change_history')
-    const lookUps: Record<string, string> = {
-      row: `table_name = 'public.item' AND md5(row_key::text) = md5('{"id": "77"}'::jsonb::text)`,
-      transaction: `epoch = 'e' AND transaction_id = '77' AND seq = 0`,
-      mutation: `client_id = 'c77' AND mutation_id = 'm77'`,
-      audience: `epoch = 'e' AND audience = ANY ('{org:1,org:2}') AND lsn > '0/10' AND lsn <= '0/1000'`,
-      position: `epoch = 'e' AND lsn > '0/10' AND lsn <= '0/20'`,
-    }
-    for (const [name, condition] of Object.entries(lookUps)) {
-      const plan = await harness.query(`EXPLAIN SELECT * FROM tidemark.change_history WHERE ${condition}`)
+  test(
+    'HIS-10 looks up by row, transaction, mutation, audience and LSN use an index',
+    async () => {
+      harness = await startCapture(inject('servers').embedded, 'pgoutput', SCHEMA, sync)
+      for (let from = 1; from <= HISTORY_ROWS; from += 100_000) {
+        await harness.query(
+          `INSERT INTO tidemark.change_history (epoch, lsn, seq, xid, transaction_id, table_name, operation, row_key, data, audience, schema_version, committed_at, client_id, mutation_id)
+         SELECT 'e', ('0/' || to_hex(n))::pg_lsn, 0, n, n::text::xid8, 'public.item', 'insert', jsonb_build_object('id', n::text), '{}',
+           'org:' || n % 1000, 1, now(), 'c' || n % 100, 'm' || n FROM generate_series($1::int, $1::int + 99999) n`,
+          [from],
+        )
+      }
+      await harness.query('ANALYZE tidemark.change_history')
+      const lookUps: Record<string, string> = {
+        row: `table_name = 'public.item' AND md5(row_key::text) = md5('{"id": "77"}'::jsonb::text)`,
+        transaction: `epoch = 'e' AND transaction_id = '77' AND seq = 0`,
+        mutation: `client_id = 'c77' AND mutation_id = 'm77'`,
+        audience: `epoch = 'e' AND audience = ANY ('{org:1,org:2}') AND lsn > '0/10' AND lsn <= '0/1000'`,
+        position: `epoch = 'e' AND lsn > '0/10' AND lsn <= '0/20'`,
+      }
+      for (const [name, condition] of Object.entries(lookUps)) {
+        const plan = await harness.query(`EXPLAIN SELECT * FROM tidemark.change_history WHERE ${condition}`)
+        const lines = plan.map((row) => row['QUERY PLAN']).join('\n')
+        expect(lines, name).toMatch(/Index Scan/)
+        expect(lines, name).not.toMatch(/Seq Scan/)
+      }
+      // The statement that SyncDOs send, as the role and with the parameters that they use.
+      const { database, traffic } = watched(harness.connection)
+      const identity = { userId: 'u', audiences: ['org:1', 'org:2'] }
+      const epoch = harness.capture.state?.epoch
+      if (epoch === undefined) throw new Error('unreachable')
+      const range = { epoch: epoch.id, from: epoch.headLsn, to: epoch.headLsn, skip: 0, mutationsAfter: ZERO_LSN }
+      expect((await readHistory(database, identity, range, () => true)).outcome).toBe('done')
+      const [read] = traffic.read
+      const gap = ['e', '0/10', '0/1000', ...(read?.params ?? []).slice(3)]
+      const plan = await asClient(harness.connection, identity, ({ query }) => query(`EXPLAIN ${read?.text}`, gap))
       const lines = plan.map((row) => row['QUERY PLAN']).join('\n')
-      expect(lines, name).toMatch(/Index Scan/)
-      expect(lines, name).not.toMatch(/Seq Scan/)
-    }
-    // The statement that SyncDOs send, as the role and with the parameters that they use.
-    const { database, traffic } = watched(harness.connection)
-    const identity = { userId: 'u', audiences: ['org:1', 'org:2'] }
-    const epoch = harness.capture.state?.epoch
-    if (epoch === undefined) throw new Error('unreachable')
-    const range = { epoch: epoch.id, from: epoch.headLsn, to: epoch.headLsn, skip: 0, mutationsAfter: ZERO_LSN }
-    expect((await readHistory(database, identity, range, () => true)).outcome).toBe('done')
-    const [read] = traffic.read
-    const gap = ['e', '0/10', '0/1000', ...(read?.params ?? []).slice(3)]
-    const plan = await asClient(harness.connection, identity, ({ query }) => query(`EXPLAIN ${read?.text}`, gap))
-    const lines = plan.map((row) => row['QUERY PLAN']).join('\n')
-    expect(lines).toMatch(/Index (Only )?Scan|Bitmap Index Scan/)
-    expect(lines).not.toMatch(/Seq Scan/)
-    const rows = await asClient(harness.connection, { userId: 'u', audiences: ['org:1'] }, ({ query }) =>
-      query(`SELECT DISTINCT audience FROM tidemark.change_history WHERE epoch = 'e'`),
-    )
-    expect(rows).toEqual([{ audience: 'org:1' }])
-  })
+      expect(lines).toMatch(/Index (Only )?Scan|Bitmap Index Scan/)
+      expect(lines).not.toMatch(/Seq Scan/)
+      const rows = await asClient(harness.connection, { userId: 'u', audiences: ['org:1'] }, ({ query }) =>
+        query(`SELECT DISTINCT audience FROM tidemark.change_history WHERE epoch = 'e'`),
+      )
+      expect(rows).toEqual([{ audience: 'org:1' }])
+    },
+    120_000 * (HISTORY_ROWS / 100_000),
+  )
 })

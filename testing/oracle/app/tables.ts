@@ -60,6 +60,17 @@ const note = pgTable('note', {
 
 const setting = pgTable('setting', { key: text('key'), value: column('value'), version: column('version') })
 
+/** Both are synced otherwise, or at all, by the second definition of a run. */
+const remarkedSetting = pgTable('setting', {
+  key: text('key'),
+  value: column('value'),
+  version: column('version'),
+  remark: text('remark'),
+})
+const unsyncedLog = pgTable('unsynced_log', { id: column('id'), line: text('line') })
+
+export const membership = pgTable('membership', { userId: text('user_id').notNull(), orgId: uuid('org_id').notNull() })
+
 const order = pgSchema('Mixed Case').table('Order', {
   select: text('select'),
   size: integer('Größe "x"'),
@@ -88,4 +99,10 @@ export const tables: Record<string, SyncTable> = {
 
 export const numberTables: Record<string, SyncTable> = {
   measure: table(measure, { audience: { column: measure.orgId, prefix: 'org' } }),
+}
+
+export const changedTables: Record<string, SyncTable> = {
+  note: table(note, { audience: { column: note.userId, prefix: 'user' }, hidden: ['at'] }),
+  setting: table(remarkedSetting, { audience: 'all' }),
+  log: table(unsyncedLog, { audience: 'all' }),
 }

@@ -107,3 +107,7 @@ CREATE TABLE public.measure (
   wide float8,
   series float8[]
 );
+
+-- Who is a member of what: watched, and seen by nobody.
+CREATE TABLE public.membership (user_id text NOT NULL, org_id uuid NOT NULL, PRIMARY KEY (user_id, org_id));
+GRANT SELECT ON public.membership TO tidemark_client;

@@ -1,0 +1,37 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { withDatabase } from '../../workers/database/index.ts'
+import { Capture, type RoutedBatch } from '../../workers/replication/capture.ts'
+import type { CaptureMemory } from '../../workers/replication/rules/epoch-decision.ts'
+import type { BoundedCapture, BoundedOutcome } from './bounded-capture.ts'
+import { watched } from './watched-database.ts'
+
+const SAMPLE_EVERY_MS = 20
+
+async function run({ settings, memory }: BoundedCapture): Promise<BoundedOutcome> {
+  let kept = memory
+  let externalBytes = 0
+  let dropped = false
+  const atStart = process.memoryUsage().external
+  const sampling = setInterval(() => {
+    externalBytes = Math.max(externalBytes, process.memoryUsage().external - atStart)
+  }, SAMPLE_EVERY_MS)
+  const store = {
+    read: () => kept,
+    write: (next: CaptureMemory) => {
+      kept = next
+    },
+  }
+  const distribute = ({ transactions, to, from }: RoutedBatch) => {
+    dropped ||= transactions === null && to > from
+  }
+  const capture = new Capture(settings, store)
+  const traffic = await withDatabase(settings.env, async (plain) => {
+    const { database, traffic } = watched(plain)
+    while ((await capture.cycle(database, () => true, distribute, null)).more);
+    return traffic
+  })
+  clearInterval(sampling)
+  return { memory: kept, traffic, dropped, externalBytes }
+}
+
+parentPort?.postMessage(await run(workerData as BoundedCapture))

@@ -1,0 +1,54 @@
+import { type DefinitionInForce, extendXid, formatPgLsn, type Lsn, parsePgLsn } from '../../protocol/index.ts'
+import type { Database } from '../../workers/database/index.ts'
+import { captureBatch } from '../../workers/replication/capture-batch.ts'
+import type { ChangeSource } from '../../workers/replication/change-source.ts'
+import { planTables } from '../../workers/replication/rules/table-plan.ts'
+import type { HistoryRow } from './history-model.ts'
+import { readHistory } from './samples.ts'
+
+export interface CaptureTask {
+  readonly epoch: string
+  readonly slotName: string
+  readonly source: ChangeSource
+  readonly maxChanges: number
+}
+
+/** Captures everything into an epoch of its own; small batches, so that transactions meet their ends. */
+export async function captureInto(
+  database: Database,
+  definition: DefinitionInForce,
+  { epoch, slotName, source, maxChanges }: CaptureTask,
+): Promise<HistoryRow[]> {
+  const [place] = await database.query(
+    `SELECT pg_current_wal_flush_lsn()::text AS flush, pg_snapshot_xmax(pg_current_snapshot())::text AS horizon,
+       confirmed_flush_lsn::text AS start FROM pg_replication_slots WHERE slot_name = $1`,
+    [slotName],
+  )
+  await database.query(`UPDATE tidemark.epoch SET ended_at = now() WHERE ended_at IS NULL`)
+  await database.query(
+    `INSERT INTO tidemark.epoch (id, slot_name, owner, decoder, system_identifier, timeline, start_lsn, start_xid, head_lsn, floor_lsn, definition_version)
+     VALUES ($1, $2, 'oracle', $3, '1', 1, $4::pg_lsn, '1', $4::pg_lsn, $4::pg_lsn, 1)`,
+    [epoch, slotName, source.decoder, place?.start ?? null],
+  )
+  const upTo = parsePgLsn(place?.flush ?? '')
+  let head: Lsn = parsePgLsn(place?.start ?? '')
+  for (let complete = false; !complete; ) {
+    const batch = await captureBatch(database, source, {
+      epoch,
+      head,
+      upTo,
+      maxChanges,
+      slotName,
+      definition,
+      plans: planTables(definition),
+      xidHorizon: extendXid('0', BigInt(place?.horizon ?? '0')),
+      wanted: () => true,
+    })
+    if (batch.drift) throw batch.drift
+    head = batch.head ?? head
+    const seenTo = batch.seenTo ?? head
+    complete = batch.complete
+    await database.query('SELECT pg_replication_slot_advance($1, $2::pg_lsn)', [slotName, formatPgLsn(seenTo)])
+  }
+  return await readHistory(database, epoch)
+}

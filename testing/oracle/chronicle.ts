@@ -1,0 +1,99 @@
+import { type Lsn, parsePgLsn, parsePgSnapshot, ZERO_LSN } from '../../protocol/index.ts'
+import type { Database } from '../../workers/database/index.ts'
+import { examine, examineRights, type RightsEvent } from './examine.ts'
+import { type DefinitionChange, HistoryModel, type HistoryRow, visibleHistory } from './history-model.ts'
+import { type PostgresSample, type ReplicaSample, readHistory, samplePostgres, stateOf } from './samples.ts'
+
+/** What a run knows of the truth beside what replicas show: epochs, definitions, rights, and history before it is pruned. */
+export class Chronicle {
+  readonly changes = new Map<number, DefinitionChange>()
+  readonly rights: RightsEvent[] = []
+  readonly postgresSamples: PostgresSample[] = []
+  /** Oldest first; what Postgres held some time after each began. */
+  readonly #epochs: PostgresSample[] = []
+  readonly #history = new Map<string, Map<string, HistoryRow>>()
+
+  get epochs(): readonly string[] {
+    return this.#epochs.map(({ epoch }) => epoch)
+  }
+
+  /** Waits for an epoch not known yet; nobody may write meanwhile. */
+  async awaitEpoch(database: Database): Promise<void> {
+    for (;;) {
+      const sample = await samplePostgres(database)
+      if (sample.epoch !== '' && !this.epochs.includes(sample.epoch)) {
+        this.#epochs.push(sample)
+        return
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+
+  /** Keeps all of the history that is stored now. */
+  async archive(database: Database): Promise<void> {
+    for (const epoch of this.epochs) {
+      const kept = this.#history.get(epoch) ?? new Map<string, HistoryRow>()
+      this.#history.set(epoch, kept)
+      for (const row of await readHistory(database, epoch)) kept.set(`${row.lsn}/${row.seq}`, row)
+    }
+  }
+
+  historyOf(epoch: string): HistoryRow[] {
+    return [...(this.#history.get(epoch)?.values() ?? [])].sort((a, b) =>
+      a.lsn === b.lsn ? a.seq - b.seq : a.lsn < b.lsn ? -1 : 1,
+    )
+  }
+
+  /** Everything that contradicts: read at the end, when all is captured. */
+  async examine(database: Database, replicaSamples: readonly ReplicaSample[]): Promise<string[]> {
+    await this.archive(database)
+    const stored = await database.query('SELECT id, head_lsn::text AS head FROM tidemark.epoch ORDER BY started_at')
+    const faults: string[] = []
+    if (stored.map(({ id }) => id).join() !== this.epochs.join())
+      faults.push(`there were epochs ${stored.map(({ id }) => id).join()} where ${this.epochs.join()} had a cause`)
+    for (const sample of replicaSamples) {
+      if (!this.epochs.includes(sample.epoch)) faults.push(`${sample.replica} is in epoch ${sample.epoch}`)
+    }
+    for (const { epoch } of this.#epochs) {
+      const head = stored.find(({ id }) => id === epoch)?.head
+      // What a lost slot had not told yet is in no history.
+      const told = epoch === this.epochs.at(-1) || !head ? null : parsePgLsn(head)
+      faults.push(...this.#examineEpoch(epoch, told, replicaSamples))
+    }
+    return [...faults, ...this.#examineOrder(replicaSamples), ...examineRights(this.rights, replicaSamples)]
+  }
+
+  #examineEpoch(epoch: string, told: Lsn | null, replicaSamples: readonly ReplicaSample[]): string[] {
+    const history = this.historyOf(epoch)
+    const first = this.#epochs.find((sample) => sample.epoch === epoch)
+    if (!first) return []
+    // The epoch begins where what the sample shows of its history is undone.
+    const model = new HistoryModel({ definition: first.definition, base: stateOf(first) }, this.changes)
+    for (const change of visibleHistory(history, parsePgSnapshot(first.snapshot)).toReversed()) model.undo(change)
+    return examine({
+      start: { definition: first.definition, base: model.state },
+      changes: this.changes,
+      history,
+      replicaSamples: replicaSamples.filter((sample) => sample.epoch === epoch),
+      postgresSamples: this.postgresSamples.filter(
+        (sample) => sample.epoch === epoch && (told === null || sample.lsn <= told),
+      ),
+    })
+  }
+
+  #examineOrder(replicaSamples: readonly ReplicaSample[]): string[] {
+    const faults: string[] = []
+    const reached = new Map<string, number>()
+    for (const { replica, epoch, moment } of replicaSamples) {
+      const index = this.epochs.indexOf(epoch)
+      if (index < (reached.get(replica) ?? 0)) faults.push(`${replica} went back to an ended epoch (${moment})`)
+      reached.set(replica, index)
+    }
+    return faults
+  }
+
+  /** Rights from before the first commit. */
+  grantFromStart(replica: string, audiences: readonly string[]): void {
+    for (const audience of audiences) this.rights.push({ replica, audience, granted: true, lsn: ZERO_LSN })
+  }
+}

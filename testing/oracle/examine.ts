@@ -1,0 +1,149 @@
+import { formatPgLsn, type Lsn, parsePgSnapshot } from '../../protocol/index.ts'
+import {
+  type DefinitionChange,
+  HistoryModel,
+  type HistoryRow,
+  type HistoryStart,
+  lineDifference,
+  visibleHistory,
+  visibleLines,
+} from './history-model.ts'
+import type { PostgresSample, ReplicaSample } from './samples.ts'
+
+/** Of one epoch. */
+export interface Evidence {
+  readonly start: HistoryStart
+  /** Definitions put in force later on, by version. */
+  readonly changes: ReadonlyMap<number, DefinitionChange>
+  readonly history: readonly HistoryRow[]
+  readonly replicaSamples: readonly ReplicaSample[]
+  readonly postgresSamples: readonly PostgresSample[]
+}
+
+/**
+ * Holds every sample against history folded to its place, and history against Postgres; answers what is wrong.
+ *
+ * - A replica at cursor L shows what its audiences see after the last commit at or below L.
+ * - Postgres in a snapshot shows history's transactions visible there, no more and no less.
+ * - A replica's cursor never goes back, and its definition is the one in force at its cursor.
+ * - Old values undo history back to where it began, or to the last truncate or definition (HIS-09).
+ */
+export function examine(evidence: Evidence): string[] {
+  return [
+    ...examineOrder(evidence.history),
+    ...examineReplicas(evidence),
+    ...evidence.postgresSamples.flatMap((sample) => examinePostgres(evidence, sample)),
+    ...examineUndo(evidence),
+  ]
+}
+
+function examineOrder(history: readonly HistoryRow[]): string[] {
+  const faults: string[] = []
+  for (const [index, change] of history.entries()) {
+    const before = history[index - 1]
+    const expected = before?.lsn === change.lsn ? before.seq + 1 : 0
+    if (change.seq !== expected) faults.push(`history ${change.lsn}: seq ${change.seq} where ${expected} was due`)
+    if (before?.lsn === change.lsn && before.xid !== change.xid)
+      faults.push(`history ${change.lsn}: two transactions at one LSN`)
+  }
+  return faults
+}
+
+function examineReplicas({ start, changes, history, replicaSamples }: Evidence): string[] {
+  const faults: string[] = []
+  const lastCursor = new Map<string, Lsn>()
+  for (const sample of replicaSamples) {
+    const last = lastCursor.get(sample.replica)
+    if (last !== undefined && sample.cursor < last) {
+      faults.push(
+        `${sample.replica} went back from ${formatPgLsn(last)} to ${formatPgLsn(sample.cursor)} (${sample.moment})`,
+      )
+    }
+    lastCursor.set(sample.replica, sample.cursor)
+  }
+  const model = new HistoryModel(start, changes)
+  let position = 0
+  const apply = (to: Lsn | null) => {
+    for (let change = history[position]; change && (to === null || change.lsn <= to); change = history[position]) {
+      model.apply(change)
+      position += 1
+    }
+  }
+  for (const sample of [...replicaSamples].sort((a, b) => (a.cursor < b.cursor ? -1 : 1))) {
+    apply(sample.cursor)
+    const { version, definition } = model.inForce
+    if (sample.version !== version) {
+      faults.push(
+        `${sample.replica} at ${formatPgLsn(sample.cursor)}, ${sample.moment}: by definition ${sample.version} where ${version} is in force`,
+      )
+      continue
+    }
+    const audiences = new Set(sample.audiences)
+    for (const table of definition.tables) {
+      const expected = visibleLines(table, model.state.get(table.id)?.values() ?? [], audiences)
+      const difference = lineDifference(expected, sample.lines.get(table.id) ?? [])
+      if (difference.length > 0) {
+        faults.push(
+          `${sample.replica} (${sample.audiences.join(' ')}) at ${formatPgLsn(sample.cursor)}, ${sample.moment}: ${table.id} is not what was committed\n  ${difference.join('\n  ')}`,
+        )
+      }
+    }
+  }
+  apply(null)
+  return [...faults, ...model.violations.map((violation) => `history ${violation}`)]
+}
+
+function examinePostgres({ start, changes, history }: Evidence, sample: PostgresSample): string[] {
+  const model = new HistoryModel(start, changes)
+  for (const change of visibleHistory(history, parsePgSnapshot(sample.snapshot))) model.apply(change)
+  return sample.definition.definition.tables.flatMap((table) => {
+    const expected = sample.lines.get(table.id) ?? []
+    const actual = visibleLines(table, model.state.get(table.id)?.values() ?? [], null)
+    const difference = lineDifference(expected, actual)
+    return difference.length === 0
+      ? []
+      : [
+          `history does not tell what Postgres held in snapshot ${sample.snapshot}: ${table.id}\n  ${difference.join('\n  ')}`,
+        ]
+  })
+}
+
+function examineUndo({ start, changes, history }: Evidence): string[] {
+  const end = history.findLastIndex(({ operation }) => operation === 'truncate' || operation === 'definition')
+  const model = new HistoryModel(start, changes)
+  const all = () =>
+    model.inForce.definition.tables.map(
+      (table) => [table.id, visibleLines(table, model.state.get(table.id)?.values() ?? [], null)] as const,
+    )
+  for (const change of history.slice(0, end + 1)) model.apply(change)
+  const there = new Map(all())
+  const rest = history.slice(end + 1)
+  for (const change of rest) model.apply(change)
+  for (const change of rest.toReversed()) model.undo(change)
+  return all().flatMap(([id, back]) => {
+    const difference = lineDifference(there.get(id) ?? [], back)
+    return difference.length === 0 ? [] : [`old values do not undo history of ${id}\n  ${difference.join('\n  ')}`]
+  })
+}
+
+/** A right that was given or taken, and a place in the log at or after its commit. */
+export interface RightsEvent {
+  readonly replica: string
+  readonly audience: string
+  readonly granted: boolean
+  readonly lsn: Lsn
+}
+
+/** A replica at or beyond the commit that took a right shows nothing of it, unless it was given again later. */
+export function examineRights(rights: readonly RightsEvent[], samples: readonly ReplicaSample[]): string[] {
+  return samples.flatMap((sample) => {
+    const own = rights.filter(({ replica }) => sample.replica === replica || sample.replica.startsWith(`${replica},`))
+    return sample.audiences.flatMap((audience) => {
+      const events = own.filter((event) => event.audience === audience)
+      const last = events.filter(({ lsn }) => lsn <= sample.cursor).at(-1)
+      const later = events.some(({ granted, lsn }) => granted && lsn > sample.cursor)
+      if (later || last?.granted) return []
+      return [`${sample.replica} shows ${audience} without a right to it (${sample.moment})`]
+    })
+  })
+}

@@ -1,0 +1,96 @@
+import { neonConfig } from '@neondatabase/serverless'
+import type { ReplicationRpc } from '../../workers/contracts.ts'
+import type { SyncEnv } from '../../workers/env.ts'
+
+/** Where one object waits for something outside: it may be gone before what it asked for, and before the answer. */
+interface Failpoints {
+  /** How many were passed. */
+  passed: number
+  /** The one at which the object is reset; 0 for none. */
+  readonly at: number
+}
+
+let active: Failpoints | null = null
+let current: DurableObjectState | null = null
+
+/** Counts what the SyncDO made last waits for while `run` goes on, and resets it at the given one; answers how many there were. */
+export async function withFailpoints(at: number, run: () => Promise<void>): Promise<number> {
+  const points: Failpoints = { passed: 0, at }
+  active = points
+  neonConfig.webSocketConstructor = FailingSocket as unknown as typeof WebSocket
+  try {
+    await run()
+  } finally {
+    active = null
+    neonConfig.webSocketConstructor = WebSocket
+  }
+  return points.passed
+}
+
+/** The alarm's reads and writes are awaited too. */
+export function watchObject(state: DurableObjectState): void {
+  current = state
+  const { storage } = state
+  const [getAlarm, setAlarm, deleteAlarm] = [
+    storage.getAlarm.bind(storage),
+    storage.setAlarm.bind(storage),
+    storage.deleteAlarm.bind(storage),
+  ]
+  Object.assign(storage, {
+    getAlarm: () => around(() => getAlarm()),
+    setAlarm: (atMs: number) => around(() => setAlarm(atMs)),
+    deleteAlarm: () => around(() => deleteAlarm()),
+  })
+}
+
+function pass(): void {
+  if (!active) return
+  active.passed += 1
+  if (active.passed === active.at) current?.abort('failpoint')
+}
+
+async function around<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+  pass()
+  const answer = await ask()
+  pass()
+  return answer
+}
+
+/** The environment of a SyncDO, with every call of the ReplicationDO watched. */
+export function watchReplication(env: SyncEnv): SyncEnv {
+  return {
+    ...env,
+    REPLICATION: {
+      ...env.REPLICATION,
+      getByName: (name: string) => {
+        const stub: Pick<ReplicationRpc, 'subscribe' | 'unsubscribe'> = env.REPLICATION.getByName(name)
+        return {
+          subscribe: (request: Parameters<ReplicationRpc['subscribe']>[0]) => around(() => stub.subscribe(request)),
+          unsubscribe: (name: string, version: number) => around(() => stub.unsubscribe(name, version)),
+        }
+      },
+    } as unknown as SyncEnv['REPLICATION'],
+  }
+}
+
+/** Every message to Postgres and from it. */
+class FailingSocket {
+  constructor(url: string) {
+    const socket = new WebSocket(url)
+    const send = socket.send.bind(socket)
+    const listen = socket.addEventListener.bind(socket)
+    Object.assign(socket, {
+      send: (data: string | ArrayBuffer) => {
+        pass()
+        send(data)
+      },
+      addEventListener: (type: 'message', listener: (event: MessageEvent) => void) =>
+        listen(type, (event) => {
+          if (type === 'message') pass()
+          listener(event)
+        }),
+    })
+    // biome-ignore lint/correctness/noConstructorReturn: the driver calls it with `new`, and wants a socket.
+    return socket
+  }
+}
