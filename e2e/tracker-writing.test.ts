@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FrameLocator, Page, Route } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { brokenInvariants } from '../examples/tracker/invariants.ts'
 import { launchChromium, type TestBrowser } from '../testing/browser/launch-chromium.ts'
 import { type DevServer, startDev } from '../testing/browser/start-dev.ts'
@@ -22,25 +22,34 @@ let browser: TestBrowser
 
 beforeAll(async () => {
   server = await startDev({ app: 'examples/tracker', dataDir, port: 0 })
+  browser = await launchChromium()
 })
 afterAll(async () => {
+  await browser?.close()
   await server?.stop()
   rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 })
 })
-beforeEach(async () => {
-  browser = await launchChromium()
-})
+/** The replicas stay, as they do for people; the windows go, but for the one without which Chromium ends. */
 afterEach(async () => {
-  await browser.close()
+  await browser.context.unrouteAll({ behavior: 'ignoreErrors' })
+  for (const page of browser.context.pages()) if (page.url() !== 'about:blank') await page.close()
 })
 
 const query = (text: string, params: string[] = []) =>
   withDatabase(server.env, (database) => database.query(text, params), { applicationName: 'test' })
 
-/** A window of somebody's own, with a storage of its own, that shows an issue. */
-async function open(device: string, user: string, issue = ''): Promise<Page> {
+/** Wide enough for a list beside an open issue. */
+async function newWindow(): Promise<Page> {
   const page = await browser.newPage()
   page.setDefaultTimeout(PATIENCE_MS)
+  await page.setViewportSize({ width: 1600, height: 1000 })
+  await page.addInitScript(() => localStorage.removeItem('tracker.view'))
+  return page
+}
+
+/** A window of somebody's own, with a storage of its own, that shows an issue. */
+async function open(device: string, user: string, issue = ''): Promise<Page> {
+  const page = await newWindow()
   await page.goto(`${server.url}/?${new URLSearchParams({ device, as: user })}#${issue}`)
   await live(page).waitFor()
   return page
@@ -338,8 +347,7 @@ describe('one person writes', () => {
 
   it('OPS-05 the pair page holds two replicas, each with its own switch', async () => {
     const issue = await newIssue('Seen from both sides')
-    const page = await browser.newPage()
-    page.setDefaultTimeout(PATIENCE_MS)
+    const page = await newWindow()
     await page.goto(server.url)
     await page.getByRole('link', { name: 'Two replicas side by side' }).click()
     const [left, right] = [page.frameLocator('[name="left"]'), page.frameLocator('[name="right"]')]

@@ -9,7 +9,10 @@ type Values = Readonly<Record<string, string | null>>
 
 const RANK: Readonly<Record<Mark, number>> = { sent: 0, pending: 1, failed: 2 }
 
-export function rowMarks(records: readonly MutationRecord[], failures: readonly Failure[]): RowMarks {
+export function rowMarks(
+  records: readonly Pick<MutationRecord, 'status' | 'writes'>[],
+  failures: readonly Pick<Failure, 'rows' | 'action'>[],
+): RowMarks {
   const marks = new Map<string, Mark>()
   const mark = (values: Values | null, as: Mark) => {
     for (const id of [values?.id, values?.issue_id]) {
