@@ -2,7 +2,7 @@ import { useState } from 'react'
 import type { Failure } from 'tidemark/client'
 import { attemptOf, reasonOf, tableName } from './failure-words.ts'
 import { formatDateTime } from './format.ts'
-import { type Resolution, resolvedValues } from './resolution.ts'
+import { type Resolution, resolvedValues, withTheirs } from './resolution.ts'
 import { useLiveQuery } from './use-live-query.ts'
 import { useWrite } from './use-write.ts'
 import { VersionTable } from './version-table.tsx'
@@ -23,9 +23,10 @@ export function FailureReview({ failure, onLater }: { failure: Failure; onLater:
   const [resolution, setResolution] = useState<Resolution>({})
   const [isBusy, setIsBusy] = useState(false)
   const write = useWrite()
-  const row = failure.rows.findIndex(({ op }) => op === 'update')
-  const versions = failure.rows[row]
-  const canMerge = versions !== undefined && versions.server !== null && failure.rows.length === 1
+  const rows = withTheirs(failure)
+  const row = rows.findIndex(({ op }) => op === 'update')
+  const versions = rows[row]
+  const canMerge = versions !== undefined && versions.server !== null && rows.length === 1
 
   const decide = async (what: () => Promise<unknown>) => {
     setIsBusy(true)
@@ -54,7 +55,7 @@ export function FailureReview({ failure, onLater }: { failure: Failure; onLater:
       <p className="muted">
         {reasonOf(failure)} <time dateTime={failure.at}>{formatDateTime(new Date(failure.at))}</time>
       </p>
-      {failure.rows.map((one, index) => (
+      {rows.map((one, index) => (
         <VersionTable
           key={JSON.stringify([one.table, one.key])}
           row={one}

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { resolvedValues } from './resolution.ts'
+import { resolvedValues, withTheirs } from './resolution.ts'
 
 const versions = {
   local: { title: 'mine', priority: 'urgent' },
@@ -25,4 +25,16 @@ it('writes a mixture field by field, of the columns that the author changed', ()
     title: null,
     priority: 'urgent',
   })
+})
+
+it('shows the row by which the server refused, whatever is here yet', () => {
+  const row = { table: 'public.issue', key: { id: 'a' }, op: 'update', ...versions } as const
+  const rejection = { kind: 'conflict', message: '', table: 'public.issue', key: { id: 'a' } } as const
+  const [first, second] = withTheirs({
+    rows: [row, { ...row, key: { id: 'b' } }],
+    rejection: { ...rejection, row: { title: 'newer' } },
+  })
+  expect(first?.server).toEqual({ title: 'newer', priority: 'low', state: 'todo' })
+  expect(second?.server).toEqual(versions.server)
+  expect(withTheirs({ rows: [row], rejection })).toEqual([row])
 })

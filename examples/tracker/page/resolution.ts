@@ -1,4 +1,4 @@
-import type { FailedRow } from 'tidemark/client'
+import type { FailedRow, Failure } from 'tidemark/client'
 
 export type Choice = { readonly take: 'mine' | 'theirs' } | { readonly take: 'other'; readonly value: string | null }
 
@@ -8,6 +8,16 @@ export type Resolution = Readonly<Record<string, Choice>>
 const MINE: Choice = { take: 'mine' }
 
 export const choiceOf = (resolution: Resolution, column: string): Choice => resolution[column] ?? MINE
+
+/** The rows of a refused change with the server's row as it refused by: the stream may bring that here only later. */
+export function withTheirs({ rows, rejection }: Pick<Failure, 'rows' | 'rejection'>): readonly FailedRow[] {
+  const { table, key, row: theirs } = rejection
+  if (!theirs) return rows
+  return rows.map((row) => {
+    const isMeant = row.table === table && JSON.stringify(row.key) === JSON.stringify(key)
+    return isMeant ? { ...row, server: { ...row.server, ...theirs } } : row
+  })
+}
 
 /** The values to write, or whose version it is in every field. */
 export function resolvedValues(
