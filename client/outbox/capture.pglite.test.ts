@@ -37,7 +37,7 @@ async function patchOf(replica: LocalReplica, counter: number) {
 }
 
 describe('capture', () => {
-  test('OUT-01 RBS-R1 one mutation for each local transaction, by whatever library; a rollback leaves none', async () => {
+  test('OUT-01 CON-05 RBS-R1 one mutation for each local transaction, by whatever library; a rollback leaves none', async () => {
     const replica = await replicaWith({ 'public.note': [note('1'), note('2')] })
     const { db } = replica
     await db.query('UPDATE note SET title = $1 WHERE id = $2', ['raw', '1'])
@@ -66,7 +66,7 @@ describe('capture', () => {
       { o: 'u', k: { id: '1' }, d: { rank: '5' } },
       { o: 'i', k: { id: '3' }, d: { id: '3', org: 'a', title: null, rank: '1', number: null } },
     ])
-    // CON-05: based on what an own earlier mutation left, not on a value.
+    // Based on what an own earlier mutation left, not on a value.
     expect(await patchOf(replica, 3)).toMatchObject([
       { o: 'i', k: { id: '4' }, d: { rank: '3' } },
       { o: 'u', k: { id: '2' }, d: { rank: '3' }, b: { rank: { m: 2 } } },

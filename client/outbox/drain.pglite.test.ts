@@ -45,6 +45,25 @@ describe('drain', () => {
     expect(await server.push(1)).toMatchObject({ acknowledged: 1 })
   })
 
+  test('OBX-R10 what an unsettled mutation builds on is not acknowledged, though it is settled', async () => {
+    const { server, replica, session } = await openedFolders()
+    const write = (sql: string) => replica.transaction((tx) => tx.query(sql))
+    const first = await write(`UPDATE note SET title = 'b' WHERE id = '1'`)
+    const pushes = [await server.push(0)]
+    const second = await write(`UPDATE note SET title = 'c' WHERE id = '1'`)
+    pushes.push(await server.push(1))
+    expect(pushes[1]).toMatchObject({ mutations: [{ rows: [{ b: { title: { m: 1 } } }] }] })
+    commit(server, session, ...(pushes[0]?.mutations ?? []))
+    await first.confirmed
+    await write(`UPDATE note SET title = 'd' WHERE id = '2'`)
+    pushes.push(await server.push(2))
+    commit(server, session, ...(pushes[1]?.mutations ?? []))
+    await second.confirmed
+    await write(`UPDATE note SET slug = 'e' WHERE id = '2'`)
+    pushes.push(await server.push(3))
+    expect(pushes.map(({ acknowledged }) => acknowledged)).toEqual([0, 0, 0, 2])
+  })
+
   test('OUT-05 OBX-R9 where the stream overtakes the answer the mutation is confirmed once', async () => {
     const { server, replica, session } = await openedFolders()
     const answered = Promise.withResolvers<void>()

@@ -158,7 +158,7 @@ describe('rebase', () => {
     ])
   })
 
-  test('REB-17 what builds on a discarded mutation falls with it, the rest stays', async () => {
+  test('REB-17 RBS-R6 what builds on a discarded mutation falls with it, the rest stays', async () => {
     const replica = await replicaWith({ 'public.folder': [folder('f')], [NOTE]: [note('1', { folder: 'f' })] })
     for (const sql of [
       `INSERT INTO folder (id, org) VALUES ('g', 'a')`,
@@ -265,7 +265,7 @@ describe('rebase', () => {
     expect(await replica.rows('note', 'id, title, rank')).toEqual(before)
   })
 
-  test('REB-08 RBS-R6 500 pending mutations over 1,000 incoming changes are one transaction of bounded time', async () => {
+  test('REB-08 500 pending mutations over 1,000 incoming changes are one transaction of bounded time', async () => {
     const rows = Array.from({ length: 1000 }, (_, index) => note(`n${index}`))
     const replica = await replicaWith({ [NOTE]: rows })
     for (let index = 0; index < 500; index++)

@@ -9,7 +9,7 @@ const FUNCTIONS = [
   'tidemark.audiences()',
   'tidemark.audience_values(text)',
   'tidemark.user_id()',
-  'tidemark.wait_for_wal(pg_lsn,integer,integer)',
+  'tidemark.wait_for_wal(pg_lsn,integer,integer,xid8,name,pg_lsn,boolean,pg_lsn,integer,integer,integer,text[],json)',
   'tidemark.annotate(jsonb)',
   'tidemark.open_push(text,text,bigint)',
   'tidemark.known_mutation(text,bigint)',

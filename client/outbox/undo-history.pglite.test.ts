@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'vitest'
+import { at, batch } from '../../testing/replica/scripted-server.ts'
+import { closeAfterEach } from '../../testing/replica/serve.ts'
+import { statusThat } from '../../testing/replica/start-replica.ts'
+import { type FolderReplica, notesOf, openedFolders } from '../../testing/writing/opened-folders.ts'
+
+closeAfterEach()
+
+const write = (replica: FolderReplica, sql: string) => replica.transaction((tx) => tx.query(sql))
+
+describe('undo', () => {
+  test('OBX-R13 one local transaction after another is taken back and brought back, whatever it wrote', async () => {
+    const { replica } = await openedFolders()
+    replica.goOffline()
+    await replica.transaction(async (tx) => {
+      await tx.query(`INSERT INTO folder VALUES ('f', 'a', 'new')`)
+      await tx.query(`INSERT INTO note (id, org, folder, title) VALUES ('3', 'a', 'f', 'new')`)
+    })
+    await replica.db.query(`UPDATE note SET title = 'edited', slug = 's' WHERE id <> '2'`).catch(() => undefined)
+    await replica.db.query(`UPDATE note SET title = 'edited' WHERE id IN ('1', '3')`)
+    await replica.actions.addOne({ id: '1' })
+    // The notes in it go with it.
+    await write(replica, `DELETE FROM folder WHERE id = 'f'`)
+    const states = [await notesOf(replica)]
+    for (let step = 0; step < 4; step++) {
+      await replica.undo()
+      states.push(await notesOf(replica))
+    }
+    expect(states.map((notes) => notes.map(({ title, count }) => `${title} ${count}`))).toEqual([
+      ['edited 1', 'first 0'],
+      ['edited 1', 'first 0', 'edited 0'],
+      ['edited 0', 'first 0', 'edited 0'],
+      ['first 0', 'first 0', 'new 0'],
+      ['first 0', 'first 0'],
+    ])
+    expect(await replica.undo()).toBeNull()
+    await statusThat(replica, ({ canUndo, canRedo }) => !canUndo && canRedo)
+    for (const expected of states.slice(0, -1).reverse()) {
+      await replica.redo()
+      expect(await notesOf(replica)).toEqual(expected)
+    }
+    expect(await replica.redo()).toBeNull()
+    await replica.undo()
+    await write(replica, `UPDATE note SET title = 'another way' WHERE id = '2'`)
+    expect(await replica.redo()).toBeNull()
+    const origins = await replica.db.query('SELECT DISTINCT origin FROM tidemark.mutation ORDER BY 1')
+    expect(origins.rows).toEqual([{ origin: 'app' }, { origin: 'redo' }, { origin: 'undo' }])
+  })
+
+  test('OBX-R13 where others have written since, undo says so and writes nothing; other columns do not matter', async () => {
+    const { server, replica, session } = await openedFolders()
+    server.answerPush = () => ({ outcomes: [], retry: { message: 'Later.', afterMs: 60_000 } })
+    await write(replica, `UPDATE note SET title = 'mine' WHERE id = '1'`)
+    const theirs = async (d: Record<string, string>) => {
+      const before = server.head
+      server.head = at(Number.parseInt(before, 16) + 0x10)
+      const change = { o: 'u', t: 'public.note', a: 'org:a', k: { id: '1' }, d } as const
+      session.send(batch(before, server.head, [{ lsn: server.head, xid: '77', changes: [change] }]))
+      await replica.reached(server.head)
+    }
+    await theirs({ slug: 'theirs' })
+    await replica.undo()
+    expect(await notesOf(replica)).toMatchObject([{ title: 'first', slug: 'theirs' }, { title: 'first' }])
+  })
+
+  test('OBX-R13 a value that another wrote over an own confirmed one is not taken back', async () => {
+    const { server, replica, session } = await openedFolders()
+    const { confirmed } = await write(replica, `UPDATE note SET title = 'mine' WHERE id = '1'`)
+    await server.push(0)
+    const before = server.head
+    server.head = at(Number.parseInt(before, 16) + 0x20)
+    const change = { o: 'u', t: 'public.note', a: 'org:a', k: { id: '1' }, d: { title: 'theirs' } } as const
+    session.send(
+      batch(before, server.head, [
+        {
+          lsn: at(Number.parseInt(before, 16) + 0x10),
+          xid: '76',
+          changes: [
+            { o: 'm', c: 1 },
+            { o: 'p', p: 0 },
+          ],
+        },
+        { lsn: server.head, xid: '77', changes: [change] },
+      ]),
+    )
+    await confirmed
+    expect(replica.status.canUndo).toBe(true)
+    await expect(replica.undo()).rejects.toMatchObject({
+      name: 'UndoRefused',
+      table: 'public.note',
+      key: { id: '1' },
+      columns: ['title'],
+    })
+    expect(await notesOf(replica)).toMatchObject([{ title: 'theirs' }, { title: 'first' }])
+  })
+})
