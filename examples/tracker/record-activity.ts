@@ -16,7 +16,7 @@ const KINDS: Readonly<Record<string, ActivityKind>> = {
 }
 
 /** What a mutation did to issues, as far as it is recorded. */
-export function eventsOf(mutation: CommittedMutation): Event[] {
+function eventsOf(mutation: CommittedMutation): Event[] {
   if (mutation.kind === 'patch') {
     return mutation.rows.flatMap((row) => {
       if (row.o !== 'u' || row.t !== 'public.issue') return []

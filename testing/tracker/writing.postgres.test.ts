@@ -23,7 +23,7 @@ const MEMBERS = [
   [ORG, GUEST, 'guest'],
   [OTHER_ORG, STRANGER, 'member'],
 ] as const
-const membership = new Map(MEMBERS.map(([, user]) => [user, randomUUID()]))
+const membership = new Map<string, string>(MEMBERS.map(([, user]) => [user, randomUUID()]))
 const memberOf = (user: string) => membership.get(user) ?? ''
 const A = `org:${ORG}`
 
