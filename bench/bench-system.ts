@@ -15,11 +15,17 @@ const SMALL_ROWS = 200
 
 export { sync }
 
-/** The tracker with both organisations; `pollMs` sets how often capture looks, and is the default one if left out. */
-export async function startBenchSystem(
-  decoder: Decoder,
-  options: { readonly pollMs?: number; readonly largeRows?: number } = {},
-): Promise<System> {
+export interface BenchOptions {
+  readonly largeRows?: number
+  /** Of `createSyncWorker`; the defaults if left out. */
+  readonly workerOptions?: Readonly<Record<string, unknown>>
+  /** Wraps the Worker's parts. */
+  readonly instrument?: URL
+  readonly postgresSettings?: Readonly<Record<string, string>>
+}
+
+/** The tracker with both organisations. */
+export async function startBenchSystem(decoder: Decoder, options: BenchOptions = {}): Promise<System> {
   return await startSystem({
     app: {
       sync,
@@ -27,7 +33,9 @@ export async function startBenchSystem(
       migrations: new URL('../examples/tracker/migrations/', import.meta.url),
     },
     postgres: decoder === 'wal2json' ? 'system' : 'embedded',
-    workerOptions: { decoder, ...(options.pollMs === undefined ? {} : { intervals: { activeMs: options.pollMs } }) },
+    workerOptions: { decoder, ...options.workerOptions },
+    ...(options.postgresSettings ? { postgresSettings: options.postgresSettings } : {}),
+    ...(options.instrument ? { instrument: options.instrument } : {}),
     seed: (env) => seedTracker(env, options.largeRows ?? 0),
   })
 }

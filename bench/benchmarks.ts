@@ -1,9 +1,13 @@
 import type { System } from '../testing/system/start-system.ts'
 import { type Decoder, HYDRATE_ROWS, startBenchSystem } from './bench-system.ts'
 import { CAPTURE_POLL_MS, captureBulk, captureLarge, captureSingle } from './cases/capture.ts'
+import { envelopeNode } from './cases/envelope.ts'
 import { fanoutLast, fanoutSteady, reconnectStorm } from './cases/fanout.ts'
 import { hydrateNode } from './cases/hydrate.ts'
-import { catchupFromLog, latency } from './cases/replica.ts'
+import { hydrateBrowser } from './cases/hydrate-browser.ts'
+import { idleAlone, idleClients } from './cases/idle.ts'
+import { catchupFromLog, catchupFromPostgres, type LatencyPlan, latency } from './cases/replica.ts'
+import { actionLatency, localWrite, pushDrain, pushFromMany, startWriteSystem } from './cases/write.ts'
 import { type Figure, figure } from './measure.ts'
 import { memoryMb } from './processes.ts'
 
@@ -22,7 +26,7 @@ export interface Stand {
 
 const captureStand = (decoder: Decoder): Stand => ({
   name: `capture by ${decoder}`,
-  start: () => startBenchSystem(decoder, { pollMs: CAPTURE_POLL_MS }),
+  start: () => startBenchSystem(decoder, { workerOptions: { intervals: { activeMs: CAPTURE_POLL_MS }, watch: false } }),
   cases: [
     { id: `capture.single.${decoder}`, run: (system) => captureSingle(system, decoder) },
     { id: `capture.bulk.${decoder}`, run: (system) => captureBulk(system, decoder) },
@@ -30,20 +34,72 @@ const captureStand = (decoder: Decoder): Stand => ({
   ],
 })
 
+const NO_TARGETS = { p50: null, p99: null }
+const AT_20: LatencyPlan = {
+  id: 'latency.psql',
+  updates: 200,
+  perSecond: 20,
+  targets: { p50: { atMost: 12 }, p99: { atMost: 40 } },
+  note: '; watch mode',
+}
+const AT_500: LatencyPlan = { ...AT_20, id: 'latency.busy', updates: 2_500, perSecond: 500, targets: NO_TARGETS }
+const POLLING: LatencyPlan = {
+  ...AT_20,
+  id: 'latency.polling',
+  targets: NO_TARGETS,
+  note: '; plain polling, once a second',
+}
+/** Characters of a log that holds next to nothing, so that everything behind is read from history. */
+const NO_LOG_CHARS = 1_000
+
 export const STANDS: readonly Stand[] = [
   {
     name: 'as deployed: default options, pgoutput',
-    start: () => startBenchSystem('pgoutput', { largeRows: HYDRATE_ROWS }),
+    start: () => startBenchSystem('pgoutput', { largeRows: HYDRATE_ROWS, workerOptions: { cors: { origins: '*' } } }),
     cases: [
-      { id: 'hydrate', run: hydrateNode },
-      { id: 'latency', run: latency },
-      { id: 'catchup', run: catchupFromLog },
+      { id: 'hydrate.node', run: hydrateNode },
+      { id: 'hydrate.browser', run: hydrateBrowser },
+      { id: 'envelope.node', run: envelopeNode },
+      { id: 'latency.psql', run: (system) => latency(system, AT_20) },
+      { id: 'latency.busy', run: (system) => latency(system, AT_500) },
+      { id: 'catchup.log', run: catchupFromLog },
       { id: 'fanout.1', run: (system) => fanoutLast(system, 1) },
       { id: 'fanout.100', run: (system) => fanoutLast(system, 100) },
       { id: 'fanout.steady', run: fanoutSteady },
       { id: 'fanout.1000', run: (system) => fanoutLast(system, 1_000) },
+      { id: 'fanout.4000', run: (system) => fanoutLast(system, 4_000) },
       { id: 'reconnect', run: reconnectStorm },
       { id: 'memory', run: memory },
+    ],
+  },
+  {
+    name: 'plain polling and no log to speak of, pgoutput',
+    start: () => startBenchSystem('pgoutput', { workerOptions: { watch: false, limits: { logChars: NO_LOG_CHARS } } }),
+    cases: [
+      { id: 'latency.polling', run: (system) => latency(system, POLLING) },
+      { id: 'catchup.postgres', run: catchupFromPostgres },
+    ],
+  },
+  {
+    name: 'idle, on a fast clock, pgoutput',
+    start: () =>
+      startBenchSystem('pgoutput', {
+        instrument: new URL('../testing/workerd/instrument.ts', import.meta.url),
+        postgresSettings: { autovacuum: 'off' },
+      }),
+    cases: [
+      { id: 'idle.alone', run: idleAlone },
+      { id: 'idle.100', run: idleClients },
+    ],
+  },
+  {
+    name: 'writing, pgoutput',
+    start: startWriteSystem,
+    cases: [
+      { id: 'write.local', run: localWrite },
+      { id: 'action', run: actionLatency },
+      { id: 'push.drain', run: pushDrain },
+      { id: 'push.50_clients', run: pushFromMany },
     ],
   },
   captureStand('pgoutput'),

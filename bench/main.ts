@@ -25,6 +25,7 @@ const figures: Figure[] = []
 for (const { name, start, cases } of STANDS) {
   const chosen = cases.filter(({ id }) => isChosen(id))
   if (chosen.length === 0) continue
+  const startedMs = performance.now()
   const system = await start()
   try {
     const database = await system.openDatabase()
@@ -39,6 +40,8 @@ for (const { name, start, cases } of STANDS) {
     }
   } finally {
     await system.dispose()
+    const seconds = Math.round((performance.now() - startedMs) / 1_000)
+    console.log(`(${seconds} s; load now ${loadavg()[0]?.toFixed(1)})`)
   }
 }
 if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(figures, null, 2)}\n`)

@@ -27,11 +27,33 @@ export function memoryMb(command: string): number {
     .reduce((sum, { pid }) => sum + proportionalKb(pid) / MEGABYTE_KB, 0)
 }
 
+/** Proportional set size of one process. Linux only. */
+export const processMb = (pid: number) => proportionalKb(pid) / MEGABYTE_KB
+
 function proportionalKb(pid: number): number {
   try {
     return Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0)
   } catch {
     // A server process of Postgres may have ended since it was listed.
+    return 0
+  }
+}
+
+const TICK_MS = 10
+
+/** Processor time that the processes with this name that this one has started have taken so far. Linux only. */
+export function cpuMs(command: string): number {
+  return descendants()
+    .filter((candidate) => candidate.command === command)
+    .reduce((sum, { pid }) => sum + ticks(pid) * TICK_MS, 0)
+}
+
+function ticks(pid: number): number {
+  try {
+    const [, fields = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')
+    const [user, system] = fields.split(' ').slice(11, 13)
+    return Number(user) + Number(system)
+  } catch {
     return 0
   }
 }

@@ -11,6 +11,7 @@ export type FleetCommand =
       readonly tokens: readonly string[]
     }
   | { readonly command: 'await'; readonly mark: string }
+  | { readonly command: 'received' }
   | { readonly command: 'reconnect' }
 
 export interface FleetAnswer {
@@ -25,6 +26,7 @@ const OPENING = 20
 
 interface Position {
   readonly epoch: string
+  readonly definitionVersion: number
   readonly definitionHash: string
   cursor: string
 }
@@ -64,6 +66,7 @@ class SocketClient {
           client: this.#client,
           epoch: this.#position?.epoch ?? null,
           cursor: this.#position?.cursor ?? null,
+          definitionVersion: this.#position?.definitionVersion ?? null,
           definitionHash: this.#position?.definitionHash ?? null,
           audiences: this.#position ? [this.#audience] : [],
           unsettled: false,
@@ -76,6 +79,11 @@ class SocketClient {
         this.#take(text, atMs, resolve)
       })
     })
+  }
+
+  /** Bytes of frames on the present socket, before any compression. */
+  get received(): number {
+    return this.#received
   }
 
   drop(): void {
@@ -95,7 +103,12 @@ class SocketClient {
       if (frame.type !== 'welcome') return
       if (frame.resume === 'hydrate') {
         if (this.#position) throw new Error(`A reconnect was told to hydrate: ${frame.reason}`)
-        this.#position = { epoch: frame.epoch, definitionHash: frame.definitionHash, cursor: frame.head }
+        this.#position = {
+          epoch: frame.epoch,
+          definitionVersion: frame.definitionVersion,
+          definitionHash: frame.definitionHash,
+          cursor: frame.head,
+        }
         this.#send({ type: 'stream', epoch: frame.epoch, from: frame.head })
       }
       streaming()
@@ -136,6 +149,7 @@ async function awaitMark(mark: string): Promise<readonly number[]> {
 
 async function obey(command: FleetCommand): Promise<readonly number[]> {
   if (command.command === 'await') return await awaitMark(command.mark)
+  if (command.command === 'received') return [clients.reduce((sum, { received }) => sum + received, 0)]
   if (command.command === 'open') await openAll(command)
   else {
     for (const client of clients) client.drop()

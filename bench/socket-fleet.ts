@@ -7,6 +7,8 @@ import type { FleetAnswer, FleetCommand } from './socket-fleet-process.ts'
 export interface SocketFleet {
   /** Resolves when every client has received the text of this mark; answers when each did, in epoch milliseconds. */
   arrivals(mark: string): Promise<readonly number[]>
+  /** Characters of all frames that arrived so far, before any compression. */
+  received(): Promise<number>
   /** Breaks all connections, then resolves when every client is streaming again. */
   reconnect(): Promise<void>
   close(): Promise<void>
@@ -35,6 +37,10 @@ export async function openSocketFleet(system: System, org: string, count: number
   await ask({ command: 'open', url: directUrl(system), audience: `org:${org}`, tokens })
   return {
     arrivals: (mark) => ask({ command: 'await', mark }),
+    async received() {
+      const [characters = 0] = await ask({ command: 'received' })
+      return characters
+    },
     async reconnect() {
       await ask({ command: 'reconnect' })
     },

@@ -39,9 +39,9 @@ END
 $$;
 --> statement-breakpoint
 -- First in the transaction of a mutation: claims its number, then becomes the client role for its author. `earlier` names
--- mutations on which it builds; `path` is the search path of what it does.
+-- mutations on which it builds. Triggers, policies and actions of the app find its tables in schema public.
 CREATE FUNCTION tidemark.begin_mutation(of_client text, number bigint, of_user text, with_digest text, prediction text,
-  earlier bigint[], audiences text, claims text, path text) RETURNS text LANGUAGE plpgsql AS $$
+  earlier bigint[], audiences text, claims text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   known json := tidemark.known_mutation(of_client, number);
   settled_to bigint;
@@ -60,7 +60,7 @@ BEGIN
     FROM tidemark.mutation WHERE client_id = of_client AND counter = ANY (earlier));
   settled_to := (SELECT mutation_floor FROM tidemark.client WHERE id = of_client);
   PERFORM set_config('tidemark.user_id', of_user, true), set_config('tidemark.audiences', audiences, true),
-    set_config('request.jwt.claims', claims, true), set_config('search_path', path, true),
+    set_config('request.jwt.claims', claims, true), set_config('search_path', 'public', true),
     set_config('role', 'tidemark_client', true);
   RETURN json_build_object('earlier', coalesce(known, '[]'), 'settledTo', settled_to,
     'nowMs', floor(extract(epoch FROM clock_timestamp()) * 1000));
@@ -94,7 +94,7 @@ $$;
 CREATE FUNCTION tidemark.settle_patch(of_client text, number bigint, of_user text, with_digest text, prediction text,
   audiences text, claims text, steps text, reading text, keys text, to_tell text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-  begun json := tidemark.begin_mutation(of_client, number, of_user, with_digest, prediction, '{}', audiences, claims, 'pg_catalog');
+  begun json := tidemark.begin_mutation(of_client, number, of_user, with_digest, prediction, '{}', audiences, claims);
   step json;
   touched bigint;
 BEGIN

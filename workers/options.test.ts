@@ -27,6 +27,9 @@ describe('options of createSyncWorker', () => {
     [{ ...least, intervals: { activeMs: -1 } }, /intervals.activeMs/],
     [{ ...least, limits: { messages: { burst: 0, refillMs: 1 } } }, /limits.messages.burst/],
     [{ ...least, audience: () => [] }, /audience/],
+    [{ ...least, actions: { close: 1 } }, /actions.close: actions must be a function/],
+    [{ ...least, actions: { close: async () => {} } }, /actions.close: defineSync\(\) declares no such action/],
+    [{ ...least, onCommitted: 'x' }, /onCommitted must be a function/],
   ])('DIS-R16 are refused with the remedy: %o', (options, message) => {
     expect(check(options)).toThrow(message)
   })

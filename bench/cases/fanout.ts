@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { System } from '../../testing/system/start-system.ts'
 import { SMALL_ORG } from '../bench-system.ts'
 import { type Figure, figure, median, timed } from '../measure.ts'
+import { cpuMs } from '../processes.ts'
 import { clockMs, openSocketFleet } from '../socket-fleet.ts'
 
 const ROUNDS = 7
@@ -39,6 +40,7 @@ export async function fanoutLast(system: System, count: number): Promise<Figure[
   const fleet = await openSocketFleet(system, SMALL_ORG, count)
   const lasts: number[] = []
   const spreads: number[] = []
+  const before = { cpu: cpuMs('workerd'), characters: await fleet.received() }
   await withCommits(system, async (commit) => {
     for (let round = 0; round < ROUNDS; round++) {
       const mark = newMark()
@@ -51,12 +53,25 @@ export async function fanoutLast(system: System, count: number): Promise<Figure[
       await wait((round * 370) % 1_000)
     }
   })
+  const perSocket = count * ROUNDS
+  const characters = ((await fleet.received()) - before.characters) / perSocket
+  const cpuUs = ((cpuMs('workerd') - before.cpu) / perSocket) * 1_000
   await fleet.close()
   const sockets = `${count} socket${count === 1 ? '' : 's'} in another process, medians of ${ROUNDS} commits`
   return [
     figure(`fanout.${count}.last_ms`, median(lasts), 'ms', null, `from commit to the last of ${sockets}`),
     ...(count > 1
-      ? [figure(`fanout.${count}.spread_ms`, median(spreads), 'ms', null, `from the first to the last of ${sockets}`)]
+      ? [
+          figure(`fanout.${count}.spread_ms`, median(spreads), 'ms', null, `from the first to the last of ${sockets}`),
+          figure(`fanout.${count}.socket_bytes`, characters, 'bytes', null, 'frames a socket and commit, uncompressed'),
+          figure(
+            `fanout.${count}.socket_cpu_us`,
+            cpuUs,
+            'µs',
+            null,
+            'processor time of the runtime a socket and commit, capture, acknowledgements and compression included',
+          ),
+        ]
       : []),
   ]
 }

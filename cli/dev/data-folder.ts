@@ -46,7 +46,7 @@ export function writeWorkerEnv(folder: DataFolder, settings: Readonly<Record<str
   writeSecret(folder.workerEnv, lines.join(''))
 }
 
-/** Forgets rows, objects and secrets; the folder itself and what others put there stay. */
+/** Forgets rows, objects and logs; secrets, the folder itself and what others put there stay. Rule CLI-R15. */
 export function resetDataFolder(folder: DataFolder, withPostgres: boolean): void {
   const gone = [folder.objects, folder.logs, ...(withPostgres ? [folder.postgres] : [])]
   for (const path of gone) rmSync(path, { recursive: true, force: true })

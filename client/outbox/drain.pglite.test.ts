@@ -45,6 +45,25 @@ describe('drain', () => {
     expect(await server.push(1)).toMatchObject({ acknowledged: 1 })
   })
 
+  test('OBX-R10 what an unsettled mutation builds on is not acknowledged, though it is settled', async () => {
+    const { server, replica, session } = await openedFolders()
+    const write = (sql: string) => replica.transaction((tx) => tx.query(sql))
+    const first = await write(`UPDATE note SET title = 'b' WHERE id = '1'`)
+    const pushes = [await server.push(0)]
+    const second = await write(`UPDATE note SET title = 'c' WHERE id = '1'`)
+    pushes.push(await server.push(1))
+    expect(pushes[1]).toMatchObject({ mutations: [{ rows: [{ b: { title: { m: 1 } } }] }] })
+    commit(server, session, ...(pushes[0]?.mutations ?? []))
+    await first.confirmed
+    await write(`UPDATE note SET title = 'd' WHERE id = '2'`)
+    pushes.push(await server.push(2))
+    commit(server, session, ...(pushes[1]?.mutations ?? []))
+    await second.confirmed
+    await write(`UPDATE note SET slug = 'e' WHERE id = '2'`)
+    pushes.push(await server.push(3))
+    expect(pushes.map(({ acknowledged }) => acknowledged)).toEqual([0, 0, 0, 2])
+  })
+
   test('OUT-05 OBX-R9 where the stream overtakes the answer the mutation is confirmed once', async () => {
     const { server, replica, session } = await openedFolders()
     const answered = Promise.withResolvers<void>()
@@ -88,7 +107,7 @@ describe('drain', () => {
   })
 
   test('OUT-06 OUT-07 OBX-R9 a rejection mid-batch takes dependents with it, and others land', async () => {
-    const { server, replica, session } = await openedFolders()
+    const { server, replica } = await openedFolders()
     replica.goOffline()
     const parent = await replica.transaction((tx) => tx.query(`INSERT INTO folder VALUES ('f', 'a', 'new')`))
     const other = await replica.transaction((tx) => tx.query(`UPDATE note SET title = 'b' WHERE id = '1'`))
@@ -124,7 +143,6 @@ describe('drain', () => {
     expect((await replica.db.query('SELECT id FROM folder')).rows).toEqual([])
     await statusThat(replica, ({ failed, pending }) => failed === 3 && pending === 0)
     expect(replica.failures.map(({ id }) => id)).toEqual([ids[0], ids[2], ids[3]])
-    expect(session.isClosed).toBe(true)
   })
 
   test('OUT-09 OBX-R6 after a reconnect nothing is pushed before the replica has caught up', async () => {
@@ -181,14 +199,12 @@ describe('drain', () => {
     const { server, replica } = await openedFolders()
     replica.goOffline()
     const many = 5_000
-    for (let first = 0; first < many; first += 500) {
-      const inserts = Array.from({ length: 500 }, (_, index) => {
-        const id = `n${first + index}`
-        return `INSERT INTO note (id, org, title) VALUES ('${id}', 'a', 'title of ${id}');`
-      })
-      // Each in a transaction of its own.
-      for (const insert of inserts) await replica.db.query(insert)
-    }
+    const inserts = Array.from(
+      { length: many },
+      (_, index) => `BEGIN; INSERT INTO note (id, org, title) VALUES ('n${index}', 'a', 'title ${index}'); COMMIT;`,
+    )
+    // Each in a transaction of its own.
+    await replica.db.exec(inserts.join('\n'))
     let open = 0
     const sizes: number[] = []
     const counters: number[] = []

@@ -43,6 +43,7 @@ const waitingSchema = z.object({
 })
 
 type Waiting = z.infer<typeof waitingSchema>
+type Sendable = Exclude<Request, { tooLarge: Rejection }>
 
 const NEW = `SELECT counter, kind, sealed, effective, patch FROM tidemark.mutation
   WHERE ${IS_UNSETTLED} AND request IS NULL ORDER BY counter`
@@ -113,7 +114,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     const found = await tx.query(WAITING, [LIMITS.pushMutations + 1])
     const waiting = found.rows.map((row) => waitingSchema.parse(row))
     const tooLarge = new Map<number, Rejection>()
-    const fresh = new Map<number, Exclude<Request, { tooLarge: Rejection }>>()
+    const fresh = new Map<number, Sendable>()
     const frozen: Frozen[] = []
     for (const mutation of waiting) {
       if (mutation.request !== null) frozen.push({ counter: mutation.counter, request: mutation.request })
@@ -128,10 +129,13 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
       frozen.push({ counter: mutation.counter, request: request.text })
     }
     const mutations = cutBatch(frozen, { mutations: LIMITS.pushMutations, chars: LIMITS.pushChars })
-    for (const one of mutations) {
-      const request = fresh.get(one.counter)
-      if (request) await keepRequest(tx, one.counter, request)
-    }
+    await keepRequests(
+      tx,
+      mutations.flatMap(({ counter: number }) => {
+        const request = fresh.get(number)
+        return request ? [{ counter: number, ...request }] : []
+      }),
+    )
     const { rows } = await tx.query<{ acknowledged: number | string }>(ACKNOWLEDGED)
     const acknowledged = Number(rows[0]?.acknowledged ?? 0)
     return { outgoing: { acknowledged, mutations, hasMore: mutations.length < waiting.length }, tooLarge }
@@ -227,14 +231,20 @@ function inOrder(
   return orderRows(nets, tables.keys, tables.uniques)
 }
 
-async function keepRequest(
+async function keepRequests(
   tx: Executor,
-  number: number,
-  { text, predicted }: Exclude<Request, { tooLarge: Rejection }>,
-) {
+  requests: readonly (Sendable & { readonly counter: number })[],
+): Promise<void> {
+  if (requests.length === 0) return
+  const kept = requests.map(({ counter: number, text, predicted }) => ({
+    counter: number,
+    request: text,
+    predicted: predicted && JSON.stringify(predicted),
+  }))
   await tx.query(
-    `UPDATE tidemark.mutation SET status = 'sent', sealed = true, request = $2, predicted = $3 WHERE counter = $1`,
-    [number, text, predicted === null ? null : JSON.stringify(predicted)],
+    `UPDATE tidemark.mutation m SET status = 'sent', sealed = true, request = x.request, predicted = x.predicted
+     FROM json_to_recordset($1::text::json) AS x(counter bigint, request text, predicted text) WHERE m.counter = x.counter`,
+    [JSON.stringify(kept)],
   )
 }
 

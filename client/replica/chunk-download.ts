@@ -71,7 +71,6 @@ async function download(http: Http, job: ChunkJob, signal: AbortSignal): Promise
 interface Slot {
   readonly job: ChunkJob
   readonly promise: Promise<LoadedBytes>
-  settled: boolean
 }
 
 /** Chunks in the order of the jobs, a few downloaded ahead of the one that is asked for. */
@@ -99,10 +98,9 @@ export class ChunkPipeline {
     return loaded
   }
 
-  /** The next job, if its chunk is here already. */
+  /** The job whose chunk is next. */
   peek(): ChunkJob | null {
-    const [slot] = this.#slots
-    return slot?.settled ? slot.job : null
+    return (this.#slots[0]?.job ?? this.#jobs[0]) || null
   }
 
   /** Brings the chunks of these tables, and of their several audiences in order, before all others. */
@@ -116,10 +114,9 @@ export class ChunkPipeline {
       const job = this.#jobs.shift()
       if (!job) return
       this.#active += 1
-      const slot: Slot = { job, promise: download(this.#http, job, this.#signal), settled: false }
+      const slot: Slot = { job, promise: download(this.#http, job, this.#signal) }
       this.#slots.push(slot)
       const settle = () => {
-        slot.settled = true
         this.#active -= 1
         if (!this.#signal.aborted) this.#start()
       }

@@ -54,8 +54,11 @@ export interface HydrationOptions {
   readonly outbox: Pick<Outbox, 'actions' | 'askBeforeJoin'>
 }
 
-/** Chunks of one table are joined into one COPY up to this size. */
-const LOAD_BYTES = 4 * 1024 * 1024
+/**
+ * Chunks of one table are joined into one COPY of as much as was loaded before, up to this: the first rows come soon, and
+ * many small COPYs cost PGlite twice the time of few.
+ */
+const LOAD_BYTES = 8 * 1024 * 1024
 /** How often a hydration takes up fresh manifests before it leaves the rest to the connection's backoff. */
 const MANIFEST_ROUNDS = 3
 
@@ -242,19 +245,10 @@ export async function load({ db, http, signal, progress }: LoadOptions, copy: Co
     if (copy.place === 'live') pipeline.prefer(await watchedTables(db, copy))
     return pipeline.next()
   }
+  let loadedBytes = 0
   for (let next = await nextLookedAt(); next; next = await nextLookedAt()) {
-    const group: LoadedBytes[] = [next]
-    let size = next.copyText.size
-    for (
-      let peeked = pipeline.peek();
-      peeked && sameTarget(peeked, next.job) && size < LOAD_BYTES;
-      peeked = pipeline.peek()
-    ) {
-      const more = await pipeline.next()
-      if (!more) break
-      group.push(more)
-      size += more.copyText.size
-    }
+    const { group, size, fault } = await gather(pipeline, next, Math.min(loadedBytes, LOAD_BYTES))
+    loadedBytes += size
     if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
     await loadChunks(db, copy, group)
     for (const { job } of group) {
@@ -262,6 +256,31 @@ export async function load({ db, http, signal, progress }: LoadOptions, copy: Co
       so.bytes += job.chunk.bytes
     }
     progress({ ...so })
+    if (fault !== null) throw fault
+  }
+}
+
+interface Group {
+  readonly group: readonly LoadedBytes[]
+  readonly size: number
+  /** Why it ends early; what is there is loaded all the same. */
+  readonly fault: unknown
+}
+
+/** The chunk and those of its table and audience after it, up to about `bytes`. */
+async function gather(pipeline: ChunkPipeline, first: LoadedBytes, bytes: number): Promise<Group> {
+  const group = [first]
+  let size = first.copyText.size
+  try {
+    for (let job = pipeline.peek(); job && sameTarget(job, first.job) && size < bytes; job = pipeline.peek()) {
+      const more = await pipeline.next()
+      if (!more) break
+      group.push(more)
+      size += more.copyText.size
+    }
+    return { group, size, fault: null }
+  } catch (fault) {
+    return { group, size, fault }
   }
 }
 

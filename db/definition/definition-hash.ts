@@ -1,8 +1,5 @@
 import type { Definition } from '../../protocol/index.ts'
+import { sha256Hex } from '../sha256-hex.ts'
 
 /** SHA-256 of the definition's content, hex; equal definitions hash alike because they are built in one order. */
-export async function definitionHash(definition: Definition): Promise<string> {
-  const bytes = new TextEncoder().encode(JSON.stringify(definition))
-  const digest = await crypto.subtle.digest('SHA-256', bytes)
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
-}
+export const definitionHash = (definition: Definition): Promise<string> => sha256Hex(JSON.stringify(definition))

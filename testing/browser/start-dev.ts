@@ -10,6 +10,9 @@ export interface DevServer {
   readonly url: string
   /** How `openDatabase` reaches its Postgres from here. */
   readonly env: DatabaseEnv
+  readonly adminToken: string
+  /** Everything it printed until it was ready. */
+  readonly said: string
   /** Ctrl-C. */
   stop(): Promise<void>
   /** SIGKILL of the command and of the server and runtime it started. */
@@ -21,6 +24,8 @@ export interface DevOptions {
   readonly dataDir: string
   /** 0 takes any free one. */
   readonly port: number
+  /** Such as `--reset`. */
+  readonly more?: readonly string[]
 }
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -39,14 +44,17 @@ export async function startDev(options: DevOptions): Promise<DevServer> {
       '0',
       '--data-dir',
       options.dataDir,
+      ...(options.more ?? []),
     ],
     { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] },
   )
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  const url = await readyUrl(child)
+  const { url, said } = await untilReady(child)
   const settings = parseEnv(readFileSync(join(options.dataDir, 'worker.env'), 'utf8'))
   return {
     url,
+    said,
+    adminToken: settings.ADMIN_TOKEN ?? '',
     env: {
       DATABASE_URL: settings.DATABASE_URL ?? '',
       ...(settings.DATABASE_PROXY ? { DATABASE_PROXY: settings.DATABASE_PROXY } : {}),
@@ -66,7 +74,7 @@ export async function startDev(options: DevOptions): Promise<DevServer> {
   }
 }
 
-function readyUrl(child: ChildProcess): Promise<string> {
+function untilReady(child: ChildProcess): Promise<{ url: string; said: string }> {
   return new Promise((resolve, reject) => {
     let said = ''
     for (const stream of [child.stdout, child.stderr]) {
@@ -74,7 +82,7 @@ function readyUrl(child: ChildProcess): Promise<string> {
       stream?.on('data', (text: string) => {
         said += text
         const url = /^ {2}Page\s+(\S+)\/$/m.exec(said)?.[1]
-        if (url && said.includes('Tidemark is ready.')) resolve(url)
+        if (url && said.includes('Tidemark is ready.')) resolve({ url, said })
       })
     }
     child.once('exit', (code) =>

@@ -27,7 +27,7 @@ async function run({ settings, memory }: BoundedCapture): Promise<BoundedOutcome
   const capture = new Capture(settings, store)
   const traffic = await withDatabase(settings.env, async (plain) => {
     const { database, traffic } = watched(plain)
-    while ((await capture.cycle(database, () => true, distribute, null)).more);
+    while ((await capture.cycle(database, () => true, distribute)).more);
     return traffic
   })
   clearInterval(sampling)

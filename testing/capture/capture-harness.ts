@@ -82,7 +82,7 @@ export async function startCapture(
         through,
         () => true,
         (batch) => void harness.batches.push(batch),
-        peeking,
+        { peeker: peeking },
       ),
     drain: async (through) => {
       while ((await harness.cycle(through)).more);

@@ -20,11 +20,17 @@ export function watched(database: Database): { readonly database: Database; read
       }
       return transaction.rows(text, params)
     },
-    pages: async function* (text, params, options) {
+    pages: (text, params, options) => {
       traffic.read.push({ text, params })
-      for await (const page of transaction.pages(text, params, options)) {
-        traffic.mostRead = Math.max(traffic.mostRead, page.length)
-        yield page
+      const pages = transaction.pages(text, params, options)
+      return {
+        last: () => pages.last(),
+        async *[Symbol.asyncIterator]() {
+          for await (const page of pages) {
+            traffic.mostRead = Math.max(traffic.mostRead, page.length)
+            yield page
+          }
+        },
       }
     },
   })

@@ -112,9 +112,9 @@ export const PUSH_SCHEMA = `
   --> statement-breakpoint
   CREATE FUNCTION public.task_trigger() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
   BEGIN
-    IF new.title = 'clash' THEN SELECT secret INTO new.secret FROM public.task WHERE id <> new.id AND secret IS NOT NULL LIMIT 1; END IF;
+    IF new.title = 'clash' THEN SELECT secret INTO new.secret FROM task WHERE id <> new.id AND secret IS NOT NULL LIMIT 1; END IF;
     IF new.title = 'busy' THEN RAISE EXCEPTION 'busy' USING ERRCODE = '55P03'; END IF;
-    IF new.title = 'patient' AND nextval('public.patience') < 3 THEN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END IF;
+    IF new.title = 'patient' AND nextval('patience') < 3 THEN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END IF;
     IF new.title = 'boom' THEN RAISE EXCEPTION 'the secret is %', new.secret; END IF;
     IF new.title LIKE 'trim %' THEN new.title := upper(new.title); END IF;
     RETURN new;
@@ -124,7 +124,7 @@ export const PUSH_SCHEMA = `
   --> statement-breakpoint
   CREATE FUNCTION public.task_after() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
   BEGIN
-    IF new.title LIKE 'after %' THEN UPDATE public.task SET title = 'later ' || substr(new.title, 7) WHERE id = new.id; END IF;
+    IF new.title LIKE 'after %' THEN UPDATE task SET title = 'later ' || substr(new.title, 7) WHERE id = new.id; END IF;
     RETURN NULL;
   END $$;
   --> statement-breakpoint
@@ -155,7 +155,7 @@ export const PUSH_SCHEMA = `
   --> statement-breakpoint
   CREATE POLICY seen ON public.notice FOR SELECT TO tidemark_client USING (true);
   --> statement-breakpoint
-  CREATE POLICY member ON public.task TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::uuid[]));
+  CREATE POLICY member ON public.task TO tidemark_client USING (org_id::text = ANY ((SELECT tidemark.audience_values('org'))::text[]));
   --> statement-breakpoint
   CREATE POLICY kept ON public.task AS RESTRICTIVE FOR DELETE TO tidemark_client USING (title <> 'kept');
   --> statement-breakpoint
@@ -163,10 +163,10 @@ export const PUSH_SCHEMA = `
   --> statement-breakpoint
   CREATE POLICY made ON public.task AS RESTRICTIVE FOR INSERT TO tidemark_client WITH CHECK (title IS DISTINCT FROM 'forbidden');
   --> statement-breakpoint
-  CREATE POLICY member ON public.page TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::uuid[]));
+  CREATE POLICY member ON public.page TO tidemark_client USING (org_id::text = ANY ((SELECT tidemark.audience_values('org'))::text[]));
   --> statement-breakpoint
-  CREATE POLICY member ON public.tally TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::uuid[]));
+  CREATE POLICY member ON public.tally TO tidemark_client USING (org_id::text = ANY ((SELECT tidemark.audience_values('org'))::text[]));
   --> statement-breakpoint
-  CREATE POLICY member ON public.ledger TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::uuid[]));
+  CREATE POLICY member ON public.ledger TO tidemark_client USING (org_id::text = ANY ((SELECT tidemark.audience_values('org'))::text[]));
   --> statement-breakpoint
-  CREATE POLICY member ON public.shape TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::uuid[]))`
+  CREATE POLICY member ON public.shape TO tidemark_client USING (org_id::text = ANY ((SELECT tidemark.audience_values('org'))::text[]))`

@@ -28,6 +28,8 @@ export async function openPushFixture(server: TestServer): Promise<PushFixture> 
   const owned = await createDatabase(server)
   await owned.install(PUSH_SCHEMA, pushSync)
   const database = await owned.open()
+  // As the app's own connections: its triggers name tables without a schema.
+  await database.query('SET search_path = public')
   // Deciding asks for nothing but the database.
   const env = owned.env as unknown as SyncEnv
   const sender =

@@ -9,6 +9,8 @@ export interface BundleOptions {
   readonly jwtSecret: string
   /** Module that exports `audiences`; without it they are those that the token lists. */
   readonly audiencesModule?: URL | undefined
+  /** Module whose export `instrument` takes the Worker's parts and answers those that run. */
+  readonly instrument?: URL | undefined
   /** Module that exports `actions`, the server's halves of them. */
   readonly actionsModule?: URL | undefined
 }
@@ -21,6 +23,7 @@ export async function bundleWorker({
   workerOptions,
   jwtSecret,
   audiencesModule,
+  instrument,
   actionsModule,
 }: BundleOptions): Promise<string> {
   const imported = (name: string, from: URL | undefined) =>
@@ -30,12 +33,13 @@ export async function bundleWorker({
     import { sync } from ${JSON.stringify(fileURLToPath(syncModule))}
     ${imported('audiences', audiencesModule)}
     ${imported('actions', actionsModule)}
-    export const { worker, ReplicationDO, SyncDO, SnapshotDO } = createSyncWorker(sync, {
+    ${instrument === undefined ? 'const instrument = (parts) => parts' : imported('instrument', instrument)}
+    export const { worker, ReplicationDO, SyncDO, SnapshotDO } = instrument(createSyncWorker(sync, {
       ...jwt({ secret: ${JSON.stringify(jwtSecret)}, audiences: (claims) => claims.audiences ?? [] }),
       ...(audiences && { audiences }),
       ...(actions && { actions }),
       ...${JSON.stringify(workerOptions)},
-    })
+    }))
     export default worker`
   const result = await build({
     stdin: { contents: source, loader: 'ts', resolveDir: fileURLToPath(new URL('.', import.meta.url)) },

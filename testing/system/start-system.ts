@@ -39,6 +39,8 @@ export interface SystemOptions {
   /** Runs after the migrations and before anything is captured. */
   readonly seed?: (env: DatabaseEnv) => Promise<void>
   readonly postgresSettings?: Readonly<Record<string, string>>
+  /** Module whose export `instrument` takes the Worker's parts and answers those that run. */
+  readonly instrument?: URL
 }
 
 /** A whole Tidemark: Postgres, Worker and the network between it and its clients, each of which can be made to fail. */
@@ -100,6 +102,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       script: await bundleWorker({
         syncModule: options.app.syncModule,
         audiencesModule: options.app.audiencesModule,
+        instrument: options.instrument,
         actionsModule: options.app.actionsModule,
         workerOptions: options.workerOptions ?? {},
         jwtSecret: JWT_SECRET,

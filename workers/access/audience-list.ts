@@ -1,12 +1,11 @@
-import { clientAudience, LIMITS, TidemarkError } from '../../protocol/index.ts'
+import { isClientAudience, LIMITS, TidemarkError } from '../../protocol/index.ts'
 
 const FORM = /^(?:all|[a-z][a-z0-9_-]*:[^\0]*)$/su
 
 /** Whether a text can name an audience of the app's: `all`, or `prefix:value` within `LIMITS.audienceNameBytes`; `client:` is ours. */
 function isAudience(text: unknown): text is string {
   // A lone surrogate has no UTF-8 form, so no column holds it.
-  if (typeof text !== 'string' || !FORM.test(text) || !text.isWellFormed() || text.startsWith(clientAudience('')))
-    return false
+  if (typeof text !== 'string' || !FORM.test(text) || !text.isWellFormed() || isClientAudience(text)) return false
   return new TextEncoder().encode(text).byteLength <= LIMITS.audienceNameBytes
 }
 

@@ -1,41 +1,57 @@
-import type { PageOptions, Parameter, QueryRows, TextRows } from './database.ts'
+import type { PageOptions, Pages, Parameter, QueryRows, TextRows } from './database.ts'
 
 const FIRST_PAGE_ROWS = 200
 let cursors = 0
 
 /** Pages of a query through a cursor of the open transaction, each fetched while the one before is in use. */
-export async function* readPages(
+export function readPages(
   rows: QueryRows,
   text: string,
   params: readonly Parameter[],
   options: PageOptions = {},
-): AsyncGenerator<TextRows> {
-  const maxRows = options.maxRows ?? 5_000
-  const targetChars = options.targetChars ?? 4 * 1024 * 1024
+): Pages {
   cursors += 1
   const cursor = `tidemark_cursor_${cursors}`
-  await rows(`DECLARE ${cursor} NO SCROLL CURSOR FOR ${text}`, params)
-  const fetchPage = (count: number) => {
-    const page = rows(`FETCH FORWARD ${count} FROM ${cursor}`)
+  const { maxRows = 5_000, targetChars = 4 * 1024 * 1024, scroll = false } = options
+  let asked = Math.min(FIRST_PAGE_ROWS, maxRows)
+  /** Rows fetched, used or not. */
+  let place = 0
+  let ahead: Promise<TextRows> | null = null
+  const fetchPage = () => {
+    const page = rows(`FETCH FORWARD ${asked} FROM ${cursor}`).then((fetched) => {
+      place += fetched.length
+      return fetched
+    })
     page.catch(() => {}) // Seen when it is awaited; until then it must not count as unhandled.
     return page
   }
-  let asked = Math.min(FIRST_PAGE_ROWS, maxRows)
-  let ahead = fetchPage(asked)
-  try {
-    while (true) {
-      const page = await ahead
-      const last = page.length < asked
-      if (!last) {
-        asked = nextPageRows(page, maxRows, targetChars)
-        ahead = fetchPage(asked)
+  async function* read(): AsyncGenerator<TextRows> {
+    await rows(`DECLARE ${cursor} ${scroll ? '' : 'NO '}SCROLL CURSOR FOR ${text}`, params)
+    ahead = fetchPage()
+    try {
+      while (true) {
+        const page: TextRows = await ahead
+        const last = page.length < asked
+        if (!last) {
+          asked = nextPageRows(page, maxRows, targetChars)
+          ahead = fetchPage()
+        }
+        if (page.length > 0) yield page
+        if (last) return
       }
-      if (page.length > 0) yield page
-      if (last) return
+    } finally {
+      // A failed transaction refuses CLOSE, and its end closes the cursor anyway.
+      await ahead.then(() => rows(`CLOSE ${cursor}`)).catch(() => {})
     }
-  } finally {
-    // A failed transaction refuses CLOSE, and its end closes the cursor anyway.
-    await ahead.then(() => rows(`CLOSE ${cursor}`)).catch(() => {})
+  }
+  return {
+    [Symbol.asyncIterator]: read,
+    async last() {
+      await ahead
+      const [row] = await rows(`FETCH LAST FROM ${cursor}`)
+      await rows(`MOVE ABSOLUTE ${place} IN ${cursor}`)
+      return row ?? null
+    },
   }
 }
 

@@ -1,11 +1,11 @@
 import { Client } from '@neondatabase/serverless'
-import type { Query } from '../../db/query.ts'
+import type { Parameter, Query } from '../../db/query.ts'
 import { PINNED_SETTINGS, TidemarkError } from '../../protocol/index.ts'
 import type { DatabaseEnv } from '../env.ts'
 import { readPages } from './cursor.ts'
 import { sqlStateOf, toDatabaseError } from './database-error.ts'
 
-export type Parameter = string | number | boolean | null
+export type { Parameter } from '../../db/query.ts'
 /** Rows as arrays in the order of the select list, every value Postgres text or null. */
 export type TextRows = (string | null)[][]
 export type QueryRows = (text: string, params?: readonly Parameter[]) => Promise<TextRows>
@@ -32,6 +32,13 @@ export interface PageOptions {
   readonly maxRows?: number
   /** The page size follows the rows seen so that a page stays near this many characters. Default 4 Mi. */
   readonly targetChars?: number
+  /** So that `last` may be asked for; the server keeps what it has read. */
+  readonly scroll?: boolean
+}
+
+export interface Pages extends AsyncIterable<TextRows> {
+  /** The last row of all, read ahead of its turn while the pages are being read; null when there is none. Needs `scroll`. */
+  last(): Promise<(string | null)[] | null>
 }
 
 /** An open transaction; valid until the function it was given to returns. */
@@ -39,7 +46,7 @@ export interface DatabaseTransaction {
   readonly query: Query
   readonly rows: QueryRows
   /** Reads a query through a cursor, page by page; one page is fetched ahead while another is in use. */
-  pages(text: string, params?: readonly Parameter[], options?: PageOptions): AsyncIterable<TextRows>
+  pages(text: string, params?: readonly Parameter[], options?: PageOptions): Pages
 }
 
 /** One connection under `PINNED_SETTINGS`. Statements queue up; transactions must not overlap. */

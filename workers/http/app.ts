@@ -33,9 +33,9 @@ type Env = { Bindings: SyncEnv }
 const DEFAULT_REQUESTS: Rate = { burst: 600, refillMs: 20 }
 const CHUNK_ID = /^[0-9a-f]{64}$/
 const DAY_SECONDS = 86_400
-/** A character has at most three bytes; around the mutations stands little. */
-const PUSH_BYTES = 3 * (LIMITS.pushChars + 64 * 1024)
-const OUTCOMES_BYTES = 64 * 1024
+/** Around the mutations stands little. */
+const PUSH_CHARS = LIMITS.pushChars + 64 * 1024
+const OUTCOMES_CHARS = 64 * 1024
 const RETRY_AFTER_SECONDS = '1'
 
 const SECURITY_HEADERS: Readonly<Record<string, string>> = {
@@ -106,16 +106,17 @@ export function createApp(options: HttpOptions): Hono<Env> {
 
   app.post('/sync/push', async (context) => {
     const right = await session(context, bearerToken(context.req.raw.headers))
-    const answer = await receivePush(options.push, context.env, right, await readJson(context.req.raw, PUSH_BYTES))
-    if (answer.outcomes.length > 0) inBackground(context, context.env.REPLICATION.getByName(REPLICATION_NAME).kick())
+    const answer = await receivePush(options.push, context.env, right, await readJson(context.req.raw, PUSH_CHARS))
+    if (answer.outcomes.length > 0)
+      inBackground(context, () => context.env.REPLICATION.getByName(REPLICATION_NAME).kick())
     const { onCommitted } = options.push
-    if (onCommitted) inBackground(context, callCommitted(context.env, onCommitted))
+    if (onCommitted) inBackground(context, () => callCommitted(context.env, onCommitted))
     return context.json(answer)
   })
 
   app.post('/sync/outcomes', async (context) => {
     const right = await session(context, bearerToken(context.req.raw.headers))
-    return context.json(await answerOutcomes(context.env, right, await readJson(context.req.raw, OUTCOMES_BYTES)))
+    return context.json(await answerOutcomes(context.env, right, await readJson(context.req.raw, OUTCOMES_CHARS)))
   })
 
   const snapshotOf = async (context: Context<Env>) => {
@@ -179,8 +180,10 @@ function errorResponse(error: unknown): Response {
 }
 
 /** What the answer need not wait for; without a runtime that keeps it alive it just runs. */
-function inBackground(context: Context<Env>, work: Promise<void>): void {
-  const guarded = work.catch((error: unknown) => logFault(errorFrom(error), error))
+function inBackground(context: Context<Env>, work: () => Promise<void>): void {
+  const guarded = Promise.resolve()
+    .then(work)
+    .catch((error: unknown) => logFault(errorFrom(error), error))
   try {
     context.executionCtx.waitUntil(guarded)
   } catch {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, inject, it, vi } from 'vitest'
 import { LIMITS } from '../../protocol/index.ts'
 import { ORG_A } from '../../testing/push/push-app.ts'
 import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
@@ -15,6 +15,8 @@ beforeAll(async () => {
 })
 afterAll(() => fixture?.drop())
 beforeEach(async () => {
+  vi.spyOn(console, 'warn').mockImplementation(() => {})
+  vi.spyOn(console, 'error').mockImplementation(() => {})
   client = new TestClient(fixture.send)
   id = await fixture.task()
   await fixture.database.query('INSERT INTO public.tally (id, org_id) VALUES ($1, $2)', [id, ORG_A])
@@ -28,6 +30,7 @@ const stored = () =>
 /** Holds the row in a transaction of its own until it is told to go on, having done what it is given. */
 async function holding(table: string, statement = 'SELECT 1'): Promise<() => Promise<void>> {
   const holder = await fixture.owned.open()
+  await holder.query('SET search_path = public')
   await holder.query('BEGIN')
   await holder.query(`SELECT FROM public.${table} WHERE id::text = $1 FOR UPDATE`, [id])
   return async () => {
@@ -177,6 +180,7 @@ it('OUT-18 PSH-R9 what passes is tried again, and answered as `retry` where it d
 it('OUT-18 PSH-R9 a deadlock ends in a commit', async () => {
   const second = await fixture.task()
   const other = await fixture.owned.open()
+  await other.query('SET search_path = public')
   await other.query('BEGIN')
   await other.query(`UPDATE public.task SET points = 7 WHERE id = $1`, [second])
   const push = client.settle(

@@ -72,7 +72,7 @@ async function settleAll(
   for (const mutation of mutations) {
     if (Date.now() >= endMs) return { outcomes, retry: { message: 'This took long; send the rest again.', afterMs: 0 } }
     try {
-      outcomes.push(await settleWithRetries(push, connection, mutation))
+      outcomes.push(await settleWithRetries(push, connection, mutation, endMs))
     } catch (error) {
       const fault = asFault(error)
       logFault(fault, error)
@@ -91,12 +91,13 @@ async function settleWithRetries(
   push: OpenPush,
   connection: PushConnection,
   mutation: ParsedMutation,
+  endMs: number,
 ): Promise<Outcome> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await settleMutation(push, await connection.get(), mutation)
     } catch (error) {
-      if (attempt === ATTEMPTS || !isTransient(error)) throw error
+      if (attempt === ATTEMPTS || Date.now() >= endMs || !isTransient(error)) throw error
       await pause(RETRY_BASE_MS * 2 ** attempt * Math.random())
     }
   }

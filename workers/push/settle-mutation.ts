@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ConflictPolicy } from '../../db/index.ts'
+import { type ConflictPolicy, sha256Hex } from '../../db/index.ts'
 import {
   type ActionMutation,
   type DefinitionInForce,
@@ -9,9 +9,7 @@ import {
   type PushedMutation,
   predictedByPatch,
   type Rejection,
-  rejectionSchema,
   TidemarkError,
-  travellingColumns,
 } from '../../protocol/index.ts'
 import type { AppEnv } from '../access/access.ts'
 import type { Session } from '../contracts.ts'
@@ -26,11 +24,11 @@ import {
   type Effects,
   earlierSchema,
   effectsSchema,
-  lastPredicted,
 } from './rules/earlier.ts'
+import { knownSchema, outcomeOf } from './rules/known-mutation.ts'
 import { MutationRejected } from './rules/mutation-rejected.ts'
 import { isMutation, type ParsedMutation } from './rules/parse-mutation.ts'
-import { type Reading, readingSql } from './rules/patch-sql.ts'
+import { readingsOf } from './rules/readings.ts'
 import { verdictOf } from './rules/verdict.ts'
 import { actionVerdict, runAction } from './run-action.ts'
 import { type PatchContext, patchStatements, writePatch } from './write-patch.ts'
@@ -47,10 +45,6 @@ export interface OpenPush {
   readonly earlier: EarlierMutations
 }
 
-const knownSchema = z.union([
-  z.object({ settled: z.literal(true) }),
-  z.object({ digest: z.string(), status: z.enum(['committed', 'rejected']), rejection: rejectionSchema.nullable() }),
-])
 const settledSchema = z.union([z.object({ known: knownSchema }), z.object({ effects: effectsSchema.nullable() })])
 const begunSchema = z.union([
   z.object({ known: knownSchema }),
@@ -63,7 +57,7 @@ const begunSchema = z.union([
  * Throws what may pass, or is no fault of the mutation, and then nothing is decided.
  */
 export async function settleMutation(push: OpenPush, database: Database, parsed: ParsedMutation): Promise<Outcome> {
-  const digest = await sha256(parsed.json)
+  const digest = await sha256Hex(parsed.json)
   const { counter, content } = parsed
   if (!isMutation(content)) return reject(push, database, parsed, digest, content)
   try {
@@ -71,9 +65,9 @@ export async function settleMutation(push: OpenPush, database: Database, parsed:
       content.kind === 'patch' ? checkPatch(content.rows, push.definition.definition, push.session.audiences) : []
     const atOnce = content.kind === 'patch' ? await settleAtOnce(push, database, content, steps, digest) : null
     if (atOnce) return atOnce
-    return await database.transaction(async ({ query }) => {
+    const { known, effects } = await database.transaction(async ({ query }) => {
       const begun = await begin(push, query, content, digest)
-      if ('known' in begun) return outcomeOf(counter, digest, begun.known)
+      if ('known' in begun) return { known: begun.known, effects: null }
       for (const earlier of begun.earlier) push.earlier.add(earlier)
       checkDependencies(push, content, begun.settledTo)
       if (content.kind === 'patch') {
@@ -83,17 +77,14 @@ export async function settleMutation(push: OpenPush, database: Database, parsed:
         const { nowMs } = begun
         await runAction(push.options, content, { client, userId: session.userId, env, query, madeMs, nowMs })
       }
-      await finish(push, query, content, steps)
-      return { counter, status: 'committed' }
+      return { known: null, effects: await finish(push, query, content, steps) }
     })
+    if (known) return outcomeOf(counter, digest, known)
+    remember(push, content, effects)
+    return { counter, status: 'committed' }
   } catch (error) {
     return reject(push, database, parsed, digest, await rejectionOf(push, database, content, error))
   }
-}
-
-async function sha256(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 const patchContext = ({ session, definition, earlier, policyOf }: OpenPush): Omit<PatchContext, 'query'> => ({
@@ -118,7 +109,7 @@ async function settleAtOnce(
   const builtOn = [...mutation.after, ...basisCounters(mutation.rows)]
   if (builtOn.some((counter) => earlier.statusOf(counter) === null)) return null
   checkDependencies(push, mutation, 0)
-  const { reading, keys } = readingsOf(push, mutation, steps)
+  const { reading, keys } = readingsOf(push.definition.definition, push.session.audiences, mutation, steps)
   try {
     const [row] = await query(
       'SELECT tidemark.settle_patch($1, $2::bigint, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS settled',
@@ -159,7 +150,7 @@ async function begin(
   const asked = [...new Set([...mutation.after, ...bases])].filter((counter) => earlier.statusOf(counter) === null)
   const predicted = predictionOf(mutation)
   const [row] = await query(
-    'SELECT tidemark.begin_mutation($1, $2::bigint, $3, $4, $5, $6::bigint[], $7, $8, $9) AS begun',
+    'SELECT tidemark.begin_mutation($1, $2::bigint, $3, $4, $5, $6::bigint[], $7, $8) AS begun',
     [
       client,
       mutation.counter,
@@ -169,7 +160,6 @@ async function begin(
       textArray(asked.map(String)),
       JSON.stringify(session.audiences),
       JSON.stringify(session.claims),
-      mutation.kind === 'patch' ? 'pg_catalog' : 'public',
     ],
   )
   return begunSchema.parse(JSON.parse(row?.begun ?? 'null'))
@@ -187,8 +177,8 @@ async function finish(
   query: DatabaseTransaction['query'],
   mutation: PushedMutation,
   steps: readonly PatchStep[],
-): Promise<void> {
-  const { reading, keys } = readingsOf(push, mutation, steps)
+): Promise<Effects | null> {
+  const { reading, keys } = readingsOf(push.definition.definition, push.session.audiences, mutation, steps)
   const [row] = await query('SELECT tidemark.finish_mutation($1, $2::bigint, $3, $4, $5) AS effects', [
     push.client,
     mutation.counter,
@@ -196,7 +186,7 @@ async function finish(
     keys,
     toTell(push, mutation),
   ])
-  remember(push, mutation, row?.effects == null ? null : effectsSchema.parse(JSON.parse(row.effects)))
+  return row?.effects == null ? null : effectsSchema.parse(JSON.parse(row.effects))
 }
 
 function remember({ earlier }: OpenPush, mutation: PushedMutation, effects: Effects | null): void {
@@ -206,61 +196,6 @@ function remember({ earlier }: OpenPush, mutation: PushedMutation, effects: Effe
 
 const toTell = (push: OpenPush, mutation: PushedMutation): string | null =>
   push.options.onCommitted ? JSON.stringify(committedMutation(push, mutation)) : null
-
-/** What of its rows is read when it is done, as parameters. */
-function readingsOf(
-  push: OpenPush,
-  mutation: PushedMutation,
-  steps: readonly PatchStep[],
-): { reading: string | null; keys: string } {
-  const read = mutation.kind === 'patch' ? readingsOfPatch(steps) : readingsOfAction(push, mutation)
-  return { reading: read.readings.length === 0 ? null : readingSql(read.readings), keys: JSON.stringify(read.keys) }
-}
-
-interface KeyedReadings {
-  readonly readings: Reading[]
-  /** Of each reading its rows. */
-  readonly keys: { k: object; d: object }[][]
-}
-
-function readingsOfPatch(steps: readonly PatchStep[]): KeyedReadings {
-  const { readings, keys, add } = collect()
-  for (const { op, table, row, columns } of steps) {
-    if (row.o === 'd') continue
-    // Of an insert also what it left to the server.
-    const read = op === 'update' ? columns : travellingColumns(table)
-    add({ table, columns: read }, { k: row.k, d: row.d })
-  }
-  return { readings, keys }
-}
-
-/** Rows that its author cannot see may not be asked for; nor does a prediction of no such table matter. */
-function readingsOfAction({ definition, session }: OpenPush, { predicted }: ActionMutation): KeyedReadings {
-  const { readings, keys, add } = collect()
-  for (const change of lastPredicted(predicted ?? [])) {
-    const table = definition.definition.tables.find(({ id }) => id === change.t)
-    const named = table?.primaryKey.filter((name) => typeof change.k[name] === 'string').length
-    if (!table || named !== Object.keys(change.k).length || named !== table.primaryKey.length) continue
-    if (!session.audiences.includes(change.a) || change.o === 'd') continue
-    add({ table, columns: travellingColumns(table) }, { k: change.k, d: change.d })
-  }
-  return { readings, keys }
-}
-
-function collect(): KeyedReadings & { add: (reading: Reading, row: { k: object; d: object }) => void } {
-  const readings: Reading[] = []
-  const keys: { k: object; d: object }[][] = []
-  const places = new Map<string, number>()
-  const add = (reading: Reading, row: { k: object; d: object }) => {
-    const shape = JSON.stringify([reading.table.id, reading.columns.map(({ name }) => name)])
-    const place = places.get(shape) ?? readings.push(reading) - 1
-    places.set(shape, place)
-    const rows = keys[place] ?? []
-    rows.push(row)
-    keys[place] = rows
-  }
-  return { readings, keys, add }
-}
 
 function committedMutation({ client, session }: OpenPush, mutation: PushedMutation): CommittedMutation {
   const { counter, at } = mutation
@@ -308,15 +243,4 @@ async function reject(
   if ('digest' in known && known.digest === digest && known.status === 'rejected')
     earlier.add({ counter, status: 'rejected', predicted: null, effects })
   return outcome
-}
-
-function outcomeOf(counter: number, digest: string, known: z.infer<typeof knownSchema>): Outcome {
-  // Its client has stored the outcome long ago, and ignores this one.
-  if ('settled' in known) return { counter, status: 'committed' }
-  if (known.digest !== digest) {
-    const message = 'Another mutation has this number: the storage of this replica was copied, or set back.'
-    return { counter, status: 'rejected', rejection: { kind: 'id-taken', message } }
-  }
-  if (known.rejection === null) return { counter, status: 'committed' }
-  return { counter, status: 'rejected', rejection: known.rejection }
 }

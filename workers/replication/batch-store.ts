@@ -1,8 +1,10 @@
 import type { Query } from '../../db/query.ts'
 import { formatPgLsn, type Lsn, TidemarkError } from '../../protocol/index.ts'
-import { type Database, type DatabaseTransaction, textArray } from '../database/index.ts'
+import { type Database, type DatabaseTransaction, type Parameter, textArray } from '../database/index.ts'
+import { LineBuffer } from './line-buffer.ts'
 import type { HistoryRow } from './rules/to-changes.ts'
 import { findSchemaFault, SCHEMA_FAULTS } from './schema-check.ts'
+import { type CycleFacts, cycleFacts, factsOf } from './server-facts.ts'
 
 /** What every row of a transaction shares. */
 export interface TransactionHeader {
@@ -19,34 +21,48 @@ export interface TransactionHeader {
   readonly metadata: string | null
 }
 
-/** Arrays travel as one text parameter each: a page of any size is one statement with a dozen parameters. */
+/**
+ * A page of any size is one statement with a dozen parameters: numbers and names as arrays, JSON one value a line, which
+ * needs no escaping on either side.
+ */
 const INSERT_SELECT = `
   INSERT INTO tidemark.change_history
     (epoch, lsn, seq, xid, transaction_id, table_name, operation, row_key, data, old_data, audience, schema_version, committed_at,
      client_id, mutation_id, metadata)
-  SELECT $1, t.lsn, c.seq, t.xid, t.transaction_id, c.table_name, c.operation, c.row_key, c.data, c.old_data, c.audience,
-    t.schema_version, t.committed_at, t.client_id, t.mutation_id, t.metadata
-  FROM unnest($2::int[], $3::int[], $4::text[], $5::text[], $6::jsonb[], $7::jsonb[], $8::jsonb[], $9::text[])
-      AS c(at, seq, table_name, operation, row_key, data, old_data, audience)
-    JOIN unnest($10::pg_lsn[], $11::bigint[], $12::xid8[], $13::timestamptz[], $14::bigint[], $15::text[], $16::text[], $17::jsonb[])
+  SELECT $1, t.lsn, c.seq, t.xid, t.transaction_id, k.table_name, k.operation, c.row_key::jsonb, c.data::jsonb,
+    c.old_data::jsonb, k.audience, t.schema_version, t.committed_at, t.client_id, t.mutation_id, t.metadata
+  FROM ROWS FROM (
+        unnest($2::int[], $3::int[], $4::int[]),
+        string_to_table($5, E'\\n', ''), string_to_table($6, E'\\n', ''), string_to_table($7, E'\\n', '')
+      ) AS c(at, kind, seq, row_key, data, old_data)
+    JOIN unnest($8::text[], $9::text[], $10::text[])
+      WITH ORDINALITY AS k(table_name, operation, audience, kind) ON k.kind = c.kind
+    JOIN unnest($11::pg_lsn[], $12::bigint[], $13::xid8[], $14::timestamptz[], $15::bigint[],
+        $16::text[], $17::text[], $18::jsonb[])
       WITH ORDINALITY AS t(lsn, xid, transaction_id, committed_at, schema_version, client_id, mutation_id, metadata, at) ON t.at = c.at`
-const ONCE = 'ON CONFLICT (epoch, lsn, seq) DO NOTHING'
-const INSERT = `${INSERT_SELECT} ${ONCE}`
 
-/** Nobody else may have begun a new history, and our commit waits until it is durable. */
+const ONCE = 'ON CONFLICT (epoch, lsn, seq) DO NOTHING'
+
+/** Nobody else may have begun a new history or stored what we read, and our commit waits until it is durable. */
 const DURABLE = `CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
   THEN set_config('synchronous_commit', 'on', true) END AS durable`
 
-/** Everything a short transaction does, in one statement: the fence is the update that every row of the insert needs. */
+/**
+ * Everything a short transaction does, and all that the cycle must know, in one statement: the fence is the update that
+ * every row of the insert needs. What the facts show a moment too late must not be hidden by the new head: the slot.
+ */
 const STORE_AT_ONCE = `
   WITH fault AS MATERIALIZED (${SCHEMA_FAULTS}),
   fence AS (
-    UPDATE tidemark.epoch SET head_lsn = greatest(head_lsn, $18::pg_lsn)
-    WHERE id = $1 AND ended_at IS NULL AND NOT EXISTS (SELECT FROM fault)
+    UPDATE tidemark.epoch SET head_lsn = greatest(head_lsn, $19::pg_lsn)
+    WHERE id = $1 AND ended_at IS NULL AND head_lsn = $20::pg_lsn AND NOT EXISTS (SELECT FROM fault)
+      AND (SELECT s.confirmed_flush_lsn FROM pg_replication_slots s WHERE s.slot_name = $21) <= $22::pg_lsn
     RETURNING id, ${DURABLE}
   ),
   stored AS (${INSERT_SELECT} JOIN fence ON fence.id = $1 ${ONCE})
-  SELECT (SELECT count(*) FROM fault)::text AS faults, (SELECT count(*) FROM fence)::text AS fenced`
+  SELECT (SELECT count(*) FROM fault)::text AS faults, (SELECT count(*) FROM fence)::text AS fenced,
+    pg_current_xact_id()::text AS xid, facts.*
+  FROM (${factsOf('$21')}) AS facts`
 
 /** Pages are stored at this many rows or characters, whichever comes first. */
 const PAGE_ROWS = 5_000
@@ -54,42 +70,9 @@ const PAGE_CHARS = 2 * 1024 * 1024
 /** Rows that were stored before their transaction was annotated are updated so many at a time. */
 const ANNOTATE_ROWS = 50_000
 
-interface PlacedRow {
-  /** Place of its header, from 1. */
-  readonly at: number
-  readonly seq: number
-  readonly row: HistoryRow
-}
-
-function pageParams(
-  epoch: string,
-  rows: readonly PlacedRow[],
-  headers: readonly TransactionHeader[],
-): (string | null)[] {
-  return [
-    epoch,
-    `{${rows.map(({ at }) => at).join()}}`,
-    `{${rows.map(({ seq }) => seq).join()}}`,
-    textArray(rows.map(({ row }) => row.table)),
-    `{${rows.map(({ row }) => row.operation).join()}}`,
-    textArray(rows.map(({ row }) => row.key)),
-    textArray(rows.map(({ row }) => row.data)),
-    textArray(rows.map(({ row }) => row.oldData)),
-    textArray(rows.map(({ row }) => row.audience)),
-    `{${headers.map(({ lsn }) => formatPgLsn(lsn)).join()}}`,
-    `{${headers.map(({ xid }) => xid).join()}}`,
-    `{${headers.map(({ transactionId }) => transactionId).join()}}`,
-    textArray(headers.map(({ committedAt }) => committedAt)),
-    `{${headers.map(({ schemaVersion }) => schemaVersion).join()}}`,
-    textArray(headers.map(({ clientId }) => clientId)),
-    textArray(headers.map(({ mutationId }) => mutationId)),
-    textArray(headers.map(({ metadata }) => metadata)),
-  ]
-}
-
 /** Where a batch goes; nothing of it is durable before the whole batch is. */
 export interface BatchStore {
-  /** Called once, before the first row. Throws `unavailable` when the epoch has ended. */
+  /** Called once, before the first row. Throws `unavailable` when the epoch has ended or its head has moved. */
   fence(): Promise<void>
   add(header: TransactionHeader, seq: number, row: HistoryRow): void
   /** Gives all rows of the transaction added last, of which there are `count`, this metadata. */
@@ -105,32 +88,99 @@ export interface BatchStore {
   requireSchema(): Promise<void>
 }
 
+/** What rows of a page have in common besides their transaction. */
+type Kind = Pick<HistoryRow, 'table' | 'operation' | 'audience'>
+
+const newLines = () => ({ keys: new LineBuffer(), data: new LineBuffer(), oldData: new LineBuffer() })
+
 abstract class Page {
   readonly epoch: string
-  rows: PlacedRow[] = []
+  /** What is stored begins above it. */
+  readonly head: Lsn
   headers: TransactionHeader[] = []
   chars = 0
+  #kinds: Kind[] = []
+  #kindPlaces = new Map<string, number>()
+  /** Places of each row's header and kind, from 1. */
+  #at: number[] = []
+  #kind: number[] = []
+  #seq: number[] = []
+  #lines = newLines()
+  /** Of the page taken last, whose bytes may be on their way. */
+  #takenLines = newLines()
 
-  constructor(epoch: string) {
+  constructor(epoch: string, head: Lsn) {
     this.epoch = epoch
+    this.head = head
+  }
+
+  get size(): number {
+    return this.#seq.length
   }
 
   add(header: TransactionHeader, seq: number, row: HistoryRow): void {
     if (this.headers.at(-1) !== header) this.headers.push(header)
-    this.rows.push({ at: this.headers.length, seq, row })
-    this.chars += (row.key?.length ?? 0) + (row.data?.length ?? 0) + (row.oldData?.length ?? 0) + 100
+    const { key, data, oldData } = row
+    this.#at.push(this.headers.length)
+    this.#kind.push(this.#placeOf(row))
+    this.#seq.push(seq)
+    this.#lines.keys.add(key)
+    this.#lines.data.add(data)
+    this.#lines.oldData.add(oldData)
+    this.chars += (key?.length ?? 0) + (data?.length ?? 0) + (oldData?.length ?? 0) + 100
   }
 
   async annotate(lsn: Lsn, metadata: string, _count: number): Promise<void> {
     this.headers = this.headers.map((header) => (header.lsn === lsn ? { ...header, metadata } : header))
   }
 
-  /** Parameters of the page, which begins anew. */
-  take(): (string | null)[] {
-    const params = pageParams(this.epoch, this.rows, this.headers)
-    this.rows = []
+  #placeOf({ table, operation, audience }: Kind): number {
+    const last = this.#kinds[(this.#kind.at(-1) ?? 0) - 1]
+    if (last?.table === table && last.operation === operation && last.audience === audience)
+      return this.#kind.at(-1) ?? 0
+    const name = `${operation}\0${table}\0${audience === null ? '' : `=${audience}`}`
+    const known = this.#kindPlaces.get(name)
+    if (known !== undefined) return known
+    this.#kinds.push({ table, operation, audience })
+    this.#kindPlaces.set(name, this.#kinds.length)
+    return this.#kinds.length
+  }
+
+  /** Parameters of the page, which begins anew; valid until the next page is taken. */
+  take(): Parameter[] {
+    const { epoch, headers } = this
+    const kinds = this.#kinds
+    const params = [
+      epoch,
+      `{${this.#at.join()}}`,
+      `{${this.#kind.join()}}`,
+      `{${this.#seq.join()}}`,
+      this.#lines.keys.text,
+      this.#lines.data.text,
+      this.#lines.oldData.text,
+      textArray(kinds.map(({ table }) => table)),
+      `{${kinds.map(({ operation }) => operation).join()}}`,
+      textArray(kinds.map(({ audience }) => audience)),
+      `{${headers.map(({ lsn }) => formatPgLsn(lsn)).join()}}`,
+      `{${headers.map(({ xid }) => xid).join()}}`,
+      `{${headers.map(({ transactionId }) => transactionId).join()}}`,
+      textArray(headers.map(({ committedAt }) => committedAt)),
+      `{${headers.map(({ schemaVersion }) => schemaVersion).join()}}`,
+      textArray(headers.map(({ clientId }) => clientId)),
+      textArray(headers.map(({ mutationId }) => mutationId)),
+      textArray(headers.map(({ metadata }) => metadata)),
+    ]
     this.headers = []
     this.chars = 0
+    this.#kinds = []
+    this.#kindPlaces = new Map()
+    this.#at = []
+    this.#kind = []
+    this.#seq = []
+    const taken = this.#lines
+    this.#lines = this.#takenLines
+    this.#takenLines = taken
+    for (const lines of Object.values(this.#lines)) lines.clear()
     return params
   }
 }
@@ -139,32 +189,36 @@ abstract class Page {
 export class PagedStore extends Page implements BatchStore {
   readonly checksSchema = false
   readonly #transaction: DatabaseTransaction
+  /** Above the head there should be nothing, and then nothing is looked for: it costs a fifth of the insert. */
+  #insert = INSERT_SELECT
   #pending: Promise<unknown> = Promise.resolve()
   /** The transaction that the last page sent ends with, or goes on after it. */
   #sentTo: Lsn | null = null
 
-  constructor(transaction: DatabaseTransaction, epoch: string) {
-    super(epoch)
+  constructor(transaction: DatabaseTransaction, epoch: string, head: Lsn) {
+    super(epoch, head)
     this.#transaction = transaction
   }
 
   async fence(): Promise<void> {
     const [row] = await this.#transaction.query(
-      `SELECT id, ${DURABLE} FROM tidemark.epoch WHERE id = $1 AND ended_at IS NULL FOR UPDATE`,
-      [this.epoch],
+      `SELECT ${DURABLE}, (SELECT max(lsn) FROM tidemark.change_history WHERE epoch = $1) > head_lsn AS beyond
+       FROM tidemark.epoch WHERE id = $1 AND ended_at IS NULL AND head_lsn = $2::pg_lsn FOR UPDATE`,
+      [this.epoch, formatPgLsn(this.head)],
     )
-    if (row === undefined) throw epochEnded()
+    if (row === undefined) throw movedOn()
+    this.#insert = row.beyond === 't' ? `${INSERT_SELECT} ${ONCE}` : INSERT_SELECT
   }
 
   get isPageFull(): boolean {
-    return this.rows.length >= PAGE_ROWS || this.chars >= PAGE_CHARS
+    return this.size >= PAGE_ROWS || this.chars >= PAGE_CHARS
   }
 
   async flush(): Promise<void> {
     await this.#pending
-    if (this.rows.length === 0) return
+    if (this.size === 0) return
     this.#sentTo = this.headers.at(-1)?.lsn ?? null
-    this.#pending = this.#transaction.rows(INSERT, this.take())
+    this.#pending = this.#transaction.rows(this.#insert, this.take())
     this.#pending.catch(() => {}) // Seen by the next flush or by `finish`.
   }
 
@@ -195,24 +249,39 @@ export class PagedStore extends Page implements BatchStore {
   }
 }
 
+/** Where the slot may stand at most, if nobody else has moved it. */
+export interface SlotPlace {
+  readonly slotName: string
+  readonly atMost: Lsn
+}
+
 /** Stores a short batch by one statement, which is its own transaction: fence, schema, rows and head in one round trip. */
 export class SingleStore extends Page implements BatchStore {
   readonly checksSchema = true
   readonly #database: Database
+  readonly #slot: SlotPlace
   readonly isPageFull = false
+  /** What the statement saw besides, and its own id; null until something was stored. */
+  seen: { readonly facts: CycleFacts; readonly xid: string } | null = null
 
-  constructor(database: Database, epoch: string) {
-    super(epoch)
+  constructor(database: Database, epoch: string, head: Lsn, slot: SlotPlace) {
+    super(epoch, head)
     this.#database = database
+    this.#slot = slot
   }
 
   async fence(): Promise<void> {}
   async flush(): Promise<void> {}
 
   async finish(head: Lsn): Promise<void> {
-    const [row] = await this.#database.query(STORE_AT_ONCE, [...this.take(), formatPgLsn(head)])
-    if (row?.fenced === '1') return
-    if (row?.faults === '0') throw epochEnded()
+    const { slotName, atMost } = this.#slot
+    const places = [formatPgLsn(head), formatPgLsn(this.head), slotName, formatPgLsn(atMost)]
+    const [row] = await this.#database.query(STORE_AT_ONCE, [...this.take(), ...places])
+    if (row?.fenced === '1') {
+      this.seen = { facts: cycleFacts(row), xid: row.xid ?? '' }
+      return
+    }
+    if (row?.faults === '0') throw movedOn()
     await this.requireSchema()
     throw new TidemarkError('unavailable', 'A table was altered while its log was read; it is read again.')
   }
@@ -222,7 +291,8 @@ export class SingleStore extends Page implements BatchStore {
   }
 }
 
-const epochEnded = () => new TidemarkError('unavailable', 'The epoch ended while its log was read.')
+const movedOn = () =>
+  new TidemarkError('unavailable', 'The epoch ended, or another stored its log, while it was read; it is read again.')
 
 /** A table altered behind our back may have changed without a trace in what was decoded: store nothing. */
 async function requireSchema(query: Query): Promise<void> {

@@ -79,7 +79,9 @@ export async function captureBatch(
 ): Promise<CapturedBatch> {
   try {
     return await database.transaction((transaction) =>
-      new BatchReader(new PagedStore(transaction, request.epoch), request).read(source.peek(transaction, request)),
+      new BatchReader(new PagedStore(transaction, request.epoch, request.head), request).read(
+        source.peek(transaction, request),
+      ),
     )
   } catch (error) {
     if (!(error instanceof DriftInTransaction)) throw error
@@ -87,6 +89,12 @@ export async function captureBatch(
     const before = await captureBatch(database, source, { ...request, upTo: error.before })
     return { ...before, complete: false, drift: before.drift ?? error.drift }
   }
+}
+
+export interface StoredShortPeek {
+  readonly batch: CapturedBatch
+  /** Null where there was nothing to store. */
+  readonly seen: SingleStore['seen']
 }
 
 /**
@@ -100,12 +108,16 @@ export async function storeShortPeek(
   source: ChangeSource,
   rows: readonly string[],
   request: BatchRequest,
-): Promise<CapturedBatch | null> {
+  slotAtMost: Lsn,
+): Promise<StoredShortPeek | null> {
   async function* page(): AsyncGenerator<SourcePage> {
     yield { events: source.decode(rows, request.plans), serverRows: rows.length }
   }
   try {
-    return await new BatchReader(new SingleStore(database, request.epoch), request).read(page())
+    const slot = { slotName: request.slotName, atMost: slotAtMost }
+    const store = new SingleStore(database, request.epoch, request.head, slot)
+    const batch = await new BatchReader(store, request).read(page())
+    return { batch, seen: store.seen }
   } catch (error) {
     if (error instanceof DriftInTransaction) return null
     if (error instanceof TidemarkError && error.kind === 'schema-drift') return null

@@ -21,7 +21,7 @@ import { publicationAltered, publicationMark } from './rules/publication-mark.ts
 import { planTables, type TablePlans } from './rules/table-plan.ts'
 import { findSchemaFault } from './schema-check.ts'
 import { type CycleFacts, readFacts } from './server-facts.ts'
-import { readShortPeek, SHORT_PEEK_ROWS, type ShortPeek } from './short-peek.ts'
+import { type PeekOrder, readShortPeek, SHORT_PEEK_ROWS, type ShortPeek, type WaitedPeek } from './short-peek.ts'
 import { advanceSlot, logStandbySnapshot, partitionedTables, probeNumericAsString } from './slot.ts'
 import { wal2jsonSource } from './wal2json-source.ts'
 
@@ -50,6 +50,18 @@ export interface CycleResult {
   /** More is waiting: begin the next cycle at once. */
   readonly more: boolean
   readonly storedRows: number
+  /** Of the transaction that stored, where nothing else was in progress beside it. */
+  readonly ownXid: string | null
+}
+
+/** How one cycle is run besides its connection. */
+export interface CycleOptions {
+  /** A second connection, for a peek beside the facts. */
+  readonly peeker?: Database | null
+  /** A peek that came with a wait: then a short cycle is one round trip. */
+  readonly waited?: WaitedPeek | null
+  /** Leave the slot to `owedAdvance`. */
+  readonly deferAdvance?: boolean
 }
 
 /** The history being captured, as far as it is known. */
@@ -64,6 +76,14 @@ export interface CaptureState {
   readonly capturedTo: Lsn
   /** Why the epoch began, if it began in this object's life. */
   readonly startedReason: string | null
+}
+
+/** What `#storeWaited` learned. */
+interface WaitedLook {
+  readonly facts: CycleFacts
+  readonly peeked: ShortPeek
+  readonly batch: CapturedBatch
+  readonly ownXid: string | null
 }
 
 // Each peek decodes again from the restart position, which lags: few large ones cost less than many small ones.
@@ -83,6 +103,8 @@ export class Capture {
   #snapshotAt: Lsn | null = null
   /** The last peek was short, so that the next one likely is. */
   #short = false
+  /** Where the slot may move to, all below being stored and told. */
+  #owedAdvance: Lsn | null = null
   #slotPresent: boolean | null = null
 
   constructor(settings: CaptureSettings, store: CaptureStore) {
@@ -100,20 +122,32 @@ export class Capture {
     return this.#slotPresent
   }
 
+  /** Where the slot may move to and has not yet. */
+  get owedAdvance(): Lsn | null {
+    return this.#owedAdvance
+  }
+
+  /** What a wait shall peek; null where the next peek is not known or not likely to be short. */
+  get peekOrder(): PeekOrder | null {
+    if (this.#state === null || !this.#short) return null
+    const { capturedTo, source, plans } = this.#state
+    return { slotName: this.#settings.slotName, limit: beyond(capturedTo, WAL_BYTES_PER_PEEK), source, plans }
+  }
+
   /**
    * Peek, insert, commit, distribute, advance. Whatever it throws, nothing is lost, and the next cycle goes on from there.
    *
-   * `distribute` is called once what it is given is durable; it must not throw. With a second connection, `peeker`, a short
-   * cycle costs two round trips.
+   * `distribute` is called once what it is given is durable; it must not throw.
    */
   async cycle(
     database: Database,
     wanted: (audience: string) => boolean,
     distribute: (batch: RoutedBatch) => void,
-    peeker: Database | null = null,
+    options: CycleOptions = {},
   ): Promise<CycleResult> {
     try {
-      return await this.#cycle(database, wanted, distribute, peeker)
+      await this.settle(options.peeker ?? database)
+      return await this.#cycle(database, wanted, distribute, options)
     } catch (error) {
       // What was stored may not have been distributed: the next cycle begins as after a restart.
       this.forget()
@@ -121,32 +155,49 @@ export class Capture {
     }
   }
 
+  /** Moves the slot where a cycle left that to be done. */
+  async settle(database: Database): Promise<void> {
+    const to = this.#owedAdvance
+    if (to === null) return
+    await advanceSlot(database.query, this.#settings.slotName, to)
+    this.advanced(to)
+  }
+
+  /** The slot has moved. */
+  advanced(to: Lsn): void {
+    if (this.#owedAdvance === to) this.#owedAdvance = null
+  }
+
   /** Forgets what the database said last, so that the next cycle asks anew. */
   forget(): void {
     this.#state = null
+    this.#owedAdvance = null
   }
 
   async #cycle(
     database: Database,
     wanted: (audience: string) => boolean,
     distribute: (batch: RoutedBatch) => void,
-    peeker: Database | null,
+    { peeker = null, waited = null, deferAdvance = false }: CycleOptions,
   ): Promise<CycleResult> {
     const known = this.#state
-    const { facts, peeked } = await this.#look(database, peeker)
+    const early = waited && known && (await this.#storeWaited(database, known, waited, wanted))
+    const { facts, peeked } = early ?? (await this.#look(database, peeker))
     this.#slotPresent = facts.slot !== null && facts.slot.lost === null
     const state = await this.#follow(database, facts)
     if (known?.epoch.id !== state.epoch.id) distribute(announcement(state))
     // Of a history that has just begun, the facts show another slot.
-    if (state.epoch.id !== facts.epoch?.id) return { more: true, storedRows: 0 }
+    if (state.epoch.id !== facts.epoch?.id) return { more: true, storedRows: 0, ownXid: null }
     const confirmed = facts.slot?.confirmedFlushLsn ?? state.epoch.startLsn
-    if (facts.flushLsn <= state.capturedTo && confirmed >= state.capturedTo) {
+    if (early === null && facts.flushLsn <= state.capturedTo && confirmed >= state.capturedTo) {
       this.#short = true
-      return { more: false, storedRows: 0 }
+      return { more: false, storedRows: 0, ownXid: null }
     }
     // Decoded by what was known before the facts were.
     const same = known?.epoch.id === state.epoch.id && known.plans === state.plans && known.source === state.source
-    const whole = peeked !== null && same ? await this.#storeShort(database, state, facts, peeked, wanted) : null
+    if (early !== null && !same) throw new TidemarkError('unavailable', 'The history began anew; it is read again.')
+    const whole =
+      early?.batch ?? (peeked && same ? await this.#storeShort(database, state, facts, peeked, wanted) : null)
     const upTo = whole !== null && peeked !== null ? peeked.upTo : peekLimit(state, facts)
     const batch = whole ?? (await this.#capture(database, state, facts, upTo, wanted))
     this.#short = batch.complete && batch.storedRows < SHORT_PEEK_ROWS
@@ -163,11 +214,34 @@ export class Capture {
     }
     const { audiences, everyone, transactions, rights } = batch
     distribute({ epoch: epoch.id, from: state.capturedTo, to, definition, audiences, everyone, transactions, rights })
-    await this.#advance(peeker ?? database, facts, to)
+    await this.#oweAdvance(database, facts, to)
+    if (batch.drift !== null || batch.definitionVersion !== null || !deferAdvance) await this.settle(peeker ?? database)
     if (batch.drift !== null) throw this.#halt(batch.drift)
     // The next cycle asks whether the decoder can capture the new definition too.
     if (batch.definitionVersion !== null) this.forget()
-    return { more: to < facts.flushLsn, storedRows: batch.storedRows }
+    return { more: to < facts.flushLsn, storedRows: batch.storedRows, ownXid: early?.ownXid ?? null }
+  }
+
+  /** Stores what came with a wait, and only then learns what else a cycle must know; null where that will not do. */
+  async #storeWaited(
+    database: Database,
+    known: CaptureState,
+    waited: WaitedPeek,
+    wanted: (audience: string) => boolean,
+  ): Promise<WaitedLook | null> {
+    const { order, xidHorizon, rows, upTo, flushLsn, soleXid } = waited
+    const { slotName } = this.#settings
+    const memory = this.#store.read()
+    const { capturedTo, plans, source, epoch } = known
+    if (order.plans !== plans || order.source !== source || flushLsn < capturedTo || memory.halted !== null) return null
+    if (memory.epoch !== epoch.id || memory.advancedTo === null) return null
+    const request = this.#request(known, { xidHorizon }, upTo, SHORT_PEEK_ROWS, wanted)
+    const slotAtMost = maxLsn(memory.advancedTo, epoch.headLsn, epoch.startLsn)
+    const stored = await storeShortPeek(database, source, rows, request, slotAtMost)
+    if (stored === null) return null
+    const facts = stored.seen?.facts ?? (await readFacts(database.query, slotName))
+    const ownXid = stored.seen?.xid === soleXid ? soleXid : null
+    return { facts: { ...facts, flushLsn }, peeked: waited, batch: stored.batch, ownXid }
   }
 
   /** The state of the history that goes on, or of the new one that had to begin. */
@@ -279,14 +353,16 @@ export class Capture {
     return { facts: peeked === null ? facts : { ...facts, flushLsn: peeked.flushLsn }, peeked }
   }
 
-  #storeShort(
+  async #storeShort(
     database: Database,
     state: CaptureState,
     facts: CycleFacts,
     { upTo, rows }: ShortPeek,
     wanted: (audience: string) => boolean,
   ): Promise<CapturedBatch | null> {
-    return storeShortPeek(database, state.source, rows, this.#request(state, facts, upTo, SHORT_PEEK_ROWS, wanted))
+    const request = this.#request(state, facts, upTo, SHORT_PEEK_ROWS, wanted)
+    const slotAtMost = facts.slot?.confirmedFlushLsn ?? state.epoch.startLsn
+    return (await storeShortPeek(database, state.source, rows, request, slotAtMost))?.batch ?? null
   }
 
   async #capture(
@@ -312,7 +388,7 @@ export class Capture {
 
   #request(
     { epoch, definition, plans }: CaptureState,
-    { xidHorizon }: CycleFacts,
+    { xidHorizon }: Pick<CycleFacts, 'xidHorizon'>,
     upTo: Lsn,
     maxChanges: number,
     wanted: (audience: string) => boolean,
@@ -335,13 +411,13 @@ export class Capture {
     return definition
   }
 
-  async #advance(database: Database, facts: CycleFacts, to: Lsn): Promise<void> {
+  async #oweAdvance(database: Database, facts: CycleFacts, to: Lsn): Promise<void> {
     const confirmed = facts.slot?.confirmedFlushLsn ?? to
     if (to <= confirmed) return
     // Stored before the slot moves: a slot found further along was moved by somebody else.
     const headLsn = this.#state?.epoch.headLsn ?? null
     this.#store.write({ ...this.#store.read(), capturedTo: to, advancedTo: to, headLsn })
-    await advanceSlot(database.query, this.#settings.slotName, to)
+    this.#owedAdvance = to
     const restart = facts.slot?.restartLsn
     // Where an open transaction holds the restart position back, another record would not move it.
     const since = restart && maxLsn(restart, this.#snapshotAt ?? restart)

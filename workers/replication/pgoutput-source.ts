@@ -19,7 +19,7 @@ export function pgoutputSource(): ChangeSource {
 
 function decode(rows: readonly string[], plans: TablePlans): SourceEvent[] {
   const decoder = new PgoutputDecoder(plans)
-  const order = new CommitOrder(async () => new Map())
+  const order = new CommitOrder(async () => null)
   const events: SourceEvent[] = []
   for (const hex of rows) {
     const event = decoder.decode(bytesOfHex(hex))
@@ -31,8 +31,16 @@ function decode(rows: readonly string[], plans: TablePlans): SourceEvent[] {
 async function* peek(transaction: DatabaseTransaction, request: PeekRequest): AsyncGenerator<SourcePage> {
   const params = [request.slotName, formatPgLsn(request.upTo), request.maxChanges, textArray(OPTIONS)]
   const decoder = new PgoutputDecoder(request.plans)
-  const order = new CommitOrder(() => readEnds(transaction, params))
-  for await (const rows of transaction.pages(`SELECT data FROM ${PEEK}`, params)) {
+  const text = `SELECT data, CASE get_byte(data, 0) WHEN 67 THEN xid::text END, CASE get_byte(data, 0) WHEN 67 THEN lsn::text END FROM ${PEEK}`
+  const pages = transaction.pages(text, params, { scroll: true })
+  let ends: Map<string, Lsn> | null = null
+  const order = new CommitOrder(async (xid) => {
+    const [, lastXid, lastLsn] = (await pages.last()) ?? []
+    if (lastXid === xid && lastLsn) return parsePgLsn(lastLsn)
+    ends ??= await readEnds(transaction, params)
+    return ends.get(xid) ?? null
+  })
+  for await (const rows of pages) {
     const events: SourceEvent[] = []
     for (const [hex] of rows) {
       const event = decoder.decode(bytesOfHex(hex ?? ''))
@@ -43,7 +51,7 @@ async function* peek(transaction: DatabaseTransaction, request: PeekRequest): As
   }
 }
 
-/** Where each transaction of this peek ends: a second decoding, filtered by the server, for large transactions only. */
+/** Where each transaction of this peek ends: a second decoding, for large transactions that are not the last of theirs. */
 async function readEnds(transaction: DatabaseTransaction, params: (string | number)[]): Promise<Map<string, Lsn>> {
   const rows = await transaction.rows(`SELECT xid::text, lsn::text FROM ${PEEK} WHERE get_byte(data, 0) = 67`, params)
   return new Map(rows.map(([xid, lsn]) => [xid ?? '', parsePgLsn(lsn ?? '')]))
@@ -53,13 +61,12 @@ type Begin = Extract<PgoutputEvent, { type: 'begin' }>
 
 /** Gives each transaction its end before its rows, holding small ones until their commit arrives. */
 class CommitOrder {
-  readonly #readEnds: () => Promise<Map<string, Lsn>>
-  #ends: Map<string, Lsn> | null = null
+  readonly #findEnd: (xid: string) => Promise<Lsn | null>
   #begin: Begin | null = null
   #held: SourceEvent[] = []
 
-  constructor(readEnds: () => Promise<Map<string, Lsn>>) {
-    this.#readEnds = readEnds
+  constructor(findEnd: (xid: string) => Promise<Lsn | null>) {
+    this.#findEnd = findEnd
   }
 
   add(event: PgoutputEvent, events: SourceEvent[]): void {
@@ -83,10 +90,8 @@ class CommitOrder {
   /** Ends a page: a transaction held for too long is announced by looking its end up. */
   async release(events: SourceEvent[]): Promise<void> {
     if (this.#begin === null || this.#held.length < HELD_EVENTS) return
-    this.#ends ??= await this.#readEnds()
-    const lsn = this.#ends.get(this.#begin.xid)
-    if (lsn === undefined)
-      throw new TidemarkError('corrupt', `Transaction ${this.#begin.xid} has no commit in the log.`)
+    const lsn = await this.#findEnd(this.#begin.xid)
+    if (lsn === null) throw new TidemarkError('corrupt', `Transaction ${this.#begin.xid} has no commit in the log.`)
     this.#announce(lsn, events)
   }
 

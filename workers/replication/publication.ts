@@ -12,14 +12,13 @@ const READ = `
     ), '[]')::text AS tables
   FROM pg_publication p WHERE p.pubname = $1`
 
-const OWN_TABLES = [
-  { schema: 'tidemark', name: 'sync_definition' },
-  { schema: 'tidemark', name: 'mutation' },
-]
+const DEFINITION_TABLE = { schema: 'tidemark', name: 'sync_definition' }
+const MUTATION_TABLE: WatchedTable = { id: 'tidemark.mutation', schema: 'tidemark', name: 'mutation', user: null }
 
 async function wantedTables(query: Query, { definition, watched = [] }: DefinitionInForce): Promise<string[]> {
-  const present = await existing(query, watched)
-  return [...new Set([...OWN_TABLES, ...definition.tables, ...present].map(quoteTable))]
+  // A database that is yet to be migrated has no mutations.
+  const present = await existing(query, [MUTATION_TABLE, ...watched])
+  return [...new Set([DEFINITION_TABLE, ...definition.tables, ...present].map(quoteTable))]
 }
 
 /** What the publication lacks of the latest definition; null when it is whole. What is not published is lost to pgoutput. */
@@ -51,9 +50,8 @@ async function create(query: Query, tables: readonly string[]): Promise<void> {
   )
 }
 
-/** Of the watched tables, those that are still there: one that is gone decides nobody's rights and stops nothing. */
+/** Of these tables, those that are there: a watched one that is gone decides nobody's rights and stops nothing. */
 async function existing(query: Query, tables: readonly WatchedTable[]): Promise<readonly WatchedTable[]> {
-  if (tables.length === 0) return []
   const rows = await query(
     `SELECT t.id FROM json_to_recordset($1::json) AS t(id text, schema text, name text)
      WHERE to_regclass(format('%I.%I', t.schema, t.name)) IS NOT NULL`,

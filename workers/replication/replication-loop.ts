@@ -13,6 +13,7 @@ import type { OwnIdentity } from './rules/epoch-decision.ts'
 import { nextPauseMs, type ReplicationIntervals } from './rules/interval.ts'
 import { decideWatch, isPooled, type WatchDecision } from './rules/watch.ts'
 import { readFigures } from './server-facts.ts'
+import type { WaitedPeek } from './short-peek.ts'
 import { WalWatch } from './wal-watch.ts'
 
 export interface LoopContext {
@@ -54,6 +55,10 @@ export class ReplicationLoop {
   #more = false
   /** The last cycle stored something, so its own writes are still ahead of it in the log. */
   #wrote = false
+  /** Of the transaction that stored it, where nothing else was in progress beside. */
+  #ownXid: string | null = null
+  /** What the last wait peeked, for the cycle after it. */
+  #waited: WaitedPeek | null = null
   #lastCycleMs = 0
   #lastError: TidemarkError | null = null
   #lastCycleAtMs: number | null = null
@@ -119,9 +124,15 @@ export class ReplicationLoop {
   /** Waits inside Postgres until there is something to capture, or for 10 s; then a run is due. Never throws. Rule CAP-R29. */
   async watch(): Promise<void> {
     const { state } = this
+    const { slotName } = this.#context.own
+    const { owedAdvance, peekOrder } = this.#capture
     // What others commit between a peek and our own commit lies below our own writes: they are read before they are waited out.
     const past = state === null || this.#wrote ? ZERO_LSN : state.capturedTo
-    await this.#watch.wait(past, this.#lastCycleMs)
+    const ownXid = this.#wrote ? this.#ownXid : null
+    const order = { slotName, past, atLeastMs: this.#lastCycleMs, ownXid, advanceTo: owedAdvance, peek: peekOrder }
+    const { done, peeked } = await this.#watch.wait(order)
+    if (done && owedAdvance !== null) this.#capture.advanced(owedAdvance)
+    this.#waited = peeked
   }
 
   /** Pause before the next run; 0 when more is waiting. Closes the connections when it is long. */
@@ -174,6 +185,7 @@ export class ReplicationLoop {
       const wanted = this.#freshWanted
       const target = wanted && (await this.#freshTarget(database))
       await this.#cycles(database, target)
+      if (this.#more || !this.#watchDecision.on) await this.#capture.settle(database)
       // A run that fails leaves the wish to the next.
       if (this.#freshWanted === wanted) this.#freshWanted = null
       await this.#readFigures(database)
@@ -215,10 +227,16 @@ export class ReplicationLoop {
       const startedMs = nowMs()
       const distribute = (batch: RoutedBatch) => router.route(batch, generation)
       const peeker = this.#watch.idleConnection
-      const { more, storedRows } = await this.#capture.cycle(database, router.wanted, distribute, peeker)
+      const waited = this.#waited
+      this.#waited = null
+      // A wait that begins moves the slot itself, beside everything else.
+      const deferAdvance = this.#watchDecision.on
+      const options = { peeker, waited, deferAdvance }
+      const { more, storedRows, ownXid } = await this.#capture.cycle(database, router.wanted, distribute, options)
       this.#lastCycleAtMs = nowMs()
       this.#lastCycleMs = this.#lastCycleAtMs - startedMs
       this.#wrote = storedRows > 0
+      this.#ownXid = ownXid
       this.#noteEpoch()
       if (storedRows > 0) this.noteActivity()
       const reached = target === null || (this.state !== null && this.state.capturedTo >= target)

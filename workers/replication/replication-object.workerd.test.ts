@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
+import { recordMutation } from '../../testing/capture/record-mutation.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { type Listener, type LoneReplicationDO, listener, loneOptions } from '../../testing/workerd/lone-replication.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
@@ -151,6 +152,42 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
     await heard.until((deliveries) => rowsOf(deliveries).includes('2'))
     expect(rowsOf(heard.deliveries)).toEqual(['2'])
     expect(heard.deliveries.find(({ version }) => version === 2)?.from).toBe(answer.routedTo)
+  })
+
+  test('CAP-R33 SEC-04 FLT-08 a client that joins costs no query and no delivery, and is told its own mutations', async () => {
+    await subscribe()
+    await database.run(`INSERT INTO item VALUES (1, 'b')`)
+    const { lsn } = await stub.freshHead(null)
+    const asked = { subscriber: name, version: 1, askedMs: 1, renewal: true }
+    for (const evicted of [false, true]) {
+      if (evicted) await evictDurableObject(stub)
+      const client = `client-of-the-tests-${evicted}`
+      const before = await runInDurableObject(stub, async (_, state) => {
+        await state.storage.deleteAlarm()
+        return heard.deliveries.length
+      })
+      const answer = await stub.subscribe({ ...asked, audiences: ['org:a', `client:${client}`] })
+      expect(answer.capturedTo >= lsn).toBe(true)
+      expect(answer.routedTo <= answer.capturedTo).toBe(true)
+      const [connected] = await query(
+        `SELECT count(*)::text AS count FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tidemark capture'`,
+      )
+      if (evicted) expect(connected?.count).toBe('0')
+      expect(heard.deliveries.length).toBe(before)
+      await database.run(recordMutation({ client: 'client-of-someone-else', counter: 1 }))
+      await database.run(recordMutation({ client, counter: 7 }))
+      await stub.freshHead(name)
+      const own = () => heard.deliveries.slice(before).flatMap(({ transactions }) => transactions ?? [])
+      if (!evicted) {
+        await heard.until(() => own().length > 0)
+        expect(own()).toMatchObject([{ changes: [], mutation: { client, counter: 7 } }])
+        expect(own()).toHaveLength(1)
+      } else {
+        // What was not told before the eviction is a head, whose gap is read.
+        await heard.until((deliveries) => deliveries.length > before)
+        expect(own().every(({ mutation }) => mutation?.client === client)).toBe(true)
+      }
+    }
   })
 
   test('FLT-06 CAP-R26 the watchdog arms an alarm that was lost; an alarm always arms the next', async () => {

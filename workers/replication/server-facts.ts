@@ -30,21 +30,23 @@ const epochSchema = z.object({
   definition_version: z.number(),
 })
 
-/** Flush position first: everything that ends at or below it is visible to the peek that follows. */
-const FACTS = `
+/** Flush position first: everything that ends at or below it is visible to the peek that follows. `slotName` is a parameter's name. */
+export const factsOf = (slotName: string): string => `
   SELECT pg_current_wal_flush_lsn()::text AS flush,
     current_database() AS database,
     (SELECT system_identifier::text FROM pg_control_system())
       || coalesce('/' || nullif(current_setting('neon.timeline_id', true), ''), '') AS system,
     ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int::text AS timeline,
     pg_snapshot_xmax(pg_current_snapshot())::text AS xid_horizon,
-    (SELECT to_jsonb(s)::text FROM pg_replication_slots s WHERE s.slot_name = $1) AS slot,
+    (SELECT to_jsonb(s)::text FROM pg_replication_slots s WHERE s.slot_name = ${slotName}) AS slot,
     (SELECT to_jsonb(e)::text FROM tidemark.epoch e WHERE e.ended_at IS NULL) AS epoch,
     (SELECT max(version)::text FROM tidemark.sync_definition) AS latest_version,
     (SELECT jsonb_build_object(
         'itself', jsonb_build_array(p.oid::text, p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, p.pubviaroot),
         'tables', coalesce((SELECT jsonb_agg(to_jsonb(r) ORDER BY r.prrelid) FROM pg_publication_rel r WHERE r.prpubid = p.oid), '[]'))::text
       FROM pg_publication p WHERE p.pubname = 'tidemark') AS publication`
+
+const FACTS = factsOf('$1')
 
 export interface CycleFacts extends ServerFacts {
   /** A 64-bit id near every id in the log, to extend those of 32 bits. */
@@ -79,16 +81,21 @@ export async function readFacts(query: Query, slotName: string): Promise<CycleFa
       cause: error,
     })
   })
-  const slot = row?.slot ? slotSchema.parse(JSON.parse(row.slot)) : null
+  return cycleFacts(row ?? {})
+}
+
+/** Reads a row of `factsOf`. */
+export function cycleFacts(row: Record<string, string | null>): CycleFacts {
+  const slot = row.slot ? slotSchema.parse(JSON.parse(row.slot)) : null
   return {
-    flushLsn: parsePgLsn(row?.flush ?? ''),
-    database: row?.database ?? '',
-    systemIdentifier: row?.system ?? '',
-    timeline: Number(row?.timeline),
-    xidHorizon: BigInt(row?.xid_horizon ?? 0),
-    latestDefinitionVersion: row?.latest_version ? Number(row.latest_version) : null,
-    publication: row?.publication ?? null,
-    epoch: row?.epoch ? epochRow(row.epoch) : null,
+    flushLsn: parsePgLsn(row.flush ?? ''),
+    database: row.database ?? '',
+    systemIdentifier: row.system ?? '',
+    timeline: Number(row.timeline),
+    xidHorizon: BigInt(row.xid_horizon ?? 0),
+    latestDefinitionVersion: row.latest_version ? Number(row.latest_version) : null,
+    publication: row.publication ?? null,
+    epoch: row.epoch ? epochRow(row.epoch) : null,
     slot: slot && {
       database: slot.database,
       plugin: slot.plugin,

@@ -5,6 +5,7 @@ import type { Database } from '../database/index.ts'
 import { WalWatch } from './wal-watch.ts'
 
 const FAR = asLsn('f'.repeat(16))
+const waitFor = (past: Lsn) => ({ slotName: 'none', past, atLeastMs: 0, ownXid: null, advanceTo: null, peek: null })
 
 describe.each(['embedded', 'system'] as const)('waiting inside the %s Postgres', (server) => {
   let own: TestDatabase
@@ -39,7 +40,7 @@ describe.each(['embedded', 'system'] as const)('waiting inside the %s Postgres',
       const before = await flushed()
       let past = before
       while (past === before || !written) {
-        await watch.wait(past, 0)
+        await watch.wait(waitFor(past))
         past = await flushed()
       }
     })()
@@ -48,7 +49,7 @@ describe.each(['embedded', 'system'] as const)('waiting inside the %s Postgres',
     written = true
     await database.query('INSERT INTO public.item VALUES (2)')
     await waited
-    await watch.wait(ZERO_LSN, 0)
+    await watch.wait(waitFor(ZERO_LSN))
     expect(watch.obstacle).toBeNull()
     await watch.close()
   })
@@ -56,7 +57,7 @@ describe.each(['embedded', 'system'] as const)('waiting inside the %s Postgres',
   test('CAP-R29 a wait holds back neither vacuum nor the slot, and ends by itself', async () => {
     const watch = new WalWatch(own.env, Date.now)
     let ended = false
-    const waited = watch.wait(FAR, 0).then(() => {
+    const waited = watch.wait(waitFor(FAR)).then(() => {
       ended = true
     })
     await begun()
@@ -86,26 +87,28 @@ describe.each(['embedded', 'system'] as const)('waiting inside the %s Postgres',
     let now = 0
     const watch = new WalWatch(own.env, () => now)
     await database.query('ALTER PROCEDURE tidemark.wait_for_wal RENAME TO wait_for_nothing')
-    await watch.wait(ZERO_LSN, 0)
+    await watch.wait(waitFor(ZERO_LSN))
     expect(watch.obstacle).toMatch(/tidemark migrate/)
     await database.query('ALTER PROCEDURE tidemark.wait_for_nothing RENAME TO wait_for_wal')
     now += 3_600_000
     expect(watch.obstacle).toBeNull()
-    await watch.wait(ZERO_LSN, 0)
+    await watch.wait(waitFor(ZERO_LSN))
     expect(watch.obstacle).toBeNull()
     await watch.close()
     const pooled = { ...own.env, DATABASE_URL: own.env.DATABASE_URL.replace('@127.0.0.1', '@ep-x-pooler.neon.tech') }
     expect(new WalWatch(pooled, Date.now).obstacle).toMatch(/without -pooler/)
     const [right] = await database.query(
-      `SELECT has_function_privilege('tidemark_client', 'tidemark.wait_for_wal(pg_lsn, int, int)', 'EXECUTE')::text AS may`,
+      `SELECT has_function_privilege('tidemark_client', 'tidemark.wait_for_wal(pg_lsn,integer,integer,xid8,name,pg_lsn,boolean,pg_lsn,integer,integer,integer,text[],json)', 'EXECUTE')::text AS may`,
     )
     expect(right?.may).toBe('false')
   })
 
   async function timeOut() {
     const waiting = await own.open()
-    await waiting.rows('CALL tidemark.wait_for_wal($1::pg_lsn, 20)', ['FFFFFFFF/FFFFFFFF'])
-    await waiting.rows('CALL tidemark.wait_for_wal($1::pg_lsn, 20, 5)', ['0/0'])
+    const call =
+      'CALL tidemark.wait_for_wal($1::pg_lsn, 20, $2::int, NULL, NULL, NULL, false, NULL, 1, 1, 1, NULL, NULL)'
+    await waiting.rows(call, ['FFFFFFFF/FFFFFFFF', 0])
+    await waiting.rows(call, ['0/0', 5])
     await waiting.close()
     return [{ ended: 'true' }]
   }

@@ -1,7 +1,15 @@
 import { formatPgLsn, type Lsn } from '../../protocol/index.ts'
-import { type Database, openDatabase, SQL_STATE, sqlStateOf } from '../database/index.ts'
+import { type Database, openDatabase, type Parameter, SQL_STATE, sqlStateOf, textArray } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
 import { isPooled } from './rules/watch.ts'
+import {
+  MOST_PEEK_ROWS,
+  type PeekOrder,
+  readWaitedPeek,
+  SHORT_PEEK_CHARS,
+  SHORT_PEEK_ROWS,
+  type WaitedPeek,
+} from './short-peek.ts'
 
 /** One wait; the procedure itself allows no more. */
 const LONGEST_WAIT_MS = 10_000
@@ -15,6 +23,45 @@ const OBSTACLES: Readonly<Record<string, string>> = {
   [SQL_STATE.undefinedFunction]: 'procedure tidemark.wait_for_wal is missing: run `tidemark migrate`',
   [SQL_STATE.insufficientPrivilege]: 'the role may not call procedure tidemark.wait_for_wal: GRANT EXECUTE',
   [SQL_STATE.invalidTransactionTermination]: POOLED,
+}
+
+export interface WaitRequest {
+  readonly slotName: string
+  readonly past: Lsn
+  readonly atLeastMs: number
+  /** Of our own transaction that nothing else was in progress beside; then it waits beyond that instead. */
+  readonly ownXid: string | null
+  /** Moves the slot here first. */
+  readonly advanceTo: Lsn | null
+  /** Null: only waits. */
+  readonly peek: PeekOrder | null
+}
+
+export interface Waited {
+  /** False where it failed: the slot may not have moved. */
+  readonly done: boolean
+  readonly peeked: WaitedPeek | null
+}
+
+const CALL = `CALL tidemark.wait_for_wal($1::pg_lsn, $2::int, $3::int, $4::text::xid8, $5::name, $6::pg_lsn, $7::boolean,
+  $8::pg_lsn, $9::int, $10::int, $11::int, $12::text[], NULL)`
+
+function callParams({ past, atLeastMs, ownXid, advanceTo, peek, slotName }: WaitRequest): Parameter[] {
+  const call = peek?.source.call(peek.plans)
+  return [
+    formatPgLsn(past),
+    LONGEST_WAIT_MS,
+    Math.min(Math.round(atLeastMs), LONGEST_WAIT_MS),
+    ownXid,
+    slotName,
+    advanceTo && formatPgLsn(advanceTo),
+    peek?.source.decoder === 'pgoutput',
+    peek && formatPgLsn(peek.limit),
+    SHORT_PEEK_ROWS,
+    MOST_PEEK_ROWS,
+    SHORT_PEEK_CHARS,
+    textArray(call?.options ?? []),
+  ]
 }
 
 /** Waits inside Postgres until the log grows, on a connection of its own that holds nothing meanwhile. */
@@ -49,23 +96,22 @@ export class WalWatch {
   }
 
   /**
-   * Returns once the log on disk reaches beyond `past`, at least `atLeastMs` and at most 10 s later. Never throws: what
-   * failed is the obstacle from now on. Waits must not overlap.
+   * Returns once the log on disk reaches beyond `past`, at least `atLeastMs` and at most 10 s later, with what it peeked
+   * where that is short. Never throws: what failed is the obstacle from now on. Waits must not overlap.
    */
-  async wait(past: Lsn, atLeastMs: number): Promise<void> {
+  async wait(request: WaitRequest): Promise<Waited> {
     this.#waiting = true
     try {
       const database = await this.#connect()
-      await database.rows('CALL tidemark.wait_for_wal($1::pg_lsn, $2::int, $3::int)', [
-        formatPgLsn(past),
-        LONGEST_WAIT_MS,
-        Math.min(Math.round(atLeastMs), LONGEST_WAIT_MS),
-      ])
+      const [row] = await database.rows(CALL, callParams(request))
       this.#obstacle = null
       this.#failures = 0
+      const peeked = row?.[0] ?? null
+      return { done: true, peeked: peeked === null || !request.peek ? null : readWaitedPeek(peeked, request.peek) }
     } catch (error) {
       this.#hinder(error)
       await this.#disconnect()
+      return { done: false, peeked: null }
     } finally {
       this.#waiting = false
     }

@@ -49,31 +49,24 @@ function parseMutation(entry: unknown): ParsedMutation {
   const named = typeof entry === 'object' && entry !== null && 'counter' in entry ? entry.counter : null
   const counter = counterSchema.safeParse(named).data
   if (counter === undefined) throw new TidemarkError('bad-input', 'A mutation of this push has no counter.')
-  const json = jsonOf(entry)
-  const refuse = (kind: Rejection['kind'], message: string): ParsedMutation => ({
-    counter,
-    json,
-    content: { kind, message },
-  })
-  if (json.length > LIMITS.mutationChars || countOf(entry, 'rows') > LIMITS.mutationRows) {
-    return refuse(
-      'limit-exceeded',
-      `A mutation has at most ${LIMITS.mutationRows} rows and ${LIMITS.mutationChars} characters.`,
-    )
-  }
-  const { data } = pushedMutationSchema.safeParse(entry)
-  if (!data) return refuse('invalid', 'This mutation is not of the form that the server knows.')
-  if (!isStorable(data)) return refuse('invalid', 'A text with a NUL or half a character cannot be stored.')
-  return { counter, json, content: data }
-}
-
-function jsonOf(entry: unknown): string {
   try {
-    return JSON.stringify(entry)
+    const json = JSON.stringify(entry)
+    return { counter, json, content: contentOf(entry, json) }
   } catch (error) {
     // Nested deeper than the stack: nothing that a replica makes.
     throw new TidemarkError('bad-input', 'A mutation of this push is nested too deep.', { cause: error })
   }
+}
+
+function contentOf(entry: unknown, json: string): ParsedMutation['content'] {
+  if (json.length > LIMITS.mutationChars || countOf(entry, 'rows') > LIMITS.mutationRows) {
+    const message = `A mutation has at most ${LIMITS.mutationRows} rows and ${LIMITS.mutationChars} characters.`
+    return { kind: 'limit-exceeded', message }
+  }
+  const { data } = pushedMutationSchema.safeParse(entry)
+  if (!data) return { kind: 'invalid', message: 'This mutation is not of the form that the server knows.' }
+  if (isStorable(data)) return data
+  return { kind: 'invalid', message: 'A text with a NUL or half a character cannot be stored.' }
 }
 
 function countOf(value: unknown, name: 'rows' | 'mutations'): number {

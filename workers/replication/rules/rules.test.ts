@@ -4,6 +4,7 @@ import { textArray } from '../../database/text-array.ts'
 import { wal2jsonName } from '../wal2json-source.ts'
 import { classifyHealth, type HealthFigures } from './classify-health.ts'
 import { chooseDecoder } from './decoder-choice.ts'
+import { selectFor } from './deliverable.ts'
 import { decideEpoch, NO_MEMORY, type ServerFacts } from './epoch-decision.ts'
 import { boundedIntervals, nextPauseMs } from './interval.ts'
 import {
@@ -11,6 +12,7 @@ import {
   afterReceipt,
   deliveryOf,
   type Routable,
+  renewed,
   type Subscription,
   subscribe,
   withBatch,
@@ -204,6 +206,34 @@ describe('subscriptions', () => {
       )?.acked,
     ).toBe(lsn(30))
     expect(subscribe(acked, { subscriber: 's', audiences: [], version: 0, askedMs: 0 }, position, 2, 5)).toBeNull()
+  })
+
+  test('CAP-R33 clients come and go within a version, as the latest request says', () => {
+    const ask = (askedMs: number, ...audiences: string[]) => ({ subscriber: 's', audiences, version: 1, askedMs })
+    const sending = { ...joined, acked: lsn(15), sentAtMs: 3 }
+    const two = subscribe(sending, ask(7, 'a', 'client:x'), { ...position, to: lsn(30) }, 2, 5)
+    expect(two).toMatchObject({ acked: lsn(15), sentAtMs: 3, version: 1, generation: sending.generation })
+    expect([...(two?.audiences ?? [])]).toEqual(['a', 'client:x'])
+    const late = renewed(two ?? joined, ask(6, 'a'), 8)
+    expect(late.audiences).toBe(two?.audiences)
+    expect([...renewed(late, ask(9, 'a'), 9).audiences]).toEqual(['a'])
+    expect(renewed(late, ask(9, 'client:x', 'a'), 9).audiences).toBe(late.audiences)
+  })
+
+  test('SEC-04 CAP-R33 a mutation is told to subscribers of its client, and nobody else learns that there was one', () => {
+    const mutation = { client: 'x', counter: 1, rejection: null, predicted: null }
+    const change = { op: 'delete', table: 't', audience: 'a', key: {} } as const
+    const told = { lsn: lsn(1), xid: '1', committedAt: '', changes: [change] }
+    const transactions = [
+      { ...told, mutation },
+      { ...told, changes: [], mutation },
+    ]
+    expect(selectFor(new Set(['a', 'client:x']), transactions)).toEqual(transactions)
+    expect(selectFor(new Set(['a', 'client:y']), transactions)).toEqual([told])
+    expect(selectFor(new Set(['client:x']), transactions)).toEqual([
+      { ...told, changes: [], mutation },
+      { ...told, changes: [], mutation },
+    ])
   })
 
   test('CAP-R21 what matters is sent from the acknowledged head; in flight nothing is', () => {

@@ -17,6 +17,7 @@ export interface TablePlan {
   readonly isBytea: readonly boolean[]
   /** `"column":`, ready for JSON text. */
   readonly jsonNames: readonly string[]
+  readonly allPositions: readonly number[]
   readonly keyPositions: readonly number[]
   readonly audience: { readonly constant: 'all' } | { readonly position: number; readonly prefix: string }
   /** The row is a new definition in force, not the app's. */
@@ -68,6 +69,7 @@ function positionsOf(columns: readonly string[], isBytea: readonly boolean[]) {
     isBytea,
     positions: new Map(columns.map((name, position) => [name, position])),
     jsonNames: columns.map((name) => `${JSON.stringify(name)}:`),
+    allPositions: columns.map((_, position) => position),
   }
 }
 
@@ -139,24 +141,17 @@ export function audienceOfValues(plan: TablePlan, values: Values): string | null
   return value === null || value === undefined ? null : `${plan.audience.prefix}:${value}`
 }
 
-/** The named positions as a JSON object; undefined values are left out. */
+/** The named positions as a JSON object; undefined values are left out. Joined, not concatenated: that text would be a tree. */
 export function toJson(plan: TablePlan, values: Values, positions: readonly number[]): string {
-  let text = '{'
+  const members: string[] = []
   for (const position of positions) {
     const value = values[position]
-    if (value === undefined) continue
-    text += (text.length > 1 ? ',' : '') + plan.jsonNames[position] + (value === null ? 'null' : JSON.stringify(value))
+    if (value !== undefined) members.push(plan.jsonNames[position] + (value === null ? 'null' : JSON.stringify(value)))
   }
-  return `${text}}`
+  return `{${members.join()}}`
 }
 
 /** The whole row as a JSON object. */
 export function rowToJson(plan: TablePlan, values: Values): string {
-  let text = '{'
-  for (let position = 0; position < plan.columns.length; position += 1) {
-    const value = values[position]
-    if (value === undefined) continue
-    text += (text.length > 1 ? ',' : '') + plan.jsonNames[position] + (value === null ? 'null' : JSON.stringify(value))
-  }
-  return `${text}}`
+  return toJson(plan, values, plan.allPositions)
 }

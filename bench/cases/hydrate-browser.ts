@@ -1,0 +1,116 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build, preview } from 'vite'
+import { launchChromium, type TestBrowser } from '../../testing/browser/launch-chromium.ts'
+import type { System } from '../../testing/system/start-system.ts'
+import { directUrl, HYDRATE_ROWS, LARGE_ORG, SMALL_ORG, tokenFor } from '../bench-system.ts'
+import { type Figure, figure, median } from '../measure.ts'
+import type { PageLoad } from '../page/main.ts'
+import { memoryMb } from '../processes.ts'
+
+const ROUNDS = 3
+const MEGABYTE = 2 ** 20
+/** What the browser's processes are called, whoever built it. */
+const NAMES = ['chromium', 'chrome', 'headless_shell']
+const browserMb = () => NAMES.reduce((sum, name) => sum + memoryMb(name), 0)
+
+interface PageWindow {
+  hydrate(url: string, user: string, token: string): Promise<PageLoad>
+}
+
+interface Measured extends PageLoad {
+  readonly grownMb: number
+}
+
+/** A fresh tab, which a replica of this organisation is opened in. */
+async function loadInTab(
+  system: System,
+  browser: TestBrowser,
+  url: string,
+  org: string,
+  user: string,
+): Promise<Measured> {
+  const page = await browser.newPage()
+  await page.goto(url)
+  await page.waitForFunction(() => 'hydrate' in window)
+  const before = browserMb()
+  const argument = { server: directUrl(system), user, token: await tokenFor(system, org, user) }
+  const load = await page.evaluate(
+    ({ server, user: name, token }) => (window as unknown as PageWindow).hydrate(server, name, token),
+    argument,
+  )
+  const grownMb = browserMb() - before
+  await page.close()
+  return { ...load, grownMb }
+}
+
+export async function hydrateBrowser(system: System): Promise<Figure[]> {
+  const root = fileURLToPath(new URL('../page', import.meta.url))
+  const outDir = mkdtempSync(join(tmpdir(), 'tidemark-bench-page-'))
+  const rolldownOptions = { checks: { eval: false } }
+  const shared = { root, configFile: false, logLevel: 'error' } as const
+  await build({
+    ...shared,
+    worker: { format: 'es', rolldownOptions },
+    build: { outDir, emptyOutDir: true, target: 'es2023', rolldownOptions },
+  })
+  const server = await preview({ ...shared, build: { outDir }, preview: { port: 0, host: '127.0.0.1' } })
+  const url = server.resolvedUrls?.local[0] ?? ''
+  const browser = await launchChromium()
+  try {
+    const small: Measured[] = []
+    const large: Measured[] = []
+    for (let round = 0; round < ROUNDS; round++) {
+      small.push(await loadInTab(system, browser, url, SMALL_ORG, `small-${round}`))
+      large.push(await loadInTab(system, browser, url, LARGE_ORG, `large-${round}`))
+    }
+    const wrong = large.find(({ rows }) => rows !== HYDRATE_ROWS)
+    if (wrong) throw new Error(`The tab holds ${wrong.rows} issues.`)
+    const fixedMb = median(small.map(({ grownMb }) => grownMb))
+    const grownMb = median(large.map(({ grownMb }) => grownMb))
+    const how = `Chromium, OPFS, ${HYDRATE_ROWS} issues in a fresh tab, medians of ${ROUNDS}`
+    return [
+      figure(
+        'hydrate.browser.rows_per_s',
+        HYDRATE_ROWS / (median(large.map(({ elapsedMs }) => elapsedMs)) / 1000),
+        'rows/s',
+        null,
+        `${how}; from openReplica to ready, the start of PGlite included`,
+      ),
+      figure(
+        'hydrate.browser.first_row_ms',
+        median(large.map(({ firstRowMs }) => firstRowMs ?? Number.NaN)),
+        'ms',
+        null,
+        `${how}; likewise`,
+      ),
+      figure(
+        'hydrate.browser.start_ms',
+        median(small.map(({ elapsedMs }) => elapsedMs)),
+        'ms',
+        null,
+        'to ready with 200 issues',
+      ),
+      figure(
+        'envelope.browser.fixed_mb',
+        fixedMb,
+        'MB',
+        null,
+        'all of the browser’s processes, by a replica of 200 issues',
+      ),
+      figure(
+        'envelope.browser.row_bytes',
+        ((grownMb - fixedMb) * MEGABYTE) / HYDRATE_ROWS,
+        'bytes',
+        null,
+        `memory a row beyond that; ${how}`,
+      ),
+    ]
+  } finally {
+    await browser.close()
+    await server.close()
+    rmSync(outDir, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,24 @@
+import { openReplica } from '../../dist/client/index.js'
+import { sync } from '../../examples/tracker/sync.ts'
+
+export interface PageLoad {
+  readonly rows: number
+  readonly elapsedMs: number
+  readonly firstRowMs: number | null
+}
+
+/** Opens a replica on persistent storage in this tab and keeps it; answers once it is whole. */
+async function hydrate(url: string, user: string, token: string): Promise<PageLoad> {
+  const start = performance.now()
+  const replica = await openReplica({ url, user, token: async () => token, sync, storage: `opfs-ahp://${user}` })
+  let firstRowMs: number | null = null
+  replica.subscribe(({ hydration }) => {
+    if (hydration && hydration.rows > 0) firstRowMs ??= performance.now() - start
+  })
+  await replica.ready
+  const elapsedMs = performance.now() - start
+  const { rows } = await replica.db.query<{ count: number }>('SELECT count(*)::int AS count FROM public.issue')
+  return { rows: rows[0]?.count ?? 0, elapsedMs, firstRowMs }
+}
+
+Object.assign(window, { hydrate })

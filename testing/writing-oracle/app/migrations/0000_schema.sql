@@ -1,0 +1,87 @@
+CREATE TABLE public.person (
+  id uuid PRIMARY KEY,
+  org_id uuid NOT NULL,
+  name text NOT NULL,
+  UNIQUE (org_id, id)
+);
+
+CREATE TABLE public.list (
+  id uuid PRIMARY KEY,
+  org_id uuid NOT NULL,
+  name text NOT NULL,
+  UNIQUE (org_id, id),
+  UNIQUE (org_id, name)
+);
+
+CREATE TABLE public.task (
+  id uuid PRIMARY KEY,
+  org_id uuid NOT NULL,
+  list_id uuid NOT NULL,
+  parent_id uuid,
+  title text NOT NULL,
+  notes text NOT NULL DEFAULT '',
+  done boolean NOT NULL DEFAULT false,
+  assignee_id uuid,
+  doc jsonb,
+  weight numeric(8, 2) NOT NULL DEFAULT 0,
+  touched_at timestamptz NOT NULL DEFAULT now(),
+  revision int NOT NULL DEFAULT 0,
+  UNIQUE (org_id, id),
+  FOREIGN KEY (org_id, list_id) REFERENCES public.list (org_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (org_id, parent_id) REFERENCES public.task (org_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (org_id, assignee_id) REFERENCES public.person (org_id, id)
+);
+
+-- Never deleted: what was added to it can be counted at the end.
+CREATE TABLE public.tally (
+  id uuid PRIMARY KEY,
+  org_id uuid NOT NULL,
+  count int NOT NULL DEFAULT 0,
+  log text NOT NULL DEFAULT ''
+);
+
+-- One row of each mutation that a run keeps account of, with a key that no two runs of the mutation share by accident.
+CREATE TABLE public.entry (
+  id uuid PRIMARY KEY,
+  org_id uuid NOT NULL,
+  token text NOT NULL
+);
+
+CREATE FUNCTION public.touch_task() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.revision := OLD.revision + 1;
+  NEW.touched_at := now();
+  RETURN NEW;
+END $$;
+CREATE TRIGGER touch BEFORE UPDATE ON public.task FOR EACH ROW EXECUTE FUNCTION public.touch_task();
+
+-- A task that is done has no open subtask, whoever writes and whatever happens at the same time.
+CREATE FUNCTION public.check_subtasks() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  parent_done boolean;
+BEGIN
+  IF NOT NEW.done AND NEW.parent_id IS NOT NULL THEN
+    SELECT done INTO parent_done FROM public.task WHERE id = NEW.parent_id FOR SHARE;
+    IF parent_done THEN
+      RAISE EXCEPTION 'an open subtask of a task that is done' USING ERRCODE = 'check_violation', CONSTRAINT = 'done_with_subtasks';
+    END IF;
+  END IF;
+  IF NEW.done AND EXISTS (SELECT FROM public.task WHERE parent_id = NEW.id AND NOT done) THEN
+    RAISE EXCEPTION 'a task that is done with an open subtask' USING ERRCODE = 'check_violation', CONSTRAINT = 'done_with_subtasks';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER subtasks AFTER INSERT OR UPDATE ON public.task FOR EACH ROW EXECUTE FUNCTION public.check_subtasks();
+
+DO $$
+DECLARE
+  name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['person', 'list', 'task', 'tally', 'entry'] LOOP
+    EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', name);
+    EXECUTE format(
+      'CREATE POLICY own_orgs ON public.%I TO tidemark_client
+         USING (org_id = ANY ((SELECT tidemark.audience_values(''org''))::uuid[]))
+         WITH CHECK (org_id = ANY ((SELECT tidemark.audience_values(''org''))::uuid[]))', name);
+  END LOOP;
+END $$;

@@ -1,0 +1,50 @@
+/** What one replica, or somebody in Postgres itself, does at one moment; `token` stands in a row that it leaves. */
+export type Operation =
+  | { readonly kind: 'add'; readonly token: string; readonly tally: string }
+  | { readonly kind: 'finish' | 'reopen'; readonly token: string; readonly task: string }
+  | { readonly kind: 'split'; readonly token: string; readonly task: string; readonly names: readonly string[] }
+  | { readonly kind: 'assign'; readonly token: string; readonly task: string; readonly person: string }
+  | { readonly kind: 'patch'; readonly token: string; readonly org: string; readonly statements: readonly Statement[] }
+  /** Plain SQL without an account of its own: what is squashed, say. */
+  | { readonly kind: 'raw'; readonly token: null; readonly statements: readonly Statement[] }
+
+/** Values are text or null. */
+export interface Statement {
+  readonly text: string
+  readonly params: readonly (string | null)[]
+}
+
+/** What the process of a replica is asked. */
+export type WriterRequest =
+  | {
+      readonly do: 'open'
+      readonly url: string
+      readonly token: string
+      readonly user: string
+      readonly storage: string
+    }
+  | { readonly do: 'operation'; readonly operation: Operation }
+  | { readonly do: 'online' | 'offline' | 'settle' | 'undo' | 'close' | 'retryFailures' | 'discardFailures' }
+  | { readonly do: 'look'; readonly tables: readonly string[]; readonly invariants: readonly string[] }
+
+/** One mutation as the replica reports it. */
+export interface ReportedMutation {
+  readonly id: string
+  readonly status: string
+}
+
+export interface Look {
+  readonly phase: string
+  readonly pending: number
+  readonly failed: number
+  readonly error: string | null
+  /** Rows by table, as sorted JSON text. */
+  readonly rows: Readonly<Record<string, readonly string[]>>
+  /** Rows that break an invariant, by its place. */
+  readonly broken: readonly (readonly string[])[]
+  readonly mutations: readonly ReportedMutation[]
+}
+
+export type WriterAnswer =
+  | { readonly ok: true; readonly id: string | null; readonly look: Look | null }
+  | { readonly ok: false; readonly message: string; readonly kind: string | null }

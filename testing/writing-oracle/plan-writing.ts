@@ -1,0 +1,203 @@
+import type { Random } from '../oracle/random.ts'
+import type { Operation, Statement } from './operation.ts'
+
+const uuid = (kind: number, number: number) =>
+  `${kind.toString(16).padStart(8, '0')}-0000-4000-8000-${number.toString(16).padStart(12, '0')}`
+
+/** Two organisations, each with what its people work on. */
+export const ORGS = [uuid(0xa, 1), uuid(0xa, 2)] as const
+const PEOPLE = 3
+const LISTS = 2
+const TASKS = 10
+const TALLIES = 2
+const NAMES = ['inbox', 'later', 'someday', 'work', 'home']
+
+const place = (org: number, number: number) => org * 1000 + number
+const person = (org: number, number: number) => uuid(0xb, place(org, number))
+const list = (org: number, number: number) => uuid(0xc, place(org, number))
+const task = (org: number, number: number) => uuid(0xd, place(org, number))
+const tally = (org: number, number: number) => uuid(0xe, place(org, number))
+
+/** What happens, in this order; `writer` is a place among the writers. */
+export type WritingEvent =
+  | { readonly kind: 'operation'; readonly writer: number; readonly operation: Operation }
+  | { readonly kind: 'direct'; readonly operation: Operation }
+  | { readonly kind: 'offline' | 'online' | 'kill' | 'cut' | 'look' | 'undo' | 'retry'; readonly writer: number }
+  | { readonly kind: 'loseAnswers' | 'doublePushes'; readonly writer: number; readonly count: number }
+  | { readonly kind: 'killWorkerd' | 'killPostgres' }
+  | { readonly kind: 'wait'; readonly waitMs: number }
+
+export interface WritingPlanOptions {
+  readonly steps: number
+  /** For each writer, the organisations he works in, by number. */
+  readonly writers: readonly (readonly number[])[]
+  readonly faults: boolean
+}
+
+/** Everything from the seed alone. */
+export function planWriting(random: Random, options: WritingPlanOptions): WritingEvent[] {
+  const events: WritingEvent[] = []
+  for (let step = 0; step < options.steps; step++) {
+    const own = random.fork(String(step))
+    events.push(...planStep(own, step, options), { kind: 'wait', waitMs: own.below(own.chance(0.2) ? 250 : 40) })
+  }
+  if (options.faults) {
+    const put = (event: WritingEvent) => events.splice(1 + random.below(events.length), 0, event)
+    for (let times = 0; times < 2; times++) put({ kind: 'killWorkerd' })
+    put({ kind: 'killPostgres' })
+    for (let writer = 0; writer < options.writers.length; writer++) {
+      put({ kind: 'kill', writer })
+      put({ kind: 'cut', writer })
+      put({ kind: 'loseAnswers', writer, count: 1 + random.below(3) })
+      put({ kind: 'doublePushes', writer, count: 1 + random.below(4) })
+    }
+  }
+  return events
+}
+
+function planStep(random: Random, step: number, { writers }: WritingPlanOptions): WritingEvent[] {
+  const writer = random.below(writers.length)
+  const org = random.pick(writers[writer] ?? [0])
+  const kind = random.weighted({ operation: 60, direct: 14, offline: 5, online: 9, look: 8, undo: 3, retry: 1 })
+  switch (kind) {
+    case 'operation':
+      return [{ kind, writer, operation: anyOperation(random, org, `w${writer}.${step}`) }]
+    case 'direct':
+      return [{ kind, operation: directOperation(random, random.below(ORGS.length), `d.${step}`) }]
+    case 'undo':
+      return [
+        { kind: 'operation', writer, operation: patch(random, org, `w${writer}.${step}`) },
+        { kind: 'undo', writer },
+      ]
+    default:
+      return [{ kind, writer }]
+  }
+}
+
+function anyOperation(random: Random, org: number, token: string): Operation {
+  const kind = random.weighted({ add: 22, finish: 8, reopen: 5, split: 8, assign: 7, patch: 34, raw: 16 })
+  switch (kind) {
+    case 'add':
+      return { kind, token, tally: tally(org, random.below(TALLIES)) }
+    case 'finish':
+    case 'reopen':
+      return { kind, token, task: task(org, random.below(TASKS)) }
+    case 'split':
+      return {
+        kind,
+        token,
+        task: task(org, random.below(TASKS)),
+        names: ['one', 'two', 'three'].slice(random.below(3)),
+      }
+    case 'assign': {
+      // Now and then somebody from the other organisation, who must be refused.
+      const from = random.chance(0.15) ? 1 - org : org
+      return { kind, token, task: task(org, random.below(TASKS)), person: person(from, random.below(PEOPLE)) }
+    }
+    case 'patch':
+      return patch(random, org, token)
+    case 'raw':
+      return { kind, token: null, statements: typing(random, org, token) }
+  }
+}
+
+function directOperation(random: Random, org: number, token: string): Operation {
+  if (random.chance(0.3)) return { kind: 'add', token, tally: tally(org, random.below(TALLIES)) }
+  return patch(random, org, token)
+}
+
+/** As somebody types: the same field again and again. */
+function typing(random: Random, org: number, token: string): Statement[] {
+  const id = task(org, random.below(TASKS))
+  const column = random.pick(['title', 'notes'])
+  return Array.from({ length: 1 + random.below(5) }, (_, key) => ({
+    text: `UPDATE task SET ${column} = $1 WHERE id = $2`,
+    params: [`${token} ${'typed'.slice(0, key + 1)}`, id],
+  }))
+}
+
+function patch(random: Random, org: number, token: string): Operation {
+  const count = random.chance(0.25) ? 1 + random.below(3) : 1
+  const statements = Array.from({ length: count }, (_, index) => change(random, org, `${token}.${index}`))
+  return { kind: 'patch', token, org: ORGS[org] ?? '', statements }
+}
+
+function change(random: Random, org: number, word: string): Statement {
+  const orgId = ORGS[org] ?? ''
+  const id = task(org, random.below(TASKS))
+  const kind = random.weighted({
+    title: 10,
+    notes: 6,
+    weight: 4,
+    doc: 4,
+    move: 3,
+    remove: 1,
+    insert: 6,
+    rename: 3,
+    list: 2,
+    unlist: 0.5,
+  })
+  switch (kind) {
+    case 'title':
+    case 'notes':
+      return { text: `UPDATE task SET ${kind} = $1 WHERE id = $2`, params: [word, id] }
+    case 'weight':
+      return { text: 'UPDATE task SET weight = weight + $1 WHERE id = $2', params: [`${random.below(900)}.50`, id] }
+    case 'doc':
+      return {
+        text: 'UPDATE task SET doc = $1 WHERE id = $2',
+        params: [random.chance(0.2) ? null : JSON.stringify({ b: 1, a: [word, null] }), id],
+      }
+    case 'move':
+      return { text: 'UPDATE task SET list_id = $1 WHERE id = $2', params: [list(org, random.below(LISTS)), id] }
+    case 'remove':
+      return { text: 'DELETE FROM task WHERE id = $1', params: [id] }
+    case 'insert':
+      return {
+        text: `INSERT INTO task (id, org_id, list_id, title) SELECT $1, $2, $3, $4
+               WHERE NOT EXISTS (SELECT FROM task WHERE id = $1::uuid) AND EXISTS (SELECT FROM list WHERE id = $3::uuid)`,
+        params: [id, orgId, list(org, random.below(LISTS)), word],
+      }
+    case 'rename':
+      return {
+        text: 'UPDATE list SET name = $1 WHERE id = $2 AND NOT EXISTS (SELECT FROM list WHERE name = $1 AND org_id = $3)',
+        params: [random.pick(NAMES), list(org, random.below(LISTS + 3)), orgId],
+      }
+    case 'list':
+      return {
+        text: `INSERT INTO list (id, org_id, name) SELECT $1, $2, $3
+               WHERE NOT EXISTS (SELECT FROM list WHERE id = $1::uuid OR (name = $3::text AND org_id = $2::uuid))`,
+        params: [list(org, LISTS + random.below(3)), orgId, random.pick(NAMES)],
+      }
+    case 'unlist':
+      return { text: 'DELETE FROM list WHERE id = $1', params: [list(org, LISTS + random.below(3))] }
+  }
+}
+
+/** What is there before anybody writes. */
+export function seedWriting(): Statement[] {
+  const rows: Statement[] = []
+  for (const [org, orgId] of ORGS.entries()) {
+    const each = (count: number, text: string, params: (number: number) => string[]) => {
+      for (let number = 0; number < count; number++) rows.push({ text, params: params(number) })
+    }
+    each(PEOPLE, 'INSERT INTO public.person (id, org_id, name) VALUES ($1, $2, $3)', (number) => [
+      person(org, number),
+      orgId,
+      `Person ${number}`,
+    ])
+    each(LISTS, 'INSERT INTO public.list (id, org_id, name) VALUES ($1, $2, $3)', (number) => [
+      list(org, number),
+      orgId,
+      `list ${number}`,
+    ])
+    each(TASKS, 'INSERT INTO public.task (id, org_id, list_id, title) VALUES ($1, $2, $3, $4)', (number) => [
+      task(org, number),
+      orgId,
+      list(org, number % LISTS),
+      `Task ${number}`,
+    ])
+    each(TALLIES, 'INSERT INTO public.tally (id, org_id) VALUES ($1, $2)', (number) => [tally(org, number), orgId])
+  }
+  return rows
+}

@@ -1,0 +1,373 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Database, openDatabase } from '../../workers/database/index.ts'
+import { seededRandom } from '../oracle/random.ts'
+import { type HttpGate, startHttpGate } from '../system/http-gate.ts'
+import { type System, startSystem, until } from '../system/start-system.ts'
+import { INVARIANTS, sync } from './app/sync.ts'
+import type { Look, Operation } from './operation.ts'
+import { ORGS, planWriting, seedWriting, type WritingEvent } from './plan-writing.ts'
+import { Writer } from './writer.ts'
+
+export interface WritingOracleOptions {
+  readonly seed: string
+  readonly decoder: 'pgoutput' | 'wal2json'
+  readonly steps: number
+  readonly faults: boolean
+}
+
+export interface WritingReport {
+  /** What is wrong, in full sentences; empty when nothing is. */
+  readonly violations: readonly string[]
+  /** Mutations whose handle was given. */
+  readonly made: number
+  readonly confirmed: number
+  readonly failed: number
+  /** Operations that the replica itself refused. */
+  readonly refused: number
+  readonly looks: number
+  readonly chronicleFile: string
+}
+
+const TABLES = ['public.person', 'public.list', 'public.task', 'public.tally', 'public.entry']
+const WRITERS: readonly { readonly name: string; readonly user: string; readonly orgs: readonly number[] }[] = [
+  { name: 'ann', user: 'ann', orgs: [0] },
+  { name: 'bob', user: 'bob', orgs: [0, 1] },
+  { name: 'cy', user: 'cy', orgs: [1, 0] },
+  { name: 'ann-again', user: 'ann', orgs: [0] },
+]
+
+/** Several replicas write, offline and on, beside direct writes and under faults, all planned from the seed; says what was not as it must be. */
+export async function runWritingOracle(options: WritingOracleOptions): Promise<WritingReport> {
+  const random = seededRandom(options.seed)
+  const events = planWriting(random.fork('plan'), {
+    steps: options.steps,
+    writers: WRITERS.map(({ orgs }) => orgs),
+    faults: options.faults,
+  })
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-writing-'))
+  const system = await startSystem({
+    app: {
+      sync,
+      syncModule: new URL('./app/sync.ts', import.meta.url),
+      migrations: new URL('./app/migrations/', import.meta.url),
+    },
+    postgres: options.decoder === 'wal2json' ? 'system' : 'embedded',
+    workerOptions: { decoder: options.decoder, ...(random.chance(0.5) ? {} : { limits: { logChars: 20_000 } }) },
+    seed: async (env) => {
+      const database = await openDatabase(env)
+      for (const { text, params } of seedWriting()) await database.query(text, params)
+      await database.close()
+    },
+  })
+  const writers: Writer[] = []
+  const gates: HttpGate[] = []
+  for (const { name, user, orgs } of WRITERS) {
+    const audiences = orgs.map((org) => `org:${ORGS[org]}`)
+    const gate = await startHttpGate(system.gate.port)
+    gates.push(gate)
+    const token = await system.token({ userId: user, audiences })
+    const storage = join(folder, name)
+    writers.push(new Writer({ name, user, orgs: audiences, storage }, `http://127.0.0.1:${gate.port}`, token))
+  }
+  const run = new WritingRun(system, writers, gates, options, events)
+  try {
+    return await run.go()
+  } finally {
+    for (const writer of writers) await writer.kill()
+    for (const gate of gates) await gate.dispose()
+    await system.dispose()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+interface Made {
+  readonly writer: number
+  readonly operation: Operation
+  /** `unknown`: its process was killed before it answered. */
+  outcome: { readonly id: string | null } | 'refused' | 'unknown'
+}
+
+interface Direct {
+  readonly token: string
+  readonly operation: Operation
+  /** Null where the connection broke and nobody knows. */
+  committed: boolean | null
+}
+
+class WritingRun {
+  readonly #system: System
+  readonly #writers: readonly Writer[]
+  readonly #gates: readonly HttpGate[]
+  readonly #options: WritingOracleOptions
+  readonly #events: readonly WritingEvent[]
+  readonly #made: Made[] = []
+  readonly #direct: Direct[] = []
+  readonly #violations: string[] = []
+  readonly #chronicle: string[] = []
+  /** What each replica does, one after the other. */
+  readonly #turns: Promise<unknown>[]
+  readonly #retried = new Set<number>()
+  #looks = 0
+
+  constructor(
+    system: System,
+    writers: readonly Writer[],
+    gates: readonly HttpGate[],
+    options: WritingOracleOptions,
+    events: readonly WritingEvent[],
+  ) {
+    this.#system = system
+    this.#writers = writers
+    this.#gates = gates
+    this.#options = options
+    this.#events = events
+    this.#turns = writers.map(() => Promise.resolve())
+  }
+
+  async go(): Promise<WritingReport> {
+    for (const writer of this.#writers) await writer.open()
+    for (const event of this.#events) await this.#perform(event)
+    await Promise.all(this.#turns)
+    await this.#comeTogether()
+    await this.#compare()
+    const statuses = await this.#account()
+    const chronicleFile = join(tmpdir(), `tidemark-writing-${this.#options.seed}-${this.#options.decoder}.txt`)
+    writeFileSync(chronicleFile, [...this.#violations, '', ...this.#chronicle].join('\n'))
+    return {
+      violations: this.#violations,
+      made: this.#made.filter(({ outcome }) => typeof outcome === 'object').length,
+      refused: this.#made.filter(({ outcome }) => outcome === 'refused').length,
+      looks: this.#looks,
+      chronicleFile,
+      ...statuses,
+    }
+  }
+
+  #note(text: string): void {
+    this.#chronicle.push(`${new Date().toISOString()} ${text}`)
+  }
+
+  #writer(place: number): Writer {
+    const writer = this.#writers[place]
+    if (!writer) throw new Error(`There is no writer ${place}.`)
+    return writer
+  }
+
+  /** In the writer's own turn; a kill may end it at any moment. */
+  #turn(place: number, work: (writer: Writer) => Promise<unknown>): void {
+    this.#turns[place] = (this.#turns[place] ?? Promise.resolve())
+      .then(() => work(this.#writer(place)))
+      .catch((error: unknown) => {
+        this.#note(`${this.#writer(place).options.name}: ${String(error)}`)
+        if (!/ended|not running/.test(String(error)))
+          this.#violations.push(`${this.#writer(place).options.name}: ${String(error)}`)
+      })
+  }
+
+  async #perform(event: WritingEvent): Promise<void> {
+    if (event.kind !== 'wait') this.#note(JSON.stringify(event))
+    switch (event.kind) {
+      case 'operation':
+        return this.#operate(event.writer, event.operation)
+      case 'direct':
+        return this.#writeDirectly(event.operation)
+      case 'offline':
+        return this.#turn(event.writer, (writer) => writer.tell('offline'))
+      case 'online':
+        return this.#turn(event.writer, (writer) => writer.tell('online'))
+      case 'undo':
+        return this.#turn(event.writer, (writer) => writer.undo())
+      case 'retry':
+        this.#retried.add(event.writer)
+        return this.#turn(event.writer, (writer) => writer.tell('retryFailures'))
+      case 'look':
+        return this.#turn(event.writer, (writer) => this.#look(writer))
+      case 'kill': {
+        const writer = this.#writer(event.writer)
+        await writer.kill()
+        await this.#turns[event.writer]
+        await writer.open()
+        return
+      }
+      case 'cut':
+        return this.#gates[event.writer]?.cut()
+      case 'loseAnswers':
+        return this.#gates[event.writer]?.loseAnswers(event.count)
+      case 'doublePushes':
+        return this.#gates[event.writer]?.doublePushes(event.count)
+      case 'killWorkerd':
+        return this.#system.killWorkerd()
+      case 'killPostgres':
+        await this.#system.killPostgres()
+        return this.#system.restartPostgres()
+      case 'wait':
+        return new Promise((resolve) => setTimeout(resolve, event.waitMs))
+    }
+  }
+
+  #operate(writer: number, operation: Operation): void {
+    const made: Made = { writer, operation, outcome: 'unknown' }
+    this.#made.push(made)
+    this.#turn(writer, async (one) => {
+      const { id, refused } = await one.perform(operation)
+      made.outcome = refused === null ? { id } : 'refused'
+      this.#note(`${one.options.name}: ${operation.kind} ${operation.token}: ${refused ?? id}`)
+    })
+  }
+
+  /** As an app's own endpoint does, past every replica. */
+  async #writeDirectly(operation: Operation): Promise<void> {
+    const token = operation.token ?? ''
+    const direct: Direct = { token, operation, committed: null }
+    this.#direct.push(direct)
+    try {
+      const database = await this.#system.openDatabase()
+      try {
+        await database.transaction(async ({ query }) => {
+          await query('SET LOCAL search_path = public')
+          if (operation.kind === 'add') {
+            await query('UPDATE tally SET count = count + 1, log = log || $2 WHERE id = $1', [
+              operation.tally,
+              `${token} `,
+            ])
+          } else if (operation.kind === 'patch') {
+            for (const { text, params } of operation.statements) await query(text, params)
+          }
+        })
+        direct.committed = true
+      } finally {
+        await database.close()
+      }
+    } catch (error) {
+      // A constraint said no, or Postgres was being killed and nobody knows.
+      direct.committed = /SQLSTATE 2/.test(String(error)) ? false : null
+      this.#note(`direct ${token}: ${String(error)}`)
+    }
+  }
+
+  async #look(writer: Writer): Promise<Look> {
+    const look = await writer.look(
+      TABLES,
+      INVARIANTS.map(([, query]) => query),
+    )
+    this.#looks += 1
+    for (const [place, [name]] of INVARIANTS.entries()) {
+      const broken = look.broken[place] ?? []
+      if (broken.length > 0)
+        this.#violations.push(`${writer.options.name}: ${name} does not hold: ${broken.join(', ')}`)
+    }
+    return look
+  }
+
+  /** Everyone online, everything sent and seen. */
+  async #comeTogether(): Promise<void> {
+    for (const writer of this.#writers) await writer.tell('online')
+    for (const writer of this.#writers) {
+      await until(async () => {
+        const answer = await writer.settle()
+        if (!answer.ok) this.#note(`${writer.options.name}: settled(): ${answer.message}`)
+        return answer.ok
+      })
+    }
+    // What the last of them sent, the first has to see too.
+    for (const writer of this.#writers) await until(async () => (await writer.settle()).ok)
+  }
+
+  async #compare(): Promise<void> {
+    const database = await this.#system.openDatabase()
+    for (const writer of this.#writers) {
+      const look = await this.#look(writer)
+      if (look.pending > 0) this.#violations.push(`${writer.options.name} still has ${look.pending} pending mutations.`)
+      for (const table of TABLES) {
+        const expected = await readRows(database, table, writer.options.orgs)
+        const held = look.rows[table] ?? []
+        const missing = expected.filter((row) => !held.includes(row))
+        const extra = held.filter((row) => !expected.includes(row))
+        if (missing.length + extra.length > 0) {
+          this.#violations.push(
+            `${writer.options.name} differs from Postgres in ${table}\n  Postgres: ${missing.join('\n  ')}\n  replica: ${extra.join('\n  ')}`,
+          )
+        }
+      }
+    }
+    for (const [name, query] of INVARIANTS) {
+      const rows = await database.query(query)
+      if (rows.length > 0) this.#violations.push(`Postgres: ${name} does not hold.`)
+    }
+    await database.close()
+  }
+
+  /** Every mutation confirmed is in Postgres once, every one failed is not there, and none has vanished. */
+  async #account(): Promise<{ confirmed: number; failed: number }> {
+    const database = await this.#system.openDatabase()
+    const entries = await database.query('SELECT token, count(*)::text AS count FROM public.entry GROUP BY token')
+    const counts = new Map(entries.map(({ token, count }) => [token, Number(count)]))
+    const tallies = await database.query('SELECT log FROM public.tally')
+    const logged = tallies.flatMap(({ log }) => (log ?? '').split(' ')).filter((word) => word !== '')
+    await database.close()
+    const statuses: Map<string, string>[] = []
+    for (const writer of this.#writers) {
+      const { mutations } = await this.#look(writer)
+      statuses.push(new Map(mutations.map(({ id, status }) => [id, status])))
+    }
+    let confirmed = 0
+    let failed = 0
+    for (const { writer, operation, outcome } of this.#made) {
+      const { token } = operation
+      if (token === null) continue
+      const found = counts.get(token) ?? 0
+      const inLog = logged.filter((word) => word === token).length
+      const what = `${this.#writer(writer).options.name}’s ${operation.kind} ${token}`
+      if (operation.kind === 'add' && inLog !== found)
+        this.#violations.push(`${what} stands in the log ${inLog} times.`)
+      if (found > 1) this.#violations.push(`${what} is in Postgres ${found} times.`)
+      if (outcome === 'unknown') continue
+      if (outcome === 'refused') {
+        if (found > 0) this.#violations.push(`${what} was refused by the replica and is in Postgres.`)
+        continue
+      }
+      const status = outcome.id === null ? null : statuses[writer]?.get(outcome.id)
+      if (status === 'confirmed') confirmed += 1
+      if (status === 'failed') failed += 1
+      if (status !== 'confirmed' && status !== 'failed') this.#violations.push(`${what} (${outcome.id}) is ${status}.`)
+      if (status === 'confirmed' && found !== 1 && !this.#wasUndone(writer, token))
+        this.#violations.push(`${what} is confirmed and not in Postgres.`)
+      if (status === 'failed' && found > 0 && !this.#retried.has(writer))
+        this.#violations.push(`${what} failed and is in Postgres.`)
+    }
+    for (const { token, operation, committed } of this.#direct) {
+      if (operation.kind !== 'add' || committed === null) continue
+      const times = logged.filter((word) => word === token).length
+      if (times !== (committed ? 1 : 0)) this.#violations.push(`Direct ${token} stands in the log ${times} times.`)
+    }
+    return { confirmed, failed }
+  }
+
+  /** An undo takes the entry away with the rest. */
+  #wasUndone(writer: number, token: string): boolean {
+    return this.#events.some((event, place) => {
+      const before = this.#events[place - 1]
+      return (
+        event.kind === 'undo' &&
+        event.writer === writer &&
+        before?.kind === 'operation' &&
+        before.operation.token === token
+      )
+    })
+  }
+}
+
+async function readRows(database: Database, table: string, audiences: readonly string[]): Promise<string[]> {
+  const orgs = audiences.map((audience) => audience.slice('org:'.length))
+  const rows = await database.transaction(async ({ query }) => {
+    await query(`SET LOCAL TimeZone = 'UTC'`)
+    return query(
+      `SELECT to_jsonb(t)::text AS row FROM ${table} AS t
+       WHERE org_id::text IN (SELECT jsonb_array_elements_text($1::jsonb)) ORDER BY 1`,
+      [JSON.stringify(orgs)],
+    )
+  })
+  return rows.map(({ row }) => row ?? '')
+}

@@ -1,0 +1,96 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { Look, Operation, WriterAnswer, WriterRequest } from './operation.ts'
+
+export interface WriterOptions {
+  readonly name: string
+  readonly user: string
+  readonly orgs: readonly string[]
+  /** A directory: what was durable is there after a kill. */
+  readonly storage: string
+}
+
+const SCRIPT = fileURLToPath(new URL('./writer-process.ts', import.meta.url))
+
+/** A replica in a process of its own. */
+export class Writer {
+  readonly options: WriterOptions
+  readonly #url: string
+  readonly #token: string
+  #child: ChildProcess | null = null
+  #asked = 0
+  readonly #waiting = new Map<number, { resolve: (answer: WriterAnswer) => void; reject: (error: Error) => void }>()
+
+  constructor(options: WriterOptions, url: string, token: string) {
+    this.options = options
+    this.#url = url
+    this.#token = token
+  }
+
+  async open(): Promise<void> {
+    const child = fork(SCRIPT, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#child = child
+    child.on('message', (message: { readonly number: number; readonly answer: WriterAnswer }) => {
+      const waiting = this.#waiting.get(message.number)
+      this.#waiting.delete(message.number)
+      waiting?.resolve(message.answer)
+    })
+    child.once('exit', () => {
+      for (const { reject } of this.#waiting.values()) reject(new Error(`${this.options.name} ended.`))
+      this.#waiting.clear()
+    })
+    const { user, storage } = this.options
+    await this.#must({ do: 'open', url: this.#url, token: this.#token, user, storage })
+  }
+
+  /** Null where it was refused here, which is an answer like any other. */
+  async perform(operation: Operation): Promise<{ readonly id: string | null; readonly refused: string | null }> {
+    const answer = await this.#ask({ do: 'operation', operation })
+    return answer.ok ? { id: answer.id, refused: null } : { id: null, refused: answer.message }
+  }
+
+  async tell(what: 'online' | 'offline' | 'retryFailures' | 'discardFailures'): Promise<void> {
+    await this.#must({ do: what })
+  }
+
+  /** Says whether there was something that could be undone. */
+  async undo(): Promise<boolean> {
+    return (await this.#ask({ do: 'undo' })).ok
+  }
+
+  settle(): Promise<WriterAnswer> {
+    return this.#ask({ do: 'settle' })
+  }
+
+  async look(tables: readonly string[], invariants: readonly string[]): Promise<Look> {
+    const answer = await this.#must({ do: 'look', tables, invariants })
+    if (!answer.look) throw new Error('Nothing was looked at.')
+    return answer.look
+  }
+
+  /** As a killed tab: without a goodbye, whatever it was doing. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    this.#child = null
+    if (!child || child.exitCode !== null) return
+    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+    child.kill('SIGKILL')
+    await ended
+  }
+
+  async #must(request: WriterRequest): Promise<Extract<WriterAnswer, { ok: true }>> {
+    const answer = await this.#ask(request)
+    if (!answer.ok) throw new Error(`${this.options.name}: ${request.do}: ${answer.message}`)
+    return answer
+  }
+
+  #ask(request: WriterRequest): Promise<WriterAnswer> {
+    const child = this.#child
+    if (!child) return Promise.reject(new Error(`${this.options.name} is not running.`))
+    const number = ++this.#asked
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(number, { resolve, reject })
+      child.send({ number, request })
+    })
+  }
+}

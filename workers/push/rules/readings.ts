@@ -1,0 +1,69 @@
+import {
+  type ActionMutation,
+  type Definition,
+  type PushedMutation,
+  travellingColumns,
+} from '../../../protocol/index.ts'
+import type { PatchStep } from './check-patch.ts'
+import { lastPredicted } from './earlier.ts'
+import { type Reading, readingSql } from './patch-sql.ts'
+
+/** What of its rows is read when it is done, as parameters. */
+export function readingsOf(
+  definition: Definition,
+  audiences: readonly string[],
+  mutation: PushedMutation,
+  steps: readonly PatchStep[],
+): { reading: string | null; keys: string } {
+  const read = mutation.kind === 'patch' ? readingsOfPatch(steps) : readingsOfAction(definition, audiences, mutation)
+  return { reading: read.readings.length === 0 ? null : readingSql(read.readings), keys: JSON.stringify(read.keys) }
+}
+
+interface KeyedReadings {
+  readonly readings: Reading[]
+  /** Of each reading its rows. */
+  readonly keys: { k: object; d: object }[][]
+}
+
+function readingsOfPatch(steps: readonly PatchStep[]): KeyedReadings {
+  const { readings, keys, add } = collect()
+  for (const { op, table, row, columns } of steps) {
+    if (row.o === 'd') continue
+    // Of an insert also what it left to the server.
+    const read = op === 'update' ? columns : travellingColumns(table)
+    add({ table, columns: read }, { k: row.k, d: row.d })
+  }
+  return { readings, keys }
+}
+
+/** Rows that its author cannot see may not be asked for; nor does a prediction of no such table matter. */
+function readingsOfAction(
+  definition: Definition,
+  audiences: readonly string[],
+  { predicted }: ActionMutation,
+): KeyedReadings {
+  const { readings, keys, add } = collect()
+  for (const change of lastPredicted(predicted ?? [])) {
+    const table = definition.tables.find(({ id }) => id === change.t)
+    const named = table?.primaryKey.filter((name) => typeof change.k[name] === 'string').length
+    if (!table || named !== Object.keys(change.k).length || named !== table.primaryKey.length) continue
+    if (!audiences.includes(change.a) || change.o === 'd') continue
+    add({ table, columns: travellingColumns(table) }, { k: change.k, d: change.d })
+  }
+  return { readings, keys }
+}
+
+function collect(): KeyedReadings & { add: (reading: Reading, row: { k: object; d: object }) => void } {
+  const readings: Reading[] = []
+  const keys: { k: object; d: object }[][] = []
+  const places = new Map<string, number>()
+  const add = (reading: Reading, row: { k: object; d: object }) => {
+    const shape = JSON.stringify([reading.table.id, reading.columns.map(({ name }) => name)])
+    const place = places.get(shape) ?? readings.push(reading) - 1
+    places.set(shape, place)
+    const rows = keys[place] ?? []
+    rows.push(row)
+    keys[place] = rows
+  }
+  return { readings, keys, add }
+}
