@@ -75,7 +75,10 @@ export async function openOrRebuild(
       throw toTidemarkError(fault, 'storage')
     })
     await accept(fresh)
-    return { db: fresh, rebuilt: `The stored replica could not be used and is loaded anew, without what was not sent: ${message}` }
+    return {
+      db: fresh,
+      rebuilt: `The stored replica could not be used and is loaded anew, without what was not sent: ${message}`,
+    }
   }
 }
 
