@@ -107,7 +107,7 @@ describe('drain', () => {
   })
 
   test('OUT-06 OUT-07 OBX-R9 a rejection mid-batch takes dependents with it, and others land', async () => {
-    const { server, replica, session } = await openedFolders()
+    const { server, replica } = await openedFolders()
     replica.goOffline()
     const parent = await replica.transaction((tx) => tx.query(`INSERT INTO folder VALUES ('f', 'a', 'new')`))
     const other = await replica.transaction((tx) => tx.query(`UPDATE note SET title = 'b' WHERE id = '1'`))
@@ -143,7 +143,6 @@ describe('drain', () => {
     expect((await replica.db.query('SELECT id FROM folder')).rows).toEqual([])
     await statusThat(replica, ({ failed, pending }) => failed === 3 && pending === 0)
     expect(replica.failures.map(({ id }) => id)).toEqual([ids[0], ids[2], ids[3]])
-    expect(session.isClosed).toBe(true)
   })
 
   test('OUT-09 OBX-R6 after a reconnect nothing is pushed before the replica has caught up', async () => {
@@ -200,14 +199,12 @@ describe('drain', () => {
     const { server, replica } = await openedFolders()
     replica.goOffline()
     const many = 5_000
-    for (let first = 0; first < many; first += 500) {
-      const inserts = Array.from({ length: 500 }, (_, index) => {
-        const id = `n${first + index}`
-        return `INSERT INTO note (id, org, title) VALUES ('${id}', 'a', 'title of ${id}');`
-      })
-      // Each in a transaction of its own.
-      for (const insert of inserts) await replica.db.query(insert)
-    }
+    const inserts = Array.from(
+      { length: many },
+      (_, index) => `BEGIN; INSERT INTO note (id, org, title) VALUES ('n${index}', 'a', 'title ${index}'); COMMIT;`,
+    )
+    // Each in a transaction of its own.
+    await replica.db.exec(inserts.join('\n'))
     let open = 0
     const sizes: number[] = []
     const counters: number[] = []

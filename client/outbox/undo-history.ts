@@ -1,11 +1,13 @@
 import { z } from 'zod'
-import type { Row } from '../../protocol/index.ts'
+import type { PatchRow, Row } from '../../protocol/index.ts'
 import type { Copy, Executor } from '../replica/books.ts'
 import { keyRow, tableOf } from '../replica/replica-table.ts'
 import { pinSettings, type RowWrite, readLocalRow, writeLocalRows } from './local-rows.ts'
 import type { MutationId } from './mutation.ts'
 import { imageSchema } from './mutation-records.ts'
 import type { Outbox } from './outbox.ts'
+import { orderRows } from './rules/order-rows.ts'
+import { patchTables } from './rules/patch-of-writes.ts'
 import { inTheWay, netImages, type RowImage, type RowReversal, reversals } from './rules/reverse-rows.ts'
 
 /** Something that was written later stands where an undo or redo would write; nothing was written. */
@@ -121,7 +123,10 @@ export class UndoHistory {
   async #move(copy: Copy, origin: 'undo' | 'redo', from: Entry[], to: Entry[]): Promise<MutationId | null> {
     const entry = from.at(-1)
     if (!entry) return null
-    const steps = reversals(entry.images, (table, row) => keyRow(copy.tables, table, row))
+    const steps = inOrder(
+      reversals(entry.images, (table, row) => keyRow(copy.tables, table, row)),
+      copy,
+    )
     const { id } = await this.#outbox.transaction(async (tx) => {
       await pinSettings(tx)
       for (const step of steps) await writeStep(tx, copy, step)
@@ -136,6 +141,20 @@ export class UndoHistory {
     to.push({ counter: Number(id.slice(id.lastIndexOf(':') + 1)), images })
     return id
   }
+}
+
+/** What a cascade took away comes back after what it hung on. */
+function inOrder(steps: readonly RowReversal[], copy: Copy): RowReversal[] {
+  const { keys, uniques } = patchTables(copy.tables)
+  const byRow = new Map(steps.map((step) => [rowOf(step), step]))
+  const rows = [...byRow].map(([row, { from, to }]) => ({ row, before: from, after: to }))
+  return orderRows(rows, keys, uniques).flatMap((row) => byRow.get(row) ?? [])
+}
+
+function rowOf({ table: t, key: k, from, to }: RowReversal): PatchRow {
+  const row = { t, a: '', k: { ...k } }
+  if (to === null) return { ...row, o: 'd' }
+  return from === null ? { ...row, o: 'i', d: { ...to } } : { ...row, o: 'u', d: { ...to }, b: {} }
 }
 
 async function writeStep(tx: Executor, copy: Copy, step: RowReversal): Promise<void> {

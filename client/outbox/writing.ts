@@ -131,6 +131,8 @@ export class Writing implements DrainHost {
   connectionChanged(before: ConnectionPhase, state: ConnectionState, isNew: boolean): void {
     const event = connectionEvent(before, state, isNew)
     if (event) this.#drain.dispatch(event)
+    // By now there may be rows to show beside failures.
+    if (event?.type === 'online' || (event?.type === 'live' && event.isNew)) this.#refreshSoon()
     if (state.phase === 'refused') this.#fail(state.error)
     if (state.phase === 'offline')
       this.#fail(new TidemarkError('unavailable', 'The replica is offline: call goOnline() first.'))
@@ -238,11 +240,12 @@ export class Writing implements DrainHost {
       if (copy) await this.#undo.note(db, copy)
       const { pending, newest, oldest, failed } = await this.#counts()
       await this.#tellConfirmations()
-      const isNew = String(failed) !== this.#failed
+      const told = `${copy !== null} ${failed}`
+      const isNew = told !== this.#failed
       if (isNew) {
         this.#undo.forget(new Set(failed))
         this.failures = await this.#failures.read()
-        this.#failed = String(failed)
+        this.#failed = told
       }
       this.#tellStatus({ pending, failed: failed.length }, isNew)
       for (const wait of [...this.#waits]) {

@@ -28,7 +28,7 @@ export const folderSync = defineSync({
 
 export type FolderReplica = Replica<typeof folderSync>
 
-export const aNote = (id: string) => ({ id, org: 'a', folder: null, title: 'first', slug: null, count: '0', seq: null })
+const aNote = (id: string) => ({ id, org: 'a', folder: null, title: 'first', slug: null, count: '0', seq: null })
 
 const SNAPSHOT: SnapshotScript = {
   start: at(0x100),
