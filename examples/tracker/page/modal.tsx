@@ -14,7 +14,8 @@ export function Modal(props: { title: string; className?: string; onClose: () =>
       ref={dialog}
       className={`card modal ${props.className ?? ''}`}
       aria-labelledby={titleId}
-      onClose={props.onClose}
+      // Strict mode opens it twice: the event of the first closing comes when it is open again.
+      onClose={() => !dialog.current?.open && props.onClose()}
       onMouseDown={(event) => event.target === event.currentTarget && props.onClose()}
     >
       <h1 id={titleId}>{props.title}</h1>
