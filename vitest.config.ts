@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
@@ -28,6 +29,8 @@ export default defineConfig({
         test: { name: 'pglite', include: ['**/*.pglite.test.ts'], exclude, testTimeout: 120_000, hookTimeout: 120_000 },
       },
       {
+        // The example's modules beside the sources, not beside a second copy of them in dist/.
+        resolve: { alias: { 'tidemark/db': fileURLToPath(new URL('./db/index.ts', import.meta.url)) } },
         test: {
           name: 'postgres',
           include: ['**/*.postgres.test.ts'],

@@ -6,7 +6,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type Lsn, parsePgLsn } from '../protocol/index.ts'
 import { launchChromium, type TestBrowser } from '../testing/browser/launch-chromium.ts'
 import { type DevServer, startDev } from '../testing/browser/start-dev.ts'
-import { digestAudiences, digestReplica, type TableDigest } from '../testing/browser/tracker-digest.ts'
+import { digestAudiences, type TableDigest } from '../testing/browser/tracker-digest.ts'
+import { live, queryReplica, settledDigest, workspace } from '../testing/browser/tracker-page.ts'
 import { withDatabase } from '../workers/database/index.ts'
 
 const HARBOUR = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0001'
@@ -45,22 +46,6 @@ const query = (text: string, params: string[] = []) =>
 const expected = (organizations: readonly string[], user = ADA): Promise<TableDigest[]> =>
   withDatabase(server.env, (database) => digestAudiences(database.query, organizations, user))
 
-/** The page leaves its replica on `window` for whoever opens the console. */
-interface ReplicaWindow {
-  readonly replica: {
-    readonly db: { query(text: string): Promise<{ rows: Record<string, string | null>[] }> }
-    settled(): Promise<void>
-  }
-}
-
-/** What the tab's replica holds once it has caught up with everything committed so far. */
-async function settledDigest(page: Page): Promise<TableDigest[]> {
-  await page.evaluate(() => (window as unknown as ReplicaWindow).replica.settled())
-  return digestReplica((text) =>
-    page.evaluate(async (sql) => (await (window as unknown as ReplicaWindow).replica.db.query(sql)).rows, text),
-  )
-}
-
 async function openPage(): Promise<Page> {
   const page = await browser.newPage()
   page.setDefaultTimeout(PATIENCE_MS)
@@ -80,9 +65,6 @@ async function comeBack(page: Page, name: string): Promise<void> {
   if (await login.isVisible()) await login.click()
 }
 
-const workspace = (page: Page) => page.locator('.workspace')
-const live = (page: Page) => page.locator('.phase[data-phase="live"]')
-
 async function hydrate(page: Page, name: string): Promise<void> {
   await signIn(page, name)
   await live(page).waitFor()
@@ -90,9 +72,10 @@ async function hydrate(page: Page, name: string): Promise<void> {
 }
 
 const newestIssue = async (organization: string): Promise<string> => {
-  const [row] = await query('SELECT id FROM public.issue WHERE org_id = $1 ORDER BY updated_at DESC, id LIMIT 1', [
-    organization,
-  ])
+  const [row] = await query(
+    'SELECT id FROM public.issue WHERE org_id = $1 AND parent_id IS NULL ORDER BY updated_at DESC, id LIMIT 1',
+    [organization],
+  )
   return row?.id ?? ''
 }
 
@@ -148,13 +131,8 @@ describe('tracker in a browser', () => {
     expect(await settledDigest(page)).toEqual(rows)
     const total = rows.reduce((sum, table) => sum + table.rows, 0)
     await page.getByTestId('rows').getByText(total.toLocaleString('en')).waitFor()
-    const hidden = await page.evaluate(
-      async () =>
-        (
-          await (window as unknown as ReplicaWindow).replica.db.query(
-            `SELECT column_name AS name FROM information_schema.columns WHERE column_name = 'invite_hash'`,
-          )
-        ).rows,
+    const hidden = await queryReplica(page)(
+      `SELECT column_name AS name FROM information_schema.columns WHERE column_name = 'invite_hash'`,
     )
     expect(hidden).toEqual([])
   })

@@ -9,7 +9,7 @@ import { withServerRows } from '../replica/server-rows.ts'
 import { Rebase, scopeOf } from './rebase.ts'
 
 const SEED = Number(process.env.REBASE_SEED ?? 20_261_126)
-const RUNS = Number(process.env.REBASE_RUNS ?? 12)
+const RUNS = Number(process.env.REBASE_RUNS ?? 8)
 
 const NOTE = 'public.note'
 const FOLDER = 'public.folder'
@@ -274,5 +274,5 @@ describe('rebase', () => {
       numRuns: RUNS,
       endOnFailure: process.env.REBASE_SHRINK === undefined,
     })
-  })
+  }, 600_000)
 })

@@ -5,7 +5,7 @@ const timestamptz = (name: string) => timestamp(name, { withTimezone: true, mode
 /** The columns that replicas hold; `migrations/` is what makes the tables, with their keys, indexes and policies. */
 const memberRole = pgEnum('member_role', ['owner', 'admin', 'member', 'guest'])
 export const issueState = pgEnum('issue_state', ['backlog', 'todo', 'in_progress', 'in_review', 'done', 'cancelled'])
-const issuePriority = pgEnum('issue_priority', ['urgent', 'high', 'medium', 'low', 'none'])
+export const issuePriority = pgEnum('issue_priority', ['urgent', 'high', 'medium', 'low', 'none'])
 const activityKind = pgEnum('activity_kind', ['state', 'priority', 'assignee'])
 
 export type IssueState = (typeof issueState.enumValues)[number]
@@ -46,6 +46,7 @@ export const issue = pgTable('issue', {
   id: uuid('id').primaryKey().defaultRandom(),
   orgId: uuid('org_id').notNull(),
   projectId: uuid('project_id').notNull(),
+  parentId: uuid('parent_id'),
   number: integer('number').notNull(),
   title: text('title').notNull(),
   body: text('body').notNull().default(''),

@@ -1,7 +1,11 @@
 import { defineSync, table } from 'tidemark/db'
+import { actions } from './actions/index.ts'
 import { activity, comment, issue, issueLabel, label, membership, note, organization, project } from './schema.ts'
 
-/** Everyone holds the rows of the organisations he belongs to and his own notes; what a list needs loads before the long tail of comments. */
+/**
+ * Everyone holds the rows of the organisations he belongs to and his own notes; what a list needs loads before the long tail
+ * of comments. He writes what people talk about; who belongs where, and what happened, is the server's.
+ */
 export const sync = defineSync({
   tables: {
     organization: table(organization, { audience: { column: organization.id, prefix: 'org' }, priority: 1 }),
@@ -11,12 +15,29 @@ export const sync = defineSync({
       priority: 1,
     }),
     project: table(project, { audience: { column: project.orgId, prefix: 'org' }, priority: 1 }),
-    label: table(label, { audience: { column: label.orgId, prefix: 'org' }, priority: 1 }),
-    issue: table(issue, { audience: { column: issue.orgId, prefix: 'org' }, priority: 2 }),
-    issueLabel: table(issueLabel, { audience: { column: issueLabel.orgId, prefix: 'org' }, priority: 2 }),
-    note: table(note, { audience: { column: note.userId, prefix: 'user' }, priority: 2 }),
-    comment: table(comment, { audience: { column: comment.orgId, prefix: 'org' }, priority: 3 }),
+    label: table(label, { audience: { column: label.orgId, prefix: 'org' }, write: 'all', priority: 1 }),
+    issue: table(issue, {
+      audience: { column: issue.orgId, prefix: 'org' },
+      write: 'all',
+      // Two who changed one field have to decide.
+      conflict: 'reject',
+      priority: 2,
+    }),
+    issueLabel: table(issueLabel, {
+      audience: { column: issueLabel.orgId, prefix: 'org' },
+      write: 'all',
+      priority: 2,
+    }),
+    note: table(note, {
+      audience: { column: note.userId, prefix: 'user' },
+      write: 'all',
+      // They have one author, who may be at two devices.
+      conflict: 'last-write-wins',
+      priority: 2,
+    }),
+    comment: table(comment, { audience: { column: comment.orgId, prefix: 'org' }, write: 'all', priority: 3 }),
     activity: table(activity, { audience: { column: activity.orgId, prefix: 'org' }, priority: 3 }),
   },
+  actions,
   watch: [{ table: membership, user: membership.userId }],
 })

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { Client } from '@neondatabase/serverless'
+import { connect } from './connect.ts'
 import { closingComments, middleComments, openingComments } from './seed/phrases.ts'
 
 /** Keeps changing the demo's rows as people would, until Ctrl-C. `CHANGES_PER_SECOND` sets the pace. */
@@ -15,7 +15,9 @@ const MOVE_ON = `
       WHEN 'backlog' THEN 'todo' WHEN 'todo' THEN 'in_progress' WHEN 'in_progress' THEN 'in_review'
       WHEN 'in_review' THEN (CASE WHEN random() < 0.8 THEN 'done' ELSE 'in_progress' END)
       ELSE 'todo' END)::public.issue_state AS state
-    FROM public.issue WHERE state NOT IN ('done', 'cancelled') OR random() < 0.01
+    FROM public.issue WHERE (state NOT IN ('done', 'cancelled') OR (random() < 0.01 AND parent_id IS NULL))
+      AND (state <> 'in_review' OR NOT EXISTS (
+        SELECT FROM public.issue AS part WHERE part.parent_id = issue.id AND part.state NOT IN ('done', 'cancelled')))
     ORDER BY updated_at DESC OFFSET floor(random() * 120) LIMIT 1
   ), recorded AS (
     INSERT INTO public.activity (org_id, issue_id, actor_id, kind, value)
@@ -67,23 +69,14 @@ function nextChange(): { text: string; params: string[] } {
   return { text: dice < 0.93 ? REPRIORITISE : RETITLE, params: [] }
 }
 
-function connect(): Client {
+function settings(): { DATABASE_URL: string; DATABASE_PROXY?: string | undefined } {
   if (!process.env.DATABASE_URL && existsSync(DEV_SETTINGS)) process.loadEnvFile(DEV_SETTINGS)
-  const { DATABASE_URL: url, DATABASE_PROXY: proxy } = process.env
-  if (!url) throw new Error('Start `npm run dev` first, or set DATABASE_URL.')
-  const client = new Client(url)
-  if (proxy) {
-    client.neonConfig.wsProxy = (host, port) => `${proxy}/?address=${host}:${port}`
-    client.neonConfig.useSecureWebSocket = false
-    client.neonConfig.pipelineConnect = false
-    client.neonConfig.pipelineTLS = false
-    client.neonConfig.forceDisablePgSSL = true
-  }
-  return client
+  const { DATABASE_URL, DATABASE_PROXY } = process.env
+  if (!DATABASE_URL) throw new Error('Start `npm run dev` first, or set DATABASE_URL.')
+  return { DATABASE_URL, DATABASE_PROXY }
 }
 
-const client = connect()
-await client.connect()
+const client = await connect(settings())
 for (;;) {
   const { text, params } = nextChange()
   const { rows } = await client.query<{ title: string; what: string }>(text, params)

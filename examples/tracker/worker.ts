@@ -2,6 +2,8 @@ import { Hono } from 'hono'
 import { SignJWT } from 'jose'
 import { createSyncWorker, jwt } from 'tidemark/workers'
 import { demoUsers } from './demo-users.ts'
+import { recordActivity } from './record-activity.ts'
+import { serverActions } from './server-actions.ts'
 import { sync } from './sync.ts'
 
 interface Env {
@@ -19,6 +21,8 @@ export const { worker, ReplicationDO, SyncDO, SnapshotDO } = createSyncWorker(sy
     const memberships = await sql`SELECT org_id FROM public.membership WHERE user_id::text = ${userId}`
     return [...memberships.map(({ org_id }) => `org:${org_id}`), `user:${userId}`]
   },
+  actions: serverActions,
+  onCommitted: recordActivity,
 })
 
 const app = new Hono<{ Bindings: Env }>()

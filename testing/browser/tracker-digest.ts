@@ -14,7 +14,7 @@ const COLUMNS: Readonly<Record<string, string>> = {
   project:
     'id, org_id, key, name, description, lead_id, extract(epoch FROM created_at), extract(epoch FROM deleted_at)',
   label: 'id, org_id, name, color',
-  issue: `id, org_id, project_id, number, title, body, state, priority, assignee_id, creator_id, due_on,
+  issue: `id, org_id, project_id, parent_id, number, title, body, state, priority, assignee_id, creator_id, due_on,
     extract(epoch FROM created_at), extract(epoch FROM updated_at), extract(epoch FROM closed_at)`,
   issue_label: 'org_id, issue_id, label_id',
   comment: 'id, org_id, issue_id, author_id, body, extract(epoch FROM created_at), extract(epoch FROM edited_at)',

@@ -103,6 +103,8 @@ export class OracleRun {
     await sampling
     if (losesSlot) await this.#awaitEpoch()
     this.#note(`stage ${stage} done`)
+    // Should the run never end, this is all there is.
+    this.writeProtocol(['unfinished'])
   }
 
   async #perform(events: readonly OracleEvent[]): Promise<void> {

@@ -146,6 +146,7 @@ class WritingRun {
   }
 
   #note(text: string): void {
+    if (process.env.TRY) console.error(text)
     this.#chronicle.push(`${new Date().toISOString()} ${text}`)
   }
 

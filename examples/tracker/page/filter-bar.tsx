@@ -1,4 +1,4 @@
-import { useRef } from 'react'
+import { type ReactNode, useRef } from 'react'
 import { issueState } from '../schema.ts'
 import { Choice } from './choice.tsx'
 import type { IssueFilter, SortOrder, StateFilter } from './issue-query.ts'
@@ -6,9 +6,15 @@ import { STATE_WORDS } from './issue-words.ts'
 import { moveInList } from './move-in-list.ts'
 import { useKeys } from './use-keys.ts'
 import { useLiveQuery } from './use-live-query.ts'
+import type { View } from './use-view.ts'
 import { LABELS, type LabelRow, ofOrganization, PEOPLE, type PersonRow } from './workspace-query.ts'
 
-export function FilterBar(props: { filter: IssueFilter; onChange: (part: Partial<IssueFilter>) => void }) {
+export function FilterBar(props: {
+  filter: IssueFilter
+  view: View
+  onChange: (part: Partial<IssueFilter>) => void
+  children: ReactNode
+}) {
   const { filter, onChange } = props
   const people = ofOrganization(useLiveQuery<PersonRow>(PEOPLE).rows, filter.organizationId)
   const labels = ofOrganization(useLiveQuery<LabelRow>(LABELS).rows, filter.organizationId)
@@ -16,17 +22,19 @@ export function FilterBar(props: { filter: IssueFilter; onChange: (part: Partial
   return (
     <search className="filters">
       <SearchField value={filter.search} onChange={(search) => onChange({ search })} />
-      <Choice label="State" value={filter.state} onChange={(state) => onChange({ state: state as StateFilter })}>
-        <option value="open">Open</option>
-        <option value="closed">Closed</option>
-        <option value="all">All states</option>
-        <hr />
-        {issueState.enumValues.map((state) => (
-          <option key={state} value={state}>
-            {STATE_WORDS[state]}
-          </option>
-        ))}
-      </Choice>
+      {props.view === 'list' && (
+        <Choice label="State" value={filter.state} onChange={(state) => onChange({ state: state as StateFilter })}>
+          <option value="open">Open</option>
+          <option value="closed">Closed</option>
+          <option value="all">All states</option>
+          <hr />
+          {issueState.enumValues.map((state) => (
+            <option key={state} value={state}>
+              {STATE_WORDS[state]}
+            </option>
+          ))}
+        </Choice>
+      )}
       <Choice
         label="Assignee"
         value={filter.assignee ?? ''}
@@ -54,6 +62,7 @@ export function FilterBar(props: { filter: IssueFilter; onChange: (part: Partial
         <option value="created">Newest</option>
         <option value="priority">Priority</option>
       </Choice>
+      {props.children}
     </search>
   )
 }

@@ -1,55 +1,38 @@
-import type { ReactNode } from 'react'
-import type { IssuePriority, IssueState } from '../schema.ts'
+import { useState } from 'react'
 import { ActivityList } from './activity-list.tsx'
-import { Avatar } from './avatar.tsx'
 import { CommentThread } from './comment-thread.tsx'
-import { formatDate, formatDateTime } from './format.ts'
-import { PRIORITY_WORDS, STATE_WORDS } from './issue-words.ts'
-import { LabelChip } from './label-chip.tsx'
+import { EditableText } from './editable-text.tsx'
+import { formatDate } from './format.ts'
+import { ISSUE, type IssueDetailRow } from './issue-detail-query.ts'
+import { IssueFacts } from './issue-facts.tsx'
+import { deleteIssue, editIssue } from './issue-writes.ts'
 import { NoteList } from './note-list.tsx'
-import { PriorityIcon, StateIcon } from './state-icon.tsx'
+import { RowMark } from './row-mark.tsx'
+import { SubtaskList } from './subtask-list.tsx'
+import { useToast } from './toast.tsx'
+import { useKeys } from './use-keys.ts'
 import { useLiveQuery } from './use-live-query.ts'
+import type { UndoActions } from './use-undo.ts'
+import { useWrite } from './use-write.ts'
 
-const ISSUE = `
-  SELECT issue.title, issue.body, issue.state, issue.priority, issue.due_on::text AS due_on, issue.created_at,
-    issue.updated_at, issue.closed_at, project.key || '-' || issue.number AS reference, project.name AS project,
-    project.deleted_at AS archived_at,    organization.name AS organization, assignee.display_name AS assignee, creator.display_name AS creator,
-    (SELECT coalesce(json_agg(json_build_object('name', label.name, 'color', label.color) ORDER BY label.name), '[]')
-     FROM issue_label JOIN label ON label.id = issue_label.label_id WHERE issue_label.issue_id = issue.id) AS labels
-  FROM issue
-  JOIN project ON project.id = issue.project_id
-  JOIN organization ON organization.id = issue.org_id
-  LEFT JOIN membership AS assignee ON assignee.id = issue.assignee_id
-  LEFT JOIN membership AS creator ON creator.id = issue.creator_id
-  WHERE issue.id = $1`
-
-interface IssueDetailRow {
-  title: string
-  body: string
-  state: IssueState
-  priority: IssuePriority
-  due_on: string | null
-  created_at: Date
-  updated_at: Date
-  closed_at: Date | null
-  reference: string
-  project: string
-  archived_at: Date | null
-  organization: string
-  assignee: string | null
-  creator: string | null
-  labels: { name: string; color: string }[]
+interface IssueDetailProps {
+  readonly id: string
+  readonly userId: string
+  readonly undo: UndoActions
+  readonly onClose: () => void
 }
 
-export function IssueDetail({ id, onClose }: { id: string; onClose: () => void }) {
-  const { rows, error } = useLiveQuery<IssueDetailRow>(ISSUE, [id])
+export function IssueDetail(props: IssueDetailProps) {
+  const { rows, error } = useLiveQuery<IssueDetailRow>(ISSUE, [props.id, props.userId])
   const issue = rows?.[0]
   return (
     <aside className="detail" aria-label="Issue">
       <header className="detail-head">
         <span className="reference">{issue?.reference}</span>
+        <RowMark id={props.id} />
         <span className="muted ellipsis">{issue && `${issue.organization} · ${issue.project}`}</span>
-        <button type="button" className="icon-button" aria-label="Close" title="Close (Esc)" onClick={onClose}>
+        {issue?.is_deletable && <DeleteButton issue={issue} {...props} />}
+        <button type="button" className="icon-button" aria-label="Close" title="Close (Esc)" onClick={props.onClose}>
           <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
             <path d="M3 3l10 10M13 3L3 13" stroke="currentColor" strokeWidth="1.7" strokeLinecap="round" />
           </svg>
@@ -70,55 +53,87 @@ export function IssueDetail({ id, onClose }: { id: string; onClose: () => void }
       {issue && (
         <div className="detail-scroll">
           <article>
-            <h1>{issue.title}</h1>
-            <IssueFacts issue={issue} />
-            {issue.body.split(/\n{2,}/).map((paragraph) => (
-              <p key={paragraph}>{paragraph}</p>
-            ))}
+            {issue.parent_id && (
+              <a className="parent-link ellipsis" href={`#${issue.parent_id}`}>
+                Part of <span className="reference">{issue.parent_reference}</span> {issue.parent}
+              </a>
+            )}
+            <IssueText issue={issue} />
           </article>
-          <NoteList issueId={id} />
-          <ActivityList issueId={id} />
-          <CommentThread issueId={id} />
+          <SubtaskList issue={issue} />
+          <NoteList issueId={issue.id} userId={props.userId} />
+          <ActivityList issueId={issue.id} />
+          <CommentThread issueId={issue.id} userId={props.userId} />
         </div>
       )}
     </aside>
   )
 }
 
-function IssueFacts({ issue }: { issue: IssueDetailRow }) {
+function IssueText({ issue }: { issue: IssueDetailRow }) {
+  const [editing, setEditing] = useState<'title' | 'body' | null>(null)
+  const write = useWrite()
+  useKeys((event) => {
+    if (event.key !== 'e') return
+    event.preventDefault()
+    setEditing('title')
+  })
+  const edit = (column: 'title' | 'body') => ({
+    value: issue[column],
+    isEditing: editing === column,
+    onEdit: (isEditing: boolean) => setEditing(isEditing ? column : null),
+    onSave: (text: string) => write((replica) => editIssue(replica, issue.id, column, text)),
+  })
   return (
-    <dl className="facts">
-      <Fact name="State">
-        <StateIcon state={issue.state} /> {STATE_WORDS[issue.state]}
-      </Fact>
-      <Fact name="Priority">
-        <PriorityIcon priority={issue.priority} /> {PRIORITY_WORDS[issue.priority]}
-      </Fact>
-      <Fact name="Assignee">
-        <Avatar name={issue.assignee} /> {issue.assignee ?? 'Nobody'}
-      </Fact>
-      <Fact name="Created">
-        {issue.creator}, {formatDate(issue.created_at)}
-      </Fact>
-      <Fact name="Changed">{formatDateTime(issue.updated_at)}</Fact>
-      {issue.due_on && <Fact name="Due">{formatDate(new Date(`${issue.due_on}T12:00:00`))}</Fact>}
-      {issue.closed_at && <Fact name="Closed">{formatDate(issue.closed_at)}</Fact>}
-      {issue.labels.length > 0 && (
-        <Fact name="Labels">
-          {issue.labels.map((label) => (
-            <LabelChip key={label.name} name={label.name} color={label.color} />
-          ))}
-        </Fact>
-      )}
-    </dl>
+    <>
+      <EditableText label="Title" {...edit('title')}>
+        <h1>{issue.title}</h1>
+      </EditableText>
+      <IssueFacts issue={issue} />
+      <EditableText label="Description" isMultiline {...edit('body')}>
+        {issue.body === '' ? (
+          <p className="muted">Describe it…</p>
+        ) : (
+          <div className="body-text">
+            {issue.body.split(/\n{2,}/).map((paragraph, index) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: paragraphs have no other identity.
+              <p key={index} className="written">
+                {paragraph}
+              </p>
+            ))}
+          </div>
+        )}
+      </EditableText>
+    </>
   )
 }
 
-function Fact({ name, children }: { name: string; children: ReactNode }) {
+function DeleteButton({ issue, undo, onClose }: IssueDetailProps & { issue: IssueDetailRow }) {
+  const write = useWrite()
+  const toast = useToast()
+  const remove = async () => {
+    if (!(await write((replica) => deleteIssue(replica, issue.id)))) return
+    onClose()
+    toast({ text: `${issue.reference} is deleted.`, action: { label: 'Undo', onClick: undo.undo } })
+  }
   return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
+    <button
+      type="button"
+      className="icon-button"
+      aria-label="Delete issue"
+      title="Delete"
+      onClick={() => void remove()}
+    >
+      <svg viewBox="0 0 16 16" width="15" height="15" aria-hidden="true">
+        <path
+          d="M2.5 4.5h11M6.5 4V2.5h3V4M4 4.5l.7 9h6.6l.7-9M6.8 7v4M9.2 7v4"
+          fill="none"
+          stroke="currentColor"
+          strokeWidth="1.4"
+          strokeLinecap="round"
+          strokeLinejoin="round"
+        />
+      </svg>
+    </button>
   )
 }

@@ -43,13 +43,13 @@ export interface IssueListRow {
 
 type Query = { readonly text: string; readonly params: readonly (string | number)[] }
 
-const ORDERS: Readonly<Record<SortOrder, string>> = {
+export const ORDERS: Readonly<Record<SortOrder, string>> = {
   updated: 'issue.updated_at DESC, issue.id',
   created: 'issue.created_at DESC, issue.id',
   priority: 'issue.priority, issue.updated_at DESC, issue.id',
 }
 
-function conditions(filter: IssueFilter): { where: string; params: (string | number)[] } {
+export function issueConditions(filter: IssueFilter): { where: string; params: (string | number)[] } {
   const params: (string | number)[] = []
   const parameter = (value: string) => `$${params.push(value)}`
   const parts: string[] = []
@@ -80,7 +80,7 @@ function conditions(filter: IssueFilter): { where: string; params: (string | num
 
 /** The first `limit` issues that pass, and what a list shows of them. */
 export function issueListQuery(filter: IssueFilter, limit: number): Query {
-  const { where, params } = conditions(filter)
+  const { where, params } = issueConditions(filter)
   const order = ORDERS[filter.sort]
   const text = `
     SELECT issue.id, issue.key || '-' || issue.number AS reference, issue.title, issue.state, issue.priority,
@@ -98,7 +98,7 @@ export function issueListQuery(filter: IssueFilter, limit: number): Query {
 }
 
 export function issueCountQuery(filter: IssueFilter): Query {
-  const { where, params } = conditions(filter)
+  const { where, params } = issueConditions(filter)
   return {
     text: `SELECT count(*)::int AS count FROM issue JOIN project ON project.id = issue.project_id ${where}`,
     params,

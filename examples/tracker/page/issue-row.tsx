@@ -3,6 +3,7 @@ import { Avatar } from './avatar.tsx'
 import { formatAgo, formatDateTime } from './format.ts'
 import type { IssueListRow } from './issue-query.ts'
 import { LabelChip } from './label-chip.tsx'
+import { RowMark } from './row-mark.tsx'
 import { PriorityIcon, StateIcon } from './state-icon.tsx'
 
 /** One line of the list; it lights up for a moment when its issue changes. */
@@ -28,7 +29,9 @@ export const IssueRow = memo(function IssueRow(props: { row: IssueListRow; isSel
         <PriorityIcon priority={row.priority} />
         <span className="reference">{row.reference}</span>
         <StateIcon state={row.state} />
-        <span className="issue-title ellipsis">{row.title}</span>
+        <span className="issue-title ellipsis">
+          {row.title} <RowMark id={row.id} />
+        </span>
         <span className="issue-labels">
           {row.labels.map((label) => (
             <LabelChip key={label.name} name={label.name} color={label.color} />

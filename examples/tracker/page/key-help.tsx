@@ -1,31 +1,25 @@
-import { useEffect, useRef } from 'react'
+import { Modal } from './modal.tsx'
 
 const KEYS: readonly { readonly keys: readonly string[]; readonly does: string }[] = [
   { keys: ['j', '↓'], does: 'Next issue' },
   { keys: ['k', '↑'], does: 'Previous issue' },
   { keys: ['Enter'], does: 'Open the issue in focus' },
-  { keys: ['Esc'], does: 'Close the issue, leave the search' },
+  { keys: ['Esc'], does: 'Close the issue, leave what is being edited' },
+  { keys: ['c'], does: 'New issue' },
+  { keys: ['e'], does: 'Edit the title of the open issue' },
+  { keys: ['m'], does: 'Write a comment' },
+  { keys: ['b'], does: 'List or board' },
+  { keys: ['Space', '← →'], does: 'On the board: pick up, choose a state, put down' },
+  { keys: ['Ctrl', 'Z'], does: 'Undo; with Shift, do it again' },
+  { keys: ['l'], does: 'Mutation log' },
   { keys: ['/'], does: 'Search' },
   { keys: ['?'], does: 'Show these keys' },
 ]
 
 /** The keys, over the page until Esc or a click beside them. */
 export function KeyHelp({ onClose }: { onClose: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
-    const opened = dialog.current
-    opened?.showModal()
-    return () => opened?.close()
-  }, [])
   return (
-    <dialog
-      ref={dialog}
-      className="card key-help"
-      aria-labelledby="key-help"
-      onClose={onClose}
-      onMouseDown={(event) => event.target === event.currentTarget && onClose()}
-    >
-      <h1 id="key-help">Keys</h1>
+    <Modal title="Keys" className="key-help" onClose={onClose}>
       <dl>
         {KEYS.map(({ keys, does }) => (
           <div key={does}>
@@ -43,6 +37,6 @@ export function KeyHelp({ onClose }: { onClose: () => void }) {
           Close
         </button>
       </form>
-    </dialog>
+    </Modal>
   )
 }

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react'
 import { Avatar } from './avatar.tsx'
 import { Notice } from './notice.tsx'
-import { fetchLoginUsers, type LoginUser } from './session.ts'
+import { fetchLoginUsers, type LoginUser, wantedUser } from './session.ts'
 import { Wordmark } from './wordmark.tsx'
 
 type Loaded = { users: LoginUser[] } | { error: string } | null
@@ -15,12 +15,17 @@ export function LoginView({ onChoose }: { onChoose: (user: LoginUser) => void })
     let isCurrent = true
     setLoaded(null)
     fetchLoginUsers()
-      .then((users) => isCurrent && setLoaded({ users }))
+      .then((users) => {
+        if (!isCurrent) return
+        const wanted = users.find(({ id }) => id === wantedUser())
+        if (wanted) onChoose(wanted)
+        else setLoaded({ users })
+      })
       .catch((error: Error) => isCurrent && setLoaded({ error: error.message }))
     return () => {
       isCurrent = false
     }
-  }, [attempt])
+  }, [attempt, onChoose])
 
   if (loaded && 'error' in loaded) {
     return (
@@ -39,6 +44,11 @@ export function LoginView({ onChoose }: { onChoose: (user: LoginUser) => void })
         <h1>Who are you today?</h1>
         <p className="muted">Everyone holds a Postgres replica of exactly the organisations they belong to.</p>
         {loaded === null ? <p className="muted">Loading…</p> : <UserGroups users={loaded.users} onChoose={onChoose} />}
+        <p className="login-pair">
+          <a className="link" href="/?pair">
+            Two replicas side by side
+          </a>
+        </p>
       </section>
     </main>
   )

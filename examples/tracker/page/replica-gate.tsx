@@ -1,8 +1,10 @@
 import { useState } from 'react'
 import { HydrationView, OpeningView } from './hydration-view.tsx'
+import { MutationProvider } from './mutation-context.tsx'
 import { Notice } from './notice.tsx'
 import { ReplicaContext, useReplica, useReplicaStatus } from './replica-context.ts'
 import type { LoginUser } from './session.ts'
+import { ToastProvider } from './toast.tsx'
 import { type OpenFault, useOpenReplica } from './use-open-replica.ts'
 import { Workspace } from './workspace.tsx'
 
@@ -21,7 +23,14 @@ export function ReplicaGate({ user, onSignOut }: { user: LoginUser; onSignOut: (
 
 function OpenReplica({ user, onSignOut }: { user: LoginUser; onSignOut: () => void }) {
   const { ready } = useReplicaStatus(useReplica())
-  return ready ? <Workspace user={user} onSignOut={onSignOut} /> : <HydrationView onSignOut={onSignOut} />
+  if (!ready) return <HydrationView onSignOut={onSignOut} />
+  return (
+    <ToastProvider>
+      <MutationProvider>
+        <Workspace user={user} onSignOut={onSignOut} />
+      </MutationProvider>
+    </ToastProvider>
+  )
 }
 
 function FaultNotice(props: { fault: OpenFault; onRetry: () => void; onSignOut: () => void }) {

@@ -7,7 +7,12 @@ export interface LoginUser {
   readonly organizations: readonly string[]
 }
 
-const STORAGE_KEY = 'tracker.user'
+const address = new URLSearchParams(window.location.search)
+
+/** Names the storage, where one browser is to hold several replicas of its user; null for the one of its own. */
+export const device = address.get('device')
+
+const STORAGE_KEY = device === null ? 'tracker.user' : `tracker.user.${device}`
 
 export async function fetchLoginUsers(): Promise<LoginUser[]> {
   const response = await fetch('/demo/users')
@@ -28,6 +33,12 @@ export async function fetchToken(userId: string): Promise<string> {
   return token
 }
 
+/** Who the address wants to be logged in, instead of whoever is. */
+export function wantedUser(): string | null {
+  const wanted = address.get('as')
+  return wanted === readUser()?.id ? null : wanted
+}
+
 function readUser(): LoginUser | null {
   const stored = localStorage.getItem(STORAGE_KEY)
   return stored === null ? null : (JSON.parse(stored) as LoginUser)
@@ -35,7 +46,7 @@ function readUser(): LoginUser | null {
 
 /** The chosen demo user, kept across reloads so that the replica opens offline too. */
 export function useSession() {
-  const [user, setUser] = useState(readUser)
+  const [user, setUser] = useState(() => (wantedUser() === null ? readUser() : null))
   const signIn = useCallback((chosen: LoginUser) => {
     localStorage.setItem(STORAGE_KEY, JSON.stringify(chosen))
     setUser(chosen)

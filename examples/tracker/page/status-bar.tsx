@@ -2,6 +2,7 @@ import type { ReplicaPhase } from 'tidemark/client'
 import { formatPgLsn, type Lsn, lsnDistanceBytes } from 'tidemark/protocol'
 import { formatBytes, formatClock, formatCount } from './format.ts'
 import { useReplica, useReplicaStatus } from './replica-context.ts'
+import type { UndoActions } from './use-undo.ts'
 
 const PHASE_WORDS: Readonly<Record<ReplicaPhase, string>> = {
   connecting: 'Connecting',
@@ -14,19 +15,28 @@ const PHASE_WORDS: Readonly<Record<ReplicaPhase, string>> = {
   closed: 'Closed',
 }
 
-/** What the replica is doing, where it stands, and the switch that takes it off the net. */
-export function StatusBar({ onShowKeys }: { onShowKeys: () => void }) {
+interface StatusBarProps {
+  readonly undo: UndoActions
+  readonly isLogShown: boolean
+  readonly onToggleLog: () => void
+  readonly onReview: () => void
+  readonly onShowKeys: () => void
+}
+
+/** What the replica is doing, where it stands, what waits in it, and the switch that takes it off the net. */
+export function StatusBar(props: StatusBarProps) {
   const replica = useReplica()
-  const { phase, error, lsn, head, rows, lastChangeAt } = useReplicaStatus(replica)
+  const { phase, error, lsn, head, rows, lastChangeAt, pending, failed, ...status } = useReplicaStatus(replica)
   const isOffline = phase === 'offline'
+  const fault = error ?? status.pushError
   return (
     <footer className="status-bar">
       <span className="phase" data-phase={phase} role="status">
         {PHASE_WORDS[phase]}
       </span>
-      {error && (
-        <span className="status-error ellipsis" title={error.message}>
-          {error.message}
+      {fault && (
+        <span className="status-error ellipsis" title={fault.message}>
+          {fault.message}
         </span>
       )}
       {phase === 'refused' && (
@@ -34,13 +44,50 @@ export function StatusBar({ onShowKeys }: { onShowKeys: () => void }) {
           Try again
         </button>
       )}
+      <span className="figure waiting-writes" data-pending={pending} data-testid="pending">
+        {pending === 0 ? 'All saved' : `${formatCount(pending)} to send`}
+      </span>
+      {failed > 0 && (
+        <button type="button" className="link failed-count" onClick={props.onReview}>
+          {formatCount(failed)} refused
+        </button>
+      )}
       <Figure name="Position" value={lsn ? formatPgLsn(lsn) : '–'} testId="lsn" />
       <Figure name="Behind" value={phase === 'live' || phase === 'catching-up' ? behind(lsn, head) : '–'} />
       <Figure name="Rows" value={formatCount(rows)} testId="rows" />
       <Figure name="Last change" value={lastChangeAt ? formatClock(new Date(lastChangeAt)) : 'none yet'} />
-      <button type="button" className="link keys" aria-keyshortcuts="?" onClick={onShowKeys}>
-        Keys <kbd>?</kbd>
-      </button>
+      <span className="status-actions">
+        <button
+          type="button"
+          className="link"
+          aria-keyshortcuts="Control+Z"
+          disabled={!status.canUndo}
+          onClick={props.undo.undo}
+        >
+          Undo
+        </button>
+        <button
+          type="button"
+          className="link"
+          aria-keyshortcuts="Control+Shift+Z"
+          disabled={!status.canRedo}
+          onClick={props.undo.redo}
+        >
+          Redo
+        </button>
+        <button
+          type="button"
+          className="link"
+          aria-pressed={props.isLogShown}
+          aria-keyshortcuts="l"
+          onClick={props.onToggleLog}
+        >
+          Log
+        </button>
+        <button type="button" className="link keys" aria-keyshortcuts="?" onClick={props.onShowKeys}>
+          Keys <kbd>?</kbd>
+        </button>
+      </span>
       <button
         type="button"
         role="switch"

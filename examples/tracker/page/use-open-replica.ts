@@ -1,12 +1,13 @@
 import { useEffect, useState } from 'react'
-import { openReplica, type Replica } from 'tidemark/client'
+import { openReplica } from 'tidemark/client'
 import { TidemarkError } from 'tidemark/protocol'
 import { sync } from '../sync.ts'
-import { fetchToken } from './session.ts'
+import type { TrackerReplica } from './replica-context.ts'
+import { device, fetchToken } from './session.ts'
 
 declare global {
   interface Window {
-    replica?: Replica
+    replica?: TrackerReplica
   }
 }
 
@@ -16,7 +17,7 @@ export interface OpenFault {
 }
 
 export interface OpenedReplica {
-  readonly replica: Replica | null
+  readonly replica: TrackerReplica | null
   readonly fault: OpenFault | null
 }
 
@@ -40,7 +41,9 @@ export function useOpenReplica(userId: string, attempt: number): OpenedReplica {
     setOpened((before) => (before.fault?.kind === 'already-open' ? before : OPENING))
     const opening = previous.then(() => {
       if (!isCurrent) return null
-      return openReplica({ url: window.location.origin, user: userId, token: () => fetchToken(userId), sync })
+      const token = () => fetchToken(userId)
+      const storage = device === null ? {} : { storage: storageOf(device) }
+      return openReplica({ url: window.location.origin, user: userId, token, sync, ...storage })
     })
     opening
       .then((replica) => {
@@ -63,6 +66,12 @@ export function useOpenReplica(userId: string, attempt: number): OpenedReplica {
   }, [userId, attempt, lookedAgain])
 
   return opened
+}
+
+/** The same kind as the default, under another name. */
+function storageOf(name: string): string {
+  const scheme = typeof navigator.storage?.getDirectory === 'function' ? 'opfs-ahp' : 'idb'
+  return `${scheme}://tracker-${name}`
 }
 
 function toFault(error: unknown): OpenFault {

@@ -28,20 +28,24 @@ export const PROJECTS = `
   ORDER BY organization.name, project.name`
 
 export interface PersonRow {
+  /** Of the membership. */
+  id: string
   org_id: string
   user_id: string
   name: string
 }
 
 /** Somebody in two organisations stands here twice. */
-export const PEOPLE = 'SELECT org_id, user_id, display_name AS name FROM membership ORDER BY display_name, user_id'
+export const PEOPLE = 'SELECT id, org_id, user_id, display_name AS name FROM membership ORDER BY display_name, user_id'
 
 export interface LabelRow {
+  id: string
   org_id: string
   name: string
+  color: string
 }
 
-export const LABELS = 'SELECT org_id, name FROM label ORDER BY name'
+export const LABELS = 'SELECT id, org_id, name, color FROM label ORDER BY name'
 
 /** Rows of one organisation, or of all. They are few: a switch of organisations need not ask the replica anew. */
 export function ofOrganization<Row extends { org_id: string }>(

@@ -1,22 +1,35 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
+import { BoardView } from './board-view.tsx'
 import { ConnectionStrip } from './connection-strip.tsx'
+import { FailureStrip } from './failure-strip.tsx'
 import { FilterBar } from './filter-bar.tsx'
 import { IssueDetail } from './issue-detail.tsx'
 import { IssueList } from './issue-list.tsx'
 import { type IssueFilter, NO_FILTER } from './issue-query.ts'
 import { KeyHelp } from './key-help.tsx'
 import { focusRowOf, hasListFocus, moveInList } from './move-in-list.ts'
+import { MutationLog } from './mutation-log.tsx'
+import { NewIssueDialog } from './new-issue-dialog.tsx'
 import { ProjectSidebar } from './project-sidebar.tsx'
+import { ReviewDialog } from './review-dialog.tsx'
 import type { LoginUser } from './session.ts'
 import { StatusBar } from './status-bar.tsx'
 import { useKeys } from './use-keys.ts'
 import { useOrganization } from './use-organization.ts'
+import { useReview } from './use-review.ts'
 import { useSelectedIssue } from './use-selected-issue.ts'
+import { useUndo } from './use-undo.ts'
+import { useView } from './use-view.ts'
+import { ViewSwitch } from './view-switch.tsx'
 
 export function Workspace({ user, onSignOut }: { user: LoginUser; onSignOut: () => void }) {
   const [chosen, setChosen] = useState<IssueFilter>(NO_FILTER)
   const [selected, select] = useSelectedIssue()
-  const [showsKeys, setShowsKeys] = useState(false)
+  const [view, setView] = useView()
+  const [dialog, setDialog] = useState<'keys' | 'new-issue' | null>(null)
+  const [isReviewing, setIsReviewing] = useReview()
+  const [isLogShown, setIsLogShown] = useState(false)
+  const undo = useUndo()
   const organization = useOrganization(user.id)
   const change = useCallback((part: Partial<IssueFilter>) => setChosen((current) => ({ ...current, ...part })), [])
   const filter = { ...chosen, organizationId: organization.current }
@@ -40,8 +53,15 @@ export function Workspace({ user, onSignOut }: { user: LoginUser; onSignOut: () 
         return moveInList(event.key === 'ArrowDown' ? 1 : -1)
       case 'Escape':
         return select(null)
+      case 'b':
+        return setView(view === 'list' ? 'board' : 'list')
+      case 'c':
+        event.preventDefault()
+        return setDialog('new-issue')
+      case 'l':
+        return setIsLogShown(!isLogShown)
       case '?':
-        return setShowsKeys(true)
+        return setDialog('keys')
     }
   })
 
@@ -52,7 +72,7 @@ export function Workspace({ user, onSignOut }: { user: LoginUser; onSignOut: () 
   }, [selected])
 
   return (
-    <div className="workspace" data-detail={selected !== null}>
+    <div className="workspace" data-detail={selected !== null} data-log={isLogShown}>
       <ProjectSidebar
         user={user}
         filter={filter}
@@ -61,13 +81,31 @@ export function Workspace({ user, onSignOut }: { user: LoginUser; onSignOut: () 
         onSignOut={onSignOut}
       />
       <main className="issues">
-        <FilterBar filter={filter} onChange={change} />
+        <FilterBar filter={filter} view={view} onChange={change}>
+          <ViewSwitch view={view} onChange={setView} onNew={() => setDialog('new-issue')} />
+        </FilterBar>
         <ConnectionStrip />
-        <IssueList filter={filter} selected={selected} onReset={() => setChosen(NO_FILTER)} />
+        <FailureStrip onReview={() => setIsReviewing(true)} />
+        {view === 'list' ? (
+          <IssueList filter={filter} selected={selected} onReset={() => setChosen(NO_FILTER)} />
+        ) : (
+          <BoardView filter={filter} selected={selected} />
+        )}
       </main>
-      {selected !== null && <IssueDetail key={selected} id={selected} onClose={() => select(null)} />}
-      <StatusBar onShowKeys={() => setShowsKeys(true)} />
-      {showsKeys && <KeyHelp onClose={() => setShowsKeys(false)} />}
+      {selected !== null && (
+        <IssueDetail key={selected} id={selected} userId={user.id} undo={undo} onClose={() => select(null)} />
+      )}
+      {isLogShown && <MutationLog onClose={() => setIsLogShown(false)} />}
+      <StatusBar
+        undo={undo}
+        isLogShown={isLogShown}
+        onToggleLog={() => setIsLogShown(!isLogShown)}
+        onReview={() => setIsReviewing(true)}
+        onShowKeys={() => setDialog('keys')}
+      />
+      {dialog === 'keys' && <KeyHelp onClose={() => setDialog(null)} />}
+      {dialog === 'new-issue' && <NewIssueDialog filter={filter} onClose={() => setDialog(null)} />}
+      {isReviewing && <ReviewDialog onClose={() => setIsReviewing(false)} />}
     </div>
   )
 }

@@ -45,3 +45,16 @@ it('leaves no placeholder in any text', () => {
   const texts = [...issue.flatMap(({ title, body }) => [title, body]), ...[...comment, ...note].map(({ body }) => body)]
   expect(texts.filter((text) => /[{}]|undefined| {2}/.test(String(text)))).toEqual([])
 })
+
+it('has subtasks, one level deep, of their own project, and none open under a closed issue', () => {
+  const { issue } = generateSeed(now)
+  const issues = new Map(issue.map((row) => [row.id, row]))
+  const parts = issue.filter((row) => row.parent_id !== null)
+  expect(parts.length).toBeGreaterThan(100)
+  const misplaced = parts.filter((part) => {
+    const whole = issues.get(part.parent_id ?? null)
+    const isOpenUnderClosed = whole?.closed_at !== null && part.closed_at === null
+    return whole?.parent_id !== null || whole.project_id !== part.project_id || isOpenUnderClosed
+  })
+  expect(misplaced).toEqual([])
+})

@@ -26,6 +26,7 @@ import {
 } from './phrases.ts'
 import { type ProjectPlan, projectPlans } from './projects.ts'
 import { createRandom, type Random } from './random.ts'
+import { seedSubtasks } from './subtasks.ts'
 
 const DAY_MS = 86_400_000
 const HISTORY_DAYS = 270
@@ -79,6 +80,7 @@ export function generateSeed(now: Date, commentCount = 20_000): SeedRows {
   seedComments(random, rows, drafts, commentCount)
   seedActivity(random, rows, drafts, nowMs - RECORDED_DAYS * DAY_MS)
   seedNotes(random, rows, drafts)
+  seedSubtasks(random, drafts)
   rows.issue = drafts.map((draft) => draft.row)
   return rows
 }
@@ -147,6 +149,7 @@ function seedOrganization(
           id,
           org_id: orgId,
           project_id: projectId,
+          parent_id: null,
           number: index + 1,
           title: text.title,
           body: text.body,

@@ -1,0 +1,377 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { FrameLocator, Page, Route } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { brokenInvariants } from '../examples/tracker/invariants.ts'
+import { launchChromium, type TestBrowser } from '../testing/browser/launch-chromium.ts'
+import { type DevServer, startDev } from '../testing/browser/start-dev.ts'
+import { digestAudiences } from '../testing/browser/tracker-digest.ts'
+import { live, queryReplica, settledDigest } from '../testing/browser/tracker-page.ts'
+import { withDatabase } from '../workers/database/index.ts'
+
+const HARBOUR = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0001'
+const ADA = '7b1d90e4-52c8-4f1a-8e0b-6c2f4a9d0001'
+const BRUNO = '7b1d90e4-52c8-4f1a-8e0b-6c2f4a9d0002'
+/** A bound on how long a condition may take on a busy machine; nothing measures against it. */
+const PATIENCE_MS = 120_000
+
+const dataDir = mkdtempSync(join(tmpdir(), 'tidemark-e2e-'))
+let server: DevServer
+let browser: TestBrowser
+
+beforeAll(async () => {
+  server = await startDev({ app: 'examples/tracker', dataDir, port: 0 })
+  browser = await launchChromium()
+})
+afterAll(async () => {
+  await browser?.close()
+  await server?.stop()
+  rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 })
+})
+/** The replicas stay, as they do for people; the windows go, but for the one without which Chromium ends. */
+afterEach(async () => {
+  await browser.context.unrouteAll({ behavior: 'ignoreErrors' })
+  for (const page of browser.context.pages()) if (page.url() !== 'about:blank') await page.close()
+})
+
+const query = (text: string, params: string[] = []) =>
+  withDatabase(server.env, (database) => database.query(text, params), { applicationName: 'test' })
+
+/** Wide enough for a list beside an open issue. */
+async function newWindow(): Promise<Page> {
+  const page = await browser.newPage()
+  page.setDefaultTimeout(PATIENCE_MS)
+  await page.setViewportSize({ width: 1600, height: 1000 })
+  await page.addInitScript(() => localStorage.removeItem('tracker.view'))
+  return page
+}
+
+/** A window of somebody's own, with a storage of its own, that shows an issue. */
+async function open(device: string, user: string, issue = ''): Promise<Page> {
+  const page = await newWindow()
+  await page.goto(`${server.url}/?${new URLSearchParams({ device, as: user })}#${issue}`)
+  await live(page).waitFor()
+  return page
+}
+
+async function openBoth(issue: string): Promise<[Page, Page]> {
+  return [await open('one', ADA, issue), await open('two', BRUNO, issue)]
+}
+
+/** An issue of its own for each test, so that none of them meets another's. */
+async function newIssue(title: string): Promise<string> {
+  const [row] = await query(
+    `INSERT INTO public.issue (org_id, project_id, number, title, body, state, creator_id)
+     SELECT project.org_id, project.id, (SELECT max(number) + 1 FROM public.issue WHERE project_id = project.id), $1,
+       'As it was.', 'todo', membership.id
+     FROM public.project JOIN public.membership ON membership.org_id = project.org_id AND membership.user_id = $2::uuid
+     WHERE project.key = 'SHIP' RETURNING id`,
+    [title, BRUNO],
+  )
+  return row?.id ?? ''
+}
+
+const rowOf = async (id: string) =>
+  (await query('SELECT title, body, state, priority, parent_id FROM public.issue WHERE id = $1', [id]))[0]
+
+const online = (page: Page | FrameLocator) => page.getByRole('switch', { name: 'Online' })
+const allSaved = (page: Page | FrameLocator) => page.locator('.waiting-writes[data-pending="0"]')
+const waiting = (page: Page | FrameLocator) => page.locator('.waiting-writes:not([data-pending="0"])')
+const heading = (page: Page | FrameLocator, name: string) => page.locator('.detail').getByRole('heading', { name })
+const review = (page: Page) => page.getByRole('dialog')
+const card = (page: Page, state: string, id: string) =>
+  page.locator(`[data-column="${state}"] .board-card[href="#${id}"]`)
+
+async function goOffline(page: Page | FrameLocator): Promise<void> {
+  await online(page).click()
+  await page.locator('.phase[data-phase="offline"]').waitFor()
+}
+
+async function retitle(page: Page | FrameLocator, title: string): Promise<void> {
+  await page.getByRole('button', { name: 'Edit title' }).click()
+  await page.getByRole('textbox', { name: 'Title' }).fill(title)
+  await page.getByRole('textbox', { name: 'Title' }).press('Enter')
+  await heading(page, title).waitFor()
+}
+
+async function describeAs(page: Page, text: string): Promise<void> {
+  await page.getByRole('button', { name: 'Edit description' }).click()
+  await page.getByRole('textbox', { name: 'Description' }).fill(text)
+  await page.keyboard.press('Control+Enter')
+  await page.locator('.body-text', { hasText: text }).waitFor()
+}
+
+const choose = (page: Page, fact: string, value: string) =>
+  page.getByRole('combobox', { name: `Change ${fact}` }).selectOption(value)
+
+/** Everyone holds what Postgres has, and nothing that must not be. */
+async function expectEqual(...users: (readonly [Page, string])[]): Promise<void> {
+  // Twice, because what one of them had to send is news to the others.
+  for (const [page] of users) await settledDigest(page)
+  for (const [page, user] of users) {
+    const digest = await settledDigest(page)
+    expect(digest).toEqual(await withDatabase(server.env, ({ query }) => digestAudiences(query, [HARBOUR], user)))
+    expect(await brokenInvariants(queryReplica(page))).toEqual([])
+  }
+  expect(await brokenInvariants(query)).toEqual([])
+}
+
+describe('two people write', () => {
+  it('CON-01 REB-01 offline edits of another field merge when they come back', async () => {
+    const issue = await newIssue('Merged')
+    const [ada, bruno] = await openBoth(issue)
+    await heading(ada, 'Merged').waitFor()
+    await goOffline(ada)
+    await retitle(ada, 'Merged, by Ada')
+    await waiting(ada).waitFor()
+    await ada.locator(`.issue-row[href="#${issue}"] .row-mark[data-mark="pending"]`).waitFor()
+    await describeAs(bruno, 'Described by Bruno.')
+    await allSaved(bruno).waitFor()
+    await online(ada).click()
+    await ada.locator('.body-text', { hasText: 'Described by Bruno.' }).waitFor()
+    await heading(bruno, 'Merged, by Ada').waitFor()
+    await allSaved(ada).waitFor()
+    expect(await rowOf(issue)).toMatchObject({ title: 'Merged, by Ada', body: 'Described by Bruno.' })
+    expect(await review(ada).count()).toBe(0)
+    await expectEqual([ada, ADA], [bruno, BRUNO])
+  })
+
+  it('CON-02 CON-08 OUT-21 of the same field it asks: theirs beside mine, then a third version', async () => {
+    const issue = await newIssue('Contested')
+    const [ada, bruno] = await openBoth(issue)
+    await heading(ada, 'Contested').waitFor()
+    await goOffline(ada)
+    await retitle(ada, 'Contested, by Ada')
+    await choose(ada, 'priority', 'urgent')
+    await retitle(bruno, 'Contested, by Bruno')
+    await allSaved(bruno).waitFor()
+    await online(ada).click()
+
+    await review(ada).getByText('Somebody else changed the same field').waitFor()
+    const title = review(ada).getByRole('group', { name: /Title/ })
+    await title.getByText('Contested, by Ada').waitFor()
+    await title.getByText('Contested, by Bruno').waitFor()
+    await title.getByText('changed by both').waitFor()
+    await ada.locator(`.detail .row-mark[data-mark="failed"]`).waitFor()
+    await title.getByRole('radio', { name: /Theirs/ }).check()
+    await review(ada).getByRole('button', { name: 'Save this version' }).click()
+    await review(ada).getByRole('heading', { name: 'Nothing left to decide' }).waitFor()
+    await ada.keyboard.press('Escape')
+    await allSaved(ada).waitFor()
+    expect(await rowOf(issue)).toMatchObject({ title: 'Contested, by Bruno', priority: 'urgent' })
+
+    await goOffline(ada)
+    await retitle(ada, 'Ada again')
+    await retitle(bruno, 'Bruno again')
+    await allSaved(bruno).waitFor()
+    await online(ada).click()
+    await review(ada).getByRole('radio', { name: 'Edit' }).check()
+    await review(ada).getByRole('textbox').fill('Ada and Bruno')
+    await review(ada).getByRole('button', { name: 'Save this version' }).click()
+    await heading(bruno, 'Ada and Bruno').waitFor()
+    await expectEqual([ada, ADA], [bruno, BRUNO])
+    expect(await rowOf(issue)).toMatchObject({ title: 'Ada and Bruno' })
+  })
+
+  it('CON-03 one person’s notes at two devices: what arrives last stays', async () => {
+    const issue = await newIssue('Noted')
+    const [desk, phone] = [await open('one', ADA, issue), await open('two', ADA, issue)]
+    await desk.getByRole('button', { name: 'Add a note' }).click()
+    await desk.getByRole('textbox', { name: 'Note to yourself' }).fill('First thought')
+    await desk.getByRole('button', { name: 'Keep' }).click()
+    await phone.locator('.note', { hasText: 'First thought' }).waitFor()
+    await goOffline(phone)
+    for (const [page, text] of [
+      [phone, 'From the phone'],
+      [desk, 'From the desk'],
+    ] as const) {
+      await page.locator('.note').getByRole('button', { name: 'Edit' }).click()
+      await page.getByRole('textbox', { name: 'Edit the note' }).fill(text)
+      await page.locator('.notes').getByRole('button', { name: 'Save' }).click()
+      await page.locator('.note', { hasText: text }).waitFor()
+    }
+    await allSaved(desk).waitFor()
+    await online(phone).click()
+    await desk.locator('.note', { hasText: 'From the phone' }).waitFor()
+    await expectEqual([desk, ADA], [phone, ADA])
+  })
+
+  it('REB-02 REB-21 a close that a new subtask overtakes is refused and undone; closed with it, it stands', async () => {
+    const issue = await newIssue('In parts')
+    const [ada, bruno] = await openBoth(issue)
+    await heading(bruno, 'In parts').waitFor()
+    await goOffline(bruno)
+    await choose(bruno, 'state', 'done')
+    await bruno.locator('.detail [data-state="done"]').waitFor()
+    await ada.getByRole('textbox', { name: 'New subtask' }).fill('The first part')
+    await ada.keyboard.press('Enter')
+    await ada.locator('.subtasks li', { hasText: 'The first part' }).waitFor()
+    await allSaved(ada).waitFor()
+    await online(bruno).click()
+    await bruno.locator('.failure-strip').getByRole('button', { name: 'Review' }).click()
+    await review(bruno).getByText('A subtask is still open.').waitFor()
+    await review(bruno).getByRole('button', { name: 'Let go of mine' }).click()
+    await review(bruno).getByRole('heading', { name: 'Nothing left to decide' }).waitFor()
+    await bruno.keyboard.press('Escape')
+    expect(await rowOf(issue)).toMatchObject({ state: 'todo' })
+
+    await bruno.locator('.subtasks li', { hasText: 'The first part' }).waitFor()
+    await choose(bruno, 'state', 'done')
+    await bruno.getByRole('alert').getByText('A subtask is still open.').waitFor()
+    await bruno.getByRole('button', { name: 'Close all' }).click()
+    await allSaved(bruno).waitFor()
+    await ada.getByRole('checkbox', { name: /is done/, checked: true }).waitFor()
+    expect(await rowOf(issue)).toMatchObject({ state: 'done' })
+    await expectEqual([ada, ADA], [bruno, BRUNO])
+  })
+
+  it('OUT-11 comments are written, changed and deleted, each by whoever wrote it', async () => {
+    const issue = await newIssue('Talked about')
+    const [ada, bruno] = await openBoth(issue)
+    await ada.getByRole('textbox', { name: 'Write a comment' }).fill('What do you think?')
+    await ada.keyboard.press('Control+Enter')
+    const seen = bruno.locator('.comment', { hasText: 'What do you think?' })
+    await seen.hover()
+    expect(await seen.getByRole('button').count()).toBe(0)
+    await ada.locator('.comment').getByRole('button', { name: 'Edit' }).click()
+    await ada.getByRole('textbox', { name: 'Edit the comment' }).fill('What do you think of it?')
+    await ada.locator('.comment').getByRole('button', { name: 'Save' }).click()
+    await bruno.locator('.comment', { hasText: 'What do you think of it?' }).getByText('edited').waitFor()
+    await ada.locator('.comment').getByRole('button', { name: 'Delete' }).click()
+    await bruno.getByText('Nobody has said anything yet.').waitFor()
+    await expectEqual([ada, ADA], [bruno, BRUNO])
+  })
+})
+
+describe('one person writes', () => {
+  it('OUT-20 creates, labels, moves on the board by pointer and keys, takes back, deletes; the log tells each step', async () => {
+    const ada = await open('one', ADA)
+    await ada.locator('.issue-row').first().waitFor()
+    await ada.keyboard.press('c')
+    await review(ada).getByRole('textbox', { name: 'Title' }).fill('Made in the browser')
+    await review(ada).getByLabel('Project').selectOption('Delivery')
+    await review(ada).getByRole('button', { name: 'Create' }).click()
+    await ada.getByRole('searchbox').fill('Made in the browser')
+    await ada.locator('.issue-row', { hasText: 'Made in the browser' }).click()
+    await allSaved(ada).waitFor()
+    const [{ id = '' } = {}] = await query(`SELECT id FROM public.issue WHERE title = 'Made in the browser'`)
+    await ada.getByRole('button', { name: 'Add a label' }).click()
+    await ada.getByRole('group', { name: 'Labels' }).getByRole('checkbox', { name: 'security' }).check()
+    await ada.keyboard.press('Escape')
+    await ada.keyboard.press('Escape')
+
+    await ada.getByRole('button', { name: 'Board' }).click()
+    await drag(ada, card(ada, 'todo', id ?? ''), 'in_progress')
+    await card(ada, 'in_progress', id ?? '').waitFor()
+    await card(ada, 'in_progress', id ?? '').focus()
+    for (const key of [' ', 'ArrowRight', ' ']) await ada.keyboard.press(key)
+    await card(ada, 'in_review', id ?? '').waitFor()
+    await allSaved(ada).waitFor()
+    expect(await rowOf(id ?? '')).toMatchObject({ state: 'in_review' })
+
+    await ada.keyboard.press('Control+z')
+    await card(ada, 'in_progress', id ?? '').waitFor()
+    await ada.keyboard.press('Control+z')
+    await card(ada, 'todo', id ?? '').waitFor()
+    await ada.keyboard.press('Control+Shift+z')
+    await card(ada, 'in_progress', id ?? '').waitFor()
+    await allSaved(ada).waitFor()
+    expect(await rowOf(id ?? '')).toMatchObject({ state: 'in_progress' })
+
+    await ada.keyboard.press('l')
+    const log = ada.getByRole('region', { name: 'Mutation log' })
+    await log
+      .locator('li[data-status="confirmed"]', { hasText: 'createIssue()' })
+      .getByText(/confirmed \+/)
+      .waitFor()
+    expect(await log.locator('li:not([data-status="confirmed"])').count()).toBe(0)
+
+    await card(ada, 'in_progress', id ?? '').click()
+    await ada.getByRole('button', { name: 'Delete issue' }).click()
+    await card(ada, 'in_progress', id ?? '').waitFor({ state: 'detached' })
+    await ada.locator('.toast').getByRole('button', { name: 'Undo' }).click()
+    await card(ada, 'in_progress', id ?? '').waitFor()
+    await expectEqual([ada, ADA])
+    expect(await rowOf(id ?? '')).toMatchObject({ title: 'Made in the browser', state: 'in_progress' })
+  })
+
+  it('REB-21 what a rule of the server’s refuses is shown at once, undone, and says why', async () => {
+    const issue = await newIssue('For a guest')
+    const ada = await open('one', ADA, issue)
+    await ada.getByRole('combobox', { name: 'Change assignee' }).selectOption('Elif Kaya')
+    await ada.locator('.failure-strip').getByRole('button', { name: 'Review' }).click()
+    await review(ada).getByText('Elif Kaya is a guest: guests are assigned nothing.').waitFor()
+    await review(ada).getByRole('button', { name: 'Let go of mine' }).click()
+    await review(ada).getByRole('heading', { name: 'Nothing left to decide' }).waitFor()
+    await expectEqual([ada, ADA])
+  })
+
+  it('OUT-04 FLT-09 what was shown as saved survives a reload and a kill, before it is sent and after, and is there once', async () => {
+    const issue = await newIssue('Before the crash')
+    let ada = await open('one', ADA, issue)
+    await browser.context.route('**/sync/push', (route: Route) => route.abort())
+    await retitle(ada, 'Not sent yet')
+    await waiting(ada).waitFor()
+    await ada.reload()
+    await heading(ada, 'Not sent yet').waitFor()
+    await waiting(ada).waitFor()
+    await browser.killAndRestart()
+    ada = await open('one', ADA, issue)
+    await heading(ada, 'Not sent yet').waitFor()
+    await allSaved(ada).waitFor()
+    expect(await rowOf(issue)).toMatchObject({ title: 'Not sent yet' })
+
+    const arrived = new Promise<void>((resolve, reject) => {
+      browser.context
+        .route('**/sync/push', async (route: Route) => {
+          // The server has it; the answer never comes.
+          await route.fetch().catch(reject)
+          resolve()
+        })
+        .catch(reject)
+    })
+    await ada.getByRole('textbox', { name: 'Write a comment' }).fill('Said just before the crash.')
+    await ada.keyboard.press('Control+Enter')
+    await ada.locator('.comment', { hasText: 'Said just before the crash.' }).waitFor()
+    await arrived
+    await browser.killAndRestart()
+    ada = await open('one', ADA, issue)
+    await ada.locator('.comment', { hasText: 'Said just before the crash.' }).waitFor()
+    await allSaved(ada).waitFor()
+    expect(await query('SELECT body FROM public.comment WHERE issue_id = $1', [issue])).toEqual([
+      { body: 'Said just before the crash.' },
+    ])
+    await expectEqual([ada, ADA])
+  })
+
+  it('OPS-05 the pair page holds two replicas, each with its own switch', async () => {
+    const issue = await newIssue('Seen from both sides')
+    const page = await newWindow()
+    await page.goto(server.url)
+    await page.getByRole('link', { name: 'Two replicas side by side' }).click()
+    const [left, right] = [page.frameLocator('[name="left"]'), page.frameLocator('[name="right"]')]
+    for (const frame of [left, right]) {
+      await frame.locator('.phase[data-phase="live"]').waitFor()
+      await frame.locator(`.issue-row[href="#${issue}"]`).click()
+    }
+    await goOffline(left)
+    await retitle(left, 'Left, offline')
+    await waiting(left).waitFor()
+    await heading(right, 'Seen from both sides').waitFor()
+    await online(left).click()
+    await heading(right, 'Left, offline').waitFor()
+    await allSaved(left).waitFor()
+  })
+})
+
+async function drag(page: Page, what: ReturnType<typeof card>, state: string): Promise<void> {
+  const from = await what.boundingBox()
+  const to = await page.locator(`[data-column="${state}"]`).boundingBox()
+  if (!from || !to) throw new Error('There is nothing to drag, or nowhere to put it.')
+  await page.mouse.move(from.x + 40, from.y + 15)
+  await page.mouse.down()
+  await page.mouse.move(to.x + 60, to.y + 120, { steps: 6 })
+  await page.locator(`[data-column="${state}"][data-over="true"]`).waitFor()
+  await page.mouse.up()
+}

@@ -1,0 +1,23 @@
+import { action } from 'tidemark/db'
+import { z } from 'zod'
+import { issueOf, ownMembership } from './look-up.ts'
+
+const text = z.string().trim().min(1).max(20_000)
+
+/** A comment of one's own. */
+export const addComment = action(z.object({ issueId: z.uuid(), body: text }), async (context, { issueId, body }) => {
+  const { sql, id, now } = context
+  const { org_id: orgId = null } = await issueOf(sql, issueId)
+  const author = await ownMembership(context, orgId)
+  await sql`
+    INSERT INTO comment (id, org_id, issue_id, author_id, body, created_at)
+    VALUES (${id('comment')}, ${orgId}, ${issueId}, ${author}, ${body}, ${now})`
+})
+
+/** A paragraph below an issue's description, whatever others wrote there meanwhile. */
+export const appendToIssue = action(z.object({ issueId: z.uuid(), text }), async ({ sql }, args) => {
+  await issueOf(sql, args.issueId)
+  await sql`
+    UPDATE issue SET body = CASE WHEN body = '' THEN '' ELSE body || chr(10) || chr(10) END || ${args.text}::text
+    WHERE id = ${args.issueId}`
+})

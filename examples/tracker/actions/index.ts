@@ -1,0 +1,8 @@
+import { addComment, appendToIssue } from './add-text.ts'
+import { assignIssue } from './assign-issue.ts'
+import { closeIssue, reopenIssue } from './close-issue.ts'
+import { createIssue } from './create-issue.ts'
+import { moveIssue } from './move-issue.ts'
+
+/** Where an invariant lives, or a result depends on what others did; all else is plain SQL. */
+export const actions = { createIssue, closeIssue, reopenIssue, moveIssue, assignIssue, addComment, appendToIssue }

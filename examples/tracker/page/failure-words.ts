@@ -1,0 +1,68 @@
+import type { Failure } from 'tidemark/client'
+
+const ACTION_WORDS: Readonly<Record<string, string>> = {
+  createIssue: 'Creating an issue',
+  closeIssue: 'Closing an issue',
+  reopenIssue: 'Reopening an issue',
+  moveIssue: 'Moving an issue',
+  assignIssue: 'Assigning an issue',
+  addComment: 'Commenting',
+  appendToIssue: 'Adding to a description',
+}
+
+const TABLE_WORDS: Readonly<Record<string, string>> = {
+  issue: 'an issue',
+  comment: 'a comment',
+  note: 'a note',
+  label: 'a label',
+  issue_label: 'a label of an issue',
+}
+
+const VERBS = { insert: 'Adding', update: 'Changing', delete: 'Deleting' } as const
+
+/** What somebody tried to do. */
+export function attemptOf({ action, rows }: Pick<Failure, 'action' | 'rows'>): string {
+  if (action) return ACTION_WORDS[action.name] ?? action.name
+  const [first] = rows
+  if (!first) return 'A change'
+  return `${VERBS[first.op]} ${TABLE_WORDS[tableName(first.table)] ?? 'a row'}`
+}
+
+export const tableName = (table: string) => table.slice(table.lastIndexOf('.') + 1)
+
+/** Why, in the app's words where Postgres or Tidemark spoke. */
+export function reasonOf({ rejection, rows }: Failure): string {
+  switch (rejection.kind) {
+    case 'conflict':
+      return 'Somebody else changed the same field before this arrived.'
+    case 'missing-row':
+      return 'It has been deleted meanwhile, or moved to where you do not see it.'
+    case 'constraint':
+      if (rows.some(({ local }) => local?.state === 'done' || local?.state === 'cancelled' || local?.parent_id))
+        return 'It breaks a rule of the tracker: an open subtask keeps its issue open.'
+      return 'It breaks a rule of the tracker.'
+    case 'forbidden':
+      return 'You have no right to do this.'
+    case 'dependency':
+      return 'It builds on a change that was refused.'
+    default:
+      return rejection.message
+  }
+}
+
+const FIELD_WORDS: Readonly<Record<string, string>> = {
+  title: 'Title',
+  body: 'Text',
+  state: 'State',
+  priority: 'Priority',
+  assignee_id: 'Assignee',
+  due_on: 'Due',
+  project_id: 'Project',
+  parent_id: 'Part of',
+  number: 'Number',
+  name: 'Name',
+  color: 'Colour',
+  edited_at: 'Edited',
+}
+
+export const fieldWord = (column: string) => FIELD_WORDS[column] ?? column.replaceAll('_', ' ')

@@ -1,0 +1,45 @@
+import { useCallback, useEffect } from 'react'
+import { useReplica } from './replica-context.ts'
+import { useToast } from './toast.tsx'
+
+export interface UndoActions {
+  undo(): void
+  redo(): void
+}
+
+/** Takes back what was written here last, and brings it back; also by Ctrl Z where no text is being written. */
+export function useUndo(): UndoActions {
+  const replica = useReplica()
+  const toast = useToast()
+  const run = useCallback(
+    async (kind: 'undo' | 'redo') => {
+      try {
+        const handle = await (kind === 'undo' ? replica.undo() : replica.redo())
+        if (handle === null)
+          toast({ text: kind === 'undo' ? 'There is nothing to undo.' : 'There is nothing to redo.' })
+      } catch (error) {
+        toast({ kind: 'error', text: error instanceof Error ? error.message : String(error) })
+      }
+    },
+    [replica, toast],
+  )
+  const undo = useCallback(() => void run('undo'), [run])
+  const redo = useCallback(() => void run('redo'), [run])
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent) => {
+      const isUndoKey = (event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === 'z'
+      if (!isUndoKey || event.defaultPrevented || isWritingText(event.target)) return
+      event.preventDefault()
+      if (event.shiftKey) redo()
+      else undo()
+    }
+    window.addEventListener('keydown', onKeyDown)
+    return () => window.removeEventListener('keydown', onKeyDown)
+  }, [undo, redo])
+  return { undo, redo }
+}
+
+/** A text field has its own undo. */
+function isWritingText(target: EventTarget | null): boolean {
+  return target instanceof Element && target.matches('textarea, input:not([type="checkbox"], [type="radio"])')
+}

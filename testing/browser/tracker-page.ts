@@ -1,0 +1,23 @@
+import type { Page } from 'playwright-core'
+import { digestReplica, type TableDigest } from './tracker-digest.ts'
+
+/** The page leaves its replica on `window` for whoever opens the console. */
+interface ReplicaWindow {
+  readonly replica: {
+    readonly db: { query(text: string): Promise<{ rows: Record<string, string | null>[] }> }
+    settled(): Promise<void>
+  }
+}
+
+/** Runs a query in the tab's replica. */
+export const queryReplica = (page: Page) => (text: string) =>
+  page.evaluate(async (sql) => (await (window as unknown as ReplicaWindow).replica.db.query(sql)).rows, text)
+
+/** What the tab's replica holds once everything written in it is decided and everything committed so far is there. */
+export async function settledDigest(page: Page): Promise<TableDigest[]> {
+  await page.evaluate(() => (window as unknown as ReplicaWindow).replica.settled())
+  return digestReplica(queryReplica(page))
+}
+
+export const workspace = (page: Page) => page.locator('.workspace')
+export const live = (page: Page) => page.locator('.phase[data-phase="live"]')
