@@ -71,13 +71,6 @@ const settledSchema = z.object({
 
 const DISCARDED = { kind: 'refused', code: 'discarded', message: 'It was discarded here.' } as const
 
-/** Confirmed mutations that stay to be looked up. */
-const KEPT = 1_000
-
-const PRUNE = `
-  DELETE FROM tidemark.mutation m WHERE m.status = 'confirmed' AND m.counter <= (SELECT counter FROM tidemark.owner) - ${KEPT}
-    AND NOT EXISTS (SELECT FROM tidemark.mutation h WHERE h.counter = m.squashed_into AND h.status <> 'confirmed')`
-
 /** Joins the parts of writing: what is written here is sent, waited for, counted, and offered again where it failed. */
 export class Writing implements DrainHost {
   failures: readonly Failure[] = []
@@ -111,10 +104,9 @@ export class Writing implements DrainHost {
   }
 
   async start(): Promise<void> {
-    const { db, outbox, shown } = this.#options
+    const { outbox, shown } = this.#options
     const { last } = await this.#counts()
     this.#undo = new UndoHistory({ outbox, shown, since: last })
-    await db.query(PRUNE)
     this.#stopListening = outbox.onChange(() => this.#refreshSoon())
     await this.#refresh()
   }
