@@ -21,7 +21,7 @@ function isRow(value: unknown): boolean {
 }
 
 /** What `markedChangeSchema` accepts, at a tenth of its cost: changes are nearly all of what arrives. */
-function isMarkedChange(value: unknown): value is MarkedChange {
+export function isMarkedChange(value: unknown): value is MarkedChange {
   if (isWireChange(value)) return true
   return typeof value === 'object' && value !== null && 'o' in value && (value.o === 'm' || value.o === 'p')
     ? markedChangeSchema.safeParse(value).success

@@ -64,6 +64,21 @@ describe('drain', () => {
     expect(pushes.map(({ acknowledged }) => acknowledged)).toEqual([0, 0, 0, 2])
   })
 
+  test('OBX-R15 of what was confirmed the last 2,000 are kept', async () => {
+    const { server, replica } = await openedFolders()
+    await replica.db.exec(`
+      INSERT INTO tidemark.mutation (counter, kind, at, status) SELECT n, 'action', '2026-01-01T00:00:00.000Z', 'confirmed' FROM generate_series(1, 2500) n;
+      UPDATE tidemark.mutation SET squashed_into = 499 WHERE counter = 2300;
+      UPDATE tidemark.mutation SET status = 'failed' WHERE counter = 7;
+      UPDATE tidemark.owner SET counter = 2500`)
+    await replica.transaction((tx) => tx.query(`UPDATE note SET title = 'b' WHERE id = '1'`))
+    expect(await server.push(0)).toMatchObject({ acknowledged: 2500, mutations: [{ counter: 2501 }] })
+    const { rows } = await replica.db.query<{ counters: number[] }>(
+      'SELECT array_agg(counter::int ORDER BY counter) AS counters FROM tidemark.mutation WHERE counter < 502 OR counter = 2300',
+    )
+    expect(rows[0]?.counters).toEqual([7, 501])
+  })
+
   test('OUT-05 OBX-R9 where the stream overtakes the answer the mutation is confirmed once', async () => {
     const { server, replica, session } = await openedFolders()
     const answered = Promise.withResolvers<void>()

@@ -65,6 +65,7 @@ describe('failures', () => {
 
     const again: FolderReplica = await start(url, { sync: folderSync, storage: join(storage, 'replica') })
     await live(again)
+    await statusThat(again, () => (again.failures[0]?.rows[0]?.server ?? null) !== null)
     expect(again.status).toMatchObject({ failed: 1, pending: 0 })
     const [failure] = again.failures
     expect(failure).toMatchObject({

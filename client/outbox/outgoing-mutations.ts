@@ -62,6 +62,12 @@ const ACKNOWLEDGED = `
       json_array_elements(patch::json) AS changed, json_each(changed.value -> 'b') AS basis WHERE ${IS_UNSETTLED})
   ) - 1 AS acknowledged FROM tidemark.owner o`
 
+/** Confirmed mutations stay to be looked at; the oldest of those that nothing unsettled builds on go. */
+const KEPT = 2_000
+const FORGET = `
+  DELETE FROM tidemark.mutation WHERE coalesce(squashed_into, counter) IN
+    (SELECT counter FROM tidemark.mutation WHERE status = 'confirmed' AND counter <= $1)`
+
 /** Takes mutations out of the outbox in their order, squashed and frozen, and puts outcomes back. */
 export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
   readonly #db: Database
@@ -138,6 +144,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     )
     const { rows } = await tx.query<{ acknowledged: number | string }>(ACKNOWLEDGED)
     const acknowledged = Number(rows[0]?.acknowledged ?? 0)
+    if (acknowledged > KEPT) await tx.query(FORGET, [acknowledged - KEPT])
     return { outgoing: { acknowledged, mutations, hasMore: mutations.length < waiting.length }, tooLarge }
   }
 

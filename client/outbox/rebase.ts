@@ -1,17 +1,17 @@
 import type { Lsn, PatchRow, Rejection } from '../../protocol/index.ts'
 import type { Copy, Executor } from '../replica/books.ts'
 import { stageStatements } from '../replica/change-statements.ts'
-import type { Net } from '../replica/fold-changes.ts'
-import { keyText, type ReplicaTables } from '../replica/replica-table.ts'
+import type { ReplicaTables } from '../replica/replica-table.ts'
 import { runStatement } from '../replica/run-statement.ts'
 import { TELL_LIVE_QUERIES } from '../replica/server-rows.ts'
 import { storageFault } from '../replica/storage-fault.ts'
 import { redoSteps } from './redo-steps.ts'
-import { changedColumns } from './rules/captured-write.ts'
 import { dependencies, dependentsOf, type Effects } from './rules/dependents.ts'
+import { effectsOfPatch, effectsOfWrites } from './rules/effects.ts'
 import { foreignKeysOf } from './rules/foreign-keys.ts'
 import { rejectionOfFault, rejectionOfThrown } from './rules/rejection-of.ts'
 import { toUndo } from './rules/touching.ts'
+import { undoing } from './rules/undoing.ts'
 import type { ActionRunner } from './run-action.ts'
 import { markCascades, sealNew } from './seal.ts'
 import {
@@ -348,50 +348,4 @@ function neighbours(list: readonly Unsettled[]): Unsettled[][] {
     else groups.push([one])
   }
   return groups
-}
-
-/** What puts the rows of these writes back, by table. */
-function undoing(writes: readonly StoredWrite[], tables: ReplicaTables): Map<string, Map<string, Net>> {
-  const spans = new Map<string, Map<string, { readonly first: StoredWrite; last: StoredWrite }>>()
-  for (const write of writes) {
-    const rows = spans.get(write.table) ?? new Map<string, { first: StoredWrite; last: StoredWrite }>()
-    spans.set(write.table, rows)
-    const span = rows.get(write.key)
-    if (span) span.last = write
-    else rows.set(write.key, { first: write, last: write })
-  }
-  const nets = new Map<string, Map<string, Net>>()
-  for (const [id, rows] of spans) {
-    const table = tables.get(id)
-    const ofTable = new Map<string, Net>()
-    nets.set(id, ofTable)
-    for (const [key, { first, last }] of rows) {
-      const { before } = first
-      const { after } = last
-      const image = before ?? after
-      if (!table || !image) continue
-      const at = Object.fromEntries(table.key.map(({ name }) => [name, image[name] ?? null]))
-      if (before && after) {
-        const columns = changedColumns(after, before)
-        const row = Object.fromEntries(columns.map((column) => [column, before[column] ?? null]))
-        ofTable.set(key, { kind: 'update', key: at, row })
-      } else ofTable.set(key, before ? { kind: 'insert', row: before } : { kind: 'delete', key: at })
-    }
-  }
-  return nets
-}
-
-function effectsOfWrites(counter: number, writes: readonly StoredWrite[]): Effects {
-  const own = writes.filter((write) => write.counter === counter && !write.cascade)
-  return { counter, rows: own.map(({ table, key, op, after }) => ({ table, key, op, values: after })) }
-}
-
-function effectsOfPatch(counter: number, patch: readonly PatchRow[], tables: ReplicaTables): Effects {
-  const rows = patch.flatMap((row) => {
-    const table = tables.get(row.t)
-    if (!table) return []
-    const op = ({ i: 'insert', u: 'update', d: 'delete' } as const)[row.o]
-    return [{ table: row.t, key: keyText(table, row.k), op, values: row.o === 'd' ? null : row.d }]
-  })
-  return { counter, rows }
 }

@@ -202,6 +202,30 @@ describe('rights and pending work', () => {
   })
 })
 
+describe('a granted audience', () => {
+  test('DIS-21 RGT-R4 RBS-R7 joins under pending work, which may write to it from then on', async () => {
+    const { server, url } = await serve(ONE_NOTE, { [a]: snapshot([note('1')]) })
+    server.answerPush = () => 503
+    const replica = await start(url)
+    await replica.ready
+    const session = await server.session(0)
+    await replica.db.exec(`UPDATE note SET title = 'mine' WHERE id = '1'`)
+    const foreign = `INSERT INTO note (id, org, title) VALUES ('3', 'b', 'new')`
+    await expect(replica.db.exec(foreign)).rejects.toThrow('an audience that this replica does not hold')
+    server.snapshots.set('org:b', snapshot([note('2', { org: 'b' })], 0x110))
+    session.send(batch(at(0x100), at(0x110), [{ lsn: at(0x110), xid: '11', changes: [update('1', { rank: '2' })] }]))
+    session.send({ type: 'audiences', audiences: [a, 'org:b'] })
+    await statusThat(replica, ({ audiences }) => audiences.includes('org:b'))
+    await replica.db.exec(foreign)
+    expect(await rowsOf(replica, 'note', 'id, title, rank')).toEqual([
+      { id: '1', title: 'mine', rank: 2 },
+      { id: '2', title: 'title 2', rank: 1 },
+      { id: '3', title: 'new', rank: 1 },
+    ])
+    expect(Object.values(await statesOf(replica))).not.toContain('failed')
+  })
+})
+
 describe('a device without room', () => {
   test('SNP-19 HYD-R2 a rebase that finds no room changes nothing, and the outbox is safe', async () => {
     const replica = await replicaWith([note('1')])

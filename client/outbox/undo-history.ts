@@ -50,8 +50,8 @@ const parseImage = (text: string | null): Row | null => (text === null ? null : 
 export class UndoHistory {
   readonly #outbox: Outbox
   readonly #shown: () => Copy | null
-  #done: Entry[] = []
-  #undone: Entry[] = []
+  readonly #done: Entry[] = []
+  readonly #undone: Entry[] = []
   /** The last mutation that was looked at. */
   #seen: number
   #turn: Promise<unknown> = Promise.resolve()
@@ -81,17 +81,17 @@ export class UndoHistory {
         after: parseImage(after),
       }))
       this.#done.push({ counter, images: netImages(images, (table, row) => keyRow(copy.tables, table, row)) })
-      this.#undone = []
+      this.#undone.length = 0
       this.#seen = counter
     }
-    this.#done = this.#done.slice(-ENTRIES)
+    this.#done.splice(0, this.#done.length - ENTRIES)
   }
 
   /** What failed has been taken back already. */
   forget(failed: ReadonlySet<number>): void {
-    const stands = ({ counter }: Entry) => !failed.has(counter)
-    this.#done = this.#done.filter(stands)
-    this.#undone = this.#undone.filter(stands)
+    for (const entries of [this.#done, this.#undone]) {
+      for (const entry of entries.filter(({ counter }) => failed.has(counter))) remove(entries, entry)
+    }
   }
 
   /** Answers the mutation that does it; null where there is nothing to take back. Rejects with UndoRefused. */
@@ -135,12 +135,18 @@ export class UndoHistory {
         [origin],
       )
     })
-    from.pop()
+    remove(from, entry)
     if (id === null) return null
     const images = steps.map(({ table, from: before, to: after }) => ({ table, before, after }))
     to.push({ counter: Number(id.slice(id.lastIndexOf(':') + 1)), images })
     return id
   }
+}
+
+/** What was written meanwhile may have come after it. */
+function remove(entries: Entry[], entry: Entry): void {
+  const place = entries.indexOf(entry)
+  if (place !== -1) entries.splice(place, 1)
 }
 
 /** What a cascade took away comes back after what it hung on. */

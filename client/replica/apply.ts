@@ -7,6 +7,7 @@ import {
   type Transaction,
   toTidemarkError,
 } from '../../protocol/index.ts'
+import { isMarkedChange } from '../connection/frame-reader.ts'
 import { Rebase, scopeOf } from '../outbox/rebase.ts'
 import { applyRebased, applyWholly, noteAside, passNumbers, withAllUndone } from '../outbox/rebased-apply.ts'
 import { type Copy, type Executor, isShown } from './books.ts'
@@ -136,7 +137,10 @@ async function readPart(tx: Executor, position: number): Promise<MarkedChange[]>
     [position],
   )
   const text = rows.map(({ content }) => content).join('')
-  return JSON.parse(rows[0]?.whole ? text : `[${text}]`) as MarkedChange[]
+  // Of fragments only the whole can be checked.
+  const changes: unknown = JSON.parse(rows[0]?.whole ? text : `[${text}]`)
+  if (Array.isArray(changes) && changes.every(isMarkedChange)) return changes
+  throw new TidemarkError('corrupt', 'A change in fragments is none; reconnecting.')
 }
 
 async function ownOfParts(tx: Executor): Promise<OwnNote | null> {

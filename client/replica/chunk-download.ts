@@ -98,6 +98,21 @@ export class ChunkPipeline {
     return loaded
   }
 
+  /** Whether the next chunk is here, or has failed, before so long has passed. */
+  async arrives(withinMs: number): Promise<boolean> {
+    this.#start()
+    const [slot] = this.#slots
+    if (!slot) return false
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), withinMs)
+    })
+    const settled = () => true
+    const here = await Promise.race([slot.promise.then(settled, settled), late])
+    clearTimeout(timer)
+    return here
+  }
+
   /** The job whose chunk is next. */
   peek(): ChunkJob | null {
     return (this.#slots[0]?.job ?? this.#jobs[0]) || null

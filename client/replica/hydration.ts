@@ -59,6 +59,8 @@ export interface HydrationOptions {
  * many small COPYs cost PGlite twice the time of few.
  */
 const LOAD_BYTES = 8 * 1024 * 1024
+/** What was downloaded waits no longer than this for more to be loaded with it. */
+const GATHER_MS = 250
 /** How often a hydration takes up fresh manifests before it leaves the rest to the connection's backoff. */
 const MANIFEST_ROUNDS = 3
 
@@ -273,6 +275,7 @@ async function gather(pipeline: ChunkPipeline, first: LoadedBytes, bytes: number
   let size = first.copyText.size
   try {
     for (let job = pipeline.peek(); job && sameTarget(job, first.job) && size < bytes; job = pipeline.peek()) {
+      if (!(await pipeline.arrives(GATHER_MS))) break
       const more = await pipeline.next()
       if (!more) break
       group.push(more)

@@ -10,7 +10,8 @@ import { storageFault } from './storage-fault.ts'
 /**
  * Makes a copy that has reached its fences the replica, within the transaction that brought it there.
  *
- * Pending work is done again on it. One loaded aside replaces the rows of the live tables, which stay the same tables to the app's live queries.
+ * Pending work is done again on it. One loaded aside replaces the rows of the live tables, which stay the same tables to the
+ * app’s live queries.
  */
 export async function join(tx: Executor, copy: Copy, actions: ActionRunner): Promise<Copy> {
   const live: Copy = {

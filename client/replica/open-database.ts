@@ -53,7 +53,7 @@ export interface Opened {
 /**
  * Opens a storage and lets `accept` look at it; what cannot be opened or accepted is wiped and made anew, once.
  *
- * A replica holds nothing that its server does not. Throws `storage`, or what `accept` throws other than `corrupt`.
+ * What was not sent yet is lost with it. Throws `storage`, or what `accept` throws other than `corrupt`.
  */
 export async function openOrRebuild(
   storage: Storage,
@@ -75,7 +75,10 @@ export async function openOrRebuild(
       throw toTidemarkError(fault, 'storage')
     })
     await accept(fresh)
-    return { db: fresh, rebuilt: `The stored replica could not be used and is loaded anew: ${message}` }
+    return {
+      db: fresh,
+      rebuilt: `The stored replica could not be used and is loaded anew, without what was not sent: ${message}`,
+    }
   }
 }
 
