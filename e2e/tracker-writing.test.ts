@@ -257,7 +257,8 @@ describe('one person writes', () => {
     await allSaved(ada).waitFor()
     const [{ id = '' } = {}] = await query(`SELECT id FROM public.issue WHERE title = 'Made in the browser'`)
     await ada.getByRole('button', { name: 'Add a label' }).click()
-    await ada.getByRole('group', { name: 'Labels' }).getByRole('checkbox', { name: 'security' }).check()
+    await ada.getByRole('group', { name: 'Labels' }).getByRole('checkbox', { name: 'security' }).click()
+    await ada.locator('.label-picker > .label', { hasText: 'security' }).waitFor()
     await ada.keyboard.press('Escape')
     await ada.keyboard.press('Escape')
 

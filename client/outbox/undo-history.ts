@@ -75,7 +75,9 @@ export class UndoHistory {
     const found = await db.query(NEW, [this.#seen])
     const writes = found.rows.map((row) => newSchema.parse(row)).filter(({ counter }) => counter > this.#seen)
     for (const [counter, own] of Map.groupBy(writes, (write) => write.counter)) {
-      const images = own.map(({ table_id: table, before, after }) => ({
+      // What a cascade took from a table that is the server's, only the server can bring back.
+      const writable = own.filter(({ table_id: table }) => tableOf(copy.tables, table).definition.write !== undefined)
+      const images = writable.map(({ table_id: table, before, after }) => ({
         table,
         before: parseImage(before),
         after: parseImage(after),
