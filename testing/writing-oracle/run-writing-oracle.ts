@@ -5,6 +5,7 @@ import { type Database, openDatabase } from '../../workers/database/index.ts'
 import { seededRandom } from '../oracle/random.ts'
 import { type HttpGate, startHttpGate } from '../system/http-gate.ts'
 import { type System, startSystem, until } from '../system/start-system.ts'
+import { account, type Direct, type Made } from './account.ts'
 import { INVARIANTS, sync } from './app/sync.ts'
 import type { Look, Operation } from './operation.ts'
 import { ORGS, planWriting, seedWriting, type WritingEvent } from './plan-writing.ts'
@@ -82,20 +83,6 @@ export async function runWritingOracle(options: WritingOracleOptions): Promise<W
   }
 }
 
-interface Made {
-  readonly writer: number
-  readonly operation: Operation
-  /** `unknown`: its process was killed before it answered. */
-  outcome: { readonly id: string | null } | 'refused' | 'unknown'
-}
-
-interface Direct {
-  readonly token: string
-  readonly operation: Operation
-  /** Null where the connection broke and nobody knows. */
-  committed: boolean | null
-}
-
 class WritingRun {
   readonly #system: System
   readonly #writers: readonly Writer[]
@@ -146,7 +133,6 @@ class WritingRun {
   }
 
   #note(text: string): void {
-    if (process.env.TRY) console.error(text)
     this.#chronicle.push(`${new Date().toISOString()} ${text}`)
   }
 
@@ -300,62 +286,34 @@ class WritingRun {
     await database.close()
   }
 
-  /** Every mutation confirmed is in Postgres once, every one failed is not there, and none has vanished. */
   async #account(): Promise<{ confirmed: number; failed: number }> {
     const database = await this.#system.openDatabase()
     const entries = await database.query('SELECT token, count(*)::text AS count FROM public.entry GROUP BY token')
-    const counts = new Map(entries.map(({ token, count }) => [token, Number(count)]))
     const tallies = await database.query('SELECT log FROM public.tally')
-    const logged = tallies.flatMap(({ log }) => (log ?? '').split(' ')).filter((word) => word !== '')
     await database.close()
     const statuses: Map<string, string>[] = []
     for (const writer of this.#writers) {
       const { mutations } = await this.#look(writer)
       statuses.push(new Map(mutations.map(({ id, status }) => [id, status])))
     }
-    let confirmed = 0
-    let failed = 0
-    for (const { writer, operation, outcome } of this.#made) {
-      const { token } = operation
-      if (token === null) continue
-      const found = counts.get(token) ?? 0
-      const inLog = logged.filter((word) => word === token).length
-      const what = `${this.#writer(writer).options.name}’s ${operation.kind} ${token}`
-      if (operation.kind === 'add' && inLog !== found)
-        this.#violations.push(`${what} stands in the log ${inLog} times.`)
-      if (found > 1) this.#violations.push(`${what} is in Postgres ${found} times.`)
-      if (outcome === 'unknown') continue
-      if (outcome === 'refused') {
-        if (found > 0) this.#violations.push(`${what} was refused by the replica and is in Postgres.`)
-        continue
-      }
-      const status = outcome.id === null ? null : statuses[writer]?.get(outcome.id)
-      if (status === 'confirmed') confirmed += 1
-      if (status === 'failed') failed += 1
-      if (status !== 'confirmed' && status !== 'failed') this.#violations.push(`${what} (${outcome.id}) is ${status}.`)
-      if (status === 'confirmed' && found !== 1 && !this.#wasUndone(writer, token))
-        this.#violations.push(`${what} is confirmed and not in Postgres.`)
-      if (status === 'failed' && found > 0 && !this.#retried.has(writer))
-        this.#violations.push(`${what} failed and is in Postgres.`)
-    }
-    for (const { token, operation, committed } of this.#direct) {
-      if (operation.kind !== 'add' || committed === null) continue
-      const times = logged.filter((word) => word === token).length
-      if (times !== (committed ? 1 : 0)) this.#violations.push(`Direct ${token} stands in the log ${times} times.`)
-    }
-    return { confirmed, failed }
+    const { violations, ...ended } = account(this.#made, this.#direct, {
+      entries: new Map(entries.map(({ token, count }) => [token ?? '', Number(count)])),
+      logged: tallies.flatMap(({ log }) => (log ?? '').split(' ')).filter((word) => word !== ''),
+      statuses,
+      names: this.#writers.map(({ options }) => options.name),
+      wasUndone: (writer, token) => this.#wasUndone(writer, token),
+      wasRetried: (writer) => this.#retried.has(writer),
+    })
+    this.#violations.push(...violations)
+    return ended
   }
 
   /** An undo takes the entry away with the rest. */
   #wasUndone(writer: number, token: string): boolean {
     return this.#events.some((event, place) => {
       const before = this.#events[place - 1]
-      return (
-        event.kind === 'undo' &&
-        event.writer === writer &&
-        before?.kind === 'operation' &&
-        before.operation.token === token
-      )
+      const isUndo = event.kind === 'undo' && event.writer === writer
+      return isUndo && before?.kind === 'operation' && before.operation.token === token
     })
   }
 }

@@ -1,0 +1,71 @@
+import type { Operation } from './operation.ts'
+
+/** What somebody did through a replica. */
+export interface Made {
+  readonly writer: number
+  readonly operation: Operation
+  /** `unknown`: its process was killed before it answered. */
+  outcome: { readonly id: string | null } | 'refused' | 'unknown'
+}
+
+/** What somebody did in Postgres itself. */
+export interface Direct {
+  readonly token: string
+  readonly operation: Operation
+  /** Null where the connection broke and nobody knows. */
+  committed: boolean | null
+}
+
+/** What is there at the end. */
+export interface Evidence {
+  /** Rows of each token in Postgres. */
+  readonly entries: ReadonlyMap<string, number>
+  /** Tokens that the tallies list, as often as they do. */
+  readonly logged: readonly string[]
+  /** Of each writer, the status of each mutation. */
+  readonly statuses: readonly ReadonlyMap<string, string>[]
+  readonly names: readonly string[]
+  /** Whether what a token stands for may be gone again, or there although its mutation failed. */
+  readonly wasUndone: (writer: number, token: string) => boolean
+  readonly wasRetried: (writer: number) => boolean
+}
+
+/** Every mutation confirmed is in Postgres once, every one failed is not there, and none has vanished: what is otherwise. */
+export function account(
+  made: readonly Made[],
+  direct: readonly Direct[],
+  evidence: Evidence,
+): { readonly violations: readonly string[]; readonly confirmed: number; readonly failed: number } {
+  const violations: string[] = []
+  const ended = { confirmed: 0, failed: 0 }
+  for (const { writer, operation, outcome } of made) {
+    const { token, kind } = operation
+    if (token === null) continue
+    const found = evidence.entries.get(token) ?? 0
+    const inLog = evidence.logged.filter((word) => word === token).length
+    const what = `${evidence.names[writer]}’s ${kind} ${token}`
+    if (kind === 'add' && inLog !== found) violations.push(`${what} stands in the log ${inLog} times.`)
+    if (found > 1) violations.push(`${what} is in Postgres ${found} times.`)
+    if (outcome === 'unknown') continue
+    if (outcome === 'refused') {
+      if (found > 0) violations.push(`${what} was refused by the replica and is in Postgres.`)
+      continue
+    }
+    const status = outcome.id === null ? undefined : evidence.statuses[writer]?.get(outcome.id)
+    if (status !== 'confirmed' && status !== 'failed') {
+      violations.push(`${what} (${outcome.id}) is ${status}.`)
+      continue
+    }
+    ended[status] += 1
+    if (status === 'confirmed' && found !== 1 && !evidence.wasUndone(writer, token))
+      violations.push(`${what} is confirmed and not in Postgres.`)
+    if (status === 'failed' && found > 0 && !evidence.wasRetried(writer))
+      violations.push(`${what} failed and is in Postgres.`)
+  }
+  for (const { token, operation, committed } of direct) {
+    if (operation.kind !== 'add' || committed === null) continue
+    const times = evidence.logged.filter((word) => word === token).length
+    if (times !== (committed ? 1 : 0)) violations.push(`Direct ${token} stands in the log ${times} times.`)
+  }
+  return { violations, ...ended }
+}
