@@ -25,8 +25,8 @@ export const SQL_STATE = {
   uniqueViolation: '23505',
 } as const
 
-/** Connection faults, shutdown, too many connections, timeouts, deadlocks: worth another try as they are. */
-const TRANSIENT = /^(08...|53...|57P..|57014|55P03|40001|40P01)$/
+/** Connection faults, shutdown, too many connections, timeouts, deadlocks, a slot in use: worth another try as they are. */
+const TRANSIENT = /^(08...|53...|57P..|57014|55P03|55006|40001|40P01)$/
 /** Wrong password, unknown database or role. */
 const REFUSED_LOGIN = /^(28...|3D000)$/
 

@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { type Lsn, TidemarkError } from '../../protocol/index.ts'
 import type { FreshHead, ReplicationHealth, ReplicationRpc, SubscribeAnswer, SubscribeRequest } from '../contracts.ts'
+import { SQL_STATE, sqlStateOf } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
 import { DEFAULT_SLOT_NAME, type ReplicationOptions } from './options.ts'
 import { ReplicationLoop } from './replication-loop.ts'
@@ -10,6 +11,21 @@ import { boundedIntervals } from './rules/interval.ts'
 import { LEASE_MS } from './rules/subscription.ts'
 
 const DAY_MS = 86_400_000
+
+/** A wait that is ending, or one whose object was killed, holds the slot for a moment. */
+const SLOT_TRIES = 60
+const SLOT_PAUSE_MS = 100
+
+async function patiently<Result>(run: () => Promise<Result>): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await run()
+    } catch (error) {
+      if (sqlStateOf(error) !== SQL_STATE.objectInUse || attempt === SLOT_TRIES) throw error
+      await new Promise((resolve) => setTimeout(resolve, SLOT_PAUSE_MS))
+    }
+  }
+}
 
 /** Makes the class of the ReplicationDO, the one that reads the log. */
 export function createReplicationObject(
@@ -98,7 +114,7 @@ export function createReplicationObject(
     async freshHead(subscriber: string | null): Promise<FreshHead> {
       this.#loop.noteActivity()
       try {
-        const { epoch, capturedTo } = await this.#loop.runFresh()
+        const { epoch, capturedTo } = await patiently(() => this.#loop.runFresh())
         if (subscriber !== null) this.#router.tell(subscriber)
         return { epoch: epoch.id, lsn: capturedTo }
       } finally {
