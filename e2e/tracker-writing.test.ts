@@ -7,7 +7,7 @@ import { brokenInvariants } from '../examples/tracker/invariants.ts'
 import { launchChromium, type TestBrowser } from '../testing/browser/launch-chromium.ts'
 import { type DevServer, startDev } from '../testing/browser/start-dev.ts'
 import { digestAudiences } from '../testing/browser/tracker-digest.ts'
-import { live, queryReplica, settledDigest } from '../testing/browser/tracker-page.ts'
+import { live, queryReplica, settle, settledDigest } from '../testing/browser/tracker-page.ts'
 import { withDatabase } from '../workers/database/index.ts'
 
 const HARBOUR = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0001'
@@ -77,6 +77,11 @@ const rowOf = async (id: string) =>
 
 const online = (page: Page | FrameLocator) => page.getByRole('switch', { name: 'Online' })
 const allSaved = (page: Page | FrameLocator) => page.locator('.waiting-writes[data-pending="0"]')
+/** The mark comes a moment after what it counts, so what was written is waited for first. */
+async function saved(page: Page): Promise<void> {
+  await settle(page)
+  await allSaved(page).waitFor()
+}
 const waiting = (page: Page | FrameLocator) => page.locator('.waiting-writes:not([data-pending="0"])')
 const heading = (page: Page | FrameLocator, name: string) => page.locator('.detail').getByRole('heading', { name })
 const review = (page: Page) => page.getByRole('dialog')
@@ -127,11 +132,11 @@ describe('two people write', () => {
     await waiting(ada).waitFor()
     await ada.locator(`.issue-row[href="#${issue}"] .row-mark[data-mark="pending"]`).waitFor()
     await describeAs(bruno, 'Described by Bruno.')
-    await allSaved(bruno).waitFor()
+    await saved(bruno)
     await online(ada).click()
     await ada.locator('.body-text', { hasText: 'Described by Bruno.' }).waitFor()
     await heading(bruno, 'Merged, by Ada').waitFor()
-    await allSaved(ada).waitFor()
+    await saved(ada)
     expect(await rowOf(issue)).toMatchObject({ title: 'Merged, by Ada', body: 'Described by Bruno.' })
     expect(await review(ada).count()).toBe(0)
     await expectEqual([ada, ADA], [bruno, BRUNO])
@@ -145,7 +150,7 @@ describe('two people write', () => {
     await retitle(ada, 'Contested, by Ada')
     await choose(ada, 'priority', 'urgent')
     await retitle(bruno, 'Contested, by Bruno')
-    await allSaved(bruno).waitFor()
+    await saved(bruno)
     await online(ada).click()
 
     await review(ada).getByText('Somebody else changed the same field').waitFor()
@@ -158,13 +163,13 @@ describe('two people write', () => {
     await review(ada).getByRole('button', { name: 'Save this version' }).click()
     await review(ada).getByRole('heading', { name: 'Nothing left to decide' }).waitFor()
     await ada.keyboard.press('Escape')
-    await allSaved(ada).waitFor()
+    await saved(ada)
     expect(await rowOf(issue)).toMatchObject({ title: 'Contested, by Bruno', priority: 'urgent' })
 
     await goOffline(ada)
     await retitle(ada, 'Ada again')
     await retitle(bruno, 'Bruno again')
-    await allSaved(bruno).waitFor()
+    await saved(bruno)
     await online(ada).click()
     await review(ada).getByRole('radio', { name: 'Edit' }).check()
     await review(ada).getByRole('textbox').fill('Ada and Bruno')
@@ -191,7 +196,7 @@ describe('two people write', () => {
       await page.locator('.notes').getByRole('button', { name: 'Save' }).click()
       await page.locator('.note', { hasText: text }).waitFor()
     }
-    await allSaved(desk).waitFor()
+    await saved(desk)
     await online(phone).click()
     await desk.locator('.note', { hasText: 'From the phone' }).waitFor()
     await expectEqual([desk, ADA], [phone, ADA])
@@ -207,7 +212,7 @@ describe('two people write', () => {
     await ada.getByRole('textbox', { name: 'New subtask' }).fill('The first part')
     await ada.keyboard.press('Enter')
     await ada.locator('.subtasks li', { hasText: 'The first part' }).waitFor()
-    await allSaved(ada).waitFor()
+    await saved(ada)
     await online(bruno).click()
     await bruno.locator('.failure-strip').getByRole('button', { name: 'Review' }).click()
     await review(bruno).getByText('A subtask is still open.').waitFor()
@@ -220,7 +225,7 @@ describe('two people write', () => {
     await choose(bruno, 'state', 'done')
     await bruno.getByRole('alert').getByText('A subtask is still open.').waitFor()
     await bruno.getByRole('button', { name: 'Close all' }).click()
-    await allSaved(bruno).waitFor()
+    await saved(bruno)
     await ada.getByRole('checkbox', { name: /is done/, checked: true }).waitFor()
     expect(await rowOf(issue)).toMatchObject({ state: 'done' })
     await expectEqual([ada, ADA], [bruno, BRUNO])
@@ -254,7 +259,7 @@ describe('one person writes', () => {
     await review(ada).getByRole('button', { name: 'Create' }).click()
     await ada.getByRole('searchbox').fill('Made in the browser')
     await ada.locator('.issue-row', { hasText: 'Made in the browser' }).click()
-    await allSaved(ada).waitFor()
+    await saved(ada)
     const [{ id = '' } = {}] = await query(`SELECT id FROM public.issue WHERE title = 'Made in the browser'`)
     await ada.getByRole('button', { name: 'Add a label' }).click()
     await ada.getByRole('group', { name: 'Labels' }).getByRole('checkbox', { name: 'security' }).click()
@@ -268,7 +273,7 @@ describe('one person writes', () => {
     await card(ada, 'in_progress', id ?? '').focus()
     for (const key of [' ', 'ArrowRight', ' ']) await ada.keyboard.press(key)
     await card(ada, 'in_review', id ?? '').waitFor()
-    await allSaved(ada).waitFor()
+    await saved(ada)
     expect(await rowOf(id ?? '')).toMatchObject({ state: 'in_review' })
 
     await ada.keyboard.press('Control+z')
@@ -277,7 +282,7 @@ describe('one person writes', () => {
     await card(ada, 'todo', id ?? '').waitFor()
     await ada.keyboard.press('Control+Shift+z')
     await card(ada, 'in_progress', id ?? '').waitFor()
-    await allSaved(ada).waitFor()
+    await saved(ada)
     expect(await rowOf(id ?? '')).toMatchObject({ state: 'in_progress' })
 
     await ada.keyboard.press('l')
@@ -320,7 +325,7 @@ describe('one person writes', () => {
     await browser.killAndRestart()
     ada = await open('one', ADA, issue)
     await heading(ada, 'Not sent yet').waitFor()
-    await allSaved(ada).waitFor()
+    await saved(ada)
     expect(await rowOf(issue)).toMatchObject({ title: 'Not sent yet' })
 
     const arrived = new Promise<void>((resolve, reject) => {
@@ -339,7 +344,7 @@ describe('one person writes', () => {
     await browser.killAndRestart()
     ada = await open('one', ADA, issue)
     await ada.locator('.comment', { hasText: 'Said just before the crash.' }).waitFor()
-    await allSaved(ada).waitFor()
+    await saved(ada)
     expect(await query('SELECT body FROM public.comment WHERE issue_id = $1', [issue])).toEqual([
       { body: 'Said just before the crash.' },
     ])

@@ -102,12 +102,12 @@ export class Failures {
   }
 
   async #call(counter: number, name: string, args: unknown): Promise<MutationHandle> {
-    const { db, outbox, made } = this.#options
-    const id = await outbox.run(name, args)
-    const handle = made(id)
-    await db.query(`UPDATE tidemark.mutation SET origin = 'retry' WHERE counter = $1`, [counterOf(id)])
-    await db.transaction((tx) => forget(tx, counter))
-    return handle
+    const { outbox, made } = this.#options
+    const id = await outbox.run(name, args, async (tx, again) => {
+      await tx.query(`UPDATE tidemark.mutation SET origin = 'retry' WHERE counter = $1`, [again])
+      await forget(tx, counter)
+    })
+    return made(id)
   }
 
   async #write(
@@ -136,8 +136,6 @@ export class Failures {
     return id === null ? { id: failed, confirmed: Promise.resolve() } : made(id)
   }
 }
-
-const counterOf = (id: MutationId) => Number(id.slice(id.lastIndexOf(':') + 1))
 
 /** A failed mutation has no effect here: nothing but its record is to go. */
 async function forget(tx: Executor, counter: number): Promise<void> {

@@ -81,11 +81,16 @@ export class Outbox {
   }
 
   /**
-   * Runs an action here; it is locally durable when this resolves. Rejects with what the action throws.
+   * Runs an action here, and `also` in the same transaction; it is locally durable when this resolves. Rejects with what the
+   * action throws.
    *
    * Throws TidemarkError: `bad-input` where it or its arguments are not known, `unavailable` before the replica is ready.
    */
-  async run(name: string, args: unknown): Promise<MutationId> {
+  async run(
+    name: string,
+    args: unknown,
+    also: (tx: Executor, counter: number) => Promise<void> = async () => undefined,
+  ): Promise<MutationId> {
     const json = this.#argsOf(name, args)
     const tables = this.#tables()
     const counter = await this.db.transaction(async (tx) => {
@@ -93,6 +98,7 @@ export class Outbox {
       if (this.#options.development) await this.#compareRuns(tx, call)
       await this.actions.run(tx, call)
       await markCascades(tx, tables, [call.counter])
+      await also(tx, call.counter)
       return call.counter
     })
     return this.#idOf(counter)

@@ -13,9 +13,13 @@ interface ReplicaWindow {
 export const queryReplica = (page: Page) => (text: string) =>
   page.evaluate(async (sql) => (await (window as unknown as ReplicaWindow).replica.db.query(sql)).rows, text)
 
-/** What the tab's replica holds once everything written in it is decided and everything committed so far is there. */
+/** Until everything written in the tab is decided and everything committed so far is there. */
+export const settle = (page: Page): Promise<void> =>
+  page.evaluate(() => (window as unknown as ReplicaWindow).replica.settled())
+
+/** What the tab's replica holds once it is settled. */
 export async function settledDigest(page: Page): Promise<TableDigest[]> {
-  await page.evaluate(() => (window as unknown as ReplicaWindow).replica.settled())
+  await settle(page)
   return digestReplica(queryReplica(page))
 }
 

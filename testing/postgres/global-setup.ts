@@ -14,7 +14,7 @@ import { TEMPLATE_DATABASE, type TestServer } from './test-server.ts'
 export const SYSTEM_BINARIES = '/usr/lib/postgresql/15/bin'
 const WAL2JSON = '/usr/lib/postgresql/15/lib/wal2json.so'
 /** Programs of a Postgres with a newer wal2json, where there is one: `.ci/newer-postgres` lays it down. */
-const NEWER_BINARIES = process.env.NEWER_POSTGRES
+export const NEWER_BINARIES = process.env.NEWER_POSTGRES
 const MIGRATIONS = join(import.meta.dirname, '../../migrations')
 
 /** Tests keep nothing, so they need not wait for the disk. */

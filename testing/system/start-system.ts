@@ -11,7 +11,7 @@ import { quoteLiteral } from '../../protocol/index.ts'
 import type { ReplicationHealth } from '../../workers/contracts.ts'
 import { type Database, openDatabase } from '../../workers/database/index.ts'
 import type { DatabaseEnv } from '../../workers/env.ts'
-import { FAST_SETTINGS, freePort, SYSTEM_BINARIES } from '../postgres/global-setup.ts'
+import { FAST_SETTINGS, freePort, NEWER_BINARIES, SYSTEM_BINARIES } from '../postgres/global-setup.ts'
 import { bundleWorker } from './bundle-worker.ts'
 import { startTcpGate, type TcpGate } from './tcp-gate.ts'
 import { signToken, type TokenClaims } from './tokens.ts'
@@ -32,8 +32,8 @@ export interface SystemApp {
 
 export interface SystemOptions {
   readonly app: SystemApp
-  /** Whose Postgres: the embedded one, or the distribution's, which has wal2json. Default `embedded`. */
-  readonly postgres?: 'embedded' | 'system'
+  /** Whose Postgres: the embedded one, the distribution's, which has wal2json, or that of NEWER_POSTGRES with a newer one. Default `embedded`. */
+  readonly postgres?: 'embedded' | 'system' | 'newer'
   /** Passed to `createSyncWorker`; plain JSON. */
   readonly workerOptions?: Readonly<Record<string, unknown>>
   /** Runs after the migrations and before anything is captured. */
@@ -82,7 +82,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   }
   try {
     const postgresOptions = {
-      binDirectory: options.postgres === 'system' ? SYSTEM_BINARIES : embeddedBinaries(),
+      binDirectory: binariesOf(options.postgres ?? 'embedded'),
       dataDirectory: join(folder, 'postgres'),
       port: await freePort(),
       password: PASSWORD,
@@ -151,6 +151,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     await dispose()
     throw error
   }
+}
+
+function binariesOf(postgres: 'embedded' | 'system' | 'newer'): string {
+  if (postgres === 'embedded') return embeddedBinaries()
+  if (postgres === 'system') return SYSTEM_BINARIES
+  if (!NEWER_BINARIES) throw new Error('NEWER_POSTGRES names no Postgres.')
+  return NEWER_BINARIES
 }
 
 /** Connections see the change soon, not at once. */

@@ -26,8 +26,11 @@ export interface Evidence {
   readonly statuses: readonly ReadonlyMap<string, string>[]
   readonly names: readonly string[]
   /** Whether what a token stands for may be gone again, or there although its mutation failed. */
-  readonly wasUndone: (writer: number, token: string) => boolean
-  readonly wasRetried: (writer: number) => boolean
+  readonly wasUndone: (token: string) => boolean
+  /** The id under which a failed mutation was made anew; null where nothing was left to write. */
+  readonly retries: ReadonlyMap<string, string | null>
+  /** Whether its process was killed before it could say what it had made anew. */
+  readonly lostRetries: (writer: number) => boolean
 }
 
 /** Every mutation confirmed is in Postgres once, every one failed is not there, and none has vanished: what is otherwise. */
@@ -51,16 +54,18 @@ export function account(
       if (found > 0) violations.push(`${what} was refused by the replica and is in Postgres.`)
       continue
     }
-    const status = outcome.id === null ? undefined : evidence.statuses[writer]?.get(outcome.id)
+    const id = lastOf(evidence.retries, outcome.id)
+    if (id === null && outcome.id !== null) continue
+    const status = id === null ? undefined : evidence.statuses[writer]?.get(id)
+    if (status === undefined && evidence.lostRetries(writer)) continue
     if (status !== 'confirmed' && status !== 'failed') {
-      violations.push(`${what} (${outcome.id}) is ${status}.`)
+      violations.push(`${what} (${id}) is ${status}.`)
       continue
     }
     ended[status] += 1
-    if (status === 'confirmed' && found !== 1 && !evidence.wasUndone(writer, token))
+    if (status === 'confirmed' && found !== 1 && !evidence.wasUndone(token))
       violations.push(`${what} is confirmed and not in Postgres.`)
-    if (status === 'failed' && found > 0 && !evidence.wasRetried(writer))
-      violations.push(`${what} failed and is in Postgres.`)
+    if (status === 'failed' && found > 0) violations.push(`${what} failed and is in Postgres.`)
   }
   for (const { token, operation, committed } of direct) {
     if (operation.kind !== 'add' || committed === null) continue
@@ -68,4 +73,10 @@ export function account(
     if (times !== (committed ? 1 : 0)) violations.push(`Direct ${token} stands in the log ${times} times.`)
   }
   return { violations, ...ended }
+}
+
+/** Of a mutation the id that it has now; null where it needs none. */
+function lastOf(retries: ReadonlyMap<string, string | null>, id: string | null): string | null {
+  const again = id === null ? undefined : retries.get(id)
+  return again === undefined ? id : lastOf(retries, again)
 }

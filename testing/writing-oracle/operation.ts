@@ -24,7 +24,7 @@ export type WriterRequest =
       readonly storage: string
     }
   | { readonly do: 'operation'; readonly operation: Operation }
-  | { readonly do: 'online' | 'offline' | 'settle' | 'undo' | 'close' | 'retryFailures' | 'discardFailures' }
+  | { readonly do: 'online' | 'offline' | 'settle' | 'undo' | 'close' | 'retryFailures' }
   | { readonly do: 'look'; readonly tables: readonly string[]; readonly invariants: readonly string[] }
 
 /** One mutation as the replica reports it. */
@@ -45,6 +45,17 @@ export interface Look {
   readonly mutations: readonly ReportedMutation[]
 }
 
+/** A failed mutation that was made anew, under another id, or under none where nothing was left to write. */
+export interface Retry {
+  readonly failed: string
+  readonly again: string | null
+}
+
 export type WriterAnswer =
-  | { readonly ok: true; readonly id: string | null; readonly look: Look | null }
+  | {
+      readonly ok: true
+      readonly id: string | null
+      readonly look: Look | null
+      readonly retries: readonly Retry[]
+    }
   | { readonly ok: false; readonly message: string; readonly kind: string | null }

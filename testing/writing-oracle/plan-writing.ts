@@ -22,7 +22,8 @@ const tally = (org: number, number: number) => uuid(0xe, place(org, number))
 export type WritingEvent =
   | { readonly kind: 'operation'; readonly writer: number; readonly operation: Operation }
   | { readonly kind: 'direct'; readonly operation: Operation }
-  | { readonly kind: 'offline' | 'online' | 'kill' | 'cut' | 'look' | 'undo' | 'retry'; readonly writer: number }
+  | { readonly kind: 'offline' | 'online' | 'kill' | 'cut' | 'look' | 'retry'; readonly writer: number }
+  | { readonly kind: 'undo'; readonly writer: number; readonly token: string }
   | { readonly kind: 'loseAnswers' | 'doublePushes'; readonly writer: number; readonly count: number }
   | { readonly kind: 'killWorkerd' | 'killPostgres' }
   | { readonly kind: 'wait'; readonly waitMs: number }
@@ -67,7 +68,7 @@ function planStep(random: Random, step: number, { writers }: WritingPlanOptions)
     case 'undo':
       return [
         { kind: 'operation', writer, operation: patch(random, org, `w${writer}.${step}`) },
-        { kind: 'undo', writer },
+        { kind: 'undo', writer, token: `w${writer}.${step}` },
       ]
     default:
       return [{ kind, writer }]

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Database, openDatabase } from '../../workers/database/index.ts'
@@ -54,7 +54,8 @@ export async function runWritingOracle(options: WritingOracleOptions): Promise<W
       syncModule: new URL('./app/sync.ts', import.meta.url),
       migrations: new URL('./app/migrations/', import.meta.url),
     },
-    postgres: options.decoder === 'wal2json' ? 'system' : 'embedded',
+    // Older ones lose the NaN that a numeric column may hold, and say so.
+    postgres: options.decoder === 'wal2json' ? 'newer' : 'embedded',
     workerOptions: { decoder: options.decoder, ...(random.chance(0.5) ? {} : { limits: { logChars: 20_000 } }) },
     seed: async (env) => {
       const database = await openDatabase(env)
@@ -92,10 +93,13 @@ class WritingRun {
   readonly #made: Made[] = []
   readonly #direct: Direct[] = []
   readonly #violations: string[] = []
-  readonly #chronicle: string[] = []
+  /** Written as it happens: of a run that hangs, too, one sees how far it came. */
+  readonly #chronicleFile: string
   /** What each replica does, one after the other. */
   readonly #turns: Promise<unknown>[]
-  readonly #retried = new Set<number>()
+  readonly #retries = new Map<string, string | null>()
+  readonly #lostRetries = new Set<number>()
+  readonly #undone = new Set<string>()
   #looks = 0
 
   constructor(
@@ -110,6 +114,8 @@ class WritingRun {
     this.#gates = gates
     this.#options = options
     this.#events = events
+    this.#chronicleFile = join(tmpdir(), `tidemark-writing-${options.seed}-${options.decoder}.txt`)
+    writeFileSync(this.#chronicleFile, '')
     this.#turns = writers.map(() => Promise.resolve())
   }
 
@@ -120,20 +126,19 @@ class WritingRun {
     await this.#comeTogether()
     await this.#compare()
     const statuses = await this.#account()
-    const chronicleFile = join(tmpdir(), `tidemark-writing-${this.#options.seed}-${this.#options.decoder}.txt`)
-    writeFileSync(chronicleFile, [...this.#violations, '', ...this.#chronicle].join('\n'))
+    for (const violation of this.#violations) this.#note(violation)
     return {
       violations: this.#violations,
       made: this.#made.filter(({ outcome }) => typeof outcome === 'object').length,
       refused: this.#made.filter(({ outcome }) => outcome === 'refused').length,
       looks: this.#looks,
-      chronicleFile,
+      chronicleFile: this.#chronicleFile,
       ...statuses,
     }
   }
 
   #note(text: string): void {
-    this.#chronicle.push(`${new Date().toISOString()} ${text}`)
+    appendFileSync(this.#chronicleFile, `${new Date().toISOString()} ${text}\n`)
   }
 
   #writer(place: number): Writer {
@@ -165,10 +170,9 @@ class WritingRun {
       case 'online':
         return this.#turn(event.writer, (writer) => writer.tell('online'))
       case 'undo':
-        return this.#turn(event.writer, (writer) => writer.undo())
+        return this.#undo(event.writer, event.token)
       case 'retry':
-        this.#retried.add(event.writer)
-        return this.#turn(event.writer, (writer) => writer.tell('retryFailures'))
+        return this.#retry(event.writer)
       case 'look':
         return this.#turn(event.writer, (writer) => this.#look(writer))
       case 'kill': {
@@ -201,6 +205,26 @@ class WritingRun {
       const { id, refused } = await one.perform(operation)
       made.outcome = refused === null ? { id } : 'refused'
       this.#note(`${one.options.name}: ${operation.kind} ${operation.token}: ${refused ?? id}`)
+    })
+  }
+
+  /** Takes back what `token` stands for, where it was done: else an undo would take back what was done before it. */
+  #undo(writer: number, token: string): void {
+    this.#turn(writer, async (one) => {
+      const made = this.#made.find(({ operation }) => operation.token === token)
+      if (typeof made?.outcome !== 'object') return
+      this.#undone.add(token)
+      await one.undo()
+    })
+  }
+
+  #retry(writer: number): void {
+    this.#turn(writer, async (one) => {
+      const lostBefore = this.#lostRetries.has(writer)
+      this.#lostRetries.add(writer)
+      const retries = await one.retryFailures()
+      if (!lostBefore) this.#lostRetries.delete(writer)
+      for (const { failed, again } of retries) this.#retries.set(failed, again)
     })
   }
 
@@ -301,20 +325,12 @@ class WritingRun {
       logged: tallies.flatMap(({ log }) => (log ?? '').split(' ')).filter((word) => word !== ''),
       statuses,
       names: this.#writers.map(({ options }) => options.name),
-      wasUndone: (writer, token) => this.#wasUndone(writer, token),
-      wasRetried: (writer) => this.#retried.has(writer),
+      wasUndone: (token) => this.#undone.has(token),
+      retries: this.#retries,
+      lostRetries: (writer) => this.#lostRetries.has(writer),
     })
     this.#violations.push(...violations)
     return ended
-  }
-
-  /** An undo takes the entry away with the rest. */
-  #wasUndone(writer: number, token: string): boolean {
-    return this.#events.some((event, place) => {
-      const before = this.#events[place - 1]
-      const isUndo = event.kind === 'undo' && event.writer === writer
-      return isUndo && before?.kind === 'operation' && before.operation.token === token
-    })
   }
 }
 

@@ -4,7 +4,7 @@ import { openReplicaOn } from '../../client/open-replica.ts'
 import { TidemarkError } from '../../protocol/index.ts'
 import { openPreparedDatabase } from '../replica/prepared-database.ts'
 import { sync } from './app/sync.ts'
-import type { Look, Operation, WriterAnswer, WriterRequest } from './operation.ts'
+import type { Look, Operation, Retry, WriterAnswer, WriterRequest } from './operation.ts'
 
 /** One replica in a process of its own, which can be killed like a tab. */
 let replica: Replica<typeof sync> | null = null
@@ -70,7 +70,17 @@ async function look(tables: readonly string[], invariants: readonly string[]): P
   }
 }
 
-async function answer(request: WriterRequest): Promise<{ id?: string | null; look?: Look }> {
+/** What cannot be done here any more stays failed. */
+async function retryFailures(): Promise<Retry[]> {
+  const retries: Retry[] = []
+  for (const failure of opened().failures) {
+    const again = await failure.retry().catch(() => null)
+    if (again) retries.push({ failed: failure.id, again: again.id === failure.id ? null : again.id })
+  }
+  return retries
+}
+
+async function answer(request: WriterRequest): Promise<{ id?: string | null; look?: Look; retries?: Retry[] }> {
   switch (request.do) {
     case 'open': {
       const { url, user, storage, token } = request
@@ -93,11 +103,7 @@ async function answer(request: WriterRequest): Promise<{ id?: string | null; loo
       await opened().undo()
       return {}
     case 'retryFailures':
-      for (const failure of opened().failures) await failure.retry()
-      return {}
-    case 'discardFailures':
-      for (const failure of opened().failures) await failure.discard()
-      return {}
+      return { retries: await retryFailures() }
     case 'look':
       return { look: await look(request.tables, request.invariants) }
     case 'close':
@@ -111,7 +117,7 @@ setPriority(5)
 process.on('message', (message: { readonly number: number; readonly request: WriterRequest }) => {
   const { number, request } = message
   answer(request).then(
-    ({ id = null, look = null }) => reply(number, { ok: true, id, look }),
+    ({ id = null, look = null, retries = [] }) => reply(number, { ok: true, id, look, retries }),
     (error: unknown) =>
       reply(number, {
         ok: false,

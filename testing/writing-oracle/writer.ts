@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Look, Operation, WriterAnswer, WriterRequest } from './operation.ts'
+import type { Look, Operation, Retry, WriterAnswer, WriterRequest } from './operation.ts'
 
 export interface WriterOptions {
   readonly name: string
@@ -49,13 +49,17 @@ export class Writer {
     return answer.ok ? { id: answer.id, refused: null } : { id: null, refused: answer.message }
   }
 
-  async tell(what: 'online' | 'offline' | 'retryFailures' | 'discardFailures'): Promise<void> {
+  async tell(what: 'online' | 'offline'): Promise<void> {
     await this.#must({ do: what })
   }
 
-  /** Says whether there was something that could be undone. */
-  async undo(): Promise<boolean> {
-    return (await this.#ask({ do: 'undo' })).ok
+  async retryFailures(): Promise<readonly Retry[]> {
+    return (await this.#must({ do: 'retryFailures' })).retries
+  }
+
+  /** Does nothing where what was written later is in the way. */
+  async undo(): Promise<void> {
+    await this.#ask({ do: 'undo' })
   }
 
   settle(): Promise<WriterAnswer> {
