@@ -88,7 +88,6 @@ class WritingRun {
   readonly #system: System
   readonly #writers: readonly Writer[]
   readonly #gates: readonly HttpGate[]
-  readonly #options: WritingOracleOptions
   readonly #events: readonly WritingEvent[]
   readonly #made: Made[] = []
   readonly #direct: Direct[] = []
@@ -112,7 +111,6 @@ class WritingRun {
     this.#system = system
     this.#writers = writers
     this.#gates = gates
-    this.#options = options
     this.#events = events
     this.#chronicleFile = join(tmpdir(), `tidemark-writing-${options.seed}-${options.decoder}.txt`)
     writeFileSync(this.#chronicleFile, '')
