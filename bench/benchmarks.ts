@@ -7,7 +7,14 @@ import { hydrateNode } from './cases/hydrate.ts'
 import { hydrateBrowser } from './cases/hydrate-browser.ts'
 import { idleAlone, idleClients } from './cases/idle.ts'
 import { catchupFromLog, catchupFromPostgres, type LatencyPlan, latency } from './cases/replica.ts'
-import { actionLatency, localWrite, pushDrain, pushFromMany, startWriteSystem } from './cases/write.ts'
+import {
+  actionLatency,
+  localWrite,
+  localWriteInBrowser,
+  pushDrain,
+  pushFromMany,
+  startWriteSystem,
+} from './cases/write.ts'
 import { type Figure, figure } from './measure.ts'
 import { memoryMb } from './processes.ts'
 
@@ -97,6 +104,7 @@ export const STANDS: readonly Stand[] = [
     start: startWriteSystem,
     cases: [
       { id: 'write.local', run: localWrite },
+      { id: 'write.local.browser', run: localWriteInBrowser },
       { id: 'action', run: actionLatency },
       { id: 'push.drain', run: pushDrain },
       { id: 'push.50_clients', run: pushFromMany },

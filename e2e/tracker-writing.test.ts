@@ -290,6 +290,7 @@ describe('one person writes', () => {
     await log
       .locator('li[data-status="confirmed"]', { hasText: 'createIssue()' })
       .getByText(/confirmed \+/)
+      .first()
       .waitFor()
     expect(await log.locator('li:not([data-status="confirmed"])').count()).toBe(0)
 

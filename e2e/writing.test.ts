@@ -34,8 +34,9 @@ describe('writing, through workerd and Postgres', () => {
     await system?.dispose()
   })
 
-  async function open(user: string, board: string, storage = 'memory://'): Promise<Writer> {
-    const token = () => system.token({ userId: user, audiences: [`board:${board}`] })
+  async function open(user: string, boards: string, storage = 'memory://'): Promise<Writer> {
+    const audiences = boards.split(' ').map((board) => `board:${board}`)
+    const token = () => system.token({ userId: user, audiences })
     const replica = await openReplicaOn({ url: system.url, user, token, sync, storage }, openPreparedDatabase)
     onTestFinished(() => replica.close())
     await replica.ready
@@ -141,6 +142,32 @@ describe('writing, through workerd and Postgres', () => {
     const heads = replicas.map(({ status }) => status.lastChangeAt)
     await Promise.all(replicas.map((replica) => replica.settled()))
     expect(replicas.map(({ status }) => status.lastChangeAt)).toEqual(heads)
+  })
+
+  it('REB-14 an action that reads what others do not see has the server’s result everywhere', async () => {
+    await insertNote('h1', 'h')
+    const comment = (id: string, board: string) =>
+      database.query(`INSERT INTO public.comment (id, board, note_id, body) VALUES ($1, $2, 'h1', '')`, [id, board])
+    await comment('seen', 'h')
+    await comment('hidden', 'h-private')
+    const [ann, bob] = [await open('ann', 'h h-private'), await open('bob', 'h')]
+    for (const replica of [ann, bob]) {
+      await replica.settled()
+      replica.goOffline()
+    }
+    const hers = await ann.actions.countComments({ id: 'h1' })
+    const his = await bob.actions.append({ id: 'h1', text: 'his' })
+    expect([await rowsIn(ann), await rowsIn(bob)]).toMatchObject([[{ count: '2' }], [{ count: '0', body: 'his' }]])
+    // Neither of them knows of it when the action runs on the server.
+    await comment('hidden, and new', 'h-private')
+    for (const replica of [ann, bob]) replica.goOnline()
+    await Promise.all([hers.confirmed, his.confirmed])
+    await expectEqual('h', ann, bob)
+    expect(await rowsIn(bob)).toMatchObject([{ count: '3', body: 'his' }])
+    // He counts what he sees.
+    await (await bob.actions.countComments({ id: 'h1' })).confirmed
+    await expectEqual('h', ann, bob)
+    expect(await rowsIn(ann)).toMatchObject([{ count: '1' }])
   })
 
   it('OUT-02 OUT-04 the answer is lost with its link: sent again, applied once', async () => {

@@ -1,10 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { build, preview } from 'vite'
-import { launchChromium, type TestBrowser } from '../../testing/browser/launch-chromium.ts'
+import type { TestBrowser } from '../../testing/browser/launch-chromium.ts'
 import type { System } from '../../testing/system/start-system.ts'
+import { type BenchWindow, openBenchPage, withBenchPage } from '../bench-page.ts'
 import { directUrl, HYDRATE_ROWS, LARGE_ORG, SMALL_ORG, tokenFor } from '../bench-system.ts'
 import { type Figure, figure, median } from '../measure.ts'
 import type { PageLoad } from '../page/main.ts'
@@ -15,10 +11,6 @@ const MEGABYTE = 2 ** 20
 /** What the browser's processes are called, whoever built it. */
 const NAMES = ['chromium', 'chrome', 'headless_shell']
 const browserMb = () => NAMES.reduce((sum, name) => sum + memoryMb(name), 0)
-
-interface PageWindow {
-  hydrate(url: string, user: string, token: string): Promise<PageLoad>
-}
 
 interface Measured extends PageLoad {
   readonly grownMb: number
@@ -32,13 +24,11 @@ async function loadInTab(
   org: string,
   user: string,
 ): Promise<Measured> {
-  const page = await browser.newPage()
-  await page.goto(url)
-  await page.waitForFunction(() => 'hydrate' in window)
+  const page = await openBenchPage(browser, url)
   const before = browserMb()
   const argument = { server: directUrl(system), user, token: await tokenFor(system, org, user) }
   const load = await page.evaluate(
-    ({ server, user: name, token }) => (window as unknown as PageWindow).hydrate(server, name, token),
+    ({ server, user: name, token }) => (window as unknown as BenchWindow).hydrate(server, name, token),
     argument,
   )
   const grownMb = browserMb() - before
@@ -46,20 +36,8 @@ async function loadInTab(
   return { ...load, grownMb }
 }
 
-export async function hydrateBrowser(system: System): Promise<Figure[]> {
-  const root = fileURLToPath(new URL('../page', import.meta.url))
-  const outDir = mkdtempSync(join(tmpdir(), 'tidemark-bench-page-'))
-  const rolldownOptions = { checks: { eval: false } }
-  const shared = { root, configFile: false, logLevel: 'error' } as const
-  await build({
-    ...shared,
-    worker: { format: 'es', rolldownOptions },
-    build: { outDir, emptyOutDir: true, target: 'es2023', rolldownOptions },
-  })
-  const server = await preview({ ...shared, build: { outDir }, preview: { port: 0, host: '127.0.0.1' } })
-  const url = server.resolvedUrls?.local[0] ?? ''
-  const browser = await launchChromium()
-  try {
+export function hydrateBrowser(system: System): Promise<Figure[]> {
+  return withBenchPage(async (browser, url) => {
     const small: Measured[] = []
     const large: Measured[] = []
     for (let round = 0; round < ROUNDS; round++) {
@@ -108,9 +86,5 @@ export async function hydrateBrowser(system: System): Promise<Figure[]> {
         `memory a row beyond that; ${how}`,
       ),
     ]
-  } finally {
-    await browser.close()
-    await server.close()
-    rmSync(outDir, { recursive: true, force: true })
-  }
+  })
 }

@@ -6,7 +6,9 @@ import { type System, startSystem, until } from '../../testing/system/start-syst
 import { sync } from '../../testing/writing-oracle/app/sync.ts'
 import { ORGS, seedWriting } from '../../testing/writing-oracle/plan-writing.ts'
 import { openDatabase } from '../../workers/database/index.ts'
+import { type BenchWindow, openBenchPage, withBenchPage } from '../bench-page.ts'
 import { directUrl } from '../bench-system.ts'
+import { localWriteDelays } from '../local-write-delays.ts'
 import { type Figure, figure, percentile, timed } from '../measure.ts'
 
 const [ORG] = ORGS
@@ -30,7 +32,7 @@ export async function startWriteSystem(): Promise<System> {
     },
     instrument: new URL('../floor/instrument.ts', import.meta.url),
     // Nothing of what is measured is the app's to bound.
-    workerOptions: { limits: { requests: { burst: 100_000, refillMs: 1 } } },
+    workerOptions: { limits: { requests: { burst: 100_000, refillMs: 1 } }, cors: { origins: '*' } },
     seed: async (env) => {
       const database = await openDatabase(env)
       for (const { text, params } of seedWriting()) await database.query(text, params)
@@ -55,37 +57,17 @@ async function openWriter(system: System, user: string): Promise<WritingReplica>
   return replica
 }
 
-async function idOf(replica: WritingReplica, table: 'task' | 'tally'): Promise<string> {
-  const { rows } = await replica.db.query<{ id: string }>(
-    `SELECT id::text AS id FROM public.${table} ORDER BY id LIMIT 1`,
-  )
+async function tallyOf(replica: WritingReplica): Promise<string> {
+  const { rows } = await replica.db.query<{ id: string }>('SELECT id::text AS id FROM public.tally ORDER BY id LIMIT 1')
   const [row] = rows
-  if (!row) throw new Error(`There is no ${table}.`)
+  if (!row) throw new Error('There is no tally.')
   return row.id
 }
 
-/** From the call of a local write to the callback of a live query that shows it. */
+/** Each from the call of a local write to the callback of a live query that shows it. */
 export async function localWrite(system: System): Promise<Figure[]> {
   const replica = await openWriter(system, 'bench-local')
-  const id = await idOf(replica, 'task')
-  let shown: (title: string | undefined) => void = () => {}
-  const live = await replica.db.live.query<{ title: string }>(
-    'SELECT title FROM public.task WHERE id = $1',
-    [id],
-    ({ rows }) => shown(rows[0]?.title),
-  )
-  const delaysMs: number[] = []
-  for (let write = 0; write < LOCAL_WRITES; write++) {
-    const title = `local ${write}`
-    const startMs = performance.now()
-    const seen = new Promise<void>((resolve) => {
-      shown = (now) => now === title && resolve()
-    })
-    await replica.db.query('UPDATE public.task SET title = $1 WHERE id = $2', [title, id])
-    await seen
-    delaysMs.push(performance.now() - startMs)
-  }
-  await live.unsubscribe()
+  const delaysMs = await localWriteDelays(replica.db, LOCAL_WRITES)
   await replica.settled()
   await replica.close()
   const detail = `${LOCAL_WRITES} UPDATEs of one row, each from its call to a live query's callback, in memory, pushed meanwhile`
@@ -95,11 +77,30 @@ export async function localWrite(system: System): Promise<Figure[]> {
   ]
 }
 
+/** Likewise in a browser that keeps what is written. */
+export function localWriteInBrowser(system: System): Promise<Figure[]> {
+  return withBenchPage(async (browser, url) => {
+    const user = 'bench-browser'
+    const page = await openBenchPage(browser, url)
+    const given = { server: directUrl(system), user, token: await tokenOf(system, user), writes: LOCAL_WRITES }
+    const delaysMs = await page.evaluate(
+      ({ server, user: name, token, writes }) =>
+        (window as unknown as BenchWindow).writeLocally(server, name, token, writes),
+      given,
+    )
+    const detail = `likewise in Chromium, on OPFS`
+    return [
+      figure('write.local.browser.p50_ms', percentile(delaysMs, 0.5), 'ms', null, detail),
+      figure('write.local.browser.p99_ms', percentile(delaysMs, 0.99), 'ms', null, detail),
+    ]
+  })
+}
+
 /** An action to its author's stream and to another replica, above a route that does one transaction. */
 export async function actionLatency(system: System): Promise<Figure[]> {
   const author = await openWriter(system, 'bench-author')
   const other = await openWriter(system, 'bench-other')
-  const tally = await idOf(author, 'tally')
+  const tally = await tallyOf(author)
   const floorMs: number[] = []
   const confirmedMs: number[] = []
   const otherMs: number[] = []

@@ -1,5 +1,7 @@
 import { openReplica } from '../../dist/client/index.js'
 import { sync } from '../../examples/tracker/sync.ts'
+import { sync as tasksSync } from '../../testing/writing-oracle/app/sync.ts'
+import { localWriteDelays } from '../local-write-delays.ts'
 
 export interface PageLoad {
   readonly rows: number
@@ -21,4 +23,22 @@ async function hydrate(url: string, user: string, token: string): Promise<PageLo
   return { rows: rows[0]?.count ?? 0, elapsedMs, firstRowMs }
 }
 
-Object.assign(window, { hydrate })
+/** Writes to the list of tasks on persistent storage; answers how long each write took until a live query showed it. */
+async function writeLocally(url: string, user: string, token: string, writes: number): Promise<number[]> {
+  const replica = await openReplica({
+    url,
+    user,
+    token: async () => token,
+    sync: tasksSync,
+    storage: `opfs-ahp://${user}`,
+    development: false,
+  })
+  await replica.ready
+  const delaysMs = await localWriteDelays(replica.db, writes)
+  await replica.settled()
+  return delaysMs
+}
+
+const functions = { hydrate, writeLocally }
+export type BenchFunctions = typeof functions
+Object.assign(window, functions)

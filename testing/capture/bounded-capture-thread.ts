@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { withDatabase } from '../../workers/database/index.ts'
+import { openDatabase, withDatabase } from '../../workers/database/index.ts'
 import { Capture, type RoutedBatch } from '../../workers/replication/capture.ts'
 import type { CaptureMemory } from '../../workers/replication/rules/epoch-decision.ts'
 import type { BoundedCapture, BoundedOutcome } from './bounded-capture.ts'
@@ -27,7 +27,8 @@ async function run({ settings, memory }: BoundedCapture): Promise<BoundedOutcome
   const capture = new Capture(settings, store)
   const traffic = await withDatabase(settings.env, async (plain) => {
     const { database, traffic } = watched(plain)
-    while ((await capture.cycle(database, () => true, distribute)).more);
+    const openReader = async () => watched(await openDatabase(settings.env), traffic).database
+    while ((await capture.cycle(database, () => true, distribute, { openReader })).more);
     return traffic
   })
   clearInterval(sampling)

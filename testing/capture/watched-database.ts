@@ -9,9 +9,11 @@ export interface Traffic {
   readonly read: { readonly text: string; readonly params: Parameters<DatabaseTransaction['pages']>[1] }[]
 }
 
-/** The same connection, with its traffic on record. */
-export function watched(database: Database): { readonly database: Database; readonly traffic: Traffic } {
-  const traffic: Traffic = { mostRead: 0, mostStored: 0, read: [] }
+/** The same connection, with its traffic on record, which may be that of another too. */
+export function watched(
+  database: Database,
+  traffic: Traffic = { mostRead: 0, mostStored: 0, read: [] },
+): { readonly database: Database; readonly traffic: Traffic } {
   const watch = (transaction: DatabaseTransaction): DatabaseTransaction => ({
     query: transaction.query,
     rows: (text, params) => {

@@ -2,6 +2,7 @@ import { Client } from '@neondatabase/serverless'
 import type { Parameter, Query } from '../../db/query.ts'
 import { PINNED_SETTINGS, TidemarkError } from '../../protocol/index.ts'
 import type { DatabaseEnv } from '../env.ts'
+import { within } from '../within.ts'
 import { readPages } from './cursor.ts'
 import { sqlStateOf, toDatabaseError } from './database-error.ts'
 
@@ -180,12 +181,10 @@ class Connection implements Database {
     this.usable = false
     // A farewell through a socket that is closed would be an uncaught error.
     if (this.#ended) return
-    let timer: ReturnType<typeof setTimeout> | null = null
-    const patience = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, CLOSE_WAIT_MS)
-    })
-    await Promise.race([this.#client.end().catch(() => {}), patience])
-    if (timer !== null) clearTimeout(timer)
+    await within(
+      CLOSE_WAIT_MS,
+      this.#client.end().catch(() => {}),
+    )
   }
 
   /** Bounded by its first texts: those that recur come early, and texts made for one use have no parameters. */

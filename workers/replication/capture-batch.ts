@@ -8,7 +8,7 @@ import {
   type TransactionMutation,
 } from '../../protocol/index.ts'
 import type { RightsChange } from '../contracts.ts'
-import type { Database } from '../database/index.ts'
+import type { Database, DatabaseTransaction } from '../database/index.ts'
 import { type BatchStore, PagedStore, SingleStore, type TransactionHeader } from './batch-store.ts'
 import type { ChangeSource, SourcePage } from './change-source.ts'
 import { joinAnnotations } from './rules/annotation.ts'
@@ -68,7 +68,8 @@ class DriftInTransaction extends Error {
 }
 
 /**
- * Peeks once and stores what is new, all in one transaction that is durable when this resolves.
+ * Peeks once and stores what is new, all in one transaction that is durable when this resolves. With a `reader`, a connection
+ * of its own, the next page is read while one is stored.
  *
  * Throws what the database throws; a drift is not thrown, since the transactions before it are stored.
  */
@@ -76,17 +77,17 @@ export async function captureBatch(
   database: Database,
   source: ChangeSource,
   request: BatchRequest,
+  reader: Database | null = null,
 ): Promise<CapturedBatch> {
+  const store = (reading: DatabaseTransaction, storing: DatabaseTransaction) =>
+    new BatchReader(new PagedStore(storing, request.epoch, request.head), request).read(source.peek(reading, request))
   try {
-    return await database.transaction((transaction) =>
-      new BatchReader(new PagedStore(transaction, request.epoch, request.head), request).read(
-        source.peek(transaction, request),
-      ),
-    )
+    if (reader === null) return await database.transaction((both) => store(both, both))
+    return await reader.transaction((reading) => database.transaction((storing) => store(reading, storing)))
   } catch (error) {
     if (!(error instanceof DriftInTransaction)) throw error
     if (error.before === null || error.before <= request.head) return nothing(error.drift)
-    const before = await captureBatch(database, source, { ...request, upTo: error.before })
+    const before = await captureBatch(database, source, { ...request, upTo: error.before }, reader)
     return { ...before, complete: false, drift: before.drift ?? error.drift }
   }
 }

@@ -58,6 +58,8 @@ export interface CycleResult {
 export interface CycleOptions {
   /** A second connection, for a peek beside the facts. */
   readonly peeker?: Database | null
+  /** Opens a connection that reads while the cycle's own stores; used where much waits, and closed. */
+  readonly openReader?: (() => Promise<Database>) | null
   /** A peek that came with a wait: then a short cycle is one round trip. */
   readonly waited?: WaitedPeek | null
   /** Leave the slot to `owedAdvance`. */
@@ -90,6 +92,8 @@ interface WaitedLook {
 const MAX_CHANGES = 200_000
 /** A peek decodes at most this much log beyond the slot's position, so that it ends in time. */
 const WAL_BYTES_PER_PEEK = 256n * 1024n * 1024n
+/** From this much log on, a second connection reads while the first stores. */
+const READER_BYTES = 4 * 1024 * 1024
 /** A peek decodes from the restart position: this much costs it some 50 ms. */
 const LAGGING_RESTART_BYTES = 8 * 1024 * 1024
 
@@ -178,7 +182,7 @@ export class Capture {
     database: Database,
     wanted: (audience: string) => boolean,
     distribute: (batch: RoutedBatch) => void,
-    { peeker = null, waited = null, deferAdvance = false }: CycleOptions,
+    { peeker = null, openReader = null, waited = null, deferAdvance = false }: CycleOptions,
   ): Promise<CycleResult> {
     const known = this.#state
     const early = waited && known && (await this.#storeWaited(database, known, waited, wanted))
@@ -199,7 +203,7 @@ export class Capture {
     const whole =
       early?.batch ?? (peeked && same ? await this.#storeShort(database, state, facts, peeked, wanted) : null)
     const upTo = whole !== null && peeked !== null ? peeked.upTo : peekLimit(state, facts)
-    const batch = whole ?? (await this.#capture(database, state, facts, upTo, wanted))
+    const batch = whole ?? (await this.#capture(database, state, facts, upTo, wanted, openReader))
     this.#short = batch.complete && batch.storedRows < SHORT_PEEK_ROWS
     const to = maxLsn(state.capturedTo, batch.seenTo ?? state.capturedTo, batch.complete ? upTo : state.capturedTo)
     const definition = await this.#definitionAfter(database, state, batch)
@@ -371,10 +375,17 @@ export class Capture {
     facts: CycleFacts,
     upTo: Lsn,
     wanted: (audience: string) => boolean,
+    openReader: CycleOptions['openReader'],
   ): Promise<CapturedBatch> {
     const request = this.#request(state, facts, upTo, this.#settings.maxChanges ?? MAX_CHANGES, wanted)
     try {
-      return await captureBatch(database, state.source, request)
+      const isMuch = lsnDistanceBytes(state.capturedTo, upTo) >= READER_BYTES
+      const reader = isMuch && openReader ? await openReader() : null
+      try {
+        return await captureBatch(database, state.source, request, reader)
+      } finally {
+        await reader?.close()
+      }
     } catch (error) {
       if (error instanceof TidemarkError && error.kind === 'schema-drift') throw this.#halt(error)
       // The log lies where there was no publication: the next cycle finds this mark outdated and begins a new history.

@@ -3,6 +3,7 @@ import { type Lsn, parsePgLsn, TidemarkError, toTidemarkError, ZERO_LSN } from '
 import type { ReplicationHealth } from '../contracts.ts'
 import { type Database, databaseMessageOf, openDatabase } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
+import { within } from '../within.ts'
 import { bundleHash } from './bundle-hash.ts'
 import { Capture, type CaptureState, type RoutedBatch } from './capture.ts'
 import type { ReplicationStorage } from './replication-storage.ts'
@@ -38,6 +39,9 @@ const KEEP_CONNECTION_MS = 5_000
 const FIGURES_EVERY_MS = 10_000
 const PRUNE_EVERY_MS = 60 * 60_000
 
+/** A wait that is to end is given this long before the slot is taken from beside it. */
+const WAIT_END_MS = 1_000
+
 /** The note of activity is written at most this often. */
 const QUIET_NOTE_MS = 5_000
 
@@ -57,6 +61,8 @@ export class ReplicationLoop {
   #wrote = false
   /** Of the transaction that stored it, where nothing else was in progress beside. */
   #ownXid: string | null = null
+  /** The last wait begun. */
+  #wait: Promise<void> = Promise.resolve()
   /** What the last wait peeked, for the cycle after it. */
   #waited: WaitedPeek | null = null
   #lastCycleMs = 0
@@ -95,6 +101,11 @@ export class ReplicationLoop {
     return this.#next
   }
 
+  /** A run, unless a wait is under way: that ends by itself once there is something, and has the slot then. */
+  async nudge(): Promise<void> {
+    if (!this.#watch.waiting) await this.run()
+  }
+
   /** A run that captures everything committed before this call. Throws `unavailable`. */
   async runFresh(): Promise<CaptureState> {
     this.#freshWanted = Symbol('fresh head')
@@ -116,13 +127,17 @@ export class ReplicationLoop {
 
   /** Whether a wait should begin now. */
   get mayWatch(): boolean {
-    return (
-      this.#running === null && !this.#watch.waiting && !this.#more && this.state !== null && this.#watchDecision.on
-    )
+    const isFree = this.#running === null && this.#next === null && !this.#watch.waiting
+    return isFree && !this.#more && this.state !== null && this.#watchDecision.on
   }
 
   /** Waits inside Postgres until there is something to capture, or for 10 s; then a run is due. Never throws. Rule CAP-R29. */
   async watch(): Promise<void> {
+    this.#wait = this.#waitOnce()
+    await this.#wait
+  }
+
+  async #waitOnce(): Promise<void> {
     const { state } = this
     const { slotName } = this.#context.own
     const { owedAdvance, peekOrder } = this.#capture
@@ -184,6 +199,8 @@ export class ReplicationLoop {
       const database = await this.#connect()
       const wanted = this.#freshWanted
       const target = wanted && (await this.#freshTarget(database))
+      // What was written for the target ends it.
+      if (target !== null) await within(WAIT_END_MS, this.#wait)
       await this.#cycles(database, target)
       if (this.#more || !this.#watchDecision.on) await this.#capture.settle(database)
       // A run that fails leaves the wish to the next.
@@ -220,7 +237,8 @@ export class ReplicationLoop {
   }
 
   async #cycles(database: Database, target: Lsn | null): Promise<void> {
-    const { router, nowMs } = this.#context
+    const { router, nowMs, env } = this.#context
+    const openReader = () => openDatabase(env, { applicationName: 'tidemark peek' })
     const begunMs = nowMs()
     for (let cycle = 0; cycle < MAX_CYCLES_PER_RUN; cycle += 1) {
       const { generation } = router
@@ -231,7 +249,7 @@ export class ReplicationLoop {
       this.#waited = null
       // A wait that begins moves the slot itself, beside everything else.
       const deferAdvance = this.#watchDecision.on
-      const options = { peeker, waited, deferAdvance }
+      const options = { peeker, openReader, waited, deferAdvance }
       const { more, storedRows, ownXid } = await this.#capture.cycle(database, router.wanted, distribute, options)
       this.#lastCycleAtMs = nowMs()
       this.#lastCycleMs = this.#lastCycleAtMs - startedMs

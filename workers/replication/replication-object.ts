@@ -73,7 +73,7 @@ export function createReplicationObject(
     override async alarm(): Promise<void> {
       try {
         this.#router.retryDue()
-        await this.#loop.run()
+        await this.#loop.nudge()
       } catch (error) {
         console.warn(`tidemark: capture: ${error instanceof Error ? error.message : 'failed'}`)
       } finally {
@@ -97,7 +97,7 @@ export function createReplicationObject(
       const routedTo = this.#router.subscribe(request, position)
       if (routedTo === null) throw new TidemarkError('unavailable', 'A later subscription holds; subscribe anew.')
       if (cold) await this.#arm()
-      else this.ctx.waitUntil(this.#afterwards(this.#loop.run()))
+      else this.ctx.waitUntil(this.#afterwards(this.#loop.nudge()))
       return { epoch: epoch.id, routedTo, capturedTo, definition, floor: epoch.floorLsn, leaseMs: LEASE_MS }
     }
 
@@ -108,7 +108,7 @@ export function createReplicationObject(
 
     async kick(): Promise<void> {
       this.#loop.noteActivity()
-      this.ctx.waitUntil(this.#afterwards(this.#loop.run()))
+      this.ctx.waitUntil(this.#afterwards(this.#loop.nudge()))
     }
 
     async freshHead(subscriber: string | null): Promise<FreshHead> {

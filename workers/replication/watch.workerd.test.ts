@@ -102,6 +102,19 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO in watch mode 
     await untilWaiting()
   })
 
+  test('CAP-24 CAP-R14 CAP-R25 CAP-R29 pushes and fresh heads beside a wait never find the slot in use', async () => {
+    await subscribe()
+    await untilWaiting()
+    for (let round = 1; round <= 40; round++) {
+      await database.run(`INSERT INTO item VALUES (${round}, 'a')`)
+      await Promise.all([stub.kick(), round % 4 === 0 ? stub.freshHead(name) : null, stub.kick()])
+      expect((await stub.health()).checks.find(({ name }) => name === 'error')).toMatchObject({ status: 'ok' })
+      expect(await watchValue()).toMatchObject({ status: 'ok', value: 'on' })
+    }
+    await arrived((deliveries) => idsOf(deliveries).includes('40'))
+    expect(new Set(idsOf(heard.deliveries)).size).toBe(40)
+  })
+
   test('OPS-12 CAP-R27 CAP-R29 after quiet minutes it waits and polls no more, and a lease is renewed without Postgres', async () => {
     await subscribe()
     await untilWaiting()
