@@ -134,7 +134,7 @@ describe('history at size', () => {
       }
       await harness.query('ANALYZE tidemark.change_history')
       const lookUps: Record<string, string> = {
-        row: `table_name = 'public.item' AND md5(row_key::text) = md5('{"id": "77"}'::jsonb::text)`,
+        row: `table_name = 'public.item' AND jsonb_hash_extended(row_key, 0) = jsonb_hash_extended('{"id": "77"}', 0)`,
         transaction: `epoch = 'e' AND transaction_id = '77' AND seq = 0`,
         mutation: `client_id = 'c77' AND mutation_id = 'm77'`,
         audience: `epoch = 'e' AND audience = ANY ('{org:1,org:2}') AND lsn > '0/10' AND lsn <= '0/1000'`,

@@ -1,0 +1,2 @@
+DROP INDEX "tidemark"."change_history_row";--> statement-breakpoint
+CREATE INDEX "change_history_row" ON "tidemark"."change_history" USING btree (jsonb_hash_extended("row_key", 0));
