@@ -5,7 +5,6 @@ import { readCopies } from '../../client/replica/books.ts'
 import type { Database } from '../../client/replica/database.ts'
 import { addPrimaryKey, createTable, finishings } from '../../client/replica/definition-ddl.ts'
 import { tableOf } from '../../client/replica/replica-table.ts'
-import { withServerRows } from '../../client/replica/server-rows.ts'
 import type { System } from '../../testing/system/start-system.ts'
 import { directUrl, HYDRATE_ROWS, LARGE_ORG, sync, tokenFor } from '../bench-system.ts'
 import { type Figure, figure, median, timed } from '../measure.ts'
@@ -76,7 +75,8 @@ async function loadBare({ create, copy, finish, text }: BareLoad): Promise<numbe
   const db = await openEmpty()
   const { elapsedMs } = await timed(async () => {
     await db.exec(create)
-    await withServerRows(db, async (tx) => {
+    await db.transaction(async (tx) => {
+      await tx.exec('SET LOCAL session_replication_role = replica')
       await tx.query(copy, [], { blob: text })
     })
     for (const statement of finish) await db.exec(statement)
