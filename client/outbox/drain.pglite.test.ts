@@ -199,6 +199,7 @@ describe('drain', () => {
     for (const word of words) {
       await replica.db.query(`UPDATE note SET title = $1 WHERE id = '1'`, [word])
       if (word.length % 10 === 0) for (const answer of late) answer()
+      // The pace of the typing is what is tested; nothing is awaited by it.
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
     for (const answer of late) answer()
