@@ -119,6 +119,24 @@ describe('failures', () => {
     expect(replica.failures).toHaveLength(1)
   })
 
+  test('OUT-21 OBX-R12 retrying an action and letting go of what failed happen together, or neither does', async () => {
+    const { server, replica } = await openedFolders()
+    refuse(server, 1)
+    await replica.actions.addOne({ id: '1' })
+    await failing(replica, 1)
+    await replica.db.exec(`
+      CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'It stays.'; END $$;
+      CREATE TRIGGER keep BEFORE DELETE ON tidemark.mutation FOR EACH ROW EXECUTE FUNCTION keep()`)
+    await expect(replica.failures[0]?.retry()).rejects.toThrow('It stays.')
+    expect((await replica.mutations({ limit: 10 })).map(({ status }) => status)).toEqual(['failed'])
+    expect(await notesOf(replica)).toMatchObject([{ count: '0' }, { count: '0' }])
+    await replica.db.exec('DROP TRIGGER keep ON tidemark.mutation')
+    refuse(server)
+    await replica.failures[0]?.retry()
+    await failing(replica, 0)
+    expect(await notesOf(replica)).toMatchObject([{ count: '1' }, { count: '0' }])
+  })
+
   test('REB-17 OBX-R12 what fails takes its dependents; discarding it leaves them, and the rest, as they are', async () => {
     const { server, replica } = await openedFolders()
     replica.goOffline()
