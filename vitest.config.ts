@@ -54,8 +54,8 @@ export default defineConfig({
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
           exclude,
+          // Each brings up a system of its own.
           sequence: { groupOrder: 3 },
-          fileParallelism: false,
           testTimeout: 600_000,
           hookTimeout: 300_000,
         },

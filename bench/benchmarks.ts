@@ -6,6 +6,7 @@ import { fanoutLast, fanoutSteady, reconnectStorm } from './cases/fanout.ts'
 import { hydrateNode } from './cases/hydrate.ts'
 import { hydrateBrowser } from './cases/hydrate-browser.ts'
 import { idleAlone, idleClients } from './cases/idle.ts'
+import { rebase } from './cases/rebase.ts'
 import { catchupFromLog, catchupFromPostgres, type LatencyPlan, latency } from './cases/replica.ts'
 import {
   actionLatency,
@@ -108,6 +109,7 @@ export const STANDS: readonly Stand[] = [
       { id: 'action', run: actionLatency },
       { id: 'push.drain', run: pushDrain },
       { id: 'push.50_clients', run: pushFromMany },
+      { id: 'rebase', run: rebase },
     ],
   },
   captureStand('pgoutput'),

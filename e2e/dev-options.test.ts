@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { accessDatabase } from '../cli/database.ts'
 import { embeddedBinaries } from '../cli/postgres/postgres-binaries.ts'
 import { type PostgresServer, startPostgresServer } from '../cli/postgres/postgres-server.ts'
+import { copyTracker } from '../testing/browser/copy-tracker.ts'
 import { type DevServer, startDev } from '../testing/browser/start-dev.ts'
 import { FAST_SETTINGS, freePort } from '../testing/postgres/global-setup.ts'
 import { until } from '../testing/system/start-system.ts'
@@ -17,6 +18,7 @@ type Query = (text: string) => Promise<Rows>
 /** Whole runs of the command on the example. Each test goes on from the last. */
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-dev-'))
 const dataDir = join(folder, 'data')
+const tracker = copyTracker()
 let postgres: PostgresServer
 let dev: DevServer | null = null
 
@@ -31,12 +33,13 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await dev?.stop()
+  tracker.remove()
   await postgres?.stop()
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 })
 
 async function start(...more: string[]): Promise<DevServer> {
-  dev = await startDev({ app: 'examples/tracker', dataDir, port: 0, more })
+  dev = await startDev({ app: tracker.app, dataDir, port: 0, more })
   return dev
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { FrameLocator, Page, Route } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { brokenInvariants } from '../examples/tracker/invariants.ts'
+import { copyTracker } from '../testing/browser/copy-tracker.ts'
 import { launchChromium, type TestBrowser } from '../testing/browser/launch-chromium.ts'
 import { type DevServer, startDev } from '../testing/browser/start-dev.ts'
 import { digestAudiences } from '../testing/browser/tracker-digest.ts'
@@ -17,16 +18,18 @@ const BRUNO = '7b1d90e4-52c8-4f1a-8e0b-6c2f4a9d0002'
 const PATIENCE_MS = 120_000
 
 const dataDir = mkdtempSync(join(tmpdir(), 'tidemark-e2e-'))
+const tracker = copyTracker()
 let server: DevServer
 let browser: TestBrowser
 
 beforeAll(async () => {
-  server = await startDev({ app: 'examples/tracker', dataDir, port: 0 })
+  server = await startDev({ app: tracker.app, dataDir, port: 0 })
   browser = await launchChromium()
 })
 afterAll(async () => {
   await browser?.close()
   await server?.stop()
+  tracker.remove()
   rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 })
 })
 /** The replicas stay, as they do for people; the windows go, but for the one without which Chromium ends. */

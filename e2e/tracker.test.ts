@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Lsn, parsePgLsn } from '../protocol/index.ts'
+import { copyTracker } from '../testing/browser/copy-tracker.ts'
 import { launchChromium, type TestBrowser } from '../testing/browser/launch-chromium.ts'
 import { type DevServer, startDev } from '../testing/browser/start-dev.ts'
 import { digestAudiences, type TableDigest } from '../testing/browser/tracker-digest.ts'
@@ -20,15 +21,17 @@ const FARID = '7b1d90e4-52c8-4f1a-8e0b-6c2f4a9d0006'
 const PATIENCE_MS = 120_000
 
 const dataDir = mkdtempSync(join(tmpdir(), 'tidemark-e2e-'))
+const tracker = copyTracker()
 let server: DevServer
 let browser: TestBrowser
 
 beforeAll(async () => {
-  server = await startDev({ app: 'examples/tracker', dataDir, port: 0 })
+  server = await startDev({ app: tracker.app, dataDir, port: 0 })
 })
 
 afterAll(async () => {
   await server?.stop()
+  tracker.remove()
   rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 })
 })
 
@@ -276,7 +279,7 @@ describe('tracker in a browser', () => {
       .waitFor()
     await page.getByRole('searchbox').fill('')
 
-    server = await startDev({ app: 'examples/tracker', dataDir, port })
+    server = await startDev({ app: tracker.app, dataDir, port })
     await retitle(await newestIssue(HARBOUR), 'Changed after the restart')
     await page.getByText('Changed after the restart').waitFor()
     expect(await settledDigest(page)).toEqual(await expected([HARBOUR]))

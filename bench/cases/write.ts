@@ -43,9 +43,13 @@ export async function startWriteSystem(): Promise<System> {
 
 const tokenOf = (system: System, user: string) => system.token({ userId: user, audiences: [`org:${ORG}`] })
 
-async function openWriter(system: System, user: string): Promise<WritingReplica> {
+export async function openWriter(
+  system: System,
+  user: string,
+  url: string = directUrl(system),
+): Promise<WritingReplica> {
   const replica = await openReplica({
-    url: directUrl(system),
+    url,
     user,
     token: () => tokenOf(system, user),
     sync,

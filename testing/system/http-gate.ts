@@ -8,6 +8,8 @@ export interface HttpGate {
   loseAnswers(count: number): void
   /** The next pushes reach the server twice at once; the client has one of the answers. */
   doublePushes(count: number): void
+  /** Until this is called again with `false`, pushes are answered 503 and reach no server. */
+  refusePushes(refused: boolean): void
   /** Cuts every connection without a goodbye. */
   cut(): void
   dispose(): Promise<void>
@@ -18,6 +20,7 @@ export async function startHttpGate(targetPort: number): Promise<HttpGate> {
   const sockets = new Set<Socket>()
   let toLose = 0
   let toDouble = 0
+  let refused = false
 
   const send = (
     incoming: IncomingMessage,
@@ -41,6 +44,10 @@ export async function startHttpGate(targetPort: number): Promise<HttpGate> {
   const forward = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await collect(incoming)
     const push = incoming.url?.startsWith('/sync/push') ?? false
+    if (push && refused) {
+      response.writeHead(503).end()
+      return
+    }
     const doubled = push && toDouble > 0
     if (doubled) toDouble -= 1
     const answers = await Promise.allSettled(
@@ -100,6 +107,9 @@ export async function startHttpGate(targetPort: number): Promise<HttpGate> {
     },
     doublePushes(count) {
       toDouble += count
+    },
+    refusePushes(now) {
+      refused = now
     },
     cut,
     async dispose() {

@@ -16,6 +16,7 @@ const FUNCTIONS = [
   'tidemark.begin_mutation(text,bigint,text,text,text,bigint[],text,text)',
   'tidemark.finish_mutation(text,bigint,text,text,text)',
   'tidemark.settle_patch(text,bigint,text,text,text,text,text,text,text,text,text)',
+  'tidemark.settle_patches(text,text,text,text,text[],integer,text)',
   'tidemark.reject_mutation(text,bigint,text,text,text,text)',
 ]
 

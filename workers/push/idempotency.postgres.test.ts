@@ -163,6 +163,34 @@ it('OUT-06 PSH-R3 a rejection in the middle: what is independent lands, what bui
   expect(await client.settle(client.patch([deleteOf(TASK, id)], { after: [5] }))).toEqual(['committed'])
 })
 
+it('OUT-04 PSH-R1 PSH-R3 patches that go together are a transaction each; one that was rejected before still takes along what builds on it', async () => {
+  const made = Array.from({ length: 5 }, () =>
+    client.patch([insertOf(TASK, { id: randomUUID(), org_id: ORG_A, title: 'made', state: 'open', points: '1' })]),
+  )
+  const conflict = client.patch([updateOf(TASK, id, { title: ['mine', 'not this'] })])
+  // Its answer is lost, and with it the rest of the push.
+  await client.settle(...made, conflict)
+  const building = client.patch([updateOf(TASK, id, { points: ['2', '1.00'] })], { after: [conflict.counter] })
+  const others = [
+    client.patch([updateOf(TASK, id, { state: ['done', 'open'] })]),
+    client.patch([updateOf(TASK, id, { state: ['open', 'done'] })]),
+    client.patch([updateOf(TASK, id, { state: ['done', 'open'] })]),
+  ]
+  const settled = await client.settle(...made, conflict, building, ...others)
+  expect(settled).toMatchObject([
+    ...made.map(() => 'committed'),
+    { kind: 'conflict' },
+    { kind: 'dependency', on: conflict.counter },
+    ...others.map(() => 'committed'),
+  ])
+  expect(await fixture.row('task', id)).toMatchObject({ title: 'one', points: '1.00', state: 'done' })
+  const [row] = await fixture.database.query(
+    'SELECT count(DISTINCT transaction_id)::text AS transactions FROM tidemark.mutation WHERE client_id = $1',
+    [client.id],
+  )
+  expect(row?.transactions).toBe('10')
+})
+
 it('OUT-18 PSH-R9 what passes is tried again, and answered as `retry` where it does not pass soon', async () => {
   // Raised as a serialization failure twice, then no more.
   expect(await client.settle(client.patch([updateOf(TASK, id, { title: ['patient', 'one'] })]))).toEqual(['committed'])

@@ -7,11 +7,13 @@ import type { Session } from '../contracts.ts'
 import { type Database, openDatabase, sqlStateOf } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
 import { logFault } from '../typed-error.ts'
+import type { OpenPush } from './open-push.ts'
 import type { PushOptions } from './options.ts'
 import { EarlierMutations } from './rules/earlier.ts'
 import { type ParsedMutation, parsePush } from './rules/parse-mutation.ts'
 import { verdictOf } from './rules/verdict.ts'
-import { type OpenPush, settleMutation } from './settle-mutation.ts'
+import { settleMutation } from './settle-mutation.ts'
+import { settlePatches } from './settle-patches.ts'
 
 const ATTEMPTS = 3
 const RETRY_BASE_MS = 40
@@ -69,10 +71,15 @@ async function settleAll(
 ): Promise<PushAnswer> {
   const outcomes: Outcome[] = []
   const endMs = Date.now() + PUSH_MS
-  for (const mutation of mutations) {
+  let together = mutations.length
+  while (outcomes.length < mutations.length) {
     if (Date.now() >= endMs) return { outcomes, retry: { message: 'This took long; send the rest again.', afterMs: 0 } }
+    const next = mutations.slice(outcomes.length, outcomes.length + together)
     try {
-      outcomes.push(await settleWithRetries(push, connection, mutation, endMs))
+      const decided = await settleWithRetries(push, connection, next, endMs)
+      outcomes.push(...decided)
+      // What stands in the way of one may stand in the way of others: then it is felt out anew how many go at once.
+      together = decided.length < next.length ? 1 : 2 * together
     } catch (error) {
       const fault = asFault(error)
       logFault(fault, error)
@@ -86,16 +93,23 @@ async function settleAll(
 const asFault = (error: unknown): TidemarkError =>
   error instanceof TidemarkError ? error : new TidemarkError('internal', 'A push failed.', { cause: error })
 
-/** Deadlocks and cut connections are over soon; of a commit whose answer was lost the next attempt finds the outcome. */
+/**
+ * Decides at least the first. Deadlocks and cut connections are over soon; of a commit whose answer was lost the next attempt
+ * finds the outcome.
+ */
 async function settleWithRetries(
   push: OpenPush,
   connection: PushConnection,
-  mutation: ParsedMutation,
+  mutations: readonly ParsedMutation[],
   endMs: number,
-): Promise<Outcome> {
+): Promise<Outcome[]> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await settleMutation(push, await connection.get(), mutation)
+      const database = await connection.get()
+      const decided = await settlePatches(push, database, mutations)
+      if (decided.length > 0) return decided
+      const [first] = mutations
+      return first ? [await settleMutation(push, database, first)] : []
     } catch (error) {
       if (attempt === ATTEMPTS || Date.now() >= endMs || !isTransient(error)) throw error
       await pause(RETRY_BASE_MS * 2 ** attempt * Math.random())

@@ -1,51 +1,26 @@
 import { z } from 'zod'
-import { type ConflictPolicy, sha256Hex } from '../../db/index.ts'
+import { sha256Hex } from '../../db/index.ts'
 import {
   type ActionMutation,
-  type DefinitionInForce,
   type Outcome,
   type PatchMutation,
-  type PredictedChange,
   type PushedMutation,
-  predictedByPatch,
   type Rejection,
   TidemarkError,
 } from '../../protocol/index.ts'
-import type { AppEnv } from '../access/access.ts'
-import type { Session } from '../contracts.ts'
 import { type Database, type DatabaseTransaction, sqlStateOf, textArray } from '../database/index.ts'
 import { explainConstraint } from './explain-constraint.ts'
-import type { CommittedMutation, PushOptions } from './options.ts'
+import { checkDependencies, type OpenPush, patchContext, predictionOf, remember, toTell } from './open-push.ts'
 import { checkPatch, type PatchStep } from './rules/check-patch.ts'
-import {
-  basisCounters,
-  basisEffects,
-  type EarlierMutations,
-  type Effects,
-  earlierSchema,
-  effectsSchema,
-} from './rules/earlier.ts'
+import { basisCounters, basisEffects, type Effects, earlierSchema, effectsSchema } from './rules/earlier.ts'
 import { knownSchema, outcomeOf } from './rules/known-mutation.ts'
 import { MutationRejected } from './rules/mutation-rejected.ts'
 import { isMutation, type ParsedMutation } from './rules/parse-mutation.ts'
 import { readingsOf } from './rules/readings.ts'
 import { verdictOf } from './rules/verdict.ts'
 import { actionVerdict, runAction } from './run-action.ts'
-import { type PatchContext, patchStatements, writePatch } from './write-patch.ts'
+import { writePatch } from './write-patch.ts'
 
-/** One push, open. */
-export interface OpenPush {
-  readonly options: PushOptions
-  readonly env: AppEnv
-  readonly session: Pick<Session, 'userId' | 'claims' | 'audiences'>
-  readonly client: string
-  readonly madeMs: number
-  readonly definition: DefinitionInForce
-  readonly policyOf: (table: string) => ConflictPolicy
-  readonly earlier: EarlierMutations
-}
-
-const settledSchema = z.union([z.object({ known: knownSchema }), z.object({ effects: effectsSchema.nullable() })])
 const begunSchema = z.union([
   z.object({ known: knownSchema }),
   z.object({ earlier: z.array(earlierSchema), settledTo: z.number(), nowMs: z.number() }),
@@ -63,8 +38,6 @@ export async function settleMutation(push: OpenPush, database: Database, parsed:
   try {
     const steps =
       content.kind === 'patch' ? checkPatch(content.rows, push.definition.definition, push.session.audiences) : []
-    const atOnce = content.kind === 'patch' ? await settleAtOnce(push, database, content, steps, digest) : null
-    if (atOnce) return atOnce
     const { known, effects } = await database.transaction(async ({ query }) => {
       const begun = await begin(push, query, content, digest)
       if ('known' in begun) return { known: begun.known, effects: null }
@@ -86,59 +59,6 @@ export async function settleMutation(push: OpenPush, database: Database, parsed:
     return reject(push, database, parsed, digest, await rejectionOf(push, database, content, error))
   }
 }
-
-const patchContext = ({ session, definition, earlier, policyOf }: OpenPush): Omit<PatchContext, 'query'> => ({
-  audiences: session.audiences,
-  types: definition.definition.types,
-  earlier,
-  policyOf,
-})
-
-/** What `settle_patch` raises where a statement did not touch the rows it was given. */
-const NOT_AS_EXPECTED = 'TM001'
-
-/** A patch in one round trip, if all it builds on is known here and nothing stands in its way; else null, and nothing is done. */
-async function settleAtOnce(
-  push: OpenPush,
-  { query }: Database,
-  mutation: PatchMutation,
-  steps: readonly PatchStep[],
-  digest: string,
-): Promise<Outcome | null> {
-  const { client, session, earlier } = push
-  const builtOn = [...mutation.after, ...basisCounters(mutation.rows)]
-  if (builtOn.some((counter) => earlier.statusOf(counter) === null)) return null
-  checkDependencies(push, mutation, 0)
-  const { reading, keys } = readingsOf(push.definition.definition, push.session.audiences, mutation, steps)
-  try {
-    const [row] = await query(
-      'SELECT tidemark.settle_patch($1, $2::bigint, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS settled',
-      [
-        client,
-        mutation.counter,
-        session.userId,
-        digest,
-        JSON.stringify(predictedByPatch(mutation.rows)),
-        JSON.stringify(session.audiences),
-        JSON.stringify(session.claims),
-        JSON.stringify(patchStatements(patchContext(push), steps)),
-        reading,
-        keys,
-        toTell(push, mutation),
-      ],
-    )
-    const settled = settledSchema.parse(JSON.parse(row?.settled ?? 'null'))
-    if ('known' in settled) return outcomeOf(mutation.counter, digest, settled.known)
-    remember(push, mutation, settled.effects)
-    return { counter: mutation.counter, status: 'committed' }
-  } catch (error) {
-    if (sqlStateOf(error) === NOT_AS_EXPECTED) return null
-    throw error
-  }
-}
-
-const predictionOf = (mutation: PushedMutation): readonly PredictedChange[] | null =>
-  mutation.kind === 'patch' ? predictedByPatch(mutation.rows) : mutation.predicted
 
 async function begin(
   { client, session, earlier }: OpenPush,
@@ -165,13 +85,6 @@ async function begin(
   return begunSchema.parse(JSON.parse(row?.begun ?? 'null'))
 }
 
-/** What builds on a mutation falls with it, and with one that was never decided. Of a settled one its client knew, and would not have sent this. */
-function checkDependencies({ earlier }: OpenPush, { after }: PushedMutation, settledTo: number): void {
-  const on = after.find((counter) => counter > settledTo && earlier.statusOf(counter) !== 'committed')
-  if (on === undefined) return
-  throw new MutationRejected({ kind: 'dependency', message: 'A mutation on which this one builds was rejected.', on })
-}
-
 async function finish(
   push: OpenPush,
   query: DatabaseTransaction['query'],
@@ -179,30 +92,15 @@ async function finish(
   steps: readonly PatchStep[],
 ): Promise<Effects | null> {
   const { reading, keys } = readingsOf(push.definition.definition, push.session.audiences, mutation, steps)
+  const told = toTell(push, mutation)
   const [row] = await query('SELECT tidemark.finish_mutation($1, $2::bigint, $3, $4, $5) AS effects', [
     push.client,
     mutation.counter,
     reading,
     keys,
-    toTell(push, mutation),
+    told === null ? null : JSON.stringify(told),
   ])
   return row?.effects == null ? null : effectsSchema.parse(JSON.parse(row.effects))
-}
-
-function remember({ earlier }: OpenPush, mutation: PushedMutation, effects: Effects | null): void {
-  const predicted = [...(predictionOf(mutation) ?? [])]
-  earlier.add({ counter: mutation.counter, status: 'committed', predicted, effects })
-}
-
-const toTell = (push: OpenPush, mutation: PushedMutation): string | null =>
-  push.options.onCommitted ? JSON.stringify(committedMutation(push, mutation)) : null
-
-function committedMutation({ client, session }: OpenPush, mutation: PushedMutation): CommittedMutation {
-  const { counter, at } = mutation
-  const common = { id: `${client}:${counter}`, client, userId: session.userId, counter, at }
-  return mutation.kind === 'patch'
-    ? { ...common, kind: 'patch', rows: mutation.rows }
-    : { ...common, kind: 'action', name: mutation.name, args: mutation.args }
 }
 
 /** Why an error refuses a mutation; throws it where it does not. */

@@ -1,0 +1,63 @@
+import type { ConflictPolicy } from '../../db/index.ts'
+import {
+  type DefinitionInForce,
+  type PredictedChange,
+  type PushedMutation,
+  predictedByPatch,
+} from '../../protocol/index.ts'
+import type { AppEnv } from '../access/access.ts'
+import type { Session } from '../contracts.ts'
+import type { CommittedMutation, PushOptions } from './options.ts'
+import type { EarlierMutations, Effects } from './rules/earlier.ts'
+import { MutationRejected } from './rules/mutation-rejected.ts'
+import type { PatchContext } from './write-patch.ts'
+
+/** One push, open. */
+export interface OpenPush {
+  readonly options: PushOptions
+  readonly env: AppEnv
+  readonly session: Pick<Session, 'userId' | 'claims' | 'audiences'>
+  readonly client: string
+  readonly madeMs: number
+  readonly definition: DefinitionInForce
+  readonly policyOf: (table: string) => ConflictPolicy
+  readonly earlier: EarlierMutations
+}
+
+export const patchContext = ({ session, definition, earlier, policyOf }: OpenPush): Omit<PatchContext, 'query'> => ({
+  audiences: session.audiences,
+  types: definition.definition.types,
+  earlier,
+  policyOf,
+})
+
+export const predictionOf = (mutation: PushedMutation): readonly PredictedChange[] | null =>
+  mutation.kind === 'patch' ? predictedByPatch(mutation.rows) : mutation.predicted
+
+/**
+ * What builds on a mutation falls with it, and with one that was never decided. Of a settled one its client knew, and would
+ * not have sent this. Throws MutationRejected.
+ */
+export function checkDependencies({ earlier }: OpenPush, { after }: PushedMutation, settledTo: number): void {
+  const on = after.find((counter) => counter > settledTo && earlier.statusOf(counter) !== 'committed')
+  if (on === undefined) return
+  throw new MutationRejected({ kind: 'dependency', message: 'A mutation on which this one builds was rejected.', on })
+}
+
+/** Later mutations of the push may build on it. */
+export function remember({ earlier }: OpenPush, mutation: PushedMutation, effects: Effects | null): void {
+  const predicted = [...(predictionOf(mutation) ?? [])]
+  earlier.add({ counter: mutation.counter, status: 'committed', predicted, effects })
+}
+
+/** What the app is to be told once it is committed; null where it does not listen. */
+export const toTell = (push: OpenPush, mutation: PushedMutation): CommittedMutation | null =>
+  push.options.onCommitted ? committedMutation(push, mutation) : null
+
+function committedMutation({ client, session }: OpenPush, mutation: PushedMutation): CommittedMutation {
+  const { counter, at } = mutation
+  const common = { id: `${client}:${counter}`, client, userId: session.userId, counter, at }
+  return mutation.kind === 'patch'
+    ? { ...common, kind: 'patch', rows: mutation.rows }
+    : { ...common, kind: 'action', name: mutation.name, args: mutation.args }
+}

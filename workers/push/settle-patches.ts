@@ -1,0 +1,107 @@
+import { z } from 'zod'
+import { sha256Hex } from '../../db/index.ts'
+import type { Outcome, PatchMutation } from '../../protocol/index.ts'
+import { type Database, textArray } from '../database/index.ts'
+import { type OpenPush, patchContext, predictionOf, remember, toTell } from './open-push.ts'
+import { checkPatch, type PatchStep } from './rules/check-patch.ts'
+import { basisCounters, effectsSchema } from './rules/earlier.ts'
+import { knownSchema, outcomeOf } from './rules/known-mutation.ts'
+import { MutationRejected } from './rules/mutation-rejected.ts'
+import { isMutation, type ParsedMutation } from './rules/parse-mutation.ts'
+import { readingsOf } from './rules/readings.ts'
+import { patchStatements } from './write-patch.ts'
+
+/** Half the time a statement has: the last patch of a call may still wait for a lock. */
+const CALL_MS = 10_000
+
+const settledSchema = z.array(
+  z.union([z.object({ known: knownSchema }), z.object({ effects: effectsSchema.nullable() })]),
+)
+
+/** A patch, and what the database is given to do it. */
+interface PatchOrder {
+  readonly mutation: PatchMutation
+  readonly digest: string
+  readonly asked: string
+}
+
+/**
+ * Decides mutations from the first on, for good and in one round trip, each by a transaction of its own, up to the first that
+ * is no patch or cannot be done as it is: that one, and so perhaps none, is left undone.
+ *
+ * Throws what the connection throws; what was committed until then is found stored.
+ */
+export async function settlePatches(
+  push: OpenPush,
+  { query }: Database,
+  mutations: readonly ParsedMutation[],
+): Promise<Outcome[]> {
+  const orders = await ordersOf(push, mutations)
+  if (orders.length === 0) return []
+  const { client, session } = push
+  const [row] = await query('CALL tidemark.settle_patches($1, $2, $3, $4, $5::text[], $6::int, NULL)', [
+    client,
+    session.userId,
+    JSON.stringify(session.audiences),
+    JSON.stringify(session.claims),
+    textArray(orders.map(({ asked }) => asked)),
+    CALL_MS,
+  ])
+  const settled = settledSchema.parse(JSON.parse(row?.settled ?? '[]'))
+  return settled.flatMap((answer, index) => {
+    const order = orders[index]
+    return order ? [outcomeIn(push, order, answer)] : []
+  })
+}
+
+function outcomeIn(
+  push: OpenPush,
+  { mutation, digest }: PatchOrder,
+  answer: z.infer<typeof settledSchema>[number],
+): Outcome {
+  if ('known' in answer) return outcomeOf(mutation.counter, digest, answer.known)
+  remember(push, mutation, answer.effects)
+  return { counter: mutation.counter, status: 'committed' }
+}
+
+/** Those from the first on that need nothing to be known but what is known here. */
+async function ordersOf(push: OpenPush, mutations: readonly ParsedMutation[]): Promise<PatchOrder[]> {
+  const orders: PatchOrder[] = []
+  const before = new Set<number>()
+  for (const { content, json } of mutations) {
+    if (!isMutation(content) || content.kind !== 'patch' || !isReady(push, content, before)) break
+    const steps = stepsOf(push, content)
+    if (steps === null) break
+    orders.push(orderOf(push, content, steps, await sha256Hex(json)))
+    before.add(content.counter)
+  }
+  return orders
+}
+
+/** Where a patch is done, those before it in its call are committed; what they left in rows is not known yet. */
+const isReady = ({ earlier }: OpenPush, { after, rows }: PatchMutation, before: ReadonlySet<number>): boolean =>
+  after.every((counter) => before.has(counter) || earlier.statusOf(counter) === 'committed') &&
+  basisCounters(rows).every((counter) => earlier.statusOf(counter) !== null)
+
+function stepsOf({ definition, session }: OpenPush, { rows }: PatchMutation): PatchStep[] | null {
+  try {
+    return checkPatch(rows, definition.definition, session.audiences)
+  } catch (error) {
+    if (error instanceof MutationRejected) return null
+    throw error
+  }
+}
+
+function orderOf(push: OpenPush, mutation: PatchMutation, steps: readonly PatchStep[], digest: string): PatchOrder {
+  const { reading, keys } = readingsOf(push.definition.definition, push.session.audiences, mutation, steps)
+  const asked = {
+    counter: mutation.counter,
+    digest,
+    predicted: predictionOf(mutation),
+    steps: patchStatements(patchContext(push), steps),
+    reading,
+    keys,
+    tell: toTell(push, mutation),
+  }
+  return { mutation, digest, asked: JSON.stringify(asked) }
+}
