@@ -5,6 +5,7 @@ import type { DatabaseEnv } from '../env.ts'
 import { within } from '../within.ts'
 import { readPages } from './cursor.ts'
 import { sqlStateOf, toDatabaseError } from './database-error.ts'
+import { promptWebSocket } from './prompt-web-socket.ts'
 
 export type { Parameter } from '../../db/query.ts'
 /** Rows as arrays in the order of the select list, every value Postgres text or null. */
@@ -79,6 +80,8 @@ export async function openDatabase(env: DatabaseEnv, options: OpenOptions = {}):
     connectionTimeoutMillis: options.connectTimeoutMs ?? 15_000,
     ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs + CLIENT_GRACE_MS } : {}),
   })
+  client.neonConfig.coalesceWrites = false
+  client.neonConfig.webSocketConstructor = promptWebSocket()
   if (env.DATABASE_PROXY !== undefined) useProxy(client, env.DATABASE_PROXY)
   const connection = new Connection(client, options.prepare ?? false)
   try {
