@@ -1,6 +1,9 @@
-import { connect } from 'node:net'
-import { createWebSocketStream, WebSocketServer } from 'ws'
+import { connect, type Socket } from 'node:net'
+import { type WebSocket, WebSocketServer } from 'ws'
 import { TidemarkError } from '../../protocol/errors.ts'
+
+/** Waiting for a client that reads slowly. */
+const MOST_BUFFERED_BYTES = 4 * 1024 * 1024
 
 export interface WebSocketProxy {
   /** `host:port`, as `DATABASE_PROXY` takes it. */
@@ -31,12 +34,7 @@ export async function startWebSocketProxy(target: { host: string; port: number }
   })
   server.on('connection', (socket) => {
     const outgoing = connect({ host: target.host, port: target.port, noDelay: true })
-    const incoming = createWebSocketStream(socket)
-    incoming.pipe(outgoing).pipe(incoming)
-    incoming.on('error', () => outgoing.destroy())
-    outgoing.on('error', () => socket.close(1011, 'database unreachable'))
-    outgoing.on('close', () => socket.close())
-    incoming.on('close', () => outgoing.destroy())
+    join(socket, outgoing)
   })
   const address = server.address()
   if (address === null || typeof address === 'string')
@@ -48,4 +46,23 @@ export async function startWebSocketProxy(target: { host: string; port: number }
       await new Promise<void>((resolve) => server.close(() => resolve()))
     },
   }
+}
+
+/** Bytes of either side to the other, no further ahead than it takes them. By hand: a stream in between costs each message more than all else. */
+function join(socket: WebSocket, outgoing: Socket): void {
+  socket.on('message', (data: Buffer) => {
+    if (outgoing.write(data)) return
+    socket.pause()
+    outgoing.once('drain', () => socket.resume())
+  })
+  outgoing.on('data', (data) => {
+    if (socket.readyState !== socket.OPEN) return
+    socket.send(data, () => outgoing.resume())
+    if (socket.bufferedAmount > MOST_BUFFERED_BYTES) outgoing.pause()
+  })
+  socket.on('error', () => outgoing.destroy())
+  socket.on('close', () => outgoing.destroy())
+  outgoing.on('error', () => socket.close(1011, 'database unreachable'))
+  outgoing.on('end', () => socket.close())
+  outgoing.on('close', () => socket.close())
 }

@@ -28,8 +28,9 @@ export function withServerRows<Result>(
 
 /** PGlite's live queries listen per table; their own triggers are off while server rows are applied. */
 export const TELL_LIVE_QUERIES = (names: string) => `
-  SELECT count(pg_notify('table_change__' || c.relnamespace || '__' || c.oid, ''))
-  FROM json_array_elements_text(${names}::text::json) AS told(name) JOIN pg_class c ON c.oid = to_regclass(told.name)`
+  SELECT count(pg_notify('table_change__' ||
+    (SELECT c.relnamespace || '__' || c.oid FROM pg_class c WHERE c.oid = to_regclass(told.name)), ''))
+  FROM json_array_elements_text(${names}::text::json) AS told(name) WHERE to_regclass(told.name) IS NOT NULL`
 
 /** Ids of the tables, given as `[{ id, name }]`, that a live query listens to now. */
 export const WATCHED_BY_LIVE_QUERIES = `

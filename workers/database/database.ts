@@ -80,8 +80,9 @@ export async function openDatabase(env: DatabaseEnv, options: OpenOptions = {}):
     connectionTimeoutMillis: options.connectTimeoutMs ?? 15_000,
     ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs + CLIENT_GRACE_MS } : {}),
   })
-  client.neonConfig.coalesceWrites = false
-  client.neonConfig.webSocketConstructor = promptWebSocket()
+  const config = client.neonConfig
+  config.coalesceWrites = false
+  config.webSocketConstructor = promptWebSocket(config.webSocketConstructor ?? WebSocket)
   if (env.DATABASE_PROXY !== undefined) useProxy(client, env.DATABASE_PROXY)
   const connection = new Connection(client, options.prepare ?? false)
   try {

@@ -1,22 +1,22 @@
-type SocketClass = new (url: string) => WebSocket
-type Sent = Parameters<WebSocket['send']>[0]
+import type { WebSocketConstructor } from '@neondatabase/serverless'
 
-let made: SocketClass | null = null
+const OPEN = 1
+
+const made = new WeakMap<WebSocketConstructor, WebSocketConstructor>()
 
 /**
- * A WebSocket that sends what was written in one turn as one message when the turn ends; the driver's own way to join
- * messages holds each for a timer, a millisecond of every round trip.
- *
- * Made on first use: Node 20 has no WebSocket until the command line gives it one.
+ * A WebSocket of the class given that sends what was written in one turn as one message when the turn ends; the driver's own
+ * way to join messages holds each for a timer, a millisecond of every round trip.
  */
-export function promptWebSocket(): SocketClass {
-  made ??= class extends WebSocket {
-    #waiting: Uint8Array<ArrayBuffer>[] = []
+export function promptWebSocket(base: WebSocketConstructor): WebSocketConstructor {
+  const known = made.get(base)
+  if (known) return known
+  const prompt = class extends base {
+    #waiting: Uint8Array[] = []
 
-    override send(data: Sent): void {
-      // The driver sends bytes only.
-      if (!(data instanceof Uint8Array)) throw new TypeError('Only bytes are sent to a database.')
-      if (this.#waiting.push(data as Uint8Array<ArrayBuffer>) === 1) queueMicrotask(() => this.#flush())
+    /** The driver sends bytes only. */
+    override send(data: Uint8Array): void {
+      if (this.#waiting.push(data) === 1) queueMicrotask(() => this.#flush())
     }
 
     override close(code?: number, reason?: string): void {
@@ -27,14 +27,15 @@ export function promptWebSocket(): SocketClass {
     #flush(): void {
       const [first, ...rest] = this.#waiting
       this.#waiting = []
-      if (first === undefined || this.readyState !== WebSocket.OPEN) return
+      if (first === undefined || this.readyState !== OPEN) return
       super.send(rest.length === 0 ? first : joined([first, ...rest]))
     }
   }
-  return made
+  made.set(base, prompt)
+  return prompt
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+function joined(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
   let position = 0
   for (const part of parts) {

@@ -1,4 +1,4 @@
-const FIRST_BYTES = 64 * 1024
+const FIRST_BYTES = 1024
 const LINE_FEED = 10
 const encoder = new TextEncoder()
 

@@ -10,15 +10,18 @@ export const SCHEMA_FAULTS = `
   END AS fault
   FROM (SELECT definition FROM tidemark.sync_definition ORDER BY version DESC LIMIT 1) latest
   CROSS JOIN LATERAL jsonb_to_recordset(latest.definition -> 'tables') AS t(id text, schema text, name text, columns jsonb, "primaryKey" jsonb)
-  LEFT JOIN pg_class c ON c.relname = t.name AND c.relkind IN ('r', 'p')
-    AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = t.schema)
   LEFT JOIN LATERAL (
-    SELECT bool_or(leaf.relreplident <> 'f') AS identity_lost
-    FROM pg_class leaf
-    WHERE CASE c.relkind
-      WHEN 'r' THEN leaf.oid = c.oid
-      ELSE leaf.oid IN (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf AND relid <> c.oid) END
-  ) l ON true
+    -- LIMIT keeps the planner, who thinks of a hundred tables, to one lookup for each.
+    SELECT oid, relkind, relreplident FROM pg_class
+    WHERE oid = to_regclass(format('%I.%I', t.schema, t.name)) AND relkind IN ('r', 'p') LIMIT 1
+  ) c ON true
+  CROSS JOIN LATERAL (
+    SELECT CASE c.relkind
+      WHEN 'r' THEN c.relreplident <> 'f'
+      ELSE (
+        SELECT bool_or((SELECT relreplident FROM pg_class WHERE oid = leaf.relid) <> 'f')
+        FROM pg_partition_tree(c.oid) AS leaf WHERE isleaf AND leaf.relid <> c.oid) END AS identity_lost
+  ) l
   LEFT JOIN LATERAL (
     SELECT string_agg(k ->> 'name', ', ') AS missing
     FROM jsonb_array_elements(t.columns) AS k
