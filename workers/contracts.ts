@@ -1,4 +1,4 @@
-import type { DefinitionInForce, Lsn, Transaction } from '../protocol/index.ts'
+import type { DefinitionInForce, Lsn, PushAnswer, Transaction } from '../protocol/index.ts'
 
 /**
  * What the three Durable Objects ask of each other. Calls are RPC between objects of one deployment; nothing here is
@@ -82,7 +82,16 @@ export interface ReplicationRpc {
   health(): Promise<ReplicationHealth>
 }
 
+/** A push as its request had it, of a session that is checked. */
+export interface PushCall {
+  readonly session: Session
+  /** JSON text. */
+  readonly body: string
+}
+
 export interface SyncRpc {
+  /** Decides a push over a connection that is kept; null where none is free, and then nothing is done. Throws what a client is told. */
+  push(call: PushCall): Promise<PushAnswer | null>
   deliver(delivery: Delivery): Promise<DeliveryReceipt>
   /** Brings the log to a fresh head and tells it to this user's sockets at once. Throws `unavailable`. */
   announce(head: FreshHead, userId: string): Promise<void>

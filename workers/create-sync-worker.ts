@@ -33,14 +33,15 @@ export function createSyncWorker<SyncActions extends Actions>(
   const { authenticate, audiences, placement, decoder, slotName, retention, watch, intervals, limits, snapshots } =
     options
   const { onCommitted } = options
+  const push = {
+    sync,
+    // By the time they are called, their arguments have been checked by the action's own schema.
+    ...(options.actions ? { actions: options.actions as ServerActions<Actions> } : {}),
+    ...(onCommitted ? { onCommitted } : {}),
+  }
   const app = createApp({
     access: { authenticate, audiences, placement },
-    push: {
-      sync,
-      // By the time they are called, their arguments have been checked by the action's own schema.
-      ...(options.actions ? { actions: options.actions as ServerActions<Actions> } : {}),
-      ...(onCommitted ? { onCommitted } : {}),
-    },
+    push,
     ...(limits?.requests ? { requests: limits.requests } : {}),
     ...(options.cors ? { cors: options.cors } : {}),
     ...(options.basePath === undefined ? {} : { basePath: options.basePath }),
@@ -65,6 +66,7 @@ export function createSyncWorker<SyncActions extends Actions>(
     SyncDO: createSyncObject({
       authenticate,
       audiences,
+      push,
       ...(limits === undefined ? {} : { limits }),
       ...(intervals === undefined ? {} : { intervals }),
     }),

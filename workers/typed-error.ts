@@ -24,6 +24,10 @@ export function errorFrom(error: unknown): TidemarkError {
   return new TidemarkError(kind, message, { cause: error })
 }
 
+/** Whether it is an error of ours, also one that came from another object. */
+export const isTyped = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && 'kind' in error && isKind(error.kind)
+
 function kindOf(error: unknown): ErrorKind {
   if (typeof error !== 'object' || error === null) return 'internal'
   if ('kind' in error && isKind(error.kind)) return error.kind

@@ -33,6 +33,7 @@ export function dyingAt(database: Database, moment: Moment): Database {
     query: (text, params) => guard(text, () => database.query(text, params)),
     rows: wrapRows(database.rows),
     close: async () => {},
+    reset: () => database.reset(),
     transaction: async (run, options) => {
       if (dead) throw new Killed()
       let wrote = false

@@ -42,6 +42,7 @@ export function watched(
       query: database.query,
       rows: database.rows,
       close: () => database.close(),
+      reset: () => database.reset(),
       transaction: (run, options) => database.transaction((transaction) => run(watch(transaction)), options),
       get usable() {
         return database.usable

@@ -3,10 +3,10 @@ import type { Row } from '../../protocol/index.ts'
 import type { Database } from '../../workers/database/index.ts'
 import type { SyncEnv } from '../../workers/env.ts'
 import type { PushOptions } from '../../workers/push/options.ts'
-import { receivePush } from '../../workers/push/push.ts'
 import { createDatabase, type TestDatabase } from '../postgres/create-database.ts'
 import type { TestServer } from '../postgres/test-server.ts'
 import { ORG_A, PUSH_SCHEMA, pushSync } from './push-app.ts'
+import { pushDirectly } from './push-directly.ts'
 import type { SendPush } from './test-client.ts'
 
 /** A database to write to, and pushes that go straight to the rules. */
@@ -34,13 +34,10 @@ export async function openPushFixture(server: TestServer): Promise<PushFixture> 
   const env = owned.env as unknown as SyncEnv
   const sender =
     (options: Omit<PushOptions, 'sync'>): SendPush =>
-    (body, { userId, audiences }) =>
-      receivePush(
-        { sync: pushSync, ...options },
-        env,
-        { userId, audiences, claims: { sub: userId }, expiresAtMs: null, syncName: 'unused' },
-        body,
-      )
+    async (body, { userId, audiences }) => {
+      const session = { userId, audiences, claims: { sub: userId }, expiresAtMs: null, syncName: 'unused' }
+      return pushDirectly({ sync: pushSync, ...options }, env, session, body)
+    }
   return {
     owned,
     database,

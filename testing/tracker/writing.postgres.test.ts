@@ -9,8 +9,8 @@ import { sync } from '../../examples/tracker/sync.ts'
 import type { Database } from '../../workers/database/index.ts'
 import type { SyncEnv } from '../../workers/env.ts'
 import type { ServerActions } from '../../workers/push/options.ts'
-import { receivePush } from '../../workers/push/push.ts'
 import { createDatabase, type TestDatabase } from '../postgres/create-database.ts'
+import { pushDirectly } from '../push/push-directly.ts'
 import { deleteOf, insertOf, TestClient, updateOf } from '../push/test-client.ts'
 
 const MIGRATIONS = new URL('../../examples/tracker/migrations/', import.meta.url)
@@ -63,7 +63,7 @@ function clientOf(userId: string): TestClient {
   const org = MEMBERS.find(([, user]) => user === userId)?.[0]
   const author = { userId, audiences: [`org:${org}`, `user:${userId}`] }
   return new TestClient(
-    (body, who) => receivePush(options, env, { ...who, claims: {}, expiresAtMs: null, syncName: 'x' }, body),
+    (body, who) => pushDirectly(options, env, { ...who, claims: {}, expiresAtMs: null, syncName: 'x' }, body),
     author,
   )
 }

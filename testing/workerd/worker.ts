@@ -4,6 +4,7 @@ import { snapshotSync } from '../snapshot/snapshot-app.ts'
 import { ADMIN_TOKEN, access } from './staged.ts'
 import { withTestDatabase } from './test-database.ts'
 
+export { LoneLaneDO } from './lone-lanes.ts'
 export { LoneReplicationDO } from './lone-replication.ts'
 export { LoneBucketDO, LoneSnapshotDO } from './lone-snapshot.ts'
 export { StagedReplicationDO, StagedSnapshotDO, StagedSyncDO } from './staged.ts'

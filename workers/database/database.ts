@@ -57,6 +57,8 @@ export interface Database {
   readonly rows: QueryRows
   /** Runs and commits; rolls back when `run` throws. `PINNED_SETTINGS` are set locally, whatever a pooler did. */
   transaction<T>(run: (transaction: DatabaseTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>
+  /** Leaves the session as it was opened: whatever was set, locked, listened to or made for its time is gone. */
+  reset(): Promise<void>
   /** False once the connection was cut or a statement ran out of time; open another. */
   readonly usable: boolean
   close(): Promise<void>
@@ -66,6 +68,9 @@ const RAW_TEXT = { getTypeParser: () => (value: string) => value }
 const SET_LOCAL = Object.entries(PINNED_SETTINGS)
   .map(([name, value]) => `SET LOCAL ${name} = '${value}';`)
   .join(' ')
+/** What DISCARD ALL does, but for statements that are planned already. */
+const RESET = `CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES;
+  RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL`
 /** Beyond the server's own limit the connection is taken for dead. */
 const CLIENT_GRACE_MS = 5_000
 const CLOSE_WAIT_MS = 2_000
@@ -84,19 +89,17 @@ export async function openDatabase(env: DatabaseEnv, options: OpenOptions = {}):
   config.coalesceWrites = false
   config.webSocketConstructor = promptWebSocket(config.webSocketConstructor ?? WebSocket)
   if (env.DATABASE_PROXY !== undefined) useProxy(client, env.DATABASE_PROXY)
-  const connection = new Connection(client, options.prepare ?? false)
+  const settings = {
+    ...PINNED_SETTINGS,
+    statement_timeout: String(statementTimeoutMs),
+    lock_timeout: String(options.lockTimeoutMs ?? 10_000),
+    idle_in_transaction_session_timeout: String(options.idleInTransactionTimeoutMs ?? 60_000),
+    application_name: options.applicationName ?? 'tidemark',
+  }
+  const connection = new Connection(client, settings, options.prepare ?? false)
   try {
     await client.connect()
-    const settings = {
-      ...PINNED_SETTINGS,
-      statement_timeout: String(statementTimeoutMs),
-      lock_timeout: String(options.lockTimeoutMs ?? 10_000),
-      idle_in_transaction_session_timeout: String(options.idleInTransactionTimeoutMs ?? 60_000),
-      application_name: options.applicationName ?? 'tidemark',
-    }
-    const names = Object.keys(settings)
-    const calls = names.map((_, index) => `set_config($${2 * index + 1}, $${2 * index + 2}, false)`).join(', ')
-    await connection.rows(`SELECT ${calls}`, Object.entries(settings).flat())
+    await connection.configure()
   } catch (error) {
     await connection.close()
     throw toDatabaseError(error)
@@ -132,11 +135,13 @@ class Connection implements Database {
   usable = true
   #ended = false
   readonly #client: Client
+  readonly #settings: Readonly<Record<string, string>>
   /** Names by text; null where nothing is prepared. */
   readonly #prepared: Map<string, string> | null
 
-  constructor(client: Client, prepare: boolean) {
+  constructor(client: Client, settings: Readonly<Record<string, string>>, prepare: boolean) {
     this.#client = client
+    this.#settings = settings
     this.#prepared = prepare ? new Map() : null
     // Without a listener a cut connection would be an uncaught error.
     client.on('error', () => {
@@ -179,6 +184,17 @@ class Connection implements Database {
       if (this.usable) await this.#client.query('ROLLBACK').catch(() => this.#broke())
       throw error
     }
+  }
+
+  async configure(): Promise<void> {
+    const entries = Object.entries(this.#settings)
+    const calls = entries.map((_, index) => `set_config($${2 * index + 1}, $${2 * index + 2}, false)`).join(', ')
+    await this.rows(`SELECT ${calls}`, entries.flat())
+  }
+
+  async reset(): Promise<void> {
+    await this.#run(() => this.#client.query(RESET))
+    await this.configure()
   }
 
   async close(): Promise<void> {

@@ -8,8 +8,8 @@ import type { SyncEnv } from '../env.ts'
 import { callCommitted } from '../push/committed-calls.ts'
 import type { PushOptions } from '../push/options.ts'
 import { answerOutcomes } from '../push/outcomes.ts'
-import { receivePush } from '../push/push.ts'
-import { readJson } from '../push/read-json.ts'
+import { pushAnyhow } from '../push/push-anyhow.ts'
+import { parseJson, readBody } from '../push/read-body.ts'
 import type { Rate } from '../sync/rules/token-bucket.ts'
 import { encodeSession } from '../sync/session-header.ts'
 import { errorFrom, logFault } from '../typed-error.ts'
@@ -106,7 +106,8 @@ export function createApp(options: HttpOptions): Hono<Env> {
 
   app.post('/sync/push', async (context) => {
     const right = await session(context, bearerToken(context.req.raw.headers))
-    const answer = await receivePush(options.push, context.env, right, await readJson(context.req.raw, PUSH_CHARS))
+    const call = { session: right, body: await readBody(context.req.raw, PUSH_CHARS) }
+    const answer = await pushAnyhow(options.push, context.env, call, (work) => inBackground(context, () => work))
     if (answer.outcomes.length > 0)
       inBackground(context, () => context.env.REPLICATION.getByName(REPLICATION_NAME).kick())
     const { onCommitted } = options.push
@@ -116,7 +117,9 @@ export function createApp(options: HttpOptions): Hono<Env> {
 
   app.post('/sync/outcomes', async (context) => {
     const right = await session(context, bearerToken(context.req.raw.headers))
-    return context.json(await answerOutcomes(context.env, right, await readJson(context.req.raw, OUTCOMES_CHARS)))
+    return context.json(
+      await answerOutcomes(context.env, right, parseJson(await readBody(context.req.raw, OUTCOMES_CHARS))),
+    )
   })
 
   const snapshotOf = async (context: Context<Env>) => {

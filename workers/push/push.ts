@@ -4,11 +4,13 @@ import type { ConflictPolicy } from '../../db/index.ts'
 import { readDefinitionInForce } from '../../db/index.ts'
 import { type DefinitionInForce, type Outcome, type PushAnswer, TidemarkError, tableId } from '../../protocol/index.ts'
 import type { Session } from '../contracts.ts'
-import { type Database, openDatabase, sqlStateOf } from '../database/index.ts'
+import { sqlStateOf } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
 import { logFault } from '../typed-error.ts'
 import type { OpenPush } from './open-push.ts'
 import type { PushOptions } from './options.ts'
+import type { PushConnection } from './push-connection.ts'
+import { parseJson } from './read-body.ts'
 import { EarlierMutations } from './rules/earlier.ts'
 import { type ParsedMutation, parsePush } from './rules/parse-mutation.ts'
 import { verdictOf } from './rules/verdict.ts'
@@ -20,7 +22,6 @@ const RETRY_BASE_MS = 40
 /** What has not begun by then is left to the next push. */
 const PUSH_MS = 20_000
 const RETRY_AFTER_MS = 1_000
-const CONNECTION = { applicationName: 'tidemark push', prepare: true, lockTimeoutMs: 5_000, statementTimeoutMs: 20_000 }
 
 const openedSchema = z.object({
   madeMs: z.number(),
@@ -35,48 +36,52 @@ const openedSchema = z.object({
 export async function receivePush(
   options: PushOptions,
   env: SyncEnv,
+  connection: PushConnection,
   session: Session,
-  body: unknown,
+  body: string,
 ): Promise<PushAnswer> {
-  const { client, acknowledged, mutations } = parsePush(body)
-  const connection = new PushConnection(env)
-  try {
-    const [row] = await (await connection.get()).query('SELECT tidemark.open_push($1, $2, $3::bigint) AS opened', [
+  const { client, acknowledged, mutations } = parsePush(parseJson(body))
+  const endMs = Date.now() + PUSH_MS
+  const isKept = connection.ageMs > 0
+  const open = async () =>
+    (await connection.get()).query('SELECT tidemark.open_push($1, $2, $3::bigint) AS opened', [
       client,
       session.userId,
       acknowledged,
     ])
-    if (row?.opened == null) throw new TidemarkError('forbidden', 'This client id is not yours; make a new one.')
-    const { madeMs, definition } = openedSchema.parse(JSON.parse(row.opened))
-    const push: OpenPush = {
-      options,
-      env: { ...env },
-      session,
-      client,
-      madeMs,
-      definition: await definitionOf(connection, definition),
-      policyOf: policies(options),
-      earlier: new EarlierMutations(),
-    }
-    return await settleAll(push, connection, mutations)
-  } finally {
-    await connection.close()
+  const [row] = await open().catch((error: unknown) => {
+    // It may have been cut while nobody used it.
+    if (!isKept || !isTransient(error)) throw error
+    return open()
+  })
+  if (row?.opened == null) throw new TidemarkError('forbidden', 'This client id is not yours; make a new one.')
+  const { madeMs, definition } = openedSchema.parse(JSON.parse(row.opened))
+  const push: OpenPush = {
+    options,
+    env: { ...env },
+    session,
+    client,
+    madeMs,
+    definition: await definitionOf(connection, definition),
+    policyOf: policies(options),
+    earlier: new EarlierMutations(),
   }
+  return await settleAll(push, connection, mutations, endMs)
 }
 
 async function settleAll(
   push: OpenPush,
   connection: PushConnection,
   mutations: readonly ParsedMutation[],
+  endMs: number,
 ): Promise<PushAnswer> {
   const outcomes: Outcome[] = []
-  const endMs = Date.now() + PUSH_MS
   let together = mutations.length
   while (outcomes.length < mutations.length) {
     if (Date.now() >= endMs) return { outcomes, retry: { message: 'This took long; send the rest again.', afterMs: 0 } }
     const next = mutations.slice(outcomes.length, outcomes.length + together)
     try {
-      const decided = await settleWithRetries(push, connection, next, endMs)
+      const decided = await withRetries(endMs, () => settleFirst(push, connection, next))
       outcomes.push(...decided)
       // What stands in the way of one may stand in the way of others: then it is felt out anew how many go at once.
       together = decided.length < next.length ? 1 : 2 * together
@@ -93,23 +98,23 @@ async function settleAll(
 const asFault = (error: unknown): TidemarkError =>
   error instanceof TidemarkError ? error : new TidemarkError('internal', 'A push failed.', { cause: error })
 
-/**
- * Decides at least the first. Deadlocks and cut connections are over soon; of a commit whose answer was lost the next attempt
- * finds the outcome.
- */
-async function settleWithRetries(
+/** Decides at least the first. */
+async function settleFirst(
   push: OpenPush,
   connection: PushConnection,
   mutations: readonly ParsedMutation[],
-  endMs: number,
 ): Promise<Outcome[]> {
+  const database = await connection.get()
+  const decided = await settlePatches(push, database, mutations)
+  const [first] = mutations
+  return decided.length > 0 || !first ? decided : [await settleMutation(push, database, first)]
+}
+
+/** Deadlocks and cut connections are over soon; of a commit whose answer was lost the next attempt finds the outcome. */
+async function withRetries<Result>(endMs: number, run: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const database = await connection.get()
-      const decided = await settlePatches(push, database, mutations)
-      if (decided.length > 0) return decided
-      const [first] = mutations
-      return first ? [await settleMutation(push, database, first)] : []
+      return await run()
     } catch (error) {
       if (attempt === ATTEMPTS || Date.now() >= endMs || !isTransient(error)) throw error
       await pause(RETRY_BASE_MS * 2 ** attempt * Math.random())
@@ -124,28 +129,6 @@ function isTransient(error: unknown): boolean {
 }
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
-
-/** One connection, opened anew when it was cut. */
-class PushConnection {
-  readonly #env: SyncEnv
-  #open: Database | null = null
-
-  constructor(env: SyncEnv) {
-    this.#env = env
-  }
-
-  async get(): Promise<Database> {
-    if (this.#open?.usable) return this.#open
-    await this.close()
-    this.#open = await openDatabase(this.#env, CONNECTION)
-    return this.#open
-  }
-
-  async close(): Promise<void> {
-    await this.#open?.close()
-    this.#open = null
-  }
-}
 
 /** The last definition read by this isolate: it only changes with its hash. */
 let lastDefinition: DefinitionInForce | null = null

@@ -1,18 +1,20 @@
 import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test'
 import { env as bindings } from 'cloudflare:workers'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
+import type { ActionSql, Actions } from '../../db/index.ts'
 import { LIMITS, outcomesAnswerSchema, parsePgLsn, pushAnswerSchema } from '../../protocol/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { ORG_A, PUSH_SCHEMA, pushSync } from '../../testing/push/push-app.ts'
 import { type Author, insertOf, type SendPush, TestClient, updateOf } from '../../testing/push/test-client.ts'
 import { newClient, tokenOf } from '../../testing/workerd/distribution.ts'
+import { laneOptions } from '../../testing/workerd/lone-lanes.ts'
 import { ADMIN_TOKEN, access } from '../../testing/workerd/staged.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 import { REPLICATION_NAME } from '../contracts.ts'
 import { withDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
-import { createSyncWorker } from '../index.ts'
-import type { CommittedMutation } from './options.ts'
+import { createSyncWorker, type SyncWorkerOptions } from '../index.ts'
+import type { CommittedMutation, ServerActions } from './options.ts'
 
 const TASK = 'public.task'
 const ID = '00000000-0000-4000-8000-00000000000'
@@ -32,21 +34,33 @@ afterEach(() => vi.restoreAllMocks())
 
 const told: CommittedMutation[] = []
 let fails = false
-const { worker } = createSyncWorker(pushSync, {
+/** What the next booking does besides. */
+let besides: (sql: ActionSql) => Promise<unknown> = async () => null
+const options = {
   ...access,
   cors: { origins: ['https://app.example'] },
   actions: {
     book: async (run, { args, sql }) => {
       await run()
       await sql`UPDATE tally SET count = count + ${args.amounts.length} WHERE id = 'books'`
+      await besides(sql)
     },
   },
   onCommitted: (mutation) => {
     told.push(mutation)
     if (fails) throw new Error('not now')
   },
-})
-const realEnv = (): SyncEnv => ({ ...bindings, ...database.env, ADMIN_TOKEN }) as unknown as SyncEnv
+} satisfies SyncWorkerOptions<NonNullable<typeof pushSync.actions>>
+const { worker } = createSyncWorker(pushSync, options)
+laneOptions.push = {
+  sync: pushSync,
+  actions: options.actions as ServerActions<Actions>,
+  onCommitted: options.onCommitted,
+}
+const { LONE_LANE } = bindings as unknown as { LONE_LANE: SyncEnv['SYNC'] }
+const realEnv = (): SyncEnv => ({ ...bindings, ...database.env, ADMIN_TOKEN, SYNC: LONE_LANE }) as unknown as SyncEnv
+/** Where every lane is busy. */
+const NO_LANES: SyncEnv['SYNC'] = (bindings as unknown as { STAGED_SYNC: SyncEnv['SYNC'] }).STAGED_SYNC
 
 interface Asked {
   readonly path: string
@@ -143,7 +157,7 @@ describe('POST /sync/push', () => {
 
   it('OUT-18 PSH-R9 a database that is away is answered 503 with a time to wait, and nothing is decided', async () => {
     vi.spyOn(console, 'warn').mockImplementation(() => {})
-    const gone = { ...realEnv(), DATABASE_PROXY: '127.0.0.1:1' }
+    const gone = { ...realEnv(), DATABASE_PROXY: '127.0.0.1:1', SYNC: NO_LANES }
     const client = new TestClient(sendBy(realEnv), ann)
     const mutation = client.action('book', { org: ORG_A, amounts: [1] })
     const body = { protocol: LIMITS.protocolVersion, client: client.id, acknowledged: 0, mutations: [mutation] }
@@ -193,6 +207,62 @@ describe('POST /sync/push', () => {
     }
     expect(statuses.slice(3)).toEqual([429, 429])
     expect(statuses.slice(0, 3)).toEqual([400, 400, 400])
+  })
+
+  const pushers = () =>
+    query(
+      `SELECT pid::text, state FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tidemark push'`,
+    )
+
+  it('PSH-R14 SEC-03 pushes share a connection, and each finds it as if it were new', async () => {
+    const client = new TestClient(sendBy(realEnv), ann)
+    const book = () => client.settle(client.action('book', { org: ORG_A, amounts: [1] }))
+    besides = async (sql) => {
+      await sql`SELECT set_config('search_path', 'nowhere', false), set_config('app.left', 'behind', false),
+        set_config('statement_timeout', '1', false), pg_advisory_lock(42)`
+      await sql`CREATE TEMP TABLE left_behind ()`
+    }
+    expect(await book()).toEqual(['committed'])
+    const before = await pushers()
+    let found: unknown = null
+    besides = async (sql) => {
+      found = await sql`SELECT pg_backend_pid()::text AS pid, current_setting('app.left', true) AS left,
+        current_setting('statement_timeout') AS timeout, to_regclass('pg_temp.left_behind')::text AS table,
+        (SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory') AS locks`
+    }
+    expect(await book()).toEqual(['committed'])
+    expect(found).toMatchObject([{ timeout: '20s', table: null, locks: '0' }])
+    expect([null, '']).toContain((found as unknown as { left: string | null }[])[0]?.left)
+    expect(before.map(({ pid }) => pid)).toContain((found as unknown as { pid: string }[])[0]?.pid)
+    besides = async () => null
+    // One that was cut while nobody used it is noticed by the next push, which opens another.
+    await query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tidemark push'`,
+    )
+    expect(await book()).toEqual(['committed'])
+  })
+
+  it('PSH-R14 where all connections of a lane are in use, and where it fails, the Worker pushes by itself', async () => {
+    const holder = await database.open()
+    await holder.query('BEGIN')
+    await holder.query(`SELECT FROM public.tally WHERE id = 'books' FOR UPDATE`)
+    const clients = Array.from({ length: 7 }, () => new TestClient(sendBy(realEnv), ann))
+    const settling = clients.map((client) => client.settle(client.action('book', { org: ORG_A, amounts: [1] })))
+    const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND application_name = 'tidemark push'`
+    while ((await query(waiting)).length < 7);
+    await holder.query('COMMIT')
+    await holder.close()
+    expect(await Promise.all(settling)).toEqual(clients.map(() => ['committed']))
+    const failing = (): SyncEnv => ({
+      ...realEnv(),
+      SYNC: {
+        getByName: () => {
+          throw new Error('This object is overloaded.')
+        },
+      },
+    })
+    const client = new TestClient(sendBy(failing), ann)
+    expect(await client.settle(client.action('book', { org: ORG_A, amounts: [1] }))).toEqual(['committed'])
   })
 
   it('DIS-R15 pages of named origins may send JSON', async () => {

@@ -121,6 +121,7 @@ describe.each([
       rows: overtaken.rows,
       transaction: (run, options) => overtaken.transaction(run, options),
       close: () => overtaken.close(),
+      reset: () => overtaken.reset(),
       query: async (text, params) => {
         if (text.includes('fence AS')) await harness.query('UPDATE tidemark.epoch SET ended_at = now()')
         return overtaken.query(text, params)

@@ -60,6 +60,7 @@ describe.each([
       rows: harness.connection.rows,
       transaction: (run, options) => harness.connection.transaction(run, options),
       close: () => harness.connection.close(),
+      reset: () => harness.connection.reset(),
       query: (statement, params) => {
         statements += 1
         return harness.connection.query(statement, params)

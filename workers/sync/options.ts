@@ -1,5 +1,6 @@
 import { LIMITS } from '../../protocol/index.ts'
 import type { Audiences, Authenticate } from '../access/access.ts'
+import type { PushOptions } from '../push/options.ts'
 import type { Rate } from './rules/token-bucket.ts'
 
 /** Sizes and rates of a SyncDO; each has a default. */
@@ -34,6 +35,8 @@ export interface SyncIntervals {
 }
 
 export interface SyncObjectOptions {
+  /** What pushes are judged by; without it none are taken. */
+  readonly push?: PushOptions
   readonly authenticate: Authenticate
   readonly audiences: Audiences
   readonly limits?: Partial<SyncLimits>

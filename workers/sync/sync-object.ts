@@ -1,14 +1,16 @@
 import { DurableObject } from 'cloudflare:workers'
-import { isClientAudience, SUBPROTOCOL } from '../../protocol/index.ts'
+import { isClientAudience, type PushAnswer, SUBPROTOCOL } from '../../protocol/index.ts'
 import {
   type Delivery,
   type DeliveryReceipt,
   type FreshHead,
+  type PushCall,
   SESSION_HEADER,
   type SyncHealth,
   type SyncRpc,
 } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
+import { PushLane } from '../push/push-lane.ts'
 import { errorFrom, forRemote, logFault } from '../typed-error.ts'
 import { Conversation } from './conversation.ts'
 import { HeadFollower } from './head-follower.ts'
@@ -46,6 +48,7 @@ export function createSyncObject(
     readonly #server: Server
     readonly #conversation: Conversation
     readonly #rights: Rights
+    readonly #lane: PushLane | null
 
     constructor(ctx: DurableObjectState, env: SyncEnv) {
       super(ctx, env)
@@ -63,6 +66,9 @@ export function createSyncObject(
         withDatabase: limitedDatabase(env, limits.databaseConnections),
         background: (work) => this.ctx.waitUntil(this.#inBackground(work)),
       }
+      const { push } = options
+      const background = (work: Promise<void>) => ctx.waitUntil(work)
+      this.#lane = push ? new PushLane({ env, push, nowMs: this.#context.nowMs, background }) : null
       this.#subscription = new Subscription(this.#context, {
         onEpoch: () => {
           // Of the history between the two nobody tells.
@@ -141,6 +147,14 @@ export function createSyncObject(
         throw forRemote(error)
       } finally {
         await this.#arm()
+      }
+    }
+
+    async push(call: PushCall): Promise<PushAnswer | null> {
+      try {
+        return this.#lane && (await this.#lane.push(call))
+      } catch (error) {
+        throw forRemote(error)
       }
     }
 

@@ -1,7 +1,7 @@
 import { TidemarkError } from '../../protocol/index.ts'
 
-/** The JSON of a request's body, of which no more than this is read. Throws `limit-exceeded` or `bad-input`. */
-export async function readJson(request: Request, maxChars: number): Promise<unknown> {
+/** A request's body, of which no more than this is read. Throws `limit-exceeded`. */
+export async function readBody(request: Request, maxChars: number): Promise<string> {
   const decoder = new TextDecoder()
   const reader = request.body?.getReader()
   let text = ''
@@ -14,8 +14,13 @@ export async function readJson(request: Request, maxChars: number): Promise<unkn
       throw new TidemarkError('limit-exceeded', `A request has at most ${maxChars} characters; send less at once.`)
     }
   }
+  return text + decoder.decode()
+}
+
+/** Throws `bad-input`. */
+export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text + decoder.decode())
+    return JSON.parse(text)
   } catch (error) {
     throw new TidemarkError('bad-input', 'The body of this request is no JSON.', { cause: error })
   }

@@ -1,0 +1,38 @@
+import type { PushAnswer } from '../../protocol/index.ts'
+import type { PushCall } from '../contracts.ts'
+import type { SyncEnv } from '../env.ts'
+import { isTyped } from '../typed-error.ts'
+import type { PushOptions } from './options.ts'
+import { receivePush } from './push.ts'
+import { PushConnection } from './push-connection.ts'
+import { laneName } from './rules/lane-name.ts'
+
+/**
+ * Pushes by the user's lane, or here where that is busy or fails: what it may have done before is found stored. Rule PSH-R14.
+ *
+ * Throws as `receivePush`.
+ */
+export async function pushAnyhow(
+  options: PushOptions,
+  env: SyncEnv,
+  call: PushCall,
+  background: (work: Promise<void>) => void,
+): Promise<PushAnswer> {
+  const answer = await pushByLane(env, call)
+  if (answer !== null) return answer
+  const connection = new PushConnection(env, Date.now)
+  try {
+    return await receivePush(options, env, connection, call.session, call.body)
+  } finally {
+    background(connection.close())
+  }
+}
+
+async function pushByLane(env: SyncEnv, call: PushCall): Promise<PushAnswer | null> {
+  try {
+    return await env.SYNC.getByName(laneName(call.session.userId)).push(call)
+  } catch (error) {
+    if (isTyped(error)) throw error
+    return null
+  }
+}

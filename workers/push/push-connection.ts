@@ -1,0 +1,41 @@
+import { type Database, openDatabase } from '../database/index.ts'
+import type { DatabaseEnv } from '../env.ts'
+
+const OPTIONS = { applicationName: 'tidemark push', prepare: true, lockTimeoutMs: 5_000, statementTimeoutMs: 20_000 }
+
+/** One connection, opened when it is first asked for, and anew when it was cut. */
+export class PushConnection {
+  readonly #env: DatabaseEnv
+  readonly #nowMs: () => number
+  #open: Database | null = null
+  #openedAtMs = 0
+
+  constructor(env: DatabaseEnv, nowMs: () => number) {
+    this.#env = env
+    this.#nowMs = nowMs
+  }
+
+  /** How long ago it was opened; 0 while it is not. */
+  get ageMs(): number {
+    return this.#open ? this.#nowMs() - this.#openedAtMs : 0
+  }
+
+  /** Throws `unavailable` or `misconfigured`. */
+  async get(): Promise<Database> {
+    if (this.#open?.usable) return this.#open
+    await this.close()
+    this.#open = await openDatabase(this.#env, OPTIONS)
+    this.#openedAtMs = this.#nowMs()
+    return this.#open
+  }
+
+  /** Makes it as good as new for somebody else. Throws what the database throws. */
+  async reset(): Promise<void> {
+    if (this.#open?.usable) await this.#open.reset()
+  }
+
+  async close(): Promise<void> {
+    await this.#open?.close()
+    this.#open = null
+  }
+}
