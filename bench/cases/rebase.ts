@@ -47,10 +47,8 @@ export async function rebase(system: System): Promise<Figure[]> {
     }
     const touched: number[] = []
     const untouched: number[] = []
-    for (let round = 1; round <= ROUNDS; round++) {
-      untouched.push(await arrival([other], round))
-      touched.push(await arrival(tasks.slice(0, pending), round))
-    }
+    for (let round = 1; round <= ROUNDS; round++) untouched.push(await arrival([other], round))
+    for (let round = 1; round <= ROUNDS; round++) touched.push(await arrival(tasks.slice(0, pending), round))
     touchedMs.push(median(touched))
     untouchedMs.push(median(untouched))
   }

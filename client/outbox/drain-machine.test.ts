@@ -88,7 +88,7 @@ describe('drain machine', () => {
       step = drainStep(step.state, { type: 'written', urgency: 'soon' }, { nowMs, random: 0 })
       for (const effect of step.effects) if (effect.do === 'arm-quiet') delays.push(effect.delayMs)
     }
-    expect(Math.max(...delays)).toBe(100)
+    expect(Math.max(...delays)).toBe(250)
     expect(delays.slice(-3)).toEqual([100, 50, 0])
     expect(drainStep(step.state, { type: 'written', urgency: 'now' }, now).state.phase).toBe('sending')
     const meanwhile = drainStep(sending, { type: 'written', urgency: 'soon' }, now)

@@ -27,7 +27,7 @@ export type DrainTable = {
 export const INITIAL_DRAIN: DrainState = { phase: 'stopped', error: null, hasWork: false }
 
 /** SQL writes go when nothing was written for so long, */
-const QUIET_MS = 100
+const QUIET_MS = 250
 /** and no later than this after the first of them. */
 const LONGEST_QUIET_MS = 1_000
 /** How long a push waits for the replica to catch up. */

@@ -229,9 +229,10 @@ export class Writing implements DrainHost {
       this.#again = false
       const { db, shown } = this.#options
       const copy = shown()
+      // Whoever waits for it is told first.
+      await this.#tellConfirmations()
       if (copy) await this.#undo.note(db, copy)
       const { pending, newest, oldest, failed } = await this.#counts()
-      await this.#tellConfirmations()
       const told = `${copy !== null} ${failed}`
       const isNew = told !== this.#failed
       if (isNew) {
