@@ -39,6 +39,9 @@ const KEEP_CONNECTION_MS = 5_000
 const FIGURES_EVERY_MS = 10_000
 const PRUNE_EVERY_MS = 60 * 60_000
 
+/** After a cycle the next wait rests as long as that took, so that capture has half of its connections' time at most. */
+const LONGEST_REST_MS = 100
+
 /** A wait that is to end is given this long before the slot is taken from beside it. */
 const WAIT_END_MS = 1_000
 
@@ -144,7 +147,8 @@ export class ReplicationLoop {
     // What others commit between a peek and our own commit lies below our own writes: they are read before they are waited out.
     const past = state === null || this.#wrote ? ZERO_LSN : state.capturedTo
     const ownXid = this.#wrote ? this.#ownXid : null
-    const order = { slotName, past, atLeastMs: this.#lastCycleMs, ownXid, advanceTo: owedAdvance, peek: peekOrder }
+    const atLeastMs = Math.min(this.#lastCycleMs, LONGEST_REST_MS)
+    const order = { slotName, past, atLeastMs, ownXid, advanceTo: owedAdvance, peek: peekOrder }
     const { done, peeked } = await this.#watch.wait(order)
     if (done && owedAdvance !== null) this.#capture.advanced(owedAdvance)
     this.#waited = peeked

@@ -17,6 +17,7 @@ import {
 
 const ROW = '"tidemark row"'
 const POSITION = '"tidemark position"'
+const HELD = '"tidemark held"'
 const GIVEN = `jsonb_array_elements($1::jsonb) WITH ORDINALITY AS "tidemark given"(${ROW}, ${POSITION})`
 
 /** Built-in types without an equality of values. */
@@ -145,10 +146,12 @@ export interface Reading {
 /** One JSON array of `{t, k, d}`: of each row the columns that do not hold what was given for them; NULL where all do. */
 export function readingSql(readings: readonly Reading[]): string {
   const parts = readings.map(({ table, columns }, index) => {
-    const different = `SELECT jsonb_object_agg(name, value) FROM unnest(${namesAndValues(columns)}) AS held(name, value)
+    const different = `SELECT jsonb_object_agg(name, value) FROM jsonb_each_text(${HELD}) AS held(name, value)
       WHERE (${ROW}->'d'->>name) IS DISTINCT FROM value OR NOT coalesce(${ROW}->'d' ? name, false)`
-    return `SELECT ${quoteLiteral(table.id)} AS t, ${ROW}->'k' AS k, (${different}) AS d
-      FROM ${quoteTable(table)}, jsonb_array_elements($1->${index}) AS "tidemark given"(${ROW}) WHERE ${hasKey(table)}`
+    // Compared whole first: most often all is as given.
+    return `SELECT ${quoteLiteral(table.id)} AS t, ${ROW}->'k' AS k, CASE WHEN ${HELD} <> ${ROW}->'d' THEN (${different}) END AS d
+      FROM ${quoteTable(table)}, jsonb_array_elements($1->${index}) AS "tidemark given"(${ROW}),
+        LATERAL (SELECT ${jsonObject(columns)} OFFSET 0) AS "tidemark read"(${HELD}) WHERE ${hasKey(table)}`
   })
   return `SELECT jsonb_agg(jsonb_build_object('t', t, 'k', k, 'd', d)) FROM (${parts.join(' UNION ALL ')}) AS found WHERE d IS NOT NULL`
 }
