@@ -253,7 +253,7 @@ describe('two people write', () => {
 })
 
 describe('one person writes', () => {
-  it('OUT-20 creates, labels, moves on the board by pointer and keys, takes back, deletes; the log tells each step', async () => {
+  it('OUT-20 creates, labels, moves on the board by mouse, keys and finger, takes back, deletes; the log tells each step', async () => {
     const ada = await open('one', ADA)
     await ada.locator('.issue-row').first().waitFor()
     await ada.keyboard.press('c')
@@ -288,6 +288,16 @@ describe('one person writes', () => {
     await saved(ada)
     expect(await rowOf(id ?? '')).toMatchObject({ state: 'in_progress' })
 
+    await ada.setViewportSize({ width: 700, height: 1000 })
+    const finger = await touchBy(ada)
+    await swipe(ada, finger, card(ada, 'in_progress', id ?? ''))
+    await dragPastTheEdge(ada, finger, card(ada, 'in_progress', id ?? ''), 'cancelled')
+    await card(ada, 'cancelled', id ?? '').waitFor()
+    await ada.setViewportSize({ width: 1600, height: 1000 })
+    await saved(ada)
+    expect(await rowOf(id ?? '')).toMatchObject({ state: 'cancelled' })
+    expect(await ada.locator('.detail').count()).toBe(0)
+
     await ada.keyboard.press('l')
     const log = ada.getByRole('region', { name: 'Mutation log' })
     await log
@@ -297,13 +307,13 @@ describe('one person writes', () => {
       .waitFor()
     expect(await log.locator('li:not([data-status="confirmed"])').count()).toBe(0)
 
-    await card(ada, 'in_progress', id ?? '').click()
+    await card(ada, 'cancelled', id ?? '').click()
     await ada.getByRole('button', { name: 'Delete issue' }).click()
-    await card(ada, 'in_progress', id ?? '').waitFor({ state: 'detached' })
+    await card(ada, 'cancelled', id ?? '').waitFor({ state: 'detached' })
     await ada.locator('.toast').getByRole('button', { name: 'Undo' }).click()
-    await card(ada, 'in_progress', id ?? '').waitFor()
+    await card(ada, 'cancelled', id ?? '').waitFor()
     await expectEqual([ada, ADA])
-    expect(await rowOf(id ?? '')).toMatchObject({ title: 'Made in the browser', state: 'in_progress' })
+    expect(await rowOf(id ?? '')).toMatchObject({ title: 'Made in the browser', state: 'cancelled' })
   })
 
   it('REB-21 what a rule of the server’s refuses is shown at once, undone, and says why', async () => {
@@ -384,4 +394,52 @@ async function drag(page: Page, what: ReturnType<typeof card>, state: string): P
   await page.mouse.move(to.x + 60, to.y + 120, { steps: 6 })
   await page.locator(`[data-column="${state}"][data-over="true"]`).waitFor()
   await page.mouse.up()
+}
+
+type Finger = (
+  type: 'touchStart' | 'touchMove' | 'touchEnd',
+  ...touchPoints: { x: number; y: number }[]
+) => Promise<unknown>
+
+async function touchBy(page: Page): Promise<Finger> {
+  const session = await page.context().newCDPSession(page)
+  await session.send('Emulation.setTouchEmulationEnabled', { enabled: true })
+  return (type, ...touchPoints) => session.send('Input.dispatchTouchEvent', { type, touchPoints })
+}
+
+/** Onto the column beside, which scrolls the board and moves nothing. */
+async function swipe(page: Page, finger: Finger, what: ReturnType<typeof card>): Promise<void> {
+  const from = await what.boundingBox()
+  if (!from) throw new Error('There is nothing to swipe over.')
+  const [x, y] = [from.x + 40, from.y + 15]
+  // Without waiting in between, which would be resting.
+  await Promise.all([
+    finger('touchStart', { x, y }),
+    finger('touchMove', { x: x - 100, y }),
+    finger('touchMove', { x: x - 200, y }),
+    finger('touchEnd'),
+  ])
+  await page.waitForFunction(() => (document.querySelector('.board')?.scrollLeft ?? 0) > 0)
+  expect(await page.locator('[data-held]').count()).toBe(0)
+}
+
+/** To a column that comes into sight while the finger rests at the edge. */
+async function dragPastTheEdge(
+  page: Page,
+  finger: Finger,
+  what: ReturnType<typeof card>,
+  state: string,
+): Promise<void> {
+  // It waits until the swipe has run out.
+  await what.scrollIntoViewIfNeeded()
+  const from = await what.boundingBox()
+  const board = await page.locator('.board').boundingBox()
+  if (!from || !board) throw new Error('There is nothing to drag.')
+  const [x, y] = [from.x + 40, from.y + 15]
+  await finger('touchStart', { x, y })
+  await page.locator('.board-card[data-held="pointer"]').waitFor()
+  const edge = board.x + board.width - 30
+  for (const part of [0.25, 0.5, 0.75, 1]) await finger('touchMove', { x: x + (edge - x) * part, y: y + 80 * part })
+  await page.locator(`[data-column="${state}"][data-over="true"]`).waitFor()
+  await finger('touchEnd')
 }

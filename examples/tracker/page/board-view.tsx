@@ -12,7 +12,7 @@ import { useLiveQuery } from './use-live-query.ts'
 
 const CARDS_PER_STATE = 30
 
-/** Issues by state; a card is moved to another one by pointer or keys. */
+/** Issues by state; a card is moved to another one by mouse, finger or keys. */
 export function BoardView(props: { filter: IssueFilter; selected: string | null }) {
   const filter = useDeferredValue(props.filter)
   const { text, params } = boardQuery(filter, CARDS_PER_STATE)
@@ -26,7 +26,7 @@ export function BoardView(props: { filter: IssueFilter; selected: string | null 
     },
     [changeState],
   )
-  const { drag, ...handlers } = useBoardDrag(drop)
+  const { drag, boardRef, ...handlers } = useBoardDrag(drop)
   // In its new column a card is another element.
   // biome-ignore lint/correctness/useExhaustiveDependencies: new rows may have brought it there.
   useEffect(() => {
@@ -44,7 +44,7 @@ export function BoardView(props: { filter: IssueFilter; selected: string | null 
   if (rows === null) return <p className="blank waiting">Reading the replica…</p>
   const byState = Map.groupBy(rows, ({ state }) => state)
   return (
-    <div className="board">
+    <div className="board" ref={boardRef}>
       {issueState.enumValues.map((state) => {
         const cards = byState.get(state) ?? []
         return (

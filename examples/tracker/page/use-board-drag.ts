@@ -1,6 +1,15 @@
-import { type KeyboardEvent, type PointerEvent as ReactPointerEvent, useCallback, useRef, useState } from 'react'
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  type PointerEvent as ReactPointerEvent,
+  type RefCallback,
+  useCallback,
+  useRef,
+  useState,
+} from 'react'
 import { type IssueState, issueState } from '../schema.ts'
 import type { BoardRow } from './board-query.ts'
+import { followPress, type Press } from './follow-press.ts'
 
 export interface Drag {
   readonly id: string
@@ -12,8 +21,6 @@ export interface Drag {
 
 type Card = Pick<BoardRow, 'id' | 'state'>
 
-/** A click wobbles less than this. */
-const THRESHOLD_PX = 5
 const STATES: readonly IssueState[] = issueState.enumValues
 
 function stateUnder(x: number, y: number): IssueState | null {
@@ -21,45 +28,59 @@ function stateUnder(x: number, y: number): IssueState | null {
   return STATES.find((state) => state === column?.getAttribute('data-column')) ?? null
 }
 
-/** Moves cards from state to state, by pointer, or by keys: Space picks up and puts down, arrows choose, Esc lets be. */
+/**
+ * Moves cards from state to state: by mouse, by a finger that rests on one first, or by keys: Space picks up and puts
+ * down, arrows choose, Esc lets be. A finger needs `boardRef` on the board.
+ */
 export function useBoardDrag(onDrop: (card: Card, state: IssueState) => void) {
   const [drag, setDrag] = useState<Drag | null>(null)
   const wasDragged = useRef(false)
+  const press = useRef<Press | null>(null)
+
+  const boardRef = useCallback<RefCallback<HTMLElement>>((board) => {
+    if (board === null) return
+    const keepStill = (event: TouchEvent) => {
+      if (press.current?.isHeld && event.cancelable) event.preventDefault()
+    }
+    const keepMenuAway = (event: PointerEvent) => {
+      // Whether or not it still rests, since some browsers ask when the finger goes.
+      if (event.pointerType === 'touch') event.preventDefault()
+    }
+    // Not React's, which are passive, and ahead of the touch, since a browser that heard of none then scrolls.
+    board.addEventListener('touchmove', keepStill, { passive: false })
+    board.addEventListener('contextmenu', keepMenuAway)
+    return () => {
+      board.removeEventListener('touchmove', keepStill)
+      board.removeEventListener('contextmenu', keepMenuAway)
+      press.current?.end()
+    }
+  }, [])
 
   const onPointerDown = useCallback(
     (event: ReactPointerEvent, card: Card) => {
-      // A finger scrolls.
-      if (event.button !== 0 || event.pointerType === 'touch') return
-      const start = { x: event.clientX, y: event.clientY }
+      const board = event.currentTarget.closest('.board')
+      if (event.button !== 0 || !event.isPrimary || board === null) return
       const home = event.currentTarget.getBoundingClientRect()
       const frame = event.currentTarget.closest('.issues')?.getBoundingClientRect()
       wasDragged.current = false
-      const onMove = ({ clientX, clientY }: PointerEvent) => {
-        const moved = { x: clientX - start.x, y: clientY - start.y }
-        if (!wasDragged.current && Math.hypot(moved.x, moved.y) < THRESHOLD_PX) return
-        wasDragged.current = true
-        const over = stateUnder(clientX, clientY) ?? card.state
-        const place = {
-          left: home.left - (frame?.left ?? 0) + moved.x,
-          top: home.top - (frame?.top ?? 0) + moved.y,
-          width: home.width,
-        }
-        setDrag({ id: card.id, from: card.state, over, place })
-      }
-      const end = () => {
-        window.removeEventListener('pointermove', onMove)
-        window.removeEventListener('pointerup', onUp)
-        window.removeEventListener('pointercancel', end)
-        setDrag(null)
-      }
-      const onUp = ({ clientX, clientY }: PointerEvent) => {
-        end()
-        const state = wasDragged.current ? stateUnder(clientX, clientY) : null
-        if (state !== null && state !== card.state) onDrop(card, state)
-      }
-      window.addEventListener('pointermove', onMove)
-      window.addEventListener('pointerup', onUp)
-      window.addEventListener('pointercancel', end)
+      press.current?.end()
+      press.current = followPress(event.nativeEvent, board, {
+        onCarry(at, start) {
+          wasDragged.current = true
+          const over = stateUnder(at.x, at.y) ?? card.state
+          const place = {
+            left: home.left - (frame?.left ?? 0) + at.x - start.x,
+            top: home.top - (frame?.top ?? 0) + at.y - start.y,
+            width: home.width,
+          }
+          setDrag({ id: card.id, from: card.state, over, place })
+        },
+        onEnd(at) {
+          setDrag(null)
+          const state = at && stateUnder(at.x, at.y)
+          if (state !== null && state !== card.state) onDrop(card, state)
+        },
+      })
     },
     [onDrop],
   )
@@ -85,13 +106,13 @@ export function useBoardDrag(onDrop: (card: Card, state: IssueState) => void) {
     }
   }
 
-  /** The click that ends a drag opens nothing. */
-  const swallowClick = (event: { preventDefault(): void }) => {
-    if (!wasDragged.current) return
+  /** The click that ends a drag opens nothing; a key's, which counts no clicks, does. */
+  const swallowClick = (event: MouseEvent) => {
+    if (!wasDragged.current || event.detail === 0) return
     wasDragged.current = false
     event.preventDefault()
   }
-  return { drag, onPointerDown, onKeyDown, swallowClick }
+  return { drag, boardRef, onPointerDown, onKeyDown, swallowClick }
 }
 
 function moveFocus(from: HTMLElement, key: string): void {
