@@ -407,19 +407,21 @@ async function touchBy(page: Page): Promise<Finger> {
   return (type, ...touchPoints) => session.send('Input.dispatchTouchEvent', { type, touchPoints })
 }
 
-/** Onto the column beside, which scrolls the board and moves nothing. */
+/** Within its column, which scrolls the board and moves nothing. */
 async function swipe(page: Page, finger: Finger, what: ReturnType<typeof card>): Promise<void> {
-  const from = await what.boundingBox()
-  if (!from) throw new Error('There is nothing to swipe over.')
-  const [x, y] = [from.x + 40, from.y + 15]
-  // Without waiting in between, which would be resting.
-  await Promise.all([
-    finger('touchStart', { x, y }),
-    finger('touchMove', { x: x - 100, y }),
-    finger('touchMove', { x: x - 200, y }),
-    finger('touchEnd'),
-  ])
-  await page.waitForFunction(() => (document.querySelector('.board')?.scrollLeft ?? 0) > 0)
+  const scrolled = () => page.evaluate(() => document.querySelector('.board')?.scrollLeft ?? 0)
+  do {
+    const from = await what.boundingBox()
+    if (!from) throw new Error('There is nothing to swipe over.')
+    const [x, y] = [from.x + from.width - 20, from.y + 15]
+    // Without waiting in between, which would be resting; where the browser rested by itself, once more.
+    await Promise.all([
+      finger('touchStart', { x, y }),
+      finger('touchMove', { x: x - 70, y }),
+      finger('touchMove', { x: x - 140, y }),
+      finger('touchEnd'),
+    ])
+  } while ((await scrolled()) === 0)
   expect(await page.locator('[data-held]').count()).toBe(0)
 }
 
