@@ -2,6 +2,7 @@ import type { Actions, Sync, SyncTable } from '../db/index.ts'
 import { REPLICATION_NAME } from './contracts.ts'
 import type { SyncEnv } from './env.ts'
 import { createApp } from './http/app.ts'
+import { nearDatabase } from './near-database.ts'
 import { checkOptions, type SyncWorkerOptions } from './options.ts'
 import { callCommitted } from './push/committed-calls.ts'
 import type { ServerActions } from './push/options.ts'
@@ -32,12 +33,14 @@ export function createSyncWorker<SyncActions extends Actions>(
   checkOptions(sync, options)
   const { authenticate, audiences, placement, decoder, slotName, retention, watch, intervals, limits, snapshots } =
     options
-  const { onCommitted } = options
+  const { onCommitted, location } = options
+  const near = location ? { location } : {}
   const push = {
     sync,
     // By the time they are called, their arguments have been checked by the action's own schema.
     ...(options.actions ? { actions: options.actions as ServerActions<Actions> } : {}),
     ...(onCommitted ? { onCommitted } : {}),
+    ...near,
   }
   const app = createApp({
     access: { authenticate, audiences, placement },
@@ -46,6 +49,8 @@ export function createSyncWorker<SyncActions extends Actions>(
     ...(options.cors ? { cors: options.cors } : {}),
     ...(options.basePath === undefined ? {} : { basePath: options.basePath }),
   })
+  /** What the runtime hands over as it is; a missing binding shows where it is first used. */
+  const boundEnv = (env: object) => nearDatabase(env as SyncEnv, location)
   const worker: SyncWorker = {
     fetch: async (request, env, context) => app.fetch(request, boundEnv(env), boundContext(context)),
     scheduled: async (_controller, env) => {
@@ -67,6 +72,7 @@ export function createSyncWorker<SyncActions extends Actions>(
       authenticate,
       audiences,
       push,
+      ...near,
       ...(limits === undefined ? {} : { limits }),
       ...(intervals === undefined ? {} : { intervals }),
     }),
@@ -77,9 +83,4 @@ export function createSyncWorker<SyncActions extends Actions>(
 /** Without one, as under a server of another kind, work goes on for as long as the process does. */
 function boundContext(context: object | undefined): ExecutionContext | undefined {
   return context && 'waitUntil' in context ? (context as ExecutionContext) : undefined
-}
-
-/** What the runtime hands over as it is; a missing binding shows where it is first used. */
-function boundEnv(env: object): SyncEnv {
-  return env as SyncEnv
 }

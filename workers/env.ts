@@ -1,8 +1,15 @@
 import type { ReplicationRpc, SnapshotRpc, SyncRpc } from './contracts.ts'
 
+/** Regions that Cloudflare makes Durable Objects in; see its documentation of `locationHint`. */
+export const LOCATION_HINTS = ['wnam', 'enam', 'sam', 'weur', 'eeur', 'apac', 'oc', 'afr', 'me'] as const
+export type LocationHint = (typeof LOCATION_HINTS)[number]
+
 /** What we ask of a Durable Object namespace; `DurableObjectNamespace` has it. */
 export interface ObjectNamespace<Rpc> {
-  getByName(name: string): Rpc & { fetch(request: Request): Promise<Response> }
+  getByName(
+    name: string,
+    options?: { readonly locationHint?: LocationHint },
+  ): Rpc & { fetch(request: Request): Promise<Response> }
 }
 
 /** How `workers/database` reaches Postgres. */

@@ -12,7 +12,7 @@ const check =
 describe('options of createSyncWorker', () => {
   it('DIS-R16 are few and have defaults', () => {
     expect(check(least)).not.toThrow()
-    const all = { placement: () => 'x', decoder: 'auto', slotName: 'a_1', basePath: '/a/b', cors: { origins: '*' } }
+    const all = { placement: () => 'x', decoder: 'auto', slotName: 'a_1', basePath: '/a/b', location: 'weur', cors: { origins: '*' } }
     expect(check({ ...least, ...all, intervals: { activeMs: 5 }, limits: { logChars: 5 } })).not.toThrow()
   })
 
@@ -23,6 +23,7 @@ describe('options of createSyncWorker', () => {
     [{ ...least, decoder: 'wal' }, /decoder/],
     [{ ...least, slotName: 'Main-Slot' }, /slotName: 1 to 63/],
     [{ ...least, basePath: 'tidemark/' }, /basePath: such as/],
+    [{ ...least, location: 'frankfurt' }, /location: one of wnam, enam/],
     [{ ...least, cors: { origins: ['nonsense'] } }, /cors.origins/],
     [{ ...least, intervals: { activeMs: -1 } }, /intervals.activeMs/],
     [{ ...least, limits: { messages: { burst: 0, refillMs: 1 } } }, /limits.messages.burst/],

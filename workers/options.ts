@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Actions, Sync } from '../db/index.ts'
 import { TidemarkError } from '../protocol/index.ts'
 import type { Audiences, Authenticate, PlacementOption } from './access/access.ts'
+import { LOCATION_HINTS, type LocationHint } from './env.ts'
 import type { OnCommitted, ServerActions } from './push/options.ts'
 import type { ReplicationOptions } from './replication/options.ts'
 import type { SnapshotOptions } from './snapshot/snapshot-object.ts'
@@ -32,6 +33,8 @@ export interface SyncWorkerOptions<SyncActions extends Actions = Actions> {
   readonly cors?: { readonly origins: readonly string[] | '*' }
   /** Where the routes are mounted, such as `/tidemark`. */
   readonly basePath?: string
+  /** The region that is nearest to the database: capture and pushes go through objects that are made there. */
+  readonly location?: LocationHint
 }
 
 const aFunction = (name: string, remedy: string) =>
@@ -77,6 +80,7 @@ const optionsSchema = z.strictObject({
     .string()
     .regex(/^(\/[\w.-]+)+$/, 'basePath: such as /tidemark, without a slash at the end')
     .optional(),
+  location: z.enum(LOCATION_HINTS, `location: one of ${LOCATION_HINTS.join(', ')}`).optional(),
 })
 
 const syncSchema = z.object({

@@ -1,6 +1,7 @@
 import type { Action, ActionContext, ActionSql, Actions, Sync } from '../../db/index.ts'
 import type { ActionMutation, PatchMutation } from '../../protocol/index.ts'
 import type { AppEnv } from '../access/access.ts'
+import type { LocationHint } from '../env.ts'
 
 /** What the server's half of an action has to go by; `sql` runs as the author, under row-level security. */
 export interface ServerActionContext<Args> extends ActionContext {
@@ -39,4 +40,6 @@ export interface PushOptions {
   readonly sync: Pick<Sync, 'tables' | 'actions'>
   readonly actions?: ServerActions<Actions>
   readonly onCommitted?: OnCommitted
+  /** Where lanes are made. */
+  readonly location?: LocationHint
 }

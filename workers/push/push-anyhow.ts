@@ -18,7 +18,7 @@ export async function pushAnyhow(
   call: PushCall,
   background: (work: Promise<void>) => void,
 ): Promise<PushAnswer> {
-  const answer = await pushByLane(env, call)
+  const answer = await pushByLane(options, env, call)
   if (answer !== null) return answer
   const connection = new PushConnection(env, Date.now)
   try {
@@ -28,9 +28,10 @@ export async function pushAnyhow(
   }
 }
 
-async function pushByLane(env: SyncEnv, call: PushCall): Promise<PushAnswer | null> {
+async function pushByLane({ location }: PushOptions, env: SyncEnv, call: PushCall): Promise<PushAnswer | null> {
   try {
-    return await env.SYNC.getByName(laneName(call.session.userId)).push(call)
+    const hint = location ? { locationHint: location } : {}
+    return await env.SYNC.getByName(laneName(call.session.userId), hint).push(call)
   } catch (error) {
     if (isTyped(error)) throw error
     return null

@@ -1,4 +1,4 @@
-import type { PushAnswer } from '../../protocol/index.ts'
+import { type ErrorKind, type PushAnswer, TidemarkError } from '../../protocol/index.ts'
 import type { PushCall } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
 import type { PushOptions } from './options.ts'
@@ -11,6 +11,9 @@ const CONNECTIONS = 4
 const IDLE_MS = 10_000
 /** A connection lives no longer, whatever it has gathered in its caches. */
 const LONGEST_MS = 60_000
+
+/** Faults of a request, which say nothing of the connection. */
+const OF_CLIENTS: ReadonlySet<ErrorKind> = new Set(['bad-input', 'limit-exceeded', 'upgrade-required', 'forbidden'])
 
 /** What a lane needs of the object around it. */
 export interface LaneContext {
@@ -48,6 +51,9 @@ export class PushLane {
       const answer = await receivePush(push, env, connection, session, body)
       isSound = answer.retry === null
       return answer
+    } catch (error) {
+      isSound = error instanceof TidemarkError && OF_CLIENTS.has(error.kind)
+      throw error
     } finally {
       background(this.#release(connection, isSound))
     }

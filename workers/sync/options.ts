@@ -1,5 +1,6 @@
 import { LIMITS } from '../../protocol/index.ts'
 import type { Audiences, Authenticate } from '../access/access.ts'
+import type { LocationHint } from '../env.ts'
 import type { PushOptions } from '../push/options.ts'
 import type { Rate } from './rules/token-bucket.ts'
 
@@ -41,6 +42,8 @@ export interface SyncObjectOptions {
   readonly audiences: Audiences
   readonly limits?: Partial<SyncLimits>
   readonly intervals?: Partial<SyncIntervals>
+  /** Where the ReplicationDO is made, if it is not yet. */
+  readonly location?: LocationHint
 }
 
 export const DEFAULT_SYNC_LIMITS: SyncLimits = {

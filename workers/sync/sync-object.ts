@@ -10,6 +10,7 @@ import {
   type SyncRpc,
 } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
+import { nearDatabase } from '../near-database.ts'
 import { PushLane } from '../push/push-lane.ts'
 import { errorFrom, forRemote, logFault } from '../typed-error.ts'
 import { Conversation } from './conversation.ts'
@@ -55,7 +56,7 @@ export function createSyncObject(
       const limits = { ...DEFAULT_SYNC_LIMITS, ...options.limits }
       const storage = new SyncStorage(ctx.storage.sql)
       this.#context = {
-        env,
+        env: nearDatabase(env, options.location),
         storage,
         log: new ChangeLog(ctx.storage.sql),
         sessions: new Sessions(ctx, storage),
