@@ -76,9 +76,14 @@ export const STANDS: readonly Stand[] = [
       { id: 'fanout.steady', run: fanoutSteady },
       { id: 'fanout.1000', run: (system) => fanoutLast(system, 1_000) },
       { id: 'fanout.4000', run: (system) => fanoutLast(system, 4_000) },
-      { id: 'reconnect', run: reconnectStorm },
       { id: 'memory', run: memory },
     ],
+  },
+  {
+    // What waits inside Postgres commits each millisecond, and is counted whenever it ends.
+    name: 'plain polling, pgoutput',
+    start: () => startBenchSystem('pgoutput', { workerOptions: { watch: false } }),
+    cases: [{ id: 'reconnect', run: reconnectStorm }],
   },
   {
     name: 'plain polling and no log to speak of, pgoutput',
