@@ -12,7 +12,14 @@ const check =
 describe('options of createSyncWorker', () => {
   it('DIS-R16 are few and have defaults', () => {
     expect(check(least)).not.toThrow()
-    const all = { placement: () => 'x', decoder: 'auto', slotName: 'a_1', basePath: '/a/b', location: 'weur', cors: { origins: '*' } }
+    const all = {
+      placement: () => 'x',
+      decoder: 'auto',
+      slotName: 'a_1',
+      basePath: '/a/b',
+      location: 'weur',
+      cors: { origins: '*' },
+    }
     expect(check({ ...least, ...all, intervals: { activeMs: 5 }, limits: { logChars: 5 } })).not.toThrow()
   })
 
