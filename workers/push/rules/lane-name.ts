@@ -1,4 +1,4 @@
-/** Four lanes of four connections: what pushes hold of the database's connections is bounded, however many write. */
+/** Four lanes of four connections: what pushes keep open of the database's connections is bounded, however many write. */
 const LANES = 4
 
 /** The SyncDO, one without sockets, over whose connections this user's pushes go; always the same. */
