@@ -25,6 +25,7 @@ export class Chronicle {
         this.#epochs.push(sample)
         return
       }
+      // Between two looks: their transactions would hold up the slot that the epoch begins with.
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }

@@ -143,6 +143,7 @@ export class OracleRun {
   /** Looks at every replica that has moved, again and again. */
   async #sampleAlong(isOver: () => boolean): Promise<void> {
     for (let turn = 0; !isOver(); turn++) {
+      // How often it is looked, not what is waited for.
       await new Promise((resolve) => setTimeout(resolve, SAMPLE_EVERY_MS))
       for (const member of this.#parts.fleet.filter(({ hasMoved }) => hasMoved)) {
         await member.sample(`while running, turn ${turn}`).catch((error: unknown) => {
