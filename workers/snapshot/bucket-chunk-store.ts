@@ -59,11 +59,11 @@ export class BucketChunkStore implements ChunkStore {
     if (keys.length === 0) return null
     for (const { key } of keys) {
       const bytes = bucket && (await this.#read(bucket, key))
-      if (bytes !== null) return bytes
+      if (bytes && (await sha256Hex(bytes)) === id) return bytes
     }
     // Said once: whoever goes on asking for these builds must not bring down the one that follows them.
     sql.exec('UPDATE bucket_chunk SET dropping = 1 WHERE build IN (SELECT build FROM bucket_chunk WHERE chunk = ?)', id)
-    throw new TidemarkError('unavailable', 'A chunk recorded as stored in the bucket cannot be read.')
+    throw new TidemarkError('unavailable', 'A chunk recorded as stored in the bucket cannot be read whole.')
   }
 
   async #read(bucket: SnapshotBucket, key: string): Promise<Uint8Array | null> {

@@ -5,7 +5,10 @@
  */
 export interface ChunkStore {
   put(build: string, id: string, bytes: Uint8Array): Promise<void>
-  /** The bytes as stored, of whichever build; null where there is no such chunk. Throws where there is and it cannot be had. */
+  /**
+   * The bytes whose hash is `id`, of whichever build; null where there is no such chunk. Throws `unavailable` where there is
+   * and no copy is whole, and says so once: what is damaged is put away, so that the build that follows is judged by its own.
+   */
   get(id: string): Promise<Uint8Array | null>
   /** Drops some of a build's chunks; true once none is left. Each call does a bounded amount of work. */
   drop(build: string): Promise<boolean>

@@ -11,7 +11,6 @@ import { waitsForCapture } from './build-patience.ts'
 import { buildSnapshot } from './build-snapshot.ts'
 import type { ChunkStore } from './chunk-store.ts'
 import { isFresh, type Present } from './freshness.ts'
-import { sha256Hex } from './pack-chunk.ts'
 import { SharedRun } from './shared-run.ts'
 import { SqliteChunkStore } from './sqlite-chunk-store.ts'
 
@@ -82,8 +81,7 @@ export function createSnapshotObject(
     async chunk(id: string): Promise<Uint8Array | null> {
       if (!CHUNK_ID.test(id)) return null
       try {
-        const bytes = await this.#chunks.get(id)
-        if (bytes === null || (await sha256Hex(bytes)) === id) return bytes
+        return await this.#chunks.get(id)
       } catch (error) {
         logFault(toTidemarkError(error), error)
       }

@@ -198,6 +198,15 @@ describe.each(['embedded', 'system'] as const)('the SnapshotDO with the %s Postg
     },
   )
 
+  test('SNP-R7 SNP-08 a damaged copy of a former build does not bring down the one that follows', async () => {
+    const manifest = await fetchManifest()
+    const [id = ''] = manifest.tables[0]?.chunks.map((one) => one.id) ?? []
+    for (const build of ['0', 'z'])
+      await sql((storage) => storage.exec(`INSERT INTO chunk_piece VALUES (?, ?, 0, x'00ff')`, build, id))
+    expect(await loadLines(manifest)).toHaveLength(ROWS + 1)
+    expect(await fetchManifest()).toEqual(manifest)
+  })
+
   test('SNP-R7 SEC-02 what is no chunk of this object is absent', async () => {
     await fetchManifest()
     for (const id of ['0'.repeat(64), '', '../x', "' OR 1=1 --"]) expect(await stub.chunk(id)).toBeNull()

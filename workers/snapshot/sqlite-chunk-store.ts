@@ -1,4 +1,6 @@
+import { TidemarkError } from '../../protocol/index.ts'
 import type { ChunkStore } from './chunk-store.ts'
+import { sha256Hex } from './pack-chunk.ts'
 
 /** A SQLite row in a Durable Object holds 2 MB; local runtimes do not enforce it. */
 const PIECE_BYTES = 1_900_000
@@ -32,10 +34,25 @@ export class SqliteChunkStore implements ChunkStore {
   }
 
   async get(id: string): Promise<Uint8Array | null> {
+    const builds = this.#sql.exec<{ build: string }>('SELECT DISTINCT build FROM chunk_piece WHERE chunk = ?', id).toArray()
+    let isDamaged = false
+    for (const { build } of builds) {
+      const bytes = this.#read(build, id)
+      // Dropped while another was looked at.
+      if (bytes === null) continue
+      if ((await sha256Hex(bytes)) === id) return bytes
+      isDamaged = true
+      this.#sql.exec('DELETE FROM chunk_piece WHERE build = ? AND chunk = ?', build, id)
+    }
+    if (isDamaged) throw new TidemarkError('unavailable', 'A chunk is damaged in storage.')
+    return null
+  }
+
+  #read(build: string, id: string): Uint8Array | null {
     const pieces = this.#sql
       .exec<{ bytes: ArrayBuffer }>(
-        `SELECT bytes FROM chunk_piece WHERE chunk = ?1 AND build = (SELECT max(build) FROM chunk_piece WHERE chunk = ?1)
-         ORDER BY piece`,
+        'SELECT bytes FROM chunk_piece WHERE build = ? AND chunk = ? ORDER BY piece',
+        build,
         id,
       )
       .toArray()
