@@ -34,7 +34,9 @@ export class SqliteChunkStore implements ChunkStore {
   }
 
   async get(id: string): Promise<Uint8Array | null> {
-    const builds = this.#sql.exec<{ build: string }>('SELECT DISTINCT build FROM chunk_piece WHERE chunk = ?', id).toArray()
+    const builds = this.#sql
+      .exec<{ build: string }>('SELECT DISTINCT build FROM chunk_piece WHERE chunk = ?', id)
+      .toArray()
     let isDamaged = false
     for (const { build } of builds) {
       const bytes = this.#read(build, id)
