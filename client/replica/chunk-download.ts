@@ -1,5 +1,6 @@
 import { type ManifestChunk, TidemarkError } from '../../protocol/index.ts'
 import type { Http } from '../connection/http.ts'
+import { gunzip } from './gunzip.ts'
 
 /** A chunk of COPY text of one audience's rows of one table. */
 export interface ChunkJob {
@@ -25,23 +26,6 @@ export const snapshotPath = (audience: string) => `/sync/snapshot/${encodeURICom
 async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
-}
-
-/** Written and read by hand: piping a Blob's stream through costs three times as much in Node. */
-async function gunzip(bytes: Uint8Array<ArrayBuffer>): Promise<Blob> {
-  const { readable, writable } = new DecompressionStream('gzip')
-  const writer = writable.getWriter()
-  const write = async () => {
-    await writer.write(bytes)
-    await writer.close()
-  }
-  const pieces: Uint8Array<ArrayBuffer>[] = []
-  const read = async () => {
-    const reader = readable.getReader()
-    for (let next = await reader.read(); !next.done; next = await reader.read()) pieces.push(next.value)
-  }
-  await Promise.all([write(), read()])
-  return new Blob(pieces)
 }
 
 /**

@@ -9,10 +9,19 @@ interface FileSystem {
   writeFile(path: string, content: string, options: { flag: 'wx' }): Promise<void>
 }
 
+interface Zlib {
+  gunzip(
+    bytes: Uint8Array,
+    options: { chunkSize: number },
+    done: (error: Error | null, content: Uint8Array<ArrayBuffer>) => void,
+  ): void
+}
+
 interface NodeProcess {
   readonly pid: number
   kill(pid: number, signal: 0): unknown
   getBuiltinModule(name: 'node:fs/promises'): FileSystem
+  getBuiltinModule(name: 'node:zlib'): Zlib
 }
 
 export function nodeProcess(): NodeProcess {
@@ -22,3 +31,4 @@ export function nodeProcess(): NodeProcess {
 }
 
 export const fileSystem = (): FileSystem => nodeProcess().getBuiltinModule('node:fs/promises')
+export const zlib = (): Zlib => nodeProcess().getBuiltinModule('node:zlib')

@@ -2,6 +2,7 @@ import { TidemarkError, toTidemarkError } from '../../protocol/index.ts'
 import type { Database } from './database.ts'
 import { fileSystem } from './node-builtins.ts'
 import { isServerRuntime } from './runtime.ts'
+import { startParams } from './start-params.ts'
 import { dataDirOf, type Storage } from './storage-name.ts'
 
 /** PGlite can take 17 s on a slow device, and can also hang for good. */
@@ -33,7 +34,12 @@ async function openHere(dataDir: string): Promise<Database> {
     import('@electric-sql/pglite'),
     import('@electric-sql/pglite/live'),
   ])
-  return PGlite.create({ dataDir, relaxedDurability: false, extensions: { live } })
+  return PGlite.create({
+    dataDir,
+    relaxedDurability: false,
+    startParams: startParams(PGlite),
+    extensions: { live },
+  })
 }
 
 async function openInWorker(dataDir: string): Promise<Database> {
