@@ -17,9 +17,9 @@ export interface LoadedBytes {
 }
 
 const ATTEMPTS = 3
-const PARALLEL = 4
+const PARALLEL = 8
 /** Chunks in memory at once, downloading or waiting for their turn to load. */
-const AHEAD = 8
+const AHEAD = 12
 
 export const snapshotPath = (audience: string) => `/sync/snapshot/${encodeURIComponent(audience)}`
 
