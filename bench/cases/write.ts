@@ -121,6 +121,8 @@ export async function actionLatency(system: System): Promise<Figure[]> {
       await answer.body?.cancel()
     })
     floorMs.push(floor.elapsedMs)
+    // What it changed has reached both replicas by then.
+    await wait(ACTION_PAUSE_MS)
     const token = `bench-${round}`
     const startMs = performance.now()
     const elsewhere = new Promise<void>((resolve) => {

@@ -69,28 +69,34 @@ it('OUT-02 PSH-R1 a connection that dies before or after the commit: applied onc
 
 it('OUT-03 OUT-26 PSH-R2 what is settled is never done again, however late it comes and though its outcome is gone', async () => {
   const ahead = '2027-11-26T00:00:00.000Z'
+  client.counter = 100
   const first = client.action('bump', { id }, { at: ahead })
   const second = client.action('bump', { id: 'no such' })
   const third = client.patch([updateOf(TASK, id, { title: ['x', 'not this'] })])
   expect(await client.settle(first, second, third)).toMatchObject(['committed', 'committed', { kind: 'conflict' }])
-  client.acknowledged = 3
+  client.acknowledged = 103
   expect(await client.settle(client.action('bump', { id }))).toEqual(['committed'])
-  expect(await stored()).toEqual([{ counter: '4', status: 'committed' }])
+  expect(await stored()).toEqual([{ counter: '104', status: 'committed' }])
   expect(await client.settle(first, second, third)).toEqual(['committed', 'committed', 'committed'])
   // An older acknowledgement takes nothing back.
   client.acknowledged = 0
   expect(await client.settle(first)).toEqual(['committed'])
   expect(await count()).toBe(2)
-  expect(await stored()).toEqual([{ counter: '4', status: 'committed' }])
+  expect(await stored()).toEqual([{ counter: '104', status: 'committed' }])
+  // Few at a time they stay: pruning is a commit of its own.
+  client.acknowledged = 104
+  expect(await client.settle(client.action('bump', { id }))).toEqual(['committed'])
+  expect(await stored()).toHaveLength(2)
 })
 
 it('OUT-26 PSH-R2 an acknowledgement waits for whoever still does one of its mutations', async () => {
   const release = await holding('tally')
+  client.counter = 100
   const bump = client.action('bump', { id })
   const slow = client.settle(bump)
   await fixture.untilWaiting(1)
   const next = new TestClient(fixture.send, client.author, client.id)
-  next.acknowledged = 1
+  next.acknowledged = 101
   const settling = next.settle()
   await fixture.untilWaiting(2)
   await release()
@@ -159,7 +165,8 @@ it('OUT-06 PSH-R3 a rejection in the middle: what is independent lands, what bui
   expect(await client.settle(client.patch([deleteOf(TASK, id)], { after: [77] }))).toMatchObject([
     { kind: 'dependency', on: 77 },
   ])
-  client.acknowledged = 5
+  client.acknowledged = 110
+  client.counter = 200
   expect(await client.settle(client.patch([deleteOf(TASK, id)], { after: [5] }))).toEqual(['committed'])
 })
 

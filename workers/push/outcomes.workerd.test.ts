@@ -46,33 +46,34 @@ async function capture(epoch: string, client: TestClient, counter: number, at: L
 it('OUT-04 PSH-R13 says what became of mutations, and at which commit of this epoch', async () => {
   await beginEpoch(database.env, 'first')
   const client = new TestClient(send, ann)
-  expect(await outcomesOf(client, [1, 2])).toEqual({ epoch: 'first', outcomes: [] })
+  client.counter = 100
+  expect(await outcomesOf(client, [101, 102])).toEqual({ epoch: 'first', outcomes: [] })
   const settled = await client.settle(
     client.action('book', { org: ORG_A, amounts: [1] }),
     client.action('book', { org: ORG_A, amounts: [-1] }),
     client.action('book', { org: ORG_A, amounts: [2] }),
   )
   expect(settled).toMatchObject(['committed', { kind: 'refused' }, 'committed'])
-  await capture('first', client, 1, lsn(10))
-  await capture('first', client, 2, lsn(20))
-  const answer = await outcomesOf(client, [1, 2, 3, 4])
+  await capture('first', client, 101, lsn(10))
+  await capture('first', client, 102, lsn(20))
+  const answer = await outcomesOf(client, [101, 102, 103, 104])
   expect(answer).toEqual({
     epoch: 'first',
     outcomes: [
-      { outcome: { counter: 1, status: 'committed' }, lsn: lsn(10) },
-      { outcome: { counter: 2, status: 'rejected', rejection: settled[1] }, lsn: lsn(20) },
+      { outcome: { counter: 101, status: 'committed' }, lsn: lsn(10) },
+      { outcome: { counter: 102, status: 'rejected', rejection: settled[1] }, lsn: lsn(20) },
       // All that is decided is captured by now, so it lies before this epoch or is pruned.
-      { outcome: { counter: 3, status: 'committed' }, lsn: ZERO_LSN },
+      { outcome: { counter: 103, status: 'committed' }, lsn: ZERO_LSN },
     ],
   })
   await beginEpoch(database.env, 'second')
-  client.acknowledged = 1
+  client.acknowledged = 101
   await client.settle()
-  expect(await outcomesOf(client, [1, 2])).toMatchObject({
+  expect(await outcomesOf(client, [101, 102])).toMatchObject({
     epoch: 'second',
     outcomes: [
-      { outcome: { counter: 2, status: 'rejected' }, lsn: ZERO_LSN },
-      { outcome: { counter: 1, status: 'committed' }, lsn: ZERO_LSN },
+      { outcome: { counter: 102, status: 'rejected' }, lsn: ZERO_LSN },
+      { outcome: { counter: 101, status: 'committed' }, lsn: ZERO_LSN },
     ],
   })
 })
