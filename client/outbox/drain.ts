@@ -33,6 +33,7 @@ export class Drain {
   #push: AbortController | null = null
   /** The database's part of the push in hand or last given up. */
   #working: Promise<unknown> = Promise.resolve()
+  #taking: Promise<unknown> | null = null
   #timers = new Map<string, ReturnType<typeof setTimeout>>()
 
   constructor(options: { readonly http: Http; readonly client: string; readonly host: DrainHost }) {
@@ -51,6 +52,11 @@ export class Drain {
     if (event.type === 'failed' || event.type === 'put-off') this.#host.told(event.error)
     if (event.type === 'answered') this.#host.told(null)
     for (const effect of effects) this.#perform(effect)
+  }
+
+  /** Resolves when what is pushed now is taken from the database; null where that is done. */
+  get taking(): Promise<unknown> | null {
+    return this.#taking
   }
 
   /** Resolves when nothing of it uses the database any more. */
@@ -92,7 +98,13 @@ export class Drain {
     const controller = new AbortController()
     this.#push = controller
     const before = this.#working.catch(() => undefined)
-    const running = before.then(() => this.#pushOnce(controller.signal))
+    const taken = before.then(() => this.#take(controller.signal))
+    const taking = taken.catch(() => undefined)
+    this.#taking = taking
+    taking.then(() => {
+      if (this.#taking === taking) this.#taking = null
+    })
+    const running = taken.then((outgoing) => this.#send(outgoing, controller.signal))
     this.#working = running
     running.then(
       (event) => this.#ended(controller, event),
@@ -106,9 +118,12 @@ export class Drain {
     this.dispatch(event)
   }
 
-  async #pushOnce(signal: AbortSignal): Promise<DrainEvent> {
+  async #take(signal: AbortSignal): Promise<Outgoing> {
     if (signal.aborted) throw new TidemarkError('unavailable', 'The push was given up.')
-    const { acknowledged, mutations, hasMore } = await this.#host.next()
+    return this.#host.next()
+  }
+
+  async #send({ acknowledged, mutations, hasMore }: Outgoing, signal: AbortSignal): Promise<DrainEvent> {
     if (mutations.length === 0) return { type: 'answered', hasMore }
     const { outcomes, putOff } = await push(this.#http, { client: this.#client, acknowledged, mutations }, signal)
     // An outcome that came is kept even where the push was given up meanwhile.

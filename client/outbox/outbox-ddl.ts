@@ -42,6 +42,13 @@ export const OUTBOX_DDL = `
     RETURN made;
   END $$;
 
+  CREATE FUNCTION tidemark.begin_action(its_name text, its_args text, OUT made bigint, OUT made_at text)
+  LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+  BEGIN
+    made := tidemark.begin_mutation('action', its_name, its_args);
+    SELECT at INTO made_at FROM tidemark.mutation WHERE counter = made;
+  END $$;
+
   CREATE FUNCTION tidemark.keep_write(
     its_table text, its_op text, its_key text, its_before text, its_after text, is_counted boolean
   ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
@@ -140,6 +147,39 @@ export const OUTBOX_DDL = `
   END $$;
   CREATE EVENT TRIGGER tidemark_refuse_ddl ON ddl_command_end EXECUTE FUNCTION tidemark.refuse_ddl();
   CREATE EVENT TRIGGER tidemark_refuse_drop ON sql_drop EXECUTE FUNCTION tidemark.refuse_drop();
+
+  -- What a push may take, and of mutations after \`seen\` what is looked at once: one call, because each statement by itself
+  -- is planned anew.
+  CREATE FUNCTION tidemark.unsent(seen bigint, most int) RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+  DECLARE newest bigint; fresh json; writes json;
+  BEGIN
+    SELECT counter INTO newest FROM tidemark.owner;
+    IF newest > seen THEN
+      SELECT json_agg(json_build_object('counter', counter, 'kind', kind, 'sealed', sealed, 'effective', effective,
+        'origin', origin, 'patch', patch) ORDER BY counter) INTO fresh FROM tidemark.mutation WHERE ${IS_UNSETTLED} AND request IS NULL;
+      -- Of those sent before only which rows they made or removed counts.
+      SELECT json_agg(row_to_json(w) ORDER BY w.position) INTO writes FROM tidemark.write w WHERE EXISTS (
+        SELECT FROM tidemark.mutation m WHERE m.counter = w.counter AND ${IS_UNSETTLED}
+          AND (m.request IS NULL OR w.op <> 'update'));
+    END IF;
+    RETURN json_build_object('last', newest, 'fresh', coalesce(fresh, '[]'), 'writes', coalesce(writes, '[]'),
+      'waiting', (SELECT coalesce(json_agg(row_to_json(w) ORDER BY w.counter), '[]') FROM (
+        SELECT counter, kind, name, args, at, patch, request FROM tidemark.mutation
+        WHERE ${IS_UNSETTLED} AND outcome IS NULL ORDER BY counter LIMIT most) AS w));
+  END $$;
+
+  -- Keeps what is sent, to be sent the same again, and answers up to where outcomes are never asked for again.
+  CREATE FUNCTION tidemark.freeze(requests text) RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+  BEGIN
+    UPDATE tidemark.mutation m SET status = 'sent', sealed = true, request = x.request, predicted = x.predicted
+      FROM json_to_recordset(requests::json) AS x(counter bigint, request text, predicted text) WHERE m.counter = x.counter;
+    RETURN least(
+      coalesce((SELECT min(counter) FROM tidemark.mutation WHERE ${IS_UNSETTLED}),
+        (SELECT counter + 1 FROM tidemark.owner)),
+      (SELECT min((basis.value ->> 'm')::bigint) FROM tidemark.mutation,
+        json_array_elements(patch::json) AS changed, json_each(changed.value -> 'b') AS basis WHERE ${IS_UNSETTLED})
+    ) - 1;
+  END $$;
 
   -- Does patches again in their order, each whole or not at all. Answers those that could not be done: by an error of theirs,
   -- or because one that they build on (after) could not be, which is on_counter.

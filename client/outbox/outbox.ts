@@ -257,13 +257,12 @@ export class Outbox {
 }
 
 async function beginAction(tx: Executor, name: string, args: string): Promise<ActionCall> {
-  const { rows: made } = await tx.query<{ counter: number | string }>(
-    `SELECT tidemark.begin_mutation('action', $1, $2) AS counter`,
+  const { rows } = await tx.query<{ made: number | string; made_at: string }>(
+    'SELECT made, made_at FROM tidemark.begin_action($1, $2)',
     [name, args],
   )
-  const counter = Number(made[0]?.counter)
-  const { rows } = await tx.query<{ at: string }>('SELECT at FROM tidemark.mutation WHERE counter = $1', [counter])
-  return { counter, name, args, at: rows[0]?.at ?? '' }
+  const [begun] = rows
+  return { counter: Number(begun?.made), name, args, at: begun?.made_at ?? '' }
 }
 
 async function checkSize(tx: Executor, counter: number): Promise<void> {

@@ -5,7 +5,6 @@ import type { Database } from '../replica/database.ts'
 import { keyRow, keyText, tableOf } from '../replica/replica-table.ts'
 import type { DrainHost, Outgoing } from './drain.ts'
 import type { Outbox } from './outbox.ts'
-import { IS_UNSETTLED } from './outbox-ddl.ts'
 import { cutBatch, type Frozen } from './rules/batch.ts'
 import { changedColumns, rowId } from './rules/captured-write.ts'
 import { dependencies, type Effects } from './rules/dependents.ts'
@@ -16,12 +15,13 @@ import { type PatchTables, patchTables } from './rules/patch-of-writes.ts'
 import { predictedChanges } from './rules/predicted-changes.ts'
 import { type Squash, type Squashable, squash } from './rules/squash.ts'
 import { tableTies } from './rules/table-ties.ts'
-import { COUNTERS, readWrites, type StoredWrite, writesOf } from './unsettled.ts'
+import { isOwn, type UndoHistory } from './undo-history.ts'
+import { COUNTERS, type StoredWrite, storedWrite, type WriteRow, writesOf } from './unsettled.ts'
 
 const patch = z
   .string()
   .nullable()
-  .transform((text): PatchRow[] => (text === null ? [] : z.array(patchRowSchema).parse(JSON.parse(text))))
+  .transform((text): PatchRow[] | null => (text === null ? null : z.array(patchRowSchema).parse(JSON.parse(text))))
 const counter = z.coerce.number()
 
 const newSchema = z.object({
@@ -29,6 +29,7 @@ const newSchema = z.object({
   kind: z.enum(['patch', 'action']),
   sealed: z.boolean(),
   effective: z.boolean(),
+  origin: z.string(),
   patch,
 })
 
@@ -45,22 +46,15 @@ const waitingSchema = z.object({
 type Waiting = z.infer<typeof waitingSchema>
 type Sendable = Exclude<Request, { tooLarge: Rejection }>
 
-const NEW = `SELECT counter, kind, sealed, effective, patch FROM tidemark.mutation
-  WHERE ${IS_UNSETTLED} AND request IS NULL ORDER BY counter`
+/** What `tidemark.unsent` answers; writes are our own rows, as they are stored. */
+const unsentSchema = z.object({
+  last: z.number(),
+  fresh: z.array(newSchema),
+  writes: z.array(z.custom<WriteRow>()).transform((rows) => rows.map(storedWrite)),
+  waiting: z.array(waitingSchema),
+})
 
-/** Of those sent before only which rows they made or removed counts. */
-const WRITES = `EXISTS (SELECT FROM tidemark.mutation m WHERE m.counter = w.counter AND ${IS_UNSETTLED}
-  AND (m.request IS NULL OR w.op <> 'update'))`
-
-const WAITING = `SELECT counter, kind, name, args, at, patch, request FROM tidemark.mutation
-  WHERE ${IS_UNSETTLED} AND outcome IS NULL ORDER BY counter LIMIT $1`
-
-const ACKNOWLEDGED = `
-  SELECT least(
-    coalesce((SELECT min(counter) FROM tidemark.mutation WHERE ${IS_UNSETTLED}), o.counter + 1),
-    (SELECT min((basis.value ->> 'm')::bigint) FROM tidemark.mutation,
-      json_array_elements(patch::json) AS changed, json_each(changed.value -> 'b') AS basis WHERE ${IS_UNSETTLED})
-  ) - 1 AS acknowledged FROM tidemark.owner o`
+type UnsentMutations = z.infer<typeof unsentSchema>
 
 /** Confirmed mutations stay to be looked at; the oldest of those that nothing unsettled builds on go. */
 const KEPT = 2_000
@@ -73,7 +67,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
   readonly #db: Database
   readonly #outbox: Outbox
   readonly #shown: () => Copy | null
-  readonly #beforeSquash: (tx: Executor, copy: Copy) => Promise<void>
+  readonly #history: Pick<UndoHistory, 'take'>
   /** The last mutation that was looked at for squashing. */
   #seen = 0
   /** Of those not sent yet, on which each builds. */
@@ -83,13 +77,13 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     readonly db: Database
     readonly outbox: Outbox
     readonly shown: () => Copy | null
-    /** Whoever wants to see what each did by itself looks now. */
-    readonly beforeSquash: (tx: Executor, copy: Copy) => Promise<void>
+    /** Sees what each did by itself, before it is taken in by another. */
+    readonly history: Pick<UndoHistory, 'take'>
   }) {
     this.#db = options.db
     this.#outbox = options.outbox
     this.#shown = options.shown
-    this.#beforeSquash = options.beforeSquash
+    this.#history = options.history
   }
 
   async next(): Promise<Outgoing> {
@@ -116,9 +110,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
 
   async #freeze(tx: Executor): Promise<{ outgoing: Outgoing; tooLarge: Map<number, Rejection> }> {
     const copy = this.#shown()
-    if (copy) await this.#sealNew(tx, copy)
-    const found = await tx.query(WAITING, [LIMITS.pushMutations + 1])
-    const waiting = found.rows.map((row) => waitingSchema.parse(row))
+    const { waiting, writes } = await this.#lookAtNew(tx, copy)
     const tooLarge = new Map<number, Rejection>()
     const fresh = new Map<number, Sendable>()
     const frozen: Frozen[] = []
@@ -127,7 +119,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
       if (mutation.request !== null) continue
       // Without tables nothing new can be made of them, and order is kept.
       if (!copy) break
-      const request = mutationRequest(await this.#unsent(tx, copy, mutation))
+      const request = mutationRequest(await this.#unsent(tx, copy, mutation, writes))
       if ('tooLarge' in request) tooLarge.set(mutation.counter, request.tooLarge)
       // What builds on one that is too large fails with it.
       if ('tooLarge' in request) break
@@ -135,15 +127,11 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
       frozen.push({ counter: mutation.counter, request: request.text })
     }
     const mutations = cutBatch(frozen, { mutations: LIMITS.pushMutations, chars: LIMITS.pushChars })
-    await keepRequests(
-      tx,
-      mutations.flatMap(({ counter: number }) => {
-        const request = fresh.get(number)
-        return request ? [{ counter: number, ...request }] : []
-      }),
-    )
-    const { rows } = await tx.query<{ acknowledged: number | string }>(ACKNOWLEDGED)
-    const acknowledged = Number(rows[0]?.acknowledged ?? 0)
+    const kept = mutations.flatMap(({ counter: number }) => {
+      const request = fresh.get(number)
+      return request ? [{ counter: number, ...request }] : []
+    })
+    const acknowledged = await keepRequests(tx, kept)
     if (acknowledged > KEPT) await tx.query(FORGET, [acknowledged - KEPT])
     return { outgoing: { acknowledged, mutations, hasMore: mutations.length < waiting.length }, tooLarge }
   }
@@ -152,32 +140,51 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     tx: Executor,
     copy: Copy,
     { counter: number, kind, name, args, at, patch: rows }: Waiting,
+    known: readonly StoredWrite[],
   ): Promise<Unsent> {
     const after = this.#after.get(number) ?? []
-    if (kind === 'patch') return { counter: number, at, after, kind, rows }
-    const predicted = predictedChanges(await writesOf(tx, [number]), copy.tables)
+    if (kind === 'patch') return { counter: number, at, after, kind, rows: rows ?? [] }
+    const writes = known.length > 0 ? known.filter((write) => write.counter === number) : await writesOf(tx, [number])
+    const predicted = predictedChanges(writes, copy.tables)
     return { counter: number, at, after, kind, name: name ?? '', args: JSON.parse(args ?? 'null'), predicted }
   }
 
+  async #read(tx: Executor): Promise<UnsentMutations> {
+    const { rows } = await tx.query<{ unsent: string }>('SELECT tidemark.unsent($1, $2) AS unsent', [
+      this.#seen,
+      LIMITS.pushMutations + 1,
+    ])
+    return unsentSchema.parse(JSON.parse(rows[0]?.unsent ?? ''))
+  }
+
   /** Looks once at each new mutation: what it does, on which others it builds, and what takes it in. */
-  async #sealNew(tx: Executor, copy: Copy): Promise<void> {
-    const { rows } = await tx.query<{ counter: number | string }>('SELECT counter FROM tidemark.owner')
-    const last = Number(rows[0]?.counter ?? 0)
-    if (last <= this.#seen) return
-    await this.#beforeSquash(tx, copy)
-    await this.#outbox.sealNew(tx, copy.tables)
+  async #lookAtNew(tx: Executor, copy: Copy | null): Promise<UnsentMutations> {
+    const found = await this.#read(tx)
+    if (!copy || found.last <= this.#seen) return found
+    if (found.fresh.some(({ kind, patch: rows }) => kind === 'patch' && rows === null)) {
+      await this.#outbox.sealNew(tx, copy.tables)
+      return this.#takeNew(tx, copy, await this.#read(tx))
+    }
+    return this.#takeNew(tx, copy, found)
+  }
+
+  async #takeNew(tx: Executor, copy: Copy, found: UnsentMutations): Promise<UnsentMutations> {
+    const made = new Set(found.fresh.filter(({ origin }) => isOwn(origin)).map(({ counter: number }) => number))
+    this.#history.take(
+      copy,
+      found.writes.filter((write) => made.has(write.counter)),
+    )
     const tables = patchTables(copy.tables)
-    const mutations = (await tx.query(NEW)).rows.map((row) => newSchema.parse(row))
-    const writes = Map.groupBy(await readWrites(tx, WRITES, []), (write) => write.counter)
+    const writes = Map.groupBy(found.writes, (write) => write.counter)
     const effects = [...writes].map(([number, own]) => effectsOf(number, own)).sort((a, b) => a.counter - b.counter)
     const after = dependencies(effects, tables.keys)
-    const squashables = mutations.map(({ counter: number, kind, patch: changed, sealed, effective }): Squashable => {
+    const squashables = found.fresh.map(({ counter: number, kind, patch: changed, sealed, effective }): Squashable => {
       const own = writes.get(number) ?? []
       return {
         counter: number,
         kind,
         open: kind === 'patch' && !sealed && effective,
-        rows: changed,
+        rows: changed ?? [],
         cascaded: own.filter(({ cascade }) => cascade).map((write) => nameOfWrite(write, copy)),
         after: after.get(number) ?? [],
       }
@@ -194,7 +201,8 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
         [...new Set(on.map((one) => headOf.get(one) ?? one))].filter((one) => one !== number),
       ]),
     )
-    this.#seen = last
+    this.#seen = found.last
+    return squashes.length > 0 ? this.#read(tx) : found
   }
 }
 
@@ -238,21 +246,20 @@ function inOrder(
   return orderRows(nets, tables.keys, tables.uniques)
 }
 
+/** Answers up to where outcomes are never asked for again. */
 async function keepRequests(
   tx: Executor,
   requests: readonly (Sendable & { readonly counter: number })[],
-): Promise<void> {
-  if (requests.length === 0) return
+): Promise<number> {
   const kept = requests.map(({ counter: number, text, predicted }) => ({
     counter: number,
     request: text,
     predicted: predicted && JSON.stringify(predicted),
   }))
-  await tx.query(
-    `UPDATE tidemark.mutation m SET status = 'sent', sealed = true, request = x.request, predicted = x.predicted
-     FROM json_to_recordset($1::text::json) AS x(counter bigint, request text, predicted text) WHERE m.counter = x.counter`,
-    [JSON.stringify(kept)],
-  )
+  const { rows } = await tx.query<{ acknowledged: number | string }>('SELECT tidemark.freeze($1) AS acknowledged', [
+    JSON.stringify(kept),
+  ])
+  return Number(rows[0]?.acknowledged ?? 0)
 }
 
 /** Those taken in leave the outbox: what becomes of them is said by the one that took them. */

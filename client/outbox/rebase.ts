@@ -37,6 +37,8 @@ export function scopeOf({ tables, joins }: Pick<Copy, 'tables' | 'joins'>, actio
   return { tables, isHeld: (audience) => joins.has(audience), actions }
 }
 
+const TELL_OUTBOX = `pg_notify('tidemark_outbox', '')`
+
 /** What one mutation could not do again: an error of its own, or that one it builds on could not. */
 type Miss = { readonly rejection: Rejection } | { readonly on: number }
 
@@ -61,6 +63,8 @@ export class Rebase {
   }
 
   static async open(tx: Executor, scope: RebaseScope): Promise<Rebase> {
+    const found = await readUnsettled(tx)
+    if (found.every(({ isWhole }) => isWhole)) return new Rebase(tx, scope, found)
     await sealNew(tx, scope.tables)
     return new Rebase(tx, scope, await readUnsettled(tx))
   }
@@ -123,36 +127,37 @@ export class Rebase {
 
   /** Heard by those who listen to the outbox, once this is committed. */
   async #tell(): Promise<void> {
-    await this.#tx.exec(`SELECT pg_notify('tidemark_outbox', '')`)
+    await this.#tx.exec(`SELECT ${TELL_OUTBOX}`)
   }
 
   /** Settles mutations whose commits are here by now. */
   async confirm(confirmed: readonly { readonly counter: number; readonly lsn: Lsn }[]): Promise<void> {
-    if (confirmed.length === 0) return
-    await this.#tx.query(
-      `UPDATE tidemark.mutation m SET status = 'confirmed', effective = true, lsn = x.lsn
-       FROM json_to_recordset($1::text::json) AS x(counter bigint, lsn text) WHERE m.counter = x.counter`,
-      [JSON.stringify(confirmed)],
+    await this.#settle(
+      `status = 'confirmed', effective = true, lsn = x.lsn`,
+      confirmed.map(({ counter, lsn }) => ({ counter, lsn })),
     )
-    await this.#settled(confirmed.map(({ counter }) => counter))
   }
 
   /** Settles mutations, already undone, as failed. */
   async fail(failed: ReadonlyMap<number, Rejection>): Promise<void> {
-    if (failed.size === 0) return
-    const rows = [...failed].map(([counter, rejection]) => ({ counter, rejection: JSON.stringify(rejection) }))
-    await this.#tx.query(
-      `UPDATE tidemark.mutation m SET status = 'failed', effective = true, rejection = x.rejection
-       FROM json_to_recordset($1::text::json) AS x(counter bigint, rejection text) WHERE m.counter = x.counter`,
-      [JSON.stringify(rows)],
+    await this.#settle(
+      `status = 'failed', effective = true, rejection = x.rejection`,
+      [...failed].map(([counter, rejection]) => ({ counter, rejection: JSON.stringify(rejection) })),
     )
-    await this.#settled([...failed.keys()])
   }
 
-  async #settled(counters: readonly number[]): Promise<void> {
-    await deleteWrites(this.#tx, counters)
-    await this.#tell()
-    for (const counter of counters) this.#pending.delete(counter)
+  /** Their writes go, and those who listen to the outbox hear of it once this is committed. */
+  async #settle(change: string, settled: readonly { readonly counter: number }[]): Promise<void> {
+    if (settled.length === 0) return
+    await this.#tx.query(
+      `WITH x AS MATERIALIZED (
+         SELECT * FROM json_to_recordset($1::text::json) AS x(counter bigint, lsn text, rejection text)),
+       settled AS (UPDATE tidemark.mutation m SET ${change} FROM x WHERE m.counter = x.counter),
+       gone AS (DELETE FROM tidemark.write WHERE counter IN (SELECT counter FROM x))
+       SELECT ${TELL_OUTBOX}`,
+      [JSON.stringify(settled)],
+    )
+    for (const { counter } of settled) this.#pending.delete(counter)
   }
 
   /** These failures with those of the mutations that build on them. */

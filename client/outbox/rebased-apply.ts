@@ -9,7 +9,7 @@ import { Rebase, scopeOf } from './rebase.ts'
 import { rowId } from './rules/captured-write.ts'
 import { isExact } from './rules/exact-confirmation.ts'
 import type { ActionRunner } from './run-action.ts'
-import { COUNTERS, writesOf } from './unsettled.ts'
+import { writesAndSharing } from './unsettled.ts'
 
 /** How the server's changes get into the tables. */
 export interface Applying<Result> {
@@ -206,8 +206,7 @@ async function exactOnes(
   const own = transactions.filter(({ own }) => own && !own.rejection && rebase.get(own.counter)?.attempted)
   if (own.length === 0 || emptied.size > 0) return new Set()
   const counters = own.flatMap(({ own }) => (own ? [own.counter] : []))
-  const writes = await writesOf(tx, counters)
-  const shared = await sharedCounters(tx, counters)
+  const { writes, shared } = await writesAndSharing(tx, counters)
   return new Set(
     own.filter(({ own, changes }) => {
       const counter = own?.counter ?? 0
@@ -216,13 +215,4 @@ async function exactOnes(
       return alone && !shared.has(counter) && rebase.get(counter)?.effective === true && isExact(changes, mine, tables)
     }),
   )
-}
-
-async function sharedCounters(tx: Executor, counters: readonly number[]): Promise<Set<number>> {
-  const { rows } = await tx.query<{ counter: number | string }>(
-    `SELECT DISTINCT w.counter FROM tidemark.write w WHERE w.counter IN ${COUNTERS('$1')} AND EXISTS (
-       SELECT FROM tidemark.write o WHERE o.table_id = w.table_id AND o.key = w.key AND o.counter <> w.counter)`,
-    [JSON.stringify(counters)],
-  )
-  return new Set(rows.map(({ counter }) => Number(counter)))
 }

@@ -9,6 +9,7 @@ import type { Outbox } from './outbox.ts'
 import { orderRows } from './rules/order-rows.ts'
 import { patchTables } from './rules/patch-of-writes.ts'
 import { inTheWay, netImages, type RowImage, type RowReversal, reversals } from './rules/reverse-rows.ts'
+import type { StoredWrite } from './unsettled.ts'
 
 /** Something that was written later stands where an undo or redo would write; nothing was written. */
 export class UndoRefused extends Error {
@@ -32,6 +33,12 @@ interface Entry {
 
 /** Mutations of this session that can be taken back. */
 const ENTRIES = 100
+
+/** Of a mutation's origin: neither an undo nor a redo. */
+export const isOwn = (origin: string) => origin !== 'undo' && origin !== 'redo'
+
+/** A write as it is seen here. */
+type NotedWrite = Pick<StoredWrite, 'counter' | 'table' | 'before' | 'after'>
 
 const newSchema = z.object({
   counter: z.coerce.number(),
@@ -72,17 +79,23 @@ export class UndoHistory {
 
   /** Takes up what was written since, while it is still to be seen what each mutation did by itself. */
   async note(db: Executor, copy: Copy): Promise<void> {
-    const found = await db.query(NEW, [this.#seen])
-    const writes = found.rows.map((row) => newSchema.parse(row)).filter(({ counter }) => counter > this.#seen)
-    for (const [counter, own] of Map.groupBy(writes, (write) => write.counter)) {
+    const { rows } = await db.query(NEW, [this.#seen])
+    const found = rows.map((row) => newSchema.parse(row))
+    this.take(
+      copy,
+      found.map(({ counter, table_id: table, before, after }) => {
+        return { counter, table, before: parseImage(before), after: parseImage(after) }
+      }),
+    )
+  }
+
+  /** As `note`, of writes that were read already, all that there are of mutations since. */
+  take(copy: Copy, writes: readonly NotedWrite[]): void {
+    const since = writes.filter(({ counter }) => counter > this.#seen)
+    for (const [counter, own] of [...Map.groupBy(since, (write) => write.counter)].sort(([a], [b]) => a - b)) {
       // What a cascade took from a table that is the server's, only the server can bring back.
-      const writable = own.filter(({ table_id: table }) => tableOf(copy.tables, table).definition.write !== undefined)
-      const images = writable.map(({ table_id: table, before, after }) => ({
-        table,
-        before: parseImage(before),
-        after: parseImage(after),
-      }))
-      this.#done.push({ counter, images: netImages(images, (table, row) => keyRow(copy.tables, table, row)) })
+      const writable = own.filter(({ table }) => tableOf(copy.tables, table).definition.write !== undefined)
+      this.#done.push({ counter, images: netImages(writable, (table, row) => keyRow(copy.tables, table, row)) })
       this.#undone.length = 0
       this.#seen = counter
     }

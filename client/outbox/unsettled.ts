@@ -9,6 +9,8 @@ import type { Touched } from './rules/touching.ts'
 export interface Unsettled {
   readonly counter: number
   readonly kind: 'patch' | 'action'
+  /** Whether it has its rows, where it needs any. */
+  readonly isWhole: boolean
   /** A push with it may have reached the server. */
   readonly attempted: boolean
   /** False while it does nothing here, because doing it again threw. */
@@ -23,6 +25,7 @@ export interface Unsettled {
 const unsettledSchema = z.object({
   counter: z.coerce.number(),
   kind: z.enum(['patch', 'action']),
+  isWhole: z.boolean(),
   attempted: z.boolean(),
   effective: z.boolean(),
   name: z.string().nullable(),
@@ -44,7 +47,7 @@ export const COUNTERS = (parameter: string) =>
 /** All that are unsettled, in counter order. */
 export async function readUnsettled(tx: Executor): Promise<Unsettled[]> {
   const { rows } = await tx.query(
-    `SELECT counter, kind, request IS NOT NULL AS attempted, effective, name, args, at FROM tidemark.mutation
+    `SELECT counter, kind, kind = 'action' OR patch IS NOT NULL AS "isWhole", request IS NOT NULL AS attempted, effective, name, args, at FROM tidemark.mutation
      WHERE ${IS_UNSETTLED} ORDER BY counter`,
   )
   return rows.map((row) => unsettledSchema.parse(row))
@@ -60,7 +63,8 @@ export async function readTouched(tx: Executor, counters: Iterable<number>): Pro
   return [...byCounter].map(([counter, ids]) => ({ counter, rows: ids }))
 }
 
-interface WriteRow {
+/** A row of `tidemark.write`. */
+export interface WriteRow {
   readonly position: number | string
   readonly counter: number | string
   readonly table_id: string
@@ -79,16 +83,33 @@ export async function readWrites(tx: Executor, condition: string, params: unknow
     `SELECT w.* FROM tidemark.write w WHERE ${condition} ORDER BY w.position`,
     params,
   )
-  return rows.map(({ position, counter, table_id: table, key, op, before, after, cascade }) => ({
-    position: Number(position),
-    counter: Number(counter),
-    table,
-    key,
-    op,
-    before: imageOf(before),
-    after: imageOf(after),
-    cascade,
-  }))
+  return rows.map(storedWrite)
+}
+
+export const storedWrite = (row: WriteRow): StoredWrite => ({
+  position: Number(row.position),
+  counter: Number(row.counter),
+  table: row.table_id,
+  key: row.key,
+  op: row.op,
+  before: imageOf(row.before),
+  after: imageOf(row.after),
+  cascade: row.cascade,
+})
+
+/** The writes of these mutations, and which of them share a row with another mutation. */
+export async function writesAndSharing(
+  tx: Executor,
+  counters: readonly number[],
+): Promise<{ readonly writes: StoredWrite[]; readonly shared: ReadonlySet<number> }> {
+  const { rows } = await tx.query<WriteRow & { readonly shared: boolean }>(
+    `SELECT w.*, EXISTS (
+       SELECT FROM tidemark.write o WHERE o.table_id = w.table_id AND o.key = w.key AND o.counter <> w.counter) AS shared
+     FROM tidemark.write w WHERE w.counter IN ${COUNTERS('$1')} ORDER BY w.position`,
+    [JSON.stringify(counters)],
+  )
+  const writes = rows.map(storedWrite)
+  return { writes, shared: new Set(writes.filter((_, index) => rows[index]?.shared).map(({ counter }) => counter)) }
 }
 
 export function writesOf(tx: Executor, counters: Iterable<number>): Promise<StoredWrite[]> {

@@ -1,17 +1,17 @@
 import type { Transaction as PGliteTransaction } from '@electric-sql/pglite'
-import { z } from 'zod'
-import { type Outcome, rejectionSchema, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
+import { type Outcome, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
 import type { ConnectionPhase, ConnectionState } from '../connection/connection-state.ts'
 import type { Http } from '../connection/http.ts'
 import type { Copy } from '../replica/books.ts'
 import type { Database } from '../replica/database.ts'
 import type { ReplicaStatus, StatusStore } from '../replica/status.ts'
-import { Confirmations, type Settled } from './confirmations.ts'
+import { Confirmations } from './confirmations.ts'
 import { Drain, type DrainHost, type Outgoing } from './drain.ts'
 import { Failures } from './failures.ts'
 import type { Failure, MutationHandle, MutationId, MutationRecord } from './mutation.ts'
 import { readMutations } from './mutation-records.ts'
 import type { Outbox } from './outbox.ts'
+import { readCounts, readSettled } from './outbox-state.ts'
 import { OutgoingMutations } from './outgoing-mutations.ts'
 import { connectionEvent } from './rules/connection-event.ts'
 import { UndoHistory } from './undo-history.ts'
@@ -38,39 +38,6 @@ interface Wait {
   readonly reject: (error: TidemarkError) => void
 }
 
-const countsSchema = z.object({
-  last: z.coerce.number(),
-  pending: z.coerce.number(),
-  newest: z.coerce.number(),
-  oldest: z.coerce.number().nullable(),
-  failed: z.array(z.coerce.number()),
-})
-
-const COUNTS = `
-  SELECT o.counter AS last, m.pending, coalesce(m.newest, 0) AS newest, m.oldest, coalesce(m.failed, '[]') AS failed
-  FROM tidemark.owner o, (
-    SELECT count(*) FILTER (WHERE status <> 'failed') AS pending, max(counter) FILTER (WHERE status = 'pending') AS newest,
-      min(counter) FILTER (WHERE status <> 'failed') AS oldest,
-      json_agg(counter ORDER BY counter) FILTER (WHERE status = 'failed') AS failed
-    FROM tidemark.mutation WHERE status <> 'confirmed' AND squashed_into IS NULL) m`
-
-/** Of those asked for, how they ended; one that is no more was discarded. */
-const SETTLED = `
-  SELECT asked.value::bigint AS counter, h.status, h.rejection, h.counter IS NULL AS discarded
-  FROM json_array_elements_text($1::text::json) AS asked
-  LEFT JOIN tidemark.mutation m ON m.counter = asked.value::bigint
-  LEFT JOIN tidemark.mutation h ON h.counter = coalesce(m.squashed_into, m.counter)
-  WHERE h.counter IS NULL OR h.status IN ('confirmed', 'failed')`
-
-const settledSchema = z.object({
-  counter: z.coerce.number(),
-  status: z.string().nullable(),
-  rejection: z.string().nullable(),
-  discarded: z.boolean(),
-})
-
-const DISCARDED = { kind: 'refused', code: 'discarded', message: 'It was discarded here.' } as const
-
 /** Joins the parts of writing: what is written here is sent, waited for, counted, and offered again where it failed. */
 export class Writing implements DrainHost {
   failures: readonly Failure[] = []
@@ -84,8 +51,12 @@ export class Writing implements DrainHost {
   #failed = ''
   /** The last mutation whose sending was asked for. */
   #newest = 0
+  /** The last mutation that may have been taken up for undo. */
+  #noted = 0
   #refreshing: Promise<void> | null = null
   #again = false
+  /** Actions and transactions being run: each looks anew when it is done. */
+  #calls = 0
   #stopListening: () => void = () => undefined
 
   constructor(options: WritingOptions) {
@@ -99,15 +70,17 @@ export class Writing implements DrainHost {
       db,
       outbox,
       shown,
-      beforeSquash: (tx, copy) => this.#undo.note(tx, copy),
+      history: { take: (copy, writes) => this.#undo.take(copy, writes) },
     })
   }
 
   async start(): Promise<void> {
     const { outbox, shown } = this.#options
-    const { last } = await this.#counts()
+    const { last } = await readCounts(this.#options.db)
     this.#undo = new UndoHistory({ outbox, shown, since: last })
-    this.#stopListening = outbox.onChange(() => this.#refreshSoon())
+    this.#stopListening = outbox.onChange(() => {
+      if (this.#calls === 0) this.#refreshSoon()
+    })
     await this.#refresh()
   }
 
@@ -139,12 +112,14 @@ export class Writing implements DrainHost {
   }
 
   async run(name: string, args: unknown): Promise<MutationHandle> {
-    return this.#made(await this.#options.outbox.run(name, args))
+    return this.#made(await this.#calling(this.#options.outbox.run(name, args)))
   }
 
   async transaction<Result>(work: (tx: PGliteTransaction) => Promise<Result>): Promise<TransactionHandle<Result>> {
-    const { id, result } = await this.#options.outbox.transaction(work)
-    return id === null ? { id, confirmed: Promise.resolve(), result } : { ...this.#made(id), result }
+    const { id, result } = await this.#calling(this.#options.outbox.transaction(work))
+    if (id !== null) return { ...this.#made(id), result }
+    this.#refreshSoon()
+    return { id, confirmed: Promise.resolve(), result }
   }
 
   async undo(): Promise<MutationHandle | null> {
@@ -170,7 +145,7 @@ export class Writing implements DrainHost {
 
   /** Resolves when everything written before is settled. Rejects offline, closed, refused, and where sending has stopped. */
   async settled(): Promise<void> {
-    const { last, oldest } = await this.#counts()
+    const { last, oldest } = await readCounts(this.#options.db)
     if (oldest === null || oldest > last) return
     const { state } = this.#drain
     if (state.phase === 'stopped' && state.error) throw state.error
@@ -199,6 +174,18 @@ export class Writing implements DrainHost {
     if (error?.retry === 'never') this.#fail(error)
   }
 
+  async #calling<Result>(call: Promise<Result>): Promise<Result> {
+    this.#calls += 1
+    try {
+      return await call
+    } catch (error) {
+      this.#refreshSoon()
+      throw error
+    } finally {
+      this.#calls -= 1
+    }
+  }
+
   #made(id: MutationId): MutationHandle {
     const counter = Number(id.slice(id.lastIndexOf(':') + 1))
     const handle = this.#confirmations.handle(counter)
@@ -206,11 +193,6 @@ export class Writing implements DrainHost {
     this.#drain.dispatch({ type: 'written', urgency: 'now' })
     this.#refreshSoon()
     return handle
-  }
-
-  async #counts(): Promise<z.infer<typeof countsSchema>> {
-    const { rows } = await this.#options.db.query(COUNTS)
-    return countsSchema.parse(rows[0])
   }
 
   /** Looks anew at what is settled, counted and failed; of several calls at a time one follows the one in hand. */
@@ -226,13 +208,17 @@ export class Writing implements DrainHost {
 
   async #refresh(): Promise<void> {
     do {
+      await this.#letPushGo()
       this.#again = false
       const { db, shown } = this.#options
       const copy = shown()
       // Whoever waits for it is told first.
       await this.#tellConfirmations()
-      if (copy) await this.#undo.note(db, copy)
-      const { pending, newest, oldest, failed } = await this.#counts()
+      const { last, pending, newest, oldest, failed } = await readCounts(this.#options.db)
+      if (copy && last > this.#noted) {
+        await this.#undo.note(db, copy)
+        this.#noted = last
+      }
       const told = `${copy !== null} ${failed}`
       const isNew = told !== this.#failed
       if (isNew) {
@@ -253,6 +239,14 @@ export class Writing implements DrainHost {
     } while (this.#again)
   }
 
+  /** What is on its way to the server goes first. */
+  async #letPushGo(): Promise<void> {
+    const { taking } = this.#drain
+    if (taking === null) return
+    await taking
+    await new Promise((resolve) => setTimeout(resolve))
+  }
+
   #tellStatus(counts: Pick<ReplicaStatus, 'pending' | 'failed'>, isNew: boolean): void {
     const { status } = this.#options
     const { canUndo, canRedo } = this.#undo
@@ -265,13 +259,7 @@ export class Writing implements DrainHost {
   async #tellConfirmations(): Promise<void> {
     const { waiting } = this.#confirmations
     if (waiting.length === 0) return
-    const { rows } = await this.#options.db.query(SETTLED, [JSON.stringify(waiting)])
-    const settled = rows.map((row): Settled => {
-      const { counter, rejection, discarded } = settledSchema.parse(row)
-      if (discarded) return { counter, rejection: DISCARDED }
-      return { counter, rejection: rejection === null ? null : rejectionSchema.parse(JSON.parse(rejection)) }
-    })
-    this.#confirmations.settle(settled)
+    this.#confirmations.settle(await readSettled(this.#options.db, waiting))
   }
 
   #fail(error: TidemarkError): void {

@@ -65,13 +65,15 @@ export function applyTransactions(
   return applying(store, copy, to, granted, {
     async onCopy(tx, hasPending) {
       const wanted = transactionsFor(copy, copy, transactions, granted)
-      await passNumbers(tx, wanted)
-      if (!hasPending) return applyRows(tx, copy, wanted)
-      if (!isShown(copy)) {
-        await noteAside(tx, wanted)
+      if (!hasPending || !isShown(copy)) {
+        await passNumbers(tx, wanted)
+        if (hasPending) await noteAside(tx, wanted)
         return applyRows(tx, copy, wanted)
       }
       const rebase = await Rebase.open(tx, scopeOf(copy, store.actions))
+      // What is pending here was numbered here.
+      const isForeign = ({ own }: Incoming) => own !== null && rebase.get(own.counter) === null
+      await passNumbers(tx, wanted.filter(isForeign))
       const tally = await applyRebased(tx, rebase, copy.tables, wanted, {
         apply: (some) => applyRows(tx, copy, some),
         count: (counted, settled) => counted.count(settled),

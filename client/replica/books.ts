@@ -17,7 +17,7 @@ import type { AudienceJoin, AudienceJoins } from './join-window.ts'
 import { type Place, type ReplicaTables, replicaTables } from './replica-table.ts'
 
 /** Bumped with every change of the tables below; a replica of another format is rebuilt. */
-const FORMAT = 2
+const FORMAT = 3
 
 /** Either the database or a transaction on it. */
 export type Executor = Pick<PGliteTransaction, 'query' | 'exec'>

@@ -1,0 +1,53 @@
+import { z } from 'zod'
+import { rejectionSchema } from '../../protocol/index.ts'
+import type { Executor } from '../replica/books.ts'
+import type { Settled } from './confirmations.ts'
+
+const countsSchema = z.object({
+  last: z.coerce.number(),
+  pending: z.coerce.number(),
+  newest: z.coerce.number(),
+  oldest: z.coerce.number().nullable(),
+  failed: z.array(z.coerce.number()),
+})
+
+const COUNTS = `
+  SELECT o.counter AS last, m.pending, coalesce(m.newest, 0) AS newest, m.oldest, coalesce(m.failed, '[]') AS failed
+  FROM tidemark.owner o, (
+    SELECT count(*) FILTER (WHERE status <> 'failed') AS pending, max(counter) FILTER (WHERE status = 'pending') AS newest,
+      min(counter) FILTER (WHERE status <> 'failed') AS oldest,
+      json_agg(counter ORDER BY counter) FILTER (WHERE status = 'failed') AS failed
+    FROM tidemark.mutation WHERE status <> 'confirmed' AND squashed_into IS NULL) m`
+
+/** Of those asked for, how they ended; one that is no more was discarded. */
+const SETTLED = `
+  SELECT asked.value::bigint AS counter, h.status, h.rejection, h.counter IS NULL AS discarded
+  FROM json_array_elements_text($1::text::json) AS asked
+  LEFT JOIN tidemark.mutation m ON m.counter = asked.value::bigint
+  LEFT JOIN tidemark.mutation h ON h.counter = coalesce(m.squashed_into, m.counter)
+  WHERE h.counter IS NULL OR h.status IN ('confirmed', 'failed')`
+
+const settledSchema = z.object({
+  counter: z.coerce.number(),
+  status: z.string().nullable(),
+  rejection: z.string().nullable(),
+  discarded: z.boolean(),
+})
+
+const DISCARDED = { kind: 'refused', code: 'discarded', message: 'It was discarded here.' } as const
+
+/** The last mutation made, how many wait, the newest not sent and the oldest not settled, and those that failed. */
+export async function readCounts(db: Executor): Promise<z.infer<typeof countsSchema>> {
+  const { rows } = await db.query(COUNTS)
+  return countsSchema.parse(rows[0])
+}
+
+/** Of these mutations, those that are settled. */
+export async function readSettled(db: Executor, waiting: readonly number[]): Promise<Settled[]> {
+  const { rows } = await db.query(SETTLED, [JSON.stringify(waiting)])
+  return rows.map((row) => {
+    const { counter, rejection, discarded } = settledSchema.parse(row)
+    if (discarded) return { counter, rejection: DISCARDED }
+    return { counter, rejection: rejection === null ? null : rejectionSchema.parse(JSON.parse(rejection)) }
+  })
+}
