@@ -33,6 +33,7 @@ export async function startBenchSystem(decoder: Decoder, options: BenchOptions =
       migrations: new URL('../examples/tracker/migrations/', import.meta.url),
     },
     postgres: decoder === 'wal2json' ? 'system' : 'embedded',
+    proxyAside: true,
     workerOptions: { decoder, ...options.workerOptions },
     ...(options.postgresSettings ? { postgresSettings: options.postgresSettings } : {}),
     ...(options.instrument ? { instrument: options.instrument } : {}),

@@ -1,4 +1,6 @@
+import { fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import { openReplica, type Replica } from '../../client/index.ts'
 import { LIMITS, type PushedMutation, pushAnswerSchema } from '../../protocol/index.ts'
@@ -10,6 +12,7 @@ import { type BenchWindow, openBenchPage, withBenchPage } from '../bench-page.ts
 import { directUrl } from '../bench-system.ts'
 import { localWriteDelays } from '../local-write-delays.ts'
 import { type Figure, figure, percentile, timed } from '../measure.ts'
+import type { Sighting, WatchOrder } from '../watcher-process.ts'
 
 const [ORG] = ORGS
 const LOCAL_WRITES = 300
@@ -31,6 +34,7 @@ export async function startWriteSystem(): Promise<System> {
       migrations: new URL('../../testing/writing-oracle/app/migrations/', import.meta.url),
     },
     instrument: new URL('../floor/instrument.ts', import.meta.url),
+    proxyAside: true,
     // Nothing of what is measured is the app's to bound.
     workerOptions: { limits: { requests: { burst: 100_000, refillMs: 1 } }, cors: { origins: '*' } },
     seed: async (env) => {
@@ -100,20 +104,21 @@ export function localWriteInBrowser(system: System): Promise<Figure[]> {
   })
 }
 
-/** An action to its author's stream and to another replica, above a route that does one transaction. */
+/** An action to its author's stream and to a replica in another process, above a route that does one transaction. */
 export async function actionLatency(system: System): Promise<Figure[]> {
   const author = await openWriter(system, 'bench-author')
-  const other = await openWriter(system, 'bench-other')
   const tally = await tallyOf(author)
+  const watcher = fork(new URL('../watcher-process.ts', import.meta.url), { stdio: 'inherit' })
+  const exited = once(watcher, 'exit')
+  const user = 'bench-other'
+  const order: WatchOrder = { url: directUrl(system), user, token: await tokenOf(system, user), tally }
+  watcher.send(order)
+  await once(watcher, 'message')
   const floorMs: number[] = []
   const confirmedMs: number[] = []
   const otherMs: number[] = []
-  let seen: (log: string | undefined) => void = () => {}
-  const live = await other.db.live.query<{ log: string }>(
-    'SELECT log FROM public.tally WHERE id = $1',
-    [tally],
-    ({ rows }) => seen(rows[0]?.log),
-  )
+  let sighted: (sighting: Sighting) => void = () => {}
+  watcher.on('message', (sighting: Sighting) => sighted(sighting))
   for (let round = 0; round < ACTIONS; round++) {
     const floor = await timed(async () => {
       const answer = await fetch(`${directUrl(system)}/floor?id=${tally}`, { method: 'POST' })
@@ -124,19 +129,24 @@ export async function actionLatency(system: System): Promise<Figure[]> {
     // What it changed has reached both replicas by then.
     await wait(ACTION_PAUSE_MS)
     const token = `bench-${round}`
-    const startMs = performance.now()
+    const startNs = process.hrtime.bigint()
+    const sinceMs = (atNs: bigint) => Number(atNs - startNs) / 1e6
     const elsewhere = new Promise<void>((resolve) => {
-      seen = (log) => log?.includes(`${token} `) && resolve()
-    }).then(() => otherMs.push(performance.now() - startMs))
+      sighted = ({ log, atNs }) => {
+        if (!log.includes(`${token} `)) return
+        otherMs.push(sinceMs(BigInt(atNs)))
+        resolve()
+      }
+    })
     const { confirmed } = await author.actions.add({ tally, token })
     await confirmed
-    confirmedMs.push(performance.now() - startMs)
+    confirmedMs.push(sinceMs(process.hrtime.bigint()))
     await elsewhere
     await wait(ACTION_PAUSE_MS)
   }
-  await live.unsubscribe()
+  watcher.disconnect()
+  await exited
   await author.close()
-  await other.close()
   const floor = percentile(floorMs, 0.5)
   const detail = `${ACTIONS} actions one after the other, above the floor of this run`
   return [
@@ -149,7 +159,7 @@ export async function actionLatency(system: System): Promise<Figure[]> {
       percentile(otherMs, 0.5),
       'ms',
       { atMost: floor + 25 },
-      `${detail}, to a live query of another replica`,
+      `${detail}, to a live query of a replica in another process`,
     ),
     figure('action.other.p99_ms', percentile(otherMs, 0.99), 'ms', null, 'likewise'),
   ]

@@ -1,4 +1,5 @@
 import { LIMITS, PINNED_SETTINGS, quoteIdentifier, quoteLiteral } from '../../protocol/index.ts'
+import { OUTBOX_CHANNEL } from './rules/outbox-notice.ts'
 
 /** Of a row of `tidemark.mutation`: neither confirmed nor failed, and not taken in by another. */
 export const IS_UNSETTLED = `status IN ('pending', 'sent') AND squashed_into IS NULL`
@@ -38,7 +39,7 @@ export const OUTBOX_DDL = `
     INSERT INTO tidemark.mutation (counter, kind, name, args, at, status) VALUES (made, made_kind, made_name, made_args,
       to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'pending');
     PERFORM set_config('tidemark.mutation', made::text, true), set_config('tidemark.size', '', true),
-      pg_notify('tidemark_outbox', made::text);
+      pg_notify('${OUTBOX_CHANNEL}', made::text);
     RETURN made;
   END $$;
 

@@ -17,6 +17,7 @@ import type { MutationId } from './mutation.ts'
 import { IS_UNSETTLED } from './outbox-ddl.ts'
 import { Rebase, scopeOf } from './rebase.ts'
 import { noteAside } from './rebased-apply.ts'
+import { confirmedIn, OUTBOX_CHANNEL } from './rules/outbox-notice.ts'
 import { type ActionCall, ActionRunner, UnknownAction } from './run-action.ts'
 import { markCascades, sealNew } from './seal.ts'
 import { writesOf } from './unsettled.ts'
@@ -36,6 +37,9 @@ export interface OutboxOptions {
   readonly outcomes: OutcomeSource
 }
 
+/** `confirmed`: of what has changed that which is known to be confirmed; there may be more. */
+type OutboxListener = (confirmed: readonly number[]) => void
+
 /** What was learnt of a mutation apart from the stream. */
 export interface KnownOutcome {
   readonly outcome: Outcome
@@ -48,7 +52,7 @@ export class Outbox {
   readonly db: Database
   readonly actions: ActionRunner
   readonly #options: OutboxOptions
-  readonly #listeners = new Set<() => void>()
+  readonly #listeners = new Set<OutboxListener>()
   #stopListening: (() => Promise<void>) | null = null
 
   constructor(options: OutboxOptions) {
@@ -60,7 +64,7 @@ export class Outbox {
 
   /** Hears of mutations from now on. */
   async start(): Promise<void> {
-    this.#stopListening = await this.db.listen('tidemark_outbox', () => this.#tell())
+    this.#stopListening = await this.db.listen(OUTBOX_CHANNEL, (notice) => this.#tell(confirmedIn(notice)))
   }
 
   async stop(): Promise<void> {
@@ -69,15 +73,15 @@ export class Outbox {
   }
 
   /** Calls back when there are new mutations, or some changed their status; answers the function that ends it. */
-  onChange(listener: () => void): () => void {
+  onChange(listener: OutboxListener): () => void {
     this.#listeners.add(listener)
     return () => {
       this.#listeners.delete(listener)
     }
   }
 
-  #tell(): void {
-    for (const listener of [...this.#listeners]) listener()
+  #tell(confirmed: readonly number[]): void {
+    for (const listener of [...this.#listeners]) listener(confirmed)
   }
 
   /**
@@ -148,7 +152,7 @@ export class Outbox {
       if (affectedRows === 0)
         throw new TidemarkError('bad-input', 'Only a mutation that failed or was never sent can be discarded.')
       await tx.query('DELETE FROM tidemark.mutation WHERE squashed_into = $1', [counter])
-      await tx.exec(`SELECT pg_notify('tidemark_outbox', '')`)
+      await tx.exec(`SELECT pg_notify('${OUTBOX_CHANNEL}', '')`)
     })
   }
 

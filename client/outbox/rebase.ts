@@ -9,6 +9,7 @@ import { redoSteps } from './redo-steps.ts'
 import { dependencies, dependentsOf, type Effects } from './rules/dependents.ts'
 import { effectsOfPatch, effectsOfWrites } from './rules/effects.ts'
 import { foreignKeysOf } from './rules/foreign-keys.ts'
+import { confirmedNotice, OUTBOX_CHANNEL } from './rules/outbox-notice.ts'
 import { rejectionOfFault, rejectionOfThrown } from './rules/rejection-of.ts'
 import { toUndo } from './rules/touching.ts'
 import { undoing } from './rules/undoing.ts'
@@ -36,8 +37,6 @@ export interface RebaseScope {
 export function scopeOf({ tables, joins }: Pick<Copy, 'tables' | 'joins'>, actions: ActionRunner): RebaseScope {
   return { tables, isHeld: (audience) => joins.has(audience), actions }
 }
-
-const TELL_OUTBOX = `pg_notify('tidemark_outbox', '')`
 
 /** What one mutation could not do again: an error of its own, or that one it builds on could not. */
 type Miss = { readonly rejection: Rejection } | { readonly on: number }
@@ -127,7 +126,7 @@ export class Rebase {
 
   /** Heard by those who listen to the outbox, once this is committed. */
   async #tell(): Promise<void> {
-    await this.#tx.exec(`SELECT ${TELL_OUTBOX}`)
+    await this.#tx.exec(`SELECT pg_notify('${OUTBOX_CHANNEL}', '')`)
   }
 
   /** Settles mutations whose commits are here by now. */
@@ -135,6 +134,7 @@ export class Rebase {
     await this.#settle(
       `status = 'confirmed', effective = true, lsn = x.lsn`,
       confirmed.map(({ counter, lsn }) => ({ counter, lsn })),
+      confirmedNotice(confirmed.map(({ counter }) => counter)),
     )
   }
 
@@ -147,15 +147,15 @@ export class Rebase {
   }
 
   /** Their writes go, and those who listen to the outbox hear of it once this is committed. */
-  async #settle(change: string, settled: readonly { readonly counter: number }[]): Promise<void> {
+  async #settle(change: string, settled: readonly { readonly counter: number }[], notice = ''): Promise<void> {
     if (settled.length === 0) return
     await this.#tx.query(
       `WITH x AS MATERIALIZED (
          SELECT * FROM json_to_recordset($1::text::json) AS x(counter bigint, lsn text, rejection text)),
        settled AS (UPDATE tidemark.mutation m SET ${change} FROM x WHERE m.counter = x.counter),
        gone AS (DELETE FROM tidemark.write WHERE counter IN (SELECT counter FROM x))
-       SELECT ${TELL_OUTBOX}`,
-      [JSON.stringify(settled)],
+       SELECT pg_notify('${OUTBOX_CHANNEL}', $2)`,
+      [JSON.stringify(settled), notice],
     )
     for (const { counter } of settled) this.#pending.delete(counter)
   }

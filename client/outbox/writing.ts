@@ -78,7 +78,8 @@ export class Writing implements DrainHost {
     const { outbox, shown } = this.#options
     const { last } = await readCounts(this.#options.db)
     this.#undo = new UndoHistory({ outbox, shown, since: last })
-    this.#stopListening = outbox.onChange(() => {
+    this.#stopListening = outbox.onChange((confirmed) => {
+      this.#confirmations.settle(confirmed.map((counter) => ({ counter, rejection: null })))
       if (this.#calls === 0) this.#refreshSoon()
     })
     await this.#refresh()

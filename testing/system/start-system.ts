@@ -13,6 +13,7 @@ import { type Database, openDatabase } from '../../workers/database/index.ts'
 import type { DatabaseEnv } from '../../workers/env.ts'
 import { FAST_SETTINGS, freePort, NEWER_BINARIES, SYSTEM_BINARIES } from '../postgres/global-setup.ts'
 import { bundleWorker } from './bundle-worker.ts'
+import { startProxyAside } from './start-proxy-aside.ts'
 import { startTcpGate, type TcpGate } from './tcp-gate.ts'
 import { signToken, type TokenClaims } from './tokens.ts'
 import { startWorkerHost, type WorkerHost } from './worker-host.ts'
@@ -39,6 +40,8 @@ export interface SystemOptions {
   /** Runs after the migrations and before anything is captured. */
   readonly seed?: (env: DatabaseEnv) => Promise<void>
   readonly postgresSettings?: Readonly<Record<string, string>>
+  /** Runs the database proxy in a process of its own, for measuring. */
+  readonly proxyAside?: boolean
   /** Module whose export `instrument` takes the Worker's parts and answers those that run. */
   readonly instrument?: URL
 }
@@ -90,7 +93,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     }
     let postgres: PostgresServer = await startPostgresServer(postgresOptions)
     undo.push(() => postgres.stop())
-    const proxy = await startWebSocketProxy({ host: '127.0.0.1', port: postgres.port })
+    const proxy = options.proxyAside
+      ? await startProxyAside(postgres.port)
+      : await startWebSocketProxy({ host: '127.0.0.1', port: postgres.port })
     undo.push(() => proxy.close())
     const databaseUrl = postgres.url('postgres')
     const env: DatabaseEnv = { DATABASE_URL: databaseUrl, DATABASE_PROXY: proxy.address }
