@@ -17,7 +17,7 @@ import type { MutationId } from './mutation.ts'
 import { IS_UNSETTLED } from './outbox-ddl.ts'
 import { Rebase, scopeOf } from './rebase.ts'
 import { noteAside } from './rebased-apply.ts'
-import { confirmedIn, OUTBOX_CHANNEL } from './rules/outbox-notice.ts'
+import { OUTBOX_CHANNEL, readNotice } from './rules/outbox-notice.ts'
 import { type ActionCall, ActionRunner, UnknownAction } from './run-action.ts'
 import { markCascades, sealNew } from './seal.ts'
 import { writesOf } from './unsettled.ts'
@@ -37,8 +37,7 @@ export interface OutboxOptions {
   readonly outcomes: OutcomeSource
 }
 
-/** `confirmed`: of what has changed that which is known to be confirmed; there may be more. */
-type OutboxListener = (confirmed: readonly number[]) => void
+type OutboxListener = (change: ReturnType<typeof readNotice>) => void
 
 /** What was learnt of a mutation apart from the stream. */
 export interface KnownOutcome {
@@ -64,7 +63,7 @@ export class Outbox {
 
   /** Hears of mutations from now on. */
   async start(): Promise<void> {
-    this.#stopListening = await this.db.listen(OUTBOX_CHANNEL, (notice) => this.#tell(confirmedIn(notice)))
+    this.#stopListening = await this.db.listen(OUTBOX_CHANNEL, (notice) => this.#tell(readNotice(notice)))
   }
 
   async stop(): Promise<void> {
@@ -80,8 +79,8 @@ export class Outbox {
     }
   }
 
-  #tell(confirmed: readonly number[]): void {
-    for (const listener of [...this.#listeners]) listener(confirmed)
+  #tell(change: ReturnType<typeof readNotice>): void {
+    for (const listener of [...this.#listeners]) listener(change)
   }
 
   /**

@@ -68,6 +68,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
   readonly #outbox: Outbox
   readonly #shown: () => Copy | null
   readonly #history: Pick<UndoHistory, 'take'>
+  readonly #squashed: () => void
   /** The last mutation that was looked at for squashing. */
   #seen = 0
   /** Of those not sent yet, on which each builds. */
@@ -79,11 +80,14 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     readonly shown: () => Copy | null
     /** Sees what each did by itself, before it is taken in by another. */
     readonly history: Pick<UndoHistory, 'take'>
+    /** Some were taken in or came to nothing: those are confirmed, or end as others do. */
+    readonly squashed: () => void
   }) {
     this.#db = options.db
     this.#outbox = options.outbox
     this.#shown = options.shown
     this.#history = options.history
+    this.#squashed = options.squashed
   }
 
   async next(): Promise<Outgoing> {
@@ -202,7 +206,9 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
       ]),
     )
     this.#seen = found.last
-    return squashes.length > 0 ? this.#read(tx) : found
+    if (squashes.length === 0) return found
+    this.#squashed()
+    return this.#read(tx)
   }
 }
 

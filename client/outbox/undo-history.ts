@@ -69,6 +69,11 @@ export class UndoHistory {
     this.#seen = options.since
   }
 
+  /** The last mutation that can be taken back or could be. */
+  get seen(): number {
+    return this.#seen
+  }
+
   get canUndo(): boolean {
     return this.#done.length > 0
   }

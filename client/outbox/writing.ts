@@ -51,8 +51,10 @@ export class Writing implements DrainHost {
   #failed = ''
   /** The last mutation whose sending was asked for. */
   #newest = 0
-  /** The last mutation that may have been taken up for undo. */
+  /** The last mutation that was looked at for undo. */
   #noted = 0
+  /** Whether others may have ended than it was told of. */
+  #mayHaveEnded = true
   #refreshing: Promise<void> | null = null
   #again = false
   /** Actions and transactions being run: each looks anew when it is done. */
@@ -71,6 +73,9 @@ export class Writing implements DrainHost {
       outbox,
       shown,
       history: { take: (copy, writes) => this.#undo.take(copy, writes) },
+      squashed: () => {
+        this.#mayHaveEnded = true
+      },
     })
   }
 
@@ -78,7 +83,8 @@ export class Writing implements DrainHost {
     const { outbox, shown } = this.#options
     const { last } = await readCounts(this.#options.db)
     this.#undo = new UndoHistory({ outbox, shown, since: last })
-    this.#stopListening = outbox.onChange((confirmed) => {
+    this.#stopListening = outbox.onChange(({ confirmed, mayHaveEnded }) => {
+      this.#mayHaveEnded ||= mayHaveEnded
       this.#confirmations.settle(confirmed.map((counter) => ({ counter, rejection: null })))
       if (this.#calls === 0) this.#refreshSoon()
     })
@@ -216,10 +222,8 @@ export class Writing implements DrainHost {
       // Whoever waits for it is told first.
       await this.#tellConfirmations()
       const { last, pending, newest, oldest, failed } = await readCounts(this.#options.db)
-      if (copy && last > this.#noted) {
-        await this.#undo.note(db, copy)
-        this.#noted = last
-      }
+      if (copy && last > Math.max(this.#noted, this.#undo.seen)) await this.#undo.note(db, copy)
+      if (copy) this.#noted = last
       const told = `${copy !== null} ${failed}`
       const isNew = told !== this.#failed
       if (isNew) {
@@ -259,7 +263,8 @@ export class Writing implements DrainHost {
 
   async #tellConfirmations(): Promise<void> {
     const { waiting } = this.#confirmations
-    if (waiting.length === 0) return
+    if (waiting.length === 0 || !this.#mayHaveEnded) return
+    this.#mayHaveEnded = false
     this.#confirmations.settle(await readSettled(this.#options.db, waiting))
   }
 

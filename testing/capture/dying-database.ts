@@ -40,6 +40,7 @@ export function dyingAt(database: Database, moment: Moment): Database {
       const result = await database.transaction(async (transaction) => {
         const wrapped: DatabaseTransaction = {
           query: (text, params) => guard(text, () => transaction.query(text, params)),
+          last: (text, params) => guard(text, () => transaction.last(text, params)),
           rows: (text, params) => {
             wrote ||= /INSERT INTO tidemark.change_history/.test(text)
             return guard(text, () => transaction.rows(text, params))

@@ -16,6 +16,7 @@ export function watched(
 ): { readonly database: Database; readonly traffic: Traffic } {
   const watch = (transaction: DatabaseTransaction): DatabaseTransaction => ({
     query: transaction.query,
+    last: transaction.last,
     rows: (text, params) => {
       if (/INSERT INTO tidemark.change_history/.test(text)) {
         traffic.mostStored = Math.max(traffic.mostStored, String(params?.[1]).split(',').length)

@@ -86,6 +86,33 @@ describe.each(['embedded', 'system'] as const)('a connection to the %s Postgres'
     expect(sqlStateOf(await readOnly.catch((error: unknown) => error))).toBe('25006')
   })
 
+  test('CAP-14 statements sent ahead are done in their order, and one that fails takes only its transaction along', async () => {
+    const results = await Promise.allSettled([
+      database.query('CREATE TEMP TABLE ahead (n int PRIMARY KEY)'),
+      database.query('INSERT INTO ahead VALUES ($1::int)', ['1']),
+      database.query('INSERT INTO ahead VALUES ($1::int)', ['1']),
+      database.query('SELECT no_such_column'),
+      database.query('INSERT INTO ahead VALUES ($1::int) RETURNING n::text', ['2']),
+      database.transaction(({ last }) => last('INSERT INTO ahead VALUES ($1::int) RETURNING n::text', ['3'])),
+    ])
+    expect(results.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+    ])
+    expect(results.at(-1)).toMatchObject({ value: [{ n: '3' }] })
+    const twice = database.transaction(async ({ query, last }) => {
+      await query('INSERT INTO ahead VALUES (4)')
+      return last('INSERT INTO ahead VALUES (1)')
+    })
+    expect(sqlStateOf(await twice.catch((error: unknown) => error))).toBe('23505')
+    expect(await database.query('SELECT n::text FROM ahead ORDER BY n')).toEqual([{ n: '1' }, { n: '2' }, { n: '3' }])
+    await database.query('DROP TABLE ahead')
+  })
+
   test('SEC-05 CAP-R23 a client identity is set for its transaction alone', async () => {
     const identity = { userId: `o'hara`, audiences: ['org:1', 'org:"2"', 'user:x'], claims: { sub: 'x' } }
     const seen = `SELECT current_user::text AS role, tidemark.user_id() AS user_id, tidemark.audience_values('org')::text AS orgs,

@@ -6,6 +6,7 @@ import { within } from '../within.ts'
 import { readPages } from './cursor.ts'
 import { sqlStateOf, toDatabaseError } from './database-error.ts'
 import { promptWebSocket } from './prompt-web-socket.ts'
+import { sendAhead } from './send-ahead.ts'
 
 export type { Parameter } from '../../db/query.ts'
 /** Rows as arrays in the order of the select list, every value Postgres text or null. */
@@ -47,6 +48,8 @@ export interface Pages extends AsyncIterable<TextRows> {
 export interface DatabaseTransaction {
   readonly query: Query
   readonly rows: QueryRows
+  /** As `query`, and the COMMIT is sent with it: nothing may follow. */
+  readonly last: Query
   /** Reads a query through a cursor, page by page; one page is fetched ahead while another is in use. */
   pages(text: string, params?: readonly Parameter[], options?: PageOptions): Pages
 }
@@ -155,13 +158,13 @@ class Connection implements Database {
 
   query: Query = async (text, params) => {
     const statement = this.#statement(text, params)
-    const result = await this.#run(() => this.#client.query<Record<string, string | null>>(statement))
+    const result = await this.#run(() => this.#send(this.#client.query<Record<string, string | null>>(statement)))
     return result.rows
   }
 
   rows: QueryRows = async (text, params) => {
     const result = await this.#run(() =>
-      this.#client.query<(string | null)[]>({ ...this.#statement(text, params), rowMode: 'array' }),
+      this.#send(this.#client.query<(string | null)[]>({ ...this.#statement(text, params), rowMode: 'array' })),
     )
     return result.rows
   }
@@ -171,14 +174,24 @@ class Connection implements Database {
     options: TransactionOptions = {},
   ): Promise<T> {
     const mode = `ISOLATION LEVEL ${options.isolation ?? 'read committed'} READ ${options.readOnly ? 'ONLY' : 'WRITE'}`
-    await this.#run(() => this.#client.query(`BEGIN ${mode}; ${SET_LOCAL}`))
+    // Not awaited: the first statement goes with it, and fails where it does.
+    const begun = this.#run(() => this.#send(this.#client.query(`BEGIN ${mode}; ${SET_LOCAL}`)))
+    begun.catch(() => undefined)
+    let committing: Promise<void> | null = null
     try {
       const result = await run({
         query: this.query,
         rows: this.rows,
+        last: async (text, params) => {
+          const answer = this.query(text, params)
+          committing = this.#commit()
+          committing.catch(() => undefined)
+          return await answer
+        },
         pages: (text, params, pageOptions) => readPages(this.rows, text, params ?? [], pageOptions),
       })
-      await this.#commit()
+      await begun
+      await (committing ?? this.#commit())
       return result
     } catch (error) {
       if (this.usable) await this.#client.query('ROLLBACK').catch(() => this.#broke())
@@ -193,8 +206,7 @@ class Connection implements Database {
   }
 
   async reset(): Promise<void> {
-    await this.#run(() => this.#client.query(RESET))
-    await this.configure()
+    await Promise.all([this.#run(() => this.#client.query(RESET)), this.configure()])
   }
 
   async close(): Promise<void> {
@@ -220,10 +232,15 @@ class Connection implements Database {
   }
 
   async #commit(): Promise<void> {
-    const result = await this.#run(() => this.#client.query('COMMIT'))
+    const result = await this.#run(() => this.#send(this.#client.query('COMMIT')))
     // A transaction that swallowed an error answers COMMIT with ROLLBACK.
     if (result.command !== 'COMMIT')
       throw new TidemarkError('internal', 'The transaction had failed and was rolled back.')
+  }
+
+  #send<Result>(statement: Promise<Result>): Promise<Result> {
+    sendAhead(this.#client)
+    return statement
   }
 
   async #run<T>(start: () => Promise<T>): Promise<T> {

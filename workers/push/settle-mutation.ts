@@ -38,7 +38,7 @@ export async function settleMutation(push: OpenPush, database: Database, parsed:
   try {
     const steps =
       content.kind === 'patch' ? checkPatch(content.rows, push.definition.definition, push.session.audiences) : []
-    const { known, effects } = await database.transaction(async ({ query }) => {
+    const { known, effects } = await database.transaction(async ({ query, last }) => {
       const begun = await begin(push, query, content, digest)
       if ('known' in begun) return { known: begun.known, effects: null }
       for (const earlier of begun.earlier) push.earlier.add(earlier)
@@ -50,7 +50,7 @@ export async function settleMutation(push: OpenPush, database: Database, parsed:
         const { nowMs } = begun
         await runAction(push.options, content, { client, userId: session.userId, env, query, madeMs, nowMs })
       }
-      return { known: null, effects: await finish(push, query, content, steps) }
+      return { known: null, effects: await finish(push, last, content, steps) }
     })
     if (known) return outcomeOf(counter, digest, known)
     remember(push, content, effects)
@@ -85,15 +85,16 @@ async function begin(
   return begunSchema.parse(JSON.parse(row?.begun ?? 'null'))
 }
 
+/** The last of its transaction. */
 async function finish(
   push: OpenPush,
-  query: DatabaseTransaction['query'],
+  last: DatabaseTransaction['last'],
   mutation: PushedMutation,
   steps: readonly PatchStep[],
 ): Promise<Effects | null> {
   const { reading, keys } = readingsOf(push.definition.definition, push.session.audiences, mutation, steps)
   const told = toTell(push, mutation)
-  const [row] = await query('SELECT tidemark.finish_mutation($1, $2::bigint, $3, $4, $5) AS effects', [
+  const [row] = await last('SELECT tidemark.finish_mutation($1, $2::bigint, $3, $4, $5) AS effects', [
     push.client,
     mutation.counter,
     reading,

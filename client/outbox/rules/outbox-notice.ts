@@ -11,6 +11,10 @@ export function confirmedNotice(counters: readonly number[]): string {
   return notice.length > MOST_CHARS ? '' : notice
 }
 
-export function confirmedIn(notice: string): number[] {
-  return notice.startsWith(CONFIRMED) ? notice.slice(CONFIRMED.length).split(',').map(Number) : []
+/** What a notice says: which mutations were confirmed, and whether others may have ended. */
+export function readNotice(notice: string): { readonly confirmed: readonly number[]; readonly mayHaveEnded: boolean } {
+  if (notice.startsWith(CONFIRMED))
+    return { confirmed: notice.slice(CONFIRMED.length).split(',').map(Number), mayHaveEnded: true }
+  // Of a new one it is the counter.
+  return { confirmed: [], mayHaveEnded: notice === '' }
 }
