@@ -5,12 +5,14 @@ import {
   type Lsn,
   type Outcome,
   type OutcomesAnswer,
+  type PredictedChange,
   type Rejection,
   TidemarkError,
   toTidemarkError,
 } from '../../protocol/index.ts'
 import { type Copy, type Executor, isShown } from '../replica/books.ts'
 import type { Database } from '../replica/database.ts'
+import type { Predictions } from '../replica/own-transaction.ts'
 import type { ReplicaTables } from '../replica/replica-table.ts'
 import { withServerRows } from '../replica/server-rows.ts'
 import type { MutationId } from './mutation.ts'
@@ -37,6 +39,9 @@ export interface OutboxOptions {
   readonly outcomes: OutcomeSource
 }
 
+/** Until they are confirmed, which is soon; of the others the database knows. */
+const KEPT_PREDICTIONS = 200
+
 type OutboxListener = (change: ReturnType<typeof readNotice>) => void
 
 /** What was learnt of a mutation apart from the stream. */
@@ -50,6 +55,7 @@ export interface KnownOutcome {
 export class Outbox {
   readonly db: Database
   readonly actions: ActionRunner
+  readonly #predictions = new Map<number, readonly PredictedChange[]>()
   readonly #options: OutboxOptions
   readonly #listeners = new Set<OutboxListener>()
   #stopListening: (() => Promise<void>) | null = null
@@ -59,6 +65,17 @@ export class Outbox {
     this.#options = options
     this.db = db
     this.actions = new ActionRunner({ db, actions, clientId, user })
+  }
+
+  /** Of what was frozen lately, as it is stored. */
+  get predictions(): Predictions {
+    return this.#predictions
+  }
+
+  keepPrediction(counter: number, predicted: readonly PredictedChange[]): void {
+    this.#predictions.set(counter, predicted)
+    const [oldest] = this.#predictions.keys()
+    if (this.#predictions.size > KEPT_PREDICTIONS && oldest !== undefined) this.#predictions.delete(oldest)
   }
 
   /** Hears of mutations from now on. */

@@ -136,6 +136,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
       return request ? [{ counter: number, ...request }] : []
     })
     const acknowledged = await keepRequests(tx, kept)
+    for (const { counter: number, predicted } of kept) if (predicted) this.#outbox.keepPrediction(number, predicted)
     if (acknowledged > KEPT) await tx.query(FORGET, [acknowledged - KEPT])
     return { outgoing: { acknowledged, mutations, hasMore: mutations.length < waiting.length }, tooLarge }
   }

@@ -36,6 +36,17 @@ describe('squashing', () => {
     expect(await notesOf(replica)).toMatchObject([{ title: 'f', count: '5' }, { count: '1' }])
   })
 
+  test('OUT-11 OBX-R3 a transaction that comes to nothing is confirmed with nobody asked', async () => {
+    const { replica } = await openedFolders()
+    replica.goOffline()
+    const { id, confirmed } = await replica.transaction(async (tx) => {
+      await tx.query(`UPDATE note SET title = 'away' WHERE id = '1'`)
+      await tx.query(`UPDATE note SET title = 'first' WHERE id = '1'`)
+    })
+    await confirmed
+    expect(await statusOf(replica, id)).toBe('confirmed')
+  })
+
   test('OUT-11 OBX-R3 create and edits are one insert; create and delete are nothing, both confirmed', async () => {
     const { server, replica } = await openedFolders()
     replica.goOffline()

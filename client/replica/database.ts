@@ -1,6 +1,7 @@
 import type { PGlite, PGliteInterfaceExtensions } from '@electric-sql/pglite'
 import type { live } from '@electric-sql/pglite/live'
 import type { ActionRunner } from '../outbox/run-action.ts'
+import type { Predictions } from './own-transaction.ts'
 
 /**
  * The replica's database. In a browser it runs in a worker and lacks what PGlite does not offer there (`fs`, `Module`,
@@ -12,4 +13,6 @@ export type Database = PGlite & PGliteInterfaceExtensions<{ live: typeof live }>
 export interface LocalStore {
   readonly db: Database
   readonly actions: ActionRunner
+  /** Of what was sent lately. */
+  readonly predictions?: Predictions
 }

@@ -35,15 +35,23 @@ export class UnknownPrediction extends TidemarkError {
   }
 }
 
-type Predictions = ReadonlyMap<number, readonly PredictedChange[]>
+/** By the counter of the mutation. */
+export type Predictions = ReadonlyMap<number, readonly PredictedChange[]>
 
 const NONE: Predictions = new Map()
 
-/** Decodes transactions, own ones by what was predicted of them. Throws UnknownPrediction, with the first that cannot be. */
-export async function decodeTransactions(tx: Executor, wire: readonly WireTransaction[]): Promise<Incoming[]> {
+/**
+ * Decodes transactions, own ones by what was predicted of them, which is read where it is not among `known`. Throws
+ * UnknownPrediction, with the first that cannot be.
+ */
+export async function decodeTransactions(
+  tx: Executor,
+  wire: readonly WireTransaction[],
+  known: Predictions = NONE,
+): Promise<Incoming[]> {
   const notes = wire.map(({ changes }) => noteOf(changes))
   const counters = notes.flatMap((note) => (note === null ? [] : [note.counter]))
-  const predictions = counters.length === 0 ? NONE : await readPredictions(tx, counters)
+  const predictions = counters.every((counter) => known.has(counter)) ? known : await readPredictions(tx, counters)
   return wire.map(({ lsn, xid, at, changes }, index) => {
     const own = notes[index] ?? null
     return { lsn, xid, committedAt: at, changes: decodeChanges(lsn, changes, own, predictions), own }

@@ -230,7 +230,7 @@ export class Stream {
       received = next.received
     }
     try {
-      const transactions = await decodeTransactions(this.#store.db, wire)
+      const transactions = await decodeTransactions(this.#store.db, wire, this.#store.predictions)
       await this.#apply(copy, transactions, cursor, head)
     } catch (error) {
       await this.#askForRows(copy, error, cursor)
