@@ -178,7 +178,8 @@ export const OUTBOX_DDL = `
       coalesce((SELECT min(counter) FROM tidemark.mutation WHERE ${IS_UNSETTLED}),
         (SELECT counter + 1 FROM tidemark.owner)),
       (SELECT min((basis.value ->> 'm')::bigint) FROM tidemark.mutation,
-        json_array_elements(patch::json) AS changed, json_each(changed.value -> 'b') AS basis WHERE ${IS_UNSETTLED})
+        json_array_elements(patch::json) AS changed, json_each(changed.value -> 'b') AS basis
+        WHERE ${IS_UNSETTLED} AND strpos(patch, '"m":') > 0)
     ) - 1;
   END $$;
 

@@ -22,17 +22,6 @@ export interface Unsettled {
   readonly at: string
 }
 
-const unsettledSchema = z.object({
-  counter: z.coerce.number(),
-  kind: z.enum(['patch', 'action']),
-  isWhole: z.boolean(),
-  attempted: z.boolean(),
-  effective: z.boolean(),
-  name: z.string().nullable(),
-  args: z.string().nullable(),
-  at: z.string(),
-})
-
 /** One write as it is stored. */
 export interface StoredWrite extends CapturedWrite {
   readonly position: number
@@ -44,13 +33,14 @@ export interface StoredWrite extends CapturedWrite {
 export const COUNTERS = (parameter: string) =>
   `(SELECT value::bigint FROM json_array_elements_text(${parameter}::text::json))`
 
-/** All that are unsettled, in counter order. */
+/** All that are unsettled, in counter order. As one value: of many, rows cost more than all else. */
 export async function readUnsettled(tx: Executor): Promise<Unsettled[]> {
-  const { rows } = await tx.query(
-    `SELECT counter, kind, kind = 'action' OR patch IS NOT NULL AS "isWhole", request IS NOT NULL AS attempted, effective, name, args, at FROM tidemark.mutation
-     WHERE ${IS_UNSETTLED} ORDER BY counter`,
+  const { rows } = await tx.query<{ unsettled: string | null }>(
+    `SELECT json_agg(row_to_json(u) ORDER BY u.counter)::text AS unsettled FROM (
+       SELECT counter, kind, kind = 'action' OR patch IS NOT NULL AS "isWhole", request IS NOT NULL AS attempted,
+         effective, name, args, at FROM tidemark.mutation WHERE ${IS_UNSETTLED}) AS u`,
   )
-  return rows.map((row) => unsettledSchema.parse(row))
+  return JSON.parse(rows[0]?.unsettled ?? '[]') as Unsettled[]
 }
 
 /** The rows that each unsettled mutation wrote here, in counter order. */

@@ -55,6 +55,8 @@ export class Writing implements DrainHost {
   #noted = 0
   /** Whether others may have ended than it was told of. */
   #mayHaveEnded = true
+  /** Whether some that are waited for may end with another. */
+  #wereSquashed = false
   #refreshing: Promise<void> | null = null
   #again = false
   /** Actions and transactions being run: each looks anew when it is done. */
@@ -75,6 +77,7 @@ export class Writing implements DrainHost {
       history: { take: (copy, writes) => this.#undo.take(copy, writes) },
       squashed: () => {
         this.#mayHaveEnded = true
+        this.#wereSquashed = true
       },
     })
   }
@@ -84,7 +87,7 @@ export class Writing implements DrainHost {
     const { last } = await readCounts(this.#options.db)
     this.#undo = new UndoHistory({ outbox, shown, since: last })
     this.#stopListening = outbox.onChange(({ confirmed, mayHaveEnded }) => {
-      this.#mayHaveEnded ||= mayHaveEnded
+      this.#mayHaveEnded ||= mayHaveEnded || (this.#wereSquashed && confirmed.length > 0)
       this.#confirmations.settle(confirmed.map((counter) => ({ counter, rejection: null })))
       if (this.#calls === 0) this.#refreshSoon()
     })
@@ -263,6 +266,7 @@ export class Writing implements DrainHost {
 
   async #tellConfirmations(): Promise<void> {
     const { waiting } = this.#confirmations
+    if (waiting.length === 0) this.#wereSquashed = false
     if (waiting.length === 0 || !this.#mayHaveEnded) return
     this.#mayHaveEnded = false
     this.#confirmations.settle(await readSettled(this.#options.db, waiting))

@@ -11,10 +11,10 @@ export function confirmedNotice(counters: readonly number[]): string {
   return notice.length > MOST_CHARS ? '' : notice
 }
 
-/** What a notice says: which mutations were confirmed, and whether others may have ended. */
+/** What a notice says: which mutations were confirmed, and whether others may have ended that none of those took in. */
 export function readNotice(notice: string): { readonly confirmed: readonly number[]; readonly mayHaveEnded: boolean } {
   if (notice.startsWith(CONFIRMED))
-    return { confirmed: notice.slice(CONFIRMED.length).split(',').map(Number), mayHaveEnded: true }
+    return { confirmed: notice.slice(CONFIRMED.length).split(',').map(Number), mayHaveEnded: false }
   // Of a new one it is the counter.
   return { confirmed: [], mayHaveEnded: notice === '' }
 }
