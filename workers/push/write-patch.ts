@@ -64,10 +64,10 @@ function statementOf(context: Omit<PatchContext, 'query'>, group: Group): string
   const [first] = group
   const { op, table, columns } = first.step
   if (op === 'insert') return insertSql(table, columns)
-  if (op === 'delete') return deleteSql(table)
-  if (op === 'move') return updateSql(table, valueColumns(first.step), [], new Set(), context.types)
+  if (op === 'delete') return deleteSql(table, group.length)
+  if (op === 'move') return updateSql(table, valueColumns(first.step), [], new Set(), context.types, group.length)
   const checked = context.policyOf(table.id) === 'last-write-wins' ? [] : columns
-  return updateSql(table, columns, checked, bareOf(first), context.types)
+  return updateSql(table, columns, checked, bareOf(first), context.types, group.length)
 }
 
 /** Neighbours that one statement can do. */
@@ -119,7 +119,7 @@ async function insert(context: PatchContext, group: Group): Promise<void> {
 
 /** What is seen and was not written, row-level security keeps from being written. */
 async function refuseSeen(context: PatchContext, group: Group): Promise<void> {
-  const rows = await context.query(seenSql(group[0].step.table), parameters(context, group))
+  const rows = await context.query(seenSql(group[0].step.table, group.length), parameters(context, group))
   const seen = group[Number(rows[0]?.position ?? 0) - 1]
   if (seen) throw reject(seen.step.row, 'forbidden', 'This row is not open to you.')
 }
@@ -157,7 +157,7 @@ async function updateLocked(context: PatchContext, one: Given): Promise<void> {
     ...one,
     step: { ...step, row: { ...row, d: { ...('d' in row ? row.d : {}), ...values } } as PatchRow },
   }
-  const text = updateSql(table, written, [], new Set(), context.types)
+  const text = updateSql(table, written, [], new Set(), context.types, 1)
   // It was locked as what an update may touch.
   if ((await run(context, [resolved], text)).length > 0) throw reject(row, 'forbidden', 'This row is not open to you.')
 }

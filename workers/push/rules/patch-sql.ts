@@ -18,7 +18,13 @@ import {
 const ROW = '"tidemark row"'
 const POSITION = '"tidemark position"'
 const HELD = '"tidemark held"'
-const GIVEN = `jsonb_array_elements($1::jsonb) WITH ORDINALITY AS "tidemark given"(${ROW}, ${POSITION})`
+const GIVEN = 'jsonb_array_elements($1::jsonb) WITH ORDINALITY'
+const AS_GIVEN = `AS "tidemark given"(${ROW}, ${POSITION})`
+
+/** The planner takes an array for 100 rows, and then reads a whole table of some thousand rather than look for one. */
+const one = (elements: string, rows: number) => (rows === 1 ? `(SELECT * FROM ${elements} LIMIT 1)` : elements)
+
+const givenRows = (rows: number) => `${one(GIVEN, rows)} ${AS_GIVEN}`
 
 /** Built-in types without an equality of values. */
 const WITHOUT_EQUALITY = new Set(['point', 'line', 'lseg', 'box', 'path', 'polygon', 'circle', 'jsonpath'])
@@ -73,11 +79,11 @@ function isSeen(table: TableDefinition): string {
 export function insertSql(table: TableDefinition, columns: readonly ColumnDefinition[]): string {
   const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ')
   const values = columns.map((column) => given('d', column)).join(', ')
-  return `INSERT INTO ${quoteTable(table)} (${names}) SELECT ${values} FROM ${GIVEN} ORDER BY ${POSITION}`
+  return `INSERT INTO ${quoteTable(table)} (${names}) SELECT ${values} FROM ${GIVEN} ${AS_GIVEN} ORDER BY ${POSITION}`
 }
 
-export function deleteSql(table: TableDefinition): string {
-  return `DELETE FROM ${quoteTable(table)} USING ${GIVEN} WHERE ${isSeen(table)} RETURNING ${POSITION}::text AS position`
+export function deleteSql(table: TableDefinition, rows: number): string {
+  return `DELETE FROM ${quoteTable(table)} USING ${givenRows(rows)} WHERE ${isSeen(table)} RETURNING ${POSITION}::text AS position`
 }
 
 /** Updates where each of `checked` holds its basis, or already what it is to be; of a column in `bare` no basis is known. */
@@ -87,10 +93,11 @@ export function updateSql(
   checked: readonly ColumnDefinition[],
   bare: ReadonlySet<string>,
   types: Definition['types'],
+  rows: number,
 ): string {
   const set = columns.map((column) => `${quoteIdentifier(column.name)} = ${given('d', column)}`).join(', ')
   const conditions = [isSeen(table), ...checked.map((column) => `(${agrees(column, bare, types)})`)].join(' AND ')
-  return `UPDATE ${quoteTable(table)} SET ${set} FROM ${GIVEN} WHERE ${conditions} RETURNING ${POSITION}::text AS position`
+  return `UPDATE ${quoteTable(table)} SET ${set} FROM ${givenRows(rows)} WHERE ${conditions} RETURNING ${POSITION}::text AS position`
 }
 
 const agrees = (column: ColumnDefinition, bare: ReadonlySet<string>, types: Definition['types']): string =>
@@ -110,13 +117,13 @@ export function lockSql(
   )
   return (
     `SELECT ${jsonObject(travellingColumns(table))}::text AS row, array_to_json(array_remove(ARRAY[${agreed.join(', ')}]::text[], NULL))::text AS agreed ` +
-    `FROM ${quoteTable(table)}, ${GIVEN} WHERE ${isSeen(table)} FOR UPDATE OF ${quoteIdentifier(table.name)}`
+    `FROM ${quoteTable(table)}, ${givenRows(1)} WHERE ${isSeen(table)} FOR UPDATE OF ${quoteIdentifier(table.name)}`
   )
 }
 
 /** Whether the author sees the rows at all. */
-export function seenSql(table: TableDefinition): string {
-  return `SELECT ${POSITION}::text AS position FROM ${quoteTable(table)}, ${GIVEN} WHERE ${isSeen(table)}`
+export function seenSql(table: TableDefinition, rows: number): string {
+  return `SELECT ${POSITION}::text AS position FROM ${quoteTable(table)}, ${givenRows(rows)} WHERE ${isSeen(table)}`
 }
 
 function jsonObject(columns: readonly ColumnDefinition[]): string {
@@ -137,21 +144,23 @@ const nullIfNull = (columns: readonly ColumnDefinition[]) => (output: string, in
     : `CASE WHEN ${quoteIdentifier(column.name)} IS DISTINCT FROM NULL THEN ${output} END`
 }
 
-/** Rows of one table in `keys->index`, and the columns of which it matters what is left there. */
+/** Rows of one table in `keys->index`, how many, and the columns of which it matters what is left there. */
 export interface Reading {
+  readonly rows: number
   readonly table: TableDefinition
   readonly columns: readonly ColumnDefinition[]
 }
 
 /** One JSON array of `{t, k, d}`: of each row the columns that do not hold what was given for them; NULL where all do. */
 export function readingSql(readings: readonly Reading[]): string {
-  const parts = readings.map(({ table, columns }, index) => {
-    const different = `SELECT jsonb_object_agg(name, value) FROM jsonb_each_text(${HELD}) AS held(name, value)
-      WHERE (${ROW}->'d'->>name) IS DISTINCT FROM value OR NOT coalesce(${ROW}->'d' ? name, false)`
+  const parts = readings.map(
     // Compared whole first: most often all is as given.
-    return `SELECT ${quoteLiteral(table.id)} AS t, ${ROW}->'k' AS k, CASE WHEN ${HELD} <> ${ROW}->'d' THEN (${different}) END AS d
-      FROM ${quoteTable(table)}, jsonb_array_elements($1->${index}) AS "tidemark given"(${ROW}),
-        LATERAL (SELECT ${jsonObject(columns)} OFFSET 0) AS "tidemark read"(${HELD}) WHERE ${hasKey(table)}`
-  })
-  return `SELECT jsonb_agg(jsonb_build_object('t', t, 'k', k, 'd', d)) FROM (${parts.join(' UNION ALL ')}) AS found WHERE d IS NOT NULL`
+    ({ table, columns, rows }, index) =>
+      `SELECT ${quoteLiteral(table.id)} AS t, ${ROW}->'k' AS k, ${HELD} AS held, ${ROW}->'d' AS given
+      FROM ${quoteTable(table)}, ${one(`jsonb_array_elements($1->${index})`, rows)} AS "tidemark given"(${ROW}),
+        LATERAL (SELECT ${jsonObject(columns)} OFFSET 0) AS "tidemark read"(${HELD})
+      WHERE ${hasKey(table)} AND ${HELD} <> ${ROW}->'d'`,
+  )
+  return `SELECT jsonb_agg(jsonb_build_object('t', t, 'k', k, 'd', d)) FROM (
+    SELECT t, k, tidemark.differing(held, given) AS d FROM (${parts.join(' UNION ALL ')}) AS found) AS judged WHERE d IS NOT NULL`
 }

@@ -16,11 +16,12 @@ export function readingsOf(
   steps: readonly PatchStep[],
 ): { reading: string | null; keys: string } {
   const read = mutation.kind === 'patch' ? readingsOfPatch(steps) : readingsOfAction(definition, audiences, mutation)
-  return { reading: read.readings.length === 0 ? null : readingSql(read.readings), keys: JSON.stringify(read.keys) }
+  const readings = read.readings.map((one, place) => ({ ...one, rows: read.keys[place]?.length ?? 0 }))
+  return { reading: readings.length === 0 ? null : readingSql(readings), keys: JSON.stringify(read.keys) }
 }
 
 interface KeyedReadings {
-  readonly readings: Reading[]
+  readonly readings: Omit<Reading, 'rows'>[]
   /** Of each reading its rows. */
   readonly keys: { k: object; d: object }[][]
 }
@@ -53,11 +54,11 @@ function readingsOfAction(
   return { readings, keys }
 }
 
-function collect(): KeyedReadings & { add: (reading: Reading, row: { k: object; d: object }) => void } {
-  const readings: Reading[] = []
+function collect(): KeyedReadings & { add: (reading: Omit<Reading, 'rows'>, row: { k: object; d: object }) => void } {
+  const readings: Omit<Reading, 'rows'>[] = []
   const keys: { k: object; d: object }[][] = []
   const places = new Map<string, number>()
-  const add = (reading: Reading, row: { k: object; d: object }) => {
+  const add = (reading: Omit<Reading, 'rows'>, row: { k: object; d: object }) => {
     const shape = JSON.stringify([reading.table.id, reading.columns.map(({ name }) => name)])
     const place = places.get(shape) ?? readings.push(reading) - 1
     places.set(shape, place)
