@@ -111,6 +111,10 @@ describe.each(['embedded', 'system'] as const)('a connection to the %s Postgres'
     expect(sqlStateOf(await twice.catch((error: unknown) => error))).toBe('23505')
     expect(await database.query('SELECT n::text FROM ahead ORDER BY n')).toEqual([{ n: '1' }, { n: '2' }, { n: '3' }])
     await database.query('DROP TABLE ahead')
+    const prepared = await openDatabase(own.env, { prepare: true })
+    const same = Array.from({ length: 5 }, (_, n) => prepared.query('SELECT $1::int + 1 AS next', [String(n)]))
+    expect((await Promise.all(same)).map(([row]) => row?.next)).toEqual(['1', '2', '3', '4', '5'])
+    await prepared.close()
   })
 
   test('SEC-05 CAP-R23 a client identity is set for its transaction alone', async () => {

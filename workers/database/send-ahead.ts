@@ -1,12 +1,15 @@
 import type { Client } from '@neondatabase/serverless'
 
 /** What of the driver is used here; without it statements just go one after the other. */
-interface Queue {
-  readonly connection?: unknown
+interface Internals {
+  readonly connection?: { readonly parsedStatements?: Readonly<Record<string, string>> }
+  readonly activeQuery?: Statement | null
   readonly queryQueue?: Statement[]
 }
 
 interface Statement {
+  /** Of one that is planned once. */
+  readonly name?: string
   submit(connection: unknown): Error | null
 }
 
@@ -18,12 +21,19 @@ const sent = new WeakSet<Statement>()
  * client that is connected.
  */
 export function sendAhead(client: Client): void {
-  const { connection, queryQueue = [] } = client as Client & Queue
+  const { connection, activeQuery, queryQueue = [] } = client as Client & Internals
+  const before = activeQuery ? [activeQuery] : []
   for (const statement of queryQueue) {
-    if (sent.has(statement)) continue
-    // One that cannot be sent says so at its turn.
-    if (statement.submit(connection) !== null) return
-    sent.add(statement)
-    statement.submit = () => null
+    const { name } = statement
+    if (!sent.has(statement)) {
+      // It may be planned by the one before: only then is it known whether it has to be.
+      const isPlanned = !name || connection?.parsedStatements?.[name] !== undefined
+      if (!isPlanned && before.some((earlier) => earlier.name === name)) return
+      // One that cannot be sent says so at its turn.
+      if (statement.submit(connection) !== null) return
+      sent.add(statement)
+      statement.submit = () => null
+    }
+    before.push(statement)
   }
 }

@@ -78,7 +78,7 @@ export interface BatchStore {
   /** Gives all rows of the transaction added last, of which there are `count`, this metadata. */
   annotate(lsn: Lsn, metadata: string, count: number): Promise<void>
   readonly isPageFull: boolean
-  /** Sends the page begun; resolves when the page before it is stored. */
+  /** Sends the page begun; resolves when not too many are under way. */
   flush(): Promise<void>
   /** Stores what is left, and the head. */
   finish(head: Lsn): Promise<void>
@@ -91,7 +91,12 @@ export interface BatchStore {
 /** What rows of a page have in common besides their transaction. */
 type Kind = Pick<HistoryRow, 'table' | 'operation' | 'audience'>
 
-const newLines = () => ({ keys: new LineBuffer(), data: new LineBuffer(), oldData: new LineBuffer() })
+/** One is stored while the bytes of another arrive: either takes as long. */
+const PAGES_UNDER_WAY = 2
+
+type Lines = Record<'keys' | 'data' | 'oldData', LineBuffer>
+
+const newLines = (): Lines => ({ keys: new LineBuffer(), data: new LineBuffer(), oldData: new LineBuffer() })
 
 abstract class Page {
   readonly epoch: string
@@ -106,8 +111,8 @@ abstract class Page {
   #kind: number[] = []
   #seq: number[] = []
   #lines = newLines()
-  /** Of the page taken last, whose bytes may be on their way. */
-  #takenLines = newLines()
+  /** Of the pages taken last, oldest first, whose bytes may be on their way. */
+  readonly #takenLines: Lines[] = []
 
   constructor(epoch: string, head: Lsn) {
     this.epoch = epoch
@@ -146,7 +151,7 @@ abstract class Page {
     return this.#kinds.length
   }
 
-  /** Parameters of the page, which begins anew; valid until the next page is taken. */
+  /** Parameters of the page, which begins anew; valid until `PAGES_UNDER_WAY` more pages are taken. */
   take(): Parameter[] {
     const { epoch, headers } = this
     const kinds = this.#kinds
@@ -177,21 +182,20 @@ abstract class Page {
     this.#at = []
     this.#kind = []
     this.#seq = []
-    const taken = this.#lines
-    this.#lines = this.#takenLines
-    this.#takenLines = taken
+    this.#takenLines.push(this.#lines)
+    this.#lines = (this.#takenLines.length > PAGES_UNDER_WAY && this.#takenLines.shift()) || newLines()
     for (const lines of Object.values(this.#lines)) lines.clear()
     return params
   }
 }
 
-/** Stores rows page by page in the open transaction; one page is on its way while the next is gathered. */
+/** Stores rows page by page in the open transaction; `PAGES_UNDER_WAY` are on their way while the next is gathered. */
 export class PagedStore extends Page implements BatchStore {
   readonly checksSchema = false
   readonly #transaction: DatabaseTransaction
   /** Above the head there should be nothing, and then nothing is looked for: it costs a fifth of the insert. */
   #insert = INSERT_SELECT
-  #pending: Promise<unknown> = Promise.resolve()
+  readonly #pending: Promise<unknown>[] = []
   /** The transaction that the last page sent ends with, or goes on after it. */
   #sentTo: Lsn | null = null
 
@@ -215,17 +219,18 @@ export class PagedStore extends Page implements BatchStore {
   }
 
   async flush(): Promise<void> {
-    await this.#pending
+    if (this.#pending.length === PAGES_UNDER_WAY) await this.#pending.shift()
     if (this.size === 0) return
     this.#sentTo = this.headers.at(-1)?.lsn ?? null
-    this.#pending = this.#transaction.rows(this.#insert, this.take())
-    this.#pending.catch(() => {}) // Seen by the next flush or by `finish`.
+    const storing = this.#transaction.rows(this.#insert, this.take())
+    storing.catch(() => {}) // Seen by a later flush or by `finish`.
+    this.#pending.push(storing)
   }
 
   override async annotate(lsn: Lsn, metadata: string, count: number): Promise<void> {
     await super.annotate(lsn, metadata, count)
     if (this.#sentTo !== lsn) return
-    await this.#pending
+    await Promise.all(this.#pending)
     for (let seq = 0; seq < count; seq += ANNOTATE_ROWS) {
       await this.#transaction.query(
         `UPDATE tidemark.change_history SET metadata = $3::jsonb
@@ -237,7 +242,7 @@ export class PagedStore extends Page implements BatchStore {
 
   async finish(head: Lsn): Promise<void> {
     await this.flush()
-    await this.#pending
+    await Promise.all(this.#pending)
     await this.#transaction.query('UPDATE tidemark.epoch SET head_lsn = greatest(head_lsn, $2::pg_lsn) WHERE id = $1', [
       this.epoch,
       formatPgLsn(head),
@@ -245,6 +250,7 @@ export class PagedStore extends Page implements BatchStore {
   }
 
   async requireSchema(): Promise<void> {
+    await Promise.all(this.#pending)
     await requireSchema(this.#transaction.query)
   }
 }
