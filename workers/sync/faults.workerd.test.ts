@@ -113,6 +113,37 @@ describe('faults around a SyncDO', () => {
     expect(again.ids).toEqual(idsOf(all.slice(1)))
   })
 
+  it('FLT-08 DIS-R2 what was sent and then lost here is neither sent again nor missed', async () => {
+    useDatabase(database.env)
+    await beginEpoch(database.env, 'ahead')
+    const org = 'org:ahead'
+    const all = [1, 2, 3].map((step) => transaction(lsn(step), insert(org)))
+    await store(database.env, 'ahead', all)
+    const person = { userId: 'u', audiences: [org] }
+    const client = newClient()
+    const socket = await connect(person, { client, epoch: 'ahead', cursor: lsn(0) })
+    await socket.frame('welcome')
+    const before = await runInDurableObject(syncObject(org), (_, { storage }) => [
+      ...storage.sql.exec<{ value: string }>('SELECT value FROM state'),
+    ])
+    await deliver(org, 'ahead', lsn(0), lsn(2), all.slice(0, 2))
+    await socket.reaches(lsn(2))
+    socket.close()
+    // As if the object had been lost before its writes were kept.
+    await runInDurableObject(syncObject(org), (_, { storage }) => {
+      storage.sql.exec('DELETE FROM log_change')
+      storage.sql.exec('DELETE FROM log_transaction')
+      storage.sql.exec('UPDATE state SET value = ?', before[0]?.value ?? '')
+    })
+    await evictDurableObject(syncObject(org))
+    const again = await connect(person, { client, epoch: 'ahead', cursor: lsn(2) })
+    await again.frame('welcome')
+    await deliver(org, 'ahead', lsn(0), lsn(2), all.slice(0, 2))
+    await deliver(org, 'ahead', lsn(2), lsn(3), all.slice(2))
+    await again.reaches(lsn(3))
+    expect([...socket.ids, ...again.ids]).toEqual(idsOf(all))
+  })
+
   it('FLT-08 an eviction after every delivery ends in the same state', async () => {
     useDatabase(database.env)
     await beginEpoch(database.env, 'often')

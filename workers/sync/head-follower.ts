@@ -9,6 +9,8 @@ import type { SyncContext } from './sync-context.ts'
 export interface HeadEvents {
   /** Before the head moves past it. */
   readonly onRights: (rights: RightsChange) => void
+  /** What leads from the head to `to`, before any of it is kept. */
+  readonly onDelivered: (transactions: readonly LoggedTransaction[], head: Lsn, to: Lsn) => void
   readonly onHead: () => void
 }
 
@@ -47,7 +49,7 @@ export class HeadFollower {
     } else {
       this.#subscription.noteDefinition(delivery.definition)
       if (delivery.definition) this.#subscription.noteWatched(delivery.definition)
-      if (verdict === 'append') this.#append((transactions ?? []).map(encodeTransaction), to, delivery.rights)
+      if (verdict === 'append') this.#take((transactions ?? []).map(encodeTransaction), to, delivery.rights)
       if (verdict === 'gap') await this.reach(to)
     }
     return { epoch: state.epoch ?? epoch, head: state.head ?? from }
@@ -104,6 +106,14 @@ export class HeadFollower {
     // More than the log holds, or no longer there: sessions read it for themselves, if they may.
     if (outcome === 'pruned' || chars > budget) this.#jump(to, rights)
     else this.#append(groupByTransaction(changes), to, rights)
+  }
+
+  /** All of it is in history: who waits for it need not wait until it is kept here too. */
+  #take(transactions: readonly LoggedTransaction[], to: Lsn, rights: RightsChange | null): void {
+    const { head } = this.#context.storage.state
+    const ahead = transactions.filter(({ lsn }) => head !== null && lsn > head && lsn <= to)
+    if (head !== null && rights === null && ahead.length > 0) this.#events.onDelivered(ahead, head, to)
+    this.#append(transactions, to, rights)
   }
 
   #append(transactions: readonly LoggedTransaction[], to: Lsn, rights: RightsChange | null): void {

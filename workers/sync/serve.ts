@@ -6,6 +6,8 @@ import { coveredFrom, FrameCache } from './rules/frame-cache.ts'
 import type { Position } from './rules/position.ts'
 import { mayNotice, mayServe } from './rules/window.ts'
 import type { Session } from './sessions.ts'
+import type { LoggedTransaction } from './storage/change-log.ts'
+import { deliveredReader } from './storage/delivered.ts'
 import type { Subscription } from './subscription.ts'
 import type { SyncContext } from './sync-context.ts'
 
@@ -45,6 +47,26 @@ export class Server {
       }
       for (const frame of cache.nextFrames(position, session.seen, session.author)) {
         if (!this.#offer(session, frame, urgent)) return
+      }
+    }
+  }
+
+  /**
+   * Sends what a delivery brings to all who stand at its beginning, before anything is written: what is sent after a write
+   * waits until that is durable. The rest, and everyone else, is served from the log. Rule DIS-R2.
+   */
+  sendDelivered(transactions: readonly LoggedTransaction[], head: Lsn, to: Lsn): void {
+    const { storage, sessions, limits, nowMs } = this.#context
+    const cache = new FrameCache(deliveredReader(transactions, to, limits.frameChars))
+    for (const session of sessions) {
+      const { phase, position } = session.state
+      if (phase !== 'streaming' || session.busy || session.rightsInDoubt) continue
+      if (position === null || position.part !== null || position.lsn !== head) continue
+      const covered = coveredFrom(session.audiences, storage.startOf, storage.state.trimmedTo, session.author)
+      if (covered === null || head < covered) continue
+      if (!mayServe(session.state, limits.windowChars) || this.expire(session)) continue
+      for (const frame of cache.nextFrames(position, session.seen, session.author)) {
+        if (frame.empty || !session.send(frame.text, nowMs(), { position: frame.next })) break
       }
     }
   }

@@ -85,6 +85,7 @@ export function createSyncObject(
       this.#conversation = new Conversation(this.#context, this.#subscription, this.#server, this.#rights)
       this.#follower = new HeadFollower(this.#context, this.#subscription, {
         onRights: (users) => this.#rights.changed(users),
+        onDelivered: (transactions, head, to) => this.#server.sendDelivered(transactions, head, to),
         onHead: () => this.#server.broadcast(),
       })
       if (this.#context.sessions.count === 0 && storage.state.subscribed && storage.state.emptySinceMs === null) {
