@@ -46,6 +46,8 @@ export interface RoutedBatch extends Pick<CapturedBatch, 'audiences' | 'everyone
   readonly definition: DefinitionInForce
 }
 
+export type Distribute = (batch: RoutedBatch) => void | Promise<void>
+
 export interface CycleResult {
   /** More is waiting: begin the next cycle at once. */
   readonly more: boolean
@@ -141,12 +143,12 @@ export class Capture {
   /**
    * Peek, insert, commit, distribute, advance. Whatever it throws, nothing is lost, and the next cycle goes on from there.
    *
-   * `distribute` is called once what it is given is durable; it must not throw.
+   * `distribute` is called once what it is given is durable, and awaited before anything is written here; it must not throw.
    */
   async cycle(
     database: Database,
     wanted: (audience: string) => boolean,
-    distribute: (batch: RoutedBatch) => void,
+    distribute: Distribute,
     options: CycleOptions = {},
   ): Promise<CycleResult> {
     try {
@@ -181,7 +183,7 @@ export class Capture {
   async #cycle(
     database: Database,
     wanted: (audience: string) => boolean,
-    distribute: (batch: RoutedBatch) => void,
+    distribute: Distribute,
     { peeker = null, openReader = null, waited = null, deferAdvance = false }: CycleOptions,
   ): Promise<CycleResult> {
     const known = this.#state
@@ -189,7 +191,7 @@ export class Capture {
     const { facts, peeked } = early ?? (await this.#look(database, peeker))
     this.#slotPresent = facts.slot !== null && facts.slot.lost === null
     const state = await this.#follow(database, facts)
-    if (known?.epoch.id !== state.epoch.id) distribute(announcement(state))
+    if (known?.epoch.id !== state.epoch.id) await distribute(announcement(state))
     // Of a history that has just begun, the facts show another slot.
     if (state.epoch.id !== facts.epoch?.id) return { more: true, storedRows: 0, ownXid: null }
     const confirmed = facts.slot?.confirmedFlushLsn ?? state.epoch.startLsn
@@ -217,7 +219,16 @@ export class Capture {
       plans: definition === state.definition ? state.plans : planTables(definition),
     }
     const { audiences, everyone, transactions, rights } = batch
-    distribute({ epoch: epoch.id, from: state.capturedTo, to, definition, audiences, everyone, transactions, rights })
+    await distribute({
+      epoch: epoch.id,
+      from: state.capturedTo,
+      to,
+      definition,
+      audiences,
+      everyone,
+      transactions,
+      rights,
+    })
     await this.#oweAdvance(database, facts, to)
     if (batch.drift !== null || batch.definitionVersion !== null || !deferAdvance) await this.settle(peeker ?? database)
     if (batch.drift !== null) throw this.#halt(batch.drift)

@@ -247,7 +247,11 @@ export class ReplicationLoop {
     for (let cycle = 0; cycle < MAX_CYCLES_PER_RUN; cycle += 1) {
       const { generation } = router
       const startedMs = nowMs()
-      const distribute = (batch: RoutedBatch) => router.route(batch, generation)
+      const distribute = async (batch: RoutedBatch) => {
+        router.route(batch, generation)
+        // What is written in the same turn is awaited by calls made before it, too.
+        await new Promise((resolve) => setTimeout(resolve))
+      }
       const peeker = this.#watch.idleConnection
       const waited = this.#waited
       this.#waited = null
