@@ -174,9 +174,8 @@ class Connection implements Database {
     options: TransactionOptions = {},
   ): Promise<T> {
     const mode = `ISOLATION LEVEL ${options.isolation ?? 'read committed'} READ ${options.readOnly ? 'ONLY' : 'WRITE'}`
-    // Not awaited: the first statement goes with it, and fails where it does.
-    const begun = this.#run(() => this.#send(this.#client.query(`BEGIN ${mode}; ${SET_LOCAL}`)))
-    begun.catch(() => undefined)
+    // Awaited: what was sent ahead of a BEGIN that fails would stand by itself, and as another role.
+    await this.#run(() => this.#client.query(`BEGIN ${mode}; ${SET_LOCAL}`))
     let committing: Promise<void> | null = null
     try {
       const result = await run({
@@ -190,7 +189,6 @@ class Connection implements Database {
         },
         pages: (text, params, pageOptions) => readPages(this.rows, text, params ?? [], pageOptions),
       })
-      await begun
       await (committing ?? this.#commit())
       return result
     } catch (error) {
