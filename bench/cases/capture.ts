@@ -1,12 +1,16 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
+import { LIMITS } from '../../protocol/index.ts'
 import type { System } from '../../testing/system/start-system.ts'
-import { captureAll, type Decoder, insertIssues, SMALL_ORG } from '../bench-system.ts'
-import { type Figure, figure, timed } from '../measure.ts'
+import { captureAll, type Decoder, directUrl, insertIssues, SMALL_ORG, tokenFor } from '../bench-system.ts'
+import { type Figure, figure, percentile, timed } from '../measure.ts'
 import { memoryMb, peakMemoryMb } from '../processes.ts'
 
 const TRANSACTIONS = 20_000
 const BULK_ROWS = 100_000
 const LARGE_ROWS = 300_000
 const SAMPLE_MS = 200
+const CALM_MS = 1_000
 
 /** Capture looks only when asked here, so that the clock runs for capture alone: the writes are there already. */
 export const CAPTURE_POLL_MS = 3_600_000
@@ -56,7 +60,11 @@ export async function captureLarge(system: System, decoder: Decoder): Promise<Fi
   await captureAll(system)
   await insertIssues(database, SMALL_ORG, 2_000_000, LARGE_ROWS)
   const before = memoryMb('workerd')
-  const peak = await peakMemoryMb('workerd', SAMPLE_MS, () => captureAll(system))
+  const alone = await pushDelaysMs(system, wait(CALM_MS))
+  let meanwhile: number[] = []
+  const peak = await peakMemoryMb('workerd', SAMPLE_MS, async () => {
+    meanwhile = await pushDelaysMs(system, captureAll(system))
+  })
   await database.close()
   return [
     figure(
@@ -66,5 +74,41 @@ export async function captureLarge(system: System, decoder: Decoder): Promise<Fi
       null,
       `most that the whole runtime process grew while it captured one transaction of ${LARGE_ROWS} issues (PSS every ${SAMPLE_MS} ms)`,
     ),
+    figure(
+      `capture.large_tx.push_p50_ms.${decoder}`,
+      percentile(meanwhile, 0.5),
+      'ms',
+      null,
+      `empty pushes of others meanwhile, one after the other; ${percentile(alone, 0.5).toFixed(0)} ms before`,
+    ),
+    figure(
+      `capture.large_tx.push_max_ms.${decoder}`,
+      percentile(meanwhile, 1),
+      'ms',
+      null,
+      `likewise, the longest; ${percentile(alone, 1).toFixed(0)} ms before`,
+    ),
   ]
+}
+
+/** What others wait for a push through lane and database, each by another user, until `work` is done. */
+async function pushDelaysMs(system: System, work: Promise<unknown>): Promise<number[]> {
+  let isDone = false
+  const ended = work.finally(() => {
+    isDone = true
+  })
+  const delaysMs: number[] = []
+  while (!isDone) {
+    const headers = { authorization: `Bearer ${await tokenFor(system, SMALL_ORG)}`, 'content-type': 'application/json' }
+    const client = randomUUID()
+    const body = JSON.stringify({ protocol: LIMITS.protocolVersion, client, acknowledged: 0, mutations: [] })
+    const { elapsedMs, result } = await timed(() =>
+      fetch(`${directUrl(system)}/sync/push`, { method: 'POST', headers, body }),
+    )
+    if (!result.ok) throw new Error(`A push was answered ${result.status}: ${await result.text()}`)
+    await result.body?.cancel()
+    delaysMs.push(elapsedMs)
+  }
+  await ended
+  return delaysMs
 }
