@@ -19,7 +19,7 @@ import type { MutationId } from './mutation.ts'
 import { IS_UNSETTLED } from './outbox-ddl.ts'
 import { Rebase, scopeOf } from './rebase.ts'
 import { noteAside } from './rebased-apply.ts'
-import { OUTBOX_CHANNEL, readNotice } from './rules/outbox-notice.ts'
+import { OUTBOX_CHANNEL, readNotice, TELL_OUTBOX } from './rules/outbox-notice.ts'
 import { type ActionCall, ActionRunner, UnknownAction } from './run-action.ts'
 import { markCascades, sealNew } from './seal.ts'
 import { writesOf } from './unsettled.ts'
@@ -168,7 +168,7 @@ export class Outbox {
       if (affectedRows === 0)
         throw new TidemarkError('bad-input', 'Only a mutation that failed or was never sent can be discarded.')
       await tx.query('DELETE FROM tidemark.mutation WHERE squashed_into = $1', [counter])
-      await tx.exec(`SELECT pg_notify('${OUTBOX_CHANNEL}', '')`)
+      await tx.exec(TELL_OUTBOX)
     })
   }
 

@@ -9,7 +9,7 @@ import { redoSteps } from './redo-steps.ts'
 import { dependencies, dependentsOf, type Effects } from './rules/dependents.ts'
 import { effectsOfPatch, effectsOfWrites } from './rules/effects.ts'
 import { foreignKeysOf } from './rules/foreign-keys.ts'
-import { confirmedNotice, OUTBOX_CHANNEL } from './rules/outbox-notice.ts'
+import { confirmedNotice, OUTBOX_CHANNEL, TELL_OUTBOX } from './rules/outbox-notice.ts'
 import { rejectionOfFault, rejectionOfThrown } from './rules/rejection-of.ts'
 import { toUndo } from './rules/touching.ts'
 import { undoing } from './rules/undoing.ts'
@@ -126,7 +126,7 @@ export class Rebase {
 
   /** Heard by those who listen to the outbox, once this is committed. */
   async #tell(): Promise<void> {
-    await this.#tx.exec(`SELECT pg_notify('${OUTBOX_CHANNEL}', '')`)
+    await this.#tx.exec(TELL_OUTBOX)
   }
 
   /** Settles mutations whose commits are here by now. */

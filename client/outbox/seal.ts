@@ -3,7 +3,7 @@ import type { Executor } from '../replica/books.ts'
 import { keyText, type ReplicaTables } from '../replica/replica-table.ts'
 import { type CapturedWrite, changedColumns, rowId } from './rules/captured-write.ts'
 import { cascadesAmong } from './rules/cascades.ts'
-import { OUTBOX_CHANNEL } from './rules/outbox-notice.ts'
+import { TELL_OUTBOX } from './rules/outbox-notice.ts'
 import { type PatchTables, patchOfWrites, patchTables } from './rules/patch-of-writes.ts'
 import { COUNTERS, readWrites, type StoredWrite, writesOf } from './unsettled.ts'
 
@@ -34,7 +34,7 @@ export async function sealNew(tx: Executor, tables: ReplicaTables): Promise<void
   const empty = sealed.filter(({ patch }) => patch.length === 0).map(({ counter }) => counter)
   if (empty.length > 0) {
     await tx.query(`DELETE FROM tidemark.write WHERE counter IN ${COUNTERS('$1')}`, [JSON.stringify(empty)])
-    await tx.exec(`SELECT pg_notify('${OUTBOX_CHANNEL}', '')`)
+    await tx.exec(TELL_OUTBOX)
   }
   await markCascades(tx, tables, counters)
 }

@@ -269,7 +269,12 @@ export class Writing implements DrainHost {
     if (waiting.length === 0) this.#wereSquashed = false
     if (waiting.length === 0 || !this.#mayHaveEnded) return
     this.#mayHaveEnded = false
-    this.#confirmations.settle(await readSettled(this.#options.db, waiting))
+    try {
+      this.#confirmations.settle(await readSettled(this.#options.db, waiting))
+    } catch (error) {
+      this.#mayHaveEnded = true
+      throw error
+    }
   }
 
   #fail(error: TidemarkError): void {

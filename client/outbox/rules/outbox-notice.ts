@@ -1,6 +1,9 @@
 /** Where the outbox tells that something in it has changed. */
 export const OUTBOX_CHANNEL = 'tidemark_outbox'
 
+/** Says that mutations changed, and not which. */
+export const TELL_OUTBOX = `SELECT pg_notify('${OUTBOX_CHANNEL}', '')`
+
 const CONFIRMED = 'confirmed '
 /** Postgres takes notices of less than 8,000 bytes. */
 const MOST_CHARS = 7_000
