@@ -12,7 +12,7 @@ export interface Catalogue {
   readonly rules: ReadonlySet<string>
 }
 
-const SCENARIO = /\b(?:CAP|HIS|DIS|SNP|APP|OUT|CON|REB|MIG|TAB|FLT|SEC|OPS|ORA)-\d\d\b/g
+const SCENARIO = /\b(?:CAP|HIS|DIS|SNP|APP|OUT|CON|REB|MIG|TAB|FLT|SEC|OPS|ORA|FLD)-\d\d\b/g
 const RULE = /\b[A-Z]{3,4}-R\d+\b/g
 const SCENARIO_ROW = /^\|([A-Z]{3}-\d\d)\|.*\|([^|]+)\|$/gm
 const RULE_LINE = /^- \*\*([A-Z]{3,4}-R\d+)\*\*/gm
