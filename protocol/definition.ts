@@ -42,6 +42,8 @@ const tableDefinitionSchema = z.object({
   indexes: z.array(z.object({ name: z.string(), statement: z.string() })),
   /** Complete `ALTER TABLE … NOT VALID` statements, only of keys whose parent is always visible when the child is. */
   foreignKeys: z.array(z.object({ name: z.string(), statement: z.string() })),
+  /** The version from which the rows a replica holds of it are right; absent: not known, so the definition's own. */
+  since: z.number().int().optional(),
 })
 
 const typeDefinitionSchema = z.object({

@@ -11,7 +11,7 @@ export function sameTables(a: Definition, b: Definition): boolean {
   return sameText([a.types, a.tables.map(shape)], [b.types, b.tables.map(shape)])
 }
 
-function shape({ priority: _, ...table }: TableDefinition): unknown {
+function shape({ priority: _, since: _since, ...table }: TableDefinition): unknown {
   return table
 }
 

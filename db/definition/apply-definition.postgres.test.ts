@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import type { Database } from '../../workers/database/index.ts'
 import { defineSync, type Sync, table } from '../define-sync.ts'
-import { applyDefinition } from './apply-definition.ts'
+import { type AppliedDefinition as Applied, applyDefinition } from './apply-definition.ts'
+import { readDefinitionInForce } from './definition-in-force.ts'
 
 const note = pgTable('note', { id: uuid('id'), orgId: uuid('org_id'), body: text('body'), secret: text('secret') })
 const rooted = pgTable('rooted', { id: uuid('id') })
@@ -67,6 +68,24 @@ describe.each(['embedded', 'system'] as const)('putting a definition in force on
     expect(await apply(both)).toMatchObject({ version: 3, changed: true })
   })
 
+  it(`HYD-R4 a table keeps the version since which its rows hold, and rewritten ones alone make a new version (${name})`, async () => {
+    const sinces = ({ definition }: Applied) => definition.tables.map((table) => [table.name, table.since])
+    const { version } = await apply(both)
+    const rewritten = await database.transaction(({ query }) => applyDefinition(query, both, new Set(['public.note'])))
+    expect(rewritten).toMatchObject({ version: version + 1, changed: true })
+    const stored = await database.transaction(({ query }) => readDefinitionInForce(query))
+    expect(stored?.definition).toEqual(rewritten.definition)
+    expect(sinces(rewritten)).toEqual([
+      ['note', version + 1],
+      ['rooted', version],
+    ])
+    const unlike = defineSync({
+      tables: { note: both.tables.note, rooted: table(rooted, { audience: 'all', write: 'all' }) },
+    })
+    expect(sinces(await apply(unlike))).toEqual(sinces(rewritten))
+    expect(await apply(both)).toMatchObject({ version: version + 3, hash: rewritten.hash })
+  })
+
   it(`SEC-14 SEC-06 the client role writes visible columns of tables that replicas write, and no longer when that goes (${name})`, async () => {
     const rights = async () => {
       const [row] = await database.query(`SELECT
@@ -97,6 +116,6 @@ describe.each(['embedded', 'system'] as const)('putting a definition in force on
       message: expect.stringContaining('no primary key'),
     })
     const [latest] = await database.query('SELECT max(version)::text AS version FROM tidemark.sync_definition')
-    expect(latest?.version).toBe('6')
+    expect(latest?.version).toBe('9')
   })
 })

@@ -13,6 +13,7 @@ import { declaredNames } from './declared-table.ts'
 import { definitionHash } from './definition-hash.ts'
 import { readDefinitionInForce } from './definition-in-force.ts'
 import { resolveDefinition } from './resolve-definition.ts'
+import { sinceWhen } from './table-since.ts'
 
 export interface AppliedDefinition extends DefinitionInForce {
   /** Whether this call put a new version in force. */
@@ -25,9 +26,14 @@ export interface AppliedDefinition extends DefinitionInForce {
  * Puts a sync definition in force: row identity, rights of the client role, publication and the stored definition.
  *
  * Run it in the transaction of the migration that changed the schema, as the owner of the tables; all of it commits or
- * none. Throws `misconfigured` with every fault found, each with its remedy.
+ * none. `rewritten` names, by id, tables whose rows changed without a change that the log tells: they alone are a reason
+ * for a new version. Throws `misconfigured` with every fault found, each with its remedy.
  */
-export async function applyDefinition(query: Query, sync: Sync): Promise<AppliedDefinition> {
+export async function applyDefinition(
+  query: Query,
+  sync: Sync,
+  rewritten: ReadonlySet<string> = new Set(),
+): Promise<AppliedDefinition> {
   await query('SET LOCAL search_path = pg_catalog')
   await query('LOCK TABLE tidemark.sync_definition IN SHARE ROW EXCLUSIVE MODE')
   const catalogue = await readCatalogue(query, declaredNames(sync))
@@ -39,12 +45,15 @@ export async function applyDefinition(query: Query, sync: Sync): Promise<Applied
   await publish(query, [...definition.tables, ...watched])
   const hash = await definitionHash(definition)
   const same = before?.hash === hash && JSON.stringify(before.watched ?? []) === JSON.stringify(watched)
-  if (same) return { ...before, changed: false, notes }
-  const [row] = await query(
-    'INSERT INTO tidemark.sync_definition (hash, definition) VALUES ($1, $2::jsonb) RETURNING version::text',
-    [hash, JSON.stringify({ ...definition, watched })],
+  if (same && rewritten.size === 0) return { ...before, changed: false, notes }
+  const [next] = await query(`SELECT nextval('tidemark.sync_definition_version_seq')::text AS version`)
+  const version = Number(next?.version)
+  const dated = sinceWhen(definition, version, before, rewritten)
+  await query(
+    `INSERT INTO tidemark.sync_definition (version, hash, definition) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3::jsonb)`,
+    [version, hash, JSON.stringify({ ...dated, watched })],
   )
-  return { version: Number(row?.version), hash, definition, watched, changed: true, notes }
+  return { version, hash, definition: dated, watched, changed: true, notes }
 }
 
 /** Without the whole old row neither a move between audiences nor an unchanged TOASTed value could be told. */

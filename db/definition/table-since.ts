@@ -1,0 +1,29 @@
+import type { Definition, DefinitionInForce, TableDefinition } from '../../protocol/index.ts'
+
+/**
+ * The definition of `version`, each table with the version since which its rows are what they are.
+ *
+ * A table that is as it was in the version before keeps what it had, unless it is among the rewritten.
+ */
+export function sinceWhen(
+  definition: Definition,
+  version: number,
+  before: Pick<DefinitionInForce, 'version' | 'definition'> | null,
+  rewritten: ReadonlySet<string>,
+): Definition {
+  const sinceOf = (table: TableDefinition): number => {
+    const old = before?.definition.tables.find(({ id }) => id === table.id)
+    if (!old || !before || rewritten.has(table.id)) return version
+    return rowsOf(table, definition) === rowsOf(old, before.definition) ? (old.since ?? before.version) : version
+  }
+  return { ...definition, tables: definition.tables.map((table) => ({ ...table, since: sinceOf(table) })) }
+}
+
+/** What decides which rows of a table a replica holds, and their values; everything else of it is changed in place. */
+function rowsOf(table: TableDefinition, { types }: Definition): string {
+  const columns = table.columns.map(({ default: _, serverDefault: _filled, ...column }) => column)
+  // Part of another name or not: a type too many only makes a reload too many.
+  const isUsed = (name: string) => table.columns.some(({ type }) => type.includes(name.replaceAll('"', '""')))
+  const used = types.filter(({ name }) => isUsed(name)).map(({ schema, name, statement }) => [schema, name, statement])
+  return JSON.stringify([columns, table.primaryKey, table.audience, used])
+}
