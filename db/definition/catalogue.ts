@@ -12,7 +12,7 @@ const columnSchema = z.object({
   generatedFrom: z.array(z.string()),
   /** The expression calls a function that is not built in. */
   generatedByOwnFunction: z.boolean(),
-  /** Expression of the default; null where there is none, or it is an identity. */
+  /** Expression of the default, the column's own or its domain's; null where there is none, or it is an identity. */
   default: z.string().nullable(),
   /** `GENERATED … AS IDENTITY`, or a default that draws on a sequence. */
   counted: z.boolean(),
@@ -31,6 +31,13 @@ const columnSchema = z.object({
   domainBaseSchema: z.string().nullable(),
 })
 
+const triggerSchema = z.object({
+  /** Of its function: plpgsql, internal, c, … */
+  language: z.string(),
+  source: z.string(),
+  arguments: z.array(z.string()),
+})
+
 const tableSchema = z.object({
   schema: z.string(),
   name: z.string(),
@@ -41,6 +48,8 @@ const tableSchema = z.object({
   /** Of the table, or of all leaf partitions where it is partitioned. */
   identityFull: z.boolean(),
   columns: z.array(columnSchema),
+  /** Enabled row triggers that fire before an insert or an update, of the table or of one of its partitions. */
+  triggersBefore: z.array(triggerSchema),
   primaryKey: z.array(z.string()),
   primaryKeyDeferrable: z.boolean(),
   uniques: z.array(z.object({ name: z.string(), columns: z.array(z.string()) })),
@@ -60,6 +69,7 @@ const tableSchema = z.object({
 })
 
 export type CatalogueColumn = z.infer<typeof columnSchema>
+export type CatalogueTrigger = z.infer<typeof triggerSchema>
 export type CatalogueTable = z.infer<typeof tableSchema>
 
 /** Column names of an attribute number array, in its order; the array is an expression over the row `%`. */
@@ -87,20 +97,22 @@ const COLUMNS = `
     'generatedByOwnFunction', a.attgenerated <> '' AND EXISTS (
       SELECT FROM pg_depend p
       WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_proc'::regclass),
-    'default', CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END,
-    'counted', a.attidentity <> '' OR (a.attgenerated = '' AND (coalesce(pg_get_expr(d.adbin, d.adrelid) ~ '\\mnextval\\(', false) OR EXISTS (
+    'default', given.expression,
+    'counted', a.attidentity <> '' OR (given.expression IS NOT NULL AND (given.expression ~ '\\mnextval\\(' OR EXISTS (
       SELECT FROM pg_depend p JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S'
-      WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_class'::regclass))),
-    'defaultIsOwn', a.attgenerated = '' AND EXISTS (
+      WHERE p.classid = given.class AND p.objid = given.object AND p.refclassid = 'pg_class'::regclass))),
+    'defaultIsOwn', given.expression IS NOT NULL AND EXISTS (
       SELECT FROM pg_depend p
-      WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid <> 'pg_type'::regclass
+      WHERE p.classid = given.class AND p.objid = given.object
+        -- A domain depends on what holds it, its default on what it calls.
+        AND p.refclassid NOT IN ('pg_type'::regclass, 'pg_namespace'::regclass, 'pg_collation'::regclass)
         AND NOT (p.refclassid = 'pg_class'::regclass AND p.refobjid = a.attrelid)),
     'defaultTypes', coalesce((
       SELECT json_agg(json_build_object('schema', en.nspname::text, 'name', e.typname::text))
       FROM pg_depend p JOIN pg_type named ON named.oid = p.refobjid
       JOIN pg_type e ON e.oid = CASE WHEN named.typcategory = 'A' AND named.typelem <> 0 THEN named.typelem ELSE named.oid END
       JOIN pg_namespace en ON en.oid = e.typnamespace
-      WHERE a.attgenerated = '' AND p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_type'::regclass
+      WHERE given.expression IS NOT NULL AND p.classid = given.class AND p.objid = given.object AND p.refclassid = 'pg_type'::regclass
     ), '[]'),
     'typeSchema', tn.nspname::text,
     'typeName', t.typname::text,
@@ -115,6 +127,13 @@ const COLUMNS = `
   JOIN pg_type t ON t.oid = CASE WHEN declared.typcategory = 'A' AND declared.typelem <> 0 THEN declared.typelem ELSE declared.oid END
   JOIN pg_namespace tn ON tn.oid = t.typnamespace
   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  CROSS JOIN LATERAL (
+    SELECT
+      CASE WHEN a.attgenerated = '' THEN
+        CASE WHEN d.oid IS NULL THEN pg_get_expr(declared.typdefaultbin, 0) ELSE pg_get_expr(d.adbin, d.adrelid) END END AS expression,
+      CASE WHEN d.oid IS NULL THEN 'pg_type'::regclass ELSE 'pg_attrdef'::regclass END AS class,
+      coalesce(d.oid, declared.oid) AS object
+  ) given
   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`
 
 const INDEXES = `
@@ -154,6 +173,17 @@ const IDENTITY_FULL = `
     WHERE leaf.isleaf AND l.relreplident <> 'f')
   ELSE c.relreplident = 'f' END`
 
+/** pg_trigger.tgtype: 1 for each row, 2 before, 4 insert, 16 update. */
+const TRIGGERS_BEFORE = `
+  SELECT json_agg(json_build_object(
+    'language', l.lanname::text,
+    'source', f.prosrc,
+    'arguments', array_to_json(array_remove(string_to_array(encode(t.tgargs, 'escape'), '\\000'), ''))
+  ) ORDER BY t.tgname)
+  FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_language l ON l.oid = f.prolang
+  WHERE (t.tgrelid = c.oid OR t.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid)))
+    AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0`
+
 const TABLE = `
   SELECT json_build_object(
     'schema', n.nspname::text,
@@ -163,6 +193,7 @@ const TABLE = `
     'persistent', c.relpersistence = 'p',
     'identityFull', ${IDENTITY_FULL},
     'columns', coalesce((${COLUMNS}), '[]'),
+    'triggersBefore', coalesce((${TRIGGERS_BEFORE}), '[]'),
     'primaryKey', coalesce((SELECT ${namesOf('k.conkey', 'c.oid')} FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p'), '[]'),
     'primaryKeyDeferrable', EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p' AND k.condeferrable),
     'uniques', coalesce((

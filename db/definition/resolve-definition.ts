@@ -10,6 +10,7 @@ import {
 import type { Sync } from '../define-sync.ts'
 import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
 import { type DeclaredTable, declaredTable, declaredWatch } from './declared-table.ts'
+import { mayFill } from './filling-trigger.ts'
 import { isReplicaDefault } from './replica-default.ts'
 import { tableFaults, watchFaults } from './table-faults.ts'
 
@@ -64,7 +65,7 @@ function resolveTable({ declared, table }: Pair, pairs: readonly Pair[], types: 
     name: table.name,
     columns: table.columns
       .filter((column) => declared.columns.includes(column.name))
-      .map((column) => resolveColumn(column, declared, types)),
+      .map((column) => resolveColumn(column, table, declared, types)),
     primaryKey: table.primaryKey,
     audience: declared.audience,
     ...(declared.write === null ? {} : { write: declared.write }),
@@ -87,6 +88,7 @@ function resolveTable({ declared, table }: Pair, pairs: readonly Pair[], types: 
 /** Only where replicas write does it matter what fills in a column. */
 function resolveColumn(
   column: CatalogueColumn,
+  table: CatalogueTable,
   declared: DeclaredTable,
   types: Definition['types'],
 ): TableDefinition['columns'][number] {
@@ -94,8 +96,11 @@ function resolveColumn(
   const plain = { name, type, notNull, generated }
   if (declared.write === null || generated !== null) return plain
   if (column.counted) return { ...plain, serverDefault: true }
-  if (column.default === null) return plain
-  return isReplicaDefault(column, types) ? { ...plain, default: column.default } : { ...plain, serverDefault: true }
+  // Refused by the server or filled in, and only the server knows which.
+  const isOpen = notNull && !table.primaryKey.includes(name) && table.triggersBefore.some((one) => mayFill(one, name))
+  if (column.default === null) return isOpen ? { ...plain, serverDefault: true } : plain
+  if (!isReplicaDefault(column, types)) return { ...plain, serverDefault: true }
+  return { ...plain, notNull: notNull && !isOpen, default: column.default }
 }
 
 /** A replica sees a part of the rows and applies them in any order, so only the server enforces uniqueness by index. */

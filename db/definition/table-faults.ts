@@ -1,5 +1,7 @@
 import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
 import type { DeclaredTable, DeclaredWatch } from './declared-table.ts'
+import { makesUp } from './filling-trigger.ts'
+import { isReplicaDefault } from './replica-default.ts'
 
 const PREFIX = /^[a-z][a-z0-9_-]*$/
 /** Through it a replica is told what became of its mutations. */
@@ -76,6 +78,25 @@ function audienceFaults(declared: DeclaredTable, table: CatalogueTable): string[
   return faults
 }
 
+/** A replica that writes makes its keys itself. */
+function keyFaults(declared: DeclaredTable, table: CatalogueTable, name: string): string[] {
+  const column = table.columns.find((candidate) => candidate.name === name)
+  if (!column) return []
+  if (column.counted)
+    return [
+      `primary key column ${name} is numbered by the server, and replicas must make keys themselves: make it a uuid or text, or set write to 'actions'`,
+    ]
+  const types = table.columns
+    .filter((other) => declared.columns.includes(other.name))
+    .map(({ typeSchema, typeName }) => ({ schema: typeSchema, name: typeName }))
+  const isMade = table.triggersBefore.some((trigger) => makesUp(trigger, name))
+  if (column.default === null ? !isMade : isReplicaDefault(column, types)) return []
+  const source = column.default === null ? 'a trigger' : `the default ${column.default}`
+  return [
+    `primary key column ${name} is made by ${source}, which replicas do not have, and they must make keys themselves: give it a default that they can compute, such as gen_random_uuid(), or set write to 'actions'`,
+  ]
+}
+
 /** Everything that keeps a declared table from being synced, each as one sentence with its remedy; empty when it can be. */
 export function tableFaults(declared: DeclaredTable, table: CatalogueTable | undefined): string[] {
   if (!table) return ['does not exist: run the migration that creates it, or take it out of the sync definition']
@@ -98,10 +119,7 @@ export function tableFaults(declared: DeclaredTable, table: CatalogueTable | und
       faults.push(`primary key column ${name} must travel: declare it and do not hide it`)
     if (table.columns.find((column) => column.name === name)?.generated)
       faults.push(`primary key column ${name} is generated and does not travel`)
-    if (declared.write === 'all' && table.columns.find((column) => column.name === name)?.counted)
-      faults.push(
-        `primary key column ${name} is numbered by the server, and replicas must make keys themselves: make it a uuid or text, or set write to 'actions'`,
-      )
+    if (declared.write === 'all') faults.push(...keyFaults(declared, table, name))
   }
   faults.push(...audienceFaults(declared, table))
   for (const column of table.columns) {

@@ -1,0 +1,34 @@
+import type { CatalogueTrigger } from './catalogue.ts'
+
+const ASSIGNS_ROW = /\bnew\s*:?=|\binto\s+(?:strict\s+)?new\b(?!\s*\.)/i
+const RETURNED = /\breturn\s+([^;]*);/gi
+/** What a trigger returns where it changes nothing but by name. */
+const PLAIN_RETURNS = new Set(['new', 'null', 'old', '(new)', 'coalesce(new, old)'])
+
+const escaped = (name: string) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+
+/**
+ * Whether this trigger may put a value into the column of a row about to be written.
+ *
+ * Doubt is yes: a column that it does not fill is refused by the server, and one that it does would be refused here.
+ */
+export function mayFill(trigger: CatalogueTrigger, column: string): boolean {
+  // Such as tsvector_update_trigger, which is told its columns.
+  if (trigger.language === 'internal') return trigger.arguments.includes(column)
+  if (trigger.language !== 'plpgsql') return true
+  const { source } = trigger
+  if (ASSIGNS_ROW.test(source)) return true
+  const returned = [...source.matchAll(RETURNED)].map(([, what = '']) => what.trim().toLowerCase())
+  if (returned.some((what) => !PLAIN_RETURNS.has(what))) return true
+  return new RegExp(`(?<![\\w$])${escaped(column)}(?![\\w$])`, 'i').test(source)
+}
+
+/** Whether this trigger makes up the column's value where none is given, rather than work on the one that is. */
+export function makesUp(trigger: CatalogueTrigger, column: string): boolean {
+  if (trigger.language !== 'plpgsql') return trigger.arguments.includes(column)
+  const held = `new\\s*\\.\\s*"?${escaped(column)}"?(?![\\w$])`
+  const assigned = new RegExp(`(?:^|;|\\b(?:begin|then|else|loop))\\s*${held}\\s*:?=([^;]*)`, 'gi')
+  const found = [...trigger.source.matchAll(assigned)].map(([, value = '']) => value)
+  if (new RegExp(`\\binto\\s+(?:strict\\s+)?${held}`, 'i').test(trigger.source)) return true
+  return found.some((value) => /\bcoalesce\s*\(/i.test(value) || !new RegExp(held, 'i').test(value))
+}

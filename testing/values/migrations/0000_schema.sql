@@ -1,0 +1,34 @@
+CREATE TABLE film (
+  id uuid PRIMARY KEY,
+  org_id text NOT NULL,
+  title text NOT NULL,
+  slug text NOT NULL,
+  words tsvector NOT NULL,
+  state text NOT NULL DEFAULT 'open',
+  number integer GENERATED ALWAYS AS IDENTITY
+);
+CREATE FUNCTION film_slug() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF new.slug IS NULL THEN new.slug := replace(lower(new.title), ' ', '-'); END IF;
+  IF new.state IS NULL THEN new.state := 'unknown'; END IF;
+  RETURN new;
+END $$;
+CREATE TRIGGER slug BEFORE INSERT OR UPDATE ON film FOR EACH ROW EXECUTE FUNCTION film_slug();
+CREATE TRIGGER words BEFORE INSERT OR UPDATE ON film FOR EACH ROW
+  EXECUTE FUNCTION tsvector_update_trigger(words, 'pg_catalog.simple', title);
+CREATE FUNCTION short_code() RETURNS text LANGUAGE sql VOLATILE AS $$ SELECT substr(md5(random()::text), 1, 12) $$;
+CREATE DOMAIN code AS text DEFAULT 'n/a';
+CREATE DOMAIN strict_code AS text NOT NULL DEFAULT 'none' CHECK (value <> '');
+CREATE DOMAIN made_code AS text NOT NULL DEFAULT public.short_code();
+CREATE TABLE part (
+  id uuid PRIMARY KEY,
+  org_id text NOT NULL,
+  code code,
+  strict strict_code,
+  made made_code,
+  title text
+);
+ALTER TABLE film ENABLE ROW LEVEL SECURITY;
+ALTER TABLE part ENABLE ROW LEVEL SECURITY;
+CREATE POLICY film_of_org ON film TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::text[]));
+CREATE POLICY part_of_org ON part TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::text[]));

@@ -1,0 +1,31 @@
+import { customType, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
+import { defineSync, table } from '../../db/index.ts'
+
+const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' })
+
+const film = pgTable('film', {
+  id: uuid('id').primaryKey(),
+  orgId: text('org_id').notNull(),
+  title: text('title').notNull(),
+  slug: text('slug').notNull(),
+  words: tsvector('words').notNull(),
+  state: text('state').notNull(),
+  number: integer('number').notNull(),
+})
+
+const part = pgTable('part', {
+  id: uuid('id').primaryKey(),
+  orgId: text('org_id').notNull(),
+  code: text('code'),
+  strict: text('strict').notNull(),
+  made: text('made').notNull(),
+  title: text('title'),
+})
+
+/** Columns that the server alone can fill in: by triggers, by its domains, by its own functions. */
+export const sync = defineSync({
+  tables: {
+    film: table(film, { audience: { column: film.orgId, prefix: 'org' }, write: 'all' }),
+    part: table(part, { audience: { column: part.orgId, prefix: 'org' }, write: 'all' }),
+  },
+})
