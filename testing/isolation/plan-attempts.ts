@@ -56,7 +56,7 @@ function snapshotPath(random: Random, { audience, client, user }: Target): strin
     random.pick(ODD),
   ])
   const chunk = random.chance(0.4) ? `/${Array.from({ length: 64 }, () => random.below(16).toString(16)).join('')}` : ''
-  return `/sync/snapshot/${encodeURIComponent(name)}${chunk}?client=${client}`
+  return `/sync/snapshot/${encodeURIComponent(name)}${chunk}${random.chance(0.2) ? `?client=${client}` : ''}`
 }
 
 function push(random: Random, target: Target): unknown {
@@ -121,7 +121,7 @@ function frames(random: Random, target: Target): string[] {
     { type: 'ack', received: -1, cursor: null },
     { type: 'token', token: 'x.y.z' },
     { type: 'audiences', audiences: [target.audience] },
-    { type: 'hello', ...hello, extra: target.audience },
+    { ...hello, extra: target.audience },
     [hello],
     'no frame',
   ])
