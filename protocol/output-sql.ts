@@ -30,10 +30,14 @@ export function isNeverEscaped(type: string): boolean {
   return NEVER_ESCAPED.has(parseTypeName(type).base)
 }
 
-/** SQL of a value, of this row where one is named, as its type's output function prints it, which is how the log carries it. */
-export function outputExpression(column: Pick<ColumnDefinition, 'name' | 'type'>, row?: string): string {
-  const { base, isArray } = parseTypeName(column.type)
-  const value = `${row === undefined ? '' : `${row}.`}${quoteIdentifier(column.name)}`
+/** SQL of a column, of this row where one is named, as its type's output function prints it, which is how the log carries it. */
+export function outputExpression({ name, type }: Pick<ColumnDefinition, 'name' | 'type'>, row?: string): string {
+  return printedSql(`${row === undefined ? '' : `${row}.`}${quoteIdentifier(name)}`, type)
+}
+
+/** SQL of a value of this type as its output function prints it; NULL may be printed as an empty text. */
+export function printedSql(value: string, type: string): string {
+  const { base, isArray } = parseTypeName(type)
   const castAgrees = isArray || CAST_AGREES.has(base) || (NEVER_ESCAPED.has(base) && !CAST_DIFFERS.has(base))
   // `format` calls the output function itself; of a domain or enum a cast might be the app's own.
   return castAgrees ? `${value}::text` : `format('%s', ${value})`

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Sync } from '../../db/index.ts'
 import type { Row } from '../../protocol/index.ts'
 import type { Database } from '../../workers/database/index.ts'
 import type { SyncEnv } from '../../workers/env.ts'
@@ -24,9 +25,12 @@ export interface PushFixture {
   drop(): Promise<void>
 }
 
-export async function openPushFixture(server: TestServer): Promise<PushFixture> {
+export async function openPushFixture(
+  server: TestServer,
+  { schema, sync }: { readonly schema: string; readonly sync: Sync } = { schema: PUSH_SCHEMA, sync: pushSync },
+): Promise<PushFixture> {
   const owned = await createDatabase(server)
-  await owned.install(PUSH_SCHEMA, pushSync)
+  await owned.install(schema, sync)
   const database = await owned.open()
   // As the app's own connections: its triggers name tables without a schema.
   await database.query('SET search_path = public')
@@ -36,7 +40,7 @@ export async function openPushFixture(server: TestServer): Promise<PushFixture> 
     (options: Omit<PushOptions, 'sync'>): SendPush =>
     async (body, { userId, audiences }) => {
       const session = { userId, audiences, claims: { sub: userId }, expiresAtMs: null, syncName: 'unused' }
-      return pushDirectly({ sync: pushSync, ...options }, env, session, body)
+      return pushDirectly({ sync, ...options }, env, session, body)
     }
   return {
     owned,

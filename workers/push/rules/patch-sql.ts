@@ -6,9 +6,9 @@ import {
   quoteLiteral,
   quoteTable,
   type TableDefinition,
-  tableId,
   travellingColumns,
 } from '../../../protocol/index.ts'
+import { holdsSql } from './holds-sql.ts'
 
 /**
  * Statements over many rows of one table and shape. `$1` is a JSON array of `{k, d, b}`; `$2`, where the audience is a column,
@@ -26,9 +26,6 @@ const one = (elements: string, rows: number) => (rows === 1 ? `(SELECT * FROM ${
 
 const givenRows = (rows: number) => `${one(GIVEN, rows)} ${AS_GIVEN}`
 
-/** Built-in types without an equality of values. */
-const WITHOUT_EQUALITY = new Set(['point', 'line', 'lseg', 'box', 'path', 'polygon', 'circle', 'jsonpath'])
-
 /** The type to which a text is cast: without length, which a cast would cut to and an assignment checks. */
 function castType(type: string): string {
   const bare = type.replace(/\([\d, -]+\)/, '')
@@ -38,26 +35,13 @@ function castType(type: string): string {
   return base + array
 }
 
-const given = (part: 'k' | 'd' | 'b', { name, type }: ColumnDefinition): string =>
-  `(${ROW}->'${part}'->>${quoteLiteral(name)})::${castType(type)}`
+const given = (part: 'k' | 'd', column: ColumnDefinition): string => `${textOf(part, column)}::${castType(column.type)}`
 
-/** The name by which a type's equality is known: of a domain its base type. */
-function comparedAs(type: string, types: Definition['types']): string {
-  const domain = types.find((one) => tableId(one) === type)
-  const [, base] = domain?.statement.split(/ AS (?!ENUM )(.*)$/s) ?? []
-  return castType(base ?? type)
-}
+const textOf = (part: 'k' | 'd' | 'b', { name }: ColumnDefinition): string =>
+  `(${ROW}->'${part}'->>${quoteLiteral(name)})`
 
-/** Whether a column holds what was given, as a value of its type. */
-function isGiven(part: 'd' | 'b', column: ColumnDefinition, types: Definition['types']): string {
-  const held = quoteIdentifier(column.name)
-  const type = comparedAs(column.type, types)
-  const value = given(part, column)
-  if (type === 'json') return `${held}::jsonb IS NOT DISTINCT FROM ${value}::jsonb`
-  if (type === 'json[]') return `${held}::text::jsonb[] IS NOT DISTINCT FROM ${value}::text::jsonb[]`
-  if (WITHOUT_EQUALITY.has(type.replace('[]', ''))) return `${held}::text IS NOT DISTINCT FROM ${value}::text`
-  return `${held} IS NOT DISTINCT FROM ${value}`
-}
+const isGiven = (part: 'd' | 'b', column: ColumnDefinition, types: Definition['types']): string =>
+  holdsSql(column, textOf(part, column), types)
 
 function columnOf(table: TableDefinition, name: string): ColumnDefinition {
   const column = table.columns.find((candidate) => candidate.name === name)

@@ -1,0 +1,49 @@
+import {
+  type ColumnDefinition,
+  type Definition,
+  printedSql,
+  quoteIdentifier,
+  tableId,
+} from '../../../protocol/index.ts'
+
+/**
+ * SQL of whether a column holds the value of which `text` is the text: it prints as that does, so that nobody sees a difference.
+ *
+ * Equality of the type is asked of a numeric alone, where 1.0 is 1.00: that of other types takes for equal what people tell
+ * apart (a collation that ignores case, 24 hours and a day), or there is none. Nothing that is held makes this fail.
+ */
+export function holdsSql({ name, type }: ColumnDefinition, text: string, types: Definition['types']): string {
+  const held = quoteIdentifier(name)
+  const base = baseType(type, types)
+  // What is the same as it stands needs no reading, which might fail.
+  return `CASE WHEN ${text} IS NULL OR ${held} IS NOT DISTINCT FROM NULL
+    THEN ${text} IS NULL AND ${held} IS NOT DISTINCT FROM NULL
+    WHEN ${inBytes(printedSql(held, type))} = ${text} THEN true
+    ELSE ${sameWhenRead(held, text, type, base)} END`
+}
+
+function sameWhenRead(held: string, text: string, type: string, base: string): string {
+  const { bare, array } = withoutLength(base)
+  if (bare === 'numeric') return `${held}::numeric${array} = ${text}::numeric${array}`
+  if (bare === 'json')
+    return `tidemark.json_seen(${held}::json${array}) = tidemark.json_seen(${text}::json${array}) COLLATE "C"`
+  return `${inBytes(printedSql(held, type))} = ${printedSql(`${text}::${base}`, base)}`
+}
+
+/** A printed value has the collation of its column. */
+const inBytes = (printed: string) => `(${printed}) COLLATE "C"`
+
+/** The type by which a value is read: of a domain, alone or in an array, what it is over, whose checks a value held may fail. */
+function baseType(type: string, types: Definition['types']): string {
+  const array = type.endsWith('[]') ? '[]' : ''
+  const element = array === '' ? type : type.slice(0, -2)
+  const domain = types.find((one) => tableId(one) === element)
+  const [, base] = domain?.statement.split(/ AS (?!ENUM )(.*)$/s) ?? []
+  if (base === undefined || (array !== '' && base.endsWith('[]'))) return type
+  return base + array
+}
+
+function withoutLength(type: string): { bare: string; array: string } {
+  const array = type.endsWith('[]') ? '[]' : ''
+  return { bare: type.replace('[]', '').replace(/\([\d, -]+\)/, ''), array }
+}
