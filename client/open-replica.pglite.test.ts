@@ -115,6 +115,34 @@ describe('openReplica', () => {
     expect(replica.status.phase).toBe('closed')
   })
 
+  test('FLD-21 APP-R13 settled waits for a history that is on its way, asks anew where yet another came, and ends offline', async () => {
+    const { server, url } = await serve(NOTES, SNAPSHOTS)
+    const replica = await start(url)
+    await replica.ready
+    const session = await server.session(0)
+    let asked = 0
+    const heads = Array.from({ length: 3 }, () => Promise.withResolvers<void>())
+    server.intercept = (path) => {
+      if (path === '/sync/head') heads[asked++]?.resolve()
+      return false
+    }
+    server.epoch = 'epoch-two'
+    const settled = replica.settled()
+    await heads[0]?.promise
+    // By the time the replica loads, the history it was told of is over too.
+    server.epoch = 'epoch-three'
+    session.send({ type: 'rehydrate', reason: 'epoch' })
+    await heads[1]?.promise
+    await settled
+    expect(replica.status).toMatchObject({ epoch: 'epoch-three', ready: true })
+    server.epoch = 'epoch-four'
+    const never = replica.settled()
+    await heads[2]?.promise
+    replica.goOffline()
+    await expect(never).rejects.toMatchObject({ kind: 'unavailable' })
+    expect(asked).toBe(3)
+  })
+
   test('DIS-22 APP-R14 a refused token is asked for again at once, an expired one on the same socket before it ends', async () => {
     const { server, url } = await serve(NOTES, SNAPSHOTS)
     const tokens = ['stale', jwt({ exp: Math.floor(Date.now() / 1000) + 3 }), 'opaque']

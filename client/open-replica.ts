@@ -86,9 +86,6 @@ export interface Replica<S extends Sync = Sync> {
   signOut(): Promise<void>
 }
 
-/** How often settled() starts over because the history changed under it. */
-const SETTLE_ROUNDS = 5
-
 /**
  * Opens the replica of one user, offline too; rows come as soon as the server is reached.
  *
@@ -192,7 +189,7 @@ function replicaOf<S extends Sync>({ engine, writing, db, storage, release, name
     writing.resume('wake')
   })
   const ready = waits.add(
-    { lsn: asLsn('0'.repeat(16)), epoch: null, endsOffline: false, endsRefused: false },
+    { lsn: asLsn('0'.repeat(16)), epoch: null, before: null, endsOffline: false, endsRefused: false },
     status.current,
   )
   // An app that never looks at `ready` must not die of it.
@@ -252,22 +249,23 @@ function replicaOf<S extends Sync>({ engine, writing, db, storage, release, name
     async settled() {
       check()
       await writing.settled()
-      for (let round = 1; ; round++) {
+      for (;;) {
         check()
+        const before = status.current.epoch
         const { epoch, lsn } = await engine.freshHead(closing.signal)
         check()
         try {
-          return await waits.add({ lsn, epoch, endsOffline: true, endsRefused: true }, status.current)
+          return await waits.add({ lsn, epoch, before, endsOffline: true, endsRefused: true }, status.current)
         } catch (error) {
-          const changed = error instanceof TidemarkError && error.kind === 'rehydrate-required'
-          if (!changed || round === SETTLE_ROUNDS) throw error
+          // Only after the replica has taken up another history than the one asked about: then the head is asked for anew.
+          if (!(error instanceof TidemarkError) || error.kind !== 'rehydrate-required') throw error
         }
       }
     },
     async reached(lsn) {
       if (closed) throw closedFault()
       const target = lsn.includes('/') ? parsePgLsn(lsn) : asLsn(lsn)
-      await waits.add({ lsn: target, epoch: null, endsOffline: false, endsRefused: true }, status.current)
+      await waits.add({ lsn: target, epoch: null, before: null, endsOffline: false, endsRefused: true }, status.current)
     },
     goOffline: () => connection.dispatch({ type: 'go-offline' }),
     goOnline({ envelope } = {}) {

@@ -156,6 +156,19 @@ describe('connection machine', () => {
     )
   })
 
+  test('FLD-22 HYD-R5 a server that asks again and again to load anew is answered at once three times, then with backoff', () => {
+    let state: ConnectionState = { ...heard, phase: 'live', attempt: 0 }
+    const phases = [1, 2, 3, 4].map(() => {
+      const step = transition(state, { type: 'rehydrate' }, now)
+      const hydrated = { type: 'hydrated', epoch: 'e', from: at(1) } as const
+      state = transition(step.state, hydrated, now).state
+      return step.state.phase
+    })
+    expect(phases).toEqual(['hydrating', 'hydrating', 'hydrating', 'backing-off'])
+    const again = transition({ ...heard, phase: 'catching-up', loads: 3 }, { type: 'caught-up' }, now).state
+    expect(transition(again, { type: 'rehydrate' }, now).state.phase).toBe('hydrating')
+  })
+
   const event = fc.constantFrom(...types).map((type) => EVENTS[type])
 
   test('CONN-R6 whatever happens, at most one socket, hydration, stream and timer of a kind is held, and none once left', () => {

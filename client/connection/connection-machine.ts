@@ -99,9 +99,17 @@ const renew = (state: ConnectedState): Step => ({ state, effects: [{ do: 'renew-
 const outOfTurn = (what: string) => (state: ConnectedState, _event: unknown, surroundings: Surroundings) =>
   fail(state, { error: new TidemarkError('corrupt', `The server sent ${what} out of turn.`) }, surroundings)
 
-function rehydrate(state: StateOf<'hydrating' | 'catching-up' | 'live'>): Step {
+/** Beyond it the next load waits for the backoff: nothing says that it will end otherwise. */
+const LOADS_IN_A_ROW = 3
+
+function rehydrate(state: StateOf<'hydrating' | 'catching-up' | 'live'>, _event: unknown, around: Surroundings): Step {
+  const loads = (state.loads ?? 0) + 1
+  if (loads > LOADS_IN_A_ROW) {
+    const message = 'The server asks again and again to load anew; reconnecting.'
+    return fail(state, { error: new TidemarkError('unavailable', message) }, around)
+  }
   const stop: ConnectionEffect = state.phase === 'hydrating' ? { do: 'stop-hydration' } : { do: 'stop-stream' }
-  return { state: { ...state, phase: 'hydrating' }, effects: [stop, { do: 'start-hydration' }] }
+  return { state: { ...state, phase: 'hydrating', loads }, effects: [stop, { do: 'start-hydration' }] }
 }
 
 const inert = {
@@ -180,7 +188,7 @@ export const TRANSITIONS: TransitionTable = {
     ...connected,
     welcomed: outOfTurn('a second welcome'),
     rehydrate,
-    'caught-up': (state) => stay({ ...state, phase: 'live', attempt: 0 }),
+    'caught-up': (state) => stay({ ...state, phase: 'live', attempt: 0, loads: 0 }),
   },
   live: {
     ...connected,

@@ -10,6 +10,8 @@ interface Connected extends Trying {
   readonly heardAtMs: number
   /** When the oldest ping that nothing has answered was sent. */
   readonly pingedAtMs: number | null
+  /** How often the server asked on this socket to load anew since the replica was last live. */
+  readonly loads?: number
 }
 
 /** What the connection is doing; `ready` and the rows are the replica's matter, not the connection's. */

@@ -6,7 +6,7 @@ import type { DrainEvent, DrainEventType, DrainPhase, DrainState, Step } from '.
 
 const error = (kind: ErrorKind = 'unavailable', retryAfterMs: number | null = null) =>
   new TidemarkError(kind, 'test', { retryAfterMs })
-const sending = { phase: 'sending', attempt: 2, again: null, isLost: false } as const
+const sending = { phase: 'sending', attempt: 2, again: null, isLost: false, isShown: false } as const
 const backing = { phase: 'backing-off', attempt: 2, error: error(), isAsked: false, isLost: false } as const
 
 const STATES: { readonly [Phase in DrainPhase]: DrainState } = {
@@ -14,6 +14,7 @@ const STATES: { readonly [Phase in DrainPhase]: DrainState } = {
   stopped: { phase: 'stopped', error: null, hasWork: true },
   pulling: { phase: 'pulling', hasWork: true, attempt: 2 },
   idle: { phase: 'idle' },
+  held: { phase: 'held' },
   waiting: { phase: 'waiting', sinceMs: 1_000 },
   sending,
   'backing-off': backing,
@@ -30,6 +31,8 @@ const EVENTS: { readonly [Type in DrainEventType]: DrainEvent } = {
   quiet: { type: 'quiet' },
   'pull-overdue': { type: 'pull-overdue' },
   answered: { type: 'answered', hasMore: false },
+  'held-back': { type: 'held-back' },
+  shown: { type: 'shown' },
   'put-off': { type: 'put-off', hasProgress: true, error: error() },
   failed: { type: 'failed', error: error() },
   'retry-due': { type: 'retry-due' },
@@ -44,8 +47,9 @@ const LEADS_TO: { readonly [Phase in DrainPhase]: Partial<Record<DrainEventType,
   stopped: { ...COMMON, online: 'pulling', live: 'sending' },
   pulling: { ...COMMON, live: 'sending', 'pull-overdue': 'sending' },
   idle: { ...COMMON, lost: 'pulling', written: 'sending' },
+  held: { ...COMMON, live: 'sending', shown: 'pulling' },
   waiting: { ...COMMON, lost: 'pulling', written: 'sending', quiet: 'sending' },
-  sending: { ...COMMON, answered: 'idle', 'put-off': 'backing-off', failed: 'backing-off' },
+  sending: { ...COMMON, answered: 'idle', 'held-back': 'held', 'put-off': 'backing-off', failed: 'backing-off' },
   'backing-off': { ...COMMON, live: 'sending', 'retry-due': 'sending', wake: 'sending' },
 }
 
@@ -127,6 +131,18 @@ describe('drain machine', () => {
     expect(drainStep(sending, { ...some, hasProgress: false }, now).state).toMatchObject({ attempt: 3 })
   })
 
+  test('FLD-20 OBX-R5 what nothing can be made of waits until a copy is shown, also where that comes first', () => {
+    const held = drainStep(sending, { type: 'held-back' }, now)
+    expect(held).toEqual({ state: { phase: 'held' }, effects: [] })
+    expect(names(drainStep(held.state, { type: 'shown' }, now))).toEqual(['arm-pull'])
+    expect(names(drainStep(held.state, { type: 'live', isNew: true }, now))).toEqual(['push'])
+    const shown = drainStep(sending, { type: 'shown' }, now).state
+    expect(names(drainStep(shown, { type: 'held-back' }, now))).toEqual(['push'])
+    const lost = drainStep(shown, { type: 'lost' }, now).state
+    expect(names(drainStep(lost, { type: 'held-back' }, now))).toEqual(['arm-pull'])
+    expect(drainStep(held.state, { type: 'offline' }, now).state).toMatchObject({ phase: 'stopped', hasWork: true })
+  })
+
   test('OBX-R8 what the server refuses for good stops until a new connection is live, or the app says so', () => {
     const { state } = drainStep(sending, { type: 'failed', error: error('upgrade-required') }, now)
     expect(state).toMatchObject({ phase: 'stopped', error: { kind: 'upgrade-required' }, hasWork: true })
@@ -157,6 +173,7 @@ describe('drain machine', () => {
           'pull-overdue': 'pull',
           'retry-due': 'retry',
           answered: 'push',
+          'held-back': 'push',
           'put-off': 'push',
           failed: 'push',
         }

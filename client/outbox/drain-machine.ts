@@ -64,7 +64,7 @@ const toRefused = (state: DrainState, { error }: EventOf<'refused'>): Step => st
 
 function send(state: DrainState, attempt = 0): Step {
   const effects: DrainEffect[] = [...leaving(state), { do: 'push' }]
-  return { state: { phase: 'sending', attempt, again: null, isLost: false }, effects }
+  return { state: { phase: 'sending', attempt, again: null, isLost: false, isShown: false }, effects }
 }
 
 function pull(state: DrainState, work: boolean, attempt = 0): Step {
@@ -92,6 +92,12 @@ function afterAnswer(state: StateOf<'sending'>, hasMore: boolean, surroundings: 
   return again ? wait(over, again.sinceMs, surroundings) : stay(over)
 }
 
+/** What was held back can go: a copy came to be shown while that was found out. */
+function afterHolding(isLost: boolean): Step {
+  const over: DrainState = { phase: 'idle' }
+  return isLost ? pull(over, true) : send(over)
+}
+
 function backOff(state: StateOf<'sending'>, attempt: number, error: TidemarkError, { random }: Surroundings): Step {
   const { isLost } = state
   const delayMs = Math.max(backoffDelayMs(attempt, random), error.retryAfterMs ?? 0)
@@ -112,6 +118,8 @@ const inert = {
   quiet: stay,
   'pull-overdue': stay,
   answered: stay,
+  'held-back': stay,
+  shown: stay,
   'put-off': stay,
   failed: stay,
   'retry-due': stay,
@@ -139,6 +147,11 @@ export const DRAIN_TABLE: DrainTable = {
     written: (state, { urgency }, surroundings) =>
       urgency === 'now' ? send(state) : wait(state, surroundings.nowMs, surroundings),
   },
+  held: {
+    ...inert,
+    live: (state) => send(state),
+    shown: (state) => pull(state, true),
+  },
   waiting: {
     ...inert,
     lost: (state) => pull(state, true),
@@ -151,6 +164,8 @@ export const DRAIN_TABLE: DrainTable = {
     live: (state) => stay({ ...state, isLost: false }),
     lost: (state) => stay({ ...state, isLost: true }),
     written: (state, { urgency }, { nowMs }) => stay({ ...state, again: alsoWritten(state.again, urgency, nowMs) }),
+    shown: (state) => stay({ ...state, isShown: true }),
+    'held-back': ({ isShown, isLost }) => (isShown ? afterHolding(isLost) : stay({ phase: 'held' })),
     answered: (state, { hasMore }, surroundings) => afterAnswer(state, hasMore, surroundings),
     'put-off': (state, { hasProgress, error }, surroundings) =>
       backOff(state, hasProgress ? 0 : state.attempt, error, surroundings),

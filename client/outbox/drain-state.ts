@@ -11,6 +11,8 @@ export type DrainState =
   /** Not caught up with the server: what there is to send waits for that, with a bound. */
   | { readonly phase: 'pulling'; readonly hasWork: boolean; readonly attempt: number }
   | { readonly phase: 'idle' }
+  /** Nothing can be made of what waits before a copy of the tables is shown again. */
+  | { readonly phase: 'held' }
   /** `sinceMs`: when the first of what waits was written. */
   | { readonly phase: 'waiting'; readonly sinceMs: number }
   | {
@@ -21,6 +23,8 @@ export type DrainState =
       readonly again: { readonly urgency: Urgency; readonly sinceMs: number } | null
       /** The connection was lost meanwhile: pull before the next push. */
       readonly isLost: boolean
+      /** A copy came to be shown meanwhile. */
+      readonly isShown: boolean
     }
   | {
       readonly phase: 'backing-off'
@@ -50,6 +54,10 @@ export type DrainEvent =
   | { readonly type: 'pull-overdue' }
   /** A push was answered, or there was nothing to push; `hasMore` where more waits than one push may hold. */
   | { readonly type: 'answered'; readonly hasMore: boolean }
+  /** There is something to send, and nothing can be made of it while no copy of the tables is shown. */
+  | { readonly type: 'held-back' }
+  /** A copy of the tables is shown. */
+  | { readonly type: 'shown' }
   /** Answered in part: the rest is to come later. */
   | { readonly type: 'put-off'; readonly hasProgress: boolean; readonly error: TidemarkError }
   | { readonly type: 'failed'; readonly error: TidemarkError }

@@ -11,6 +11,8 @@ export interface Outgoing {
   readonly mutations: readonly Frozen[]
   /** More waits than one push may hold. */
   readonly hasMore: boolean
+  /** Nothing of what waits can be sent before a copy of the tables is shown. */
+  readonly isHeld: boolean
 }
 
 /** Where the drain takes from, and where outcomes go. */
@@ -123,7 +125,8 @@ export class Drain {
     return this.#host.next()
   }
 
-  async #send({ acknowledged, mutations, hasMore }: Outgoing, signal: AbortSignal): Promise<DrainEvent> {
+  async #send({ acknowledged, mutations, hasMore, isHeld }: Outgoing, signal: AbortSignal): Promise<DrainEvent> {
+    if (isHeld) return { type: 'held-back' }
     if (mutations.length === 0) return { type: 'answered', hasMore }
     const { outcomes, putOff } = await push(this.#http, { client: this.#client, acknowledged, mutations }, signal)
     // An outcome that came is kept even where the push was given up meanwhile.

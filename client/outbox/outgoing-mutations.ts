@@ -138,7 +138,11 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     const acknowledged = await keepRequests(tx, kept)
     for (const { counter: number, predicted } of kept) if (predicted) this.#outbox.keepPrediction(number, predicted)
     if (acknowledged > KEPT) await tx.query(FORGET, [acknowledged - KEPT])
-    return { outgoing: { acknowledged, mutations, hasMore: mutations.length < waiting.length }, tooLarge }
+    const hasMore = mutations.length < waiting.length
+    return {
+      outgoing: { acknowledged, mutations, hasMore, isHeld: !copy && mutations.length === 0 && hasMore },
+      tooLarge,
+    }
   }
 
   async #unsent(

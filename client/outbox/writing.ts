@@ -62,6 +62,7 @@ export class Writing implements DrainHost {
   /** Actions and transactions being run: each looks anew when it is done. */
   #calls = 0
   #stopListening: () => void = () => undefined
+  #stopWatching: () => void = () => undefined
 
   constructor(options: WritingOptions) {
     const { db, outbox, http, clientId, shown } = options
@@ -91,11 +92,22 @@ export class Writing implements DrainHost {
       this.#confirmations.settle(confirmed.map((counter) => ({ counter, rejection: null })))
       if (this.#calls === 0) this.#refreshSoon()
     })
+    this.#stopWatching = this.#watchShown()
     await this.#refresh()
+  }
+
+  /** Tells the drain when a copy comes to be shown: work may have waited for it. */
+  #watchShown(): () => void {
+    let before = false
+    return this.#options.status.subscribe(({ ready }) => {
+      if (ready && !before) this.#drain.dispatch({ type: 'shown' })
+      before = ready
+    })
   }
 
   async stop(): Promise<void> {
     this.#stopListening()
+    this.#stopWatching()
     this.#drain.dispatch({ type: 'close' })
     this.#fail(new TidemarkError('unavailable', 'The replica is closed.'))
     await this.#drain.idle()

@@ -4,6 +4,8 @@ interface Wait {
   readonly lsn: Lsn
   /** Null where any epoch will do. */
   readonly epoch: string | null
+  /** The epoch held when `epoch` was asked for: one that is neither means that it must be asked for anew. */
+  readonly before: string | null
   readonly endsOffline: boolean
   readonly endsRefused: boolean
   readonly resolve: () => void
@@ -21,7 +23,7 @@ export interface Reached {
 export class Waits {
   #waits = new Set<Wait>()
 
-  /** Rejects with `rehydrate-required` when the epoch changes meanwhile, else with what `fail` is given. */
+  /** Rejects with `rehydrate-required` where another epoch than the one wanted has come, else with what `fail` is given. */
   add(wait: Omit<Wait, 'resolve' | 'reject'>, now: Reached): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waits.add({ ...wait, resolve, reject })
@@ -32,7 +34,9 @@ export class Waits {
   check({ ready, epoch, lsn }: Reached): void {
     if (!ready || lsn === null) return
     for (const wait of this.#waits) {
-      if (wait.epoch !== null && wait.epoch !== epoch) {
+      const isWanted = wait.epoch === null || wait.epoch === epoch
+      if (!isWanted && epoch === wait.before) continue
+      if (!isWanted) {
         this.#end(wait, new TidemarkError('rehydrate-required', 'The history changed while waiting for it.'))
       } else if (lsn >= wait.lsn) this.#end(wait, null)
     }

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { FOLDERS } from '../../testing/replica/definitions.ts'
+import { LocalReplica } from '../../testing/replica/local-replica.ts'
+import { closeAfterEach, serve } from '../../testing/replica/serve.ts'
+import { createHttp } from '../connection/http.ts'
+import type { Copy } from '../replica/books.ts'
+import { Drain } from './drain.ts'
+import { OutgoingMutations } from './outgoing-mutations.ts'
+
+closeAfterEach()
+
+test('FLD-20 OBX-R6 asked what to send while no copy is shown the outbox is asked once, and sends when one is', async () => {
+  const { server, url } = await serve(FOLDERS, {})
+  const replica = await LocalReplica.open(FOLDERS)
+  const { db, outbox } = replica
+  await outbox.transaction((tx) => tx.query(`INSERT INTO folder (id, org, name) VALUES ('1', 'a', 'mine')`))
+  let shown: Copy | null = null
+  const outgoing = new OutgoingMutations({
+    db,
+    outbox,
+    shown: () => shown,
+    history: { take: () => undefined },
+    squashed: () => undefined,
+  })
+  let asked = 0
+  const host = {
+    next: () => {
+      asked += 1
+      return outgoing.next()
+    },
+    take: outgoing.take.bind(outgoing),
+    told: () => undefined,
+  }
+  const drain = new Drain({ http: createHttp(url, async () => 'token'), client: 'client-of-this-test', host })
+  for (const event of [{ type: 'online' }, { type: 'written', urgency: 'now' }, { type: 'pull-overdue' }] as const) {
+    drain.dispatch(event)
+  }
+  await drain.idle()
+  // A turn of the event loop comes only where nothing is asked again and again.
+  await new Promise((resolve) => setTimeout(resolve))
+  expect([drain.state.phase, asked]).toEqual(['held', 1])
+  shown = replica.copy
+  drain.dispatch({ type: 'shown' })
+  drain.dispatch({ type: 'live', isNew: true })
+  expect(await server.push(0)).toMatchObject({ mutations: [{ counter: 1, rows: [{ o: 'i' }] }] })
+  drain.dispatch({ type: 'close' })
+  await drain.idle()
+  await replica.close()
+})
