@@ -114,6 +114,17 @@ export const mutation = tidemark.table(
   (table) => [primaryKey({ columns: [table.clientId, table.counter] })],
 )
 
+/** The mutation of a client that was tried and not decided, if there is one: they are decided in order, so it is one at most. */
+export const stuckMutation = tidemark.table('stuck_mutation', {
+  clientId: text('client_id').primaryKey(),
+  /** Those up to it are tried one by one. */
+  counter: bigint('counter', { mode: 'number' }).notNull(),
+  tries: integer('tries').notNull(),
+  /** Null of a connection that was cut. */
+  sqlState: text('sql_state'),
+  since: timestamptz('since').notNull().defaultNow(),
+})
+
 /** Committed mutations that the app's `onCommitted` is still to be told. */
 export const committedCall = tidemark.table(
   'committed_call',

@@ -5,6 +5,7 @@ import type { DatabaseEnv } from '../env.ts'
 import { within } from '../within.ts'
 import { readPages } from './cursor.ts'
 import { sqlStateOf, toDatabaseError } from './database-error.ts'
+import { faultField } from './fault-field.ts'
 import { promptWebSocket } from './prompt-web-socket.ts'
 import { sendAhead } from './send-ahead.ts'
 
@@ -247,8 +248,8 @@ class Connection implements Database {
       return await start()
     } catch (error) {
       const wrapped = toDatabaseError(error)
-      // Without an SQLSTATE the driver gave up; with one of these the server ended the session.
-      if (/^(08|57P)|^$/.test(sqlStateOf(wrapped) ?? '')) this.#broke()
+      // Without an SQLSTATE the driver gave up; with one of these the server ended the session, unless it was raised by a statement.
+      if (/^(08|57P)|^$/.test(sqlStateOf(wrapped) ?? '') && faultField(wrapped, 'severity') !== 'ERROR') this.#broke()
       throw wrapped
     }
   }

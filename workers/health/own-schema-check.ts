@@ -17,6 +17,7 @@ const FUNCTIONS = [
   'tidemark.finish_mutation(text,bigint,text,text,text)',
   'tidemark.settle_patch(text,bigint,text,text,text,text,text,text,text,text,text)',
   'tidemark.settle_patches(text,text,text,text,text[],integer,text)',
+  'tidemark.count_try(text,bigint,text,integer)',
   'tidemark.reject_mutation(text,bigint,text,text,text,text)',
 ]
 

@@ -1,5 +1,6 @@
 import type { Query } from '../../db/query.ts'
-import { type Definition, type Rejection, type TableDefinition, TidemarkError } from '../../protocol/index.ts'
+import type { Definition, Rejection, TableDefinition } from '../../protocol/index.ts'
+import { faultField } from '../database/index.ts'
 
 /** The columns that a constraint, or an index that acts as one, is about. */
 const COLUMNS = `
@@ -22,12 +23,14 @@ export async function explainConstraint(
   { tables }: Definition,
   error: unknown,
 ): Promise<Pick<Rejection, 'table' | 'constraint' | 'columns'>> {
-  const { schema, table: name, constraint, column } = namedBy(error)
+  const [schema, name, constraint, column] = ['schema', 'table', 'constraint', 'column'].map((field) =>
+    faultField(error, field),
+  )
   const table = tables.find((one) => one.schema === schema && one.name === name)
   if (!table) return {}
   const isVisible = (one: string) => table.columns.some((known) => known.name === one)
-  if (column !== null) return isVisible(column) ? { table: table.id, columns: [column] } : { table: table.id }
-  if (constraint === null) return { table: table.id }
+  if (column) return isVisible(column) ? { table: table.id, columns: [column] } : { table: table.id }
+  if (!constraint) return { table: table.id }
   const columns = await columnsOf(query, table, constraint)
   if (columns.length === 0 || !columns.every(isVisible)) return { table: table.id }
   return { table: table.id, constraint, columns }
@@ -37,17 +40,4 @@ async function columnsOf(query: Query, table: TableDefinition, constraint: strin
   const [row] = await query(COLUMNS, [table.schema, table.name, constraint])
   const columns: string[] = JSON.parse(row?.columns ?? '[]')
   return columns
-}
-
-const FIELDS = ['schema', 'table', 'constraint', 'column'] as const
-
-/** The fields of Postgres' own error, two causes deep. */
-function namedBy(error: unknown): Record<(typeof FIELDS)[number], string | null> {
-  const fault = error instanceof TidemarkError && error.cause instanceof Error ? error.cause.cause : null
-  const read = (field: string): string | null => {
-    if (typeof fault !== 'object' || fault === null || !Object.hasOwn(fault, field)) return null
-    const value = (fault as Readonly<Record<string, unknown>>)[field]
-    return typeof value === 'string' && value !== '' ? value : null
-  }
-  return { schema: read('schema'), table: read('table'), constraint: read('constraint'), column: read('column') }
 }

@@ -13,9 +13,10 @@ import type { PushConnection } from './push-connection.ts'
 import { parseJson } from './read-body.ts'
 import { EarlierMutations } from './rules/earlier.ts'
 import { type ParsedMutation, parsePush } from './rules/parse-mutation.ts'
-import { verdictOf } from './rules/verdict.ts'
+import { isPassing } from './rules/verdict.ts'
 import { settleMutation } from './settle-mutation.ts'
 import { settlePatches } from './settle-patches.ts'
+import { countTry, tryAlone, Undecided } from './undecided.ts'
 
 const ATTEMPTS = 3
 const RETRY_BASE_MS = 40
@@ -26,6 +27,8 @@ const RETRY_AFTER_MS = 1_000
 const openedSchema = z.object({
   madeMs: z.number(),
   definition: z.object({ version: z.number(), hash: z.string() }).nullable(),
+  /** The counter of a mutation that was tried before. */
+  stuck: z.number().nullable(),
 })
 
 /**
@@ -55,7 +58,7 @@ export async function receivePush(
     return open()
   })
   if (row?.opened == null) throw new TidemarkError('forbidden', 'This client id is not yours; make a new one.')
-  const { madeMs, definition } = openedSchema.parse(JSON.parse(row.opened))
+  const { madeMs, definition, stuck } = openedSchema.parse(JSON.parse(row.opened))
   const push: OpenPush = {
     options,
     env: { ...env },
@@ -66,33 +69,63 @@ export async function receivePush(
     policyOf: policies(options),
     earlier: new EarlierMutations(),
   }
-  return await settleAll(push, connection, mutations, endMs)
+  return await settleAll(push, connection, mutations, { endMs, aloneTo: stuck ?? 0 })
+}
+
+interface Course {
+  readonly endMs: number
+  /** Mutations up to this counter are tried one by one: one of them failed before. */
+  aloneTo: number
 }
 
 async function settleAll(
   push: OpenPush,
   connection: PushConnection,
   mutations: readonly ParsedMutation[],
-  endMs: number,
+  course: Course,
 ): Promise<PushAnswer> {
   const outcomes: Outcome[] = []
   let together = mutations.length
   while (outcomes.length < mutations.length) {
-    if (Date.now() >= endMs) return { outcomes, retry: { message: 'This took long; send the rest again.', afterMs: 0 } }
+    if (Date.now() >= course.endMs)
+      return { outcomes, retry: { message: 'This took long; send the rest again.', afterMs: 0 } }
     const next = mutations.slice(outcomes.length, outcomes.length + together)
     try {
-      const decided = await withRetries(endMs, () => settleFirst(push, connection, next))
+      const decided = await withRetries(course.endMs, () => settleFirst(push, connection, next, course))
       outcomes.push(...decided)
       // What stands in the way of one may stand in the way of others: then it is felt out anew how many go at once.
       together = decided.length < next.length ? 1 : 2 * together
     } catch (error) {
-      const fault = asFault(error)
-      logFault(fault, error)
-      const message = 'The database cannot decide this now; send the rest again.'
-      return { outcomes, retry: { message, afterMs: RETRY_AFTER_MS } }
+      const refused = await refusedAtLast(push, connection, error, course.aloneTo)
+      if (refused === null) {
+        const message = 'The database cannot decide this now; send the rest again.'
+        return { outcomes, retry: { message, afterMs: RETRY_AFTER_MS } }
+      }
+      outcomes.push(refused)
+      together = 1
     }
   }
   return { outcomes, retry: null }
+}
+
+/** What becomes of a mutation that failed once more; null where the rest of the push waits for it, or for the database. */
+async function refusedAtLast(
+  push: OpenPush,
+  connection: PushConnection,
+  error: unknown,
+  aloneTo: number,
+): Promise<Outcome | null> {
+  const cause = error instanceof Undecided ? (error.cause ?? error) : error
+  logFault(asFault(cause), cause)
+  try {
+    const database = await connection.get()
+    if (error instanceof Undecided) return await countTry(push, database, error)
+    await tryAlone(push, database, aloneTo)
+    return null
+  } catch (fault) {
+    logFault(asFault(fault), fault)
+    return null
+  }
 }
 
 const asFault = (error: unknown): TidemarkError =>
@@ -103,11 +136,19 @@ async function settleFirst(
   push: OpenPush,
   connection: PushConnection,
   mutations: readonly ParsedMutation[],
+  course: Course,
 ): Promise<Outcome[]> {
   const database = await connection.get()
-  const decided = await settlePatches(push, database, mutations)
   const [first] = mutations
-  return decided.length > 0 || !first ? decided : [await settleMutation(push, database, first)]
+  if (!first || first.counter <= course.aloneTo) return first ? [await settleMutation(push, database, first)] : []
+  try {
+    const decided = await settlePatches(push, database, mutations)
+    return decided.length > 0 ? decided : [await settleMutation(push, database, first)]
+  } catch (error) {
+    // Which of them it was, only they themselves can tell.
+    if (!(error instanceof Undecided)) course.aloneTo = mutations.at(-1)?.counter ?? first.counter
+    throw error
+  }
 }
 
 /** Deadlocks and cut connections are over soon; of a commit whose answer was lost the next attempt finds the outcome. */
@@ -123,8 +164,9 @@ async function withRetries<Result>(endMs: number, run: () => Promise<Result>): P
 }
 
 function isTransient(error: unknown): boolean {
+  if (error instanceof Undecided) return error.verdict.isBrief
   const sqlState = sqlStateOf(error)
-  if (sqlState !== null) return verdictOf(sqlState).kind === 'transient'
+  if (sqlState !== null) return isPassing(sqlState)
   return error instanceof TidemarkError && error.kind === 'unavailable'
 }
 

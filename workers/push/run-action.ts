@@ -1,11 +1,11 @@
 import { type ActionContext, ActionRefusal, type ActionSql, actionId } from '../../db/index.ts'
 import type { ActionMutation, Rejection } from '../../protocol/index.ts'
 import type { AppEnv } from '../access/access.ts'
-import { type DatabaseTransaction, sqlStateOf } from '../database/index.ts'
+import type { DatabaseTransaction } from '../database/index.ts'
 import type { PushOptions } from './options.ts'
 import { MutationRejected } from './rules/mutation-rejected.ts'
 import { isStorable } from './rules/parse-mutation.ts'
-import { verdictOf } from './rules/verdict.ts'
+import { type Told, type Verdict, verdictOf } from './rules/verdict.ts'
 
 /** Refusals carry data for a reason to be shown, not for rows. */
 const DATA_CHARS = 16 * 1024
@@ -107,10 +107,9 @@ function refusal(name: string, { code, message, data }: ActionRefusal): Rejectio
   return kept
 }
 
-/** What an SQLSTATE in an action means: a statement that the database does not understand is the app's mistake. */
-export function actionVerdict(error: unknown): ReturnType<typeof verdictOf> {
-  const sqlState = sqlStateOf(error)
-  const verdict = verdictOf(sqlState)
-  if (verdict.kind !== 'fault' || !sqlState?.startsWith('42')) return verdict
+/** What an error in an action means: a statement that the database does not understand is the app's mistake. */
+export function actionVerdict(told: Told): Verdict {
+  const verdict = verdictOf(told)
+  if (verdict.kind !== 'again' || !told.sqlState?.startsWith('42')) return verdict
   return { kind: 'rejected', rejection: { kind: 'invalid', message: 'The action failed on the server.' } }
 }

@@ -1,24 +1,27 @@
 import { z } from 'zod'
 import { sha256Hex } from '../../db/index.ts'
+import { type Outcome, type PushedMutation, type Rejection, TidemarkError } from '../../protocol/index.ts'
 import {
-  type ActionMutation,
-  type Outcome,
-  type PatchMutation,
-  type PushedMutation,
-  type Rejection,
-  TidemarkError,
-} from '../../protocol/index.ts'
-import { type Database, type DatabaseTransaction, sqlStateOf, textArray } from '../database/index.ts'
+  type Database,
+  type DatabaseTransaction,
+  databaseMessageOf,
+  faultField,
+  SQL_STATE,
+  sqlStateOf,
+  textArray,
+} from '../database/index.ts'
 import { explainConstraint } from './explain-constraint.ts'
 import { checkDependencies, type OpenPush, patchContext, predictionOf, remember, toTell } from './open-push.ts'
+import { rejectMutation } from './reject-mutation.ts'
 import { checkPatch, type PatchStep } from './rules/check-patch.ts'
-import { basisCounters, basisEffects, type Effects, earlierSchema, effectsSchema } from './rules/earlier.ts'
+import { basisCounters, type Effects, earlierSchema, effectsSchema } from './rules/earlier.ts'
 import { knownSchema, outcomeOf } from './rules/known-mutation.ts'
 import { MutationRejected } from './rules/mutation-rejected.ts'
 import { isMutation, type ParsedMutation } from './rules/parse-mutation.ts'
 import { readingsOf } from './rules/readings.ts'
-import { verdictOf } from './rules/verdict.ts'
+import { type Told, verdictOf } from './rules/verdict.ts'
 import { actionVerdict, runAction } from './run-action.ts'
+import { Undecided } from './undecided.ts'
 import { writePatch } from './write-patch.ts'
 
 const begunSchema = z.union([
@@ -29,17 +32,19 @@ const begunSchema = z.union([
 /**
  * Decides one mutation for good: one transaction commits it, or another records why not; what is stored is what is answered.
  *
- * Throws what may pass, or is no fault of the mutation, and then nothing is decided.
+ * Throws `Undecided` where the mutation failed and may yet succeed, and what is no matter of the mutation; then nothing is decided.
  */
 export async function settleMutation(push: OpenPush, database: Database, parsed: ParsedMutation): Promise<Outcome> {
   const digest = await sha256Hex(parsed.json)
   const { counter, content } = parsed
-  if (!isMutation(content)) return reject(push, database, parsed, digest, content)
+  if (!isMutation(content)) return rejectMutation(push, database, parsed, digest, content)
+  const tried: Tried = { parsed, digest, isBegun: false }
   try {
     const steps =
       content.kind === 'patch' ? checkPatch(content.rows, push.definition.definition, push.session.audiences) : []
     const { known, effects } = await database.transaction(async ({ query, last }) => {
       const begun = await begin(push, query, content, digest)
+      tried.isBegun = true
       if ('known' in begun) return { known: begun.known, effects: null }
       for (const earlier of begun.earlier) push.earlier.add(earlier)
       checkDependencies(push, content, begun.settledTo)
@@ -56,7 +61,7 @@ export async function settleMutation(push: OpenPush, database: Database, parsed:
     remember(push, content, effects)
     return { counter, status: 'committed' }
   } catch (error) {
-    return reject(push, database, parsed, digest, await rejectionOf(push, database, content, error))
+    return rejectMutation(push, database, parsed, digest, await rejectionOf(push, database, tried, error))
   }
 }
 
@@ -104,42 +109,31 @@ async function finish(
   return row?.effects == null ? null : effectsSchema.parse(JSON.parse(row.effects))
 }
 
-/** Why an error refuses a mutation; throws it where it does not. */
-async function rejectionOf(
-  push: OpenPush,
-  database: Database,
-  mutation: PatchMutation | ActionMutation,
-  error: unknown,
-): Promise<Rejection> {
-  if (error instanceof MutationRejected) return error.rejection
-  // Without an SQLSTATE it is ours, or a connection's.
-  if (!(error instanceof TidemarkError) || sqlStateOf(error) === null) throw error
-  const verdict = mutation.kind === 'patch' ? verdictOf(sqlStateOf(error)) : actionVerdict(error)
-  if (verdict.kind !== 'rejected') throw error
-  if (verdict.rejection.kind !== 'constraint') return verdict.rejection
-  return { ...verdict.rejection, ...(await explainConstraint(database.query, push.definition.definition, error)) }
+interface Tried {
+  readonly parsed: ParsedMutation
+  readonly digest: string
+  isBegun: boolean
 }
 
-async function reject(
-  { client, session, earlier }: OpenPush,
-  database: Database,
-  { counter, content }: ParsedMutation,
-  digest: string,
-  rejection: Rejection,
-): Promise<Outcome> {
-  const effects = isMutation(content) && content.kind === 'patch' ? basisEffects(content.rows, earlier) : []
-  const [row] = await database.query('SELECT tidemark.reject_mutation($1, $2::bigint, $3, $4, $5, $6) AS known', [
-    client,
-    counter,
-    session.userId,
-    digest,
-    JSON.stringify(rejection),
-    effects.length === 0 ? null : JSON.stringify(effects),
-  ])
-  const known = knownSchema.parse(JSON.parse(row?.known ?? 'null'))
-  const outcome = outcomeOf(counter, digest, known)
-  // Only if this rejection is the stored one does its basis count.
-  if ('digest' in known && known.digest === digest && known.status === 'rejected')
-    earlier.add({ counter, status: 'rejected', predicted: null, effects })
-  return outcome
+/** Why an error refuses a mutation; throws what does not. */
+async function rejectionOf(push: OpenPush, database: Database, tried: Tried, error: unknown): Promise<Rejection> {
+  if (error instanceof MutationRejected) return error.rejection
+  // What fails before the mutation has begun is ours, or a connection's, unless our own code fails at what it says.
+  if (!tried.isBegun && error instanceof TidemarkError) throw error
+  const { content } = tried.parsed
+  const told = toldBy(error, database.usable)
+  const verdict = content.kind === 'action' ? actionVerdict(told) : verdictOf(told)
+  if (verdict.kind === 'again') throw new Undecided(tried.parsed, tried.digest, verdict, told.sqlState, error)
+  const { rejection } = verdict
+  if (rejection.code === SQL_STATE.insufficientPrivilege)
+    console.warn(`tidemark: a write lacks a right: ${databaseMessageOf(error)}`)
+  if (rejection.kind !== 'constraint') return rejection
+  return { ...rejection, ...(await explainConstraint(database.query, push.definition.definition, error)) }
+}
+
+const TABLE_DENIED = /^permission denied for (table|view|relation|column)\b/
+
+function toldBy(error: unknown, isAlive: boolean): Told {
+  const isOfTable = TABLE_DENIED.test(databaseMessageOf(error) ?? '') && faultField(error, 'where') === null
+  return { sqlState: sqlStateOf(error), routine: faultField(error, 'routine'), isOfTable, isAlive }
 }

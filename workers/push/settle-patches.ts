@@ -9,17 +9,25 @@ import { knownSchema, outcomeOf } from './rules/known-mutation.ts'
 import { MutationRejected } from './rules/mutation-rejected.ts'
 import { isMutation, type ParsedMutation } from './rules/parse-mutation.ts'
 import { readingsOf } from './rules/readings.ts'
+import { TOO_SLOW } from './rules/verdict.ts'
+import { Undecided } from './undecided.ts'
 import { patchStatements } from './write-patch.ts'
 
 /** Half the time a statement has: the last patch of a call may still wait for a lock. */
 const CALL_MS = 10_000
 
 const settledSchema = z.array(
-  z.union([z.object({ known: knownSchema }), z.object({ effects: effectsSchema.nullable() })]),
+  z.union([
+    z.object({ known: knownSchema }),
+    z.object({ effects: effectsSchema.nullable() }),
+    // The last: it took as long as a statement may.
+    z.object({ stopped: z.string() }),
+  ]),
 )
 
 /** A patch, and what the database is given to do it. */
 interface PatchOrder {
+  readonly parsed: ParsedMutation
   readonly mutation: PatchMutation
   readonly digest: string
   readonly asked: string
@@ -29,7 +37,7 @@ interface PatchOrder {
  * Decides mutations from the first on, for good and in one round trip, each by a transaction of its own, up to the first that
  * is no patch or cannot be done as it is: that one, and so perhaps none, is left undone.
  *
- * Throws what the connection throws; what was committed until then is found stored.
+ * Throws `Undecided` where the first takes too long, and what the connection throws; what was committed until then is found stored.
  */
 export async function settlePatches(
   push: OpenPush,
@@ -48,17 +56,21 @@ export async function settlePatches(
     CALL_MS,
   ])
   const settled = settledSchema.parse(JSON.parse(row?.settled ?? '[]'))
-  return settled.flatMap((answer, index) => {
+  const outcomes: Outcome[] = []
+  for (const [index, answer] of settled.entries()) {
     const order = orders[index]
-    return order ? [outcomeIn(push, order, answer)] : []
-  })
+    if (!order || ('stopped' in answer && index > 0)) break
+    outcomes.push(outcomeIn(push, order, answer))
+  }
+  return outcomes
 }
 
 function outcomeIn(
   push: OpenPush,
-  { mutation, digest }: PatchOrder,
+  { parsed, mutation, digest }: PatchOrder,
   answer: z.infer<typeof settledSchema>[number],
 ): Outcome {
+  if ('stopped' in answer) throw new Undecided(parsed, digest, TOO_SLOW, answer.stopped)
   if ('known' in answer) return outcomeOf(mutation.counter, digest, answer.known)
   remember(push, mutation, answer.effects)
   return { counter: mutation.counter, status: 'committed' }
@@ -68,11 +80,12 @@ function outcomeIn(
 async function ordersOf(push: OpenPush, mutations: readonly ParsedMutation[]): Promise<PatchOrder[]> {
   const orders: PatchOrder[] = []
   const before = new Set<number>()
-  for (const { content, json } of mutations) {
+  for (const parsed of mutations) {
+    const { content, json } = parsed
     if (!isMutation(content) || content.kind !== 'patch' || !isReady(push, content, before)) break
     const steps = stepsOf(push, content)
     if (steps === null) break
-    orders.push(orderOf(push, content, steps, await sha256Hex(json)))
+    orders.push({ parsed, ...orderOf(push, content, steps, await sha256Hex(json)) })
     before.add(content.counter)
   }
   return orders
@@ -92,7 +105,7 @@ function stepsOf({ definition, session }: OpenPush, { rows }: PatchMutation): Pa
   }
 }
 
-function orderOf(push: OpenPush, mutation: PatchMutation, steps: readonly PatchStep[], digest: string): PatchOrder {
+function orderOf(push: OpenPush, mutation: PatchMutation, steps: readonly PatchStep[], digest: string) {
   const { reading, keys } = readingsOf(push.definition.definition, push.session.audiences, mutation, steps)
   const asked = {
     counter: mutation.counter,
