@@ -1,12 +1,15 @@
 import { join } from 'node:path'
 import type { Sync } from '../../db/define-sync.ts'
 import { applyDefinition } from '../../db/definition/apply-definition.ts'
+import { declaredNames } from '../../db/definition/declared-table.ts'
+import { lockJoining } from '../../db/definition/lock-joining.ts'
 import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
 import { type Database, databaseMessageOf, SQL_STATE, sqlStateOf } from '../../workers/database/index.ts'
 import { packageRoot } from '../package-root.ts'
 import { type MigrationFile, readMigrationFiles } from './migration-file.ts'
 import { type AppliedMigration, planMigrations } from './migration-plan.ts'
+import { retryLocks } from './retry-locks.ts'
 
 export interface MigrationOutcome {
   /** Names of what ran, in order. */
@@ -19,6 +22,8 @@ const OWN_PREFIX = 'tidemark:'
 /** Any number will do, as long as every version uses the same. */
 const LOCK_KEY = '7884210518930377'
 const LOCK_WAIT_MS = 120_000
+/** Not the file's fault: it is run again. */
+const LOCKS = new Set<string | null>([SQL_STATE.lockNotAvailable, SQL_STATE.deadlockDetected])
 
 /**
  * Brings a database to where this package and the app's folder are: our migrations, the app's, the sync definition.
@@ -45,17 +50,19 @@ export async function applyMigrations(
     const faults = [...ownPlan.faults, ...appPlan.faults]
     if (faults.length > 0) throw new TidemarkError('bad-input', `Nothing was migrated.\n${faults.join('\n')}`)
     const ran: string[] = []
-    const run = async (query: Query, file: MigrationFile) => {
-      await runFile(query, file)
+    const tables = declaredNames(sync)
+    for (const file of [...ownPlan.pending, ...appPlan.pending.slice(0, -1)]) {
+      await retryLocks(database, tables, LOCK_WAIT_MS, (query) => runFile(query, file))
       ran.push(file.name)
     }
-    for (const file of ownPlan.pending) await database.transaction(({ query }) => run(query, file))
-    for (const file of appPlan.pending.slice(0, -1)) await database.transaction(({ query }) => run(query, file))
     const last = appPlan.pending.at(-1)
-    const { version, hash, changed, notes } = await database.transaction(async ({ query }) => {
-      if (last) await run(query, last)
+    const { version, hash, changed, notes } = await retryLocks(database, tables, LOCK_WAIT_MS, async (query) => {
+      // What is there already is locked first: a file that has run for long would otherwise be run again for each try.
+      await lockJoining(query, tables)
+      if (last) await runFile(query, last)
       return await applyDefinition(query, sync)
     })
+    if (last) ran.push(last.name)
     return { ran, definition: { version, hash, changed }, notes }
   })
 }
@@ -75,7 +82,7 @@ async function runFile(query: Query, file: MigrationFile): Promise<void> {
       await query(statement)
     } catch (error) {
       const said = databaseMessageOf(error)
-      if (said === null || sqlStateOf(error) === null) throw error
+      if (said === null || sqlStateOf(error) === null || LOCKS.has(sqlStateOf(error))) throw error
       const place = file.statements.length > 1 ? `, statement ${index + 1} of ${file.statements.length}` : ''
       throw new TidemarkError(
         'misconfigured',

@@ -12,6 +12,7 @@ import { type CatalogueTable, readCatalogue } from './catalogue.ts'
 import { declaredNames } from './declared-table.ts'
 import { definitionHash } from './definition-hash.ts'
 import { readDefinitionInForce } from './definition-in-force.ts'
+import { lockJoining } from './lock-joining.ts'
 import { resolveDefinition } from './resolve-definition.ts'
 import { sinceWhen } from './table-since.ts'
 
@@ -36,6 +37,8 @@ export async function applyDefinition(
 ): Promise<AppliedDefinition> {
   await query('SET LOCAL search_path = pg_catalog')
   await query('LOCK TABLE tidemark.sync_definition IN SHARE ROW EXCLUSIVE MODE')
+  // Before anything is read, so that what is checked is what joins.
+  await lockJoining(query, declaredNames(sync))
   const catalogue = await readCatalogue(query, declaredNames(sync))
   const { definition, watched, faults } = resolveDefinition(sync, catalogue)
   if (faults.length > 0) throw new TidemarkError('misconfigured', faults.join('\n'))

@@ -21,6 +21,7 @@ export const SQL_STATE = {
   objectInUse: '55006',
   objectNotInPrerequisiteState: '55000',
   lockNotAvailable: '55P03',
+  deadlockDetected: '40P01',
   queryCanceled: '57014',
   uniqueViolation: '23505',
 } as const
