@@ -44,6 +44,8 @@ const tableSchema = z.object({
   /** pg_class.relkind: r, p, v, m, f. */
   kind: z.string(),
   isPartition: z.boolean(),
+  /** Tables that inherit from it, as they must be quoted; partitions are none. */
+  children: z.array(z.string()),
   persistent: z.boolean(),
   /** Of the table, or of all leaf partitions where it is partitioned. */
   identityFull: z.boolean(),
@@ -190,6 +192,9 @@ const TABLE = `
     'name', c.relname::text,
     'kind', c.relkind::text,
     'isPartition', c.relispartition,
+    'children', coalesce((
+      SELECT json_agg(i.inhrelid::regclass::text ORDER BY i.inhrelid::regclass::text)
+      FROM pg_inherits i WHERE i.inhparent = c.oid AND c.relkind <> 'p'), '[]'),
     'persistent', c.relpersistence = 'p',
     'identityFull', ${IDENTITY_FULL},
     'columns', coalesce((${COLUMNS}), '[]'),

@@ -1,3 +1,4 @@
+import { quoteTable } from '../../protocol/index.ts'
 import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
 import type { DeclaredTable, DeclaredWatch } from './declared-table.ts'
 import { makesUp } from './filling-trigger.ts'
@@ -97,6 +98,16 @@ function keyFaults(declared: DeclaredTable, table: CatalogueTable, name: string)
   ]
 }
 
+/** A snapshot and a policy read the rows of children too, and the log names each by its child. */
+function childrenFault(table: CatalogueTable): string | null {
+  const [child] = table.children
+  if (child === undefined) return null
+  return (
+    `has tables that inherit from it (${table.children.join(', ')}), whose rows are its own to a query and another table's to the log: ` +
+    `ALTER TABLE ${child} NO INHERIT ${quoteTable(table)}, make them partitions, or name the children instead`
+  )
+}
+
 /** Everything that keeps a declared table from being synced, each as one sentence with its remedy; empty when it can be. */
 export function tableFaults(declared: DeclaredTable, table: CatalogueTable | undefined): string[] {
   if (!table) return ['does not exist: run the migration that creates it, or take it out of the sync definition']
@@ -104,6 +115,8 @@ export function tableFaults(declared: DeclaredTable, table: CatalogueTable | und
   if (table.isPartition) return ['is a partition: sync its root instead']
   if (!table.persistent) return ['is unlogged or temporary and never reaches the log: ALTER TABLE … SET LOGGED']
   const faults: string[] = []
+  const inherited = childrenFault(table)
+  if (inherited) faults.push(inherited)
   const known = new Set(table.columns.map((column) => column.name))
   for (const name of [...declared.columns, ...declared.hidden]) {
     if (!known.has(name)) faults.push(`has no column ${name}: correct the definition or run the migration that adds it`)
@@ -136,6 +149,8 @@ export function watchFaults(declared: DeclaredWatch, table: CatalogueTable | und
   if (!table) return ['does not exist: run the migration that creates it, or take it out of `watch`']
   if (table.kind !== 'r' || table.isPartition) return ['is no plain table: only those can be watched']
   if (!table.persistent) return ['is unlogged or temporary and never reaches the log: ALTER TABLE … SET LOGGED']
+  const inherited = childrenFault(table)
+  if (inherited) return [inherited]
   if (declared.user === null || table.columns.some(({ name }) => name === declared.user)) return []
   return [`has no column ${declared.user}: correct \`watch\` or run the migration that adds it`]
 }

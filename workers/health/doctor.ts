@@ -1,6 +1,6 @@
 import type { Sync } from '../../db/define-sync.ts'
 import { readCatalogue } from '../../db/definition/catalogue.ts'
-import { type DeclaredTable, declaredNames, declaredTable } from '../../db/definition/declared-table.ts'
+import { type DeclaredTable, declaredNames, declaredTable, declaredWatch } from '../../db/definition/declared-table.ts'
 import { definitionHash } from '../../db/definition/definition-hash.ts'
 import { readDefinitionInForce } from '../../db/definition/definition-in-force.ts'
 import { resolveDefinition } from '../../db/definition/resolve-definition.ts'
@@ -15,7 +15,7 @@ import { checkOwnSchema } from './own-schema-check.ts'
 import { checkPublication } from './publication-check.ts'
 import { checkServer } from './server-checks.ts'
 import { checkSlot } from './slot-checks.ts'
-import { checkTables } from './table-checks.ts'
+import { checkTables, checkWatched } from './table-checks.ts'
 
 export interface DoctorOptions {
   /** What the app declares; without it the definition in force is what the tables are held against. */
@@ -60,6 +60,8 @@ async function checkAgainstDefinition(query: Query, sync: Sync | undefined): Pro
   )
   const declared = sync ? Object.values(sync.tables).map(declaredTable) : declaredOf(inForce)
   checks.push(...(await attempt('tables', () => checkTables(query, declared))))
+  const watched = sync ? (sync.watch ?? []).map(declaredWatch) : (inForce?.watched ?? [])
+  checks.push(...(await attempt('watched', () => checkWatched(query, watched))))
   const [role] = await attempt('client-role', async () => [await checkClientRole(query)])
   if (role) checks.push(role)
   if (role?.status !== 'ok') return checks

@@ -1,6 +1,6 @@
 import { type CatalogueTable, readCatalogue } from '../../db/definition/catalogue.ts'
-import type { DeclaredTable } from '../../db/definition/declared-table.ts'
-import { tableFaults } from '../../db/definition/table-faults.ts'
+import type { DeclaredTable, DeclaredWatch } from '../../db/definition/declared-table.ts'
+import { tableFaults, watchFaults } from '../../db/definition/table-faults.ts'
 import type { Query } from '../../db/query.ts'
 import { quoteTable, tableId } from '../../protocol/index.ts'
 import type { HealthCheck } from '../contracts.ts'
@@ -66,5 +66,16 @@ export async function checkTables(query: Query, declared: readonly DeclaredTable
     const average = sizes.find(isIt)?.average
     if (average != null) checks.push(rowSizeCheck(one, Number(average)))
     return checks
+  })
+}
+
+/** What keeps a table from being watched. */
+export async function checkWatched(query: Query, watched: readonly DeclaredWatch[]): Promise<HealthCheck[]> {
+  const catalogue = await readCatalogue(query, watched)
+  return watched.map((one) => {
+    const table = catalogue.find((other) => other.schema === one.schema && other.name === one.name)
+    const faults = watchFaults(one, table).map((fault) => `Watched table ${tableId(one)} ${fault}.`)
+    const name = `watched ${tableId(one)}`
+    return faults.length === 0 ? okCheck(name) : failCheck(name, faults.join(' '))
   })
 }
