@@ -37,6 +37,8 @@ export async function readLocalRow(tx: Executor, table: ReplicaTable, key: Row):
 
 /** Writes rows as the app itself would, in their order; answers the first that is not there to be updated. */
 export async function writeLocalRows(tx: Executor, writes: readonly RowWrite[]): Promise<RowWrite | null> {
+  // They may exchange unique values.
+  await tx.exec('SET CONSTRAINTS ALL DEFERRED')
   for (const write of writes) {
     const nets = new Map([[keyText(write.table, write.key), netOf(write)]])
     for (const { text, parameter } of stageStatements(write.table, { truncate: null, nets })) {

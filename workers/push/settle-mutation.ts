@@ -22,7 +22,7 @@ import { readingsOf } from './rules/readings.ts'
 import { type Told, verdictOf } from './rules/verdict.ts'
 import { actionVerdict, runAction } from './run-action.ts'
 import { Undecided } from './undecided.ts'
-import { writePatch } from './write-patch.ts'
+import { writeInAnyOrder } from './write-in-any-order.ts'
 
 const begunSchema = z.union([
   z.object({ known: knownSchema }),
@@ -49,7 +49,7 @@ export async function settleMutation(push: OpenPush, database: Database, parsed:
       for (const earlier of begun.earlier) push.earlier.add(earlier)
       checkDependencies(push, content, begun.settledTo)
       if (content.kind === 'patch') {
-        await writePatch({ ...patchContext(push), query }, steps)
+        await writeInAnyOrder({ ...patchContext(push), query }, steps)
       } else {
         const { client, env, madeMs, session } = push
         const { nowMs } = begun

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ConflictPolicy } from '../../db/index.ts'
-import type { Definition, PatchRow, Row } from '../../protocol/index.ts'
+import type { ColumnDefinition, Definition, PatchRow, Row } from '../../protocol/index.ts'
 import { type DatabaseTransaction, textArray } from '../database/index.ts'
 import type { PatchStep } from './rules/check-patch.ts'
 import { basisOf, type EarlierMutations } from './rules/earlier.ts'
@@ -17,11 +17,14 @@ export interface PatchContext {
   readonly policyOf: (table: string) => ConflictPolicy
 }
 
-interface Given {
+export interface Given {
   readonly step: PatchStep
   /** Null of a column of which nothing is known. */
   readonly basis: Row
 }
+
+/** A row as it stands, and the columns of it that are not in conflict. */
+export type Locked = z.infer<typeof lockedSchema>
 
 const lockedSchema = z.object({ row: z.record(z.string(), z.string().nullable()), agreed: z.array(z.string()) })
 
@@ -66,7 +69,7 @@ function statementOf(context: Omit<PatchContext, 'query'>, group: Group): string
   if (op === 'insert') return insertSql(table, columns)
   if (op === 'delete') return deleteSql(table, group.length)
   if (op === 'move') return updateSql(table, valueColumns(first.step), [], new Set(), context.types, group.length)
-  const checked = context.policyOf(table.id) === 'last-write-wins' ? [] : columns
+  const checked = first.step.decided || context.policyOf(table.id) === 'last-write-wins' ? [] : columns
   return updateSql(table, columns, checked, bareOf(first), context.types, group.length)
 }
 
@@ -74,10 +77,11 @@ function statementOf(context: Omit<PatchContext, 'query'>, group: Group): string
 function groupsOf({ earlier }: Pick<PatchContext, 'earlier'>, steps: readonly PatchStep[]): Group[] {
   const groups: [Given, ...Given[]][] = []
   let shape = ''
-  for (const step of steps) {
-    const one = { step, basis: basisOf(step.row, earlier) }
+  for (const [index, step] of steps.entries()) {
+    const one = { step, basis: step.decided ? {} : basisOf(step.row, earlier) }
     const columns = step.columns.map(({ name }) => name)
-    const next = JSON.stringify([step.op, step.table.id, columns, Object.keys(one.basis).sort()])
+    const place = step.apart ? index : null
+    const next = JSON.stringify([step.op, step.table.id, columns, Object.keys(one.basis).sort(), place])
     if (next === shape) groups.at(-1)?.push(one)
     else groups.push([one])
     shape = next
@@ -136,28 +140,53 @@ const bareOf = ({ step, basis }: Given): Set<string> =>
 
 /** A row that the update passed over: gone, not open to its author, or in conflict. */
 async function updateLocked(context: PatchContext, one: Given): Promise<void> {
-  const { step, basis } = one
-  const { table, columns, row } = step
-  const policy = context.policyOf(table.id)
-  const [found] = await context.query(lockSql(table, columns, bareOf(one), context.types), parameters(context, [one]))
-  if (!found) {
+  const { step } = one
+  if (step.decided) throw reject(step.row, 'forbidden', 'This row is not open to you.')
+  const locked = await lockRow(context, one)
+  if (!locked) {
     await refuseSeen(context, [one])
-    throw reject(row, 'missing-row', 'The row is deleted, or moved to where you do not see it.')
+    throw reject(step.row, 'missing-row', 'The row is deleted, or moved to where you do not see it.')
   }
-  const { row: server, agreed } = lockedSchema.parse({
-    row: JSON.parse(found.row ?? 'null'),
-    agreed: JSON.parse(found.agreed ?? '[]'),
-  })
+  await writeDecided(context, decide(context, one, locked))
+}
+
+/** Null where its author does not see it. */
+export async function lockRow(context: PatchContext, one: Given): Promise<Locked | null> {
+  const { table, columns } = one.step
+  const [found] = await context.query(lockSql(table, columns, bareOf(one), context.types), parameters(context, [one]))
+  return found
+    ? lockedSchema.parse({ row: JSON.parse(found.row ?? 'null'), agreed: JSON.parse(found.agreed ?? '[]') })
+    : null
+}
+
+/** What an update writes into a row that is locked: what its table's policy says where it is in conflict. Throws MutationRejected. */
+export function decide(
+  { policyOf }: Pick<PatchContext, 'policyOf'>,
+  { step, basis }: Given,
+  { row: server, agreed }: Locked,
+): PatchStep {
+  const { table, columns, row } = step
+  const policy = policyOf(table.id)
   const inConflict =
     policy === 'last-write-wins' ? [] : columns.map(({ name }) => name).filter((name) => !agreed.includes(name))
   const values = inConflict.length === 0 ? {} : resolveConflict(policy, row, { server, basis, columns: inConflict })
   const written = columns.filter(({ name }) => !inConflict.includes(name) || Object.hasOwn(values, name))
-  if (written.length === 0) return
-  const resolved = {
-    ...one,
-    step: { ...step, row: { ...row, d: { ...('d' in row ? row.d : {}), ...values } } as PatchRow },
-  }
-  const text = updateSql(table, written, [], new Set(), context.types, 1)
-  // It was locked as what an update may touch.
-  if ((await run(context, [resolved], text)).length > 0) throw reject(row, 'forbidden', 'This row is not open to you.')
+  return withValues({ ...step, decided: true }, written, values)
+}
+
+/** The step with these columns alone, and some of their values otherwise. */
+export function withValues(step: PatchStep, columns: readonly ColumnDefinition[], values: Row): PatchStep {
+  const { row } = step
+  return { ...step, columns, row: { ...row, d: { ...('d' in row ? row.d : {}), ...values } } as PatchRow }
+}
+
+/** Whether the row, locked as what an update may touch, was written. */
+export async function isWritten(context: PatchContext, step: PatchStep): Promise<boolean> {
+  const text = updateSql(step.table, step.columns, [], new Set(), context.types, 1)
+  return (await run(context, [{ step, basis: {} }], text)).length === 0
+}
+
+async function writeDecided(context: PatchContext, step: PatchStep): Promise<void> {
+  if (step.columns.length === 0 || (await isWritten(context, step))) return
+  throw reject(step.row, 'forbidden', 'This row is not open to you.')
 }

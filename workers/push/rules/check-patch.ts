@@ -16,6 +16,10 @@ export interface PatchStep {
   readonly row: PatchRow
   /** Columns it writes; of a delete none. */
   readonly columns: readonly ColumnDefinition[]
+  /** Its row is locked, and what it writes is decided. */
+  readonly decided?: true
+  /** In no statement with others, which might write them in any order. */
+  readonly apart?: true
 }
 
 /** One message for whatever the author may not know or not write, so that it tells nothing of either. */

@@ -1,10 +1,5 @@
-import {
-  type ColumnDefinition,
-  type Definition,
-  printedSql,
-  quoteIdentifier,
-  tableId,
-} from '../../../protocol/index.ts'
+import { type ColumnDefinition, type Definition, printedSql, quoteIdentifier } from '../../../protocol/index.ts'
+import { baseType } from './base-type.ts'
 
 /**
  * SQL of whether a column holds the value of which `text` is the text: it prints as that does, so that nobody sees a difference.
@@ -32,16 +27,6 @@ function sameWhenRead(held: string, text: string, type: string, base: string): s
 
 /** A printed value has the collation of its column. */
 const inBytes = (printed: string) => `(${printed}) COLLATE "C"`
-
-/** The type by which a value is read: of a domain, alone or in an array, what it is over, whose checks a value held may fail. */
-function baseType(type: string, types: Definition['types']): string {
-  const array = type.endsWith('[]') ? '[]' : ''
-  const element = array === '' ? type : type.slice(0, -2)
-  const domain = types.find((one) => tableId(one) === element)
-  const [, base] = domain?.statement.split(/ AS (?!ENUM )(.*)$/s) ?? []
-  if (base === undefined || (array !== '' && base.endsWith('[]'))) return type
-  return base + array
-}
 
 function withoutLength(type: string): { bare: string; array: string } {
   const array = type.endsWith('[]') ? '[]' : ''
