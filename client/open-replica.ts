@@ -153,7 +153,7 @@ async function openStorage(options: Pick<ReplicaOptions, 'storage' | 'user'>, op
     } catch (error) {
       await release()
       fault = error
-      if (error instanceof TidemarkError && error.kind === 'forbidden') throw error
+      if (error instanceof TidemarkError && (error.kind === 'forbidden' || error.kind === 'stalled')) throw error
     }
   }
   throw fault

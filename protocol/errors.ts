@@ -40,6 +40,8 @@ export const ERROR_RULES = {
   'already-open': { closeCode: 4409, httpStatus: 409, retry: 'never', level: 'info' },
   /** The device refuses storage: quota, private mode, no backend. */
   storage: { closeCode: 4507, httpStatus: 507, retry: 'never', level: 'error' },
+  /** Something on this device gives no sign of life: not refused, not full; another attempt may go through. */
+  stalled: { closeCode: 4504, httpStatus: 504, retry: 'retry', level: 'error' },
   /** A fault of our own. */
   internal: { closeCode: 4599, httpStatus: 500, retry: 'retry', level: 'error' },
 } as const satisfies Record<string, ErrorRule>

@@ -3,10 +3,12 @@ import { TidemarkError } from '../../protocol/index.ts'
 /** What the replica uses of Node; asked for at run time, so that no bundler of a page looks for it. */
 interface FileSystem {
   mkdir(path: string, options: { recursive: true }): Promise<unknown>
+  readdir(path: string): Promise<string[]>
   readFile(path: string, encoding: 'utf8'): Promise<string>
+  readFile(path: URL): Promise<Uint8Array<ArrayBuffer>>
   rename(from: string, to: string): Promise<void>
   rm(path: string, options: { recursive?: boolean; force: true }): Promise<void>
-  writeFile(path: string, content: string, options: { flag: 'wx' }): Promise<void>
+  writeFile(path: string, content: string, options: { flag: 'w' | 'wx' }): Promise<void>
 }
 
 interface Zlib {

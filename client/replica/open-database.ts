@@ -1,50 +1,81 @@
 import { TidemarkError, toTidemarkError } from '../../protocol/index.ts'
 import type { Database } from './database.ts'
+import { loadDatabaseImage } from './database-image.ts'
+import { type Alive, watchLife } from './life-signs.ts'
+import { findDatabase, markFinished, markUnfinished } from './making.ts'
 import { fileSystem } from './node-builtins.ts'
 import { isServerRuntime } from './runtime.ts'
 import { startParams } from './start-params.ts'
 import { dataDirOf, type Storage } from './storage-name.ts'
+import { whileAlive } from './while-alive.ts'
 
-/** PGlite can take 17 s on a slow device, and can also hang for good. */
-const START_MS = 60_000
+/**
+ * Opens PGlite on a storage, with strict durability; a new one starts from an image of a database.
+ *
+ * Throws `stalled` where PGlite gives no sign of life; `alive` hears of those it gives.
+ */
+export type OpenDatabase = (storage: Storage, alive?: Alive) => Promise<Database>
 
-/** Opens PGlite on a storage, with strict durability. Throws `storage` where it does not start in time. */
-export type OpenDatabase = (storage: Storage) => Promise<Database>
+/** PGlite makes a database in an instance of its own, which gives no signs: ten seconds on a fast device. */
+const SILENT_MAKING_MS = 600_000
 
-async function inTime(start: Promise<Database>): Promise<Database> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, reject) => {
-    const message = `The local database did not start within ${START_MS / 1000} s: reload, or choose another storage.`
-    timer = setTimeout(() => reject(new TidemarkError('storage', message)), START_MS)
-  })
+export const openDatabase: OpenDatabase = async (storage, alive) => {
+  const found = await findDatabase(storage)
+  if (found === 'unfinished') await wipe(storage)
+  if (found === 'database') return start(storage, null, false, alive)
+  await markUnfinished(storage)
+  const db = await start(storage, await imageIfThere(), true, alive)
   try {
-    return await Promise.race([start, late])
-  } finally {
-    clearTimeout(timer)
+    await markFinished(storage)
+  } catch (error) {
+    await db.close()
+    throw error
+  }
+  return db
+}
+
+function start(storage: Storage, image: Blob | null, isNew: boolean, alive?: Alive): Promise<Database> {
+  const dataDir = dataDirOf(storage)
+  const here = isServerRuntime() || storage.kind === 'memory'
+  return whileAlive(
+    (sign) => (here ? openHere(dataDir, image, sign) : openInWorker(dataDir, image, sign)),
+    (db) => void db.close().catch(() => undefined),
+    { alive, ...(isNew && !image ? { silenceMs: SILENT_MAKING_MS } : {}) },
+  )
+}
+
+/** Null where the app's bundle lacks it: then PGlite makes the database, in several times the time. */
+async function imageIfThere(): Promise<Blob | null> {
+  try {
+    return await loadDatabaseImage()
+  } catch (error) {
+    console.warn('Tidemark: a first opening takes long without the image of a database.', error)
+    return null
   }
 }
 
-export const openDatabase: OpenDatabase = (storage) =>
-  inTime(
-    isServerRuntime() || storage.kind === 'memory' ? openHere(dataDirOf(storage)) : openInWorker(dataDirOf(storage)),
-  )
-
-async function openHere(dataDir: string): Promise<Database> {
+async function openHere(dataDir: string, image: Blob | null, alive: Alive): Promise<Database> {
   const [{ PGlite }, { live }] = await Promise.all([
     import('@electric-sql/pglite'),
     import('@electric-sql/pglite/live'),
   ])
-  return PGlite.create({
-    dataDir,
-    relaxedDurability: false,
-    startParams: startParams(PGlite),
-    extensions: { live },
-  })
+  const life = watchLife(alive, { ownsPlatform: false })
+  try {
+    return await PGlite.create({
+      dataDir,
+      ...(image ? { loadDataDir: image } : {}),
+      relaxedDurability: false,
+      startParams: startParams(PGlite),
+      extensions: { live, life: life.extension },
+    })
+  } finally {
+    life.stop()
+  }
 }
 
-async function openInWorker(dataDir: string): Promise<Database> {
+async function openInWorker(dataDir: string, image: Blob | null, alive: Alive): Promise<Database> {
   const { openWorkerDatabase } = await import('./worker-database.ts')
-  return openWorkerDatabase(dataDir)
+  return openWorkerDatabase(dataDir, image, alive)
 }
 
 /** Faults that say nothing of the stored data, so that it must not be thrown away for them. */

@@ -2,24 +2,26 @@ import { live } from '@electric-sql/pglite/live'
 import { PGliteWorker } from '@electric-sql/pglite/worker'
 import { TidemarkError } from '../../protocol/index.ts'
 import type { Database } from './database.ts'
+import type { Alive } from './life-signs.ts'
 
-/** What `replica-worker.ts` says when the database does not open; PGlite itself would wait for ever. */
-interface WorkerFailure {
-  readonly type: 'tidemark-failed'
-  readonly message: string
-}
+/** What `replica-worker.ts` says of itself before the database runs; where that fails, PGlite itself would wait for ever. */
+export type WorkerMessage =
+  | { readonly type: 'tidemark-alive'; readonly signs: number }
+  | { readonly type: 'tidemark-failed'; readonly message: string }
 
-function isFailure(data: unknown): data is WorkerFailure {
-  return typeof data === 'object' && data !== null && 'type' in data && data.type === 'tidemark-failed'
-}
-
-/** PGlite in a dedicated worker, which is where OPFS can be written synchronously and where work does not block the page. */
-export async function openWorkerDatabase(dataDir: string): Promise<Database> {
+/**
+ * PGlite in a dedicated worker, which is where OPFS can be written synchronously and where work does not block the page.
+ *
+ * New storage begins with what `image` holds.
+ */
+export async function openWorkerDatabase(dataDir: string, image: Blob | null, alive: Alive): Promise<Database> {
   // Bundlers look for exactly this expression.
   const worker = new Worker(new URL('./replica-worker.js', import.meta.url), { type: 'module' })
   const failed = new Promise<never>((_, reject) => {
-    worker.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
-      if (isFailure(data)) reject(new Error(data.message))
+    // PGlite's own messages have other types.
+    worker.addEventListener('message', ({ data }: MessageEvent<WorkerMessage>) => {
+      if (data.type === 'tidemark-alive') alive(data.signs)
+      if (data.type === 'tidemark-failed') reject(new Error(data.message))
     })
     worker.addEventListener('error', (event) => {
       const hint = 'is tidemark excluded from dependency pre-bundling (optimizeDeps.exclude)?'
@@ -27,7 +29,12 @@ export async function openWorkerDatabase(dataDir: string): Promise<Database> {
     })
   })
   const start = async () => {
-    const db = await PGliteWorker.create(worker, { dataDir, id: dataDir, extensions: { live } })
+    const db = await PGliteWorker.create(worker, {
+      dataDir,
+      id: dataDir,
+      ...(image ? { loadDataDir: image } : {}),
+      extensions: { live },
+    })
     await db.waitReady
     return db
   }

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, rmSync } from 'node:fs'
+import { chmodSync, rmSync, writeFileSync } from 'node:fs'
+import { databaseImage } from './database-image.ts'
 
 /** Each part under the types of its own runtime; one that several include is written last by the narrowest. */
 const RUNTIMES = ['cli', 'client', 'workers', 'portable']
@@ -21,3 +22,6 @@ for (const runtime of RUNTIMES) {
   execFileSync('tsc', ['-p', `tsconfig/${runtime}.json`, '--pretty', 'false', ...EMIT], { stdio: 'inherit' })
 }
 chmodSync('dist/cli/main.js', 0o755)
+// Beside the module that reads it, in the package and for those who run the sources.
+const image = await databaseImage()
+for (const root of ['dist', '.']) writeFileSync(`${root}/client/replica/database-image.bin`, image)

@@ -1,23 +1,20 @@
-import { existsSync } from 'node:fs'
 import { PGlite } from '@electric-sql/pglite'
 import { live } from '@electric-sql/pglite/live'
 import type { Database } from '../../client/replica/database.ts'
+import { findDatabase } from '../../client/replica/making.ts'
 import { dataDirOf, type Storage } from '../../client/replica/storage-name.ts'
+import { databaseImage } from '../check/database-image.ts'
 
 let image: Promise<Blob> | null = null
 
-async function makeImage(): Promise<Blob> {
-  const db = await PGlite.create()
-  const dump = await db.dumpDataDir('none')
-  await db.close()
-  return dump
+async function readImage(): Promise<Blob> {
+  return new Blob([new Uint8Array(await databaseImage())], { type: 'application/gzip' })
 }
 
-/** Opens new storage from an image made once: initialising a database anew takes seconds. */
+/** Opens storage as a replica does, of which the sources lack the image until they are built. */
 export async function openPreparedDatabase(storage: Storage): Promise<Database> {
-  const common = { relaxedDurability: false, extensions: { live } }
-  const isNew = storage.kind === 'memory' || (storage.kind === 'path' && !existsSync(storage.name))
-  if (!isNew) return PGlite.create({ ...common, dataDir: dataDirOf(storage) })
-  image ??= makeImage()
-  return PGlite.create({ ...common, dataDir: dataDirOf(storage), loadDataDir: await image })
+  const common = { dataDir: dataDirOf(storage), relaxedDurability: false, extensions: { live } }
+  if ((await findDatabase(storage)) === 'database') return PGlite.create(common)
+  image ??= readImage()
+  return PGlite.create({ ...common, loadDataDir: await image })
 }

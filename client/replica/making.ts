@@ -1,0 +1,115 @@
+import { fileSystem } from './node-builtins.ts'
+import type { Storage } from './storage-name.ts'
+
+/** What lies where a storage is to be: `unfinished` is what a first opening left that was broken off, and was never used. */
+export type Found = 'nothing' | 'unfinished' | 'database'
+
+/** Lies beside a storage from before its first file until it is whole. */
+const markOf = (storage: Storage) => `${storage.name}.making`
+
+/** The files that the making of a database ends with; one that was ever used has them. */
+const LAST_FILES = ['PG_VERSION', 'postgresql.conf']
+
+/** Looks without opening anything. The storage is closed, and held by the caller alone. */
+export async function findDatabase(storage: Storage): Promise<Found> {
+  switch (storage.kind) {
+    case 'memory':
+      return 'nothing'
+    case 'path':
+      return findFolder(storage)
+    case 'opfs-ahp':
+      return findInOpfs(storage)
+    case 'idb':
+      return findInIndexedDb(storage)
+  }
+}
+
+/** Says beside a storage that it is not whole. IndexedDB needs no word: PGlite writes all of a database to it at once, or none. */
+export async function markUnfinished(storage: Storage): Promise<void> {
+  if (storage.kind === 'path') {
+    await fileSystem().writeFile(markOf(storage), '', { flag: 'w' })
+  } else if (storage.kind === 'opfs-ahp') {
+    const { folder, mark } = await opfsPlace(storage, true)
+    await folder?.getFileHandle(mark, { create: true })
+  }
+}
+
+/** Takes back what `markUnfinished` said: the storage is whole. */
+export async function markFinished(storage: Storage): Promise<void> {
+  if (storage.kind === 'path') {
+    await fileSystem().rm(markOf(storage), { force: true })
+  } else if (storage.kind === 'opfs-ahp') {
+    const { folder, mark } = await opfsPlace(storage)
+    await folder?.removeEntry(mark)
+  }
+}
+
+async function findFolder(storage: Storage): Promise<Found> {
+  const own = storage.name.replace(/^.*[/\\]/, '')
+  const names = await namesIn(storage.name.slice(0, storage.name.length - own.length) || '.')
+  if (!names.includes(own)) return 'nothing'
+  if (names.includes(`${own}.making`)) return 'unfinished'
+  const files = await namesIn(storage.name)
+  if (files.length === 0) return 'nothing'
+  // Builds before this one left no mark.
+  return LAST_FILES.some((name) => files.includes(name)) ? 'database' : 'unfinished'
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await fileSystem().readdir(folder)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  }
+}
+
+async function findInOpfs(storage: Storage): Promise<Found> {
+  const { folder, own, mark } = await opfsPlace(storage)
+  const database = await entry(folder?.getDirectoryHandle(own))
+  if (!database) return 'nothing'
+  if (await entry(folder?.getFileHandle(mark))) return 'unfinished'
+  const state = await entry(database.getFileHandle('state.txt'))
+  const known = state ? await (await state.getFile()).text() : ''
+  return LAST_FILES.some((name) => known.includes(name)) ? 'database' : 'unfinished'
+}
+
+/** Null of an entry that is not there. */
+async function entry<Handle>(asked: Promise<Handle> | undefined): Promise<Handle | null> {
+  try {
+    return (await asked) ?? null
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'NotFoundError') return null
+    throw error
+  }
+}
+
+async function opfsPlace(storage: Storage, create = false) {
+  const parts = storage.name.split('/').filter(Boolean)
+  const own = parts.pop() ?? storage.name
+  let folder: FileSystemDirectoryHandle | null = await navigator.storage.getDirectory()
+  for (const part of parts) folder = folder && (await entry(folder.getDirectoryHandle(part, { create })))
+  return { folder, own, mark: `${own}.making` }
+}
+
+async function findInIndexedDb(storage: Storage): Promise<Found> {
+  const name = `/pglite/${storage.name}`
+  const known = await indexedDB.databases()
+  if (!known.some((one) => one.name === name)) return 'nothing'
+  const db = await answerOf(indexedDB.open(name))
+  try {
+    if (!db.objectStoreNames.contains('FILE_DATA')) return 'nothing'
+    const files = db.transaction('FILE_DATA').objectStore('FILE_DATA')
+    const found = await answerOf(files.count(`${name}/PG_VERSION`))
+    return found > 0 ? 'database' : 'nothing'
+  } finally {
+    db.close()
+  }
+}
+
+function answerOf<Answer>(request: IDBRequest<Answer>): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = () => reject(request.error)
+  })
+}

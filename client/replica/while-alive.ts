@@ -1,0 +1,46 @@
+import { TidemarkError } from '../../protocol/index.ts'
+import type { Alive } from './life-signs.ts'
+
+/** How long PGlite may give no sign of life while it starts: it takes minutes on some devices, and can also hang for good. */
+const SILENCE_MS = 60_000
+
+/**
+ * Awaits what gives signs of life, for however long it does. Throws `stalled` once there was none for a minute; what comes
+ * all the same after that is given to `tooLate`.
+ */
+export async function whileAlive<Result>(
+  run: (alive: Alive) => Promise<Result>,
+  tooLate: (result: Result) => void,
+  { silenceMs = SILENCE_MS, alive = () => undefined }: { silenceMs?: number; alive?: Alive | undefined } = {},
+): Promise<Result> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let lastMs = Date.now()
+  let isLate = false
+  const running = run((signs) => {
+    lastMs = Date.now()
+    if (!isLate) alive(signs)
+  })
+  const late = new Promise<never>((_, reject) => {
+    const look = () => {
+      const silentMs = Date.now() - lastMs
+      if (silentMs < silenceMs) {
+        timer = setTimeout(look, silenceMs - silentMs)
+        return
+      }
+      isLate = true
+      running.then(tooLate, () => undefined)
+      reject(
+        new TidemarkError(
+          'stalled',
+          `The local database has given no sign of life for ${Math.round(silenceMs / 1000)} s while it started. Nothing is lost: try again, or reload the page.`,
+        ),
+      )
+    }
+    timer = setTimeout(look, silenceMs)
+  })
+  try {
+    return await Promise.race([running, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

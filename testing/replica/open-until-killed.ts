@@ -1,0 +1,7 @@
+import { openDatabase } from '../../client/replica/open-database.ts'
+
+/** Run as a process of its own, to be killed while it opens new storage: `node open-until-killed.ts <directory>`. */
+const [, , name = ''] = process.argv
+await openDatabase({ kind: 'path', name })
+// Whoever waits for the last of its states would else find it gone.
+setInterval(() => undefined, 60_000)
