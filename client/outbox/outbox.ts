@@ -22,7 +22,7 @@ import { noteAside } from './rebased-apply.ts'
 import { OUTBOX_CHANNEL, readNotice, TELL_OUTBOX } from './rules/outbox-notice.ts'
 import { type ActionCall, ActionRunner, UnknownAction } from './run-action.ts'
 import { markCascades, sealNew } from './seal.ts'
-import { writesOf } from './unsettled.ts'
+import { COUNTERS, writesOf } from './unsettled.ts'
 
 /** Asks the server what became of these mutations. Rejects with TidemarkError. */
 export type OutcomeSource = (counters: readonly number[], signal: AbortSignal) => Promise<OutcomesAnswer>
@@ -183,13 +183,21 @@ export class Outbox {
       `SELECT counter FROM tidemark.mutation WHERE request IS NOT NULL AND ${IS_UNSETTLED} ORDER BY counter`,
     )
     if (rows.length === 0) return
-    const answer = await this.#options.outcomes(
-      rows.map(({ counter }) => Number(counter)),
-      signal,
-    )
+    const asked = rows.map(({ counter }) => Number(counter))
+    const answer = await this.#options.outcomes(asked, signal)
     if (answer.epoch !== epoch)
       throw new TidemarkError('unavailable', 'The history changed while a copy was loaded; trying again.')
+    const known = new Set(answer.outcomes.map(({ outcome }) => outcome.counter))
+    await this.#sendAgain(asked.filter((counter) => !known.has(counter)))
     await this.settleAtJoin(answer.outcomes)
+  }
+
+  /** What the server says it never did, though it once answered that it had: its database was put back to before. */
+  async #sendAgain(unknown: readonly number[]): Promise<void> {
+    if (unknown.length === 0) return
+    await this.db.query(`UPDATE tidemark.mutation SET outcome = NULL WHERE counter IN ${COUNTERS('$1')}`, [
+      JSON.stringify(unknown),
+    ])
   }
 
   /** Settles what was rejected, and notes commits for the join of the copy that is loaded: it settles what that holds. */

@@ -154,6 +154,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
 
   rehydrate(reason: RehydrateReason): void {
     this.#reason = reason
+    // Places of two histories do not compare: one that was put back begins below the head of the last.
+    if (reason === 'epoch') this.status.set({ head: null })
     // Epoch and definition may be others than the welcome said.
     if (this.#welcome) this.#welcome = { ...this.#welcome, epoch: null, definitionHash: null }
   }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -65,6 +66,10 @@ export interface System {
   /** SIGKILL; every connection breaks and the slot goes back to its last checkpoint. */
   killPostgres(): Promise<void>
   restartPostgres(): Promise<void>
+  /** Puts the whole database aside as it is now, its slots too; connections break meanwhile. */
+  saveDatabase(): Promise<void>
+  /** Takes the database back to what was put aside. */
+  restoreDatabase(): Promise<void>
   dropSockets(): void
   /** Until `releaseCommits`, commits are in the log and shown to nobody, as if a synchronous standby were slow. */
   holdCommits(): Promise<void>
@@ -122,6 +127,14 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     undo.push(() => worker.dispose())
     const gate = await startTcpGate(worker.port)
     undo.push(() => gate.dispose())
+    const saved = join(folder, 'saved')
+    const copyWhileDown = async (from: string, to: string) => {
+      await postgres.kill()
+      rmSync(to, { recursive: true, force: true })
+      // With its owner, who is not this process's.
+      execFileSync('cp', ['-a', from, to])
+      postgres = await startPostgresServer(postgresOptions)
+    }
     // Nothing captures before somebody asks: the cron arms the alarm, as it does after a deploy.
     await worker.cron()
 
@@ -147,6 +160,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       async restartPostgres() {
         postgres = await startPostgresServer(postgresOptions)
       },
+      saveDatabase: () => copyWhileDown(postgresOptions.dataDirectory, saved),
+      restoreDatabase: () => copyWhileDown(saved, postgresOptions.dataDirectory),
       dropSockets: () => gate.cut(),
       holdCommits: () => setStandbys(env, 'nobody'),
       releaseCommits: () => setStandbys(env, ''),

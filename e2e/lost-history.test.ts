@@ -1,0 +1,209 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openReplicaOn, type Replica } from '../client/open-replica.ts'
+import { openPreparedDatabase } from '../testing/replica/prepared-database.ts'
+import { type HttpGate, startHttpGate } from '../testing/system/http-gate.ts'
+import { type System, startSystem, until } from '../testing/system/start-system.ts'
+import { sync } from '../testing/writing-oracle/app/sync.ts'
+import { ORGS, seedWriting } from '../testing/writing-oracle/plan-writing.ts'
+import { withDatabase } from '../workers/database/index.ts'
+
+const app = {
+  sync,
+  syncModule: new URL('../testing/writing-oracle/app/sync.ts', import.meta.url),
+  migrations: new URL('../testing/writing-oracle/app/migrations/', import.meta.url),
+}
+const ORG = ORGS[0]
+/** What the outbox of each replica holds when the history goes. */
+const OUTBOXES = ['empty', 'pending', 'sent', 'answered', 'failed'] as const
+type Outbox = (typeof OUTBOXES)[number]
+
+interface Member {
+  readonly replica: Replica<typeof sync>
+  readonly gate: HttpGate
+}
+
+/** Each takes the history away in its own way, with what health says of the epoch that follows. */
+const CAUSES = [
+  { cause: 'a slot that was dropped', reason: 'slot-missing', takesBack: false, lose: dropSlot },
+  { cause: 'a slot that Postgres gave up', reason: 'slot-lost: wal_removed', takesBack: false, lose: outgrowSlot },
+  {
+    cause: 'a database restored to a point in time',
+    reason: 'restored',
+    takesBack: true,
+    lose: (system: System) => system.restoreDatabase(),
+  },
+  {
+    cause: 'a branch without its slot',
+    reason: 'restored',
+    takesBack: true,
+    async lose(system: System) {
+      await system.restoreDatabase()
+      await dropSlot(system)
+    },
+  },
+]
+
+async function dropSlot(system: System): Promise<void> {
+  await withDatabase(system.env, ({ query }) =>
+    until(() =>
+      query('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots').then(
+        () => true,
+        () => false,
+      ),
+    ),
+  )
+}
+
+/** Keeps capture from the slot until the log has outgrown what is kept for it. */
+async function outgrowSlot(system: System): Promise<void> {
+  await withDatabase(system.env, async ({ query }) => {
+    await query(`ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'`)
+    await query('SELECT pg_reload_conf()')
+    await query('CREATE TABLE public.filler (x text)')
+    await query('BEGIN')
+    await query('LOCK TABLE tidemark.change_history')
+    const other = await system.openDatabase()
+    await until(async () => {
+      await other.query(`INSERT INTO public.filler SELECT repeat(md5(n::text), 50) FROM generate_series(1, 10000) n`)
+      await other.query('SELECT pg_switch_wal()')
+      await other.query('CHECKPOINT')
+      const [slot] = await other.query('SELECT wal_status, invalidation_reason FROM pg_replication_slots')
+      return slot?.wal_status === 'lost'
+    })
+    await query('ROLLBACK')
+    await other.query('ALTER SYSTEM RESET max_slot_wal_keep_size')
+    await other.query('SELECT pg_reload_conf()')
+    await other.close()
+  })
+}
+
+describe('a history that is lost costs no unsent work', () => {
+  let folder: string
+  let system: System
+  let members: Record<Outbox, Member>
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'tidemark-lost-history-'))
+    system = await startSystem({
+      app,
+      seed: (env) =>
+        withDatabase(env, async ({ query }) => {
+          for (const { text, params } of seedWriting()) await query(text, params)
+        }),
+    })
+    const opened = await Promise.all(OUTBOXES.map(async (name) => [name, await open(name)] as const))
+    members = Object.fromEntries(opened) as Record<Outbox, Member>
+  })
+  afterAll(async () => {
+    for (const { replica, gate } of Object.values(members ?? {})) {
+      await replica.close()
+      await gate.dispose()
+    }
+    await system?.dispose()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  async function open(name: Outbox): Promise<Member> {
+    const gate = await startHttpGate(system.gate.port)
+    const options = {
+      url: `http://127.0.0.1:${gate.port}`,
+      user: name,
+      token: () => system.token({ userId: name, audiences: [`org:${ORG}`] }),
+      sync,
+      storage: join(folder, name),
+    }
+    const replica = await openReplicaOn(options, openPreparedDatabase)
+    await replica.ready
+    return { replica, gate }
+  }
+
+  /** One mutation that leaves its token in Postgres. */
+  async function write({ replica }: Member, token: string): Promise<string | null> {
+    const { id } = await replica.transaction((tx) =>
+      tx.query('INSERT INTO entry (id, org_id, token) VALUES ($1, $2, $3)', [randomUUID(), ORG, token]),
+    )
+    return id
+  }
+
+  const inPostgres = (text: string, params: string[] = []) =>
+    withDatabase(system.env, ({ query }) => query(text, params))
+  const tokens = async () =>
+    (await inPostgres('SELECT token FROM public.entry')).map(({ token }) => token ?? '').toSorted()
+  const statusOf = async ({ replica }: Member, id: string | null) =>
+    (await replica.mutations()).find((mutation) => mutation.id === id)?.status
+
+  it.each(CAUSES)('FLT-03 FLD-109 OBX-R9 APP-R21 $cause', async ({ cause, reason, takesBack, lose }) => {
+    const { empty, pending, sent, answered, failed } = members
+    const all = Object.values(members).map(({ replica }) => replica)
+    const token = (name: string) => `${name}, ${cause}`
+    const earlier = await tokens()
+    await write(empty, token('before'))
+    await write(sent, token('sent before'))
+    for (const replica of [...all, ...all]) await replica.settled()
+    await system.saveDatabase()
+    for (const replica of all) await replica.settled()
+
+    const confirmed = await write(empty, token('confirmed'))
+    await empty.replica.settled()
+    failed.replica.goOffline()
+    const refused = await failed.replica.transaction((tx) =>
+      tx.query('UPDATE task SET title = $1 WHERE org_id = $2', [token('refused'), ORG]),
+    )
+    await inPostgres('UPDATE public.task SET title = $1 WHERE org_id = $2', [token('stands'), ORG])
+    failed.replica.goOnline()
+    await expect(refused.confirmed).rejects.toMatchObject({ rejection: { kind: 'conflict' } })
+    failed.replica.goOffline()
+    pending.replica.goOffline()
+    const unsent = await write(pending, token('pending'))
+
+    // What is decided now is captured by nobody: only the stream would confirm it.
+    const { unanswered, unseen } = await withDatabase(system.env, async ({ query }) => {
+      await query('BEGIN')
+      await query('LOCK TABLE tidemark.change_history')
+      sent.gate.loseAnswers(1)
+      const unanswered = await write(sent, token('sent'))
+      await until(async () => (await tokens()).includes(token('sent')))
+      sent.replica.goOffline()
+      const unseen = await write(answered, token('answered'))
+      await until(async () => {
+        const { rows } = await answered.replica.db.query<{ told: boolean }>(
+          `SELECT EXISTS (SELECT FROM tidemark.mutation WHERE status = 'sent' AND outcome IS NOT NULL) AS told`,
+        )
+        return rows[0]?.told
+      })
+      answered.replica.goOffline()
+      await query('ROLLBACK')
+      return { unanswered, unseen }
+    })
+    expect(await statusOf(sent, unanswered)).toBe('sent')
+    expect(await statusOf(answered, unseen)).toBe('sent')
+
+    await lose(system)
+    await until(async () => {
+      const health = await system.health().catch(() => null)
+      return health?.epoch && health.status !== 'fail'
+    })
+    for (const replica of all) replica.goOnline()
+    for (const replica of [...all, ...all]) await replica.settled()
+
+    const [ended] = await inPostgres('SELECT end_reason FROM tidemark.epoch ORDER BY ended_at DESC NULLS LAST LIMIT 1')
+    expect(ended?.end_reason).toBe(reason)
+    const left = ['answered', 'before', 'pending', 'sent', 'sent before', ...(takesBack ? [] : ['confirmed'])]
+    expect(await tokens()).toEqual([...earlier, ...left.map(token)].toSorted())
+    expect(await statusOf(empty, confirmed)).toBe('confirmed')
+    expect(await statusOf(pending, unsent)).toBe('confirmed')
+    expect(await statusOf(sent, unanswered)).toBe('confirmed')
+    expect(await statusOf(answered, unseen)).toBe('confirmed')
+    expect(await statusOf(failed, refused.id)).toBe('failed')
+    expect(failed.replica.failures.map(({ id }) => id)).toContain(refused.id)
+    const rows = await inPostgres('SELECT id::text, token FROM public.entry ORDER BY id')
+    for (const replica of all) {
+      expect((await replica.db.query('SELECT id, token FROM entry ORDER BY id')).rows).toEqual(rows)
+      expect(replica.status.pending).toBe(0)
+    }
+  })
+})
