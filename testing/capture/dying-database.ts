@@ -30,6 +30,7 @@ export function dyingAt(database: Database, moment: Moment): Database {
       guard(text, () => rows(text, params))
   return {
     usable: true,
+    processId: database.processId,
     query: (text, params) => guard(text, () => database.query(text, params)),
     rows: wrapRows(database.rows),
     close: async () => {},
@@ -41,6 +42,7 @@ export function dyingAt(database: Database, moment: Moment): Database {
         const wrapped: DatabaseTransaction = {
           query: (text, params) => guard(text, () => transaction.query(text, params)),
           last: (text, params) => guard(text, () => transaction.last(text, params)),
+          single: (text, params) => guard(text, () => transaction.single(text, params)),
           rows: (text, params) => {
             wrote ||= /INSERT INTO tidemark.change_history/.test(text)
             return guard(text, () => transaction.rows(text, params))

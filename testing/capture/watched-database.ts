@@ -17,6 +17,7 @@ export function watched(
   const watch = (transaction: DatabaseTransaction): DatabaseTransaction => ({
     query: transaction.query,
     last: transaction.last,
+    single: transaction.single,
     rows: (text, params) => {
       if (/INSERT INTO tidemark.change_history/.test(text)) {
         traffic.mostStored = Math.max(traffic.mostStored, String(params?.[1]).split(',').length)
@@ -40,6 +41,7 @@ export function watched(
   return {
     traffic,
     database: {
+      processId: database.processId,
       query: database.query,
       rows: database.rows,
       close: () => database.close(),

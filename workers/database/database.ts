@@ -51,6 +51,8 @@ export interface DatabaseTransaction {
   readonly rows: QueryRows
   /** As `query`, and the COMMIT is sent with it: nothing may follow. */
   readonly last: Query
+  /** As `query`, of one statement alone: Postgres refuses a text that holds more. */
+  readonly single: Query
   /** Reads a query through a cursor, page by page; one page is fetched ahead while another is in use. */
   pages(text: string, params?: readonly Parameter[], options?: PageOptions): Pages
 }
@@ -63,9 +65,18 @@ export interface Database {
   transaction<T>(run: (transaction: DatabaseTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** Leaves the session as it was opened: whatever was set, locked, listened to or made for its time is gone. */
   reset(): Promise<void>
+  /** The server's process of this session, as `pg_stat_activity` numbers it. */
+  readonly processId: string
   /** False once the connection was cut or a statement ran out of time; open another. */
   readonly usable: boolean
   close(): Promise<void>
+}
+
+interface Statement {
+  readonly text: string
+  readonly values: Parameter[]
+  /** Of one that is planned once. */
+  readonly name?: string
 }
 
 const RAW_TEXT = { getTypeParser: () => (value: string) => value }
@@ -137,16 +148,18 @@ function useProxy(client: Client, proxy: string): void {
 
 class Connection implements Database {
   usable = true
+  processId = ''
   #ended = false
   readonly #client: Client
   readonly #settings: Readonly<Record<string, string>>
-  /** Names by text; null where nothing is prepared. */
-  readonly #prepared: Map<string, string> | null
+  readonly #prepares: boolean
+  /** Names by text. */
+  readonly #prepared = new Map<string, string>()
 
   constructor(client: Client, settings: Readonly<Record<string, string>>, prepare: boolean) {
     this.#client = client
     this.#settings = settings
-    this.#prepared = prepare ? new Map() : null
+    this.#prepares = prepare
     // Without a listener a cut connection would be an uncaught error.
     client.on('error', () => {
       this.usable = false
@@ -157,8 +170,9 @@ class Connection implements Database {
     })
   }
 
-  query: Query = async (text, params) => {
-    const statement = this.#statement(text, params)
+  query: Query = (text, params) => this.#query(this.#statement(text, params))
+
+  async #query(statement: Statement): Promise<Record<string, string | null>[]> {
     const result = await this.#run(() => this.#send(this.#client.query<Record<string, string | null>>(statement)))
     return result.rows
   }
@@ -182,6 +196,7 @@ class Connection implements Database {
       const result = await run({
         query: this.query,
         rows: this.rows,
+        single: (text, params = []) => this.#query({ ...this.#statement(text, params), name: this.#nameOf(text) }),
         last: async (text, params) => {
           const answer = this.query(text, params)
           committing = this.#commit()
@@ -201,7 +216,8 @@ class Connection implements Database {
   async configure(): Promise<void> {
     const entries = Object.entries(this.#settings)
     const calls = entries.map((_, index) => `set_config($${2 * index + 1}, $${2 * index + 2}, false)`).join(', ')
-    await this.rows(`SELECT ${calls}`, entries.flat())
+    const [row] = await this.rows(`SELECT pg_backend_pid(), ${calls}`, entries.flat())
+    this.processId = row?.[0] ?? ''
   }
 
   async reset(): Promise<void> {
@@ -219,15 +235,20 @@ class Connection implements Database {
   }
 
   /** Bounded by its first texts: those that recur come early, and texts made for one use have no parameters. */
-  #statement(text: string, params: readonly Parameter[] = []): { text: string; values: Parameter[]; name?: string } {
+  #statement(text: string, params: readonly Parameter[] = []): Statement {
     const statement = { text, values: [...params] }
-    if (this.#prepared === null || params.length === 0) return statement
+    if (!this.#prepares || params.length === 0) return statement
+    const isKnown = this.#prepared.has(text)
+    if (!isKnown && (this.#prepared.size >= MAX_PREPARED || text.startsWith('DECLARE'))) return statement
+    return { ...statement, name: this.#nameOf(text) }
+  }
+
+  #nameOf(text: string): string {
     const known = this.#prepared.get(text)
-    if (known !== undefined) return { ...statement, name: known }
-    if (this.#prepared.size >= MAX_PREPARED || text.startsWith('DECLARE')) return statement
+    if (known !== undefined) return known
     const name = `tidemark_${this.#prepared.size}`
     this.#prepared.set(text, name)
-    return { ...statement, name }
+    return name
   }
 
   async #commit(): Promise<void> {

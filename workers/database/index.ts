@@ -1,5 +1,6 @@
 export { asClient, becomeClient, type ClientIdentity } from './as-client.ts'
 export * from './database.ts'
 export { databaseMessageOf, SQL_STATE, sqlStateOf } from './database-error.ts'
+export { endSession } from './end-session.ts'
 export { faultField } from './fault-field.ts'
 export { textArray } from './text-array.ts'

@@ -18,6 +18,7 @@ const FUNCTIONS = [
   'tidemark.settle_patch(text,bigint,text,text,text,text,text,text,text,text,text)',
   'tidemark.settle_patches(text,text,text,text,text[],integer,text)',
   'tidemark.count_try(text,bigint,text,integer)',
+  'tidemark.standing()',
   'tidemark.reject_mutation(text,bigint,text,text,text,text)',
 ]
 

@@ -8,6 +8,7 @@ import {
 import type { AppEnv } from '../access/access.ts'
 import type { Session } from '../contracts.ts'
 import type { CommittedMutation, PushOptions } from './options.ts'
+import type { PushDeadline } from './push-deadline.ts'
 import type { EarlierMutations, Effects } from './rules/earlier.ts'
 import { MutationRejected } from './rules/mutation-rejected.ts'
 import type { PatchContext } from './write-patch.ts'
@@ -22,6 +23,7 @@ export interface OpenPush {
   readonly definition: DefinitionInForce
   readonly policyOf: (table: string) => ConflictPolicy
   readonly earlier: EarlierMutations
+  readonly deadline: PushDeadline
 }
 
 export const patchContext = ({ session, definition, earlier, policyOf }: OpenPush): Omit<PatchContext, 'query'> => ({

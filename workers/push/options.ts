@@ -40,6 +40,8 @@ export interface PushOptions {
   readonly sync: Pick<Sync, 'tables' | 'actions'>
   readonly actions?: ServerActions<Actions>
   readonly onCommitted?: OnCommitted
+  /** How long a push may take at most, in ms; then its session is ended. Default 45 s. */
+  readonly deadlineMs?: number
   /** Where lanes are made. */
   readonly location?: LocationHint
 }

@@ -1,4 +1,4 @@
-import { type Database, openDatabase } from '../database/index.ts'
+import { type Database, endSession, openDatabase } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
 
 const OPTIONS = { applicationName: 'tidemark push', prepare: true, lockTimeoutMs: 5_000, statementTimeoutMs: 20_000 }
@@ -32,6 +32,11 @@ export class PushConnection {
   /** Makes it as good as new for somebody else. Throws what the database throws. */
   async reset(): Promise<void> {
     if (this.#open?.usable) await this.#open.reset()
+  }
+
+  /** Ends the session whatever runs in it, on the server too. Never throws. */
+  async end(): Promise<void> {
+    if (this.#open) await endSession(this.#env, this.#open, OPTIONS.applicationName)
   }
 
   async close(): Promise<void> {

@@ -10,6 +10,7 @@ import { logFault } from '../typed-error.ts'
 import type { OpenPush } from './open-push.ts'
 import type { PushOptions } from './options.ts'
 import type { PushConnection } from './push-connection.ts'
+import { DeadlinePassed, PushDeadline } from './push-deadline.ts'
 import { parseJson } from './read-body.ts'
 import { EarlierMutations } from './rules/earlier.ts'
 import { type ParsedMutation, parsePush } from './rules/parse-mutation.ts'
@@ -23,6 +24,8 @@ const RETRY_BASE_MS = 40
 /** What has not begun by then is left to the next push. */
 const PUSH_MS = 20_000
 const RETRY_AFTER_MS = 1_000
+/** Then the session is ended, whatever runs in it: what began last had as long as its statement may take, and more. */
+const DEADLINE_MS = 45_000
 
 const openedSchema = z.object({
   madeMs: z.number(),
@@ -44,7 +47,7 @@ export async function receivePush(
   body: string,
 ): Promise<PushAnswer> {
   const { client, acknowledged, mutations } = parsePush(parseJson(body))
-  const endMs = Date.now() + PUSH_MS
+  const endMs = Date.now() + Math.min(PUSH_MS, options.deadlineMs ?? DEADLINE_MS)
   const isKept = connection.ageMs > 0
   const open = async () =>
     (await connection.get()).query('SELECT tidemark.open_push($1, $2, $3::bigint) AS opened', [
@@ -68,8 +71,13 @@ export async function receivePush(
     definition: await definitionOf(connection, definition),
     policyOf: policies(options),
     earlier: new EarlierMutations(),
+    deadline: new PushDeadline(options.deadlineMs ?? DEADLINE_MS, () => connection.end()),
   }
-  return await settleAll(push, connection, mutations, { endMs, aloneTo: stuck ?? 0 })
+  try {
+    return await settleAll(push, connection, mutations, { endMs, aloneTo: stuck ?? 0 })
+  } finally {
+    push.deadline.clear()
+  }
 }
 
 interface Course {
@@ -139,6 +147,7 @@ async function settleFirst(
   course: Course,
 ): Promise<Outcome[]> {
   const database = await connection.get()
+  if (push.deadline.isPast) throw new DeadlinePassed('The push took as long as one may.')
   const [first] = mutations
   if (!first || first.counter <= course.aloneTo) return first ? [await settleMutation(push, database, first)] : []
   try {

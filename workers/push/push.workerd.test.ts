@@ -220,7 +220,7 @@ describe('POST /sync/push', () => {
     besides = async (sql) => {
       dirtied.push(
         ...(await sql`SELECT pg_backend_pid()::text AS pid, set_config('search_path', 'nowhere', false),
-        set_config('app.left', 'behind', false), set_config('statement_timeout', '30000', false)`),
+        set_config('app.left', 'behind', false), set_config('work_mem', '5555kB', false)`),
       )
       await sql`SELECT pg_advisory_lock(42)`
       await sql`CREATE TEMP TABLE left_behind ()`
@@ -230,7 +230,7 @@ describe('POST /sync/push', () => {
     besides = async (sql) => {
       found.push(
         ...(await sql`SELECT pg_backend_pid()::text AS pid, current_setting('app.left', true) AS left,
-        current_setting('statement_timeout') AS timeout, to_regclass('pg_temp.left_behind')::text AS table,
+        current_setting('statement_timeout') AS timeout, (current_setting('work_mem') = '5555kB')::text AS kept, to_regclass('pg_temp.left_behind')::text AS table,
         (SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()) AS locks`),
       )
     }
@@ -238,7 +238,7 @@ describe('POST /sync/push', () => {
     while (!found.some(({ pid }) => pid === dirtied[0]?.pid))
       expect(await Promise.all(clients.map(book))).toEqual(clients.map(() => ['committed']))
     for (const one of found) {
-      expect(one).toMatchObject({ timeout: '20s', table: null, locks: '0' })
+      expect(one).toMatchObject({ timeout: '20s', kept: 'false', table: null, locks: '0' })
       expect([null, '']).toContain(one.left)
     }
     besides = async () => null

@@ -3,18 +3,22 @@ import type { ActionMutation, Rejection } from '../../protocol/index.ts'
 import type { AppEnv } from '../access/access.ts'
 import type { DatabaseTransaction } from '../database/index.ts'
 import type { PushOptions } from './options.ts'
+import { isActionStatement } from './rules/action-statement.ts'
 import { MutationRejected } from './rules/mutation-rejected.ts'
 import { isStorable } from './rules/parse-mutation.ts'
 import { type Told, type Verdict, verdictOf } from './rules/verdict.ts'
 
 /** Refusals carry data for a reason to be shown, not for rows. */
 const DATA_CHARS = 16 * 1024
+const NOT_OF_ACTIONS =
+  'The action failed on the server: a statement in it does more than read and write rows. Its role, settings and transaction are not its own.'
 
 export interface ActionRequest {
   readonly client: string
   readonly userId: string
   readonly env: AppEnv
   readonly query: DatabaseTransaction['query']
+  readonly single: DatabaseTransaction['single']
   /** When the author's replica was made, and now, in ms since 1970 by the database's clock. */
   readonly madeMs: number
   readonly nowMs: number
@@ -27,7 +31,7 @@ export async function runAction(options: PushOptions, mutation: ActionMutation, 
   if (!action) throw rejected('unknown-action', 'This server knows no such action.')
   const parsed = await action.schema.safeParseAsync(mutation.args)
   if (!parsed.success) throw rejected('invalid', 'The arguments are not of the form that the action takes.')
-  const { sql, settle } = actionSql(request.query)
+  const { sql, settle } = actionSql(request)
   const context: ActionContext = {
     sql,
     id: (...names) => actionId(`${request.client}:${mutation.counter}`, names),
@@ -50,14 +54,25 @@ function clampedNow(at: string, { madeMs, nowMs }: ActionRequest): string {
   return new Date(Math.min(nowMs, Math.max(madeMs, Date.parse(at)))).toISOString()
 }
 
+const STANDING = 'SELECT tidemark.standing() AS standing'
+
 /** `settle` waits for what was not awaited, closes `sql`, and throws the first fault even if it was caught: the transaction is void. */
-function actionSql(query: DatabaseTransaction['query']): { sql: ActionSql; settle: () => Promise<void> } {
+function actionSql({ query, single }: ActionRequest): { sql: ActionSql; settle: () => Promise<void> } {
   const running = new Set<Promise<unknown>>()
   let failed: { readonly error: unknown } | null = null
   let closed = false
+  const ask = async () => (await query(STANDING))[0]?.standing
+  let asked: ReturnType<typeof ask> | null = null
+  const run = async (text: string, values: Parameters<typeof single>[1]) => {
+    if (!isActionStatement(text)) throw rejected('invalid', NOT_OF_ACTIONS)
+    asked ??= ask()
+    const [before, rows, after] = await Promise.all([asked, single(text, values), ask()])
+    if (before !== after) throw rejected('invalid', NOT_OF_ACTIONS)
+    return rows
+  }
   const sql: ActionSql = async (strings, ...values) => {
     if (closed) throw new Error('The action has ended: await each `sql` in it.')
-    const statement = query(
+    const statement = run(
       strings.reduce((text, part, index) => `${text}$${index}${part}`),
       values,
     )

@@ -19,7 +19,7 @@ import { knownSchema, outcomeOf } from './rules/known-mutation.ts'
 import { MutationRejected } from './rules/mutation-rejected.ts'
 import { isMutation, type ParsedMutation } from './rules/parse-mutation.ts'
 import { readingsOf } from './rules/readings.ts'
-import { type Told, verdictOf } from './rules/verdict.ts'
+import { TOO_SLOW, type Told, verdictOf } from './rules/verdict.ts'
 import { actionVerdict, runAction } from './run-action.ts'
 import { Undecided } from './undecided.ts'
 import { writeInAnyOrder } from './write-in-any-order.ts'
@@ -42,7 +42,7 @@ export async function settleMutation(push: OpenPush, database: Database, parsed:
   try {
     const steps =
       content.kind === 'patch' ? checkPatch(content.rows, push.definition.definition, push.session.audiences) : []
-    const { known, effects } = await database.transaction(async ({ query, last }) => {
+    const { known, effects } = await database.transaction(async ({ query, last, single }) => {
       const begun = await begin(push, query, content, digest)
       tried.isBegun = true
       if ('known' in begun) return { known: begun.known, effects: null }
@@ -53,7 +53,9 @@ export async function settleMutation(push: OpenPush, database: Database, parsed:
       } else {
         const { client, env, madeMs, session } = push
         const { nowMs } = begun
-        await runAction(push.options, content, { client, userId: session.userId, env, query, madeMs, nowMs })
+        const request = { client, userId: session.userId, env, query, single, madeMs, nowMs }
+        // It may wait for what never comes.
+        await Promise.race([runAction(push.options, content, request), push.deadline.ended])
       }
       return { known: null, effects: await finish(push, last, content, steps) }
     })
@@ -121,6 +123,7 @@ async function rejectionOf(push: OpenPush, database: Database, tried: Tried, err
   // What fails before the mutation has begun is ours, or a connection's, unless our own code fails at what it says.
   if (!tried.isBegun && error instanceof TidemarkError) throw error
   const { content } = tried.parsed
+  if (push.deadline.isPast) throw new Undecided(tried.parsed, tried.digest, TOO_SLOW, null, error)
   const told = toldBy(error, database.usable)
   const verdict = content.kind === 'action' ? actionVerdict(told) : verdictOf(told)
   if (verdict.kind === 'again') throw new Undecided(tried.parsed, tried.digest, verdict, told.sqlState, error)

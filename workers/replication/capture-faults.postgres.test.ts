@@ -118,6 +118,7 @@ describe.each([
     const overtaken = await harness.database.open()
     const ending: Database = {
       usable: true,
+      processId: overtaken.processId,
       rows: overtaken.rows,
       transaction: (run, options) => overtaken.transaction(run, options),
       close: () => overtaken.close(),

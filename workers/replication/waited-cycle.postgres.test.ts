@@ -57,6 +57,7 @@ describe.each([
     let statements = 0
     const counting: Database = {
       usable: true,
+      processId: harness.connection.processId,
       rows: harness.connection.rows,
       transaction: (run, options) => harness.connection.transaction(run, options),
       close: () => harness.connection.close(),
