@@ -86,4 +86,62 @@ describe.each(['embedded', 'system'] as const)('values that only the server make
     const nulls = await database.query(`SELECT id FROM public.part WHERE code IS NULL`)
     expect(nulls).toHaveLength(1)
   })
+
+  it('FLD-55 VAL-R4 VAL-R5 what the server generates travels: read, inserted, updated, undone, and never written here', async () => {
+    const [there, here] = [randomUUID(), randomUUID()]
+    await database.query(
+      `INSERT INTO public.page (id, org_id, body, long) SELECT $1::text::uuid, 'page', 'Hello There', string_agg(md5(i::text), '') FROM generate_series(1, 300) i`,
+      [there],
+    )
+    const ann = await open('page')
+    expect(await one(ann, 'page', there)).toMatchObject({ words: "'hello':1 'there':2", low: 'hello there!', size: 11 })
+    ann.goOffline()
+    await ann.db.query(`INSERT INTO page (id, org_id, body) VALUES ($1, 'page', 'Mine')`, [here])
+    await ann.db.query(`UPDATE page SET body = 'Other' WHERE id = $1`, [there])
+    expect(await one(ann, 'page', here)).toMatchObject({ words: null, low: null, size: 4 })
+    expect(await one(ann, 'page', there)).toMatchObject({ low: 'hello there!', size: 5 })
+    ann.goOnline()
+    await expectEqual(ann, 'page', 'page')
+    expect(await one(ann, 'page', here)).toMatchObject({ words: "'mine':1", low: 'mine!' })
+    expect(await one(ann, 'page', there)).toMatchObject({ words: "'other':1", low: 'other!' })
+
+    await expect(ann.db.query(`UPDATE page SET low = 'x' WHERE id = $1`, [here])).rejects.toMatchObject({
+      code: '428C9',
+    })
+    await database.query(`UPDATE public.page SET body = NULL WHERE id = $1::text::uuid`, [here])
+    await expectEqual(ann, 'page', 'page')
+    expect(await one(ann, 'page', here)).toMatchObject({ words: '', low: '!', size: null })
+    await ann.transaction((tx) => tx.query('DELETE FROM page WHERE id = $1', [there]))
+    await expectEqual(ann, 'page', 'page')
+    await ann.undo()
+    await expectEqual(ann, 'page', 'page')
+    expect(await one(ann, 'page', there)).toMatchObject({ low: 'other!' })
+  })
+
+  it('FLD-57 VAL-R7 whose a row is may be left to a trigger, which gives it to nobody whom its author is not among', async () => {
+    const [own, foreign] = [randomUUID(), randomUUID()]
+    const film = (id: string, org: string) =>
+      database.query(`INSERT INTO public.film (id, org_id, title) VALUES ($1::text::uuid, $2, 'Film')`, [id, org])
+    await film(own, 'clip')
+    await film(foreign, 'clip-of-others')
+    const ann = await open('clip')
+    ann.goOffline()
+    const [first, second, gone] = [randomUUID(), randomUUID(), randomUUID()]
+    await ann.db.query(`INSERT INTO clip (id, film_id, note) VALUES ($1, $2, 'a'), ($3, $2, 'b')`, [first, own, gone])
+    await ann.transaction((tx) => tx.query(`INSERT INTO clip (id, film_id) VALUES ($1, $2)`, [second, own]))
+    await ann.transaction((tx) => tx.query(`UPDATE clip SET note = 'c' WHERE id = $1`, [second]))
+    await ann.transaction((tx) => tx.query('DELETE FROM clip WHERE id = $1', [gone]))
+    expect(await one(ann, 'clip', first)).toMatchObject({ org_id: null, note: 'a' })
+    ann.goOnline()
+    await expectEqual(ann, 'clip', 'clip')
+    expect(await one(ann, 'clip', second)).toMatchObject({ org_id: 'clip', note: 'c' })
+    const { confirmed } = await ann.transaction((tx) =>
+      tx.query('INSERT INTO clip (id, film_id) VALUES ($1, $2)', [randomUUID(), foreign]),
+    )
+    await expect(confirmed).rejects.toMatchObject({ rejection: { kind: 'forbidden' } })
+    expect(await database.query(`SELECT id FROM public.clip WHERE org_id = 'clip-of-others'`)).toEqual([])
+    await expect(
+      ann.db.query(`INSERT INTO clip (id, org_id, film_id) VALUES ($1, 'clip-of-others', $2)`, [randomUUID(), own]),
+    ).rejects.toMatchObject({ code: '42501' })
+  })
 })

@@ -11,8 +11,10 @@ const columnSchema = z.object({
   /** As `format_type` prints it under an empty search path, e.g. `numeric(10,2)`, `public.state`, `text[]`. */
   type: z.string(),
   notNull: z.boolean(),
-  /** Expression of a stored generated column, which never travels; else null. */
+  /** Expression of a stored generated column that a replica computes itself, so that it does not travel; else null. */
   generated: z.string().nullable(),
+  /** A stored generated column that a replica might compute otherwise: its value travels, and nobody writes it. */
+  serverGenerated: z.literal(true).optional(),
   /** Expression of a default that a replica computes as the server does. */
   default: z.string().optional(),
   /** The server fills it in by what a replica cannot compute (a sequence, a function of the app): NULL until it returns. */
@@ -83,9 +85,19 @@ export interface DefinitionInForce {
   readonly watched?: readonly WatchedTable[]
 }
 
-/** The columns whose values travel: all but generated ones, in definition order. */
+/** The columns whose values travel: all but those that a replica generates, in definition order. */
 export function travellingColumns(table: TableDefinition): ColumnDefinition[] {
   return table.columns.filter((column) => column.generated === null)
+}
+
+/** The columns to which a mutation may give values. */
+export function writableColumns(table: TableDefinition): ColumnDefinition[] {
+  return travellingColumns(table).filter((column) => !column.serverGenerated)
+}
+
+/** Whether a row may be written without its audience, which the server then fills in: in a mutation it is the empty text. */
+export function isAudienceLeft({ audience: rule, columns }: Pick<TableDefinition, 'audience' | 'columns'>): boolean {
+  return 'column' in rule && columns.some(({ name, serverDefault }) => name === rule.column && serverDefault)
 }
 
 /** The audience of a row by its table's rule; null where the column is NULL and nobody sees it. */

@@ -24,5 +24,6 @@ export { type Manifest, type ManifestChunk, type ManifestTable, manifestSchema }
 export { decodeMarked, MarkerEncoder } from './marker.ts'
 export * from './mutation.ts'
 export { isNeverEscaped, outputExpression, printedSql } from './output-sql.ts'
+export { liveColumns, loadedColumns, primaryKeySql, uniqueSql } from './replica-ddl.ts'
 export { quoteIdentifier, quoteLiteral, quoteTable, tableId } from './sql-identifier.ts'
 export { extendXid, isVisibleIn, type PgSnapshot, parsePgSnapshot, type Xid } from './xid-visibility.ts'

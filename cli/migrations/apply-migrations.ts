@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Sync } from '../../db/define-sync.ts'
-import { applyDefinition } from '../../db/definition/apply-definition.ts'
+import { applyDefinition, isInForce } from '../../db/definition/apply-definition.ts'
 import { declaredNames } from '../../db/definition/declared-table.ts'
 import { lockJoining } from '../../db/definition/lock-joining.ts'
 import type { Query } from '../../db/query.ts'
@@ -9,6 +9,7 @@ import { type Database, databaseMessageOf, SQL_STATE, sqlStateOf } from '../../w
 import { packageRoot } from '../package-root.ts'
 import { type MigrationFile, readMigrationFiles } from './migration-file.ts'
 import { type AppliedMigration, planMigrations } from './migration-plan.ts'
+import type { ReplicaTrial } from './replica-trial.ts'
 import { retryLocks } from './retry-locks.ts'
 
 export interface MigrationOutcome {
@@ -29,13 +30,15 @@ const LOCKS = new Set<string | null>([SQL_STATE.lockNotAvailable, SQL_STATE.dead
  * Brings a database to where this package and the app's folder are: our migrations, the app's, the sync definition.
  *
  * Each file runs in one transaction with its record; the definition changes in the transaction of the app's last
- * pending file, so that capture never meets the one without the other. Two runs at once wait for each other. Throws
+ * pending file, so that capture never meets the one without the other. A definition that may be new is tried by what
+ * `startTrial` starts. Two runs at once wait for each other. Throws
  * `bad-input` for files that contradict the record, `misconfigured` for what the database refuses.
  */
 export async function applyMigrations(
   database: Database,
   appMigrations: string,
   sync: Sync,
+  startTrial?: () => Promise<ReplicaTrial>,
 ): Promise<MigrationOutcome> {
   const own = readMigrationFiles(join(packageRoot(), 'migrations'), OWN_PREFIX)
   const app = readMigrationFiles(appMigrations)
@@ -56,14 +59,20 @@ export async function applyMigrations(
       ran.push(file.name)
     }
     const last = appPlan.pending.at(-1)
-    const { version, hash, changed, notes } = await retryLocks(database, tables, LOCK_WAIT_MS, async (query) => {
-      // What is there already is locked first: a file that has run for long would otherwise be run again for each try.
-      await lockJoining(query, tables)
-      if (last) await runFile(query, last)
-      return await applyDefinition(query, sync)
-    })
-    if (last) ran.push(last.name)
-    return { ran, definition: { version, hash, changed }, notes }
+    // Started before anything is locked: what is, the app waits for.
+    const trial = last || !(await isInForce(database.query, sync)) ? await startTrial?.() : undefined
+    try {
+      const { version, hash, changed, notes } = await retryLocks(database, tables, LOCK_WAIT_MS, async (query) => {
+        // What is there already is locked first: a file that has run for long would otherwise be run again for each try.
+        await lockJoining(query, tables)
+        if (last) await runFile(query, last)
+        return await applyDefinition(query, sync, undefined, trial?.tryDefinition)
+      })
+      if (last) ran.push(last.name)
+      return { ran, definition: { version, hash, changed }, notes }
+    } finally {
+      await trial?.close()
+    }
   })
 }
 

@@ -3,6 +3,7 @@ import { loadSync } from '../app/load-module.ts'
 import type { Invocation } from '../command.ts'
 import { accessDatabase, openForMigration, requireDatabaseUrl } from '../database.ts'
 import { applyMigrations } from './apply-migrations.ts'
+import { startReplicaTrial } from './replica-trial.ts'
 import { reportMigrations } from './report-migrations.ts'
 
 /** Applies everything pending and says what it did. */
@@ -15,7 +16,7 @@ export async function runMigrate({ argument, values }: Invocation): Promise<numb
     const database = await openForMigration(access)
     try {
       console.log(`Migrating ${access.shown}`)
-      reportMigrations(await applyMigrations(database, app.migrations, sync))
+      reportMigrations(await applyMigrations(database, app.migrations, sync, startReplicaTrial))
     } finally {
       await database.close()
     }

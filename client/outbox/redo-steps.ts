@@ -1,4 +1,4 @@
-import { type PatchRow, quoteIdentifier, type Rejection } from '../../protocol/index.ts'
+import { isAudienceLeft, type PatchRow, quoteIdentifier, type Rejection } from '../../protocol/index.ts'
 import { type ChangeStatement, deleteStatement, updateStatement } from '../replica/change-statements.ts'
 import type { ReplicaTable, ReplicaTables } from '../replica/replica-table.ts'
 
@@ -26,7 +26,8 @@ export function redoSteps(
     const columns = 'd' in first ? Object.keys(first.d) : []
     if (!table || !columns.every((name) => table.columnByName.has(name)))
       return { rejection: { kind: 'outdated-schema', message: 'The synced tables are others by now.' } }
-    const foreign = group.find(({ a }) => !isHeld(a))
+    const isLeft = isAudienceLeft(table.definition)
+    const foreign = group.find(({ a }) => !(isHeld(a) || (isLeft && a === '')))
     if (foreign) {
       const message = 'This row is of an audience that this replica does not hold.'
       return { rejection: { kind: 'forbidden', message, table: foreign.t, key: foreign.k } }

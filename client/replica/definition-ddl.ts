@@ -1,8 +1,15 @@
-import { type Definition, quoteIdentifier, quoteTable, type TableDefinition } from '../../protocol/index.ts'
+import {
+  type Definition,
+  liveColumns,
+  loadedColumns,
+  primaryKeySql,
+  quoteIdentifier,
+  quoteTable,
+  type TableDefinition,
+  uniqueSql,
+} from '../../protocol/index.ts'
 import { captureStatements } from '../outbox/capture-ddl.ts'
 import { ASIDE_SCHEMA, type Place, type ReplicaTable, replicaTables } from './replica-table.ts'
-
-const list = (names: readonly string[]) => names.map(quoteIdentifier).join(', ')
 
 const sameText = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
 
@@ -15,21 +22,10 @@ function shape({ priority: _, since: _since, ...table }: TableDefinition): unkno
   return table
 }
 
-function columnsDdl(table: TableDefinition, place: Place): string {
-  const columns = place === 'live' ? table.columns : table.columns.filter((column) => column.generated === null)
-  return columns
-    .map(({ name, type, notNull, generated, default: expression, serverDefault }) => {
-      const computed = generated === null ? '' : ` GENERATED ALWAYS AS (${generated}) STORED`
-      const filled = expression === undefined || place === 'aside' ? '' : ` DEFAULT (${expression})`
-      // What the server fills in is NULL here until it returns.
-      return `${quoteIdentifier(name)} ${type}${computed}${filled}${notNull && !serverDefault ? ' NOT NULL' : ''}`
-    })
-    .join(', ')
-}
-
 /** The table alone, without key or index: those come once it is filled. */
 export function createTable(table: ReplicaTable, place: Place): string {
-  return `CREATE TABLE ${table.name} (${columnsDdl(table.definition, place)});`
+  const columns = place === 'live' ? liveColumns(table.definition) : loadedColumns(table.definition)
+  return `CREATE TABLE ${table.name} (${columns});`
 }
 
 /**
@@ -91,7 +87,7 @@ export function dropAside(): string {
 }
 
 export function addPrimaryKey(table: ReplicaTable): string {
-  return `ALTER TABLE ${table.name} ADD PRIMARY KEY (${list(table.definition.primaryKey)})`
+  return primaryKeySql(table.name, table.definition)
 }
 
 /** A statement of a table's secondary objects, with the name by which to see whether it is there already. */
@@ -107,10 +103,9 @@ export function finishings(tables: Iterable<ReplicaTable>): Finishing[] {
   const all = [...tables]
   return [
     ...all.flatMap((table) =>
-      table.definition.uniques.map(({ name, columns, deferrable }): Finishing => {
-        const suffix = deferrable ? ' DEFERRABLE INITIALLY IMMEDIATE' : ''
-        const statement = `ALTER TABLE ${table.name} ADD CONSTRAINT ${quoteIdentifier(name)} UNIQUE (${list(columns)})${suffix}`
-        return { table, kind: 'constraint', name, statement }
+      table.definition.uniques.map((unique): Finishing => {
+        const { name } = unique
+        return { table, kind: 'constraint', name, statement: uniqueSql(table.name, unique) }
       }),
     ),
     ...all.flatMap((table) =>

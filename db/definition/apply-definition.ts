@@ -1,10 +1,11 @@
 import {
+  type Definition,
   type DefinitionInForce,
   quoteIdentifier,
   quoteTable,
   type TableDefinition,
   TidemarkError,
-  travellingColumns,
+  writableColumns,
 } from '../../protocol/index.ts'
 import type { Sync } from '../define-sync.ts'
 import type { Query } from '../query.ts'
@@ -12,6 +13,7 @@ import { type CatalogueTable, readCatalogue } from './catalogue.ts'
 import { declaredNames } from './declared-table.ts'
 import { definitionHash } from './definition-hash.ts'
 import { readDefinitionInForce } from './definition-in-force.ts'
+import { PUBLISHES_GENERATED_COLUMNS_FROM } from './generated-stays.ts'
 import { lockJoining } from './lock-joining.ts'
 import { resolveDefinition } from './resolve-definition.ts'
 import { sinceWhen } from './table-since.ts'
@@ -23,17 +25,29 @@ export interface AppliedDefinition extends DefinitionInForce {
   readonly notes: readonly string[]
 }
 
+/** Says, with a remedy each, what a definition's tables cannot be made of in a replica. */
+export type TryDefinition = (definition: Definition) => Promise<readonly string[]>
+
+/** Whether the definition in force is the one that the app declares, of the schema as it is now. */
+export async function isInForce(query: Query, sync: Sync): Promise<boolean> {
+  const { definition, faults } = resolveDefinition(sync, await readCatalogue(query, declaredNames(sync)))
+  if (faults.length > 0) return false
+  return (await readDefinitionInForce(query))?.hash === (await definitionHash(definition))
+}
+
 /**
  * Puts a sync definition in force: row identity, rights of the client role, publication and the stored definition.
  *
  * Run it in the transaction of the migration that changed the schema, as the owner of the tables; all of it commits or
  * none. `rewritten` names, by id, tables whose rows changed without a change that the log tells: they alone are a reason
- * for a new version. Throws `misconfigured` with every fault found, each with its remedy.
+ * for a new version. `tryDefinition` is asked of a new one. Throws `misconfigured` with every fault found, each with its
+ * remedy.
  */
 export async function applyDefinition(
   query: Query,
   sync: Sync,
   rewritten: ReadonlySet<string> = new Set(),
+  tryDefinition: TryDefinition = async () => [],
 ): Promise<AppliedDefinition> {
   await query('SET LOCAL search_path = pg_catalog')
   await query('LOCK TABLE tidemark.sync_definition IN SHARE ROW EXCLUSIVE MODE')
@@ -43,10 +57,12 @@ export async function applyDefinition(
   const { definition, watched, faults } = resolveDefinition(sync, catalogue)
   if (faults.length > 0) throw new TidemarkError('misconfigured', faults.join('\n'))
   const before = await readDefinitionInForce(query)
+  const hash = await definitionHash(definition)
+  const found = before?.hash === hash ? [] : await tryDefinition(definition)
+  if (found.length > 0) throw new TidemarkError('misconfigured', found.join('\n'))
   const notes = await setFullIdentity(query, catalogue)
   await grantColumns(query, definition.tables, before?.definition.tables ?? [])
   await publish(query, [...definition.tables, ...watched])
-  const hash = await definitionHash(definition)
   const same = before?.hash === hash && JSON.stringify(before.watched ?? []) === JSON.stringify(watched)
   if (same && rewritten.size === 0) return { ...before, changed: false, notes }
   const [next] = await query(`SELECT nextval('tidemark.sync_definition_version_seq')::text AS version`)
@@ -98,7 +114,7 @@ async function grantColumns(
     await query(`REVOKE ${RIGHTS} ON ${quoteTable(table)} FROM tidemark_client`)
     await query(`GRANT SELECT (${columns}) ON ${quoteTable(table)} TO tidemark_client`)
     if (table.write === undefined) continue
-    const written = travellingColumns(table)
+    const written = writableColumns(table)
       .map((column) => quoteIdentifier(column.name))
       .join(', ')
     await query(`GRANT INSERT (${written}), UPDATE (${written}), DELETE ON ${quoteTable(table)} TO tidemark_client`)
@@ -107,7 +123,6 @@ async function grantColumns(
 
 /** What travels of ours: the definition in force, and which mutation a transaction is. */
 const OWN_TABLES = ['"tidemark"."sync_definition"', '"tidemark"."mutation"']
-const PUBLISHES_GENERATED_COLUMNS_FROM = 180_000
 
 /** In the definition's own transaction, so that the log's tables and the definition change at one commit. */
 async function publish(query: Query, tables: readonly { schema: string; name: string }[]): Promise<void> {

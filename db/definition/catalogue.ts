@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import type { Query } from '../query.ts'
+import { expressionSchema } from './computed-alike.ts'
+import { whyGeneratedStays } from './generated-stays.ts'
 
 const columnSchema = z.object({
   name: z.string(),
@@ -10,10 +12,12 @@ const columnSchema = z.object({
   generatedVirtual: z.boolean(),
   /** Columns the generation expression reads. */
   generatedFrom: z.array(z.string()),
-  /** The expression calls a function that is not built in. */
-  generatedByOwnFunction: z.boolean(),
   /** Expression of the default, the column's own or its domain's; null where there is none, or it is an identity. */
   default: z.string().nullable(),
+  /** What the generation expression or the default is made of; null where there is neither. */
+  expression: expressionSchema.nullable(),
+  /** Texts that differ may be equal, by its collation. */
+  comparedLoosely: z.boolean(),
   /** `GENERATED … AS IDENTITY`, or a default that draws on a sequence. */
   counted: z.boolean(),
   /** The default depends on something that is neither built in nor a type. */
@@ -52,6 +56,8 @@ const tableSchema = z.object({
   columns: z.array(columnSchema),
   /** Enabled row triggers that fire before an insert or an update, of the table or of one of its partitions. */
   triggersBefore: z.array(triggerSchema),
+  /** Why values of its generated columns cannot travel; null where they can. */
+  generatedStays: z.string().nullable(),
   primaryKey: z.array(z.string()),
   primaryKeyDeferrable: z.boolean(),
   uniques: z.array(z.object({ name: z.string(), columns: z.array(z.string()) })),
@@ -82,6 +88,27 @@ const namesOf = (numbers: string, relation: string) => `
     JOIN pg_attribute a ON a.attrelid = ${relation} AND a.attnum = n.number
   ), '[]')`
 
+/** Of the stored tree `tree`. What is in one node stands before its arguments, and its texts are numbers. */
+const EXPRESSION = String.raw`
+  SELECT json_build_object(
+    'nodes', coalesce((SELECT json_agg(DISTINCT m[1]) FROM regexp_matches(tree.text, '\{([A-Z]+)', 'g') m), '[]'),
+    'types', coalesce((
+      SELECT json_agg(DISTINCT format_type(m[1]::oid, NULL))
+      FROM regexp_matches(tree.text, ':[a-z_]*type(?:id|Id)? (\d+)', 'g') m), '[]'),
+    'collations', coalesce((
+      SELECT json_agg(DISTINCT l.collname::text)
+      FROM regexp_matches(tree.text, ':collOid (\d+)', 'g') m JOIN pg_collation l ON l.oid = m[1]::oid), '[]'),
+    'calls', coalesce((
+      SELECT jsonb_agg(DISTINCT jsonb_build_object(
+        'function', replace(m[1]::oid::regprocedure::text, '"', ''),
+        'collation', CASE
+          WHEN m[2] = '0' THEN 'none'
+          WHEN m[2] IN ('950', '951') THEN 'C'
+          WHEN (SELECT l.collisdeterministic FROM pg_collation l WHERE l.oid = m[2]::oid) THEN 'deterministic'
+          ELSE 'nondeterministic' END))
+      FROM regexp_matches(tree.text, ':(?:funcid|opfuncid) (\d+)[^{}()]*:inputcollid (\d+)', 'g') m), '[]'))
+  WHERE tree.text IS NOT NULL`
+
 const COLUMNS = `
   SELECT json_agg(json_build_object(
     'name', a.attname::text,
@@ -96,9 +123,8 @@ const COLUMNS = `
         AND ((p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid)
           OR (p.classid = 'pg_class'::regclass AND p.objid = a.attrelid AND p.objsubid = a.attnum))
     ), '[]') ELSE '[]'::json END,
-    'generatedByOwnFunction', a.attgenerated <> '' AND EXISTS (
-      SELECT FROM pg_depend p
-      WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_proc'::regclass),
+    'expression', (${EXPRESSION}),
+    'comparedLoosely', coalesce((SELECT NOT l.collisdeterministic FROM pg_collation l WHERE l.oid = a.attcollation), false),
     'default', given.expression,
     'counted', a.attidentity <> '' OR (given.expression IS NOT NULL AND (given.expression ~ '\\mnextval\\(' OR EXISTS (
       SELECT FROM pg_depend p JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S'
@@ -136,6 +162,9 @@ const COLUMNS = `
       CASE WHEN d.oid IS NULL THEN 'pg_type'::regclass ELSE 'pg_attrdef'::regclass END AS class,
       coalesce(d.oid, declared.oid) AS object
   ) given
+  CROSS JOIN LATERAL (
+    SELECT CASE WHEN d.oid IS NULL THEN declared.typdefaultbin ELSE d.adbin END::text AS text
+  ) tree
   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`
 
 const INDEXES = `
@@ -151,7 +180,9 @@ const INDEXES = `
     'builtIn', NOT EXISTS (
       SELECT FROM pg_depend p
       WHERE p.classid = 'pg_class'::regclass AND p.objid = i.indexrelid
-        AND p.refclassid IN ('pg_proc'::regclass, 'pg_opclass'::regclass, 'pg_collation'::regclass))
+        -- Whatever is not pinned: functions, operators, collations, text search configurations, access methods.
+        AND p.refclassid NOT IN ('pg_class'::regclass, 'pg_constraint'::regclass)
+        AND NOT (p.refclassid = 'pg_type'::regclass AND p.refobjid IN (SELECT atttypid FROM pg_attribute WHERE attrelid = c.oid)))
   ) ORDER BY ic.relname)
   FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
   WHERE i.indrelid = c.oid AND i.indisvalid AND NOT i.indisprimary
@@ -198,6 +229,7 @@ const TABLE = `
     'persistent', c.relpersistence = 'p',
     'identityFull', ${IDENTITY_FULL},
     'columns', coalesce((${COLUMNS}), '[]'),
+    'generatedStays', NULL,
     'triggersBefore', coalesce((${TRIGGERS_BEFORE}), '[]'),
     'primaryKey', coalesce((SELECT ${namesOf('k.conkey', 'c.oid')} FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p'), '[]'),
     'primaryKeyDeferrable', EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p' AND k.condeferrable),
@@ -221,5 +253,7 @@ export async function readCatalogue(
   tables: readonly { schema: string; name: string }[],
 ): Promise<CatalogueTable[]> {
   const rows = await query(TABLE, [JSON.stringify(tables.map(({ schema, name }) => ({ schema, name })))])
-  return rows.map((row) => tableSchema.parse(JSON.parse(row.found ?? 'null')))
+  const found = rows.map((row) => tableSchema.parse(JSON.parse(row.found ?? 'null')))
+  const generatedStays = await whyGeneratedStays(query, found)
+  return found.map((table) => ({ ...table, generatedStays }))
 }

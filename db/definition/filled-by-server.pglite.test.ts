@@ -31,6 +31,11 @@ const SCHEMA = `
   CREATE TABLE leaf PARTITION OF root FOR VALUES WITH (MODULUS 1, REMAINDER 0);
   CREATE TRIGGER a BEFORE INSERT ON leaf FOR EACH ROW EXECUTE FUNCTION slug();
   CREATE TABLE part (id uuid PRIMARY KEY, title text, c code, own own_code, codes code[], none code DEFAULT NULL);
+  CREATE TABLE counted (id uuid PRIMARY KEY, number int GENERATED ALWAYS AS IDENTITY, twice int NOT NULL GENERATED ALWAYS AS (number * 2) STORED,
+    size int NOT NULL DEFAULT 1, half int NOT NULL GENERATED ALWAYS AS (size / 2) STORED);
+  CREATE TABLE local (id uuid PRIMARY KEY, low text DEFAULT lower('A' || gen_random_uuid()::text),
+    plain text DEFAULT lower(('A' || gen_random_uuid()::text) COLLATE "C"), stamp text DEFAULT to_char(now(), 'TMMonth'),
+    first text DEFAULT least(md5(random()::text), 'x'), mark text DEFAULT upper(left(md5('x'), 4)));
   CREATE TABLE link (id text DEFAULT short_id() PRIMARY KEY, title text);
   CREATE TABLE domained (id own_code PRIMARY KEY, title text);
   CREATE TABLE made (id text PRIMARY KEY, title text);
@@ -119,5 +124,26 @@ describe('what the server fills in', () => {
       expect((await resolve(name, ['title'], 'actions')).faults).toEqual([])
     }
     expect((await resolve('tidied', ['title'])).faults).toEqual([])
+  })
+
+  it('FLD-50 VAL-R1 what is generated from a column that the server fills in may be NULL here too', async () => {
+    expect(await filling('counted', ['number', 'twice', 'size', 'half'])).toEqual({
+      id: 'required',
+      number: 'server',
+      twice: 'nullable',
+      size: '1',
+      half: 'required',
+    })
+  })
+
+  it('FLD-60 VAL-R4 a default that depends on the locale is the server’s', async () => {
+    expect(await filling('local', ['low', 'plain', 'stamp', 'first', 'mark'])).toEqual({
+      id: 'required',
+      low: 'server',
+      plain: expect.stringContaining('lower('),
+      stamp: 'server',
+      first: 'server',
+      mark: 'server',
+    })
   })
 })

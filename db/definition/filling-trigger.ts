@@ -13,9 +13,10 @@ const escaped = (name: string) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
  * Doubt is yes: a column that it does not fill is refused by the server, and one that it does would be refused here.
  */
 export function mayFill(trigger: CatalogueTrigger, column: string): boolean {
-  // Such as tsvector_update_trigger, which is told its columns.
-  if (trigger.language === 'internal') return trigger.arguments.includes(column)
-  if (trigger.language !== 'plpgsql') return true
+  // Such as tsvector_update_trigger or moddatetime, which are told their columns.
+  if (['internal', 'c'].includes(trigger.language) && trigger.arguments.length > 0)
+    return trigger.arguments.includes(column)
+  if (trigger.language !== 'plpgsql') return trigger.language !== 'internal'
   const { source } = trigger
   if (ASSIGNS_ROW.test(source)) return true
   const returned = [...source.matchAll(RETURNED)].map(([, what = '']) => what.trim().toLowerCase())

@@ -1,4 +1,5 @@
 import type { CatalogueColumn } from './catalogue.ts'
+import { isLocaleFree } from './computed-alike.ts'
 
 /** Built-in functions that give in a replica what they would have given on the server at that moment, in every version. */
 // biome-ignore format: one list
@@ -21,10 +22,11 @@ const NOT_CALLS = new Set(['and', 'or', 'not', 'in', 'any', 'all', 'case', 'when
 
 /** Whether a replica can compute a column's default: literals and functions that are the same there, of types it has. */
 export function isReplicaDefault(
-  column: Pick<CatalogueColumn, 'default' | 'counted' | 'defaultIsOwn' | 'defaultTypes'>,
+  column: Pick<CatalogueColumn, 'default' | 'expression' | 'counted' | 'defaultIsOwn' | 'defaultTypes'>,
   types: readonly { readonly schema: string; readonly name: string }[],
 ): boolean {
   if (column.default === null || column.counted || column.defaultIsOwn) return false
+  if (column.expression !== null && !isLocaleFree(column.expression)) return false
   const isKnown = ({ schema, name }: { schema: string; name: string }) =>
     types.some((type) => type.schema === schema && type.name === name)
   if (!column.defaultTypes.every(isKnown)) return false

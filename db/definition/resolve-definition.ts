@@ -10,8 +10,7 @@ import {
 import type { Sync } from '../define-sync.ts'
 import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
 import { type DeclaredTable, declaredTable, declaredWatch } from './declared-table.ts'
-import { mayFill } from './filling-trigger.ts'
-import { isReplicaDefault } from './replica-default.ts'
+import { resolveColumns } from './resolve-column.ts'
 import { tableFaults, watchFaults } from './table-faults.ts'
 
 export interface Resolution {
@@ -63,9 +62,7 @@ function resolveTable({ declared, table }: Pair, pairs: readonly Pair[], types: 
     id: tableId(table),
     schema: table.schema,
     name: table.name,
-    columns: table.columns
-      .filter((column) => declared.columns.includes(column.name))
-      .map((column) => resolveColumn(column, table, declared, types)),
+    columns: resolveColumns(declared, table, types),
     primaryKey: table.primaryKey,
     audience: declared.audience,
     ...(declared.write === null ? {} : { write: declared.write }),
@@ -83,24 +80,6 @@ function resolveTable({ declared, table }: Pair, pairs: readonly Pair[], types: 
         statement: `ALTER TABLE ${quoteTable(table)} ADD CONSTRAINT ${quoteIdentifier(name)} ${definition.replace(/ NOT VALID$/, '')} NOT VALID`,
       })),
   }
-}
-
-/** Only where replicas write does it matter what fills in a column. */
-function resolveColumn(
-  column: CatalogueColumn,
-  table: CatalogueTable,
-  declared: DeclaredTable,
-  types: Definition['types'],
-): TableDefinition['columns'][number] {
-  const { name, type, notNull, generated } = column
-  const plain = { name, type, notNull, generated }
-  if (declared.write === null || generated !== null) return plain
-  if (column.counted) return { ...plain, serverDefault: true }
-  // Refused by the server or filled in, and only the server knows which.
-  const isOpen = notNull && !table.primaryKey.includes(name) && table.triggersBefore.some((one) => mayFill(one, name))
-  if (column.default === null) return isOpen ? { ...plain, serverDefault: true } : plain
-  if (!isReplicaDefault(column, types)) return { ...plain, serverDefault: true }
-  return { ...plain, notNull: notNull && !isOpen, default: column.default }
 }
 
 /** A replica sees a part of the rows and applies them in any order, so only the server enforces uniqueness by index. */

@@ -1,5 +1,6 @@
 import { quoteTable } from '../../protocol/index.ts'
 import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
+import { strangersIn } from './computed-alike.ts'
 import type { DeclaredTable, DeclaredWatch } from './declared-table.ts'
 import { makesUp } from './filling-trigger.ts'
 import { isReplicaDefault } from './replica-default.ts'
@@ -41,7 +42,7 @@ function typeFault(column: CatalogueColumn): string | null {
   return null
 }
 
-function columnFaults(declared: DeclaredTable, column: CatalogueColumn): string[] {
+function columnFaults(declared: DeclaredTable, table: CatalogueTable, column: CatalogueColumn): string[] {
   const faults: string[] = []
   const fault = typeFault(column)
   if (fault) faults.push(fault)
@@ -52,10 +53,24 @@ function columnFaults(declared: DeclaredTable, column: CatalogueColumn): string[
       `generated column ${column.name} is computed from ${unseen.join(', ')}, which does not travel: hide it too`,
     )
   }
-  if (column.generatedByOwnFunction) {
-    faults.push(`generated column ${column.name} calls a function that replicas do not have: hide it`)
+  const strangers = strangersOf(declared, table, column)
+  if (strangers.length > 0 && table.generatedStays !== null) {
+    faults.push(
+      `generated column ${column.name} is computed as ${column.generated}, which a replica may not be able to do or may do otherwise (${strangers.join(', ')}), and its values cannot travel, because Postgres below 18 sends them by wal2json alone and ${table.generatedStays}: hide it, make it a plain column that a trigger fills, or let wal2json read the log`,
+    )
   }
   return faults
+}
+
+function strangersOf(declared: DeclaredTable, table: CatalogueTable, { expression }: CatalogueColumn): string[] {
+  const visible = table.columns.filter(({ name }) => declared.columns.includes(name))
+  const types = new Set(visible.map(({ type }) => type.replace('[]', '')))
+  return expression === null ? [] : strangersIn(expression, types)
+}
+
+/** Whether a replica computes this generated column itself, because its result cannot differ. */
+export function isGeneratedAlike(declared: DeclaredTable, table: CatalogueTable, column: CatalogueColumn): boolean {
+  return strangersOf(declared, table, column).length === 0
 }
 
 function audienceFaults(declared: DeclaredTable, table: CatalogueTable): string[] {
@@ -108,6 +123,18 @@ function childrenFault(table: CatalogueTable): string | null {
   )
 }
 
+/** A replica takes texts for equal where they are the same, whatever the collation. */
+function looseKeyFaults(declared: DeclaredTable, table: CatalogueTable): string[] {
+  const keys = [table.primaryKey, ...table.uniques.map(({ columns }) => columns)]
+  const names = new Set(keys.flat().filter((name) => declared.columns.includes(name)))
+  return table.columns
+    .filter(({ name, comparedLoosely }) => comparedLoosely && names.has(name))
+    .map(
+      ({ name }) =>
+        `key column ${name} has a collation under which different texts are equal, and in replicas they are not: give it a deterministic collation (ALTER TABLE … ALTER COLUMN … TYPE … COLLATE "C"), with a unique index on what is to be equal, or hide it if it is not of the primary key`,
+    )
+}
+
 /** Everything that keeps a declared table from being synced, each as one sentence with its remedy; empty when it can be. */
 export function tableFaults(declared: DeclaredTable, table: CatalogueTable | undefined): string[] {
   if (!table) return ['does not exist: run the migration that creates it, or take it out of the sync definition']
@@ -134,12 +161,12 @@ export function tableFaults(declared: DeclaredTable, table: CatalogueTable | und
       faults.push(`primary key column ${name} is generated and does not travel`)
     if (declared.write === 'all') faults.push(...keyFaults(declared, table, name))
   }
-  faults.push(...audienceFaults(declared, table))
+  faults.push(...looseKeyFaults(declared, table), ...audienceFaults(declared, table))
   for (const column of table.columns) {
     // Hidden or not: the server refuses every update of a published table whose full identity has one.
     if (column.generatedVirtual)
       faults.push(`has a virtual generated column ${column.name}, which Postgres cannot publish: make it STORED`)
-    if (declared.columns.includes(column.name)) faults.push(...columnFaults(declared, column))
+    if (declared.columns.includes(column.name)) faults.push(...columnFaults(declared, table, column))
   }
   return faults
 }

@@ -22,10 +22,29 @@ const part = pgTable('part', {
   title: text('title'),
 })
 
-/** Columns that the server alone can fill in: by triggers, by its domains, by its own functions. */
+const page = pgTable('page', {
+  id: uuid('id').primaryKey(),
+  orgId: text('org_id').notNull(),
+  body: text('body'),
+  long: text('long'),
+  words: tsvector('words'),
+  low: text('low').notNull(),
+  size: integer('size'),
+})
+
+const clip = pgTable('clip', {
+  id: uuid('id').primaryKey(),
+  orgId: text('org_id').notNull(),
+  filmId: uuid('film_id').notNull(),
+  note: text('note'),
+})
+
+/** Columns that the server alone can fill in: by triggers, by its domains, by its own functions, by its locale. */
 export const sync = defineSync({
   tables: {
     film: table(film, { audience: { column: film.orgId, prefix: 'org' }, write: 'all' }),
+    clip: table(clip, { audience: { column: clip.orgId, prefix: 'org' }, write: 'all' }),
+    page: table(page, { audience: { column: page.orgId, prefix: 'org' }, write: 'all' }),
     part: table(part, { audience: { column: part.orgId, prefix: 'org' }, write: 'all' }),
   },
 })

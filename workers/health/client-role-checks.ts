@@ -82,7 +82,9 @@ export function writeRightsCheck(
   const open =
     table.write === undefined
       ? []
-      : table.columns.filter((column) => column.generated === null).map((column) => column.name)
+      : table.columns
+          .filter((column) => column.generated === null && !column.serverGenerated)
+          .map((column) => column.name)
   const held = [...rights.insertable, ...rights.updatable]
   const extra = [...new Set(held.filter((column) => !open.includes(column)))]
   if (extra.length > 0 || (rights.deletes && table.write === undefined)) {

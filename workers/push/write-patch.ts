@@ -2,10 +2,10 @@ import { z } from 'zod'
 import type { ConflictPolicy } from '../../db/index.ts'
 import type { ColumnDefinition, Definition, PatchRow, Row } from '../../protocol/index.ts'
 import { type DatabaseTransaction, textArray } from '../database/index.ts'
-import type { PatchStep } from './rules/check-patch.ts'
+import { FORBIDDEN, type PatchStep } from './rules/check-patch.ts'
 import { basisOf, type EarlierMutations } from './rules/earlier.ts'
 import { MutationRejected } from './rules/mutation-rejected.ts'
-import { deleteSql, insertSql, lockSql, seenSql, updateSql } from './rules/patch-sql.ts'
+import { deleteSql, insertSql, insertUnnamedSql, lockSql, seenSql, updateSql } from './rules/patch-sql.ts'
 import { resolveConflict } from './rules/resolve-conflict.ts'
 
 export interface PatchContext {
@@ -36,7 +36,7 @@ export async function writePatch(context: PatchContext, steps: readonly PatchSte
     const text = statementOf(context, group)
     const { op } = group[0].step
     if (op === 'insert') {
-      await context.query(text, parameters(context, group))
+      await insert(context, group)
       continue
     }
     const left = await run(context, group, text)
@@ -47,6 +47,11 @@ export async function writePatch(context: PatchContext, steps: readonly PatchSte
     else for (const one of left) await updateLocked(context, one)
   }
 }
+
+/** The server fills in whose the row is. */
+const isUnnamed = ({ step }: Given): boolean => step.row.a === ''
+
+const isNamedInsert = ({ op, row }: PatchStep): boolean => op === 'insert' && row.a !== ''
 
 const isGroup = (given: readonly Given[]): given is Group => given.length > 0
 
@@ -66,7 +71,7 @@ export function patchStatements(
 function statementOf(context: Omit<PatchContext, 'query'>, group: Group): string {
   const [first] = group
   const { op, table, columns } = first.step
-  if (op === 'insert') return insertSql(table, columns)
+  if (op === 'insert') return isUnnamed(first) ? insertUnnamedSql(table, columns) : insertSql(table, columns)
   if (op === 'delete') return deleteSql(table, group.length)
   if (op === 'move') return updateSql(table, valueColumns(first.step), [], new Set(), context.types, group.length)
   const checked = first.step.decided || context.policyOf(table.id) === 'last-write-wins' ? [] : columns
@@ -81,7 +86,8 @@ function groupsOf({ earlier }: Pick<PatchContext, 'earlier'>, steps: readonly Pa
     const one = { step, basis: step.decided ? {} : basisOf(step.row, earlier) }
     const columns = step.columns.map(({ name }) => name)
     const place = step.apart ? index : null
-    const next = JSON.stringify([step.op, step.table.id, columns, Object.keys(one.basis).sort(), place])
+    const kind = [step.op, step.table.id, isUnnamed(one), place]
+    const next = JSON.stringify([kind, columns, Object.keys(one.basis).sort()])
     if (next === shape) groups.at(-1)?.push(one)
     else groups.push([one])
     shape = next
@@ -102,23 +108,25 @@ function givenRows(group: Group): string {
 /** What its author sees in the audience's column; an insert says its audience itself. */
 function seenValues({ audiences }: Pick<PatchContext, 'audiences'>, [{ step }]: Group): string[] {
   const rule = step.table.audience
-  if ('constant' in rule || step.op === 'insert') return []
+  if ('constant' in rule || isNamedInsert(step)) return []
   const start = `${rule.prefix}:`
   return audiences.filter((audience) => audience.startsWith(start)).map((audience) => audience.slice(start.length))
 }
 
 function parameters(context: PatchContext, group: Group): string[] {
   const [{ step }] = group
-  if ('constant' in step.table.audience || step.op === 'insert') return [givenRows(group)]
+  if ('constant' in step.table.audience || isNamedInsert(step)) return [givenRows(group)]
   return [givenRows(group), textArray(seenValues(context, group))]
 }
 
-/** Of rows to be moved that are not there. */
+/** Also of rows to be moved that are not there. */
 async function insert(context: PatchContext, group: Group): Promise<void> {
   const [first, ...rest] = group
   const asInsert = (one: Given): Given => ({ ...one, step: { ...one.step, op: 'insert' } })
   const given: Group = [asInsert(first), ...rest.map(asInsert)]
-  await context.query(insertSql(first.step.table, first.step.columns), parameters(context, given))
+  const rows = await context.query(statementOf(context, given), parameters(context, given))
+  // Whose a row is that the server filled in, nobody knew before it stood there.
+  if (isUnnamed(first) && rows.length < group.length) throw new MutationRejected(FORBIDDEN)
 }
 
 /** What is seen and was not written, row-level security keeps from being written. */

@@ -15,14 +15,14 @@ import type { ChangeSource } from './change-source.ts'
 import { readDefinitionAtHead, startEpoch } from './epoch.ts'
 import { pgoutputSource } from './pgoutput-source.ts'
 import { findPublicationFault, mendPublication } from './publication.ts'
-import { wal2jsonFault } from './rules/decoder-choice.ts'
+import { pgoutputFault, wal2jsonFault } from './rules/decoder-choice.ts'
 import { type CaptureMemory, decideEpoch, type EpochRow, NO_MEMORY, type OwnIdentity } from './rules/epoch-decision.ts'
 import { publicationAltered, publicationMark } from './rules/publication-mark.ts'
 import { planTables, type TablePlans } from './rules/table-plan.ts'
 import { findSchemaFault } from './schema-check.ts'
 import { type CycleFacts, readFacts } from './server-facts.ts'
 import { type PeekOrder, readShortPeek, SHORT_PEEK_ROWS, type ShortPeek, type WaitedPeek } from './short-peek.ts'
-import { advanceSlot, logStandbySnapshot, partitionedTables, probeNumericAsString } from './slot.ts'
+import { advanceSlot, logStandbySnapshot, partitionedTables, probeNumericAsString, sendsGenerated } from './slot.ts'
 import { wal2jsonSource } from './wal2json-source.ts'
 
 export interface CaptureSettings extends OwnIdentity {
@@ -288,9 +288,14 @@ export class Capture {
     const numericAsString = !isWal2json || (await probeNumericAsString(database.query, epoch.slotName))
     if (isWal2json) {
       const partitioned = await partitionedTables(database.query, definition.definition)
-      const fault = wal2jsonFault({ wal2jsonFault: null, numericAsString, partitioned }, definition.definition)
+      const able = { wal2jsonFault: null, numericAsString, partitioned, sendsGenerated: true }
+      const fault = wal2jsonFault(able, definition.definition)
       if (fault !== null && this.#settings.decoder === 'auto') return this.#start(database, facts, 'decoder-changed')
       if (fault !== null) throw new TidemarkError('misconfigured', `${fault}. Set decoder to 'auto' or 'pgoutput'.`)
+    } else {
+      const able = { sendsGenerated: await sendsGenerated(database.query) }
+      const fault = pgoutputFault(able, definition.definition)
+      if (fault !== null) throw new TidemarkError('misconfigured', `${fault}.`)
     }
     // What the memory says beyond the head is true as well, but only of this very epoch.
     const capturedTo =

@@ -1,3 +1,4 @@
+import { PUBLISHES_GENERATED_COLUMNS_FROM } from '../../db/definition/generated-stays.ts'
 import type { Query } from '../../db/query.ts'
 import { type Definition, formatPgLsn, type Lsn, TidemarkError } from '../../protocol/index.ts'
 import { databaseMessageOf, openDatabase, SQL_STATE, sqlStateOf, textArray } from '../database/index.ts'
@@ -36,6 +37,7 @@ export async function createSlot(
       wal2jsonFault: asked === 'pgoutput' ? 'not asked for' : await forbidden(query),
       numericAsString: true,
       partitioned: await partitionedTables(query, definition),
+      sendsGenerated: await sendsGenerated(query),
     }
     const first = chooseDecoder(asked, facts, definition)
     if (first.decoder === 'pgoutput') {
@@ -72,6 +74,12 @@ async function forbidden(query: Query): Promise<string | null> {
   const libraries = row?.libraries ?? null
   if (libraries === null || libraries.split(',').some((name) => name.trim() === 'wal2json')) return null
   return 'the server does not allow wal2json (output_plugin_libraries)'
+}
+
+/** Whether pgoutput sends stored generated columns here. */
+export async function sendsGenerated(query: Query): Promise<boolean> {
+  const [server] = await query(`SELECT current_setting('server_version_num') AS version`)
+  return Number(server?.version) >= PUBLISHES_GENERATED_COLUMNS_FROM
 }
 
 /** Ids of the synced tables that are partitioned. */

@@ -95,7 +95,10 @@ function deletion(table: ReplicaTable, before: Row): PatchRow {
 }
 
 function insertion(table: ReplicaTable, after: Row): PatchRow {
-  const left = table.columns.filter(({ name, serverDefault }) => serverDefault && (after[name] ?? null) === null)
+  const d: Record<string, string | null> = { ...after }
+  // A row that was deleted and comes back has what the server once generated.
+  for (const { name, serverGenerated } of table.columns) if (serverGenerated) d[name] = null
+  const left = table.columns.filter(({ name, serverDefault }) => serverDefault && (d[name] ?? null) === null)
   const z = left.length === 0 ? {} : { z: left.map(({ name }) => name) }
-  return { o: 'i', t: table.id, a: audienceText(table, after), k: keyOf(table, after), d: { ...after }, ...z }
+  return { o: 'i', t: table.id, a: audienceText(table, after), k: keyOf(table, after), d, ...z }
 }

@@ -32,3 +32,24 @@ ALTER TABLE film ENABLE ROW LEVEL SECURITY;
 ALTER TABLE part ENABLE ROW LEVEL SECURITY;
 CREATE POLICY film_of_org ON film TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::text[]));
 CREATE POLICY part_of_org ON part TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::text[]));
+CREATE TEXT SEARCH CONFIGURATION plain (COPY = pg_catalog.simple);
+CREATE TABLE page (
+  id uuid PRIMARY KEY,
+  org_id text NOT NULL,
+  body text,
+  long text,
+  words tsvector GENERATED ALWAYS AS (to_tsvector('public.plain', coalesce(body, ''))) STORED,
+  low text NOT NULL GENERATED ALWAYS AS (lower(coalesce(body, '')) || '!') STORED,
+  size integer GENERATED ALWAYS AS (length(body)) STORED
+);
+ALTER TABLE page ENABLE ROW LEVEL SECURITY;
+CREATE POLICY page_of_org ON page TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::text[]));
+CREATE TABLE clip (id uuid PRIMARY KEY, org_id text NOT NULL, film_id uuid NOT NULL, note text);
+CREATE FUNCTION clip_org() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  SELECT org_id INTO new.org_id FROM public.film WHERE id = new.film_id;
+  RETURN new;
+END $$;
+CREATE TRIGGER org BEFORE INSERT ON clip FOR EACH ROW EXECUTE FUNCTION clip_org();
+ALTER TABLE clip ENABLE ROW LEVEL SECURITY;
+CREATE POLICY clip_of_anyone ON clip TO tidemark_client USING (true);

@@ -2,6 +2,7 @@ import {
   audienceOf,
   type ColumnDefinition,
   type Definition,
+  isAudienceLeft,
   type PatchRow,
   type Rejection,
   type TableDefinition,
@@ -23,7 +24,7 @@ export interface PatchStep {
 }
 
 /** One message for whatever the author may not know or not write, so that it tells nothing of either. */
-const FORBIDDEN: Rejection = {
+export const FORBIDDEN: Rejection = {
   kind: 'forbidden',
   message: 'This writes a table, a column or an audience that is not open to you.',
 }
@@ -43,7 +44,8 @@ export function checkPatch(
   const seen = new Map<string, number>()
   for (const row of rows) {
     const table = tables.get(row.t)
-    if (table?.write !== 'all' || !audiences.includes(row.a)) throw new MutationRejected(FORBIDDEN)
+    const isOpen = table !== undefined && (audiences.includes(row.a) || (row.a === '' && isAudienceLeft(table)))
+    if (table?.write !== 'all' || !isOpen) throw new MutationRejected(FORBIDDEN)
     const step = checkRow(row, table)
     const name = rowName(row.t, row.k)
     const before = seen.get(name)
@@ -77,11 +79,13 @@ function checkRow(row: PatchRow, table: TableDefinition): PatchStep {
     checkAudience(row, table)
     return { op: 'delete', table, row, columns: [] }
   }
-  const open = travellingColumns(table)
-  if (!Object.keys(row.d).every((name) => open.some((column) => column.name === name)))
+  const known = travellingColumns(table)
+  if (!Object.keys(row.d).every((name) => known.some((column) => column.name === name)))
     throw new MutationRejected(FORBIDDEN)
-  const columns = open.filter((column) => Object.hasOwn(row.d, column.name))
-  if (row.o === 'i') return { op: 'insert', table, row, columns: checkInsert(row, table, columns) }
+  const held = known.filter((column) => Object.hasOwn(row.d, column.name))
+  const columns = row.o === 'i' ? checkInsert(row, table, held) : held
+  if (columns.some((column) => column.serverGenerated)) throw new MutationRejected(FORBIDDEN)
+  if (row.o === 'i') return { op: 'insert', table, row, columns }
   checkAudience(row, table)
   const fixed = [...table.primaryKey, ...('column' in table.audience ? [table.audience.column] : [])]
   if (columns.some(({ name }) => fixed.includes(name)))
@@ -98,7 +102,7 @@ function checkInsert(
   columns: readonly ColumnDefinition[],
 ): ColumnDefinition[] {
   if (!table.primaryKey.every((name) => row.d[name] === row.k[name])) throw invalid(row, 'an insert holds its key')
-  if (audienceOf(table.audience, row.d) !== row.a) throw new MutationRejected(FORBIDDEN)
+  if ((audienceOf(table.audience, row.d) ?? '') !== row.a) throw new MutationRejected(FORBIDDEN)
   const left = row.z ?? []
   const isLeft = (column: ColumnDefinition) => left.includes(column.name)
   if (
@@ -112,6 +116,7 @@ function checkInsert(
 /** Which of the rule's audiences it is, the row itself says, when it is written. */
 function checkAudience(row: PatchRow, table: TableDefinition): void {
   const rule = table.audience
+  if (row.a === '' && isAudienceLeft(table)) return
   if ('constant' in rule ? row.a !== rule.constant : !row.a.startsWith(`${rule.prefix}:`))
     throw new MutationRejected(FORBIDDEN)
 }

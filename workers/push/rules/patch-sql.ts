@@ -66,6 +66,14 @@ export function insertSql(table: TableDefinition, columns: readonly ColumnDefini
   return `INSERT INTO ${quoteTable(table)} (${names}) SELECT ${values} FROM ${GIVEN} ${AS_GIVEN} ORDER BY ${POSITION}`
 }
 
+/** As `insertSql`, of rows whose audience the server fills in; answers those of them that the author then sees. */
+export function insertUnnamedSql(table: TableDefinition, columns: readonly ColumnDefinition[]): string {
+  if ('constant' in table.audience) return insertSql(table, columns)
+  const output = outputExpression(columnOf(table, table.audience.column))
+  return `WITH "tidemark made" AS (${insertSql(table, columns)} RETURNING (${output}) COLLATE "C" AS audience)
+    SELECT 'seen' AS seen FROM "tidemark made" WHERE audience = ANY ($2::text[])`
+}
+
 export function deleteSql(table: TableDefinition, rows: number): string {
   return `DELETE FROM ${quoteTable(table)} USING ${givenRows(rows)} WHERE ${isSeen(table)} RETURNING ${POSITION}::text AS position`
 }

@@ -9,6 +9,8 @@ export interface DecoderFacts {
   readonly numericAsString: boolean
   /** Ids of synced tables that are partitioned. */
   readonly partitioned: readonly string[]
+  /** pgoutput sends stored generated columns, as from Postgres 18 on. */
+  readonly sendsGenerated: boolean
 }
 
 export interface DecoderChoice {
@@ -38,10 +40,27 @@ export function wal2jsonFault(facts: DecoderFacts, definition: Definition): stri
   return null
 }
 
-/** `auto` takes wal2json where it can capture everything and says why when not. Throws `misconfigured` for an explicit wal2json. */
+/** What keeps pgoutput from capturing this definition; null where nothing does. */
+export function pgoutputFault(
+  { sendsGenerated }: Pick<DecoderFacts, 'sendsGenerated'>,
+  definition: Definition,
+): string | null {
+  if (sendsGenerated) return null
+  const columns = definition.tables.flatMap((table) =>
+    table.columns.filter((column) => column.serverGenerated).map((column) => `${table.id}.${column.name}`),
+  )
+  if (columns.length === 0) return null
+  return `pgoutput sends no generated columns below Postgres 18 (${columns.slice(0, 3).join(', ')}): hide them, make them plain columns that a trigger fills, or let wal2json read the log`
+}
+
+/** `auto` takes wal2json where it can capture everything and says why when not. Throws `misconfigured` for an explicit wal2json, and where neither can. */
 export function chooseDecoder(asked: 'auto' | DecoderName, facts: DecoderFacts, definition: Definition): DecoderChoice {
+  const other = pgoutputFault(facts, definition)
+  if (asked === 'pgoutput' && other !== null) throw new TidemarkError('misconfigured', `${other}.`)
   if (asked === 'pgoutput') return { decoder: 'pgoutput', reason: 'pgoutput was asked for' }
   const fault = wal2jsonFault(facts, definition)
+  if (asked === 'auto' && fault !== null && other !== null)
+    throw new TidemarkError('misconfigured', `${fault}, and ${other}.`)
   if (fault === null) {
     return { decoder: 'wal2json', reason: asked === 'auto' ? 'wal2json can be loaded' : 'wal2json was asked for' }
   }

@@ -146,7 +146,7 @@ describe('decoders', () => {
     foreignKeys: [],
   }
   const plain = { types: [], tables: [] }
-  const able = { wal2jsonFault: null, numericAsString: true, partitioned: [] }
+  const able = { wal2jsonFault: null, numericAsString: true, partitioned: [], sendsGenerated: true }
 
   test('CAP-23 CAP-R22 auto takes wal2json where it can capture everything, else pgoutput', () => {
     expect(chooseDecoder('auto', able, { types: [], tables: [numeric] }).decoder).toBe('wal2json')
@@ -162,6 +162,18 @@ describe('decoders', () => {
       })
       expect(() => chooseDecoder('wal2json', facts, tables)).toThrow(expect.objectContaining({ kind: 'misconfigured' }))
     }
+  })
+
+  test('FLD-54 VAL-R5 CAP-R22 generated columns that travel go by wal2json, or by a pgoutput that sends them', () => {
+    const column = { name: 'low', type: 'text', notNull: false, generated: null, serverGenerated: true as const }
+    const tables = { types: [], tables: [{ ...numeric, columns: [...numeric.columns, column] }] }
+    const older = { ...able, sendsGenerated: false }
+    expect(chooseDecoder('auto', older, tables).decoder).toBe('wal2json')
+    expect(chooseDecoder('auto', { ...able, wal2jsonFault: 'absent' }, tables).decoder).toBe('pgoutput')
+    const absent = { ...older, wal2jsonFault: 'wal2json is absent' }
+    for (const asked of ['auto', 'pgoutput'] as const)
+      expect(() => chooseDecoder(asked, absent, tables)).toThrow(/below Postgres 18 .*low\): hide them/)
+    expect(chooseDecoder('auto', absent, plain).decoder).toBe('pgoutput')
   })
 })
 

@@ -1,0 +1,73 @@
+import type { PGlite } from '@electric-sql/pglite'
+import type { TryDefinition } from '../../db/definition/apply-definition.ts'
+import {
+  type Definition,
+  liveColumns,
+  primaryKeySql,
+  quoteIdentifier,
+  quoteTable,
+  type TableDefinition,
+  uniqueSql,
+} from '../../protocol/index.ts'
+
+/** A database as replicas have it, in which a definition's tables are made once before anybody is to make them. */
+export interface ReplicaTrial {
+  readonly tryDefinition: TryDefinition
+  close(): Promise<void>
+}
+
+/** Takes seconds: call it before anything is locked. */
+export async function startReplicaTrial(): Promise<ReplicaTrial> {
+  // Loaded here, because no other command needs it.
+  const { PGlite } = await import('@electric-sql/pglite')
+  const database = await PGlite.create()
+  return {
+    tryDefinition: (definition) => findUnmakeable(database, definition),
+    close: () => database.close(),
+  }
+}
+
+/** Leaves nothing behind: a migration that met a lock asks again. */
+async function findUnmakeable(database: PGlite, definition: Definition): Promise<string[]> {
+  await database.exec('BEGIN')
+  try {
+    return await makeEach(database, definition)
+  } finally {
+    await database.exec('ROLLBACK')
+  }
+}
+
+/** Each statement for itself, so that all that is wrong is said at once. */
+async function makeEach(database: PGlite, definition: Definition): Promise<string[]> {
+  const faults: string[] = []
+  const attempt = async (what: string, statement: string) => {
+    try {
+      await database.exec(`SAVEPOINT attempt; ${statement}`)
+    } catch (error) {
+      await database.exec('ROLLBACK TO SAVEPOINT attempt')
+      faults.push(`${what} cannot be made in a replica: ${error instanceof Error ? error.message : error}.`)
+    }
+  }
+  const schemas = new Set([...definition.tables, ...definition.types].map(({ schema }) => schema))
+  for (const schema of schemas)
+    await attempt(`Schema ${schema}`, `CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)}`)
+  for (const type of definition.types) await attempt(`Type ${quoteTable(type)}`, type.statement)
+  for (const table of definition.tables) {
+    const before = faults.length
+    await attempt(`Table ${table.id}`, `CREATE TABLE ${quoteTable(table)} (${liveColumns(table)})`)
+    if (faults.length > before) continue
+    for (const { what, statement } of partsOf(table)) await attempt(`${what} of table ${table.id}`, statement)
+  }
+  for (const { id, foreignKeys } of definition.tables)
+    for (const { name, statement } of foreignKeys) await attempt(`Foreign key ${name} of table ${id}`, statement)
+  return faults.map((fault) => `${fault} Hide the column that it comes from, or take it out of the table.`)
+}
+
+function partsOf(table: TableDefinition): { what: string; statement: string }[] {
+  const name = quoteTable(table)
+  return [
+    { what: 'The primary key', statement: primaryKeySql(name, table) },
+    ...table.uniques.map((unique) => ({ what: `Constraint ${unique.name}`, statement: uniqueSql(name, unique) })),
+    ...table.indexes.map((index) => ({ what: `Index ${index.name}`, statement: index.statement })),
+  ]
+}

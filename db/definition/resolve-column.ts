@@ -1,0 +1,52 @@
+import type { ColumnDefinition, Definition } from '../../protocol/index.ts'
+import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
+import type { DeclaredTable } from './declared-table.ts'
+import { mayFill } from './filling-trigger.ts'
+import { isReplicaDefault } from './replica-default.ts'
+import { isGeneratedAlike } from './table-faults.ts'
+
+/** The columns that travel, with what a replica makes of each: required, filled in or generated here, or left to the server. */
+export function resolveColumns(
+  declared: DeclaredTable,
+  table: CatalogueTable,
+  types: Definition['types'],
+): ColumnDefinition[] {
+  const visible = table.columns.filter(({ name }) => declared.columns.includes(name))
+  const resolved = visible.map((column) => ({ column, made: resolveColumn(column, table, declared, types) }))
+  const open = resolved.filter(({ column, made }) => column.notNull && (made.serverDefault || !made.notNull))
+  const names = new Set(open.map(({ made }) => made.name))
+  return resolved.map(({ column, made }) =>
+    // What is computed from what is not yet filled in is NULL as well.
+    made.generated !== null && column.generatedFrom.some((name) => names.has(name))
+      ? { ...made, notNull: false }
+      : made,
+  )
+}
+
+/** Only where replicas write does it matter what fills in a column. */
+function resolveColumn(
+  column: CatalogueColumn,
+  table: CatalogueTable,
+  declared: DeclaredTable,
+  types: Definition['types'],
+): ColumnDefinition {
+  const { name, type, notNull, generated } = column
+  const plain = { name, type, notNull, generated }
+  if (generated !== null) return isGeneratedAlike(declared, table, column) ? plain : serverGenerated(plain, declared)
+  if (declared.write === null) return plain
+  if (column.counted) return { ...plain, serverDefault: true }
+  // Refused by the server or filled in, and only the server knows which.
+  const isOpen = notNull && !table.primaryKey.includes(name) && table.triggersBefore.some((one) => mayFill(one, name))
+  if (column.default === null) return isOpen ? { ...plain, serverDefault: true } : plain
+  if (!isReplicaDefault(column, types)) return { ...plain, serverDefault: true }
+  return { ...plain, notNull: notNull && !isOpen, default: column.default }
+}
+
+/** Nothing stands in it where a replica has written the row, until the server's value comes. */
+function serverGenerated(
+  { name, type, notNull }: { name: string; type: string; notNull: boolean },
+  declared: DeclaredTable,
+) {
+  const plain = { name, type, notNull, generated: null, serverGenerated: true as const }
+  return declared.write === null ? plain : { ...plain, serverDefault: true as const }
+}
