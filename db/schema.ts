@@ -1,5 +1,16 @@
 import { sql } from 'drizzle-orm'
-import { bigint, customType, index, integer, jsonb, pgSchema, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  boolean,
+  customType,
+  index,
+  integer,
+  jsonb,
+  pgSchema,
+  primaryKey,
+  text,
+  timestamp,
+} from 'drizzle-orm/pg-core'
 
 const pgLsn = customType<{ data: string }>({ dataType: () => 'pg_lsn' })
 const xid8 = customType<{ data: string }>({ dataType: () => 'xid8' })
@@ -39,6 +50,27 @@ export const syncDefinition = tidemark.table('sync_definition', {
   definition: jsonb('definition').notNull(),
   createdAt: timestamptz('created_at').notNull().defaultNow(),
 })
+
+/** What the tables of a definition were made from when they were compared last; only the latest version's is compared. */
+export const tableShape = tidemark.table(
+  'table_shape',
+  {
+    version: bigint('version', { mode: 'number' }).notNull(),
+    tableId: text('table_id').notNull(),
+    /** The table's name, quoted. */
+    relation: text('relation').notNull(),
+    /** Differs where anything of it differs. */
+    mark: text('mark').notNull(),
+    /** `TableShape` of `db/definition/table-shape.ts`. */
+    shape: jsonb('shape').notNull(),
+    /** It was altered at an unknown place below this version, from which on replicas load it anew. */
+    unplaced: boolean('unplaced').notNull().default(false),
+  },
+  (table) => [
+    primaryKey({ columns: [table.version, table.tableId] }),
+    index('table_shape_unplaced').on(table.version).where(sql`unplaced`),
+  ],
+)
 
 /** Every captured change, whole transactions in commit order; permanent unless retention is set. */
 export const changeHistory = tidemark.table(

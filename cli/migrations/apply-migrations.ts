@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Sync } from '../../db/define-sync.ts'
 import { applyDefinition, isInForce } from '../../db/definition/apply-definition.ts'
 import { declaredNames } from '../../db/definition/declared-table.ts'
+import { findDriftedTables } from '../../db/definition/find-drift.ts'
 import { lockJoining } from '../../db/definition/lock-joining.ts'
 import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
@@ -65,8 +66,9 @@ export async function applyMigrations(
       const { version, hash, changed, notes } = await retryLocks(database, tables, LOCK_WAIT_MS, async (query) => {
         // What is there already is locked first: a file that has run for long would otherwise be run again for each try.
         await lockJoining(query, tables)
+        const drifted = await findDriftedTables(query)
         if (last) await runFile(query, last)
-        return await applyDefinition(query, sync, undefined, trial?.tryDefinition)
+        return await applyDefinition(query, sync, drifted, trial?.tryDefinition)
       })
       if (last) ran.push(last.name)
       return { ran, definition: { version, hash, changed }, notes }

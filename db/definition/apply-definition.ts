@@ -5,6 +5,7 @@ import {
   quoteTable,
   type TableDefinition,
   TidemarkError,
+  type WatchedTable,
   writableColumns,
 } from '../../protocol/index.ts'
 import type { Sync } from '../define-sync.ts'
@@ -13,9 +14,11 @@ import { type CatalogueTable, readCatalogue } from './catalogue.ts'
 import { declaredNames } from './declared-table.ts'
 import { definitionHash } from './definition-hash.ts'
 import { readDefinitionInForce } from './definition-in-force.ts'
+import { type DriftFound, findDrift } from './find-drift.ts'
 import { PUBLISHES_GENERATED_COLUMNS_FROM } from './generated-stays.ts'
 import { lockJoining } from './lock-joining.ts'
 import { resolveDefinition } from './resolve-definition.ts'
+import { storeShapes } from './table-shape.ts'
 import { sinceWhen } from './table-since.ts'
 
 export interface AppliedDefinition extends DefinitionInForce {
@@ -39,9 +42,9 @@ export async function isInForce(query: Query, sync: Sync): Promise<boolean> {
  * Puts a sync definition in force: row identity, rights of the client role, publication and the stored definition.
  *
  * Run it in the transaction of the migration that changed the schema, as the owner of the tables; all of it commits or
- * none. `rewritten` names, by id, tables whose rows changed without a change that the log tells: they alone are a reason
- * for a new version. `tryDefinition` is asked of a new one. Throws `misconfigured` with every fault found, each with its
- * remedy.
+ * none. `rewritten` names, by id, tables that others had altered before this transaction began (`findDriftedTables`): like
+ * those of which it is found now, they alone are a reason for a new version. `tryDefinition` is asked of a new one. Throws
+ * `misconfigured` with every fault found, each with its remedy.
  */
 export async function applyDefinition(
   query: Query,
@@ -56,23 +59,55 @@ export async function applyDefinition(
   const catalogue = await readCatalogue(query, declaredNames(sync))
   const { definition, watched, faults } = resolveDefinition(sync, catalogue)
   if (faults.length > 0) throw new TidemarkError('misconfigured', faults.join('\n'))
+  return await putInForce(query, { definition, watched }, catalogue, rewritten, tryDefinition)
+}
+
+/** The same for a definition that is already resolved. */
+export async function putInForce(
+  query: Query,
+  { definition, watched }: Pick<AppliedDefinition, 'definition'> & { readonly watched: readonly WatchedTable[] },
+  catalogue: readonly CatalogueTable[],
+  rewritten: ReadonlySet<string>,
+  tryDefinition: TryDefinition = async () => [],
+): Promise<AppliedDefinition> {
   const before = await readDefinitionInForce(query)
   const hash = await definitionHash(definition)
   const found = before?.hash === hash ? [] : await tryDefinition(definition)
   if (found.length > 0) throw new TidemarkError('misconfigured', found.join('\n'))
+  const altered = await alteredTables(query, before, definition, rewritten)
   const notes = await setFullIdentity(query, catalogue)
   await grantColumns(query, definition.tables, before?.definition.tables ?? [])
   await publish(query, [...definition.tables, ...watched])
   const same = before?.hash === hash && JSON.stringify(before.watched ?? []) === JSON.stringify(watched)
-  if (same && rewritten.size === 0) return { ...before, changed: false, notes }
+  if (same && altered.length === 0) {
+    await storeShapes(query, before)
+    return { ...before, changed: false, notes }
+  }
   const [next] = await query(`SELECT nextval('tidemark.sync_definition_version_seq')::text AS version`)
   const version = Number(next?.version)
-  const dated = sinceWhen(definition, version, before, rewritten)
+  const dated = sinceWhen(definition, version, before, new Set(altered.map(({ table }) => table)))
   await query(
     `INSERT INTO tidemark.sync_definition (version, hash, definition) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3::jsonb)`,
     [version, hash, JSON.stringify({ ...dated, watched })],
   )
+  const unplaced = altered.filter(({ placed }) => !placed).map(({ table }) => table)
+  await storeShapes(query, { version, definition, watched }, unplaced)
+  notes.push(...altered.map(({ table, what }) => `Table ${table} ${what}: replicas load it anew.`))
   return { version, hash, definition: dated, watched, changed: true, notes }
+}
+
+/** What stays in the definition and is, or holds, something else than under the one before. */
+async function alteredTables(
+  query: Query,
+  before: DefinitionInForce | null,
+  { tables }: Definition,
+  rewritten: ReadonlySet<string>,
+): Promise<DriftFound[]> {
+  if (before === null) return []
+  const found = await findDrift(query, before, rewritten)
+  const others = [...rewritten].filter((id) => found.every(({ table }) => table !== id))
+  const known = others.map((table) => ({ table, kind: 'rows' as const, what: 'was altered', placed: false }))
+  return [...found, ...known].filter(({ table }) => tables.some(({ id }) => id === table))
 }
 
 /** Without the whole old row neither a move between audiences nor an unchanged TOASTed value could be told. */

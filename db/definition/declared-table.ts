@@ -1,5 +1,7 @@
 import { getTableConfig } from 'drizzle-orm/pg-core'
+import type { TableDefinition } from '../../protocol/index.ts'
 import type { Sync, SyncTable, Watch } from '../define-sync.ts'
+import type { CatalogueTable } from './catalogue.ts'
 
 /** What the app declares of one table, as plain names. */
 export interface DeclaredTable {
@@ -51,4 +53,14 @@ export function declaredNames(sync: Sync): { schema: string; name: string }[] {
   const all = [...Object.values(sync.tables).map(declaredTable), ...(sync.watch ?? []).map(declaredWatch)]
   const byName = new Map(all.map(({ schema, name }) => [JSON.stringify([schema, name]), { schema, name }]))
   return [...byName.values()]
+}
+
+/** What was declared of a table in force, as far as the catalogue still has it. */
+export function declaredAgain(table: TableDefinition, catalogue: readonly CatalogueTable[]): DeclaredTable {
+  const { schema, name, audience, priority, write = null } = table
+  const found = catalogue.find((candidate) => candidate.schema === schema && candidate.name === name)
+  const columns = table.columns
+    .map((column) => column.name)
+    .filter((column) => found?.columns.some((candidate) => candidate.name === column))
+  return { schema, name, columns, hidden: [], audience, priority, write }
 }

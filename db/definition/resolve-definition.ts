@@ -9,7 +9,7 @@ import {
 } from '../../protocol/index.ts'
 import type { Sync } from '../define-sync.ts'
 import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
-import { type DeclaredTable, declaredTable, declaredWatch } from './declared-table.ts'
+import { type DeclaredTable, type DeclaredWatch, declaredTable, declaredWatch } from './declared-table.ts'
 import { resolveColumns } from './resolve-column.ts'
 import { tableFaults, watchFaults } from './table-faults.ts'
 
@@ -28,6 +28,15 @@ const sameName = (a: { schema: string; name: string }, b: { schema: string; name
 /** Completes what the app declares with what the catalogue says, and lists all that keeps it from being synced. */
 export function resolveDefinition(sync: Sync, catalogue: readonly CatalogueTable[]): Resolution {
   const declared = Object.values(sync.tables).map(declaredTable)
+  return resolveDeclared(declared, (sync.watch ?? []).map(declaredWatch), catalogue)
+}
+
+/** The same of plain names. */
+export function resolveDeclared(
+  declared: readonly DeclaredTable[],
+  watches: readonly DeclaredWatch[],
+  catalogue: readonly CatalogueTable[],
+): Resolution {
   const faults: string[] = []
   const pairs: Pair[] = []
   for (const [index, entry] of declared.entries()) {
@@ -39,7 +48,6 @@ export function resolveDefinition(sync: Sync, catalogue: readonly CatalogueTable
   }
   if (declared.length === 0)
     faults.push('The sync definition names no table: add at least one to defineSync({ tables }).')
-  const watches = (sync.watch ?? []).map(declaredWatch)
   for (const [index, watch] of watches.entries()) {
     const found = watchFaults(
       watch,

@@ -26,6 +26,8 @@ export interface CaptureHarness {
   memory: CaptureMemory
   readonly batches: RoutedBatch[]
   readonly settings: CaptureSettings
+  /** What capture takes for the time. */
+  nowMs: number
   capture: Capture
   /** Statements of the app, on a connection of its own, without any transaction around them. */
   run(sql: string): Promise<void>
@@ -56,13 +58,21 @@ export async function startCapture(
   let peeker = await database.open()
   let app = await database.open()
   await app.query('SET search_path = public')
-  const settings: CaptureSettings = { env: database.env, owner: 'tests', slotName: `slot_${database.name}`, decoder }
+  const settings: CaptureSettings = {
+    env: database.env,
+    owner: 'tests',
+    slotName: `slot_${database.name}`,
+    decoder,
+    driftWaitMs: 3_600_000,
+    nowMs: () => harness.nowMs,
+  }
   const harness: CaptureHarness = {
     database,
     connection,
     memory: NO_MEMORY,
     batches: [],
     settings,
+    nowMs: 1,
     capture: new Capture(settings, store()),
     run: async (sql) => {
       for (const statement of sql.split(';\n')) if (statement.trim() !== '') await app.query(statement)

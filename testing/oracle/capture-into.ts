@@ -42,6 +42,8 @@ export async function captureInto(
       definition,
       plans: planTables(definition),
       xidHorizon: extendXid('0', BigInt(place?.horizon ?? '0')),
+      passedOver: new Set<string>(),
+      unplacedTo: 0,
       wanted: () => true,
     })
     if (batch.drift) throw batch.drift

@@ -22,7 +22,7 @@ import {
   walLevelCheck,
 } from './server-checks.ts'
 import { retainedWalCheck, type SlotFacts, slotStateCheck } from './slot-checks.ts'
-import { replicaIdentityCheck, rowSizeCheck } from './table-checks.ts'
+import { partitionOwnerCheck, replicaIdentityCheck, rowSizeCheck } from './table-checks.ts'
 
 const GIB = 1024 ** 3
 const SLOT: SlotFacts = {
@@ -146,6 +146,7 @@ describe('every misconfiguration', () => {
       /ALTER TABLE "public"\."a" REPLICA IDENTITY FULL/,
     ],
     ['large rows', rowSizeCheck(TABLE, 100_000), 'warn', /table of their own/],
+    ['partitions of another owner', partitionOwnerCheck(TABLE, 'boss'), 'warn', /GRANT boss/],
     ['no client role', clientRoleCheck(null), 'fail', /tidemark migrate/],
     [
       'a client role past row-level security',
@@ -216,6 +217,7 @@ describe('every misconfiguration', () => {
     ['publication', publicationCheck(PUBLICATION, ['public.a'])],
     ['identity', replicaIdentityCheck(TABLE)],
     ['small rows', rowSizeCheck(TABLE, 200)],
+    ['partitions of its own', partitionOwnerCheck(TABLE, null)],
     ['client role', clientRoleCheck({ bypassesRls: false, settable: true })],
     ['columns', columns({})],
     ['rights to write', writeRightsCheck(WRITTEN, OPEN)],

@@ -39,6 +39,22 @@ export function rowSizeCheck(table: { schema: string; name: string }, averageRow
   )
 }
 
+export function partitionOwnerCheck(table: { schema: string; name: string }, owner: string | null): HealthCheck {
+  const name = `partition-owner ${tableId(table)}`
+  if (owner === null) return okCheck(name)
+  return warnCheck(
+    name,
+    `${tableId(table)} is partitioned and belongs to ${owner}, of which this role is no member: capture could not give a new partition REPLICA IDENTITY FULL and would halt. GRANT ${owner} TO this role, or set the identity in the transaction that makes a partition.`,
+  )
+}
+
+const OWNERS = `
+  SELECT n.nspname::text AS schema, c.relname::text AS name,
+    CASE WHEN NOT pg_has_role(c.relowner, 'USAGE') THEN quote_ident(pg_get_userbyid(c.relowner)) END AS owner
+  FROM json_to_recordset($1::json) AS wanted(schema text, name text)
+  JOIN pg_namespace n ON n.nspname = wanted.schema
+  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name AND c.relkind = 'p'`
+
 const ROW_SIZES = `
   SELECT wanted.schema, wanted.name,
     (sum(pg_table_size(l.oid)) / nullif(sum(greatest(l.reltuples, 0)), 0))::bigint::text AS average
@@ -51,11 +67,12 @@ const ROW_SIZES = `
   JOIN pg_class l ON l.oid = leaf.relid
   GROUP BY 1, 2 HAVING sum(pg_table_size(l.oid)) > ${SMALL_TABLE_BYTES}`
 
-/** Shape, identity and row size of every declared table. */
+/** Shape, identity, row size and, where capture must follow its partitions, owner of every declared table. */
 export async function checkTables(query: Query, declared: readonly DeclaredTable[]): Promise<HealthCheck[]> {
   const catalogue = await readCatalogue(query, declared)
   const names = JSON.stringify(declared.map(({ schema, name }) => ({ schema, name })))
   const sizes = await query(ROW_SIZES, [names])
+  const owners = await query(OWNERS, [names])
   return declared.flatMap((one) => {
     const isIt = (other: { schema?: string | null; name?: string | null }) =>
       other.schema === one.schema && other.name === one.name
@@ -63,6 +80,8 @@ export async function checkTables(query: Query, declared: readonly DeclaredTable
     const checks = [tableShapeCheck(one, table)]
     if (table === undefined || (table.kind !== 'r' && table.kind !== 'p')) return checks
     checks.push(replicaIdentityCheck(table))
+    const owner = owners.find(isIt)
+    if (owner) checks.push(partitionOwnerCheck(one, owner.owner ?? null))
     const average = sizes.find(isIt)?.average
     if (average != null) checks.push(rowSizeCheck(one, Number(average)))
     return checks

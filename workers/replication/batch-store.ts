@@ -1,9 +1,9 @@
-import type { Query } from '../../db/query.ts'
+import { ALTERED_TABLES } from '../../db/definition/table-shape.ts'
 import { formatPgLsn, type Lsn, TidemarkError } from '../../protocol/index.ts'
 import { type Database, type DatabaseTransaction, type Parameter, textArray } from '../database/index.ts'
 import { LineBuffer } from './line-buffer.ts'
 import type { HistoryRow } from './rules/to-changes.ts'
-import { findSchemaFault, SCHEMA_FAULTS } from './schema-check.ts'
+import { requireSchema, unplacedBeyond } from './schema-check.ts'
 import { type CycleFacts, cycleFacts, factsOf } from './server-facts.ts'
 
 /** What every row of a transaction shares. */
@@ -52,17 +52,17 @@ const DURABLE = `CASE WHEN current_setting('synchronous_commit') IN ('off', 'loc
  * every row of the insert needs. What the facts show a moment too late must not be hidden by the new head: the slot.
  */
 const STORE_AT_ONCE = `
-  WITH fault AS MATERIALIZED (${SCHEMA_FAULTS}),
+  WITH fault AS MATERIALIZED (${ALTERED_TABLES}),
   fence AS (
     UPDATE tidemark.epoch SET head_lsn = greatest(head_lsn, $19::pg_lsn)
-    WHERE id = $1 AND ended_at IS NULL AND head_lsn = $20::pg_lsn AND NOT EXISTS (SELECT FROM fault)
+    WHERE id = $1 AND ended_at IS NULL AND head_lsn = $20::pg_lsn AND NOT EXISTS (SELECT FROM fault) AND NOT ${unplacedBeyond('$23')}
       AND (SELECT s.confirmed_flush_lsn FROM pg_replication_slots s WHERE s.slot_name = $21) <= $22::pg_lsn
     RETURNING id, ${DURABLE}
   ),
   stored AS (${INSERT_SELECT} JOIN fence ON fence.id = $1 ${ONCE})
   SELECT (SELECT count(*) FROM fault)::text AS faults, (SELECT count(*) FROM fence)::text AS fenced,
     pg_current_xact_id()::text AS xid, facts.*
-  FROM (${factsOf('$21')}) AS facts`
+  FROM (${factsOf('$21', 'EXISTS (SELECT FROM fault)')}) AS facts`
 
 /** Pages are stored at this many rows or characters, whichever comes first. */
 const PAGE_ROWS = 5_000
@@ -193,15 +193,17 @@ abstract class Page {
 export class PagedStore extends Page implements BatchStore {
   readonly checksSchema = false
   readonly #transaction: DatabaseTransaction
+  readonly #unplacedTo: number
   /** Above the head there should be nothing, and then nothing is looked for: it costs a fifth of the insert. */
   #insert = INSERT_SELECT
   readonly #pending: Promise<unknown>[] = []
   /** The transaction that the last page sent ends with, or goes on after it. */
   #sentTo: Lsn | null = null
 
-  constructor(transaction: DatabaseTransaction, epoch: string, head: Lsn) {
+  constructor(transaction: DatabaseTransaction, epoch: string, head: Lsn, unplacedTo: number) {
     super(epoch, head)
     this.#transaction = transaction
+    this.#unplacedTo = unplacedTo
   }
 
   async fence(): Promise<void> {
@@ -251,7 +253,7 @@ export class PagedStore extends Page implements BatchStore {
 
   async requireSchema(): Promise<void> {
     await Promise.all(this.#pending)
-    await requireSchema(this.#transaction.query)
+    await requireSchema(this.#transaction.query, this.#unplacedTo)
   }
 }
 
@@ -266,14 +268,16 @@ export class SingleStore extends Page implements BatchStore {
   readonly checksSchema = true
   readonly #database: Database
   readonly #slot: SlotPlace
+  readonly #unplacedTo: number
   readonly isPageFull = false
   /** What the statement saw besides, and its own id; null until something was stored. */
   seen: { readonly facts: CycleFacts; readonly xid: string } | null = null
 
-  constructor(database: Database, epoch: string, head: Lsn, slot: SlotPlace) {
+  constructor(database: Database, epoch: string, head: Lsn, slot: SlotPlace, unplacedTo: number) {
     super(epoch, head)
     this.#database = database
     this.#slot = slot
+    this.#unplacedTo = unplacedTo
   }
 
   async fence(): Promise<void> {}
@@ -281,7 +285,7 @@ export class SingleStore extends Page implements BatchStore {
 
   async finish(head: Lsn): Promise<void> {
     const { slotName, atMost } = this.#slot
-    const places = [formatPgLsn(head), formatPgLsn(this.head), slotName, formatPgLsn(atMost)]
+    const places = [formatPgLsn(head), formatPgLsn(this.head), slotName, formatPgLsn(atMost), this.#unplacedTo]
     const [row] = await this.#database.query(STORE_AT_ONCE, [...this.take(), ...places])
     if (row?.fenced === '1') {
       this.seen = { facts: cycleFacts(row), xid: row.xid ?? '' }
@@ -293,15 +297,9 @@ export class SingleStore extends Page implements BatchStore {
   }
 
   async requireSchema(): Promise<void> {
-    await requireSchema(this.#database.query)
+    await requireSchema(this.#database.query, this.#unplacedTo)
   }
 }
 
 const movedOn = () =>
   new TidemarkError('unavailable', 'The epoch ended, or another stored its log, while it was read; it is read again.')
-
-/** A table altered behind our back may have changed without a trace in what was decoded: store nothing. */
-async function requireSchema(query: Query): Promise<void> {
-  const fault = await findSchemaFault(query)
-  if (fault !== null) throw new TidemarkError('schema-drift', fault)
-}

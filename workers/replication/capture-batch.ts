@@ -28,6 +28,10 @@ export interface BatchRequest {
   readonly definition: DefinitionInForce
   readonly plans: TablePlans
   readonly xidHorizon: bigint
+  /** Ids of tables whose rows are passed over: a later definition, already stored, has replicas load them anew. */
+  readonly passedOver: ReadonlySet<string>
+  /** The last version known of tables that were altered at an unknown place below it. */
+  readonly unplacedTo: number
   /** Whether anybody subscribes to this audience. */
   readonly wanted: (audience: string) => boolean
 }
@@ -80,7 +84,9 @@ export async function captureBatch(
   reader: Database | null = null,
 ): Promise<CapturedBatch> {
   const store = (reading: DatabaseTransaction, storing: DatabaseTransaction) =>
-    new BatchReader(new PagedStore(storing, request.epoch, request.head), request).read(source.peek(reading, request))
+    new BatchReader(new PagedStore(storing, request.epoch, request.head, request.unplacedTo), request).read(
+      source.peek(reading, request),
+    )
   try {
     if (reader === null) return await database.transaction((both) => store(both, both))
     return await reader.transaction((reading) => database.transaction((storing) => store(reading, storing)))
@@ -116,7 +122,7 @@ export async function storeShortPeek(
   }
   try {
     const slot = { slotName: request.slotName, atMost: slotAtMost }
-    const store = new SingleStore(database, request.epoch, request.head, slot)
+    const store = new SingleStore(database, request.epoch, request.head, slot, request.unplacedTo)
     const batch = await new BatchReader(store, request).read(page())
     return { batch, seen: store.seen }
   } catch (error) {
@@ -227,6 +233,7 @@ class BatchReader {
     const current = this.#current
     if (current === null || current.lsn <= this.#request.head) return
     this.#newRights = joinRights(this.#newRights, rightsOf(event))
+    if (this.#request.passedOver.has(event.plan.id)) return
     let rows: HistoryRow[]
     try {
       rows = toChanges(event)

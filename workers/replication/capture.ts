@@ -10,6 +10,7 @@ import {
 } from '../../protocol/index.ts'
 import { type Database, SQL_STATE, sqlStateOf } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
+import { adoptDrift, takeOver } from './adopt-drift.ts'
 import { type BatchRequest, type CapturedBatch, captureBatch, storeShortPeek } from './capture-batch.ts'
 import type { ChangeSource } from './change-source.ts'
 import { readDefinitionAtHead, startEpoch } from './epoch.ts'
@@ -18,9 +19,9 @@ import { findPublicationFault, mendPublication } from './publication.ts'
 import { pgoutputFault, wal2jsonFault } from './rules/decoder-choice.ts'
 import { type CaptureMemory, decideEpoch, type EpochRow, NO_MEMORY, type OwnIdentity } from './rules/epoch-decision.ts'
 import { publicationAltered, publicationMark } from './rules/publication-mark.ts'
+import { SchemaDrift } from './rules/schema-drift.ts'
 import { planTables, type TablePlans } from './rules/table-plan.ts'
-import { findSchemaFault } from './schema-check.ts'
-import { type CycleFacts, readFacts } from './server-facts.ts'
+import { type CycleFacts, readFacts, type Unplaced } from './server-facts.ts'
 import { type PeekOrder, readShortPeek, SHORT_PEEK_ROWS, type ShortPeek, type WaitedPeek } from './short-peek.ts'
 import { advanceSlot, logStandbySnapshot, partitionedTables, probeNumericAsString, sendsGenerated } from './slot.ts'
 import { wal2jsonSource } from './wal2json-source.ts'
@@ -29,6 +30,9 @@ export interface CaptureSettings extends OwnIdentity {
   readonly env: DatabaseEnv
   /** Bounds one peek, but for its last transaction. */
   readonly maxChanges?: number
+  /** A halt for a table whose shape drifted ends by itself after this long. */
+  readonly driftWaitMs: number
+  readonly nowMs: () => number
 }
 
 /** Where capture keeps what must outlive it. */
@@ -112,6 +116,8 @@ export class Capture {
   /** Where the slot may move to, all below being stored and told. */
   #owedAdvance: Lsn | null = null
   #slotPresent: boolean | null = null
+  /** As the facts said last. */
+  #unplaced: Unplaced = {}
 
   constructor(settings: CaptureSettings, store: CaptureStore) {
     this.#settings = settings
@@ -126,6 +132,14 @@ export class Capture {
   /** Whether the slot was there and whole when the last cycle began; null before the first. */
   get slotPresent(): boolean | null {
     return this.#slotPresent
+  }
+
+  /** Ids of the tables that the definition in force lacks because a halt ended by itself. */
+  get leftOut(): readonly string[] {
+    const { leftOut } = this.#store.read()
+    return leftOut !== null && leftOut.version >= (this.#state?.definition.version ?? leftOut.version)
+      ? leftOut.tables
+      : []
   }
 
   /** Where the slot may move to and has not yet. */
@@ -190,10 +204,13 @@ export class Capture {
     const early = waited && known && (await this.#storeWaited(database, known, waited, wanted))
     const { facts, peeked } = early ?? (await this.#look(database, peeker))
     this.#slotPresent = facts.slot !== null && facts.slot.lost === null
+    this.#unplaced = facts.unplaced
     const state = await this.#follow(database, facts)
+    // What the facts say of the definition holds no longer.
+    if (state === null) return LOOK_AGAIN
     if (known?.epoch.id !== state.epoch.id) await distribute(announcement(state))
     // Of a history that has just begun, the facts show another slot.
-    if (state.epoch.id !== facts.epoch?.id) return { more: true, storedRows: 0, ownXid: null }
+    if (state.epoch.id !== facts.epoch?.id) return LOOK_AGAIN
     const confirmed = facts.slot?.confirmedFlushLsn ?? state.epoch.startLsn
     if (early === null && facts.flushLsn <= state.capturedTo && confirmed >= state.capturedTo) {
       this.#short = true
@@ -206,6 +223,7 @@ export class Capture {
       early?.batch ?? (peeked && same ? await this.#storeShort(database, state, facts, peeked, wanted) : null)
     const upTo = whole !== null && peeked !== null ? peeked.upTo : peekLimit(state, facts)
     const batch = whole ?? (await this.#capture(database, state, facts, upTo, wanted, openReader))
+    if (batch === null) return LOOK_AGAIN
     this.#short = batch.complete && batch.storedRows < SHORT_PEEK_ROWS
     const to = maxLsn(state.capturedTo, batch.seenTo ?? state.capturedTo, batch.complete ? upTo : state.capturedTo)
     const definition = await this.#definitionAfter(database, state, batch)
@@ -218,6 +236,7 @@ export class Capture {
       definition,
       plans: definition === state.definition ? state.plans : planTables(definition),
     }
+    if (definition.version === facts.latestDefinitionVersion) this.#trust()
     const { audiences, everyone, transactions, rights } = batch
     await distribute({
       epoch: epoch.id,
@@ -259,18 +278,19 @@ export class Capture {
     return { facts: { ...facts, flushLsn }, peeked: waited, batch: stored.batch, ownXid }
   }
 
-  /** The state of the history that goes on, or of the new one that had to begin. */
-  async #follow(database: Database, facts: CycleFacts): Promise<CaptureState> {
+  /** The state of the history that goes on, or of the new one that had to begin; null where a new definition came in force. */
+  async #follow(database: Database, facts: CycleFacts): Promise<CaptureState | null> {
     const memory = this.#store.read()
     const decision = decideEpoch(facts, memory, this.#settings)
     if (decision.action === 'start') return this.#start(database, facts, decision.reason)
     const { epoch } = facts
     if (epoch === null) throw new TidemarkError('internal', 'A history goes on that does not exist.')
     if (memory.halted !== null) {
-      const fault = await findSchemaFault(database.query)
-      if (fault !== null) throw new TidemarkError('schema-drift', fault)
-      return this.#start(database, facts, 'schema-drift')
+      await this.#endHalt(database, facts, epoch)
+      return null
     }
+    // Even where the log holds nothing: a partition that is gone leaves no row there.
+    if (facts.altered) await this.#takeOver(database)
     const altered = await this.#checkPublication(database, facts, epoch.decoder)
     if (altered !== null) return this.#start(database, facts, altered)
     if (this.#state !== null && this.#state.epoch.id === epoch.id) {
@@ -281,8 +301,6 @@ export class Capture {
   }
 
   async #resume(database: Database, facts: CycleFacts, epoch: EpochRow, memory: CaptureMemory): Promise<CaptureState> {
-    const schemaFault = await findSchemaFault(database.query)
-    if (schemaFault !== null) throw this.#halt(new TidemarkError('schema-drift', schemaFault))
     const definition = await readDefinitionAtHead(database, epoch)
     const isWal2json = epoch.decoder === 'wal2json'
     const numericAsString = !isWal2json || (await probeNumericAsString(database.query, epoch.slotName))
@@ -323,7 +341,7 @@ export class Capture {
     const { epoch, definition, decoder, numericAsString, publication } = started
     const { startLsn } = epoch
     const at = { capturedTo: startLsn, advancedTo: startLsn, headLsn: startLsn }
-    this.#store.write({ ...at, epoch: epoch.id, halted: null, publication })
+    this.#store.write({ ...NO_MEMORY, ...at, epoch: epoch.id, publication })
     this.#state = {
       epoch,
       definition,
@@ -392,7 +410,7 @@ export class Capture {
     upTo: Lsn,
     wanted: (audience: string) => boolean,
     openReader: CycleOptions['openReader'],
-  ): Promise<CapturedBatch> {
+  ): Promise<CapturedBatch | null> {
     const request = this.#request(state, facts, upTo, this.#settings.maxChanges ?? MAX_CHANGES, wanted)
     try {
       const isMuch = lsnDistanceBytes(state.capturedTo, upTo) >= READER_BYTES
@@ -403,7 +421,10 @@ export class Capture {
         await reader?.close()
       }
     } catch (error) {
-      if (error instanceof TidemarkError && error.kind === 'schema-drift') throw this.#halt(error)
+      if (error instanceof TidemarkError && error.kind === 'schema-drift') {
+        await this.#takeOver(database)
+        return null
+      }
       // The log lies where there was no publication: the next cycle finds this mark outdated and begins a new history.
       if (state.epoch.decoder === 'pgoutput' && sqlStateOf(error) === SQL_STATE.undefinedObject) {
         const publication = publicationMark(facts.latestDefinitionVersion, 'missing')
@@ -421,13 +442,62 @@ export class Capture {
     wanted: (audience: string) => boolean,
   ): BatchRequest {
     const { slotName } = this.#settings
-    return { epoch: epoch.id, head: epoch.headLsn, upTo, maxChanges, slotName, definition, plans, xidHorizon, wanted }
+    const { distrusted } = this.#store.read()
+    const pending = Object.entries(this.#unplaced).filter(([, version]) => version > definition.version)
+    const passedOver = new Set([...pending.map(([id]) => id), ...distrusted])
+    const unplacedTo = Math.max(0, ...Object.values(this.#unplaced))
+    const place = { epoch: epoch.id, head: epoch.headLsn, upTo, maxChanges, slotName }
+    return { ...place, definition, plans, xidHorizon, passedOver, unplacedTo, wanted }
   }
 
-  /** Remembers that capture stands still, so that a mended schema begins a new history instead of going on with a gap. */
+  /** Takes over what is harmless; halts before anything else. */
+  async #takeOver(database: Database): Promise<void> {
+    const drifts = await takeOver(database)
+    if (drifts.length > 0) throw this.#halt(new SchemaDrift(drifts))
+  }
+
+  /** Remembers that capture stands still and for which tables: what the log holds of them until then is not to be trusted. */
   #halt(error: TidemarkError): TidemarkError {
-    this.#store.write({ ...this.#store.read(), halted: error.message })
+    const memory = this.#store.read()
+    const tables = error instanceof SchemaDrift ? error.drifts.map(({ table }) => table) : []
+    const distrusted = [...new Set([...memory.distrusted, ...tables])]
+    const haltedAtMs = memory.haltedAtMs ?? this.#settings.nowMs()
+    this.#store.write({ ...memory, halted: error.message, haltedAtMs, distrusted })
     return error
+  }
+
+  /** The tables that capture stood still for are where the definition in force says they are loaded anew. */
+  #trust(): void {
+    const memory = this.#store.read()
+    if (memory.distrusted.length > 0) this.#store.write({ ...memory, distrusted: [] })
+  }
+
+  /**
+   * Goes on once a later definition has all tables concerned loaded anew. Where their rows alone are in doubt it makes one by
+   * itself, and where their shape is, after `driftWaitMs`. Throws `schema-drift` while it must wait.
+   */
+  async #endHalt(database: Database, facts: CycleFacts, epoch: EpochRow): Promise<void> {
+    const found = await takeOver(database)
+    const memory = this.#store.read()
+    const waitedMs = this.#settings.nowMs() - (memory.haltedAtMs ?? 0)
+    const { version } = await readDefinitionAtHead(database, epoch)
+    const latest = await readDefinitionInForce(database.query)
+    const shapes = found.filter(({ kind }) => kind === 'shape')
+    // Rights that depend on a table are nobody's to give up.
+    const mayAdopt = shapes.every(({ table }) => latest?.definition.tables.some(({ id }) => id === table))
+    if (shapes.length > 0 && !(mayAdopt && waitedMs >= this.#settings.driftWaitMs))
+      throw this.#halt(new SchemaDrift(found))
+    const settled = ({ id }: { id: string }) =>
+      found.some(({ table }) => table === id) || (facts.unplaced[id] ?? 0) > version
+    const mended = (latest?.definition.tables ?? []).filter(
+      (table) => memory.distrusted.includes(table.id) && !settled(table),
+    )
+    const drifts = [...found, ...mended.map(({ id }) => ({ table: id, kind: 'rows' as const, what: 'was altered' }))]
+    const adopted = drifts.length > 0 ? await adoptDrift(database, drifts) : null
+    const before = memory.leftOut?.version === latest?.version ? (memory.leftOut?.tables ?? []) : []
+    const leftOut = adopted && { ...adopted, tables: [...adopted.tables, ...before] }
+    this.forget()
+    this.#store.write({ ...memory, halted: null, haltedAtMs: null, leftOut: leftOut ?? memory.leftOut })
   }
 
   async #definitionAfter(database: Database, state: CaptureState, batch: CapturedBatch): Promise<DefinitionInForce> {
@@ -454,6 +524,8 @@ export class Capture {
     }
   }
 }
+
+const LOOK_AGAIN: CycleResult = { more: true, storedRows: 0, ownXid: null }
 
 const beyond = (lsn: Lsn, bytes: bigint): Lsn => lsnFromBigInt(BigInt(`0x${lsn}`) + bytes)
 

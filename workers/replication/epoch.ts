@@ -3,10 +3,11 @@ import { readDefinitionInForce } from '../../db/definition/definition-in-force.t
 import { type DefinitionInForce, formatPgLsn, TidemarkError } from '../../protocol/index.ts'
 import type { Database } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
+import { takeOver } from './adopt-drift.ts'
 import { mendPublication } from './publication.ts'
 import type { EpochRow, OwnIdentity } from './rules/epoch-decision.ts'
 import { publicationMark } from './rules/publication-mark.ts'
-import { findSchemaFault } from './schema-check.ts'
+import { SchemaDrift } from './rules/schema-drift.ts'
 import { type CycleFacts, readFacts } from './server-facts.ts'
 import { createSlot, dropSlot, type MadeSlot } from './slot.ts'
 
@@ -37,8 +38,8 @@ export async function startEpoch(
   reason: string,
 ): Promise<StartedEpoch> {
   const definition = await requireDefinition(database)
-  const fault = await findSchemaFault(database.query)
-  if (fault !== null) throw new TidemarkError('schema-drift', fault)
+  const drifts = await takeOver(database, { anew: true })
+  if (drifts.length > 0) throw new SchemaDrift(drifts)
   if (facts.epoch !== null) {
     await database.query('UPDATE tidemark.epoch SET ended_at = now(), end_reason = $2 WHERE id = $1', [
       facts.epoch.id,

@@ -84,7 +84,10 @@ export class ReplicationLoop {
     this.#lastCycleAtMs = lastError && lastCycleAtMs
     this.#epochStarted = epochStarted
     this.#context = context
-    this.#capture = new Capture({ ...context.own, env: context.env }, context.storage)
+    this.#capture = new Capture(
+      { ...context.own, env: context.env, driftWaitMs: context.intervals.driftWaitMs, nowMs: context.nowMs },
+      context.storage,
+    )
     this.#watch = new WalWatch(context.env, context.nowMs)
   }
 
@@ -180,6 +183,7 @@ export class ReplicationLoop {
         server: this.#figures?.server ?? null,
         bundleHash: this.#figures?.bundleHash ?? null,
         epochStarted: this.#epochStarted,
+        leftOut: this.#capture.leftOut,
         subscribers: router.subscribers,
         subscribersBehind: router.behind,
         watch: this.#watchDecision,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ALTERED_TABLES } from '../../db/definition/table-shape.ts'
 import type { Query } from '../../db/query.ts'
 import { type Lsn, parsePgLsn, TidemarkError } from '../../protocol/index.ts'
 import { sqlStateOf } from '../database/index.ts'
@@ -30,8 +31,11 @@ const epochSchema = z.object({
   definition_version: z.number(),
 })
 
-/** Flush position first: everything that ends at or below it is visible to the peek that follows. `slotName` is a parameter's name. */
-export const factsOf = (slotName: string): string => `
+/**
+ * Flush position first: everything that ends at or below it is visible to the peek that follows. `slotName` is a parameter's name,
+ * `altered` an expression: whether a synced table is not as it was compared last.
+ */
+export const factsOf = (slotName: string, altered = `EXISTS (${ALTERED_TABLES})`): string => `
   SELECT pg_current_wal_flush_lsn()::text AS flush,
     current_database() AS database,
     (SELECT system_identifier::text FROM pg_control_system())
@@ -41,6 +45,9 @@ export const factsOf = (slotName: string): string => `
     (SELECT to_jsonb(s)::text FROM pg_replication_slots s WHERE s.slot_name = ${slotName}) AS slot,
     (SELECT to_jsonb(e)::text FROM tidemark.epoch e WHERE e.ended_at IS NULL) AS epoch,
     (SELECT max(version)::text FROM tidemark.sync_definition) AS latest_version,
+    (${altered})::text AS altered,
+    (SELECT jsonb_object_agg(u.table_id, u.version)::text FROM (
+      SELECT table_id, max(version) AS version FROM tidemark.table_shape WHERE unplaced GROUP BY table_id) u) AS unplaced,
     (SELECT jsonb_build_object(
         'itself', jsonb_build_array(p.oid::text, p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, p.pubviaroot),
         'tables', coalesce((SELECT jsonb_agg(to_jsonb(r) ORDER BY r.prrelid) FROM pg_publication_rel r WHERE r.prpubid = p.oid), '[]'))::text
@@ -48,10 +55,17 @@ export const factsOf = (slotName: string): string => `
 
 const FACTS = factsOf('$1')
 
+const unplacedSchema = z.record(z.string(), z.number())
+export type Unplaced = Readonly<z.infer<typeof unplacedSchema>>
+
 export interface CycleFacts extends ServerFacts {
   /** A 64-bit id near every id in the log, to extend those of 32 bits. */
   readonly xidHorizon: bigint
   readonly latestDefinitionVersion: number | null
+  /** A synced table is not as it was when it was compared last. */
+  readonly altered: boolean
+  /** By id the tables that were altered at an unknown place, with the last version below which that was. */
+  readonly unplaced: Unplaced
   /** Changes whenever the publication does, even to be put back; null when there is none. */
   readonly publication: string | null
 }
@@ -94,6 +108,8 @@ export function cycleFacts(row: Record<string, string | null>): CycleFacts {
     timeline: Number(row.timeline),
     xidHorizon: BigInt(row.xid_horizon ?? 0),
     latestDefinitionVersion: row.latest_version ? Number(row.latest_version) : null,
+    altered: row.altered === 'true',
+    unplaced: unplacedSchema.parse(JSON.parse(row.unplaced ?? '{}')),
     publication: row.publication ?? null,
     epoch: row.epoch ? epochRow(row.epoch) : null,
     slot: slot && {

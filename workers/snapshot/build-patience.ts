@@ -14,7 +14,7 @@ export function buildDelayMs(attempt: number, random: number): number {
 
 /** Reasons that pass when capture goes on, so that it is worth a kick. */
 export function waitsForCapture(reason: WaitReason): boolean {
-  return reason === 'no-epoch' || reason === 'definition-ahead' || reason === 'behind-floor'
+  return ['no-epoch', 'definition-ahead', 'behind-floor', 'altered'].includes(reason)
 }
 
 const EXPLANATIONS: Readonly<Record<WaitReason, string>> = {
@@ -24,6 +24,7 @@ const EXPLANATIONS: Readonly<Record<WaitReason, string>> = {
   'definition-ahead': 'capture has not reached the latest sync definition yet',
   'epoch-young': 'a transaction older than the replication slot is still open; end it',
   'behind-floor': 'a transaction older than the retained history is still open; end it',
+  altered: 'a synced table was altered and capture has not followed; see /health/replication',
   locked: 'a synced table is locked by another transaction, a migration perhaps',
 }
 

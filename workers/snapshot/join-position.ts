@@ -30,6 +30,7 @@ export type WaitReason =
   | 'definition-ahead'
   | 'epoch-young'
   | 'behind-floor'
+  | 'altered'
   | 'locked'
 
 export type JoinPosition = { readonly start: Lsn; readonly fence: Lsn } | { readonly wait: WaitReason }

@@ -1,3 +1,4 @@
+import { hasDrifted } from '../../db/definition/find-drift.ts'
 import { readDefinitionInForce } from '../../db/index.ts'
 import {
   type DefinitionInForce,
@@ -55,10 +56,13 @@ export async function readSnapshot(
   const definition = await readDefinitionInForce(database.query)
   if (definition === null) return { wait: 'no-definition' }
   try {
-    return await database.transaction((transaction) => readIn(transaction, definition, audience, receiver), {
+    const head = await database.transaction((transaction) => readIn(transaction, definition, audience, receiver), {
       isolation: 'repeatable read',
       readOnly: true,
     })
+    if ('wait' in head) return head
+    // The locks keep neither partitions from being attached nor labels from being renamed.
+    return (await hasDrifted(database.query)) ? { wait: 'altered' } : head
   } catch (error) {
     switch (sqlStateOf(error)) {
       case SQL_STATE.lockNotAvailable:
@@ -91,6 +95,7 @@ async function readIn(
     await transaction.query(`LOCK TABLE ${tables.map(quoteTable).join(', ')} IN ACCESS SHARE MODE`)
   }
   const { facts, version } = await readFacts(transaction.query)
+  if (await hasDrifted(transaction.query)) return { wait: 'altered' }
   const position = joinPosition(facts, definition.hash)
   if ('wait' in position || facts.epoch === null) return { wait: 'wait' in position ? position.wait : 'no-epoch' }
   const head: SnapshotHead = {

@@ -25,6 +25,8 @@ export interface HealthFigures {
   readonly bundleHash: string | null
   /** Reason and time of the last change of epoch within memory. */
   readonly epochStarted: { readonly reason: string; readonly atMs: number } | null
+  /** Tables that are not synced any more because a halt ended by itself. */
+  readonly leftOut: readonly string[]
   readonly subscribers: number
   readonly subscribersBehind: number
   readonly watch: WatchDecision
@@ -61,6 +63,7 @@ export function classifyHealth(figures: HealthFigures, now: number): Replication
     retainedCheck(figures),
     openWriteCheck(figures),
     definitionCheck(figures),
+    leftOutCheck(figures),
     epochCheck(figures, now),
     subscriberCheck(figures),
     watchCheck(figures),
@@ -126,6 +129,13 @@ function definitionCheck({ server, bundleHash }: HealthFigures): HealthCheck {
   const message =
     'The deployed bundle declares another sync definition than the one in force: run tidemark migrate, or deploy.'
   return check('definition', differs ? 'warn' : 'ok', inForce, message)
+}
+
+function leftOutCheck({ leftOut }: HealthFigures): HealthCheck {
+  const message =
+    'These tables were altered so that they cannot be synced, and nobody mended it in time: the definition in force is without ' +
+    'them. Mend them and run tidemark migrate, or migrate to a definition that does not name them.'
+  return check('left-out', leftOut.length > 0 ? 'fail' : 'ok', leftOut.length > 0 ? leftOut.join(', ') : null, message)
 }
 
 function epochCheck({ epochStarted }: HealthFigures, now: number): HealthCheck {

@@ -35,6 +35,11 @@ export interface ServerFacts {
   readonly epoch: EpochRow | null
 }
 
+export interface LeftOut {
+  readonly tables: readonly string[]
+  readonly version: number
+}
+
 /** What the ReplicationDO itself remembers; all null when its storage is new or was wiped. */
 export interface CaptureMemory {
   readonly epoch: string | null
@@ -44,6 +49,12 @@ export interface CaptureMemory {
   readonly advancedTo: Lsn | null
   /** Why capture stands still until the schema is mended. */
   readonly halted: string | null
+  /** Since when. */
+  readonly haltedAtMs: number | null
+  /** Ids of the tables for which it does, or did below a definition that is still to be reached. */
+  readonly distrusted: readonly string[]
+  /** What a halt that ended by itself left out of the definition, until another is put in force. */
+  readonly leftOut: LeftOut | null
   /** Of the epoch, as stored last. */
   readonly headLsn: Lsn | null
   /** The definition's version and the publication's fingerprint, as found in order last. */
@@ -55,6 +66,9 @@ export const NO_MEMORY: CaptureMemory = {
   capturedTo: null,
   advancedTo: null,
   halted: null,
+  haltedAtMs: null,
+  distrusted: [],
+  leftOut: null,
   headLsn: null,
   publication: null,
 }

@@ -8,6 +8,8 @@ export interface ReplicationIntervals {
   readonly watchMs: number
   /** The longest pause while somebody subscribes but nothing happens; above Neon's five minutes, so that it may sleep. */
   readonly quietMs: number
+  /** Capture that stands still for a table that was altered goes on without a migration after this long. */
+  readonly driftWaitMs: number
 }
 
 const DEFAULT_INTERVALS: ReplicationIntervals = {
@@ -15,6 +17,7 @@ const DEFAULT_INTERVALS: ReplicationIntervals = {
   idleMs: 60 * 60_000,
   watchMs: 5 * 60_000,
   quietMs: 10 * 60_000,
+  driftWaitMs: 60 * 60_000,
 }
 /** The alarm while a wait is under way: it takes over when the wait is lost. */
 const WATCHDOG_MS = 15_000
@@ -34,6 +37,7 @@ export function boundedIntervals(asked: Partial<ReplicationIntervals> = {}): Rep
     idleMs: Math.max(activeMs, within(asked.idleMs ?? DEFAULT_INTERVALS.idleMs)),
     watchMs: Math.max(0, asked.watchMs ?? DEFAULT_INTERVALS.watchMs),
     quietMs: Math.max(activeMs, within(asked.quietMs ?? DEFAULT_INTERVALS.quietMs)),
+    driftWaitMs: within(asked.driftWaitMs ?? DEFAULT_INTERVALS.driftWaitMs),
   }
 }
 

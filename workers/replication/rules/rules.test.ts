@@ -305,6 +305,7 @@ describe('health', () => {
     slotPresent: true,
     server: { retainedWalBytes: 1, openWriteMs: 0, definitionHash: 'h' },
     bundleHash: 'h',
+    leftOut: [],
     epochStarted: null,
     subscribers: 1,
     subscribersBehind: 0,
@@ -335,6 +336,7 @@ describe('health', () => {
     ['no watch mode', { watch: { on: false, reason: 'x', degraded: true } }, 'watch', 'warn'],
     ['a watch that rests', { watch: { on: false, reason: 'x', degraded: false } }, 'watch', 'ok'],
     ['another definition', { bundleHash: 'x' }, 'definition', 'warn'],
+    ['tables left out', { leftOut: ['public.item'] }, 'left-out', 'fail'],
     ['a new epoch', { epochStarted: { reason: 'slot-missing', atMs: 0 } }, 'epoch', 'warn'],
   ])('OPS-01 CAP-25 CAP-R15 %s shows', (_, change, name, status) => {
     const health = classifyHealth({ ...fine, ...change }, 1_500)

@@ -19,6 +19,8 @@ export interface TablePlan {
   readonly jsonNames: readonly string[]
   readonly allPositions: readonly number[]
   readonly keyPositions: readonly number[]
+  /** Of columns that cannot be NULL. */
+  readonly filledPositions: readonly number[]
   readonly audience: { readonly constant: 'all' } | { readonly position: number; readonly prefix: string }
   /** The row is a new definition in force, not the app's. */
   readonly isDefinition: boolean
@@ -43,6 +45,7 @@ const DEFINITION_PLAN: TablePlan = {
   schema: 'tidemark',
   name: 'sync_definition',
   keyPositions: [0],
+  filledPositions: [],
   audience: { constant: 'all' },
   isDefinition: true,
   isMutation: false,
@@ -57,6 +60,7 @@ const MUTATION_PLAN: TablePlan = {
   schema: 'tidemark',
   name: 'mutation',
   keyPositions: [0, 1],
+  filledPositions: [],
   audience: { position: 0, prefix: 'client' },
   isDefinition: false,
   isMutation: true,
@@ -86,6 +90,7 @@ export function planTable(table: TableDefinition): TablePlan {
     schema: table.schema,
     name: table.name,
     keyPositions: table.primaryKey.map(positionOf),
+    filledPositions: columns.flatMap(({ notNull }, position) => (notNull ? [position] : [])),
     audience:
       'constant' in table.audience
         ? table.audience
@@ -115,6 +120,7 @@ function planWatched({ id, schema, name, user }: WatchedTable, synced: TablePlan
     schema,
     name,
     keyPositions: [],
+    filledPositions: [],
     audience: { constant: 'all' },
     isDefinition: false,
     isMutation: false,

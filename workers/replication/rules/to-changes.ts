@@ -1,4 +1,5 @@
-import { clientAudience, TidemarkError } from '../../../protocol/index.ts'
+import { clientAudience } from '../../../protocol/index.ts'
+import { SchemaDrift } from './schema-drift.ts'
 import type { RowEvent, TableEvent, Values } from './source-event.ts'
 import { audienceOfValues, rowToJson, type TablePlan, toJson } from './table-plan.ts'
 
@@ -13,8 +14,8 @@ export interface HistoryRow {
 }
 
 /** The log contradicts the definition in force: nothing from this transaction on may be stored. */
-function driftError(plan: TablePlan, what: string): TidemarkError {
-  return new TidemarkError('schema-drift', `Table ${plan.id} ${what}`)
+function driftError(plan: TablePlan, what: string): SchemaDrift {
+  return new SchemaDrift([{ table: plan.id, kind: 'rows', what }])
 }
 
 /**
@@ -47,6 +48,7 @@ function updateRows(plan: TablePlan, old: Values, changed: Values): HistoryRow[]
     if (after !== undefined && after !== before) different.push(position)
   }
   if (different.length === 0) return []
+  requireFilled(plan, whole, 'a row')
   const audience = audienceOfValues(plan, whole)
   const keyMoved = plan.keyPositions.some((position) => whole[position] !== old[position])
   if (keyMoved || audience !== audienceOfValues(plan, old)) return [deleteRow(plan, old), insertRow(plan, whole)]
@@ -104,12 +106,9 @@ function mutationRow({ plan, new: values }: RowEvent): HistoryRow {
 function requireWhole(plan: TablePlan, values: Values): Values {
   for (let position = 0; position < plan.columns.length; position += 1) {
     if (values[position] !== undefined) continue
-    throw driftError(
-      plan,
-      `no longer has column ${plan.columns[position]}: put the definition that matches the schema in force (tidemark migrate).`,
-    )
+    throw driftError(plan, `has a row without column ${plan.columns[position]} in the log`)
   }
-  return values
+  return requireFilled(plan, values, 'a row')
 }
 
 function requireIdentity(plan: TablePlan, old: Values): Values {
@@ -117,9 +116,17 @@ function requireIdentity(plan: TablePlan, old: Values): Values {
     if (old[position] !== undefined) continue
     throw driftError(
       plan,
-      `lost REPLICA IDENTITY FULL, or column ${plan.columns[position]}: ALTER TABLE … REPLICA IDENTITY FULL, ` +
-        'or put the definition that matches the schema in force (tidemark migrate).',
+      `had no REPLICA IDENTITY FULL, or no column ${plan.columns[position]}, when a row was changed`,
     )
   }
-  return old
+  // What a partition without full identity leaves out comes as NULL.
+  return requireFilled(plan, old, 'an old row')
+}
+
+function requireFilled(plan: TablePlan, values: Values, which: string): Values {
+  for (const position of plan.filledPositions) {
+    if (values[position] === null)
+      throw driftError(plan, `has ${which} with NULL in column ${plan.columns[position]} in the log`)
+  }
+  return values
 }

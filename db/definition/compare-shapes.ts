@@ -1,0 +1,126 @@
+import type { DefinitionInForce, TableDefinition } from '../../protocol/index.ts'
+import type { FoundShape, LeafShape, TableShape } from './table-shape.ts'
+
+/** What a table's replicas would show wrongly. */
+export interface Drift {
+  readonly table: string
+  /** `rows`: what it holds, though its shape is as defined: loading it anew is all there is to do. `shape`: the definition is another. */
+  readonly kind: 'rows' | 'shape'
+  /** What happened, to follow `Table x`. */
+  readonly what: string
+}
+
+/** Everything by which the tables are no longer what the definition's replicas were made from; empty where nothing matters. */
+export function compareShapes(
+  { definition, watched = [] }: Pick<DefinitionInForce, 'definition' | 'watched'>,
+  shapes: ReadonlyMap<string, FoundShape>,
+): Drift[] {
+  const synced = definition.tables.flatMap((table): Drift[] => {
+    const { before = null, now = null } = shapes.get(table.id) ?? {}
+    const shape = shapeDrift(table, before, now)
+    if (shape !== null || now === null) return [{ table: table.id, kind: 'shape', what: shape ?? GONE }]
+    const rows = before && rowsDrift(table, before, now)
+    return rows ? [{ table: table.id, kind: 'rows', what: rows }] : []
+  })
+  const others = watched.flatMap(({ id }): Drift[] => {
+    const { before = null, now = null } = shapes.get(id) ?? {}
+    const what = definition.tables.some((table) => table.id === id) ? null : now && relationDrift(id, before, now)
+    return what === null ? [] : [{ table: id, kind: 'shape', what }]
+  })
+  return [...synced, ...others]
+}
+
+/** Leaves that need REPLICA IDENTITY FULL and were none of this table's when it was compared last. */
+export function leavesToIdentify({ before, now }: FoundShape): readonly LeafShape[] {
+  const known = new Set(before?.leaves.map(({ relation }) => relation))
+  return (now?.leaves ?? []).filter((leaf) => leaf.identity !== 'f' && !known.has(leaf.relation))
+}
+
+const GONE = 'is gone or renamed'
+const LOGGED = 'p'
+
+function shapeDrift(table: TableDefinition, before: TableShape | null, now: TableShape | null): string | null {
+  if (now === null) return GONE
+  const other = relationDrift(table.id, before, now)
+  if (other !== null) return other
+  if (now.persistence !== LOGGED) return 'is unlogged, so that its rows never reach the log: ALTER TABLE … SET LOGGED'
+  for (const leaf of now.leaves) {
+    if (leaf.kind !== 'r' || leaf.persistence !== LOGGED)
+      return `has partition ${leaf.name}, which is foreign or unlogged, so that its rows never reach the log`
+  }
+  const changed = columnDrift(table, before, now)
+  if (changed !== null) return changed
+  if (JSON.stringify(now.key) !== JSON.stringify(table.primaryKey))
+    return `has another primary key than the definition in force (${now.key.join(', ') || 'none'})`
+  return identityDrift(before, now)
+}
+
+/** What capture cannot follow of a table, whether it is synced or rights alone depend on it. */
+function relationDrift(id: string, before: TableShape | null, now: TableShape): string | null {
+  if (before !== null && before.relation !== now.relation) return 'is another table than the one that was captured'
+  const [child] = now.children
+  if (child === undefined) return null
+  return `has a table that inherits from it (${child}), whose rows the log does not tell as its own: ALTER TABLE ${child} NO INHERIT ${id}`
+}
+
+function columnDrift(table: TableDefinition, before: TableShape | null, now: TableShape): string | null {
+  for (const column of table.columns) {
+    const is = now.columns.find(({ name }) => name === column.name)
+    const was = before?.columns.find(({ name }) => name === column.name)
+    if (is === undefined) return `no longer has column ${column.name}`
+    if (is.type !== column.type) return `has column ${column.name} as ${is.type}, which was ${column.type}`
+    if (column.notNull && !is.notNull) return `may hold NULL in column ${column.name}`
+    if (was === undefined) continue
+    if (was.generated !== is.generated)
+      return `computes column ${column.name} otherwise: ${is.generated ?? 'not at all'}`
+    if (was.base !== is.base) return `has column ${column.name} of a domain over ${is.base}, which was over ${was.base}`
+    if (JSON.stringify(was.labels) !== JSON.stringify(is.labels))
+      return `has other labels in column ${column.name} (${is.type}: ${is.labels.join(', ')})`
+  }
+  return null
+}
+
+function identityDrift(before: TableShape | null, now: TableShape): string | null {
+  const alter = (name: string) => `lost REPLICA IDENTITY FULL: ALTER TABLE ${name} REPLICA IDENTITY FULL`
+  if (now.kind === 'r') return now.identity === 'f' ? null : alter('…')
+  const known = new Set(before?.leaves.map(({ relation }) => relation))
+  const lost = now.leaves.find(({ relation, identity }) => identity !== 'f' && known.has(relation))
+  return lost ? `has partition ${lost.name}, which ${alter(lost.name)}` : null
+}
+
+function rowsDrift(table: TableDefinition, before: TableShape, now: TableShape): string | null {
+  for (const { name } of table.columns) {
+    const [was, is] = [before, now].map(({ columns }) => columns.find((column) => column.name === name))
+    if (was && was.number !== is?.number) return `has another column under the name ${name}`
+  }
+  const remade = table.columns.find(({ name }) => {
+    const [was, is] = [before, now].map(({ columns }) => columns.find((column) => column.name === name))
+    return was && was.made !== is?.made
+  })
+  // One alone is maintenance (VACUUM FULL, CLUSTER) or a grant.
+  if (before.file !== now.file && remade) return `was rewritten for column ${remade.name}`
+  for (const leaf of before.leaves) {
+    const is = now.leaves.find(({ relation }) => relation === leaf.relation)
+    if (is === undefined) return `no longer has partition ${leaf.name}`
+    // Its columns' rows in the catalogue do not tell TRUNCATE from VACUUM FULL.
+    if (is.file !== leaf.file) return `has partition ${leaf.name}, which was truncated or rewritten`
+  }
+  for (const leaf of now.leaves) {
+    if (before.leaves.some(({ relation }) => relation === leaf.relation)) continue
+    const why = rowsOfNewLeaf(table, leaf)
+    if (why !== null) return `has a new partition ${leaf.name}, ${why}`
+  }
+  return null
+}
+
+/** Why the log may lack something of a leaf that is new; null where it cannot. */
+function rowsOfNewLeaf(table: TableDefinition, leaf: LeafShape): string | null {
+  if (leaf.empty && (!leaf.born || leaf.relation === leaf.file)) return null
+  if (!leaf.born) return 'which brought rows along'
+  if (leaf.relation !== leaf.file) return 'which was truncated or rewritten'
+  // An incomplete old row shows by NULL where there can be none.
+  const shows = table.columns.some(
+    ({ name, notNull, generated }) => notNull && generated === null && !table.primaryKey.includes(name),
+  )
+  return leaf.whole || shows ? null : 'of which rows may have changed before it had REPLICA IDENTITY FULL'
+}

@@ -1,0 +1,35 @@
+import type { DefinitionInForce } from '../../protocol/index.ts'
+import type { Query } from '../query.ts'
+import { compareShapes, type Drift } from './compare-shapes.ts'
+import { readDefinitionInForce } from './definition-in-force.ts'
+import { ALTERED_TABLES, readShapes } from './table-shape.ts'
+
+export interface DriftFound extends Drift {
+  /** This transaction altered the table, and nobody had before it: rows above its commit alone are of the new kind. */
+  readonly placed: boolean
+}
+
+/** What has become of the tables of a definition since it came in force; `known` had already when the transaction began. */
+export async function findDrift(
+  query: Query,
+  inForce: DefinitionInForce,
+  known: ReadonlySet<string> = new Set(),
+): Promise<DriftFound[]> {
+  const shapes = await readShapes(query, inForce)
+  return compareShapes(inForce, shapes).map((drift) => ({
+    ...drift,
+    placed: shapes.get(drift.table)?.touched === true && !known.has(drift.table),
+  }))
+}
+
+/** Ids of the tables that others have altered, for a transaction that is about to alter some itself. */
+export async function findDriftedTables(query: Query): Promise<ReadonlySet<string>> {
+  const inForce = await readDefinitionInForce(query)
+  return new Set(inForce && (await findDrift(query, inForce)).map(({ table }) => table))
+}
+
+/** Whether the tables hold, or are, something else than the latest definition says. Cheap where nothing was altered. */
+export async function hasDrifted(query: Query): Promise<boolean> {
+  if ((await query(ALTERED_TABLES)).length === 0) return false
+  return (await findDriftedTables(query)).size > 0
+}

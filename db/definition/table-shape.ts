@@ -1,0 +1,218 @@
+import { z } from 'zod'
+import { type DefinitionInForce, quoteTable } from '../../protocol/index.ts'
+import type { Query } from '../query.ts'
+
+const columnShapeSchema = z.object({
+  name: z.string(),
+  /** pg_attribute.attnum: another column may bear the name. */
+  number: z.number(),
+  type: z.string(),
+  notNull: z.boolean(),
+  generated: z.string().nullable(),
+  /** `xmin` of its row in the catalogue. */
+  made: z.string(),
+  /** Of an enum, in order. */
+  labels: z.array(z.string()),
+  /** What a domain is made of; else null. */
+  base: z.string().nullable(),
+})
+
+const leafShapeSchema = z.object({
+  relation: z.string(),
+  name: z.string(),
+  kind: z.string(),
+  persistence: z.string(),
+  identity: z.string(),
+  file: z.string(),
+  /** Made as a partition: whatever is in it was written through the log. Else it was attached, perhaps with rows. */
+  born: z.boolean(),
+  empty: z.boolean(),
+  /** Its full identity is as old as itself. */
+  whole: z.boolean(),
+})
+
+export const tableShapeSchema = z.object({
+  relation: z.string(),
+  /** pg_class.relkind, relpersistence and relreplident. */
+  kind: z.string(),
+  persistence: z.string(),
+  identity: z.string(),
+  /** The file that holds its rows; a rewrite makes another. */
+  file: z.string(),
+  key: z.array(z.string()),
+  /** Tables that inherit from it, where it is not partitioned. */
+  children: z.array(z.string()),
+  columns: z.array(columnShapeSchema),
+  /** Where it is partitioned; branches have no rows. */
+  leaves: z.array(leafShapeSchema),
+})
+
+/** Everything that a replica's table and its rows are made from, as the catalogue has it. */
+export type TableShape = z.infer<typeof tableShapeSchema>
+export type LeafShape = z.infer<typeof leafShapeSchema>
+
+/** The row of pg_class behind a name; LIMIT keeps the planner, who thinks of a hundred tables, to one lookup for each. */
+const relationOf = (name: string) => `
+  LEFT JOIN LATERAL (
+    SELECT oid, relkind, relpersistence, relreplident, relfilenode, relhassubclass, xmin FROM pg_class
+    WHERE oid = to_regclass(${name}) AND relkind IN ('r', 'p') LIMIT 1
+  ) c ON true`
+
+/** The type that a column's labels or base stand in: its own, or of an array that of its elements. */
+const ELEMENT_TYPE = `
+  pg_type declared JOIN pg_type t ON t.oid = CASE WHEN declared.typelem <> 0 THEN declared.typelem ELSE declared.oid END`
+const FIRST_OWN_OID = 16_384
+
+/** A text that differs where anything of a shape differs: what a cycle can afford. */
+const MARK = `md5(concat_ws(',', c.oid, c.relkind, c.relpersistence, c.relreplident, c.relfilenode,
+  (SELECT bit_xor(hash_record_extended(ROW (a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated, a.xmin,
+      CASE WHEN a.attgenerated <> '' THEN (SELECT d.oid FROM pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END,
+      CASE WHEN a.atttypid >= ${FIRST_OWN_OID} THEN (
+        SELECT concat_ws(' ', t.typname, t.typnamespace, t.typbasetype, t.typtypmod, (
+          SELECT string_agg(concat_ws(' ', e.enumsortorder, e.enumlabel), ',' ORDER BY e.enumsortorder)
+          FROM pg_enum e WHERE e.enumtypid = t.oid))
+        FROM ${ELEMENT_TYPE} WHERE declared.oid = a.atttypid) END), 0))
+    FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+  (SELECT i.indkey::text || i.indnkeyatts FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary LIMIT 1),
+  CASE
+    WHEN c.relkind = 'p' THEN (
+      SELECT string_agg(concat_ws(' ', l.oid, l.relkind, l.relpersistence, l.relreplident, l.relfilenode), ',' ORDER BY l.oid)
+      FROM pg_partition_tree(c.oid) leaf JOIN pg_class l ON l.oid = leaf.relid WHERE leaf.isleaf)
+    WHEN c.relhassubclass THEN (SELECT string_agg(i.inhrelid::text, ',') FROM pg_inherits i WHERE i.inhparent = c.oid)
+  END))`
+
+/**
+ * One row for each table of the latest definition that is not as it was compared last; nothing where all are. Where none was
+ * ever compared, one row with an empty id.
+ */
+export const ALTERED_TABLES = `
+  SELECT coalesce(s.table_id, '') AS id
+  FROM (SELECT max(version) AS version FROM tidemark.sync_definition) latest
+  LEFT JOIN tidemark.table_shape s ON s.version = latest.version
+  ${relationOf('s.relation')}
+  WHERE s.mark IS DISTINCT FROM ${MARK}`
+
+const COLUMNS = `
+  SELECT json_agg(json_build_object(
+    'name', a.attname::text,
+    'number', a.attnum,
+    'type', format_type(a.atttypid, a.atttypmod),
+    'notNull', a.attnotnull,
+    'generated', CASE WHEN a.attgenerated <> '' THEN (
+      SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END,
+    'made', a.xmin::text,
+    'labels', coalesce((
+      SELECT json_agg(e.enumlabel::text ORDER BY e.enumsortorder)
+      FROM ${ELEMENT_TYPE} JOIN pg_enum e ON e.enumtypid = t.oid WHERE declared.oid = a.atttypid), '[]'),
+    'base', (
+      SELECT format_type(t.typbasetype, t.typtypmod) FROM ${ELEMENT_TYPE}
+      WHERE declared.oid = a.atttypid AND t.typtype = 'd')
+  ) ORDER BY a.attnum)
+  FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`
+
+/**
+ * A table made as a partition is listed as one by the second command after its type. One that was attached was a table for a
+ * while, if only for a few commands of the same transaction.
+ */
+const BORN = `i.xmin = t.xmin AND i.cmin::text::int8 - t.cmin::text::int8 <= 2`
+
+const LEAVES = `
+  SELECT json_agg(json_build_object(
+    'relation', l.oid::text,
+    'name', format('%I.%I', n.nspname, l.relname),
+    'kind', l.relkind::text,
+    'persistence', l.relpersistence::text,
+    'identity', l.relreplident::text,
+    'file', l.relfilenode::text,
+    'born', coalesce(${BORN}, false),
+    'empty', coalesce(pg_relation_size(l.oid) = 0, false),
+    'whole', l.relreplident = 'f' AND l.xmin = t.xmin
+  ) ORDER BY l.oid)
+  FROM pg_partition_tree(c.oid) leaf
+    JOIN pg_class l ON l.oid = leaf.relid JOIN pg_namespace n ON n.oid = l.relnamespace
+    LEFT JOIN pg_inherits i ON i.inhrelid = l.oid LEFT JOIN pg_type t ON t.oid = l.reltype
+  WHERE leaf.isleaf AND l.oid <> c.oid`
+
+const SHAPE = `json_build_object(
+  'relation', c.oid::text,
+  'kind', c.relkind::text,
+  'persistence', c.relpersistence::text,
+  'identity', c.relreplident::text,
+  'file', c.relfilenode::text,
+  'key', coalesce((
+    SELECT json_agg(a.attname::text ORDER BY k.place)
+    FROM pg_index i
+      CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
+      JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+    WHERE i.indrelid = c.oid AND i.indisprimary AND k.place <= i.indnkeyatts), '[]'),
+  'children', coalesce((
+    SELECT json_agg(i.inhrelid::regclass::text) FROM pg_inherits i WHERE c.relkind = 'r' AND i.inhparent = c.oid), '[]'),
+  'columns', coalesce((${COLUMNS}), '[]'),
+  'leaves', CASE WHEN c.relkind = 'p' THEN coalesce((${LEAVES}), '[]') ELSE '[]'::json END)`
+
+/** Whether this very transaction altered something of the table. */
+const TOUCHED = `coalesce((
+  SELECT own.xid IN (SELECT c.xmin
+    UNION ALL SELECT a.xmin FROM pg_attribute a WHERE a.attrelid = c.oid
+    UNION ALL SELECT d.xmin FROM pg_attrdef d WHERE d.adrelid = c.oid
+    UNION ALL SELECT e.xmin FROM pg_attribute a, ${ELEMENT_TYPE} JOIN pg_enum e ON e.enumtypid = t.oid
+      WHERE a.attrelid = c.oid AND a.atttypid >= ${FIRST_OWN_OID} AND declared.oid = a.atttypid
+    UNION ALL SELECT t.xmin FROM pg_attribute a, ${ELEMENT_TYPE}
+      WHERE a.attrelid = c.oid AND a.atttypid >= ${FIRST_OWN_OID} AND declared.oid = a.atttypid
+    UNION ALL SELECT l.xmin FROM pg_partition_tree(c.oid) leaf JOIN pg_class l ON l.oid = leaf.relid WHERE c.relkind = 'p')
+  FROM (SELECT pg_current_xact_id_if_assigned()::xid AS xid) own), false)`
+
+/** A version of the definition, with the tables that are watched under it. */
+export type Version = Pick<DefinitionInForce, 'version' | 'definition' | 'watched'>
+
+function wantedOf({ definition, watched = [] }: Version): string {
+  const byId = new Map([...watched, ...definition.tables].map((table) => [table.id, quoteTable(table)]))
+  return JSON.stringify([...byId].map(([id, relation]) => ({ id, relation })))
+}
+
+export interface FoundShape {
+  /** Null where no table bears the name. */
+  readonly now: TableShape | null
+  /** As compared last under the definition's version; null where it never was. */
+  readonly before: TableShape | null
+  readonly touched: boolean
+}
+
+/** What each table of a version is made from, by its id. Must run under `PINNED_SETTINGS`. */
+export async function readShapes(query: Query, inForce: Version): Promise<ReadonlyMap<string, FoundShape>> {
+  const rows = await query(
+    `SELECT wanted.id, s.shape::text AS before, CASE WHEN c.oid IS NOT NULL THEN ${SHAPE} END::text AS now, ${TOUCHED}::text AS touched
+     FROM json_to_recordset($1::json) AS wanted(id text, relation text)
+     LEFT JOIN tidemark.table_shape s ON s.version = $2::bigint AND s.table_id = wanted.id
+     ${relationOf('wanted.relation')}`,
+    [wantedOf(inForce), inForce.version],
+  )
+  return new Map(
+    rows.map(({ id, before, now, touched }) => [
+      id ?? '',
+      { before: parseShape(before), now: parseShape(now), touched: touched === 'true' },
+    ]),
+  )
+}
+
+function parseShape(text: string | null | undefined): TableShape | null {
+  const parsed = tableShapeSchema.safeParse(JSON.parse(text ?? 'null'))
+  return parsed.success ? parsed.data : null
+}
+
+/**
+ * Keeps what the tables of this version are made from now, for later looks; in the transaction that puts the version in force,
+ * or finds it unharmed. `unplaced`: ids of those that were altered where nobody knows.
+ */
+export async function storeShapes(query: Query, inForce: Version, unplaced: readonly string[] = []): Promise<void> {
+  await query(
+    `INSERT INTO tidemark.table_shape AS kept (version, table_id, relation, mark, shape, unplaced)
+     SELECT $2::bigint, wanted.id, wanted.relation, ${MARK}, ${SHAPE}::jsonb, wanted.id = ANY ($3::text[])
+     FROM json_to_recordset($1::json) AS wanted(id text, relation text)
+     ${relationOf('wanted.relation')}
+     ON CONFLICT (version, table_id) DO UPDATE SET mark = excluded.mark, shape = excluded.shape,
+       unplaced = kept.unplaced OR excluded.unplaced`,
+    [wantedOf(inForce), inForce.version, `{${unplaced.map((id) => JSON.stringify(id)).join()}}`],
+  )
+  await query('DELETE FROM tidemark.table_shape WHERE version < $1::bigint AND NOT unplaced', [inForce.version])
+}

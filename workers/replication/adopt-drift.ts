@@ -1,0 +1,87 @@
+import { adoptDefinition } from '../../db/definition/adopt-definition.ts'
+import { compareShapes, type Drift, leavesToIdentify } from '../../db/definition/compare-shapes.ts'
+import { readDefinitionInForce } from '../../db/definition/definition-in-force.ts'
+import { type FoundShape, readShapes, storeShapes } from '../../db/definition/table-shape.ts'
+import type { Query } from '../../db/query.ts'
+import { type DefinitionInForce, TidemarkError } from '../../protocol/index.ts'
+import { type Database, databaseMessageOf, SQL_STATE, sqlStateOf } from '../database/index.ts'
+import type { LeftOut } from './rules/epoch-decision.ts'
+
+/** Whoever comes after us waits as long as we do. */
+const LOCK_WAIT_MS = 1_000
+
+export interface TakeOver {
+  /** A history that begins does not care what the tables held, or which tables they were. */
+  readonly anew?: boolean
+}
+
+/**
+ * Takes over what is harmless of the tables' changes: a partition that is new gets full identity, and all of it is remembered.
+ *
+ * What replicas would show wrongly is answered instead, and nothing is taken over then. Throws `unavailable` where a lock is
+ * held for too long, `schema-drift` where a right is missing.
+ */
+export async function takeOver(database: Database, { anew = false }: TakeOver = {}): Promise<readonly Drift[]> {
+  return await underLocks(database, async (query) => {
+    const inForce = await readDefinitionInForce(query)
+    if (inForce === null) return []
+    const shapes = await identifyLeaves(query, inForce)
+    const drifts = compareShapes(inForce, shapes).filter((drift) => !anew || drift.kind === 'shape')
+    if (drifts.length === 0) await storeShapes(query, inForce)
+    return drifts
+  })
+
+  async function identifyLeaves(query: Query, inForce: DefinitionInForce): Promise<ReadonlyMap<string, FoundShape>> {
+    const read = async () => forgetting(await readShapes(query, inForce))
+    const shapes = await read()
+    const leaves = [...shapes.values()].flatMap(leavesToIdentify)
+    for (const { name } of leaves) await query(`ALTER TABLE ${name} REPLICA IDENTITY FULL`)
+    // Under the locks that these took nobody changes a row meanwhile.
+    return leaves.length > 0 ? await read() : shapes
+  }
+
+  function forgetting(shapes: ReadonlyMap<string, FoundShape>): ReadonlyMap<string, FoundShape> {
+    if (!anew) return shapes
+    const entries = [...shapes].map(([id, found]) => {
+      const before = found.before && found.now && { ...found.before, relation: found.now.relation, leaves: [] }
+      return [id, { ...found, before }] as const
+    })
+    return new Map(entries)
+  }
+}
+
+/**
+ * Puts the definition in force anew with what has become of these tables; answers the version, and those that had to be left out.
+ * Throws as `takeOver` does.
+ */
+export async function adoptDrift(database: Database, drifts: readonly Drift[]): Promise<LeftOut> {
+  const { version, definition } = await underLocks(database, (query) => adoptDefinition(query, drifts))
+  const tables = drifts.map(({ table }) => table).filter((id) => definition.tables.every((table) => table.id !== id))
+  return { tables, version }
+}
+
+async function underLocks<Result>(database: Database, run: (query: Query) => Promise<Result>): Promise<Result> {
+  try {
+    return await database.transaction(async ({ query }) => {
+      await query(`SET LOCAL lock_timeout = '${LOCK_WAIT_MS}ms'`)
+      await query('LOCK TABLE tidemark.sync_definition IN SHARE ROW EXCLUSIVE MODE')
+      return await run(query)
+    })
+  } catch (error) {
+    const said = databaseMessageOf(error) ?? ''
+    if (sqlStateOf(error) === SQL_STATE.lockNotAvailable)
+      throw new TidemarkError(
+        'unavailable',
+        'A synced table was altered and is locked by an open transaction; it is tried again.',
+        { cause: error },
+      )
+    if (sqlStateOf(error) === SQL_STATE.insufficientPrivilege)
+      throw new TidemarkError(
+        'schema-drift',
+        `A synced table was altered, and capture's role may not follow (${said}): run tidemark migrate as the owner, or ` +
+          'make this role a member of it.',
+        { cause: error },
+      )
+    throw error
+  }
+}
