@@ -10,6 +10,7 @@ import { type TransactionHandle, Writing } from './outbox/writing.ts'
 import { openBooks } from './replica/books.ts'
 import type { Database } from './replica/database.ts'
 import { type Envelope, envelopeOf } from './replica/envelope.ts'
+import { makeLiveQueries } from './replica/live-queries.ts'
 import { type OpenDatabase, type Opened, openDatabase, openOrRebuild, wipe } from './replica/open-database.ts'
 import { closedFault, offlineFault, ReplicaEngine } from './replica/replica-engine.ts'
 import { defaultStorages, isDevelopment } from './replica/runtime.ts'
@@ -34,6 +35,8 @@ export interface ReplicaOptions<S extends Sync = Sync> {
    * in Node and Bun.
    */
   readonly envelope?: Partial<Envelope>
+  /** Hears what of the app's own was lost when a synced table was made anew, and faults nobody else would hear. Default: the console. */
+  readonly onWarning?: (warning: TidemarkError) => void
   /** Runs each action twice where it is called, and warns where the two differ. Default: outside of `production`. */
   readonly development?: boolean
 }
@@ -107,7 +110,8 @@ export async function openReplicaOn<S extends Sync>(
   const { db } = opened
   const token = new SessionToken(options.token)
   const http = createHttp(url, ({ fresh }) => token.get({ fresh }))
-  const { user, development = isDevelopment() } = options
+  const { user, development = isDevelopment(), onWarning = console.warn } = options
+  const warn = (message: string, cause?: unknown) => onWarning(new TidemarkError('schema-drift', message, { cause }))
   const engine = new ReplicaEngine({
     db,
     clientId,
@@ -119,6 +123,7 @@ export async function openReplicaOn<S extends Sync>(
     token,
     rebuilt: opened.rebuilt,
     envelope,
+    warn,
     connectionChanged: (...step) => writing.connectionChanged(...step),
   })
   const { outbox, status } = engine
@@ -133,7 +138,18 @@ export async function openReplicaOn<S extends Sync>(
     await release()
     throw error
   }
-  return replicaOf({ engine, writing, db, storage, release, names: Object.keys(options.sync.actions ?? {}) })
+  const { live } = await import('@electric-sql/pglite/live')
+  const replica = replicaOf<S>({
+    engine,
+    writing,
+    db,
+    storage,
+    release,
+    names: Object.keys(options.sync.actions ?? {}),
+  })
+  const host = { ready: replica.ready, isReady: () => status.current.ready, warn }
+  db.live = await makeLiveQueries(db, live, host)
+  return replica
 }
 
 function checkedUrl(url: string): string {
@@ -255,7 +271,7 @@ function replicaOf<S extends Sync>({ engine, writing, db, storage, release, name
         const { epoch, lsn } = await engine.freshHead(closing.signal)
         check()
         try {
-          return await waits.add({ lsn, epoch, before, endsOffline: true, endsRefused: true }, status.current)
+          return await waits.add({ lsn, epoch, before, endsOffline: true, endsRefused: true }, engine.reached)
         } catch (error) {
           // Only after the replica has taken up another history than the one asked about: then the head is asked for anew.
           if (!(error instanceof TidemarkError) || error.kind !== 'rehydrate-required') throw error
@@ -265,11 +281,12 @@ function replicaOf<S extends Sync>({ engine, writing, db, storage, release, name
     async reached(lsn) {
       if (closed) throw closedFault()
       const target = lsn.includes('/') ? parsePgLsn(lsn) : asLsn(lsn)
-      await waits.add({ lsn: target, epoch: null, before: null, endsOffline: false, endsRefused: true }, status.current)
+      await waits.add({ lsn: target, epoch: null, before: null, endsOffline: false, endsRefused: true }, engine.reached)
     },
     goOffline: () => connection.dispatch({ type: 'go-offline' }),
     goOnline({ envelope } = {}) {
       engine.envelope = envelopeOf(envelope, engine.envelope)
+      engine.retryRefused()
       connection.dispatch({ type: 'go-online' })
       writing.resume('online')
     },

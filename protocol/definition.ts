@@ -100,6 +100,11 @@ export function isAudienceLeft({ audience: rule, columns }: Pick<TableDefinition
   return 'column' in rule && columns.some(({ name, serverDefault }) => name === rule.column && serverDefault)
 }
 
+/** The app's types that a table's columns are of; one too many where a name is part of another. */
+export function typesOf(columns: readonly ColumnDefinition[], types: Definition['types']): Definition['types'] {
+  return types.filter(({ name }) => columns.some(({ type }) => type.includes(name.replaceAll('"', '""'))))
+}
+
 /** The audience of a row by its table's rule; null where the column is NULL and nobody sees it. */
 export function audienceOf(
   rule: AudienceRule,

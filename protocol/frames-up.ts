@@ -38,7 +38,16 @@ const ackSchema = z.strictObject({
 /** A fresh token for the same user. */
 const tokenSchema = z.strictObject({ type: z.literal('token'), token: z.string().max(8192) })
 
-export const frameUpSchema = z.discriminatedUnion('type', [helloSchema, streamSchema, ackSchema, tokenSchema])
+/** The tables that this replica cannot hold; takes the place of what was said before on this socket. */
+const refusedSchema = z.strictObject({ type: z.literal('refused'), tables: z.array(z.string().max(200)).max(100) })
+
+export const frameUpSchema = z.discriminatedUnion('type', [
+  helloSchema,
+  streamSchema,
+  ackSchema,
+  tokenSchema,
+  refusedSchema,
+])
 
 export type FrameUp = z.infer<typeof frameUpSchema>
 export type Hello = z.infer<typeof helloSchema>

@@ -111,6 +111,11 @@ export class Connection {
     this.#send({ type: 'stream', epoch, from, ...(rowsTo === null ? {} : { rowsTo }) })
   }
 
+  /** Tells the server, on a socket that is greeted, which tables cannot be held here. */
+  tellRefused(tables: readonly string[]): void {
+    this.#send({ type: 'refused', tables: tables.slice(0, 100) })
+  }
+
   #performers: { readonly [Name in ConnectionEffect['do']]: (effect: EffectOf<Name>) => void } = {
     'request-token': () => this.#requestToken(),
     'forget-token': () => this.#options.token.forget(),

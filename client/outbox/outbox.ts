@@ -37,6 +37,8 @@ export interface OutboxOptions {
   /** The copy that the app sees; null where there is none. */
   readonly shown: () => Copy | null
   readonly outcomes: OutcomeSource
+  /** Hears what of the app's own could not be carried over. */
+  readonly warn: (loss: string) => void
 }
 
 /** Until they are confirmed, which is soon; of the others the database knows. */
@@ -55,6 +57,7 @@ export interface KnownOutcome {
 export class Outbox {
   readonly db: Database
   readonly actions: ActionRunner
+  readonly warn: (loss: string) => void
   readonly #predictions = new Map<number, readonly PredictedChange[]>()
   readonly #options: OutboxOptions
   readonly #listeners = new Set<OutboxListener>()
@@ -64,6 +67,7 @@ export class Outbox {
     const { db, clientId, user, syncActions: actions } = options
     this.#options = options
     this.db = db
+    this.warn = options.warn
     this.actions = new ActionRunner({ db, actions, clientId, user })
   }
 

@@ -137,6 +137,23 @@ export async function withAllUndone(
   return result
 }
 
+/** As `withAllUndone`, settling what `work` brings the rows of. Rule RBS-R7. */
+export async function withAllSettled(
+  tx: Executor,
+  copy: Copy,
+  actions: ActionRunner,
+  work: () => Promise<Copy>,
+): Promise<Copy> {
+  const rebase = await Rebase.open(tx, scopeOf(copy, actions))
+  await rebase.undo(rebase.counters)
+  const result = await work()
+  rebase.hold(result)
+  await settleAside(tx, rebase, result.cursor)
+  await rebase.redo(rebase.counters)
+  await rebase.tellLiveQueries()
+  return result
+}
+
 /** As `applyRebased`, of one transaction whose changes are too many to be looked at first. */
 export async function applyWholly<Result>(
   rebase: Rebase,
@@ -157,9 +174,15 @@ export async function applyWholly<Result>(
 export async function redoAtJoin(tx: Executor, live: Copy, actions: ActionRunner): Promise<void> {
   const rebase = await Rebase.open(tx, scopeOf(live, actions))
   await rebase.forgetWrites()
+  await settleAside(tx, rebase, live.cursor)
+  await rebase.redo(rebase.counters)
+}
+
+/** Settles what was told of while its rows were still to be joined. */
+async function settleAside(tx: Executor, rebase: Rebase, cursor: Lsn): Promise<void> {
   const { rows } = await tx.query<{ counter: number | string; aside_lsn: string; rejection: string | null }>(
     `SELECT counter, aside_lsn, rejection FROM tidemark.mutation WHERE aside_lsn <= $1 AND ${IS_UNSETTLED}`,
-    [live.cursor],
+    [cursor],
   )
   const known = rows.map(({ counter, aside_lsn, rejection }) => ({
     lsn: asLsn(aside_lsn),
@@ -171,7 +194,6 @@ export async function redoAtJoin(tx: Executor, live: Copy, actions: ActionRunner
   const { confirmed, failed } = await settlementOf(rebase, known)
   await rebase.confirm(confirmed)
   await rebase.fail(failed)
-  await rebase.redo(rebase.counters)
 }
 
 /** Keeps what the stream of a copy that the app does not see yet tells of own mutations, for its join. */

@@ -348,7 +348,10 @@ describe('the join of a loaded copy', () => {
     server.snapshots.set(a, snapshot([note('1', { rank: '4', more: 'given' })], 0x200))
     server.head = at(0x200)
     ;(await server.session(0)).cut()
-    await statusThat(replica, ({ lsn, ready }) => ready && lsn === at(0x200))
+    const second = await server.session(1)
+    await second.frame('stream')
+    second.send(batch(at(0x100), at(0x200)))
+    await replica.reached(at(0x200))
     expect(await rowsOf(replica, 'note', 'id, title, rank, more')).toEqual([
       { id: '1', title: 'mine', rank: 4, more: 'given' },
       { id: '2', title: 'made', rank: 1, more: 'x' },

@@ -117,6 +117,20 @@ export async function readPatches(tx: Executor, counters: Iterable<number>): Pro
   return new Map(rows.map(({ counter, patch }) => [Number(counter), patchSchema.parse(JSON.parse(patch))]))
 }
 
+/** Which of these mutations wrote another table than those. */
+export async function writersBeyond(
+  tx: Executor,
+  counters: readonly number[],
+  tables: ReadonlySet<string>,
+): Promise<Set<number>> {
+  const { rows } = await tx.query<{ counter: number | string }>(
+    `SELECT DISTINCT counter FROM tidemark.write WHERE counter IN ${COUNTERS('$1')}
+       AND table_id NOT IN (SELECT json_array_elements_text($2::text::json))`,
+    [JSON.stringify(counters), JSON.stringify([...tables])],
+  )
+  return new Set(rows.map(({ counter }) => Number(counter)))
+}
+
 export async function deleteWrites(tx: Executor, counters: Iterable<number>): Promise<void> {
   await tx.query(`DELETE FROM tidemark.write WHERE counter IN ${COUNTERS('$1')}`, [JSON.stringify([...counters])])
 }

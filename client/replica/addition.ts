@@ -1,11 +1,15 @@
-import { minLsn, TidemarkError } from '../../protocol/index.ts'
-import { type Copy, deleteCopy, insertCopy, readCopies, setStage } from './books.ts'
+import { type DefinitionInForce, type Manifest, minLsn, TidemarkError, ZERO_LSN } from '../../protocol/index.ts'
+import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage } from './books.ts'
 import type { Database } from './database.ts'
 import { createAside, dropAside } from './definition-ddl.ts'
 import { envelopeFault } from './envelope.ts'
 import { fetchManifests, type HydrationOptions, load } from './hydration.ts'
 import { ensurePrimaryKeys } from './join.ts'
+import { heldTables, type Refused, refusedTables } from './refused-tables.ts'
+import type { Renewal } from './renewal.ts'
 import { withServerRows } from './server-rows.ts'
+
+type LoadOptions = Omit<HydrationOptions, 'changed' | 'outbox'>
 
 /**
  * Loads audiences that were granted beside the rows that are shown, which go on streaming, and answers the copy that is to
@@ -13,38 +17,54 @@ import { withServerRows } from './server-rows.ts'
  *
  * Rejects with TidemarkError, `unavailable` where loading everything anew may help.
  */
-export async function loadAddition(options: Omit<HydrationOptions, 'changed' | 'outbox'>, live: Copy): Promise<Copy> {
+export async function loadAddition(options: LoadOptions, live: Copy): Promise<Copy> {
+  const manifests = await fetchManifests(options)
+  const [first] = manifests
+  const fits = first?.epoch === live.epoch && first.definitionVersion === live.definition.version
+  if (!fits) throw new TidemarkError('unavailable', 'The snapshots are of another history; reconnecting.')
+  const fault = envelopeFault(options.envelope, manifests)
+  if (fault !== null) throw fault
+  return loadAside(options, live, live.definition, manifests, live.refused)
+}
+
+/** As `loadAddition`, of the tables that a later definition has otherwise. Rule HYD-R6. */
+export function loadRenewal(options: LoadOptions, live: Copy, { definition, manifests }: Renewal): Promise<Copy> {
+  return loadAside(options, live, definition, manifests, options.refusedOf(live.epoch, definition.version))
+}
+
+async function loadAside(
+  options: LoadOptions,
+  live: Copy,
+  definition: DefinitionInForce,
+  manifests: readonly Manifest[],
+  known: Refused,
+): Promise<Copy> {
   const { db, signal } = options
-  const copy = await begin(options, live)
-  await load(options, copy)
+  const { epoch } = live
+  if (signal.aborted) throw brokenOff()
+  const starts = manifests.map(({ start }) => start)
+  const [first = ZERO_LSN, ...rest] = starts
+  const cursor = minLsn(first, ...rest)
+  const begun = await withServerRows(db, async (tx) => {
+    const refused = await refusedTables(tx, live, definition, known)
+    const tables = heldTables(definition.definition, refused, 'aside')
+    await tx.exec([dropAside(), ...createAside(tables)].join('\n'))
+    await insertCopy(tx, { place: 'aside', stage: 'adding', epoch, cursor, definition, refused, manifests })
+    return readAside(tx)
+  })
+  const copy = await load(options, begun)
   if (signal.aborted) throw brokenOff()
   return withServerRows(db, async (tx) => {
     await ensurePrimaryKeys(tx, copy.tables.values())
     await setStage(tx, 'aside', 'joining')
-    const loaded = (await readCopies(tx)).find(({ place }) => place === 'aside')
-    if (!loaded) throw new TidemarkError('internal', 'The copy just loaded is not there.')
-    return loaded
+    return readAside(tx)
   })
 }
 
-async function begin(options: Omit<HydrationOptions, 'changed' | 'outbox'>, live: Copy): Promise<Copy> {
-  const { db, signal } = options
-  const manifests = await fetchManifests(options)
-  const [first, ...rest] = manifests
-  const fits = first?.epoch === live.epoch && first.definitionVersion === live.definition.version
-  if (!first || !fits) throw new TidemarkError('unavailable', 'The snapshots are of another history; reconnecting.')
-  const fault = envelopeFault(options.envelope, manifests)
-  if (fault !== null) throw fault
-  if (signal.aborted) throw brokenOff()
-  const cursor = minLsn(first.start, ...rest.map(({ start }) => start))
-  return withServerRows(db, async (tx) => {
-    await tx.exec([dropAside(), ...createAside(live.definition.definition)].join('\n'))
-    const { epoch, definition } = live
-    await insertCopy(tx, { place: 'aside', stage: 'adding', epoch, cursor, definition, manifests })
-    const copy = (await readCopies(tx)).find(({ place }) => place === 'aside')
-    if (!copy) throw new TidemarkError('internal', 'A copy just recorded is not there.')
-    return copy
-  })
+async function readAside(tx: Executor): Promise<Copy> {
+  const copy = (await readCopies(tx)).find(({ place }) => place === 'aside')
+  if (!copy) throw new TidemarkError('internal', 'A copy just recorded is not there.')
+  return copy
 }
 
 /** Lets go of whatever is being loaded beside. */

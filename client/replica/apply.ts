@@ -1,4 +1,5 @@
 import {
+  type Change,
   type Lsn,
   type MarkedChange,
   maxLsn,
@@ -9,14 +10,25 @@ import {
 } from '../../protocol/index.ts'
 import { isMarkedChange } from '../connection/frame-reader.ts'
 import { Rebase, scopeOf } from '../outbox/rebase.ts'
-import { applyRebased, applyWholly, noteAside, passNumbers, withAllUndone } from '../outbox/rebased-apply.ts'
+import {
+  applyRebased,
+  applyWholly,
+  noteAside,
+  passNumbers,
+  withAllSettled,
+  withAllUndone,
+} from '../outbox/rebased-apply.ts'
+import type { ActionRunner } from '../outbox/run-action.ts'
+import { writersBeyond } from '../outbox/unsettled.ts'
 import { type Copy, type Executor, isShown } from './books.ts'
-import { presenceQuery, stageStatements } from './change-statements.ts'
+import { type ChangeStatement, presenceQuery, stageStatements } from './change-statements.ts'
 import type { LocalStore } from './database.ts'
 import { foldChanges, type ReplicaChange } from './fold-changes.ts'
-import { join, joinAddition } from './join.ts'
+import { join, joinAddition, joinRenewal } from './join.ts'
 import { audienceOfColumn, isContested, joinedChanges, type Presence, unseenChanges } from './join-window.ts'
 import { decodeChanges, type Incoming, noteOf, type OwnNote, readPredictions } from './own-transaction.ts'
+import { isLasting, TableFault } from './refused-tables.ts'
+import type { RenewedTables } from './renewal.ts'
 import { keyText, type ReplicaTable } from './replica-table.ts'
 import { runStatement } from './run-statement.ts'
 import { TELL_LIVE_QUERIES, withServerRows } from './server-rows.ts'
@@ -34,11 +46,13 @@ export interface Applied {
 export interface Granted {
   /** Granted, and no part of the copy yet. */
   readonly audiences: ReadonlySet<string>
-  /** Their rows, once they are loaded. */
+  /** Their rows, once they are loaded; or those of renewed tables. */
   readonly addition: Copy | null
+  /** Of a later definition that is not joined yet; then no audience is granted. */
+  readonly renewal: RenewedTables | null
 }
 
-export const NOTHING_GRANTED: Granted = { audiences: new Set(), addition: null }
+export const NOTHING_GRANTED: Granted = { audiences: new Set(), addition: null, renewal: null }
 
 /** The highest fence of a copy's audiences: at or past it the copy is whole. */
 export function fenceOf(copy: Copy): Lsn {
@@ -64,7 +78,8 @@ export function applyTransactions(
 ): Promise<Applied> {
   return applying(store, copy, to, granted, {
     async onCopy(tx, hasPending) {
-      const wanted = transactionsFor(copy, copy, transactions, granted)
+      const all = transactionsFor(copy, copy, transactions, granted)
+      const wanted = hasPending ? await holdBackRenewed(tx, all, granted) : all
       if (!hasPending || !isShown(copy)) {
         await passNumbers(tx, wanted)
         if (hasPending) await noteAside(tx, wanted)
@@ -90,12 +105,30 @@ function transactionsFor(
   target: Copy,
   copy: Copy,
   transactions: readonly Incoming[],
-  { audiences }: Granted,
+  { audiences, renewal }: Granted,
 ): readonly Incoming[] {
   const beyond = transactions.filter(({ lsn }) => lsn > target.cursor)
-  if (audiences.size === 0) return beyond
-  const isFor = (audience: string | null) => audience === null || audiences.has(audience) === (target !== copy)
-  return beyond.map((one) => ({ ...one, changes: one.changes.filter(({ audience }) => isFor(audience)) }))
+  const hasRefused = Object.keys(target.refused).length > 0
+  if (audiences.size === 0 && renewal === null && !hasRefused) return beyond
+  const tables = target === copy ? renewal?.kept : renewal?.renewed
+  const isFor = ({ audience, table }: Change) =>
+    !(table in target.refused) &&
+    (tables?.has(table) ?? (audience === null || audiences.has(audience) === (target !== copy)))
+  return beyond.map((one) => ({ ...one, changes: one.changes.filter(isFor) }))
+}
+
+/** Own mutations that wrote renewed tables are settled where those join: until then their rows are only here. */
+async function holdBackRenewed(
+  tx: Executor,
+  transactions: readonly Incoming[],
+  { renewal }: Granted,
+): Promise<readonly Incoming[]> {
+  const counters = transactions.flatMap(({ own }) => (own && !own.rejection ? [own.counter] : []))
+  if (renewal === null || counters.length === 0) return transactions
+  const held = await writersBeyond(tx, counters, renewal.kept)
+  const isHeld = ({ own }: Incoming) => own !== null && !own.rejection && held.has(own.counter)
+  await noteAside(tx, transactions.filter(isHeld))
+  return transactions.map((one) => (isHeld(one) ? { ...one, own: null } : one))
 }
 
 /** Applies the transaction whose parts are staged, part by part, so that its size needs no memory. */
@@ -108,8 +141,9 @@ export function applyStagedParts(
   return applying(store, copy, transaction.lsn, granted, {
     async onCopy(tx, hasPending) {
       const own = await ownOfParts(tx)
-      const told = { lsn: transaction.lsn, own }
-      await passNumbers(tx, [told])
+      await passNumbers(tx, [{ lsn: transaction.lsn, own }])
+      const whole = { ...transaction, committedAt: '', changes: [], own }
+      const [told = whole] = hasPending ? await holdBackRenewed(tx, [whole], granted) : [whole]
       const apply = () => applyParts(tx, copy, copy, { ...transaction, own }, granted)
       if (hasPending && !isShown(copy)) await noteAside(tx, [told])
       if (!hasPending || !isShown(copy)) return dropUnless(granted, tx, await apply())
@@ -201,10 +235,10 @@ interface Work {
 }
 
 async function applying(
-  { db, actions }: LocalStore,
+  { db, actions, warn }: LocalStore,
   copy: Copy,
   to: Lsn,
-  { addition }: Granted,
+  { addition, renewal }: Granted,
   work: Work,
 ): Promise<Applied> {
   try {
@@ -221,16 +255,36 @@ async function applying(
       if (addition && added) {
         const beside = { ...addition, cursor: maxLsn(addition.cursor, to), rows: addition.rows + added.rows }
         if (!mayJoin(beside, copy, to)) return { copy: moved, addition: beside, changes }
-        const joining = () => joinAddition(tx, moved, beside)
-        const joined = hasPending ? await withAllUndone(tx, moved, actions, joining) : await joining()
+        const joined = await joinBeside(tx, moved, beside, renewal, { actions, warn, hasPending })
         return { copy: joined, addition: null, changes }
       }
       const whole = copy.stage === 'window' && to >= fenceOf(copy)
-      return { copy: whole ? await join(tx, moved, actions) : moved, addition: null, changes }
+      return { copy: whole ? await join(tx, moved, { actions, warn }) : moved, addition: null, changes }
     })
   } catch (error) {
     throw applyFault(error)
   }
+}
+
+interface Joining {
+  readonly actions: ActionRunner
+  readonly warn: (loss: string) => void
+  readonly hasPending: boolean
+}
+
+async function joinBeside(
+  tx: Executor,
+  live: Copy,
+  beside: Copy,
+  renewal: RenewedTables | null,
+  { actions, warn, hasPending }: Joining,
+): Promise<Copy> {
+  if (renewal !== null) {
+    const renewing = () => joinRenewal(tx, live, beside, renewal, warn)
+    return hasPending ? withAllSettled(tx, live, actions, renewing) : renewing()
+  }
+  const joining = () => joinAddition(tx, live, beside)
+  return hasPending ? withAllUndone(tx, live, actions, joining) : joining()
 }
 
 function applyFault(error: unknown): TidemarkError {
@@ -252,10 +306,18 @@ async function applyRows(tx: Executor, copy: Copy, transactions: readonly Transa
     if (!table) continue
     tally.touched.add(table.name)
     for (const stage of stages) {
-      for (const statement of stageStatements(table, stage)) tally.rows += await runStatement(tx, table, statement)
+      for (const statement of stageStatements(table, stage)) tally.rows += await runOn(tx, table, statement)
     }
   }
   return tally
+}
+
+async function runOn(tx: Executor, table: ReplicaTable, statement: ChangeStatement): Promise<number> {
+  try {
+    return await runStatement(tx, table, statement)
+  } catch (error) {
+    throw isLasting(error) ? new TableFault(table.id, error) : error
+  }
 }
 
 function* counted(changes: Iterable<ReplicaChange>, tally: Tally): Generator<ReplicaChange> {

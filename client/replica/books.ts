@@ -14,7 +14,8 @@ import { lsnSchema } from '../../protocol/lsn-schema.ts'
 import { OUTBOX_DDL } from '../outbox/outbox-ddl.ts'
 import type { Database } from './database.ts'
 import type { AudienceJoin, AudienceJoins } from './join-window.ts'
-import { type Place, type ReplicaTables, replicaTables } from './replica-table.ts'
+import { heldTables, type Refused } from './refused-tables.ts'
+import type { Place, ReplicaTables } from './replica-table.ts'
 
 /** Bumped with every change of the tables below; a replica of another format is rebuilt. */
 const FORMAT = 3
@@ -65,6 +66,8 @@ export interface Copy {
   readonly cursor: Lsn
   readonly rows: number
   readonly definition: DefinitionInForce
+  /** What of the definition is not among `tables`, because it cannot be held here. */
+  readonly refused: Refused
   readonly tables: ReplicaTables
   /** In the order in which their rows are loaded: of two snapshots, the later one last. */
   readonly joins: AudienceJoins
@@ -87,6 +90,8 @@ const copyRowSchema = z.object({
   hash: z.string(),
   definition: z.string(),
 })
+
+const storedDefinitionSchema = definitionSchema.extend({ refused: z.record(z.string(), z.string()).default({}) })
 
 const audienceRowSchema = z.object({
   audience: z.string(),
@@ -132,7 +137,7 @@ export async function readCopies(db: Executor): Promise<Copy[]> {
 async function readCopy(db: Executor, row: z.infer<typeof copyRowSchema>): Promise<Copy> {
   const { rows } = await db.query('SELECT * FROM tidemark.audience WHERE place = $1 ORDER BY load_order', [row.place])
   const audiences = rows.map((audience) => audienceRowSchema.parse(audience))
-  const definition = definitionSchema.parse(JSON.parse(row.definition))
+  const { refused, ...definition } = storedDefinitionSchema.parse(JSON.parse(row.definition))
   return {
     place: row.place,
     stage: row.stage,
@@ -140,7 +145,8 @@ async function readCopy(db: Executor, row: z.infer<typeof copyRowSchema>): Promi
     cursor: row.cursor,
     rows: row.rows,
     definition: { version: row.version, hash: row.hash, definition },
-    tables: replicaTables(definition, row.place),
+    refused,
+    tables: heldTables(definition, refused, row.place),
     joins: new Map(
       audiences.map(({ audience, start, fence, snapshot }): [string, AudienceJoin] => [
         audience,
@@ -162,6 +168,7 @@ export async function insertCopy(
     epoch: string
     cursor: Lsn
     definition: DefinitionInForce
+    refused?: Refused
     manifests: readonly Manifest[]
   },
 ): Promise<void> {
@@ -170,7 +177,7 @@ export async function insertCopy(
   await tx.exec('DELETE FROM tidemark.loaded_chunk')
   await tx.query(
     `INSERT INTO tidemark.copy (place, stage, epoch, cursor, rows, version, hash, definition) VALUES ($1, $2, $3, $4, 0, $5, $6, $7)`,
-    [copy.place, copy.stage, copy.epoch, copy.cursor, version, hash, JSON.stringify(definition)],
+    [copy.place, copy.stage, copy.epoch, copy.cursor, version, hash, storedDefinition(definition, copy.refused ?? {})],
   )
   for (const [order, manifest] of copy.manifests.entries()) {
     await tx.query(
@@ -186,6 +193,24 @@ export async function insertCopy(
       ],
     )
   }
+}
+
+const storedDefinition = (definition: DefinitionInForce['definition'], refused: Refused) =>
+  JSON.stringify({ ...definition, refused })
+
+/** Records by which definition a copy goes, and what of it cannot be held. */
+export async function writeDefinition(
+  tx: Executor,
+  place: Place,
+  { version, hash, definition }: DefinitionInForce,
+  refused: Refused,
+): Promise<void> {
+  await tx.query('UPDATE tidemark.copy SET version = $2, hash = $3, definition = $4 WHERE place = $1', [
+    place,
+    version,
+    hash,
+    storedDefinition(definition, refused),
+  ])
 }
 
 export async function deleteCopy(tx: Executor, place: Place): Promise<void> {

@@ -108,6 +108,12 @@ export class ChunkPipeline {
     this.#slots = preferred(this.#slots, ({ job }) => tables.has(job.table))
   }
 
+  /** Forgets the chunks of a table. */
+  drop(table: string): void {
+    this.#jobs = this.#jobs.filter((job) => job.table !== table)
+    this.#slots = this.#slots.filter(({ job }) => job.table !== table)
+  }
+
   #start(): void {
     while (this.#active < PARALLEL && this.#slots.length < AHEAD) {
       const job = this.#jobs.shift()

@@ -13,6 +13,8 @@ export type Database = PGlite & PGliteInterfaceExtensions<{ live: typeof live }>
 export interface LocalStore {
   readonly db: Database
   readonly actions: ActionRunner
+  /** Hears what of the app's own could not be carried over when synced tables were made anew. */
+  readonly warn: (loss: string) => void
   /** Of what was sent lately. */
   readonly predictions?: Predictions
 }

@@ -6,6 +6,7 @@ import {
   maxLsn,
   minLsn,
   parsePgSnapshot,
+  quoteTable,
   TidemarkError,
   ZERO_LSN,
 } from '../../protocol/index.ts'
@@ -16,11 +17,15 @@ import { fenceOf } from './apply.ts'
 import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage } from './books.ts'
 import { type ChunkJob, ChunkPipeline, type LoadedBytes, snapshotPath } from './chunk-download.ts'
 import type { Database } from './database.ts'
-import { createAside, dropAside, replaceTables, sameTables } from './definition-ddl.ts'
+import { createAside, dropAside, replaceTables, retiredName } from './definition-ddl.ts'
 import { type Envelope, envelopeFault } from './envelope.ts'
+import { putBack, takeDown } from './hanging.ts'
 import { ensurePrimaryKeys, join } from './join.ts'
 import { compareSnapshots } from './join-window.ts'
 import { loadChunks } from './load-chunks.ts'
+import { makeTables } from './make-tables.ts'
+import { refuseTable } from './refuse-table.ts'
+import { heldDefinition, heldTables, isLasting, type Refused, refusedTables } from './refused-tables.ts'
 import { WATCHED_BY_LIVE_QUERIES, withServerRows } from './server-rows.ts'
 import { storageFault } from './storage-fault.ts'
 
@@ -51,7 +56,9 @@ export interface HydrationOptions {
   readonly progress: (progress: HydrationProgress) => void
   /** Called whenever the copies change, with all there are. */
   readonly changed: (copies: readonly Copy[]) => void
-  readonly outbox: Pick<Outbox, 'actions' | 'askBeforeJoin'>
+  /** What of a definition is known not to be held here. */
+  readonly refusedOf: (epoch: string, version: number) => Refused
+  readonly outbox: Pick<Outbox, 'actions' | 'askBeforeJoin' | 'warn'>
 }
 
 /**
@@ -84,7 +91,7 @@ async function hydrateInRounds(options: HydrationOptions): Promise<Copy> {
   for (let round = 0; round < MANIFEST_ROUNDS; round++) {
     copy ??= await begin(options)
     try {
-      await load(options, copy)
+      copy = await load(options, copy)
       // After the snapshots were taken: what is not decided by now comes in the stream.
       await options.outbox.askBeforeJoin(copy.epoch, options.signal)
       return await finish(options, copy)
@@ -142,10 +149,7 @@ export async function fetchManifests({
 
 const EMPTY: Definition = { types: [], tables: [] }
 
-/**
- * Makes room for a new copy: aside, while the app goes on seeing the old one, where both have the same tables; else in
- * its place, and what was shown is gone until the new copy is loaded.
- */
+/** Makes room for a new copy: aside, where one is shown that the app goes on seeing; else in its place. */
 async function begin(options: HydrationOptions): Promise<Copy> {
   const { db, welcome } = options
   const fetched = await fetchManifests(options)
@@ -167,20 +171,14 @@ async function begin(options: HydrationOptions): Promise<Copy> {
   const manifests = fetched.map((manifest) => ({ ...manifest, fence: maxLsn(manifest.fence, shownTo) }))
   const [first, ...rest] = manifests.map(({ start }) => start)
   const cursor: Lsn = first === undefined ? welcome.head : minLsn(first, ...rest)
-  const aside = shows && sameTables(old.definition.definition, definition.definition)
-  const place = aside ? 'aside' : 'live'
-  const statements = aside
-    ? createAside(definition.definition)
-    : replaceTables(old?.definition.definition ?? null, definition.definition, `retired_${Date.now().toString(36)}`)
+  const place = shows ? 'aside' : 'live'
   await withServerRows(db, async (tx) => {
-    if (!aside) {
-      await deleteCopy(tx, 'aside')
-      // What was captured on tables that go keeps its meaning.
-      if (old) await sealNew(tx, old.tables)
-    }
     await tx.exec('UPDATE tidemark.mutation SET aside_lsn = NULL WHERE aside_lsn IS NOT NULL')
-    await makeTables(tx, [...(aside ? [] : [dropAside()]), ...statements])
-    await insertCopy(tx, { place, stage: 'loading', epoch, cursor, definition, manifests })
+    const refused = await refusedTables(tx, old ?? null, definition, options.refusedOf(epoch, definition.version))
+    const after = heldDefinition(definition.definition, refused)
+    if (shows) await tx.exec(createAside(heldTables(definition.definition, refused, 'aside')).join('\n'))
+    else await replaceLive(tx, old ?? null, after, options.outbox.warn)
+    await insertCopy(tx, { place, stage: 'loading', epoch, cursor, definition, refused, manifests })
   })
   const copies = await readCopies(db)
   options.changed(copies)
@@ -189,18 +187,17 @@ async function begin(options: HydrationOptions): Promise<Copy> {
   return copy
 }
 
-async function makeTables(tx: Executor, statements: readonly string[]): Promise<void> {
-  try {
-    await tx.exec(statements.join('\n'))
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause)
-    if (!message.includes('already exists')) throw cause
-    throw new TidemarkError(
-      'bad-input',
-      `A local name is one of the synced schema (${message}): rename it, then reload.`,
-      { cause },
-    )
-  }
+/** Makes empty live tables of what is shown to nobody, and puts back what hung on those that went. */
+async function replaceLive(tx: Executor, old: Copy | null, after: Definition, warn: (loss: string) => void) {
+  await deleteCopy(tx, 'aside')
+  // What was captured on tables that go keeps its meaning.
+  if (old) await sealNew(tx, old.tables)
+  const before = old && heldDefinition(old.definition.definition, old.refused)
+  const { dropped, kept, statements } = replaceTables(before, after, retiredName())
+  const hanging = await takeDown(tx, dropped, before?.tables ?? [])
+  const emptied = (before?.tables ?? []).filter(({ id }) => kept.has(id))
+  await makeTables(tx, [dropAside(), ...emptied.map((table) => `DELETE FROM ${quoteTable(table)};`), ...statements])
+  for (const loss of await putBack(tx, hanging)) warn(loss)
 }
 
 /** Tables in manifest order, and within one the audiences in the order of their snapshots. */
@@ -224,9 +221,14 @@ const sameTarget = (a: ChunkJob, b: ChunkJob) => a.table === b.table && a.audien
 
 type LoadOptions = Pick<HydrationOptions, 'db' | 'http' | 'signal' | 'progress'>
 
-/** Loads the chunks of a copy that are missing. Throws `corrupt`, `not-found`, `unavailable`. */
-export async function load({ db, http, signal, progress }: LoadOptions, copy: Copy): Promise<void> {
-  const jobs = allJobs(copy)
+/**
+ * Loads the chunks of a copy that are missing, and leaves out a table whose rows the database does not take.
+ *
+ * Throws `corrupt`, `not-found`, `unavailable`.
+ */
+export async function load({ db, http, signal, progress }: LoadOptions, loading: Copy): Promise<Copy> {
+  let copy = loading
+  const jobs = allJobs(copy).filter(({ table }) => copy.tables.has(table))
   const mark = (audience: string, table: string, position: number) => JSON.stringify([audience, table, position])
   const { rows } = await db.query<{ audience: string; table_id: string; position: number }>(
     'SELECT * FROM tidemark.loaded_chunk',
@@ -252,7 +254,13 @@ export async function load({ db, http, signal, progress }: LoadOptions, copy: Co
     const { group, size, fault } = await gather(pipeline, next, Math.min(loadedBytes, LOAD_BYTES))
     loadedBytes += size
     if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
-    await loadChunks(db, copy, group)
+    try {
+      await loadChunks(db, copy, group)
+    } catch (error) {
+      if (!isLasting(error)) throw error
+      copy = await refuseTable(db, copy, next.job.table, error instanceof Error ? error.message : String(error))
+      pipeline.drop(next.job.table)
+    }
     for (const { job } of group) {
       so.rows += job.chunk.rows
       so.bytes += job.chunk.bytes
@@ -260,6 +268,7 @@ export async function load({ db, http, signal, progress }: LoadOptions, copy: Co
     progress({ ...so })
     if (fault !== null) throw fault
   }
+  return copy
 }
 
 interface Group {
@@ -301,7 +310,7 @@ async function finish({ db, signal, changed, outbox }: HydrationOptions, copy: C
     await setStage(tx, copy.place, 'window')
     const [loaded] = (await readCopies(tx)).filter(({ place }) => place === copy.place)
     if (!loaded) throw new TidemarkError('internal', 'The copy just loaded is not there.')
-    return loaded.cursor >= fenceOf(loaded) ? join(tx, loaded, outbox.actions) : loaded
+    return loaded.cursor >= fenceOf(loaded) ? join(tx, loaded, outbox) : loaded
   })
   changed(await readCopies(db))
   return finished

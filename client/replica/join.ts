@@ -1,38 +1,137 @@
 import { quoteIdentifier } from '../../protocol/index.ts'
 import { redoAtJoin } from '../outbox/rebased-apply.ts'
 import type { ActionRunner } from '../outbox/run-action.ts'
-import type { Copy, Executor } from './books.ts'
-import { addPrimaryKey, dropAside, type Finishing, finishings } from './definition-ddl.ts'
-import { type ReplicaTable, replicaTables } from './replica-table.ts'
+import { sealNew } from '../outbox/seal.ts'
+import { type Copy, deleteCopy, type Executor, readCopies, writeDefinition } from './books.ts'
+import { addPrimaryKey, dropAside, type Finishing, finishings, replaceTables, retiredName } from './definition-ddl.ts'
+import { putBack, takeDown } from './hanging.ts'
+import { makeTables } from './make-tables.ts'
+import { heldDefinition, heldTables, isLasting, TableFault } from './refused-tables.ts'
+import type { RenewedTables } from './renewal.ts'
+import type { ReplicaTable } from './replica-table.ts'
 import { TELL_LIVE_QUERIES } from './server-rows.ts'
 import { storageFault } from './storage-fault.ts'
 
 /** Of the rows a third of what is usual is looked at, 9,000 of a table: the app waits meanwhile. */
 const STATISTICS_TARGET = 30
 
+interface JoinHost {
+  readonly actions: ActionRunner
+  /** Hears what of the app's own could not be carried over. */
+  readonly warn: (loss: string) => void
+}
+
 /**
  * Makes a copy that has reached its fences the replica, within the transaction that brought it there.
  *
- * Pending work is done again on it. One loaded aside replaces the rows of the live tables, which stay the same tables to the
- * app’s live queries.
+ * Pending work is done again on it. One loaded aside replaces the rows of the live tables; those that are alike in both stay
+ * the same tables, and what hangs on the others is made again.
  */
-export async function join(tx: Executor, copy: Copy, actions: ActionRunner): Promise<Copy> {
+export async function join(tx: Executor, copy: Copy, { actions, warn }: JoinHost): Promise<Copy> {
   const live: Copy = {
     ...copy,
     place: 'live',
     stage: 'joined',
-    tables: replicaTables(copy.definition.definition, 'live'),
+    tables: heldTables(copy.definition.definition, copy.refused, 'live'),
     manifests: [],
   }
-  if (copy.place === 'aside') await takePlace(tx, copy, live)
-  await ensurePrimaryKeys(tx, live.tables.values())
-  await finish(tx, [...live.tables.values()])
+  const losses = copy.place === 'aside' ? await takePlace(tx, copy, live) : await finishAll(tx, live)
   await tx.query(`UPDATE tidemark.copy SET stage = 'joined' WHERE place = 'live'`)
   await tx.query('UPDATE tidemark.audience SET manifest = NULL')
   await tx.exec('DELETE FROM tidemark.loaded_chunk')
   await tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify([...live.tables.values()].map(({ name }) => name))])
   await redoAtJoin(tx, live, actions)
+  for (const loss of losses) warn(loss)
   return live
+}
+
+async function finishAll(tx: Executor, live: Copy): Promise<readonly string[]> {
+  await ensurePrimaryKeys(tx, live.tables.values())
+  await finish(tx, [...live.tables.values()], () => true)
+  return []
+}
+
+async function takePlace(tx: Executor, aside: Copy, live: Copy): Promise<string[]> {
+  const old = (await readCopies(tx)).find(({ place }) => place === 'live')
+  const losses = await takeOver(tx, old ?? null, aside, live, () => true)
+  for (const bookkeeping of ['copy', 'audience']) {
+    await tx.exec(`DELETE FROM tidemark.${bookkeeping} WHERE place = 'live'`)
+    await tx.exec(`UPDATE tidemark.${bookkeeping} SET place = 'live' WHERE place = 'aside'`)
+  }
+  return losses
+}
+
+/**
+ * Makes the live tables those of another definition, and fills some from the copy aside. Answers what the app lost by it.
+ *
+ * Throws `bad-input` where a local name is one of the synced schema.
+ */
+async function takeOver(
+  tx: Executor,
+  old: Copy | null,
+  aside: Copy,
+  live: Copy,
+  isFilled: (table: string) => boolean,
+): Promise<string[]> {
+  const before = old && heldDefinition(old.definition.definition, old.refused)
+  // What was captured on tables that go keeps its meaning.
+  if (old) await sealNew(tx, old.tables)
+  const after = heldDefinition(live.definition.definition, live.refused)
+  const { dropped, kept, statements } = replaceTables(before, after, retiredName())
+  const hanging = await takeDown(tx, dropped, before?.tables ?? [])
+  await makeTables(tx, statements)
+  for (const table of live.tables.values()) {
+    const source = aside.tables.get(table.id)
+    if (!source || !isFilled(table.id)) continue
+    if (kept.has(table.id)) await tx.exec(`DELETE FROM ${table.name}`)
+    await copyRows(tx, source, table)
+  }
+  await tx.exec(dropAside())
+  await ensurePrimaryKeys(tx, live.tables.values())
+  await finish(tx, [...live.tables.values()], ({ id }) => isFilled(id))
+  return putBack(tx, hanging)
+}
+
+/** Makes the live tables those of a later definition, filling those that were loaded beside. Rule HYD-R6. */
+export async function joinRenewal(
+  tx: Executor,
+  live: Copy,
+  beside: Copy,
+  { kept, renewed }: RenewedTables,
+  warn: (loss: string) => void,
+): Promise<Copy> {
+  const { definition, refused } = beside
+  let gone = 0
+  for (const { id, name } of live.tables.values()) if (!kept.has(id)) gone += await countRows(tx, name)
+  const tables = heldTables(definition.definition, refused, 'live')
+  const joined: Copy = { ...live, definition, refused, tables, rows: live.rows - gone + beside.rows }
+  const losses = await takeOver(tx, live, beside, joined, (id) => renewed.has(id))
+  await deleteCopy(tx, 'aside')
+  await tx.query(`UPDATE tidemark.copy SET rows = $1 WHERE place = 'live'`, [joined.rows])
+  await writeDefinition(tx, 'live', definition, refused)
+  await tx.exec('DELETE FROM tidemark.loaded_chunk')
+  const names = [...tables.values()].filter(({ id }) => renewed.has(id)).map(({ name }) => name)
+  await tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify(names)])
+  for (const loss of losses) warn(loss)
+  return joined
+}
+
+async function countRows(tx: Executor, table: string): Promise<number> {
+  const { rows } = await tx.query<{ count: number | string }>(`SELECT count(*) AS count FROM ${table}`)
+  return Number(rows[0]?.count ?? 0)
+}
+
+async function copyRows(tx: Executor, source: ReplicaTable, target: ReplicaTable): Promise<number> {
+  const columns = target.columns.map(({ name }) => quoteIdentifier(name)).join(', ')
+  const values = target.columns.map(({ name, type }) => `${quoteIdentifier(name)}::${type}`).join(', ')
+  try {
+    const { affectedRows = 0 } = await tx.query(
+      `INSERT INTO ${target.name} (${columns}) SELECT ${values} FROM ${source.name}`,
+    )
+    return affectedRows
+  } catch (error) {
+    throw isLasting(error) ? new TableFault(target.id, error) : error
+  }
 }
 
 /**
@@ -45,11 +144,7 @@ export async function joinAddition(tx: Executor, live: Copy, addition: Copy): Pr
   for (const table of live.tables.values()) {
     const source = addition.tables.get(table.id)
     if (!source) continue
-    const columns = table.columns.map(({ name }) => quoteIdentifier(name)).join(', ')
-    const { affectedRows = 0 } = await tx.query(
-      `INSERT INTO ${table.name} (${columns}) SELECT ${columns} FROM ${source.name}`,
-    )
-    if (affectedRows > 0) touched.push(table.name)
+    if ((await copyRows(tx, source, table)) > 0) touched.push(table.name)
   }
   const joined: Copy = {
     ...live,
@@ -65,21 +160,6 @@ export async function joinAddition(tx: Executor, live: Copy, addition: Copy): Pr
   return joined
 }
 
-async function takePlace(tx: Executor, aside: Copy, live: Copy): Promise<void> {
-  for (const table of live.tables.values()) {
-    const source = aside.tables.get(table.id)
-    if (!source) continue
-    const columns = table.columns.map(({ name }) => quoteIdentifier(name)).join(', ')
-    await tx.exec(`DELETE FROM ${table.name}`)
-    await tx.exec(`INSERT INTO ${table.name} (${columns}) SELECT ${columns} FROM ${source.name}`)
-  }
-  await tx.exec(dropAside())
-  for (const bookkeeping of ['copy', 'audience']) {
-    await tx.exec(`DELETE FROM tidemark.${bookkeeping} WHERE place = 'live'`)
-    await tx.exec(`UPDATE tidemark.${bookkeeping} SET place = 'live' WHERE place = 'aside'`)
-  }
-}
-
 export async function ensurePrimaryKeys(tx: Executor, tables: Iterable<ReplicaTable>): Promise<void> {
   for (const table of tables) {
     const { rows } = await tx.query(`SELECT FROM pg_constraint WHERE conrelid = to_regclass($1) AND contype = 'p'`, [
@@ -89,7 +169,11 @@ export async function ensurePrimaryKeys(tx: Executor, tables: Iterable<ReplicaTa
   }
 }
 
-async function finish(tx: Executor, tables: readonly ReplicaTable[]): Promise<void> {
+async function finish(
+  tx: Executor,
+  tables: readonly ReplicaTable[],
+  isFilled: (table: ReplicaTable) => boolean,
+): Promise<void> {
   for (const item of finishings(tables)) {
     if (await isThere(tx, item)) continue
     // An index or constraint that PGlite cannot make costs speed or a local check, never rows.
@@ -104,7 +188,7 @@ async function finish(tx: Executor, tables: readonly ReplicaTable[]): Promise<vo
     }
   }
   await tx.exec(`SET LOCAL default_statistics_target = ${STATISTICS_TARGET}`)
-  for (const table of tables) await tx.exec(`ANALYZE ${table.name}`)
+  for (const table of tables) if (isFilled(table)) await tx.exec(`ANALYZE ${table.name}`)
 }
 
 async function isThere(tx: Executor, { table, kind, name }: Finishing): Promise<boolean> {

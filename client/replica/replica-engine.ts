@@ -16,7 +16,7 @@ import type { Http } from '../connection/http.ts'
 import type { SessionToken } from '../connection/session-token.ts'
 import { Outbox } from '../outbox/outbox.ts'
 import { askOutcomes } from '../outbox/push-client.ts'
-import { dropAddition, loadAddition } from './addition.ts'
+import { dropAddition, loadAddition, loadRenewal } from './addition.ts'
 import type { Applied } from './apply.ts'
 import { type Copy, deleteCopy, isShown, readCopies, setStage } from './books.ts'
 import type { Database } from './database.ts'
@@ -24,9 +24,12 @@ import { dropAside } from './definition-ddl.ts'
 import type { Envelope } from './envelope.ts'
 import { type HydrationOptions, type HydrationTarget, hydrate } from './hydration.ts'
 import { purgeAudiences } from './purge.ts'
+import { refusal, TableFault } from './refused-tables.ts'
+import { planRenewal, type Renewal } from './renewal.ts'
 import { replicaPhase, StatusStore } from './status.ts'
 import { Stream, type StreamHost } from './stream.ts'
-import { Waits } from './waits.ts'
+import { TableFaults } from './table-faults.ts'
+import { type Reached, Waits } from './waits.ts'
 
 export interface EngineOptions {
   readonly db: Database
@@ -40,6 +43,8 @@ export interface EngineOptions {
   readonly token: SessionToken
   readonly rebuilt: string | null
   readonly envelope: Envelope
+  /** Hears what of the app's own could not be carried over. */
+  readonly warn: (loss: string) => void
   /** Hears of every step; `isNew`: the first time live on its socket. */
   readonly connectionChanged: (before: ConnectionPhase, state: ConnectionState, isNew: boolean) => void
 }
@@ -57,7 +62,11 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   #copies: readonly Copy[] = []
   #welcome: HydrationTarget | null = null
   #reason: RehydrateReason = 'new'
-  /** Loads granted audiences beside what is shown; null while none are. */
+  readonly #faults = new TableFaults()
+  #retriesRefused = false
+  /** A later definition on its way to what is shown: until it is there, the tables it renews are behind. */
+  #renewal: Renewal | null = null
+  /** Loads granted audiences or renewed tables beside what is shown; null while none are. */
   #addition: AbortController | null = null
   /** The hydration in hand or last broken off; the next waits for it to let go of the database. */
   #hydration: Promise<unknown> = Promise.resolve()
@@ -78,6 +87,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       syncActions,
       development,
       shown: () => this.#copies.find(({ place }) => place === 'live') ?? null,
+      warn: options.warn,
       outcomes: (counters, signal) => askOutcomes(options.http, clientId, counters, signal),
     })
     this.#stream = new Stream(this.outbox, this)
@@ -116,14 +126,39 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     const ready = live?.stage === 'joined'
     const audiences = [...(live?.joins.keys() ?? [])]
     const { status } = this
-    status.set({ ready, epoch: live?.epoch ?? null, lsn: live?.cursor ?? null, audiences, rows: live?.rows ?? 0 })
-    this.waits.check(status.current)
+    const { refused = {}, rows = 0 } = live ?? {}
+    for (const [table, cause] of Object.entries(refused))
+      if (!(table in status.current.refused)) this.#options.warn(refusal(table, cause))
+    const isNew = Object.keys(refused).join() !== Object.keys(status.current.refused).join()
+    status.set({ ready, epoch: live?.epoch ?? null, lsn: live?.cursor ?? null, audiences, rows, refused })
+    if (isNew) this.#tellRefused()
+    this.waits.check(this.reached)
+  }
+
+  /** Up to where everything is here, renewed tables too. */
+  get reached(): Reached {
+    const { current } = this.status
+    return this.#renewal === null ? current : { ...current, ready: false }
+  }
+
+  /** The server's health shows it, until the socket ends. */
+  #tellRefused(): void {
+    const { phase } = this.connection.state
+    const isGreeted = phase === 'hydrating' || phase === 'catching-up' || phase === 'live'
+    if (isGreeted) this.connection.tellRefused(Object.keys(this.status.current.refused))
+  }
+
+  /** The next connection loads everything anew, refused tables too. */
+  retryRefused(): void {
+    this.#faults.forget()
+    this.#retriesRefused = Object.keys(this.status.current.refused).length > 0
   }
 
   async hello(): Promise<Hello> {
     await this.#hydration.catch(() => undefined)
     await this.#stream.idle()
-    const copy = this.#streamed()
+    const copy = this.#retriesRefused ? null : this.#streamed()
+    this.#retriesRefused = false
     return {
       type: 'hello',
       protocol: LIMITS.protocolVersion,
@@ -176,6 +211,9 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     const reason = this.#reason
     try {
       await this.#purgeShown(welcome.audiences)
+      this.#renewal = await this.#planRenewal(welcome, signal)
+      const { shown } = this
+      if (this.#renewal && shown) return { epoch: shown.epoch, from: shown.cursor }
       const copy = await hydrate({
         db,
         http,
@@ -184,12 +222,20 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
         signal,
         progress: (progress) => this.status.set({ hydration: { ...progress, reason } }),
         changed: (copies) => this.#became(copies),
+        refusedOf: (epoch, version) => this.#faults.refusedOf(epoch, version),
         outbox: this.outbox,
       })
       return { epoch: copy.epoch, from: copy.cursor }
     } finally {
       this.status.set({ hydration: null })
     }
+  }
+
+  /** Of another definition alone only the tables concerned are loaded, beside what goes on streaming. */
+  async #planRenewal(welcome: HydrationTarget, signal: AbortSignal): Promise<Renewal | null> {
+    const { shown, envelope } = this
+    if (!shown || this.#reason !== 'definition') return null
+    return planRenewal({ http: this.#options.http, welcome, signal, envelope }, shown)
   }
 
   /** What is shown while a copy is loaded aside keeps to this session's audiences too. */
@@ -203,7 +249,14 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
 
   startStream(): void {
     const copy = this.#streamed()
-    if (copy) this.#stream.start(copy, (current) => this.#prepare(current))
+    const renewal = this.#renewal
+    const prepare = async (current: Copy) => {
+      const prepared = await this.#prepare(current)
+      if (renewal) this.#loadBeside((signal) => this.#renew(prepared, renewal, signal))
+      return prepared
+    }
+    if (copy) this.#stream.start(copy, prepare, renewal?.tables)
+    if (Object.keys(this.status.current.refused).length > 0) this.#tellRefused()
     // On a quiet database nothing else would soon bring the head past the fences.
     if (copy?.stage === 'window') void this.freshHead(this.#stopping.signal).catch(() => undefined)
     if (!copy) this.#failed(new TidemarkError('internal', 'There is nothing to stream into.'))
@@ -250,11 +303,41 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.#became(this.#copies.filter(({ place }) => place !== copy.place).concat(copy))
     this.#addition?.abort()
     this.#addition = null
-    if (granted.length === 0) return
+    if (granted.length > 0) this.#loadBeside((signal) => this.#add(copy, granted, signal))
+  }
+
+  #loadBeside(work: (signal: AbortSignal) => Promise<void>): void {
     const controller = new AbortController()
     this.#addition = controller
     const before = this.#hydration.catch(() => undefined)
-    this.#hydration = before.then(() => this.#add(copy, granted, controller.signal))
+    this.#hydration = before.then(() => work(controller.signal))
+  }
+
+  /** Loads what a later definition has otherwise beside what is shown; where that fails, the next connection begins anew. */
+  async #renew(copy: Copy, renewal: Renewal, signal: AbortSignal): Promise<void> {
+    const { db, http } = this.#options
+    const welcome = this.#welcome
+    if (!welcome || signal.aborted) return
+    const progress: HydrationOptions['progress'] = (so) =>
+      this.status.set({ hydration: { ...so, reason: 'definition' } })
+    try {
+      const refusedOf = (epoch: string, version: number) => this.#faults.refusedOf(epoch, version)
+      const options = { db, http, welcome, signal, progress, envelope: this.envelope, refusedOf }
+      const addition = await loadRenewal(options, copy, renewal)
+      if (signal.aborted) return
+      this.#stream.join(addition)
+      // On a quiet database nothing else would soon bring the head past the fences.
+      void this.freshHead(this.#stopping.signal).catch(() => undefined)
+    } catch (error) {
+      if (signal.aborted) return
+      const fault = toTidemarkError(error)
+      const isGone = fault.kind === 'not-found'
+      this.#failed(
+        isGone ? new TidemarkError('unavailable', 'A snapshot is gone; reconnecting.', { cause: fault }) : fault,
+      )
+    } finally {
+      this.status.set({ hydration: null })
+    }
   }
 
   /** Loads granted audiences beside what is shown; where that fails, the next connection loads everything anew. */
@@ -267,7 +350,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       const target = { ...welcome, epoch: copy.epoch, audiences }
       const progress: HydrationOptions['progress'] = (so) => this.status.set({ hydration: { ...so, reason } })
       const { envelope } = this
-      const addition = await loadAddition({ db, http, welcome: target, signal, progress, envelope }, copy)
+      const refusedOf = () => copy.refused
+      const addition = await loadAddition({ db, http, welcome: target, signal, progress, envelope, refusedOf }, copy)
       if (signal.aborted) await dropAddition(db)
       else this.#stream.join(addition)
     } catch (error) {
@@ -287,6 +371,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   }
 
   applied({ copy, changes }: Applied): void {
+    if (copy.definition.version === this.#renewal?.definition.version) this.#renewal = null
     // A copy that joined has taken the place of the one that was shown.
     this.#became(this.#copies.filter(({ place }) => place !== copy.place && copy.stage !== 'joined').concat(copy))
     if (changes > 0) this.status.set({ lastChangeAt: new Date().toISOString() })
@@ -304,6 +389,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   }
 
   failed(error: TidemarkError, copy: Copy): void {
+    if (error instanceof TableFault) this.#faults.note(error, this.#copies)
     if (error.kind !== 'rehydrate-required') {
       this.#failed(error)
       return

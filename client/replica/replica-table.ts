@@ -8,6 +8,7 @@ import {
   type TableDefinition,
   TidemarkError,
   travellingColumns,
+  typesOf,
   type Value,
 } from '../../protocol/index.ts'
 
@@ -37,9 +38,14 @@ function nameIn(place: Place, table: TableDefinition, position: number): string 
     : `${quoteIdentifier(ASIDE_SCHEMA)}.${quoteIdentifier(`table_${position}`)}`
 }
 
+/**
+ * The tables of a copy. Aside, a column of one of the app's types is text: the live tables may still have another type by
+ * that name.
+ */
 export function replicaTables(definition: Definition, place: Place): ReplicaTables {
+  const tables = place === 'live' ? definition.tables : definition.tables.map((table) => plainly(table, definition))
   return new Map(
-    definition.tables.map((table, position) => {
+    tables.map((table, position) => {
       const columns = travellingColumns(table)
       const columnByName = new Map(columns.map((column) => [column.name, column]))
       const key = table.primaryKey.map((name) => {
@@ -51,6 +57,13 @@ export function replicaTables(definition: Definition, place: Place): ReplicaTabl
       return [table.id, { id: table.id, definition: table, name, key, columns, columnByName, audience: table.audience }]
     }),
   )
+}
+
+function plainly(table: TableDefinition, { types }: Definition): TableDefinition {
+  const columns = table.columns.map((column) =>
+    typesOf([column], types).length > 0 ? { ...column, type: 'text' } : column,
+  )
+  return { ...table, columns }
 }
 
 export function tableOf(tables: ReplicaTables, id: string): ReplicaTable {

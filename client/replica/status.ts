@@ -34,6 +34,8 @@ export interface ReplicaStatus {
   readonly lastChangeAt: string | null
   /** Why the storage was made anew when it was opened; null when it was not. */
   readonly rebuilt: string | null
+  /** Synced tables that cannot be held here, by id, and why; everything else goes on without them. */
+  readonly refused: Readonly<Record<string, string>>
   /** Mutations of this user that the server has not decided, or whose commit the stream has not brought. */
   readonly pending: number
   /** Mutations that failed and wait for the app, see `replica.failures`. */
@@ -80,6 +82,7 @@ export class StatusStore {
       hydration: null,
       lastChangeAt: null,
       rebuilt,
+      refused: {},
       pending: 0,
       failed: 0,
       pushError: null,

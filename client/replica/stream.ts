@@ -23,6 +23,7 @@ import type { Copy } from './books.ts'
 import type { LocalStore } from './database.ts'
 import { decodeTransactions, type Incoming, UnknownPrediction } from './own-transaction.ts'
 import { purgeAudiences } from './purge.ts'
+import type { RenewedTables } from './renewal.ts'
 import { storageFault } from './storage-fault.ts'
 
 /** Frames waiting are joined into one database transaction up to this many characters. */
@@ -72,14 +73,14 @@ export class Stream {
     this.#host = host
   }
 
-  /** Takes frames for this copy from now on; `prepare` runs before the first is applied. */
-  start(copy: Copy, prepare: (copy: Copy) => Promise<Copy>): void {
+  /** Takes frames for this copy from now on, passing over tables that are loaded anew; `prepare` runs before the first is applied. */
+  start(copy: Copy, prepare: (copy: Copy) => Promise<Copy>, renewal: RenewedTables | null = null): void {
     const run = ++this.#run
     this.#queue = []
     this.#parts = null
     this.#copy = copy
     this.#position = copy.cursor
-    this.#granted = NOTHING_GRANTED
+    this.#granted = { ...NOTHING_GRANTED, renewal }
     this.#restartsOwed = 0
     this.#rowsTo = ZERO_LSN
     this.#durable = copy.cursor
@@ -107,12 +108,13 @@ export class Stream {
       await applyTransactions(this.#store, copy, [], copy.cursor)
   }
 
-  /** Lets granted audiences, once loaded, catch up with the copy and join it. */
+  /** Lets granted audiences or renewed tables, once loaded, catch up with the copy and join it. */
   join(addition: Copy): void {
     this.#enter(this.#run, async () => {
       const copy = this.#copy
-      const wanted = [...addition.joins.keys()].every((audience) => this.#granted.audiences.has(audience))
-      if (!copy || !wanted) return
+      const { renewal, audiences } = this.#granted
+      const wanted = [...addition.joins.keys()].every((audience) => audiences.has(audience))
+      if (!copy || !(wanted || renewal)) return
       this.#granted = { ...this.#granted, addition }
       if (addition.cursor < this.#position) {
         await this.#restart(copy, addition.cursor, null)
@@ -177,7 +179,7 @@ export class Stream {
 
   /** Removes what may no longer be seen at its place in the stream; what was granted is ignored until it is loaded. */
   async #takeAudiences(copy: Copy, audiences: readonly string[]): Promise<void> {
-    if (copy.stage !== 'joined')
+    if (copy.stage !== 'joined' || this.#granted.renewal)
       throw new TidemarkError('unavailable', 'What may be seen changed during the load; reconnecting.')
     // The transaction that was being received begins anew.
     await this.#dropParts()
@@ -185,7 +187,7 @@ export class Stream {
     const kept = lost.length === 0 ? copy : await purgeAudiences(this.#store, copy, lost)
     const granted = audiences.filter((audience) => !kept.joins.has(audience))
     this.#copy = kept
-    this.#granted = { audiences: new Set(granted), addition: null }
+    this.#granted = { audiences: new Set(granted), addition: null, renewal: null }
     this.#host.rightsChanged(kept, audiences, granted)
   }
 

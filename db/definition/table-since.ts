@@ -1,4 +1,4 @@
-import type { Definition, DefinitionInForce, TableDefinition } from '../../protocol/index.ts'
+import { type Definition, type DefinitionInForce, type TableDefinition, typesOf } from '../../protocol/index.ts'
 
 /**
  * The definition of `version`, each table with the version since which its rows are what they are.
@@ -22,8 +22,5 @@ export function sinceWhen(
 /** What decides which rows of a table a replica holds, and their values; everything else of it is changed in place. */
 function rowsOf(table: TableDefinition, { types }: Definition): string {
   const columns = table.columns.map(({ default: _, serverDefault: _filled, ...column }) => column)
-  // Part of another name or not: a type too many only makes a reload too many.
-  const isUsed = (name: string) => table.columns.some(({ type }) => type.includes(name.replaceAll('"', '""')))
-  const used = types.filter(({ name }) => isUsed(name)).map(({ schema, name, statement }) => [schema, name, statement])
-  return JSON.stringify([columns, table.primaryKey, table.audience, used])
+  return JSON.stringify([columns, table.primaryKey, table.audience, typesOf(table.columns, types)])
 }

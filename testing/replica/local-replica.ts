@@ -55,6 +55,7 @@ export class LocalReplica {
       syncActions: options.actions ?? {},
       development: options.development ?? false,
       shown: () => this.copy,
+      warn: () => undefined,
       outcomes: async (counters) => {
         this.#asked = [...counters]
         return { epoch: this.copy.epoch, outcomes: this.outcomes }
@@ -79,7 +80,7 @@ export class LocalReplica {
       tables: [],
     }))
     const copy = await withServerRows(db, async (tx) => {
-      await tx.exec(replaceTables(null, definition, 'x').join('\n'))
+      await tx.exec(replaceTables(null, definition, 'x').statements.join('\n'))
       await insertCopy(tx, {
         place: 'live',
         stage: 'window',
@@ -93,7 +94,7 @@ export class LocalReplica {
       return made
     })
     const replica = new LocalReplica(db, copy, options)
-    replica.copy = await withServerRows(db, (tx) => join(tx, copy, replica.outbox.actions))
+    replica.copy = await withServerRows(db, (tx) => join(tx, copy, replica.outbox))
     const rows = Object.entries(options.rows ?? {}).flatMap(([table, ofTable]) =>
       ofTable.map((row): WireChange => ({ o: 'i', t: table, a: replica.audienceOf(table, row), d: row })),
     )

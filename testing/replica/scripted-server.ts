@@ -290,7 +290,7 @@ export class ScriptedServer {
         definitionHash: this.definitionHash,
         audiences: this.audiences,
         resume: holds ? 'stream' : 'hydrate',
-        reason: holds ? null : hello.epoch === null ? 'new' : 'epoch',
+        reason: holds ? null : hello.epoch === null ? 'new' : hello.epoch === this.epoch ? 'definition' : 'epoch',
         windowBytes: 4 * 1024 * 1024,
         ...this.welcome(hello),
       }

@@ -63,6 +63,8 @@ export class Conversation {
         return this.#acknowledge(session, frame.received)
       case 'token':
         return this.#renewToken(session, frame.token)
+      case 'refused':
+        return session.update({ refused: { count: frame.tables.length, first: frame.tables[0] ?? '' } })
     }
   }
 

@@ -4,7 +4,13 @@ import type { SyncState } from './storage/sync-storage.ts'
 /** What an operator should know of one SyncDO: whether its lease holds and its log keeps up. */
 export function syncHealth(
   state: SyncState,
-  facts: { readonly sockets: number; readonly audiences: number; readonly nowMs: number },
+  facts: {
+    readonly sockets: number
+    readonly audiences: number
+    readonly nowMs: number
+    /** Of the sessions that said so: a table that their replicas cannot hold. */
+    readonly refused: readonly string[]
+  },
 ): SyncHealth {
   const leaseLeftMs = state.subscribed ? state.leaseUntilMs - facts.nowMs : 0
   const leaseOk = facts.sockets === 0 || leaseLeftMs > 0
@@ -27,6 +33,18 @@ export function syncHealth(
       message: behind ? 'The log is behind the head it heard of; it reads the gap from history and tries again.' : '',
     },
   ]
+  const { refused } = facts
+  checks.push({
+    name: 'tables-refused',
+    status: refused.length === 0 ? 'ok' : 'fail',
+    value: refused.length,
+    threshold: 0,
+    unit: 'sessions',
+    message:
+      refused.length === 0
+        ? ''
+        : `Replicas cannot hold a table of the definition in force (${[...new Set(refused)].slice(0, 3).join(', ')}) and go on without it: see \`status.refused\` there for why, and change the table or leave it out.`,
+  })
   const statuses = checks.map((check) => check.status)
   const status = statuses.includes('fail') ? 'fail' : statuses.includes('warn') ? 'warn' : 'ok'
   const { epoch, head, logChars } = state

@@ -33,16 +33,18 @@ export interface SessionState {
   /** Counts how often its rights may have changed, and up to which count they were asked for anew; nothing is sent between. */
   readonly rightsChanged: number
   readonly rightsAsked: number
+  /** How many tables its client says it cannot hold, and the first of them. */
+  readonly refused?: { readonly count: number; readonly first: string }
 }
 
-export type SessionEvent = 'hello' | 'stream' | 'ack' | 'token'
+export type SessionEvent = 'hello' | 'stream' | 'ack' | 'token' | 'refused'
 
 /** Which frames a client may send in which phase. */
 const ADMITTED: Readonly<Record<SessionPhase, readonly SessionEvent[]>> = {
   opened: ['hello', 'token'],
   greeting: ['token', 'ack'],
-  hydrating: ['stream', 'ack', 'token'],
-  streaming: ['stream', 'ack', 'token'],
+  hydrating: ['stream', 'ack', 'token', 'refused'],
+  streaming: ['stream', 'ack', 'token', 'refused'],
   closed: [],
 }
 

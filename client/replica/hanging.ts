@@ -1,0 +1,161 @@
+import { quoteIdentifier, quoteTable, type TableDefinition } from '../../protocol/index.ts'
+import type { Executor } from './books.ts'
+import { storageFault } from './storage-fault.ts'
+
+/** What hangs on tables that are about to be dropped, and how it is made again. */
+export interface Hanging {
+  readonly objects: readonly Hung[]
+  /** What cannot be made again, as Postgres describes it. */
+  readonly lost: readonly string[]
+  /** Where PGlite's live queries listen for changes of these tables. */
+  readonly channels: readonly string[]
+}
+
+interface Hung {
+  readonly what: string
+  readonly statement: string
+}
+
+const TABLES = `told AS (
+  SELECT c.oid, c.relnamespace FROM json_array_elements_text($1::text::json) AS told(name) JOIN pg_class c ON c.oid = to_regclass(told.name))`
+
+/** Views over the tables, and views over those; what a later one reads was made before it. */
+const VIEWS = `
+  WITH RECURSIVE ${TABLES}, hanging AS (
+    SELECT r.ev_class AS oid FROM told t
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid
+    JOIN pg_rewrite r ON r.oid = d.objid
+    UNION
+    SELECT r.ev_class FROM hanging h
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = h.oid
+    JOIN pg_rewrite r ON r.oid = d.objid AND r.ev_class <> h.oid
+  )
+  SELECT c.oid::text, n.nspname AS schema, c.relname AS name, c.relkind AS kind, c.relnamespace = pg_my_temp_schema() AS temporary,
+    array_to_string(c.reloptions, ', ') AS options, pg_get_viewdef(c.oid) AS query,
+    coalesce((SELECT json_agg(pg_get_indexdef(i.indexrelid)) FROM pg_index i WHERE i.indrelid = c.oid), '[]')::text AS indexes
+  FROM hanging h JOIN pg_class c ON c.oid = h.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('v', 'm') ORDER BY c.oid`
+
+const INDEXES = `
+  WITH ${TABLES} SELECT c.relname AS name, pg_get_indexdef(i.indexrelid) AS statement
+  FROM told t JOIN pg_index i ON i.indrelid = t.oid JOIN pg_class c ON c.oid = i.indexrelid
+  WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)`
+
+/** Of the tables, and of others that refer to them. */
+const CONSTRAINTS = `
+  WITH ${TABLES} SELECT k.conname AS name, format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)) AS statement
+  FROM pg_constraint k
+  WHERE k.contype IN ('c', 'u', 'x', 'f') AND (k.conrelid IN (SELECT oid FROM told) OR k.confrelid IN (SELECT oid FROM told))`
+
+const TRIGGERS = `
+  WITH ${TABLES} SELECT g.tgname AS name, pg_get_triggerdef(g.oid) AS statement FROM told t JOIN pg_trigger g ON g.tgrelid = t.oid
+  WHERE NOT g.tgisinternal AND g.tgname NOT IN ('tidemark_admit', 'A_tidemark_capture') AND g.tgname NOT LIKE '\\_notify\\_trigger\\_%'`
+
+const OTHERS = `
+  WITH ${TABLES} SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0) AS name FROM told t
+  JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.deptype = 'n' AND d.classid = 'pg_proc'::regclass`
+
+const CHANNELS = `WITH ${TABLES} SELECT 'table_change__' || relnamespace || '__' || oid AS name FROM told`
+
+const LIVE_VIEW = /^live_query_[0-9a-f]{32}_view$/
+
+interface ViewRow {
+  readonly schema: string
+  readonly name: string
+  readonly kind: 'v' | 'm'
+  readonly temporary: boolean
+  readonly options: string | null
+  readonly query: string
+  readonly indexes: string
+}
+
+/**
+ * Takes down what hangs on these tables, which are then dropped, and answers what is to be made again.
+ *
+ * What the synced definition itself names is not among it: it is made as after a load. Of a live query its view and what PGlite prepared over it go for good: PGlite makes them anew from the query's own text as
+ * soon as it is told.
+ */
+export async function takeDown(
+  tx: Executor,
+  tables: readonly TableDefinition[],
+  synced: readonly TableDefinition[],
+): Promise<Hanging> {
+  if (tables.length === 0) return { objects: [], lost: [], channels: [] }
+  const names = [JSON.stringify(tables.map(quoteTable))]
+  const views = (await tx.query<ViewRow>(VIEWS, names)).rows
+  const ours = new Set(
+    synced
+      .flatMap(({ uniques, indexes, foreignKeys }) => [...uniques, ...indexes, ...foreignKeys])
+      .map(({ name }) => name),
+  )
+  const read = async (what: string, text: string): Promise<Hung[]> => {
+    const { rows } = await tx.query<{ name: string; statement: string }>(text, names)
+    return rows
+      .filter(({ name }) => !ours.has(name))
+      .map(({ name, statement }) => ({ what: `${what} ${name}`, statement }))
+  }
+  const objects = [
+    ...(await read('index', INDEXES)),
+    ...(await read('constraint', CONSTRAINTS)),
+    ...(await read('trigger', TRIGGERS)),
+    ...views.filter(({ name, temporary }) => !(temporary && LIVE_VIEW.test(name))).flatMap(viewStatements),
+  ]
+  const lost = (await tx.query<{ name: string }>(OTHERS, names)).rows.map(({ name }) => name)
+  const channels = (await tx.query<{ name: string }>(CHANNELS, names)).rows.map(({ name }) => name)
+  for (const { name, temporary } of views) if (temporary && LIVE_VIEW.test(name)) await dropLiveQuery(tx, name)
+  return { objects, lost, channels }
+}
+
+function viewStatements({ schema, name, kind, temporary, options, query, indexes }: ViewRow): Hung[] {
+  const qualified = temporary ? `pg_temp.${quoteIdentifier(name)}` : quoteTable({ schema, name })
+  const made = kind === 'm' ? 'MATERIALIZED VIEW' : 'VIEW'
+  const text = `CREATE ${made} ${qualified}${options ? ` WITH (${options})` : ''} AS ${query}`
+  const ofView = JSON.parse(indexes) as string[]
+  return [
+    { what: `view ${name}`, statement: text },
+    ...ofView.map((statement) => ({ what: `an index of view ${name}`, statement })),
+  ]
+}
+
+async function dropLiveQuery(tx: Executor, view: string): Promise<void> {
+  const base = view.slice(0, -'_view'.length)
+  const { rows } = await tx.query<{ name: string }>(
+    `SELECT name FROM pg_prepared_statements WHERE starts_with(name, $1)`,
+    [`${base}_`],
+  )
+  await tx.exec(
+    [
+      `DROP VIEW IF EXISTS pg_temp.${view} CASCADE`,
+      ...[1, 2].map((state) => `DROP TABLE IF EXISTS pg_temp.${base}_state${state}`),
+      ...rows.map(({ name }) => `DEALLOCATE ${quoteIdentifier(name)}`),
+    ].join(';\n'),
+  )
+}
+
+/** Makes again what was taken down, tells the live queries, and answers a sentence for each thing that is lost. */
+export async function putBack(tx: Executor, { objects, lost, channels }: Hanging): Promise<string[]> {
+  const losses = lost.map((what) => `${what} went with a synced table that was made anew: create it again.`)
+  for (const { what, statement } of objects) {
+    const fault = await tryStatement(tx, statement)
+    if (fault !== null)
+      losses.push(`The app's ${what} does not fit the synced tables as they are now and is gone: ${fault}`)
+  }
+  await tx.query(`SELECT count(pg_notify(name, '')) FROM json_array_elements_text($1::text::json) AS told(name)`, [
+    JSON.stringify(channels),
+  ])
+  return losses
+}
+
+async function tryStatement(tx: Executor, statement: string): Promise<string | null> {
+  await tx.exec('SAVEPOINT putting_back')
+  try {
+    await tx.exec(statement)
+    await tx.exec('RELEASE SAVEPOINT putting_back')
+    return null
+  } catch (error) {
+    // Where there is no room for it, there is none for the rows to come.
+    if (storageFault(error)) throw error
+    await tx.exec('ROLLBACK TO SAVEPOINT putting_back; RELEASE SAVEPOINT putting_back')
+    return error instanceof Error ? error.message : String(error)
+  }
+}

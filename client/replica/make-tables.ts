@@ -1,0 +1,17 @@
+import { TidemarkError } from '../../protocol/index.ts'
+import type { Executor } from './books.ts'
+
+/** Runs statements that make synced tables. Throws `bad-input` where the app has something by the name of one. */
+export async function makeTables(tx: Executor, statements: readonly string[]): Promise<void> {
+  try {
+    await tx.exec(statements.join('\n'))
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause)
+    if (!message.includes('already exists')) throw cause
+    throw new TidemarkError(
+      'bad-input',
+      `A local name is one of the synced schema (${message}): rename it, then reload.`,
+      { cause },
+    )
+  }
+}

@@ -1,0 +1,26 @@
+import { type Copy, type Executor, readCopies, writeDefinition } from './books.ts'
+import type { Database } from './database.ts'
+import { heldTables } from './refused-tables.ts'
+import { tableOf } from './replica-table.ts'
+import { withServerRows } from './server-rows.ts'
+
+/** Leaves a table out of a copy, with its rows, and goes on with the others. */
+export function refuseTable(db: Database, copy: Copy, table: string, cause: string): Promise<Copy> {
+  return withServerRows(db, (tx) => leaveOut(tx, copy, table, cause))
+}
+
+async function leaveOut(tx: Executor, copy: Copy, table: string, cause: string): Promise<Copy> {
+  const { name } = tableOf(copy.tables, table)
+  const { rows } = await tx.query<{ count: number | string }>(`SELECT count(*) AS count FROM ${name}`)
+  const refused = { ...copy.refused, [table]: cause }
+  await tx.exec(`DROP TABLE ${name} CASCADE`)
+  await tx.query('DELETE FROM tidemark.loaded_chunk WHERE table_id = $1', [table])
+  await tx.query('UPDATE tidemark.copy SET rows = rows - $2 WHERE place = $1', [
+    copy.place,
+    Number(rows[0]?.count ?? 0),
+  ])
+  await writeDefinition(tx, copy.place, copy.definition, refused)
+  const stored = (await readCopies(tx)).find(({ place }) => place === copy.place)
+  const tables = heldTables(copy.definition.definition, refused, copy.place)
+  return { ...copy, refused, tables, rows: stored?.rows ?? copy.rows }
+}

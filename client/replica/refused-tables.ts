@@ -1,0 +1,81 @@
+import { type Definition, type DefinitionInForce, TidemarkError, typesOf } from '../../protocol/index.ts'
+import type { Executor } from './books.ts'
+import { replaceTables, retiredName } from './definition-ddl.ts'
+import { type Place, type ReplicaTables, replicaTables } from './replica-table.ts'
+import { storageFault } from './storage-fault.ts'
+
+/** Tables of the definition in force that this replica cannot hold: by id, why. They are passed over, the others go on. */
+export type Refused = Readonly<Record<string, string>>
+
+/** A fault of the local database over the rows of one table. */
+export class TableFault extends TidemarkError {
+  readonly table: string
+
+  constructor(table: string, cause: unknown) {
+    super('rehydrate-required', `The replica cannot take the server’s rows of ${table}: ${messageOf(cause)}`, { cause })
+    this.table = table
+  }
+}
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
+
+/** Whether the same would be met again: not where the device, the memory or a closed database is at fault. */
+export function isLasting(error: unknown): boolean {
+  if (error instanceof TidemarkError || storageFault(error) !== null) return false
+  return !/closed|terminated|memory|stack/i.test(messageOf(error))
+}
+
+/** The definition without the tables that are refused. */
+export function heldDefinition(definition: Definition, refused: Refused): Definition {
+  if (Object.keys(refused).length === 0) return definition
+  const tables = definition.tables.filter(({ id }) => !(id in refused))
+  const columns = tables.flatMap((table) => table.columns)
+  return { types: typesOf(columns, definition.types), tables }
+}
+
+/** As `replicaTables`, without those that are refused. */
+export function heldTables(definition: Definition, refused: Refused, place: Place): ReplicaTables {
+  return new Map([...replicaTables(definition, place)].filter(([id]) => !(id in refused)))
+}
+
+/** What of a definition cannot be held where a copy is, or is known not to. */
+export async function refusedTables(
+  tx: Executor,
+  old: { readonly definition: DefinitionInForce; readonly refused: Refused } | null,
+  { definition }: DefinitionInForce,
+  known: Refused,
+): Promise<Refused> {
+  const before = old && heldDefinition(old.definition.definition, old.refused)
+  return { ...known, ...(await unmakeableTables(tx, before, heldDefinition(definition, known))) }
+}
+
+/** Which tables of a definition cannot be made here, found by making them where the others were and undoing it. */
+async function unmakeableTables(tx: Executor, before: Definition | null, after: Definition): Promise<Refused> {
+  if ((await rehearse(tx, before, after)) === null) return {}
+  const refused: Record<string, string> = {}
+  for (const table of after.tables) {
+    const alone = { types: typesOf(table.columns, after.types), tables: [table] }
+    const fault = await rehearse(tx, before, alone)
+    if (fault !== null) refused[table.id] = fault
+  }
+  return refused
+}
+
+async function rehearse(tx: Executor, before: Definition | null, after: Definition): Promise<string | null> {
+  await tx.exec('SAVEPOINT rehearsal')
+  try {
+    await tx.exec(replaceTables(before, after, retiredName()).statements.join('\n'))
+    return null
+  } catch (error) {
+    // A local name in the way is said where the tables are made.
+    if (/already exists/.test(messageOf(error))) return null
+    if (!isLasting(error)) throw error
+    return messageOf(error)
+  } finally {
+    await tx.exec('ROLLBACK TO SAVEPOINT rehearsal; RELEASE SAVEPOINT rehearsal')
+  }
+}
+
+/** One warning for each table, to be told once. */
+export const refusal = (table: string, cause: string): string =>
+  `Table ${table} cannot be held here and is left out until its definition or the history changes: ${cause}`

@@ -1,0 +1,59 @@
+import type { Definition, DefinitionInForce, Manifest } from '../../protocol/index.ts'
+import type { Copy } from './books.ts'
+import { replaceTables } from './definition-ddl.ts'
+import { envelopeFault } from './envelope.ts'
+import { fetchManifests, type HydrationOptions, type HydrationTarget } from './hydration.ts'
+import { heldDefinition } from './refused-tables.ts'
+
+/** Which tables of a later definition keep their rows, and which are loaded beside; changes of others concern nobody. */
+export interface RenewedTables {
+  readonly kept: ReadonlySet<string>
+  readonly renewed: ReadonlySet<string>
+}
+
+/** A later definition of the same history, of which only some tables are to be loaded. */
+export interface Renewal {
+  readonly definition: DefinitionInForce
+  readonly tables: RenewedTables
+  /** Of the tables to be loaded alone. */
+  readonly manifests: readonly Manifest[]
+}
+
+/** What of a replica that holds `before` holds by `after` too. Rule HYD-R6. */
+export function renewedTables(before: DefinitionInForce, after: DefinitionInForce): RenewedTables {
+  const alike = replaceTables(before.definition, after.definition, 'x').kept
+  const holds = ({ id, since = after.version }: Definition['tables'][number]) =>
+    since <= before.version && alike.has(id)
+  const kept = new Set(after.definition.tables.filter(holds).map(({ id }) => id))
+  return { kept, renewed: new Set(after.definition.tables.map(({ id }) => id).filter((id) => !kept.has(id))) }
+}
+
+/**
+ * What a change of definition costs a copy that is whole; null where everything must be loaded anew.
+ *
+ * Throws as `fetchManifests`, and `limit-exceeded` where what would be held then is beyond the envelope.
+ */
+export async function planRenewal(
+  options: Pick<HydrationOptions, 'http' | 'signal' | 'envelope'> & { readonly welcome: HydrationTarget },
+  live: Copy,
+): Promise<Renewal | null> {
+  const holdsAll = options.welcome.audiences.every((audience) => live.joins.has(audience))
+  if (live.stage !== 'joined' || !holdsAll || options.welcome.audiences.length === 0) return null
+  const manifests = await fetchManifests(options)
+  const [first] = manifests
+  if (!first || first.epoch !== live.epoch || first.definitionVersion <= live.definition.version) return null
+  const fault = envelopeFault(options.envelope, manifests)
+  if (fault !== null) throw fault
+  const definition = {
+    version: first.definitionVersion,
+    hash: first.definitionHash,
+    definition: first.definition,
+  }
+  const held = { ...live.definition, definition: heldDefinition(live.definition.definition, live.refused) }
+  const tables = renewedTables(held, definition)
+  const wanted = manifests.map((manifest) => ({
+    ...manifest,
+    tables: manifest.tables.filter(({ table }) => tables.renewed.has(table)),
+  }))
+  return { definition, tables, manifests: wanted }
+}

@@ -1,0 +1,32 @@
+import type { Copy } from './books.ts'
+import type { Refused, TableFault } from './refused-tables.ts'
+
+/** Loading anew may mend what a table met once; what it meets again it meets for ever. */
+const TRIES = 2
+
+/** The faults that tables met here under one definition and history. */
+export class TableFaults {
+  readonly #met = new Map<string, { readonly table: string; count: number; cause: string }[]>()
+
+  /** Of the copies that took part: which of them it was makes no difference to whoever loads it anew. */
+  note({ table, message }: TableFault, copies: readonly Copy[]): void {
+    for (const key of new Set(copies.map(({ epoch, definition }) => keyOf(epoch, definition.version)))) {
+      const met = this.#met.get(key) ?? []
+      this.#met.set(key, met)
+      const known = met.find((one) => one.table === table)
+      if (known) known.count += 1
+      else met.push({ table, count: 1, cause: message })
+    }
+  }
+
+  refusedOf(epoch: string, version: number): Refused {
+    const met = this.#met.get(keyOf(epoch, version)) ?? []
+    return Object.fromEntries(met.filter(({ count }) => count >= TRIES).map(({ table, cause }) => [table, cause]))
+  }
+
+  forget(): void {
+    this.#met.clear()
+  }
+}
+
+const keyOf = (epoch: string, version: number) => `${epoch} ${version}`
