@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openReplica, type Replica, type ReplicaStatus } from '../client/index.ts'
+import { manifestSchema } from '../protocol/index.ts'
 import { sync } from '../testing/rights/sync.ts'
 import { type System, startSystem, until } from '../testing/system/start-system.ts'
 import type { Database } from '../workers/database/index.ts'
@@ -131,11 +132,39 @@ describe.each([
     expect(await orgsOf(replica)).toEqual(['c'])
   })
 
+  it('FLD-100 FLD-101 SEC-10 PSH-R20 chunks cost no query each, and a chunk’s address is refused once the right is gone', async () => {
+    const headers = { authorization: `Bearer ${await system.token({ userId: 'ann', audiences: [] })}` }
+    const manifest = async () => {
+      const answer = await fetch(`${system.url}/sync/snapshot/org%3Ac`, { headers })
+      return manifestSchema.parse(await answer.json())
+    }
+    const chunks = (await manifest()).tables.flatMap((table) => table.chunks.map(({ id }) => id))
+    const chunk = async () => (await fetch(`${system.url}/sync/snapshot/org%3Ac/${chunks[0]}`, { headers })).status
+    const scans = async () => {
+      const [row] = await database.query(
+        `SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0)::text AS scans FROM pg_stat_user_tables WHERE relname = 'membership'`,
+      )
+      return Number(row?.scans)
+    }
+    expect(await chunk()).toBe(200)
+    const before = await scans()
+    for (let asked = 0; asked < 40; asked += 1) expect(await chunk()).toBe(200)
+    // Sessions tell the server what they did when they end, and each query would have had its own.
+    expect((await scans()) - before).toBeLessThanOrEqual(2)
+    await database.query(`DELETE FROM public.membership WHERE user_id = 'ann' AND org_id = 'c'`)
+    await until(() => !replica.status.audiences.includes('org:c'))
+    expect(await chunk()).toBe(404)
+    await compare()
+    await database.query(`INSERT INTO public.membership VALUES ('ann', 'c')`)
+    await until(() => replica.status.audiences.includes('org:c'))
+    await compare()
+  })
+
   it('RGT-R5 history keeps of a watched table whose rights changed, and nothing else', async () => {
     const rows = await database.query(
       `SELECT data::text, old_data::text, row_key::text, audience FROM tidemark.change_history WHERE operation = 'rights' ORDER BY lsn`,
     )
-    expect(rows.length).toBe(4)
+    expect(rows.length).toBe(6)
     for (const row of rows)
       expect(row).toEqual({ data: '{"users": ["ann"]}', old_data: null, row_key: null, audience: null })
     const kept = await database.query(

@@ -67,6 +67,14 @@ export interface FreshHead {
   readonly lsn: Lsn
 }
 
+/** Whether rights that were asked for still hold, as far as capture has come. */
+export interface RightsGuard {
+  /** Another one after each change of this user's rights that was captured. */
+  readonly mark: string
+  /** How long ago everything committed was captured; null where nothing is watched, or nothing was captured yet. */
+  readonly behindMs: number | null
+}
+
 export interface ReplicationRpc {
   /** Throws `unavailable`, also for an outdated version. */
   subscribe(request: SubscribeRequest): Promise<SubscribeAnswer>
@@ -78,6 +86,11 @@ export interface ReplicationRpc {
   freshHead(subscriber: string | null): Promise<FreshHead>
   /** Arms the alarm if nothing has; the cron watchdog calls it. */
   ensureAlarm(): Promise<void>
+  rightsGuard(userId: string): Promise<RightsGuard>
+  /** The number under which to look for calls of `onCommitted` that are due; null where none can be, and Postgres need not be asked. */
+  owedCalls(): Promise<number | null>
+  /** Under this number nothing is left but what is due then. */
+  settleCalls(mark: number, dueAtMs: number | null): Promise<void>
   /** What health and `tidemark doctor` show; plain JSON. */
   health(): Promise<ReplicationHealth>
 }

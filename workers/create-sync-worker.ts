@@ -4,7 +4,7 @@ import type { SyncEnv } from './env.ts'
 import { createApp } from './http/app.ts'
 import { nearDatabase } from './near-database.ts'
 import { checkOptions, type SyncWorkerOptions } from './options.ts'
-import { callCommitted } from './push/committed-calls.ts'
+import { callOwed } from './push/committed-calls.ts'
 import type { ServerActions } from './push/options.ts'
 import { createReplicationObject } from './replication/replication-object.ts'
 import { createSnapshotObject } from './snapshot/snapshot-object.ts'
@@ -55,7 +55,7 @@ export function createSyncWorker<SyncActions extends Actions>(
     fetch: async (request, env, context) => app.fetch(request, boundEnv(env), boundContext(context)),
     scheduled: async (_controller, env) => {
       await boundEnv(env).REPLICATION.getByName(REPLICATION_NAME).ensureAlarm()
-      if (onCommitted) await callCommitted(boundEnv(env), onCommitted)
+      if (onCommitted) await callOwed(boundEnv(env), onCommitted)
     },
   }
   return {

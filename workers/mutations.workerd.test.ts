@@ -7,6 +7,7 @@ import { createDatabase, type TestDatabase } from '../testing/postgres/create-da
 import { ORG_A, SNAPSHOT_SCHEMA, snapshotSync } from '../testing/snapshot/snapshot-app.ts'
 import { newClient, TestSocket, tokenOf, upgradeHeaders } from '../testing/workerd/distribution.ts'
 import { useDatabase } from '../testing/workerd/worker.ts'
+import type { ReplicationRpc } from './contracts.ts'
 
 const { REPLICATION, SYNC } = env as unknown as Record<'REPLICATION' | 'SYNC', DurableObjectNamespace>
 const worker = (exports as unknown as { default: { fetch(request: Request): Promise<Response> } }).default
@@ -122,4 +123,25 @@ describe.each([
     ])
     author.socket.close()
   })
+})
+
+it('FLD-103 CAP-R48 the ReplicationDO owes calls from the commit of a mutation until they are settled, also after eviction', async () => {
+  const replication = REPLICATION.getByName('main') as unknown as ReplicationRpc
+  const author = await open('u')
+  const mark = (await replication.owedCalls()) ?? 0
+  await replication.settleCalls(mark, null)
+  expect(await replication.owedCalls()).toBeNull()
+  await database.run(insertItem(900, 'by another hand'))
+  await author.settle()
+  expect(await replication.owedCalls()).toBeNull()
+  await push({ client: author.client, counter: 1 }, insertItem(901, 'mine'))
+  await author.settle()
+  await evictDurableObject(REPLICATION.getByName('main'))
+  const next = await replication.owedCalls()
+  expect(next).toBe(mark + 1)
+  await replication.settleCalls(mark + 1, Date.now() + 3_600_000)
+  expect(await replication.owedCalls()).toBeNull()
+  await replication.kick()
+  expect(await replication.owedCalls()).toBe(mark + 2)
+  author.socket.close()
 })

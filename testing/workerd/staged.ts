@@ -5,6 +5,7 @@ import type {
   FreshHead,
   ReplicationHealth,
   ReplicationRpc,
+  RightsGuard,
   SnapshotRpc,
   SubscribeAnswer,
   SubscribeRequest,
@@ -128,6 +129,15 @@ export class StagedReplicationDO extends DurableObject implements ReplicationRpc
 
   async kick(): Promise<void> {}
   async ensureAlarm(): Promise<void> {}
+  async settleCalls(): Promise<void> {}
+
+  async owedCalls(): Promise<number | null> {
+    return 1
+  }
+
+  async rightsGuard(): Promise<RightsGuard> {
+    return { mark: 'staged', behindMs: null }
+  }
 
   async freshHead(): Promise<FreshHead> {
     return this.#staged().freshHead

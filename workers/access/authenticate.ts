@@ -34,13 +34,14 @@ export async function identify(
   return { userId, claims: claims ?? {}, expiresAtMs }
 }
 
-/** What this user may see now, by the app's word. Throws what the app throws, `internal`, `limit-exceeded`, `unavailable`. */
+/** What this user may see now, by the app's word; `beforeSql` comes before its first query. Throws what the app throws, `internal`, `limit-exceeded`, `unavailable`. */
 export async function askAudiences(
   options: Pick<AccessOptions, 'audiences'>,
   { userId, claims }: Pick<Identity, 'userId' | 'claims'>,
   env: SyncEnv,
+  beforeSql: () => Promise<void> = async () => {},
 ): Promise<string[]> {
-  return withClientSql(env, { userId, claims }, async (sql) =>
+  return withClientSql(env, { userId, claims }, beforeSql, async (sql) =>
     checkAudiences(await options.audiences({ userId, claims, sql, env: { ...env } })),
   )
 }
@@ -60,12 +61,13 @@ export async function openSession(
   nowMs: number,
   admit: (userId: string) => void = () => {},
   client: string | null = null,
+  ask: (identity: Identity) => Promise<readonly string[]> = (identity) => askAudiences(options, identity, env),
 ): Promise<Session> {
   const identity = await identify(options, token, env, nowMs)
   // Before the app's own query, which is what a flood would cost.
   admit(identity.userId)
   const { userId, claims, expiresAtMs } = identity
-  const audiences = await askAudiences(options, identity, env)
+  const audiences = await ask(identity)
   const named = client !== null && CLIENT_ID.test(client) ? client : null
   const syncName = placementOf(options.placement)({ userId, claims, audiences, client: named })
   if (typeof syncName !== 'string' || syncName === '' || syncName.length > PLACE_CHARS) {
@@ -78,6 +80,7 @@ export async function openSession(
 async function withClientSql<T>(
   env: SyncEnv,
   identity: Pick<Identity, 'userId' | 'claims'>,
+  beforeSql: () => Promise<void>,
   run: (sql: ClientSql) => Promise<T>,
 ): Promise<T> {
   let opened: Promise<Database> | null = null
@@ -87,6 +90,7 @@ async function withClientSql<T>(
   const sql: ClientSql = (strings, ...values) => {
     const text = strings.reduce((query, part, index) => `${query}$${index}${part}`)
     const turn = last.then(async () => {
+      if (opened === null) await beforeSql()
       opened ??= openDatabase(env, { applicationName: 'tidemark access' })
       const client = { userId, audiences: [], claims }
       return await asClient(await opened, client, ({ query }) => query(text, values), { readOnly: true })

@@ -2,6 +2,7 @@ import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { LIMITS, TidemarkError } from '../../protocol/index.ts'
 import { type AccessOptions, openSession } from '../access/authenticate.ts'
+import { KeptRights } from '../access/kept-rights.ts'
 import { bearerToken, subprotocolToken } from '../access/request-token.ts'
 import { REPLICATION_NAME, SESSION_HEADER, type Session } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
@@ -49,7 +50,9 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
 export function createApp(options: HttpOptions): Hono<Env> {
   const app = new Hono<Env>().basePath(options.basePath ?? '/')
   const rates = new RequestRates(options.requests ?? DEFAULT_REQUESTS)
-  const session = (context: Context<Env>, token: string | null): Promise<Session> =>
+  const rights = new KeptRights(options.access)
+  /** `isAnew`: what the answer decides lasts, so that rights asked for a moment ago will not do. */
+  const session = (context: Context<Env>, token: string | null, isAnew = false): Promise<Session> =>
     openSession(
       options.access,
       token,
@@ -57,6 +60,7 @@ export function createApp(options: HttpOptions): Hono<Env> {
       Date.now(),
       (userId) => rates.admit(userId, Date.now()),
       context.req.query('client') ?? null,
+      (identity) => (isAnew ? rights.ask(identity, context.env) : rights.of(identity, context.env)),
     )
 
   if (options.cors) {
@@ -85,7 +89,7 @@ export function createApp(options: HttpOptions): Hono<Env> {
     if (context.req.header('upgrade')?.toLowerCase() !== 'websocket') {
       throw new TidemarkError('bad-input', 'This address takes WebSocket upgrades only.')
     }
-    const right = await session(context, subprotocolToken(context.req.raw.headers))
+    const right = await session(context, subprotocolToken(context.req.raw.headers), true)
     const headers = new Headers({ upgrade: 'websocket', connection: 'upgrade', [SESSION_HEADER]: encodeSession(right) })
     const answer = await context.env.SYNC.getByName(right.syncName).fetch(
       new Request('https://sync/socket', { headers }),
@@ -111,7 +115,8 @@ export function createApp(options: HttpOptions): Hono<Env> {
     if (answer.outcomes.length > 0)
       inBackground(context, () => context.env.REPLICATION.getByName(REPLICATION_NAME).kick())
     const { onCommitted } = options.push
-    if (onCommitted) inBackground(context, () => callCommitted(context.env, onCommitted))
+    if (onCommitted && answer.outcomes.some(({ status }) => status === 'committed'))
+      inBackground(context, async () => void (await callCommitted(context.env, onCommitted)))
     return context.json(answer)
   })
 
@@ -122,8 +127,8 @@ export function createApp(options: HttpOptions): Hono<Env> {
     )
   })
 
-  const snapshotOf = async (context: Context<Env>) => {
-    const right = await session(context, bearerToken(context.req.raw.headers))
+  const snapshotOf = async (context: Context<Env>, isAnew: boolean) => {
+    const right = await session(context, bearerToken(context.req.raw.headers), isAnew)
     const audience = context.req.param('audience') ?? ''
     // Before anything is asked of the audience: absent and foreign are the same.
     if (!right.audiences.includes(audience)) throw notFound()
@@ -131,12 +136,12 @@ export function createApp(options: HttpOptions): Hono<Env> {
   }
 
   app.get('/sync/snapshot/:audience', async (context) => {
-    const { manifest } = await (await snapshotOf(context)).manifest(context.req.param('audience'))
+    const { manifest } = await (await snapshotOf(context, true)).manifest(context.req.param('audience'))
     return context.body(manifest, 200, { 'content-type': 'application/json', 'cache-control': 'private, no-cache' })
   })
 
   app.get('/sync/snapshot/:audience/:chunk', async (context) => {
-    const snapshot = await snapshotOf(context)
+    const snapshot = await snapshotOf(context, false)
     const id = context.req.param('chunk')
     const bytes = CHUNK_ID.test(id) ? await snapshot.chunk(id) : null
     if (bytes === null) throw notFound()

@@ -1,7 +1,8 @@
 import { TidemarkError } from '../../protocol/index.ts'
 import type { AppEnv } from '../access/access.ts'
+import { REPLICATION_NAME } from '../contracts.ts'
 import { type Database, withDatabase } from '../database/index.ts'
-import type { DatabaseEnv } from '../env.ts'
+import type { DatabaseEnv, SyncEnv } from '../env.ts'
 import type { CommittedMutation, OnCommitted } from './options.ts'
 
 /** Calls of one run; what is left is done by the next push, or by the cron trigger. */
@@ -18,17 +19,37 @@ const TAKE = `
 
 const DONE = 'DELETE FROM tidemark.committed_call WHERE client_id = $1 AND counter = $2::bigint'
 
-/** Tells the app of committed mutations that are due, each at least once; one that throws is told again later. */
-export async function callCommitted(env: DatabaseEnv, onCommitted: OnCommitted): Promise<void> {
+/** When the next is due. What a transaction in progress queues is not seen yet: then `whole` is false. */
+const LEFT = `
+  SELECT floor(extract(epoch FROM min(due_at)) * 1000)::text AS due,
+    (pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot()))::text AS whole
+  FROM tidemark.committed_call`
+
+/** As `callCommitted`, and only where capture or a push has seen a commit since nothing was left. */
+export async function callOwed(env: SyncEnv, onCommitted: OnCommitted): Promise<void> {
+  const replication = env.REPLICATION.getByName(REPLICATION_NAME)
+  const mark = await replication.owedCalls()
+  if (mark === null) return
+  const { isWhole, dueAtMs } = await callCommitted(env, onCommitted)
+  if (isWhole) await replication.settleCalls(mark, dueAtMs)
+}
+
+/** Tells the app of committed mutations that are due, each at least once; one that throws is told again later. Answers what is left. */
+export async function callCommitted(
+  env: DatabaseEnv,
+  onCommitted: OnCommitted,
+): Promise<{ isWhole: boolean; dueAtMs: number | null }> {
   const app: AppEnv = { ...env }
-  await withDatabase(
+  return withDatabase(
     env,
     async (database) => {
       for (let called = 0; called < CALLS_A_RUN; called += BATCH) {
         const rows = await database.query(TAKE)
         await Promise.all(rows.map((row) => call(database, row, onCommitted, app)))
-        if (rows.length < BATCH) return
+        if (rows.length < BATCH) break
       }
+      const [left] = await database.query(LEFT)
+      return { isWhole: left?.whole === 'true', dueAtMs: left?.due == null ? null : Number(left.due) }
     },
     { applicationName: 'tidemark committed' },
   )

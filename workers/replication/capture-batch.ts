@@ -53,6 +53,8 @@ export interface CapturedBatch {
   readonly transactions: readonly Transaction[] | null
   /** Whose rights the stored transactions may change; null: nobody's. */
   readonly rights: RightsChange | null
+  /** Whether a mutation was committed, whoever hears of it. */
+  readonly hasMutations: boolean
   /** The version that the last transaction put in force; the batch ends with it. */
   readonly definitionVersion: number | null
   /** What contradicts the definition after `seenTo`; nothing of it is stored. */
@@ -142,6 +144,7 @@ function nothing(drift: TidemarkError): CapturedBatch {
     everyone: false,
     transactions: [],
     rights: null,
+    hasMutations: false,
     definitionVersion: null,
     drift,
   }
@@ -159,6 +162,7 @@ class BatchReader {
   #seenTo: Lsn | null = null
   #definitionVersion: number | null = null
   #rights: RightsChange | null = null
+  #hasMutations = false
 
   #current: BeginEvent | null = null
   #header: TransactionHeader | null = null
@@ -196,6 +200,7 @@ class BatchReader {
       everyone: this.#everyone,
       transactions: this.#transactions,
       rights: this.#rights,
+      hasMutations: this.#hasMutations,
       definitionVersion: this.#definitionVersion,
       drift: null,
     }
@@ -280,6 +285,7 @@ class BatchReader {
     }
     this.#seq += 1
     this.#storedRows += 1
+    this.#hasMutations ||= row.operation === 'mutation'
     const told = row.operation === 'truncate' || (row.audience !== null && this.#request.wanted(row.audience))
     if (!told) return
     if (row.operation === 'truncate') this.#everyone = true

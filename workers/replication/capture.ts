@@ -42,7 +42,8 @@ export interface CaptureStore {
 }
 
 /** What one cycle brought, for those who are told. */
-export interface RoutedBatch extends Pick<CapturedBatch, 'audiences' | 'everyone' | 'transactions' | 'rights'> {
+export interface RoutedBatch
+  extends Pick<CapturedBatch, 'audiences' | 'everyone' | 'transactions' | 'rights' | 'hasMutations'> {
   readonly epoch: string
   readonly from: Lsn
   readonly to: Lsn
@@ -237,7 +238,7 @@ export class Capture {
       plans: definition === state.definition ? state.plans : planTables(definition),
     }
     if (definition.version === facts.latestDefinitionVersion) this.#trust()
-    const { audiences, everyone, transactions, rights } = batch
+    const { audiences, everyone, transactions, rights, hasMutations } = batch
     await distribute({
       epoch: epoch.id,
       from: state.capturedTo,
@@ -247,6 +248,7 @@ export class Capture {
       everyone,
       transactions,
       rights,
+      hasMutations,
     })
     await this.#oweAdvance(database, facts, to)
     if (batch.drift !== null || batch.definitionVersion !== null || !deferAdvance) await this.settle(peeker ?? database)
@@ -537,5 +539,5 @@ function peekLimit(state: CaptureState, facts: CycleFacts): Lsn {
 /** Where capture stands, for everyone: what it stored before may never have been told. */
 function announcement({ epoch, capturedTo, definition }: CaptureState): RoutedBatch {
   const at = { epoch: epoch.id, from: capturedTo, to: capturedTo, definition }
-  return { ...at, audiences: new Set(), everyone: true, transactions: null, rights: null }
+  return { ...at, audiences: new Set(), everyone: true, transactions: null, rights: null, hasMutations: true }
 }

@@ -33,6 +33,7 @@ test('CAP-R25 a fresh head asked for while another run connects is still fresh w
     background: () => {},
   })
   const loop = new ReplicationLoop({
+    heard: () => {},
     ...surroundings,
     env: database.env,
     own: { owner: 'tests', slotName: `slot_${database.name}`, decoder: 'auto' },

@@ -27,6 +27,8 @@ export interface LoopContext {
   readonly retentionMs: number | null
   readonly storage: ReplicationStorage
   readonly router: Router
+  /** Told of each batch before it is routed. */
+  readonly heard: (batch: RoutedBatch) => void
   readonly nowMs: () => number
   readonly random: () => number
 }
@@ -71,6 +73,8 @@ export class ReplicationLoop {
   #lastCycleMs = 0
   #lastError: TidemarkError | null = null
   #lastCycleAtMs: number | null = null
+  /** When the last cycle began that captured all there was. */
+  #wholeAtMs: number | null = null
   #figures: { server: ServerFigures; bundleHash: string | null; atMs: number } | null = null
   #prunedAtMs = 0
   /** The last state known, for health. */
@@ -123,6 +127,11 @@ export class ReplicationLoop {
     const { state } = this.#capture
     if (state === null) throw new TidemarkError('unavailable', 'The history is not open yet; try again.')
     return state
+  }
+
+  /** How long ago everything committed was captured; null where nothing was yet. */
+  get behindMs(): number | null {
+    return this.#wholeAtMs === null ? null : this.#context.nowMs() - this.#wholeAtMs
   }
 
   /** Something happened that makes waiting pointless. */
@@ -245,13 +254,14 @@ export class ReplicationLoop {
   }
 
   async #cycles(database: Database, target: Lsn | null): Promise<void> {
-    const { router, nowMs, env } = this.#context
+    const { router, nowMs, env, heard } = this.#context
     const openReader = () => openDatabase(env, { applicationName: 'tidemark peek' })
     const begunMs = nowMs()
     for (let cycle = 0; cycle < MAX_CYCLES_PER_RUN; cycle += 1) {
       const { generation } = router
       const startedMs = nowMs()
       const distribute = async (batch: RoutedBatch) => {
+        heard(batch)
         router.route(batch, generation)
         // What is written in the same turn is awaited by calls made before it, too.
         await new Promise((resolve) => setTimeout(resolve))
@@ -271,6 +281,7 @@ export class ReplicationLoop {
       if (storedRows > 0) this.noteActivity()
       const reached = target === null || (this.state !== null && this.state.capturedTo >= target)
       this.#more = more || this.state === null
+      if (!this.#more) this.#wholeAtMs = startedMs
       if (!this.#more && reached) return
       if (nowMs() - begunMs >= RUN_MS && this.state !== null) break
     }

@@ -1,13 +1,23 @@
 import { DurableObject } from 'cloudflare:workers'
 import { type Lsn, TidemarkError } from '../../protocol/index.ts'
-import type { FreshHead, ReplicationHealth, ReplicationRpc, SubscribeAnswer, SubscribeRequest } from '../contracts.ts'
+import type {
+  FreshHead,
+  ReplicationHealth,
+  ReplicationRpc,
+  RightsGuard,
+  SubscribeAnswer,
+  SubscribeRequest,
+} from '../contracts.ts'
 import { SQL_STATE, sqlStateOf } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
+import type { RoutedBatch } from './capture.ts'
 import { DEFAULT_SLOT_NAME, type ReplicationOptions } from './options.ts'
 import { ReplicationLoop } from './replication-loop.ts'
 import { ReplicationStorage } from './replication-storage.ts'
+import { RightsMarks } from './rights-marks.ts'
 import { Router } from './router.ts'
 import { boundedIntervals } from './rules/interval.ts'
+import { askedAt, noteCommit, owedMark, settleCalls } from './rules/owed-calls.ts'
 import { LEASE_MS } from './rules/subscription.ts'
 
 const DAY_MS = 86_400_000
@@ -38,6 +48,7 @@ export function createReplicationObject(
     readonly #loop: ReplicationLoop
     readonly #router: Router
     readonly #storage: ReplicationStorage
+    readonly #rights = new RightsMarks()
 
     constructor(ctx: DurableObjectState, env: SyncEnv) {
       super(ctx, env)
@@ -64,6 +75,7 @@ export function createReplicationObject(
         retentionMs: options.retention ? options.retention.days * DAY_MS : null,
         storage,
         router: this.#router,
+        heard: (batch) => this.#hear(batch),
         nowMs,
         random: Math.random,
       })
@@ -107,6 +119,8 @@ export function createReplicationObject(
     }
 
     async kick(): Promise<void> {
+      // A push has committed something, even if capture cannot see it now.
+      this.#storage.owedCalls = noteCommit(this.#storage.owedCalls)
       this.#loop.noteActivity()
       this.ctx.waitUntil(this.#afterwards(this.#loop.nudge()))
     }
@@ -126,8 +140,30 @@ export function createReplicationObject(
       if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now())
     }
 
+    async rightsGuard(userId: string): Promise<RightsGuard> {
+      const { state, behindMs } = this.#loop
+      const isWatched = (state?.definition.watched ?? []).length > 0
+      return { mark: this.#rights.markOf(userId), behindMs: isWatched ? behindMs : null }
+    }
+
+    async owedCalls(): Promise<number | null> {
+      const calls = this.#storage.owedCalls
+      const mark = owedMark(calls, Date.now())
+      if (mark !== null) this.#storage.owedCalls = askedAt(calls, mark)
+      return mark
+    }
+
+    async settleCalls(mark: number, dueAtMs: number | null): Promise<void> {
+      this.#storage.owedCalls = settleCalls(this.#storage.owedCalls, mark, dueAtMs)
+    }
+
     async health(): Promise<ReplicationHealth> {
       return this.#loop.health(await this.ctx.storage.getAlarm())
+    }
+
+    #hear(batch: RoutedBatch): void {
+      this.#rights.note(batch)
+      if (batch.hasMutations) this.#storage.owedCalls = noteCommit(this.#storage.owedCalls)
     }
 
     /** As far as is known without Postgres. */

@@ -3,6 +3,7 @@ import type { SubscribeAnswer } from '../contracts.ts'
 import type { CaptureStore } from './capture.ts'
 import type { CaptureOutcome } from './rules/classify-health.ts'
 import { type CaptureMemory, NO_MEMORY } from './rules/epoch-decision.ts'
+import { FIRST_OWED, type OwedCalls } from './rules/owed-calls.ts'
 import type { Subscription } from './rules/subscription.ts'
 
 /** The part of `SqlStorage` that is used. */
@@ -17,6 +18,7 @@ export class ReplicationStorage implements CaptureStore {
   readonly #sql: Sql
   #memory: CaptureMemory | null = null
   #place: Place | null = null
+  #owedCalls: OwedCalls | null = null
 
   constructor(sql: Sql) {
     this.#sql = sql
@@ -56,6 +58,18 @@ export class ReplicationStorage implements CaptureStore {
   set place(place: Place) {
     this.#place = place
     this.#put('place', JSON.stringify(place))
+  }
+
+  get owedCalls(): OwedCalls {
+    this.#owedCalls ??= { ...FIRST_OWED, ...JSON.parse(this.#get('owed-calls') ?? '{}') }
+    return this.#owedCalls ?? FIRST_OWED
+  }
+
+  /** Written only where it is another. */
+  set owedCalls(calls: OwedCalls) {
+    if (calls === this.owedCalls) return
+    this.#owedCalls = calls
+    this.#put('owed-calls', JSON.stringify(calls))
   }
 
   /** Every subscription as it was acknowledged; whatever came later must be sent again. */

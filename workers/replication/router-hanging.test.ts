@@ -33,7 +33,7 @@ test('DIS-03 CAP-R21 a subscriber that hangs delays no other, and catches up by 
     router.subscribe({ subscriber, audiences: ['a'], version: 1, askedMs: 0 }, { epoch: 'e', to: lsn(0), definition })
   for (const step of [1, 2, 3]) {
     const range = { epoch: 'e', from: lsn(step - 1), to: lsn(step), definition }
-    const batch = { ...range, everyone: false, transactions: [], rights: null }
+    const batch = { ...range, everyone: false, transactions: [], rights: null, hasMutations: false }
     router.route({ ...batch, audiences: new Set(['a']) }, router.generation)
     await work.at(-1)
   }

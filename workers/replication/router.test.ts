@@ -38,6 +38,7 @@ function startRouter() {
         everyone: false,
         transactions: [],
         rights: null,
+        hasMutations: false,
       },
       router.generation,
     )
