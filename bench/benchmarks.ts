@@ -6,6 +6,7 @@ import { fanoutLast, fanoutSteady, reconnectStorm } from './cases/fanout.ts'
 import { hydrateNode } from './cases/hydrate.ts'
 import { hydrateBrowser } from './cases/hydrate-browser.ts'
 import { idleAlone, idleClients } from './cases/idle.ts'
+import { openFirstInBrowser, openFirstInNode } from './cases/open-first.ts'
 import { rebase } from './cases/rebase.ts'
 import { catchupFromLog, catchupFromPostgres, type LatencyPlan, latency } from './cases/replica.ts'
 import {
@@ -81,6 +82,8 @@ export const STANDS: readonly Stand[] = [
     name: 'as deployed, with a large organisation, pgoutput',
     start: () => startBenchSystem('pgoutput', { largeRows: HYDRATE_ROWS, workerOptions: { cors: { origins: '*' } } }),
     cases: [
+      { id: 'open.first.node', run: openFirstInNode },
+      { id: 'open.first.browser', run: openFirstInBrowser },
       { id: 'hydrate.node', run: hydrateNode },
       { id: 'hydrate.browser', run: hydrateBrowser },
       { id: 'envelope.node', run: envelopeNode },

@@ -13,6 +13,7 @@ import { type Envelope, envelopeOf } from './replica/envelope.ts'
 import { makeLiveQueries } from './replica/live-queries.ts'
 import { type OpenDatabase, type Opened, openDatabase, openOrRebuild, wipe } from './replica/open-database.ts'
 import { closedFault, offlineFault, ReplicaEngine } from './replica/replica-engine.ts'
+import { Progress } from './replica/rules/progress.ts'
 import { defaultStorages, isDevelopment } from './replica/runtime.ts'
 import type { ReplicaStatus, StatusListener } from './replica/status.ts'
 import { lockStorage, type Release } from './replica/storage-lock.ts'
@@ -37,6 +38,11 @@ export interface ReplicaOptions<S extends Sync = Sync> {
   readonly envelope?: Partial<Envelope>
   /** Hears what of the app's own was lost when a synced table was made anew, and faults nobody else would hear. Default: the console. */
   readonly onWarning?: (warning: TidemarkError) => void
+  /**
+   * Called while the database is opened, with how far this is on the way to `ready`: a number from 0 to 1 that never falls, and that
+   * `status.progress` goes on with.
+   */
+  readonly onOpening?: (progress: number) => void
   /** Runs each action twice where it is called, and warns where the two differ. Default: outside of `production`. */
   readonly development?: boolean
 }
@@ -106,7 +112,14 @@ export async function openReplicaOn<S extends Sync>(
 ): Promise<Replica<S>> {
   const url = checkedUrl(options.url)
   const envelope = envelopeOf(options.envelope)
-  const { opened, clientId, release, storage } = await openStorage(options, open)
+  const progress = new Progress()
+  const { opened, clientId, release, storage } = await openStorage(options, (place) =>
+    open(place, (signs) => {
+      progress.opening(signs)
+      tellOpening(options.onOpening, progress.reached)
+    }),
+  )
+  progress.opened()
   const { db } = opened
   const token = new SessionToken(options.token)
   const http = createHttp(url, ({ fresh }) => token.get({ fresh }))
@@ -124,6 +137,7 @@ export async function openReplicaOn<S extends Sync>(
     rebuilt: opened.rebuilt,
     envelope,
     warn,
+    progress,
     connectionChanged: (...step) => writing.connectionChanged(...step),
   })
   const { outbox, status } = engine
@@ -150,6 +164,17 @@ export async function openReplicaOn<S extends Sync>(
   const host = { ready: replica.ready, isReady: () => status.current.ready, warn }
   db.live = await makeLiveQueries(db, live, host)
   return replica
+}
+
+/** An app that throws here harms nothing: it is told from the midst of PGlite's work. */
+function tellOpening(tell: ReplicaOptions['onOpening'], progress: number): void {
+  try {
+    tell?.(progress)
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
+  }
 }
 
 function checkedUrl(url: string): string {

@@ -1,3 +1,5 @@
+import { live } from '@electric-sql/pglite/live'
+import { PGliteWorker } from '@electric-sql/pglite/worker'
 import { openReplica } from '../../dist/client/index.js'
 import { sync } from '../../examples/tracker/sync.ts'
 import { sync as tasksSync } from '../../testing/writing-oracle/app/sync.ts'
@@ -39,6 +41,28 @@ async function writeLocally(url: string, user: string, token: string, writes: nu
   return delaysMs
 }
 
-const functions = { hydrate, writeLocally }
+/** Opens a replica on new storage, of which nobody has asked the server yet when this ends. */
+async function openFirst(name: string): Promise<number> {
+  const start = performance.now()
+  await openReplica({
+    url: location.origin,
+    user: name,
+    token: async () => '',
+    sync: { tables: {} },
+    storage: `opfs-ahp://${name}`,
+  })
+  return performance.now() - start
+}
+
+/** The same of PGlite as it comes. */
+async function openBare(name: string): Promise<number> {
+  const start = performance.now()
+  const worker = new Worker(new URL('./bare-worker.ts', import.meta.url), { type: 'module' })
+  const db = await PGliteWorker.create(worker, { dataDir: `opfs-ahp://${name}`, id: name, extensions: { live } })
+  await db.waitReady
+  return performance.now() - start
+}
+
+const functions = { hydrate, writeLocally, openFirst, openBare }
 export type BenchFunctions = typeof functions
 Object.assign(window, functions)

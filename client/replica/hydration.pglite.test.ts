@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -130,6 +131,37 @@ describe('hydration', () => {
     await replica.ready
     expect(await rowsOf(replica, 'note', 'id')).toEqual([{ id: 'new' }])
     expect(replica.status.lsn).toBe(at(0x140))
+  })
+
+  test('FLD-105 FLD-106 HYD-R13 HYD-R14 where the snapshot of a first load is gone, its rows stay until others are whole, and progress goes on', async () => {
+    const { server, url } = await serve(NOTES, { 'org:a': snapshot(many(40)) })
+    const held: ServerResponse[] = []
+    let served = 0
+    server.intercept = (path, response) => {
+      if (path.split('/')[4] === undefined || ++served <= 12) return false
+      held.push(response)
+      return true
+    }
+    const replica = await start(url)
+    const reached: number[] = []
+    replica.subscribe(({ progress }) => reached.push(progress))
+    await statusThat(replica, ({ hydration }) => (hydration?.rows ?? 0) >= 20)
+    const counts: number[] = []
+    const live = await replica.db.live.query<{ count: number }>(
+      'SELECT count(*)::int AS count FROM note',
+      [],
+      ({ rows }) => void counts.push(rows[0]?.count ?? 0),
+    )
+    server.forgetChunks()
+    server.snapshots.set('org:a', snapshot(many(50).slice(45), { start: at(0x140), fence: at(0x140) }))
+    server.intercept = () => false
+    for (const response of held) response.writeHead(404).end()
+    await replica.ready
+    expect(await rowsOf(replica, 'note', 'id')).toHaveLength(5)
+    await live.unsubscribe()
+    expect(Math.min(...counts.slice(0, -1))).toBeGreaterThanOrEqual(20)
+    expect(reached).toEqual([...reached].sort((a, b) => a - b))
+    expect(replica.status).toMatchObject({ ready: true, progress: 1, lsn: at(0x140) })
   })
 
   test('SNP-09 FLT-09 APP-R3 a replica closed in mid-hydration goes on at the chunk and is never ready half full', async () => {

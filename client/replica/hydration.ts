@@ -165,14 +165,17 @@ async function begin(options: HydrationOptions): Promise<Copy> {
     definition: fetched[0]?.definition ?? EMPTY,
   }
   const old = (await readCopies(db)).find(({ place }) => place === 'live')
-  const shows = old?.stage === 'joined' || old?.stage === 'broken'
+  // What a load brought that is not gone on with is shown until there are other rows: a list that has some is not emptied.
+  const fills = old !== undefined && old.rows > 0 && (old.stage === 'loading' || old.stage === 'window')
+  const shows = old !== undefined && (fills || old.stage === 'joined' || old.stage === 'broken')
   // A snapshot may be older than what is shown: it joins no earlier than there, so that the app is not taken back.
-  const shownTo = shows && old.epoch === epoch ? old.cursor : ZERO_LSN
+  const shownTo = shows && old.epoch === epoch ? maxLsn(old.cursor, fills ? fenceOf(old) : ZERO_LSN) : ZERO_LSN
   const manifests = fetched.map((manifest) => ({ ...manifest, fence: maxLsn(manifest.fence, shownTo) }))
   const [first, ...rest] = manifests.map(({ start }) => start)
   const cursor: Lsn = first === undefined ? welcome.head : minLsn(first, ...rest)
   const place = shows ? 'aside' : 'live'
   await withServerRows(db, async (tx) => {
+    if (fills) await setStage(tx, 'live', 'broken')
     await tx.exec('UPDATE tidemark.mutation SET aside_lsn = NULL WHERE aside_lsn IS NOT NULL')
     const refused = await refusedTables(tx, old ?? null, definition, options.refusedOf(epoch, definition.version))
     const after = heldDefinition(definition.definition, refused)

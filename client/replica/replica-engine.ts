@@ -22,10 +22,11 @@ import { type Copy, deleteCopy, isShown, readCopies, setStage } from './books.ts
 import type { Database } from './database.ts'
 import { dropAside } from './definition-ddl.ts'
 import type { Envelope } from './envelope.ts'
-import { type HydrationOptions, type HydrationTarget, hydrate } from './hydration.ts'
+import { type HydrationOptions, type HydrationProgress, type HydrationTarget, hydrate } from './hydration.ts'
 import { purgeAudiences } from './purge.ts'
 import { refusal, TableFault } from './refused-tables.ts'
 import { planRenewal, type Renewal } from './renewal.ts'
+import type { Progress } from './rules/progress.ts'
 import { replicaPhase, StatusStore } from './status.ts'
 import { Stream, type StreamHost } from './stream.ts'
 import { TableFaults } from './table-faults.ts'
@@ -45,6 +46,8 @@ export interface EngineOptions {
   readonly envelope: Envelope
   /** Hears what of the app's own could not be carried over. */
   readonly warn: (loss: string) => void
+  /** Of this opening, the database being open. */
+  readonly progress: Progress
   /** Hears of every step; `isNew`: the first time live on its socket. */
   readonly connectionChanged: (before: ConnectionPhase, state: ConnectionState, isNew: boolean) => void
 }
@@ -126,11 +129,21 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     const ready = live?.stage === 'joined'
     const audiences = [...(live?.joins.keys() ?? [])]
     const { status } = this
+    const { progress } = this.#options
+    if (ready) progress.ready()
     const { refused = {}, rows = 0 } = live ?? {}
     for (const [table, cause] of Object.entries(refused))
       if (!(table in status.current.refused)) this.#options.warn(refusal(table, cause))
     const isNew = Object.keys(refused).join() !== Object.keys(status.current.refused).join()
-    status.set({ ready, epoch: live?.epoch ?? null, lsn: live?.cursor ?? null, audiences, rows, refused })
+    status.set({
+      ready,
+      progress: progress.reached,
+      epoch: live?.epoch ?? null,
+      lsn: live?.cursor ?? null,
+      audiences,
+      rows,
+      refused,
+    })
     if (isNew) this.#tellRefused()
     this.waits.check(this.reached)
   }
@@ -220,7 +233,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
         welcome,
         envelope: this.envelope,
         signal,
-        progress: (progress) => this.status.set({ hydration: { ...progress, reason } }),
+        progress: (so) => this.#loading(so, reason),
         changed: (copies) => this.#became(copies),
         refusedOf: (epoch, version) => this.#faults.refusedOf(epoch, version),
         outbox: this.outbox,
@@ -236,6 +249,12 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     const { shown, envelope } = this
     if (!shown || this.#reason !== 'definition') return null
     return planRenewal({ http: this.#options.http, welcome, signal, envelope }, shown)
+  }
+
+  #loading(so: HydrationProgress, reason: RehydrateReason): void {
+    const { progress } = this.#options
+    progress.loading(so.bytes, so.totalBytes)
+    this.status.set({ hydration: { ...so, reason }, progress: progress.reached })
   }
 
   /** What is shown while a copy is loaded aside keeps to this session's audiences too. */

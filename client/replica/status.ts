@@ -30,6 +30,8 @@ export interface ReplicaStatus {
   readonly rows: number
   /** Of the load going on, over all audiences; null when none is. */
   readonly hydration: (HydrationProgress & { readonly reason: RehydrateReason }) | null
+  /** How far this opening is on its way to `ready`, from 0 to 1; it never falls. */
+  readonly progress: number
   /** When server changes were last applied here; ISO 8601. */
   readonly lastChangeAt: string | null
   /** Why the storage was made anew when it was opened; null when it was not. */
@@ -80,6 +82,7 @@ export class StatusStore {
       audiences: [],
       rows: 0,
       hydration: null,
+      progress: 0,
       lastChangeAt: null,
       rebuilt,
       refused: {},

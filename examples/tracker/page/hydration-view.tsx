@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react'
+import type { ReplicaPhase } from 'tidemark/client'
 import { formatBytes, formatCount } from './format.ts'
 import { useReplica, useReplicaStatus } from './replica-context.ts'
 import { Wordmark } from './wordmark.tsx'
@@ -8,11 +9,11 @@ interface HydrationProps {
 }
 
 /** While Postgres starts in the page. */
-export function OpeningView({ onSignOut }: HydrationProps) {
+export function OpeningView({ progress, onSignOut }: HydrationProps & { readonly progress: number }) {
   return (
     <LoadingCard title="Opening your replica" onSignOut={onSignOut}>
       <p className="muted">Starting Postgres in this tab.</p>
-      <div className="progress progress-waiting" />
+      <Bar progress={progress} />
     </LoadingCard>
   )
 }
@@ -20,7 +21,7 @@ export function OpeningView({ onSignOut }: HydrationProps) {
 /** Until the replica holds a whole state of the server's; most of it is the first load. */
 export function HydrationView({ onSignOut }: HydrationProps) {
   const replica = useReplica()
-  const { phase, hydration, error } = useReplicaStatus(replica)
+  const { phase, hydration, progress, error } = useReplicaStatus(replica)
   const goOnline = (
     <button type="button" className="button primary" onClick={() => replica.goOnline()}>
       {phase === 'offline' ? 'Go online' : 'Try again'}
@@ -43,21 +44,15 @@ export function HydrationView({ onSignOut }: HydrationProps) {
       return (
         <LoadingCard title="The server does not answer" onSignOut={onSignOut}>
           <p className="muted">{error?.message} The load goes on where it stopped as soon as it does.</p>
-          <div className="progress progress-waiting" />
+          <Bar progress={progress} />
         </LoadingCard>
       )
     default:
-      if (hydration && hydration.totalRows > 0) {
-        return (
-          <LoadingCard title="Filling your replica" onSignOut={onSignOut}>
-            <Progress {...hydration} />
-          </LoadingCard>
-        )
-      }
       return (
-        <LoadingCard title={phase === 'hydrating' ? 'Preparing your snapshot' : 'Connecting'} onSignOut={onSignOut}>
-          <p className="muted">The server reads the rows you may see.</p>
-          <div className="progress progress-waiting" />
+        <LoadingCard title={hydration ? 'Filling your replica' : waitingTitle(phase, progress)} onSignOut={onSignOut}>
+          <p className="muted">Only this first time; from now on just the changes travel.</p>
+          <Bar progress={progress} />
+          {hydration && hydration.totalRows > 0 && <Figures {...hydration} />}
         </LoadingCard>
       )
   }
@@ -79,28 +74,38 @@ function LoadingCard(props: { title: string; children: ReactNode; action?: React
   )
 }
 
-function Progress(props: { rows: number; totalRows: number; bytes: number; totalBytes: number }) {
-  const share = Math.min(1, props.rows / props.totalRows)
+/** Before the first row, and after the last while the newest changes are awaited. */
+function waitingTitle(phase: ReplicaPhase, progress: number): string {
+  if (phase === 'hydrating') return 'Preparing your snapshot'
+  return progress >= 0.95 ? 'Almost there' : 'Connecting'
+}
+
+/** One bar from the click to the list; it never goes back. */
+function Bar({ progress }: { progress: number }) {
   return (
     <>
-      <p className="muted">Only this first time; from now on just the changes travel.</p>
-      <progress className="visually-hidden" value={props.rows} max={props.totalRows} aria-label="Rows loaded" />
-      <div className="progress" style={{ '--share': `${share * 100}%` }} />
-      <dl className="hydration-figures">
-        <div>
-          <dt>Rows</dt>
-          <dd>
-            {formatCount(props.rows)} <span className="muted">of {formatCount(props.totalRows)}</span>
-          </dd>
-        </div>
-        <div>
-          <dt>Downloaded</dt>
-          <dd>
-            {formatBytes(props.bytes)} <span className="muted">of {formatBytes(props.totalBytes)}</span>
-          </dd>
-        </div>
-      </dl>
+      <progress className="visually-hidden" value={progress} max={1} aria-label="Opening" />
+      <div className="progress" style={{ '--share': `${progress * 100}%` }} />
     </>
+  )
+}
+
+function Figures(props: { rows: number; totalRows: number; bytes: number; totalBytes: number }) {
+  return (
+    <dl className="hydration-figures">
+      <div>
+        <dt>Rows</dt>
+        <dd>
+          {formatCount(props.rows)} <span className="muted">of {formatCount(props.totalRows)}</span>
+        </dd>
+      </div>
+      <div>
+        <dt>Downloaded</dt>
+        <dd>
+          {formatBytes(props.bytes)} <span className="muted">of {formatBytes(props.totalBytes)}</span>
+        </dd>
+      </div>
+    </dl>
   )
 }
 

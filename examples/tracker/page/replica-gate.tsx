@@ -11,9 +11,9 @@ import { Workspace } from './workspace.tsx'
 /** Opens the replica and shows the workspace once it is usable; until then, how far it is or what is wrong. */
 export function ReplicaGate({ user, onSignOut }: { user: LoginUser; onSignOut: () => void }) {
   const [attempt, setAttempt] = useState(0)
-  const { replica, fault } = useOpenReplica(user.id, attempt)
+  const { replica, fault, progress } = useOpenReplica(user.id, attempt)
   if (fault) return <FaultNotice fault={fault} onRetry={() => setAttempt(attempt + 1)} onSignOut={onSignOut} />
-  if (replica === null) return <OpeningView onSignOut={onSignOut} />
+  if (replica === null) return <OpeningView progress={progress} onSignOut={onSignOut} />
   return (
     <ReplicaContext value={replica}>
       <OpenReplica user={user} onSignOut={onSignOut} />
@@ -49,6 +49,18 @@ function FaultNotice(props: { fault: OpenFault; onRetry: () => void; onSignOut: 
         <Notice kind={fault.kind} title="This browser refuses to store the replica" action={retry} secondary={signOut}>
           <p>{fault.message}</p>
           <p>Private windows and full disks are the usual reasons.</p>
+        </Notice>
+      )
+    case 'stalled':
+      return (
+        <Notice
+          kind={fault.kind}
+          title="The local database stopped while it started"
+          action={retry}
+          secondary={signOut}
+        >
+          <p>{fault.message}</p>
+          <p>A busy or sleeping device does that; what was stored is untouched.</p>
         </Notice>
       )
     default:

@@ -19,9 +19,11 @@ export interface OpenFault {
 export interface OpenedReplica {
   readonly replica: TrackerReplica | null
   readonly fault: OpenFault | null
+  /** Of the opening, on the way to `ready`. */
+  readonly progress: number
 }
 
-const OPENING: OpenedReplica = { replica: null, fault: null }
+const OPENING: OpenedReplica = { replica: null, fault: null, progress: 0 }
 
 /** Only one replica of a user can be open: the next waits until the one before has closed. */
 let previous: Promise<unknown> = Promise.resolve()
@@ -43,19 +45,20 @@ export function useOpenReplica(userId: string, attempt: number): OpenedReplica {
       if (!isCurrent) return null
       const token = () => fetchToken(userId)
       const storage = device === null ? {} : { storage: storageOf(device) }
-      return openReplica({ url: window.location.origin, user: userId, token, sync, ...storage })
+      const onOpening = (progress: number) => isCurrent && setOpened({ ...OPENING, progress })
+      return openReplica({ url: window.location.origin, user: userId, token, sync, onOpening, ...storage })
     })
     opening
       .then((replica) => {
         if (replica === null || !isCurrent) return
         // For whoever opens the console: `await replica.db.query('SELECT count(*) FROM issue')`.
         window.replica = replica
-        setOpened({ replica, fault: null })
+        setOpened({ replica, fault: null, progress: replica.status.progress })
       })
       .catch((error: unknown) => {
         if (!isCurrent) return
         const fault = toFault(error)
-        setOpened({ replica: null, fault })
+        setOpened({ replica: null, fault, progress: 0 })
         if (fault.kind === 'already-open') timer = setTimeout(() => setLookedAgain((count) => count + 1), TAKE_OVER_MS)
       })
     return () => {

@@ -1,0 +1,45 @@
+/** Parts of the way from the call to `ready`: as far as the open database, and as far as the last row; the rest is the stream. */
+const OPENED = 0.2
+const LOADED = 0.95
+/** Signs of life after which half of an opening is thought done; a few hundred files are written, read and opened again. */
+const HALF_OPENED = 2_000
+
+/**
+ * How far a replica is from its opening to `ready`, as one number from 0 to 1 that never falls: what has to begin anew shares
+ * out the way that is left.
+ */
+export class Progress {
+  #reached = 0
+  /** Where the load in hand began, and what share of it is done. */
+  #from = OPENED
+  #share = 0
+
+  get reached(): number {
+    return this.#reached
+  }
+
+  /** By how much PGlite has asked of the device: how much it will ask is not known. */
+  opening(signs: number): void {
+    this.#reach((OPENED * signs) / (signs + HALF_OPENED))
+  }
+
+  opened(): void {
+    this.#reach(OPENED)
+  }
+
+  /** By what of a load is here; less than before is another load. */
+  loading(done: number, total: number): void {
+    const share = total > 0 ? Math.min(1, done / total) : 1
+    if (share < this.#share) this.#from = this.#reached
+    this.#share = share
+    this.#reach(this.#from + (LOADED - this.#from) * share)
+  }
+
+  ready(): void {
+    this.#reach(1)
+  }
+
+  #reach(to: number): void {
+    this.#reached = Math.max(this.#reached, to)
+  }
+}
