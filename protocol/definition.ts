@@ -38,10 +38,23 @@ const tableDefinitionSchema = z.object({
   write: z.enum(['all', 'actions']).optional(),
   /** Lower loads first. */
   priority: z.number().int(),
-  /** Unique constraints besides the key; those that a foreign key refers to cannot be deferrable. */
-  uniques: z.array(z.object({ name: z.string(), columns: z.array(z.string()), deferrable: z.boolean() })),
-  /** Complete, never unique `CREATE INDEX` statements of the secondary indexes over visible columns only. */
-  indexes: z.array(z.object({ name: z.string(), statement: z.string() })),
+  /** Unique constraints besides the key, and unique indexes over columns of all rows. */
+  uniques: z.array(
+    z.object({
+      name: z.string(),
+      columns: z.array(z.string()),
+      /** Whether a replica may defer it: not where a foreign key refers to it. */
+      deferrable: z.boolean(),
+      /** The server checks it row by row, so that ON CONFLICT may go by it. */
+      atOnce: z.literal(true).optional(),
+      nullsNotDistinct: z.literal(true).optional(),
+    }),
+  ),
+  /**
+   * Complete, never unique `CREATE INDEX` statements of the other secondary indexes over visible columns only. `unique`: on the
+   * server it is, over an expression or of some rows, and depends on these columns.
+   */
+  indexes: z.array(z.object({ name: z.string(), statement: z.string(), unique: z.array(z.string()).optional() })),
   /** Complete `ALTER TABLE … NOT VALID` statements, only of keys whose parent is always visible when the child is. */
   foreignKeys: z.array(z.object({ name: z.string(), statement: z.string() })),
   /** The version from which the rows a replica holds of it are right; absent: not known, so the definition's own. */

@@ -30,9 +30,9 @@ const HASHES: Readonly<Record<number, string>> = {
   1: 'f4ae492ede7fbd13',
   // Writing: push and outcomes; hello says whether anything is unsettled, stream up to where rows are wanted; mutation notes and markers.
   2: '6235461322602d91',
-  // A definition tells of each table since which version its rows hold, so that a change of others costs it nothing;
-  // and which generated columns travel. A replica tells which tables it cannot hold.
-  3: '30de00d467fc4bdc',
+  // A definition tells of each table since which version its rows hold, so that a change of others costs it nothing; which
+  // generated columns travel; and how the server checks what is unique. A replica says which tables it cannot hold.
+  3: '8aec9fa41f64d1b6',
 }
 
 it('a change of the wire is a change of its version', () => {

@@ -32,5 +32,6 @@ export function primaryKeySql(name: string, { primaryKey }: TableDefinition): st
 
 export function uniqueSql(name: string, unique: TableDefinition['uniques'][number]): string {
   const suffix = unique.deferrable ? ' DEFERRABLE INITIALLY IMMEDIATE' : ''
-  return `ALTER TABLE ${name} ADD CONSTRAINT ${quoteIdentifier(unique.name)} UNIQUE (${list(unique.columns)})${suffix}`
+  const kind = unique.nullsNotDistinct ? 'UNIQUE NULLS NOT DISTINCT' : 'UNIQUE'
+  return `ALTER TABLE ${name} ADD CONSTRAINT ${quoteIdentifier(unique.name)} ${kind} (${list(unique.columns)})${suffix}`
 }

@@ -122,10 +122,9 @@ export class Failures {
     const rows = patch.map((row, index) => (index === edit?.row ? withValues(row, edit.values) : row))
     const { id } = await outbox.transaction(async (tx) => {
       await pinSettings(tx)
-      const missing = await writeLocalRows(
-        tx,
-        rows.map((row) => writeOf(copy, row)),
-      )
+      const writes: RowWrite[] = []
+      for (const row of rows) writes.push(await onRow(tx, writeOf(copy, row)))
+      const missing = await writeLocalRows(tx, writes)
       if (missing) throw new MutationFailed(failed, missingRow(missing))
       await tx.query(
         `UPDATE tidemark.mutation SET origin = 'retry' WHERE counter::text = current_setting('tidemark.mutation', true)`,
@@ -148,6 +147,14 @@ const missingRow = ({ table, key }: RowWrite): Rejection => ({
   table: table.id,
   key: { ...key },
 })
+
+/** A row to be made that is there by now is changed. */
+async function onRow(tx: Executor, write: RowWrite): Promise<RowWrite> {
+  const { table, op, key, values } = write
+  if (op !== 'insert' || (await readLocalRow(tx, table, key)) === null) return write
+  const changed = Object.entries(values ?? {}).filter(([name]) => !(name in key))
+  return { ...write, op: 'update', values: Object.fromEntries(changed) }
+}
 
 function withValues(row: PatchRow, values: Row): PatchRow {
   if (row.o === 'd') throw new TidemarkError('bad-input', 'A row that was deleted has no values to edit.')

@@ -61,11 +61,18 @@ function statementOf(table: ReplicaTable, group: readonly PatchRow[], columns: r
     const changes = updates.map(({ k, d }) => ({ key: k, row: d }))
     return updateStatement(table, table.name, { columns, updates: changes })
   }
+  const keys = table.key.map(({ name }) => quoteIdentifier(name))
+  // Somebody made the row meanwhile: what becomes of that, the server says.
+  const over = columns.map((name) => {
+    const [column, its] = [quoteIdentifier(name), `excluded.${quoteIdentifier(name)}`]
+    return `${column} = ${table.columnByName.get(name)?.serverDefault ? `coalesce(${its}, t.${column})` : its}`
+  })
   const names = columns.map(quoteIdentifier)
   const values = columns.map((name) => `x.${quoteIdentifier(name)}::${table.columnByName.get(name)?.type}`)
   const fields = names.map((name) => `${name} text`).join(', ')
   return {
-    text: `INSERT INTO ${table.name} (${names.join(', ')}) SELECT ${values.join(', ')} FROM json_to_recordset($1::text::json) AS x(${fields})`,
+    text: `INSERT INTO ${table.name} AS t (${names.join(', ')}) SELECT ${values.join(', ')}
+      FROM json_to_recordset($1::text::json) AS x(${fields}) ON CONFLICT (${keys.join(', ')}) DO UPDATE SET ${over.join(', ')}`,
     parameter: JSON.stringify(group.map((row) => ('d' in row ? row.d : {}))),
     expectedRows: group.length,
     countSign: 1,

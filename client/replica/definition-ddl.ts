@@ -9,6 +9,7 @@ import {
   typesOf,
   uniqueSql,
 } from '../../protocol/index.ts'
+import { arbiterStatements, markArbiter } from '../outbox/arbiter-ddl.ts'
 import { captureStatements } from '../outbox/capture-ddl.ts'
 import { ASIDE_SCHEMA, type Place, type ReplicaTable, type ReplicaTables, replicaTables } from './replica-table.ts'
 
@@ -55,6 +56,7 @@ export function replaceTables(before: Definition | null, after: Definition, suff
     ...[...tables.values()].filter(({ id }) => !kept.has(id)).map((table) => createTable(table, 'live')),
     ...old.tables.filter(({ id }) => kept.has(id)).flatMap((table) => changeInPlace(table, wanted.get(table.id))),
     ...captureStatements(tables),
+    ...arbiterStatements(tables.values()),
   ]
   return { dropped, kept, statements }
 }
@@ -139,7 +141,14 @@ export function finishings(tables: Iterable<ReplicaTable>): Finishing[] {
       }),
     ),
     ...all.flatMap((table) =>
-      table.definition.indexes.map(({ name, statement }): Finishing => ({ table, kind: 'index', name, statement })),
+      table.definition.indexes.map(
+        ({ name, statement, unique }): Finishing => ({
+          table,
+          kind: 'index',
+          name,
+          statement: unique ? `${statement}; ${markArbiter(table, name)}` : statement,
+        }),
+      ),
     ),
     ...all.flatMap((table) =>
       table.definition.foreignKeys.map(

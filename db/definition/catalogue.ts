@@ -60,9 +60,20 @@ const tableSchema = z.object({
   generatedStays: z.string().nullable(),
   primaryKey: z.array(z.string()),
   primaryKeyDeferrable: z.boolean(),
-  uniques: z.array(z.object({ name: z.string(), columns: z.array(z.string()) })),
+  uniques: z.array(
+    z.object({ name: z.string(), columns: z.array(z.string()), atOnce: z.boolean(), nullsNotDistinct: z.boolean() }),
+  ),
   indexes: z.array(
-    z.object({ name: z.string(), statement: z.string(), columns: z.array(z.string()), builtIn: z.boolean() }),
+    z.object({
+      name: z.string(),
+      statement: z.string(),
+      columns: z.array(z.string()),
+      builtIn: z.boolean(),
+      unique: z.boolean(),
+      /** Its key, where it is of columns alone and of all rows. */
+      plainKey: z.array(z.string()).nullable(),
+      nullsNotDistinct: z.boolean(),
+    }),
   ),
   foreignKeys: z.array(
     z.object({
@@ -167,6 +178,9 @@ const COLUMNS = `
   ) tree
   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`
 
+/** Postgres 14 has no such column. */
+const NULLS_NOT_DISTINCT = `coalesce((to_jsonb(i)->>'indnullsnotdistinct')::boolean, false)`
+
 const INDEXES = `
   SELECT json_agg(json_build_object(
     'name', ic.relname::text,
@@ -182,7 +196,11 @@ const INDEXES = `
       WHERE p.classid = 'pg_class'::regclass AND p.objid = i.indexrelid
         -- Whatever is not pinned: functions, operators, collations, text search configurations, access methods.
         AND p.refclassid NOT IN ('pg_class'::regclass, 'pg_constraint'::regclass)
-        AND NOT (p.refclassid = 'pg_type'::regclass AND p.refobjid IN (SELECT atttypid FROM pg_attribute WHERE attrelid = c.oid)))
+        AND NOT (p.refclassid = 'pg_type'::regclass AND p.refobjid IN (SELECT atttypid FROM pg_attribute WHERE attrelid = c.oid))),
+    'unique', i.indisunique,
+    'plainKey', CASE WHEN i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL
+      THEN ${namesOf('(i.indkey::int2[])[0:i.indnkeyatts - 1]', 'c.oid')} END,
+    'nullsNotDistinct', ${NULLS_NOT_DISTINCT}
   ) ORDER BY ic.relname)
   FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
   WHERE i.indrelid = c.oid AND i.indisvalid AND NOT i.indisprimary
@@ -234,8 +252,9 @@ const TABLE = `
     'primaryKey', coalesce((SELECT ${namesOf('k.conkey', 'c.oid')} FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p'), '[]'),
     'primaryKeyDeferrable', EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p' AND k.condeferrable),
     'uniques', coalesce((
-      SELECT json_agg(json_build_object('name', k.conname::text, 'columns', ${namesOf('k.conkey', 'c.oid')}) ORDER BY k.conname)
-      FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'u'), '[]'),
+      SELECT json_agg(json_build_object('name', k.conname::text, 'columns', ${namesOf('k.conkey', 'c.oid')},
+        'atOnce', NOT k.condeferrable, 'nullsNotDistinct', ${NULLS_NOT_DISTINCT}) ORDER BY k.conname)
+      FROM pg_constraint k JOIN pg_index i ON i.indexrelid = k.conindid WHERE k.conrelid = c.oid AND k.contype = 'u'), '[]'),
     'indexes', coalesce((${INDEXES}), '[]'),
     'foreignKeys', coalesce((${FOREIGN_KEYS}), '[]')
   )::text AS found

@@ -36,6 +36,11 @@ const SCHEMA = `
     FOREIGN KEY (org_id, project_id) REFERENCES project (org_id, id) ON DELETE CASCADE);
   CREATE UNIQUE INDEX issue_lower ON issue (lower(title)) WHERE points > 0;
   CREATE INDEX issue_secret ON issue (secret);
+  CREATE TABLE place (id uuid PRIMARY KEY, name text, row int, hidden_part text, CONSTRAINT early UNIQUE (row, name),
+    CONSTRAINT late UNIQUE (name) DEFERRABLE, CONSTRAINT lone UNIQUE NULLS NOT DISTINCT (row));
+  CREATE UNIQUE INDEX place_name ON place (name DESC, row) INCLUDE (id);
+  CREATE UNIQUE INDEX place_hidden ON place (name, hidden_part);
+  CREATE UNIQUE INDEX place_some ON place (name) NULLS NOT DISTINCT WHERE row > 0;
   CREATE TABLE no_key (id uuid);
   CREATE TABLE late_key (id uuid PRIMARY KEY DEFERRABLE);
   CREATE VIEW a_view AS SELECT * FROM org;
@@ -105,6 +110,29 @@ describe('resolving a sync definition against the catalogue', () => {
       `CREATE TYPE "public"."state" AS ENUM ('open',  E'it''s \\\\ done')`,
     ])
     expect(JSON.stringify(definition)).not.toContain('secret')
+  })
+
+  it('FLD-86 RBS-R10 tells how the server checks what is unique, and of unique indexes what they depend on', async () => {
+    const place = pgTable('place', { id: uuid('id'), name: text('name'), row: integer('row') })
+    const { definition } = await resolve(
+      defineSync({ tables: { place: table(place, { audience: 'all', hidden: ['hidden_part'] }) } }),
+    )
+    expect(definition.tables[0]).toMatchObject({
+      uniques: [
+        { name: 'early', columns: ['row', 'name'], deferrable: true, atOnce: true },
+        { name: 'late', columns: ['name'], deferrable: true },
+        { name: 'lone', columns: ['row'], deferrable: true, atOnce: true, nullsNotDistinct: true },
+        { name: 'place_name', columns: ['name', 'row'], deferrable: true, atOnce: true },
+      ],
+      indexes: [
+        {
+          name: 'place_some',
+          statement: 'CREATE INDEX place_some ON public.place USING btree (name) WHERE ("row" > 0)',
+          unique: ['name', 'row'],
+        },
+      ],
+    })
+    expect(definition.tables[0]?.uniques[1]).not.toHaveProperty('atOnce')
   })
 
   it('SNP-12 keeps only foreign keys whose parent is always visible when the child is', async () => {

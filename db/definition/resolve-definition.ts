@@ -66,6 +66,7 @@ export function resolveDeclared(
 
 function resolveTable({ declared, table }: Pair, pairs: readonly Pair[], types: Definition['types']): TableDefinition {
   const travels = (names: readonly string[]) => names.every((name) => declared.columns.includes(name))
+  const indexes = table.indexes.filter((index) => index.builtIn && travels(index.columns))
   return {
     id: tableId(table),
     schema: table.schema,
@@ -75,12 +76,22 @@ function resolveTable({ declared, table }: Pair, pairs: readonly Pair[], types: 
     audience: declared.audience,
     ...(declared.write === null ? {} : { write: declared.write }),
     priority: declared.priority,
-    uniques: table.uniques
+    uniques: [...table.uniques, ...indexes.flatMap(asUnique)]
       .filter((unique) => travels(unique.columns))
-      .map((unique) => ({ ...unique, deferrable: !isReferenced(table, unique.columns, pairs) })),
-    indexes: table.indexes
-      .filter((index) => index.builtIn && travels(index.columns))
-      .map(({ name, statement }) => ({ name, statement: plainIndex(statement) })),
+      .map(({ name, columns, atOnce, nullsNotDistinct }) => ({
+        name,
+        columns,
+        deferrable: !isReferenced(table, columns, pairs),
+        ...(atOnce ? { atOnce } : {}),
+        ...(nullsNotDistinct ? { nullsNotDistinct } : {}),
+      })),
+    indexes: indexes
+      .filter((index) => index.plainKey === null)
+      .map(({ name, statement, unique, columns }) => ({
+        name,
+        statement: plainIndex(statement),
+        ...(unique ? { unique: columns } : {}),
+      })),
     foreignKeys: table.foreignKeys
       .filter((key) => travels(key.columns) && parentAlwaysVisible(declared, key, pairs))
       .map(({ name, definition }) => ({
@@ -90,7 +101,11 @@ function resolveTable({ declared, table }: Pair, pairs: readonly Pair[], types: 
   }
 }
 
-/** A replica sees a part of the rows and applies them in any order, so only the server enforces uniqueness by index. */
+/** As a constraint it can be deferred, so that rows are applied in any order. */
+const asUnique = ({ name, plainKey, nullsNotDistinct }: CatalogueTable['indexes'][number]) =>
+  plainKey === null ? [] : [{ name, columns: plainKey, atOnce: true, nullsNotDistinct }]
+
+/** What is not of columns and of all rows cannot be deferred, so only the server enforces it. */
 function plainIndex(statement: string): string {
   return statement
     .replace(/^CREATE UNIQUE INDEX/, 'CREATE INDEX')

@@ -229,7 +229,13 @@ describe('rows', () => {
     const [taken] = await client.settle(
       client.patch([insertOf(TASK, { id: present, org_id: ORG_A, title: 'x', state: 'open' })]),
     )
-    expect(taken).toMatchObject({ kind: 'constraint', constraint: 'task_pkey', columns: ['id'], table: TASK })
+    expect(taken).toMatchObject({
+      kind: 'conflict',
+      columns: ['title'],
+      table: TASK,
+      key: { id: present },
+      row: { title: 'one' },
+    })
   })
 
   it('CON-07 SEC-02 PSH-R4 a row moved away is missing, and reveals nothing', async () => {

@@ -80,7 +80,7 @@ const foundSchema = z.array(
 /** Columns on which an index depends and to which nothing refers; of a partition those of its table. */
 const COLUMNS = `
   SELECT coalesce(json_agg(json_build_object('schema', rn.nspname::text, 'table', r.relname::text, 'name', a.attname::text,
-    'canBeNull', (is_key OR is_read) AND NOT a.attnotnull AND NOT i.indnullsnotdistinct,
+    'canBeNull', (is_key OR is_read) AND NOT a.attnotnull AND NOT coalesce((to_jsonb(i)->>'indnullsnotdistinct')::boolean, false),
     'canBeOther', (is_key OR is_read) AND NOT EXISTS (
       SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.conrelid = c.oid AND a.attnum = ANY (k.conkey))
     ) ORDER BY is_key DESC, a.attnum), '[]')::text AS columns

@@ -36,7 +36,7 @@ export async function writePatch(context: PatchContext, steps: readonly PatchSte
     const text = statementOf(context, group)
     const { op } = group[0].step
     if (op === 'insert') {
-      await insert(context, group)
+      await insertOrDecide(context, group)
       continue
     }
     const left = await run(context, group, text)
@@ -127,6 +127,21 @@ async function insert(context: PatchContext, group: Group): Promise<void> {
   const rows = await context.query(statementOf(context, given), parameters(context, given))
   // Whose a row is that the server filled in, nobody knew before it stood there.
   if (isUnnamed(first) && rows.length < group.length) throw new MutationRejected(FORBIDDEN)
+}
+
+/** Rows that are there already, somebody made meanwhile: then each column is as one of which the author knew nothing. */
+async function insertOrDecide(context: PatchContext, group: Group): Promise<void> {
+  const asUpdate = (one: Given): Given => ({
+    basis: {},
+    step: { ...one.step, op: 'update', columns: valueColumns(one.step) },
+  })
+  const [first, ...rest] = group
+  const updates: Group = [asUpdate(first), ...rest.map(asUpdate)]
+  const rows = await context.query(seenSql(first.step.table, group.length), parameters(context, updates))
+  const there = new Set(rows.map((row) => Number(row.position) - 1))
+  const missing = group.filter((_, index) => !there.has(index))
+  if (isGroup(missing)) await insert(context, missing)
+  for (const [index, one] of updates.entries()) if (there.has(index)) await updateLocked(context, one)
 }
 
 /** What is seen and was not written, row-level security keeps from being written. */

@@ -21,10 +21,11 @@ export function patchTables(tables: ReplicaTables): PatchTables {
     tables,
     keys: foreignKeysOf({ types: [], tables: all.map(({ definition }) => definition) }),
     uniques: all.flatMap(({ id, definition }) =>
-      [definition.primaryKey, ...definition.uniques.map(({ columns }) => columns)].map((columns) => ({
-        table: id,
-        columns,
-      })),
+      [
+        definition.primaryKey,
+        ...definition.uniques.map(({ columns }) => columns),
+        ...definition.indexes.flatMap(({ unique }) => (unique ? [unique] : [])),
+      ].map((columns) => ({ table: id, columns })),
     ),
   }
 }
