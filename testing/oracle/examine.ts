@@ -80,7 +80,12 @@ function examineReplicas({ start, changes, history, replicaSamples }: Evidence):
     }
     const audiences = new Set(sample.audiences)
     for (const table of definition.tables) {
-      const expected = visibleLines(table, model.state.get(table.id)?.values() ?? [], audiences)
+      const expected = visibleLines(
+        table,
+        model.state.get(table.id)?.values() ?? [],
+        audiences,
+        sample.touched.get(table.id),
+      )
       const difference = lineDifference(expected, sample.lines.get(table.id) ?? [])
       if (difference.length > 0) {
         faults.push(

@@ -1,11 +1,12 @@
 import { openReplicaOn, type Replica } from '../../client/open-replica.ts'
 import type { Sync } from '../../db/index.ts'
-import { definitionSchema, type Lsn, quoteLiteral, type TableDefinition } from '../../protocol/index.ts'
+import { quoteLiteral, type TableDefinition } from '../../protocol/index.ts'
 import type { Database } from '../../workers/database/index.ts'
 import { openPreparedDatabase } from '../replica/prepared-database.ts'
 import type { System } from '../system/start-system.ts'
 import { startTcpGate, type TcpGate } from '../system/tcp-gate.ts'
 import { lineDifference } from './history-model.ts'
+import { sampleReplica } from './sample-replica.ts'
 import { linesOf, PIN_SETTINGS, type ReplicaSample, requireDefinition, selectAsText } from './samples.ts'
 
 export interface MemberOptions {
@@ -93,20 +94,7 @@ export class FleetMember {
   async sample(moment: string): Promise<void> {
     const replica = this.#replica
     if (!replica) return
-    const taken = await replica.db.transaction(async (transaction) => {
-      await transaction.exec(PIN_SETTINGS)
-      const [position] = (await transaction.query<Position>(POSITION)).rows
-      if (!position) return null
-      const { epoch, cursor, version, audiences } = position
-      const lines = new Map<string, readonly string[]>()
-      for (const table of definitionSchema.parse(JSON.parse(position.definition)).tables) {
-        const { rows } = await transaction.query<(string | null)[]>(selectAsText(table, false), [], {
-          rowMode: 'array',
-        })
-        lines.set(table.id, linesOf(rows))
-      }
-      return { epoch, cursor, version, audiences, lines }
-    })
+    const taken = await sampleReplica(replica.db)
     if (taken) this.samples.push({ replica: this.#identity, ...taken, moment })
   }
 
@@ -141,19 +129,6 @@ export class FleetMember {
     return faults
   }
 }
-
-interface Position {
-  readonly epoch: string
-  readonly cursor: Lsn
-  readonly version: number
-  readonly definition: string
-  readonly audiences: string[]
-}
-
-/** Where the replica is and what it says it shows; none before it has first joined. */
-const POSITION = `SELECT epoch, cursor, version, definition,
-    ARRAY(SELECT audience FROM tidemark.audience WHERE place = 'live' ORDER BY audience) AS audiences
-  FROM tidemark.copy WHERE place = 'live' AND stage = 'joined'`
 
 function audienceFilter(table: TableDefinition, audiences: readonly string[]): string {
   if ('constant' in table.audience) return audiences.includes(table.audience.constant) ? '' : 'WHERE false'

@@ -85,7 +85,8 @@ export class HistoryModel {
   }
 
   apply(change: HistoryRow): void {
-    if (change.operation === 'rights') return
+    // What says whose transaction it is, or whose rights it changes, is no row of the app.
+    if (change.operation === 'rights' || change.operation === 'mutation') return
     if (change.operation === 'definition') {
       this.#redefine(change)
       return
@@ -206,17 +207,21 @@ export function keyOf(table: TableDefinition, row: ModelRow): string {
   return JSON.stringify(table.primaryKey.map((name) => row[name]))
 }
 
-/** The rows these audiences see, one line each, sorted: what a replica must hold; `null` sees every row. */
+const NONE: ReadonlySet<string> = new Set()
+
+/** The rows these audiences see, one line each, sorted, but for those with keys in `except`: what a replica must hold; `null` sees every row. */
 export function visibleLines(
   table: TableDefinition,
   rows: Iterable<ModelRow>,
   audiences: ReadonlySet<string> | null,
+  except = NONE,
 ): string[] {
   const names = travellingColumns(table).map((column) => column.name)
   const lines: string[] = []
   for (const row of rows) {
     const audience = audienceOf(table.audience, row)
     if (audiences && (audience === null || !audiences.has(audience))) continue
+    if (except.size > 0 && except.has(keyOf(table, row))) continue
     lines.push(JSON.stringify(names.map((name) => row[name] ?? null)))
   }
   return lines.sort()

@@ -56,6 +56,7 @@ const sample = (at: number, audience: string, lines: string[]): ReplicaSample =>
   version: 1,
   cursor: lsn(at),
   lines: new Map([['public.t', lines]]),
+  touched: new Map(),
   moment: 'then',
 })
 const examined = (replicaSamples: ReplicaSample[], told = history) =>

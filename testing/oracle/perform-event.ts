@@ -85,7 +85,7 @@ export async function performEvent(event: OracleEvent, scene: Scene): Promise<vo
 }
 
 /** Everything but the last moment, of which more may be on its way into history. */
-async function prune(database: Database, chronicle: Chronicle): Promise<void> {
+export async function prune(database: Database, chronicle: Chronicle): Promise<void> {
   const [row] = await database.query(
     `SELECT (max(committed_at) - interval '300 ms')::text AS until FROM tidemark.change_history`,
   )
@@ -93,7 +93,8 @@ async function prune(database: Database, chronicle: Chronicle): Promise<void> {
   if (row?.until) while (await pruneHistory(database, row.until));
 }
 
-async function dropSlot({ query }: Database): Promise<void> {
+/** Whoever reads it is cut off. */
+export async function dropSlot({ query }: Database): Promise<void> {
   await until(async () => {
     await query(
       `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = 'tidemark' AND active`,

@@ -23,6 +23,8 @@ export interface ReplicaSample {
   readonly version: number
   readonly cursor: Lsn
   readonly lines: ReadonlyMap<string, readonly string[]>
+  /** Keys of rows on which unsent work lies, by table: they are in no lines. */
+  readonly touched: ReadonlyMap<string, ReadonlySet<string>>
   /** When it was taken, for the report: transactions done, say. */
   readonly moment: string
 }
@@ -99,15 +101,16 @@ export async function requireDefinition(query: Database['query']): Promise<Defin
   return definition
 }
 
+/** A row by the names of its values, which stand in the order in which `selectAsText` has them. */
+export function rowOf(table: TableDefinition, values: readonly (string | null)[]): ModelRow {
+  return Object.fromEntries(travellingColumns(table).map(({ name }, index) => [name, values[index] ?? null]))
+}
+
 /** The rows of a sample by key. */
 export function stateOf({ definition, lines }: PostgresSample): ModelState {
   return new Map(
     definition.definition.tables.map((table) => {
-      const names = travellingColumns(table).map((column) => column.name)
-      const rows = (lines.get(table.id) ?? []).map((line): ModelRow => {
-        const values: (string | null)[] = JSON.parse(line)
-        return Object.fromEntries(names.map((name, index) => [name, values[index] ?? null]))
-      })
+      const rows = (lines.get(table.id) ?? []).map((line) => rowOf(table, JSON.parse(line)))
       return [table.id, new Map(rows.map((row) => [keyOf(table, row), row]))]
     }),
   )

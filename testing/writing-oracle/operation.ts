@@ -1,3 +1,5 @@
+import type { Lsn } from '../../protocol/index.ts'
+
 /** What one replica, or somebody in Postgres itself, does at one moment; `token` stands in a row that it leaves. */
 export type Operation =
   | { readonly kind: 'add'; readonly token: string; readonly tally: string }
@@ -43,6 +45,18 @@ export interface Look {
   /** Rows that break an invariant, by its place. */
   readonly broken: readonly (readonly string[])[]
   readonly mutations: readonly ReportedMutation[]
+  /** What it shows of the server's; null before it is first ready. */
+  readonly sample: SentSample | null
+}
+
+/** A sample of the replica, as it crosses from its process. */
+export interface SentSample {
+  readonly epoch: string
+  readonly cursor: Lsn
+  readonly version: number
+  readonly audiences: readonly string[]
+  readonly lines: readonly (readonly [table: string, lines: readonly string[]])[]
+  readonly touched: readonly (readonly [table: string, keys: readonly string[]])[]
 }
 
 /** A failed mutation that was made anew, under another id, or under none where nothing was left to write. */

@@ -25,7 +25,7 @@ export type WritingEvent =
   | { readonly kind: 'offline' | 'online' | 'kill' | 'cut' | 'look' | 'retry'; readonly writer: number }
   | { readonly kind: 'undo'; readonly writer: number; readonly token: string }
   | { readonly kind: 'loseAnswers' | 'doublePushes'; readonly writer: number; readonly count: number }
-  | { readonly kind: 'killWorkerd' | 'killPostgres' }
+  | { readonly kind: 'killWorkerd' | 'killPostgres' | 'dropSlot' | 'prune' }
   | { readonly kind: 'wait'; readonly waitMs: number }
 
 export interface WritingPlanOptions {
@@ -46,6 +46,8 @@ export function planWriting(random: Random, options: WritingPlanOptions): Writin
     const put = (event: WritingEvent) => events.splice(1 + random.below(events.length), 0, event)
     for (let times = 0; times < 2; times++) put({ kind: 'killWorkerd' })
     put({ kind: 'killPostgres' })
+    put({ kind: 'prune' })
+    if (random.chance(0.5)) put({ kind: 'dropSlot' })
     for (let writer = 0; writer < options.writers.length; writer++) {
       put({ kind: 'kill', writer })
       put({ kind: 'cut', writer })

@@ -2,7 +2,10 @@ import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Database, openDatabase } from '../../workers/database/index.ts'
+import { Chronicle } from '../oracle/chronicle.ts'
+import { dropSlot, prune } from '../oracle/perform-event.ts'
 import { seededRandom } from '../oracle/random.ts'
+import type { ReplicaSample } from '../oracle/samples.ts'
 import { type HttpGate, startHttpGate } from '../system/http-gate.ts'
 import { type System, startSystem, until } from '../system/start-system.ts'
 import { account, type Direct, type Made } from './account.ts'
@@ -28,6 +31,8 @@ export interface WritingReport {
   /** Operations that the replica itself refused. */
   readonly refused: number
   readonly looks: number
+  /** Histories that there were. */
+  readonly epochs: number
   readonly chronicleFile: string
 }
 
@@ -99,6 +104,8 @@ class WritingRun {
   readonly #retries = new Map<string, string | null>()
   readonly #lostRetries = new Set<number>()
   readonly #undone = new Set<string>()
+  readonly #chronicle = new Chronicle()
+  readonly #samples: ReplicaSample[] = []
   #looks = 0
 
   constructor(
@@ -118,18 +125,23 @@ class WritingRun {
   }
 
   async go(): Promise<WritingReport> {
+    await this.#withDatabase((database) => this.#chronicle.awaitEpoch(database))
     for (const writer of this.#writers) await writer.open()
     for (const event of this.#events) await this.#perform(event)
     await Promise.all(this.#turns)
     await this.#comeTogether()
     await this.#compare()
     const statuses = await this.#account()
+    // What was shown in between, of rows that were the server's alone, was committed so.
+    const between = await this.#withDatabase((database) => this.#chronicle.examine(database, this.#samples))
+    this.#violations.push(...between)
     for (const violation of this.#violations) this.#note(violation)
     return {
       violations: this.#violations,
       made: this.#made.filter(({ outcome }) => typeof outcome === 'object').length,
       refused: this.#made.filter(({ outcome }) => outcome === 'refused').length,
       looks: this.#looks,
+      epochs: this.#chronicle.epochs.length,
       chronicleFile: this.#chronicleFile,
       ...statuses,
     }
@@ -191,6 +203,13 @@ class WritingRun {
       case 'killPostgres':
         await this.#system.killPostgres()
         return this.#system.restartPostgres()
+      case 'dropSlot':
+        return this.#withDatabase(async (database) => {
+          await dropSlot(database)
+          await this.#chronicle.awaitEpoch(database)
+        })
+      case 'prune':
+        return this.#withDatabase((database) => prune(database, this.#chronicle))
       case 'wait':
         return new Promise((resolve) => setTimeout(resolve, event.waitMs))
     }
@@ -262,12 +281,31 @@ class WritingRun {
       INVARIANTS.map(([, query]) => query),
     )
     this.#looks += 1
+    if (look.sample) {
+      const { lines, touched, ...where } = look.sample
+      this.#samples.push({
+        ...where,
+        replica: writer.options.name,
+        lines: new Map(lines),
+        touched: new Map(touched.map(([table, keys]) => [table, new Set(keys)])),
+        moment: `look ${this.#looks}`,
+      })
+    }
     for (const [place, [name]] of INVARIANTS.entries()) {
       const broken = look.broken[place] ?? []
       if (broken.length > 0)
         this.#violations.push(`${writer.options.name}: ${name} does not hold: ${broken.join(', ')}`)
     }
     return look
+  }
+
+  async #withDatabase<Result>(run: (database: Database) => Promise<Result>): Promise<Result> {
+    const database = await until(() => this.#system.openDatabase().catch(() => null))
+    try {
+      return await run(database)
+    } finally {
+      await database.close()
+    }
   }
 
   /** Everyone online, everything sent and seen. */

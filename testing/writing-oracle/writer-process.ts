@@ -2,6 +2,7 @@ import { setPriority } from 'node:os'
 import type { Replica } from '../../client/open-replica.ts'
 import { openReplicaOn } from '../../client/open-replica.ts'
 import { TidemarkError } from '../../protocol/index.ts'
+import { sampleReplica } from '../oracle/sample-replica.ts'
 import { openPreparedDatabase } from '../replica/prepared-database.ts'
 import { sync } from './app/sync.ts'
 import type { Look, Operation, Retry, WriterAnswer, WriterRequest } from './operation.ts'
@@ -60,8 +61,14 @@ async function look(tables: readonly string[], invariants: readonly string[]): P
     return { rows, broken }
   })
   const mutations = await opened().mutations({ limit: 100_000 })
+  const sample = await sampleReplica(db)
   return {
     ...taken,
+    sample: sample && {
+      ...sample,
+      lines: [...sample.lines],
+      touched: [...sample.touched].map(([table, keys]) => [table, [...keys]] as const),
+    },
     phase: status.phase,
     pending: status.pending,
     failed: status.failed,
