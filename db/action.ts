@@ -1,4 +1,6 @@
 import type { z } from 'zod'
+import { TidemarkError } from '../protocol/index.ts'
+import { actionFaults } from './check-sync.ts'
 
 /** A value of a statement in an action. */
 export type ActionValue = string | number | boolean | null
@@ -34,7 +36,10 @@ export function action<Args>(
   schema: z.ZodType<Args>,
   run: (context: ActionContext, args: Args) => Promise<void>,
 ): Action<Args> {
-  return { schema, run }
+  const declared = { schema, run }
+  const [fault] = actionFaults(declared, 'action()')
+  if (fault) throw new TidemarkError('misconfigured', `${fault}.`)
+  return declared
 }
 
 /** The app's own refusal of an action, thrown by `refuse`. */

@@ -1,5 +1,7 @@
 import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core'
+import { TidemarkError } from '../protocol/index.ts'
 import type { Action } from './action.ts'
+import { syncFaults, tableOptionFaults } from './check-sync.ts'
 
 /** What a conflict resolver is shown: values are Postgres text, NULL is null; `mine` and `basis` have the columns the author changed. */
 export interface Conflict {
@@ -57,11 +59,17 @@ export interface Sync<
   readonly watch?: readonly Watch[]
 }
 
+/** Says how a drizzle table is synced. Throws `misconfigured` for an option that there is not. */
 export function table<Table extends PgTable>(drizzleTable: Table, options: TableOptions): SyncTable<Table> {
+  requireNone(tableOptionFaults(drizzleTable, options))
   return { table: drizzleTable, ...options }
 }
 
-/** Declares what an app syncs. It only declares: `tidemark migrate` checks it against the database and puts it in force. */
+/**
+ * Declares what an app syncs; `tidemark migrate` checks it against the database and puts it in force.
+ *
+ * Throws `misconfigured` for whatever it has that there is not.
+ */
 export function defineSync<
   Tables extends Record<string, SyncTable>,
   SyncActions extends Actions = Record<never, never>,
@@ -72,5 +80,15 @@ export function defineSync<
   /** A committed change in one of these re-evaluates the `audiences` of open sessions, before it is delivered. */
   watch?: readonly Watch[]
 }): Sync<Tables, SyncActions> {
+  checkSync(sync)
   return sync
+}
+
+/** Throws `misconfigured` with everything that is wrong with a sync definition by itself, before any database is asked. */
+export function checkSync(sync: unknown): void {
+  requireNone(syncFaults(sync))
+}
+
+function requireNone(faults: readonly string[]): void {
+  if (faults.length > 0) throw new TidemarkError('misconfigured', `${faults.join('.\n')}.`)
 }

@@ -94,6 +94,8 @@ export interface DefinitionInForce {
   readonly version: number
   readonly hash: string
   readonly definition: Definition
+  /** A later version that nobody can read, so that this one still is in force; `tidemark migrate` replaces it. */
+  readonly passedOver?: number
   /** Known on the server alone, and no part of the hash: replicas hold the same rows whatever rights depend on. */
   readonly watched?: readonly WatchedTable[]
 }

@@ -1,12 +1,15 @@
 import { z } from 'zod'
+import { syncFaults } from '../db/check-sync.ts'
 import type { Actions, Sync } from '../db/index.ts'
+import { nearest } from '../db/nearest.ts'
 import { TidemarkError } from '../protocol/index.ts'
 import type { Audiences, Authenticate, PlacementOption } from './access/access.ts'
 import { LOCATION_HINTS, type LocationHint } from './env.ts'
 import type { OnCommitted, ServerActions } from './push/options.ts'
 import type { ReplicationOptions } from './replication/options.ts'
+import { DEFAULT_INTERVALS } from './replication/rules/interval.ts'
 import type { SnapshotOptions } from './snapshot/snapshot-object.ts'
-import type { SyncIntervals, SyncLimits } from './sync/options.ts'
+import { DEFAULT_SYNC_INTERVALS, DEFAULT_SYNC_LIMITS, type SyncIntervals, type SyncLimits } from './sync/options.ts'
 import type { Rate } from './sync/rules/token-bucket.ts'
 
 /** How an app is served. All but the first two have defaults. */
@@ -45,6 +48,12 @@ const aFunction = (name: string, remedy: string) =>
 const positive = z.number().positive()
 const rate = z.strictObject({ burst: z.number().min(1), refillMs: positive })
 
+const each = (defaults: object) => Object.fromEntries(Object.keys(defaults).map((name) => [name, positive]))
+const INTERVALS = each({ ...DEFAULT_INTERVALS, ...DEFAULT_SYNC_INTERVALS })
+const LIMITS = { ...each(DEFAULT_SYNC_LIMITS), connects: rate, messages: rate, requests: rate }
+const SNAPSHOTS = { maxAgeMs: positive, graceMs: positive }
+const RETENTION = { days: positive }
+
 const optionsSchema = z.strictObject({
   authenticate: aFunction(
     'authenticate',
@@ -66,11 +75,11 @@ const optionsSchema = z.strictObject({
     .string()
     .regex(/^[a-z0-9_]{1,63}$/, 'slotName: 1 to 63 of a-z, 0-9 and _')
     .optional(),
-  retention: z.unknown().optional(),
+  retention: z.strictObject(RETENTION).optional(),
   watch: z.boolean().optional(),
-  intervals: z.record(z.string(), positive).optional(),
-  limits: z.strictObject({ connects: rate, messages: rate, requests: rate }).partial().catchall(positive).optional(),
-  snapshots: z.record(z.string(), positive).optional(),
+  intervals: z.strictObject(INTERVALS).partial().optional(),
+  limits: z.strictObject(LIMITS).partial().optional(),
+  snapshots: z.strictObject(SNAPSHOTS).partial().optional(),
   cors: z
     .strictObject({
       origins: z.union([z.literal('*'), z.array(z.url('cors.origins: origins such as https://app.example'))]),
@@ -83,23 +92,40 @@ const optionsSchema = z.strictObject({
   location: z.enum(LOCATION_HINTS, `location: one of ${LOCATION_HINTS.join(', ')}`).optional(),
 })
 
-const syncSchema = z.object({
-  tables: z.record(z.string(), z.unknown()),
-  actions: z.record(z.string(), z.unknown()).optional(),
-})
+/** By the place in the options. */
+const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
+  '': Object.keys(optionsSchema.shape),
+  intervals: Object.keys(INTERVALS),
+  limits: Object.keys(LIMITS),
+  snapshots: Object.keys(SNAPSHOTS),
+  retention: Object.keys(RETENTION),
+  cors: ['origins'],
+}
 
 /** Checks what JavaScript callers may get wrong. Throws `misconfigured` with every fault found. */
 export function checkOptions(sync: Pick<Sync, 'tables' | 'actions'>, options: object): void {
   const checked = [
-    syncSchema.safeParse(sync).success ? null : 'The first argument is what defineSync() returns.',
+    ...syncFaults(sync).map((fault) => `the first argument, which defineSync() makes: ${fault}`),
     ...(optionsSchema.safeParse(options).error?.issues ?? []).map((issue) =>
-      issue.path.length === 0 ? issue.message : `${issue.path.join('.')}: ${issue.message}`,
+      [issue.path.join('.'), messageOf(issue)].filter((text) => text !== '').join(': '),
     ),
   ]
   const declared = Object.keys(sync?.actions ?? {})
   const halves = 'actions' in options && typeof options.actions === 'object' ? Object.keys(options.actions ?? {}) : []
   for (const name of halves.filter((half) => !declared.includes(half)))
     checked.push(`actions.${name}: defineSync() declares no such action; correct the name.`)
-  const faults = checked.filter((fault) => fault !== null)
-  if (faults.length > 0) throw new TidemarkError('misconfigured', `createSyncWorker: ${faults.join('; ')}`)
+  if (checked.length > 0) throw new TidemarkError('misconfigured', `createSyncWorker: ${checked.join('; ')}`)
+}
+
+/** Of an option that there is not, the one that was likely meant. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'unrecognized_keys') return issue.message
+  const at = issue.path.join('.')
+  const known = KNOWN_KEYS[at] ?? []
+  return issue.keys
+    .map((key) => {
+      const meant = nearest(key, known)
+      return `there is no option ${key}${meant === null ? `, only ${known.join(', ')}` : `; did you mean ${meant}?`}`
+    })
+    .join('; ')
 }

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
-import type { Sync } from '../../db/define-sync.ts'
+import { checkSync, type Sync } from '../../db/define-sync.ts'
 import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
 
 /** A bundled CommonJS dependency may call `require` for what Node has built in. */
 const REQUIRE_BANNER = `import { createRequire as tidemarkRequire } from 'node:module'; const require = tidemarkRequire(import.meta.url);`
 
-/** Loads the `sync` an app's module exports. Throws `bad-input` for a module that fails or exports none. */
+/** Loads the `sync` an app's module exports. Throws `bad-input` for a module that fails or exports none, `misconfigured` for what it may not hold. */
 export async function loadSync(path: string): Promise<Sync> {
   const { sync } = await importTypeScript(path)
   if (!isSync(sync)) {
@@ -19,6 +19,7 @@ export async function loadSync(path: string): Promise<Sync> {
       `${path} must export const sync = defineSync({ tables: … }), from tidemark/db.`,
     )
   }
+  checkSync(sync)
   return sync
 }
 

@@ -1,6 +1,6 @@
 import { quoteIdentifier, quoteLiteral, type Row, TidemarkError, type Value } from '../../protocol/index.ts'
 import type { Net, Stage } from './fold-changes.ts'
-import type { ReplicaTable } from './replica-table.ts'
+import { audienceValue, type ReplicaTable } from './replica-table.ts'
 
 /**
  * One statement, its rows in the parameter `$1` as JSON, and how many rows it must affect.
@@ -89,7 +89,7 @@ function truncateStatement(table: ReplicaTable, scope: 'everyone' | readonly str
   const base = { parameter: null, expectedRows: null, countSign: -1 } as const
   if (scope === 'everyone' || 'constant' in rule) return { ...base, text: `DELETE FROM ${table.name}` }
   const values = scope.map((audience) => quoteLiteral(audience.slice(rule.prefix.length + 1))).join(', ')
-  return { ...base, text: `DELETE FROM ${table.name} WHERE ${quoteIdentifier(rule.column)}::text IN (${values})` }
+  return { ...base, text: `DELETE FROM ${table.name} WHERE ${audienceValue(table, rule.column)} IN (${values})` }
 }
 
 /** A row by itself is written without a join, a fifth of the time; its JSON is read once for each value. */
@@ -214,7 +214,7 @@ export function presenceQuery(
 ): { text: string; parameter: string } {
   const columns = keyColumns(table)
   return {
-    text: `SELECT ${columns.map((name) => `x.${name}`).join(', ')}, t.${quoteIdentifier(audienceColumn)}::text AS audience FROM ${table.name} AS t JOIN ${recordset(columns)} ON ${keyMatch(table, 't')}`,
+    text: `SELECT ${columns.map((name) => `x.${name}`).join(', ')}, ${audienceValue(table, audienceColumn, 't')} AS audience FROM ${table.name} AS t JOIN ${recordset(columns)} ON ${keyMatch(table, 't')}`,
     parameter: JSON.stringify(keys.map((key) => keyRecord(table, key))),
   }
 }

@@ -1,8 +1,8 @@
-import { quoteIdentifier } from '../../protocol/index.ts'
 import { withAllUndone } from '../outbox/rebased-apply.ts'
 import { type Copy, type Executor, isShown, readCopies } from './books.ts'
 import type { LocalStore } from './database.ts'
 import { audiencesOfTable } from './join-window.ts'
+import { audienceValue } from './replica-table.ts'
 import { TELL_LIVE_QUERIES, withServerRows } from './server-rows.ts'
 
 /** Removes the rows of audiences that this user may no longer see, in one transaction; what was pending there fails. */
@@ -19,7 +19,7 @@ async function purge(tx: Executor, copy: Copy, audiences: readonly string[]): Pr
   for (const table of copy.tables.values()) {
     const { audience: rule } = table
     for (const audience of audiencesOfTable(table, audiences)) {
-      const where = 'constant' in rule ? 'true OR $1 IS NULL' : `${quoteIdentifier(rule.column)}::text = $1`
+      const where = 'constant' in rule ? 'true OR $1 IS NULL' : `${audienceValue(table, rule.column)} = $1`
       const value = 'constant' in rule ? null : audience.slice(rule.prefix.length + 1)
       const { affectedRows = 0 } = await tx.query(`DELETE FROM ${table.name} WHERE ${where}`, [value])
       removed += affectedRows

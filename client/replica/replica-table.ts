@@ -2,6 +2,7 @@ import {
   type AudienceRule,
   type ColumnDefinition,
   type Definition,
+  outputExpression,
   quoteIdentifier,
   quoteTable,
   type Row,
@@ -71,6 +72,12 @@ export function tableOf(tables: ReplicaTables, id: string): ReplicaTable {
   if (!table)
     throw new TidemarkError('rehydrate-required', `The stream names table ${id}, which this replica does not have.`)
   return table
+}
+
+/** SQL of the text by which a row's audience goes: as the log prints the column. A cast has another spelling for some types. */
+export function audienceValue(table: ReplicaTable, column: string, row?: string): string {
+  const { type } = table.columnByName.get(column) ?? { type: 'text' }
+  return outputExpression({ name: column, type }, row)
 }
 
 /** A row's key as one text, equal for equal keys. */

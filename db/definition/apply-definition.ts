@@ -8,15 +8,16 @@ import {
   type WatchedTable,
   writableColumns,
 } from '../../protocol/index.ts'
-import type { Sync } from '../define-sync.ts'
+import { checkSync, type Sync } from '../define-sync.ts'
 import type { Query } from '../query.ts'
 import { type CatalogueTable, readCatalogue } from './catalogue.ts'
 import { declaredNames } from './declared-table.ts'
 import { definitionHash } from './definition-hash.ts'
-import { readDefinitionInForce } from './definition-in-force.ts'
+import { definitionFault, readDefinitionInForce } from './definition-in-force.ts'
 import { type DriftFound, findDrift } from './find-drift.ts'
 import { PUBLISHES_GENERATED_COLUMNS_FROM } from './generated-stays.ts'
 import { lockJoining } from './lock-joining.ts'
+import { grantOf, lackingRights } from './needed-rights.ts'
 import { resolveDefinition } from './resolve-definition.ts'
 import { storeShapes } from './table-shape.ts'
 import { sinceWhen } from './table-since.ts'
@@ -52,6 +53,7 @@ export async function applyDefinition(
   rewritten: ReadonlySet<string> = new Set(),
   tryDefinition: TryDefinition = async () => [],
 ): Promise<AppliedDefinition> {
+  checkSync(sync)
   await query('SET LOCAL search_path = pg_catalog')
   await query('LOCK TABLE tidemark.sync_definition IN SHARE ROW EXCLUSIVE MODE')
   // Before anything is read, so that what is checked is what joins.
@@ -74,11 +76,16 @@ export async function putInForce(
   const hash = await definitionHash(definition)
   const found = before?.hash === hash ? [] : await tryDefinition(definition)
   if (found.length > 0) throw new TidemarkError('misconfigured', found.join('\n'))
+  const ddl = await ddlOf(query)
   const altered = await alteredTables(query, before, definition, rewritten)
-  const notes = await setFullIdentity(query, catalogue)
-  await grantColumns(query, definition.tables, before?.definition.tables ?? [])
-  await publish(query, [...definition.tables, ...watched])
-  const same = before?.hash === hash && JSON.stringify(before.watched ?? []) === JSON.stringify(watched)
+  const notes = await setFullIdentity(query, ddl, catalogue)
+  await grantColumns(query, ddl, definition.tables, before?.definition.tables ?? [])
+  notes.push(...(await grantNeeded(query, ddl, definition.tables)))
+  await publish(query, ddl, [...definition.tables, ...watched])
+  const same =
+    before?.hash === hash &&
+    before.passedOver === undefined &&
+    JSON.stringify(before.watched ?? []) === JSON.stringify(watched)
   if (same && altered.length === 0) {
     await storeShapes(query, before)
     return { ...before, changed: false, notes }
@@ -86,6 +93,7 @@ export async function putInForce(
   const [next] = await query(`SELECT nextval('tidemark.sync_definition_version_seq')::text AS version`)
   const version = Number(next?.version)
   const dated = sinceWhen(definition, version, before, new Set(altered.map(({ table }) => table)))
+  requireReadable(dated, watched)
   await query(
     `INSERT INTO tidemark.sync_definition (version, hash, definition) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3::jsonb)`,
     [version, hash, JSON.stringify({ ...dated, watched })],
@@ -110,8 +118,26 @@ async function alteredTables(
   return [...found, ...known].filter(({ table }) => tables.some(({ id }) => id === table))
 }
 
+type Ddl = (statement: string) => Promise<void>
+
+/** Runs our DDL: event triggers of the app find their names as ever, and nothing of ours is looked up by the app's search path. */
+async function ddlOf(query: Query): Promise<Ddl> {
+  const [row] = await query(`SELECT EXISTS (SELECT FROM pg_event_trigger WHERE evtenabled <> 'D')::text AS listens`)
+  return async (statement) => {
+    if (row?.listens === 'true') await query('SET LOCAL search_path TO DEFAULT')
+    await query(statement)
+    if (row?.listens === 'true') await query('SET LOCAL search_path = pg_catalog')
+  }
+}
+
+/** What is stored is read by this very schema, here and in whatever runs. */
+function requireReadable(definition: Definition, watched: readonly WatchedTable[]): void {
+  const fault = definitionFault(JSON.parse(JSON.stringify({ ...definition, watched })))
+  if (fault !== null) throw new TidemarkError('misconfigured', `The sync definition cannot be put in force: ${fault}.`)
+}
+
 /** Without the whole old row neither a move between audiences nor an unchanged TOASTed value could be told. */
-async function setFullIdentity(query: Query, catalogue: readonly CatalogueTable[]): Promise<string[]> {
+async function setFullIdentity(query: Query, ddl: Ddl, catalogue: readonly CatalogueTable[]): Promise<string[]> {
   const notes: string[] = []
   for (const table of catalogue.filter((candidate) => !candidate.identityFull)) {
     const leaves = await query(
@@ -122,7 +148,7 @@ async function setFullIdentity(query: Query, catalogue: readonly CatalogueTable[
     )
     const targets = leaves.length > 0 ? leaves : [table]
     for (const { schema, name } of targets) {
-      await query(`ALTER TABLE ${quoteTable({ schema: schema ?? '', name: name ?? '' })} REPLICA IDENTITY FULL`)
+      await ddl(`ALTER TABLE ${quoteTable({ schema: schema ?? '', name: name ?? '' })} REPLICA IDENTITY FULL`)
     }
     notes.push(`Set REPLICA IDENTITY FULL on ${quoteTable(table)}.`)
   }
@@ -133,38 +159,52 @@ const RIGHTS = 'SELECT, INSERT, UPDATE, DELETE'
 
 async function grantColumns(
   query: Query,
+  ddl: Ddl,
   tables: readonly TableDefinition[],
   before: readonly TableDefinition[],
 ): Promise<void> {
   const gone = before.filter((old) => !tables.some((table) => table.id === old.id))
   for (const table of gone) {
     const [still] = await query('SELECT to_regclass($1)::text AS found', [quoteTable(table)])
-    if (still?.found) await query(`REVOKE ${RIGHTS} ON ${quoteTable(table)} FROM tidemark_client`)
+    if (still?.found) await ddl(`REVOKE ${RIGHTS} ON ${quoteTable(table)} FROM tidemark_client`)
   }
   for (const schema of new Set(tables.map((table) => table.schema))) {
-    await query(`GRANT USAGE ON SCHEMA ${quoteIdentifier(schema)} TO tidemark_client`)
+    await ddl(`GRANT USAGE ON SCHEMA ${quoteIdentifier(schema)} TO tidemark_client`)
   }
   for (const table of tables) {
     const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(', ')
-    await query(`REVOKE ${RIGHTS} ON ${quoteTable(table)} FROM tidemark_client`)
-    await query(`GRANT SELECT (${columns}) ON ${quoteTable(table)} TO tidemark_client`)
+    await ddl(`REVOKE ${RIGHTS} ON ${quoteTable(table)} FROM tidemark_client`)
+    await ddl(`GRANT SELECT (${columns}) ON ${quoteTable(table)} TO tidemark_client`)
     if (table.write === undefined) continue
     const written = writableColumns(table)
       .map((column) => quoteIdentifier(column.name))
       .join(', ')
-    await query(`GRANT INSERT (${written}), UPDATE (${written}), DELETE ON ${quoteTable(table)} TO tidemark_client`)
+    await ddl(`GRANT INSERT (${written}), UPDATE (${written}), DELETE ON ${quoteTable(table)} TO tidemark_client`)
   }
+}
+
+/** Of what a write of the role uses beside its table, all that may be given from here; `doctor` names the rest. */
+async function grantNeeded(query: Query, ddl: Ddl, tables: readonly TableDefinition[]): Promise<string[]> {
+  const notes: string[] = []
+  for (const table of tables.filter(({ write }) => write !== undefined)) {
+    for (const right of await lackingRights(query, table, 'writes')) {
+      if (!right.grantable) continue
+      await ddl(grantOf(right))
+      notes.push(`${grantOf(right)}, which writes of ${quoteTable(table)} need.`)
+    }
+  }
+  return notes
 }
 
 /** What travels of ours: the definition in force, and which mutation a transaction is. */
 const OWN_TABLES = ['"tidemark"."sync_definition"', '"tidemark"."mutation"']
 
 /** In the definition's own transaction, so that the log's tables and the definition change at one commit. */
-async function publish(query: Query, tables: readonly { schema: string; name: string }[]): Promise<void> {
+async function publish(query: Query, ddl: Ddl, tables: readonly { schema: string; name: string }[]): Promise<void> {
   const [server] = await query(`SELECT current_setting('server_version_num') AS version`)
   if (Number(server?.version) >= PUBLISHES_GENERATED_COLUMNS_FROM) {
     // Else the server refuses the app's updates of a table with full identity and a generated column that is not published.
-    await query('ALTER PUBLICATION tidemark SET (publish_generated_columns = stored)')
+    await ddl('ALTER PUBLICATION tidemark SET (publish_generated_columns = stored)')
   }
   const wanted = [...new Set([...OWN_TABLES, ...tables.map(quoteTable)])]
   const [current] = await query(
@@ -175,5 +215,5 @@ async function publish(query: Query, tables: readonly { schema: string; name: st
   )
   const published: string[] = JSON.parse(current?.tables ?? '[]')
   if (published.length === wanted.length && wanted.every((name) => published.includes(name))) return
-  await query(`ALTER PUBLICATION tidemark SET TABLE ${wanted.join(', ')}`)
+  await ddl(`ALTER PUBLICATION tidemark SET TABLE ${wanted.join(', ')}`)
 }

@@ -4,17 +4,44 @@ import type { Query } from '../query.ts'
 
 const watchedSchema = z.object({ watched: z.array(watchedTableSchema).default([]) })
 
-/** The definition of this version, or the latest; null where none is stored. */
+const storedSchema = z.intersection(definitionSchema, watchedSchema)
+
+/** What keeps a stored definition from being read; null where nothing does. */
+export function definitionFault(stored: unknown): string | null {
+  const issue = storedSchema.safeParse(stored).error?.issues[0]
+  return issue ? `${issue.path.join('.') || 'the whole'}: ${issue.message}` : null
+}
+
+/**
+ * The definition of this version, or the latest; null where none is stored.
+ *
+ * One that nobody can read never came in force: the one before it still is, and says which was passed over.
+ */
 export async function readDefinitionInForce(
   query: Query,
   version: number | null = null,
 ): Promise<DefinitionInForce | null> {
+  let row = await readRow(query, version)
+  if (version !== null && Number(row?.version) !== version) return null
+  const latest = Number(row?.version)
+  while (row) {
+    if (definitionFault(JSON.parse(row.definition ?? 'null')) === null) {
+      const read = parseDefinitionRow(row)
+      return read.version === latest ? read : { ...read, passedOver: latest }
+    }
+    row = await readRow(query, Number(row.version) - 1)
+  }
+  return null
+}
+
+/** The latest row up to a version. */
+async function readRow(query: Query, upTo: number | null): Promise<Record<string, string | null> | undefined> {
   const [row] = await query(
     `SELECT version::text, hash, definition::text FROM tidemark.sync_definition
-     WHERE $1::bigint IS NULL OR version = $1::bigint ORDER BY version DESC LIMIT 1`,
-    [version],
+     WHERE $1::bigint IS NULL OR version <= $1::bigint ORDER BY version DESC LIMIT 1`,
+    [upTo],
   )
-  return row ? parseDefinitionRow(row) : null
+  return row
 }
 
 /** Reads a row of `tidemark.sync_definition`, as queried or as decoded from the log. */

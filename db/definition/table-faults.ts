@@ -178,6 +178,9 @@ export function watchFaults(declared: DeclaredWatch, table: CatalogueTable | und
   if (!table.persistent) return ['is unlogged or temporary and never reaches the log: ALTER TABLE … SET LOGGED']
   const inherited = childrenFault(table)
   if (inherited) return [inherited]
-  if (declared.user === null || table.columns.some(({ name }) => name === declared.user)) return []
+  const user = table.columns.find(({ name }) => name === declared.user)
+  if (user?.typeName === 'bpchar')
+    return [`has a user column ${user.name} of type ${user.type}, which pads every id with blanks: make it text`]
+  if (declared.user === null || user !== undefined) return []
   return [`has no column ${declared.user}: correct \`watch\` or run the migration that adds it`]
 }

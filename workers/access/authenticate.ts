@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../protocol/index.ts'
 import type { Session } from '../contracts.ts'
-import { asClient, type Database, openDatabase } from '../database/index.ts'
+import { asClient, type Database, explainAppCode, openDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
 import type { Audiences, Authenticate, ClientSql, Identity, Placement, PlacementOption } from './access.ts'
 import { checkAudiences, placeByClient, placeByOrg } from './audience-list.ts'
@@ -93,7 +93,11 @@ async function withClientSql<T>(
       if (opened === null) await beforeSql()
       opened ??= openDatabase(env, { applicationName: 'tidemark access' })
       const client = { userId, audiences: [], claims }
-      return await asClient(await opened, client, ({ query }) => query(text, values), { readOnly: true })
+      return await asClient(await opened, client, ({ query }) => query(text, values), { readOnly: true }).catch(
+        (error: unknown) => {
+          throw explained(error)
+        },
+      )
     })
     last = turn.catch(() => {})
     return turn
@@ -104,4 +108,11 @@ async function withClientSql<T>(
     await last
     await (opened as Promise<Database> | null)?.then((database) => database.close()).catch(() => {})
   }
+}
+
+/** What a query of the app's did not find, for the log; its cause stays. */
+function explained(error: unknown): unknown {
+  const why = explainAppCode(error)
+  if (why === null || !(error instanceof TidemarkError)) return error
+  return new TidemarkError('misconfigured', `A query of audiences() failed: ${why}.`, { cause: error.cause })
 }

@@ -9,7 +9,8 @@ export interface ClientIdentity {
 }
 
 /**
- * From here to the end of the transaction everything runs as role `tidemark_client` for this identity.
+ * From here to the end of the transaction everything runs as role `tidemark_client` for this identity, under the search path
+ * that database and role are set to: policies, and what they call, are the app's.
  *
  * It selects, so in REPEATABLE READ it fixes the snapshot: take locks before.
  */
@@ -23,7 +24,7 @@ export async function becomeClient(query: Query, identity: ClientIdentity): Prom
       JSON.stringify(identity.claims ?? (identity.userId === null ? {} : { sub: identity.userId })),
     ],
   )
-  await query('SET LOCAL ROLE tidemark_client')
+  await query('SET LOCAL search_path TO DEFAULT; SET LOCAL ROLE tidemark_client')
 }
 
 /** Runs a transaction whose every statement is subject to the row-level security of this identity. */

@@ -1,3 +1,4 @@
+export { explainAppCode, functionOf } from './app-code.ts'
 export { asClient, becomeClient, type ClientIdentity } from './as-client.ts'
 export * from './database.ts'
 export { databaseMessageOf, SQL_STATE, sqlStateOf } from './database-error.ts'

@@ -1,6 +1,7 @@
 import type { Query } from '../../db/query.ts'
 import { outputExpression, quoteIdentifier, quoteTable, type TableDefinition } from '../../protocol/index.ts'
 import type { HealthCheck } from '../contracts.ts'
+import { explainAppCode } from '../database/index.ts'
 import { matchAudience } from '../snapshot/audience.ts'
 import { audienceCondition } from '../snapshot/table-rows-sql.ts'
 import { failCheck, okCheck, warnCheck } from './health-check.ts'
@@ -35,16 +36,20 @@ export function audienceRowsCheck(table: Pick<TableDefinition, 'id'>, counts: re
 export async function checkAudienceRows(query: Query, tables: readonly TableDefinition[]): Promise<HealthCheck[]> {
   const checks: HealthCheck[] = []
   for (const table of tables) {
+    const phase = { asClient: false }
     await query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
     try {
-      checks.push(audienceRowsCheck(table, await countAudiences(query, table)))
+      checks.push(audienceRowsCheck(table, await countAudiences(query, table, phase)))
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
+      const why = phase.asClient ? explainAppCode(error) : null
       checks.push(
-        warnCheck(
-          `client-rows ${table.id}`,
-          `The rows of ${table.id} could not be counted (${reason}): see the other findings, and connect as a role that sees every row.`,
-        ),
+        why === null
+          ? warnCheck(
+              `client-rows ${table.id}`,
+              `The rows of ${table.id} could not be counted (${reason}): see the other findings, and connect as a role that sees every row.`,
+            )
+          : failCheck(`client-rows ${table.id}`, `Role tidemark_client cannot read ${table.id}: ${why}.`),
       )
     } finally {
       await query('ROLLBACK')
@@ -53,7 +58,11 @@ export async function checkAudienceRows(query: Query, tables: readonly TableDefi
   return checks
 }
 
-async function countAudiences(query: Query, table: TableDefinition): Promise<AudienceCount[]> {
+async function countAudiences(
+  query: Query,
+  table: TableDefinition,
+  phase: { asClient: boolean },
+): Promise<AudienceCount[]> {
   // Rather an error than a count that a policy has cut for the connecting role too.
   await query('SET LOCAL row_security = off')
   const count = async (audience: string) => {
@@ -66,7 +75,10 @@ async function countAudiences(query: Query, table: TableDefinition): Promise<Aud
   const owned: { audience: string; rows: number }[] = []
   for (const audience of await sampleAudiences(query, table)) owned.push({ audience, rows: await count(audience) })
   await query('SET LOCAL row_security = on')
+  // As snapshots read: policies, and what they call, are the app's.
+  await query('SET LOCAL search_path TO DEFAULT')
   await query('SET LOCAL ROLE tidemark_client')
+  phase.asClient = true
   const counts: AudienceCount[] = []
   for (const { audience, rows } of owned) {
     await query(`SELECT set_config('tidemark.user_id', '', true), set_config('tidemark.audiences', $1, true)`, [

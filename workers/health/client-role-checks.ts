@@ -1,3 +1,4 @@
+import { grantOf, lackingRights, type NeededRight } from '../../db/definition/needed-rights.ts'
 import type { Query } from '../../db/query.ts'
 import { quoteIdentifier, quoteTable, type TableDefinition } from '../../protocol/index.ts'
 import type { HealthCheck } from '../contracts.ts'
@@ -119,6 +120,18 @@ export function rowSecurityCheck(
   )
 }
 
+/** Whether it may use what statements on the table need beside it. */
+export function neededRightsCheck(table: Pick<TableDefinition, 'id'>, lacking: readonly NeededRight[]): HealthCheck {
+  const name = `client-needs ${table.id}`
+  if (lacking.length === 0) return okCheck(name)
+  const grants = lacking.map((right) => `${grantOf(right)};`).join(' ')
+  return failCheck(
+    name,
+    `Statements on ${table.id} use what role tidemark_client may not: ${grants} Run that as its owner, or \`tidemark migrate\` as one who may grant it.`,
+    { value: lacking.length, unit: 'rights' },
+  )
+}
+
 const ROLE = `
   SELECT (r.rolsuper OR r.rolbypassrls)::text AS bypasses,
     CASE WHEN current_setting('server_version_num')::int >= 160000 THEN pg_has_role(current_user, r.oid, 'SET')
@@ -163,6 +176,7 @@ export async function checkClientRights(query: Query, tables: readonly TableDefi
       columnRightsCheck(table, visible, rights),
       writeRightsCheck(table, rights),
       rowSecurityCheck(table, rights),
+      neededRightsCheck(table, await lackingRights(query, table, table.write === undefined ? 'reads' : 'both')),
     )
   }
   return checks

@@ -7,9 +7,17 @@ interface Named {
 }
 
 /** Whether a definition is in force, and the one that the app declares; `declaredHash` null where the app's is not known. */
-export function definitionCheck(inForce: Named | null, declaredHash: string | null): HealthCheck {
+export function definitionCheck(
+  inForce: (Named & { readonly passedOver?: number }) | null,
+  declaredHash: string | null,
+): HealthCheck {
   const name = 'definition-in-force'
   if (inForce === null) return failCheck(name, 'No sync definition is in force: run `tidemark migrate`.')
+  if (inForce.passedOver !== undefined)
+    return failCheck(
+      name,
+      `Definition ${inForce.passedOver} in tidemark.sync_definition cannot be read, and is passed over: ${inForce.version} still is in force. Correct the sync definition, then run \`tidemark migrate\`.`,
+    )
   const figures = { value: inForce.version, unit: 'version' }
   if (declaredHash === null || declaredHash === inForce.hash) return okCheck(name, figures)
   return warnCheck(

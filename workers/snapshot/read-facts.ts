@@ -1,5 +1,5 @@
 import type { Query } from '../../db/query.ts'
-import { parsePgLsn } from '../../protocol/index.ts'
+import { type DefinitionInForce, parsePgLsn } from '../../protocol/index.ts'
 import type { SnapshotFacts } from './join-position.ts'
 
 /** The first statement that selects: it takes the snapshot. The insert position is read by a later one. */
@@ -17,7 +17,10 @@ const FACTS = `
         AND NOT pg_visible_in_snapshot(h.transaction_id, pg_current_snapshot())
     )::text AS first_hidden
   FROM (SELECT) AS one
-  LEFT JOIN LATERAL (SELECT version, hash FROM tidemark.sync_definition ORDER BY version DESC LIMIT 1) d ON true
+  LEFT JOIN LATERAL (
+    -- Between the one in force and the latest are those that nobody can read.
+    SELECT version, hash FROM tidemark.sync_definition WHERE version <= $1::bigint OR version > $2::bigint
+    ORDER BY version DESC LIMIT 1) d ON true
   LEFT JOIN tidemark.epoch e ON e.ended_at IS NULL`
 
 const FENCE = `
@@ -26,8 +29,11 @@ const FENCE = `
     (SELECT setting FROM pg_settings WHERE name = 'wal_segment_size') AS segment_bytes`
 
 /** What the open transaction sees of capture, and the version of the definition it shows; fixes the transaction's snapshot. */
-export async function readFacts(query: Query): Promise<{ facts: SnapshotFacts; version: number }> {
-  const [row = {}] = await query(FACTS)
+export async function readFacts(
+  query: Query,
+  { version, passedOver = version }: Pick<DefinitionInForce, 'version' | 'passedOver'>,
+): Promise<{ facts: SnapshotFacts; version: number }> {
+  const [row = {}] = await query(FACTS, [version, passedOver])
   const [fence = {}] = await query(FENCE)
   const lsn = (text: string | null | undefined) => (text == null ? null : parsePgLsn(text))
   const facts: SnapshotFacts = {

@@ -8,8 +8,17 @@ import {
   type TableDefinition,
   TidemarkError,
 } from '../../protocol/index.ts'
-import { becomeClient, type Database, type DatabaseTransaction, SQL_STATE, sqlStateOf } from '../database/index.ts'
+import {
+  becomeClient,
+  type Database,
+  type DatabaseTransaction,
+  explainAppCode,
+  functionOf,
+  SQL_STATE,
+  sqlStateOf,
+} from '../database/index.ts'
 import { type AudienceMatch, matchAudience } from './audience.ts'
+import { type ColumnSpelling, type Spelling, tellSpellings } from './audience-spelling.ts'
 import { joinPosition, type WaitReason } from './join-position.ts'
 import { readFacts } from './read-facts.ts'
 import { canonicalValueQuery, largeLineQuery, tableRowsQuery } from './table-rows-sql.ts'
@@ -64,9 +73,12 @@ export async function readSnapshot(
     // The locks keep neither partitions from being attached nor labels from being renamed.
     return (await hasDrifted(database.query)) ? { wait: 'altered' } : head
   } catch (error) {
+    if (sqlStateOf(error) === SQL_STATE.lockNotAvailable) return { wait: 'locked' }
+    const why = explainAppCode(error)
+    // A statement of ours by itself fails by what the definition says; in a function, or for want of a right, it is the app's policies.
+    if (why !== null && (functionOf(error) !== null || sqlStateOf(error) === SQL_STATE.insufficientPrivilege))
+      throw new TidemarkError('misconfigured', `Rows cannot be read as role tidemark_client: ${why}.`, { cause: error })
     switch (sqlStateOf(error)) {
-      case SQL_STATE.lockNotAvailable:
-        return { wait: 'locked' }
       case UNDEFINED_TABLE:
       case UNDEFINED_COLUMN:
         throw new TidemarkError(
@@ -94,7 +106,7 @@ async function readIn(
   if (tables.length > 0) {
     await transaction.query(`LOCK TABLE ${tables.map(quoteTable).join(', ')} IN ACCESS SHARE MODE`)
   }
-  const { facts, version } = await readFacts(transaction.query)
+  const { facts, version } = await readFacts(transaction.query, definition)
   if (await hasDrifted(transaction.query)) return { wait: 'altered' }
   const position = joinPosition(facts, definition.hash)
   if ('wait' in position || facts.epoch === null) return { wait: 'wait' in position ? position.wait : 'no-epoch' }
@@ -105,33 +117,36 @@ async function readIn(
     ...position,
   }
   await becomeClient(transaction.query, { userId: null, audiences: [audience] })
+  const spellings: ColumnSpelling[] = []
   for (const table of tables) {
     const sink = receiver.table(table)
     const match = matchAudience(table.audience, audience)
-    if (match !== null && (await isCanonical(transaction, table, match)))
-      await readTable(transaction, table, match, sink)
+    const spelling = match === null ? null : await spellingOf(transaction, table, match)
+    if (match !== null && spelling === 'as printed') await readTable(transaction, table, match, sink)
+    if (match?.kind === 'value' && spelling) spellings.push({ table: table.id, column: match.column, spelling })
     await sink.end()
   }
+  for (const line of tellSpellings(audience, spellings)) console.warn(line)
   return head
 }
 
 /** A value that the audience column cannot hold, or would print otherwise, has no rows; asking must not fail the transaction. */
-async function isCanonical(
+async function spellingOf(
   { query }: DatabaseTransaction,
   table: TableDefinition,
   match: AudienceMatch,
-): Promise<boolean> {
-  if (match.kind === 'every') return true
+): Promise<Spelling> {
+  if (match.kind === 'every') return 'as printed'
   const { text, params } = canonicalValueQuery(table, match)
   await query('SAVEPOINT audience_value')
   try {
     const [row] = await query(text, params)
     await query('RELEASE SAVEPOINT audience_value')
-    return row?.canonical === 't'
+    return row?.canonical === 't' ? 'as printed' : 'otherwise'
   } catch (error) {
     if (!isUnreadableValue(sqlStateOf(error))) throw error
     await query('ROLLBACK TO SAVEPOINT audience_value')
-    return false
+    return 'unreadable'
   }
 }
 

@@ -12,7 +12,7 @@ export interface ReplicationIntervals {
   readonly driftWaitMs: number
 }
 
-const DEFAULT_INTERVALS: ReplicationIntervals = {
+export const DEFAULT_INTERVALS: ReplicationIntervals = {
   activeMs: 1_000,
   idleMs: 60 * 60_000,
   watchMs: 5 * 60_000,
