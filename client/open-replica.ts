@@ -1,17 +1,18 @@
 import type { Transaction } from '@electric-sql/pglite'
 import type { Action } from '../db/action.ts'
 import type { Sync } from '../db/define-sync.ts'
-import { asLsn, type Lsn, parsePgLsn, TidemarkError, toTidemarkError } from '../protocol/index.ts'
+import { asLsn, type Lsn, parsePgLsn, TidemarkError } from '../protocol/index.ts'
 import { createHttp } from './connection/http.ts'
 import { SessionToken, type TokenFunction } from './connection/session-token.ts'
 import { onWake } from './connection/wake.ts'
 import type { Failure, MutationHandle, MutationId, MutationRecord } from './outbox/mutation.ts'
 import { type TransactionHandle, Writing } from './outbox/writing.ts'
-import { openBooks } from './replica/books.ts'
 import type { Database } from './replica/database.ts'
 import { type Envelope, envelopeOf } from './replica/envelope.ts'
 import { makeLiveQueries } from './replica/live-queries.ts'
-import { type OpenDatabase, type Opened, openDatabase, openOrRebuild, wipe } from './replica/open-database.ts'
+import { type OpenDatabase, openDatabase } from './replica/open-database.ts'
+import { firstInUse, type Opened, openStored, wipe } from './replica/open-stored.ts'
+import { openOwnSchema } from './replica/own-schema.ts'
 import { closedFault, offlineFault, ReplicaEngine } from './replica/replica-engine.ts'
 import { Progress } from './replica/rules/progress.ts'
 import { defaultStorages, isDevelopment } from './replica/runtime.ts'
@@ -184,10 +185,12 @@ function checkedUrl(url: string): string {
 }
 
 async function openStorage(options: Pick<ReplicaOptions, 'storage' | 'user'>, open: OpenDatabase) {
-  const wanted = options.storage === undefined ? defaultStorages() : [options.storage]
+  const named = options.storage === undefined ? defaultStorages() : [options.storage]
+  const wanted = await Promise.all(named.map((option) => storageFor(option, options.user)))
+  // Where a replica lies already, no other storage answers for it, whatever keeps it shut now.
+  const known = wanted.length === 1 ? null : await firstInUse(wanted)
   let fault: unknown
-  for (const option of wanted) {
-    const storage = await storageFor(option, options.user)
+  for (const storage of known ? [known] : wanted) {
     const release = await lockStorage(storage)
     try {
       return { ...(await openOne(storage, options.user, open)), release, storage }
@@ -206,8 +209,8 @@ async function openOne(
   open: OpenDatabase,
 ): Promise<{ opened: Opened; clientId: string }> {
   let clientId = ''
-  const opened = await openOrRebuild(storage, open, async (db) => {
-    ;({ clientId } = await openBooks(db, user))
+  const opened = await openStored(storage, open, async (db) => {
+    ;({ clientId } = await openOwnSchema(db, user))
   })
   return { opened, clientId }
 }
@@ -254,8 +257,6 @@ function replicaOf<S extends Sync>({ engine, writing, db, storage, release, name
     await stop()
     try {
       await wipe(storage)
-    } catch (error) {
-      throw toTidemarkError(error, 'storage')
     } finally {
       // Held until here, so that no other tab opens what is being removed.
       await release()

@@ -102,6 +102,8 @@ export const REJECTION_KINDS = [
   'outdated-schema',
   /** Another mutation has this number: the replica's storage was copied. */
   'id-taken',
+  /** The server settled this number long ago and keeps no more of it, and this replica does not know how: its storage was set back. */
+  'outcome-unknown',
 ] as const
 
 /** Why a mutation was refused for good. It names nothing that its author may not see. */
@@ -122,6 +124,8 @@ export const rejectionSchema = z.object({
 /** What became of one mutation; what is stored is what is answered, first time and ever after. */
 export const outcomeSchema = z.discriminatedUnion('status', [
   z.object({ counter: counterSchema, status: z.literal('committed') }),
+  /** At or below its client's floor: how it ended is with the client alone. */
+  z.object({ counter: counterSchema, status: z.literal('settled') }),
   z.object({ counter: counterSchema, status: z.literal('rejected'), rejection: rejectionSchema }),
 ])
 

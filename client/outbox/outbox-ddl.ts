@@ -4,14 +4,14 @@ import { OUTBOX_CHANNEL } from './rules/outbox-notice.ts'
 /** Of a row of `tidemark.mutation`: neither confirmed nor failed, and not taken in by another. */
 export const IS_UNSETTLED = `status IN ('pending', 'sent') AND squashed_into IS NULL`
 
-/** The outbox in the replica's own schema, part of its format; what writes itself into it on the way. */
-export const OUTBOX_DDL = `
+/** The outbox as it was in format 3, and never to be edited: what comes to it is an upgrade. */
+export const OUTBOX_TABLES = `
   CREATE TABLE tidemark.mutation (
     counter bigint PRIMARY KEY, kind text NOT NULL, origin text NOT NULL DEFAULT 'app', name text, args text,
     at text NOT NULL, status text NOT NULL, effective boolean NOT NULL DEFAULT true, sealed boolean NOT NULL DEFAULT false,
     squashed_into bigint, patch text, request text, predicted text, outcome text, rejection text, lsn text, aside_lsn text
   );
-  CREATE INDEX mutation_unsettled ON tidemark.mutation (counter) WHERE ${IS_UNSETTLED};
+  CREATE INDEX mutation_unsettled ON tidemark.mutation (counter) WHERE status IN ('pending', 'sent') AND squashed_into IS NULL;
   CREATE INDEX mutation_new ON tidemark.mutation (counter) WHERE kind = 'patch' AND patch IS NULL;
   CREATE TABLE tidemark.write (
     position bigserial PRIMARY KEY, counter bigint NOT NULL, table_id text NOT NULL, op text NOT NULL, key text NOT NULL,
@@ -19,13 +19,17 @@ export const OUTBOX_DDL = `
   );
   CREATE INDEX write_of_mutation ON tidemark.write (counter);
   CREATE INDEX write_of_row ON tidemark.write (table_id, key);
-  CREATE VIEW tidemark.mutation_status AS
+`
+
+/** What writes itself into the outbox on the way, and how it is read: as this library has it, whoever made the tables. */
+export const OUTBOX_CODE = `
+  CREATE OR REPLACE VIEW tidemark.mutation_status AS
     SELECT o.client_id || ':' || m.counter AS id, coalesce(t.status, m.status) AS status, m.kind, m.name AS action, m.at,
       coalesce(t.effective, m.effective) AS effective, coalesce(t.rejection, m.rejection) AS rejection,
       coalesce(t.lsn, m.lsn) AS lsn
     FROM tidemark.owner o CROSS JOIN tidemark.mutation m LEFT JOIN tidemark.mutation t ON t.counter = m.squashed_into;
 
-  CREATE FUNCTION tidemark.begin_mutation(made_kind text, made_name text, made_args text) RETURNS bigint
+  CREATE OR REPLACE FUNCTION tidemark.begin_mutation(made_kind text, made_name text, made_args text) RETURNS bigint
   LANGUAGE plpgsql SET search_path = pg_catalog AS $$
   DECLARE made bigint; oldest bigint;
   BEGIN
@@ -43,14 +47,14 @@ export const OUTBOX_DDL = `
     RETURN made;
   END $$;
 
-  CREATE FUNCTION tidemark.begin_action(its_name text, its_args text, OUT made bigint, OUT made_at text)
+  CREATE OR REPLACE FUNCTION tidemark.begin_action(its_name text, its_args text, OUT made bigint, OUT made_at text)
   LANGUAGE plpgsql SET search_path = pg_catalog AS $$
   BEGIN
     made := tidemark.begin_mutation('action', its_name, its_args);
     SELECT at INTO made_at FROM tidemark.mutation WHERE counter = made;
   END $$;
 
-  CREATE FUNCTION tidemark.keep_write(
+  CREATE OR REPLACE FUNCTION tidemark.keep_write(
     its_table text, its_op text, its_key text, its_before text, its_after text, is_counted boolean
   ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
   DECLARE
@@ -75,12 +79,12 @@ export const OUTBOX_DDL = `
       VALUES (current, its_table, its_op, its_key, its_before, its_after);
   END $$;
 
-  CREATE FUNCTION tidemark.is_held(audience text) RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+  CREATE OR REPLACE FUNCTION tidemark.is_held(audience text) RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
     SELECT EXISTS (SELECT FROM tidemark.audience a WHERE a.place = 'live' AND a.audience = is_held.audience)
   $$;
 
   -- Arguments: who may write the table through a replica, and whether a cascade may do so all the same.
-  CREATE FUNCTION tidemark.admit_write() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+  CREATE OR REPLACE FUNCTION tidemark.admit_write() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
   BEGIN
     IF TG_ARGV[0] = 'none' AND TG_ARGV[1] = 'f' THEN
       RAISE EXCEPTION 'table %.% is synced and read-only here', TG_TABLE_SCHEMA, TG_TABLE_NAME
@@ -101,20 +105,20 @@ export const OUTBOX_DDL = `
     RETURN NULL;
   END $$;
 
-  CREATE FUNCTION tidemark.refuse_row(table_name text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+  CREATE OR REPLACE FUNCTION tidemark.refuse_row(table_name text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
   BEGIN
     RAISE EXCEPTION 'table % is synced and not to be written here but by a cascade', table_name
       USING ERRCODE = 'read_only_sql_transaction', HINT = 'Write through your own server, or by an action where the table allows it.';
   END $$;
 
-  CREATE FUNCTION tidemark.refuse_foreign(table_name text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+  CREATE OR REPLACE FUNCTION tidemark.refuse_foreign(table_name text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
   BEGIN
     RAISE EXCEPTION 'a row of table % would be of an audience that this replica does not hold', table_name
       USING ERRCODE = 'insufficient_privilege', HINT = 'Give its audience column a value that this user may see.';
   END $$;
 
   -- Ours is done under the replica role, where event triggers rest. A live query listens by a trigger of its own.
-  CREATE FUNCTION tidemark.refuse_ddl() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+  CREATE OR REPLACE FUNCTION tidemark.refuse_ddl() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
   DECLARE found text;
   BEGIN
     SELECT d.object_identity INTO found FROM pg_event_trigger_ddl_commands() d
@@ -132,7 +136,7 @@ export const OUTBOX_DDL = `
         USING ERRCODE = 'feature_not_supported', HINT = 'Change it in the server''s database; replicas follow.';
     END IF;
   END $$;
-  CREATE FUNCTION tidemark.refuse_drop() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+  CREATE OR REPLACE FUNCTION tidemark.refuse_drop() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
   DECLARE found text;
   BEGIN
     SELECT d.object_identity INTO found FROM pg_event_trigger_dropped_objects() d
@@ -146,12 +150,14 @@ export const OUTBOX_DDL = `
         USING ERRCODE = 'feature_not_supported', HINT = 'Change it in the server''s database; replicas follow.';
     END IF;
   END $$;
+  DROP EVENT TRIGGER IF EXISTS tidemark_refuse_ddl;
+  DROP EVENT TRIGGER IF EXISTS tidemark_refuse_drop;
   CREATE EVENT TRIGGER tidemark_refuse_ddl ON ddl_command_end EXECUTE FUNCTION tidemark.refuse_ddl();
   CREATE EVENT TRIGGER tidemark_refuse_drop ON sql_drop EXECUTE FUNCTION tidemark.refuse_drop();
 
   -- What a push may take, and of mutations after \`seen\` what is looked at once: one call, because each statement by itself
   -- is planned anew.
-  CREATE FUNCTION tidemark.unsent(seen bigint, most int) RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+  CREATE OR REPLACE FUNCTION tidemark.unsent(seen bigint, most int) RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog AS $$
   DECLARE newest bigint; fresh json; writes json;
   BEGIN
     SELECT counter INTO newest FROM tidemark.owner;
@@ -170,7 +176,7 @@ export const OUTBOX_DDL = `
   END $$;
 
   -- Keeps what is sent, to be sent the same again, and answers up to where outcomes are never asked for again.
-  CREATE FUNCTION tidemark.freeze(requests text) RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+  CREATE OR REPLACE FUNCTION tidemark.freeze(requests text) RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog AS $$
   BEGIN
     UPDATE tidemark.mutation m SET status = 'sent', sealed = true, request = x.request, predicted = x.predicted
       FROM json_to_recordset(requests::json) AS x(counter bigint, request text, predicted text) WHERE m.counter = x.counter;
@@ -185,7 +191,7 @@ export const OUTBOX_DDL = `
 
   -- Does patches again in their order, each whole or not at all. Answers those that could not be done: by an error of theirs,
   -- or because one that they build on (after) could not be, which is on_counter.
-  CREATE FUNCTION tidemark.redo_patches(items text) RETURNS TABLE (
+  CREATE OR REPLACE FUNCTION tidemark.redo_patches(items text) RETURNS TABLE (
     undone bigint, on_counter bigint, state text, message text, constraint_name text, table_name text
   ) LANGUAGE plpgsql AS $$
   DECLARE item record; step record; affected bigint; missed bigint[] := '{}';

@@ -210,8 +210,14 @@ export class Outbox {
       status === 'committed' && lsn !== null ? [{ lsn, own: { counter, rejection: null } }] : [],
     )
     await this.db.transaction((tx) => noteAside(tx, committed))
-    for (const { outcome } of known) {
+    await this.rejectAll(known.map(({ outcome }) => outcome))
+  }
+
+  /** Settles those of these outcomes that are no commit; what is unsettled here and settled there was set back. */
+  async rejectAll(outcomes: readonly Outcome[]): Promise<void> {
+    for (const outcome of outcomes) {
       if (outcome.status === 'rejected') await this.reject(outcome.counter, outcome.rejection)
+      if (outcome.status === 'settled') await this.reject(outcome.counter, OUTCOME_UNKNOWN)
     }
   }
 
@@ -286,6 +292,12 @@ export class Outbox {
       `tidemark: action ${call.name} wrote other values when it was run twice. It may use only sql, id, now, user and its arguments.`,
     )
   }
+}
+
+const OUTCOME_UNKNOWN: Rejection = {
+  kind: 'outcome-unknown',
+  message:
+    'The server settled this number long ago: the storage of this replica was copied or set back. Retry it if it is missing.',
 }
 
 async function beginAction(tx: Executor, name: string, args: string): Promise<ActionCall> {

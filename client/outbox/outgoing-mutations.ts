@@ -108,8 +108,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
         [JSON.stringify(committed)],
       )
     }
-    for (const outcome of outcomes)
-      if (outcome.status === 'rejected') await this.#outbox.reject(outcome.counter, outcome.rejection)
+    await this.#outbox.rejectAll(outcomes)
   }
 
   async #freeze(tx: Executor): Promise<{ outgoing: Outgoing; tooLarge: Map<number, Rejection> }> {

@@ -1,5 +1,4 @@
 import type { Transaction as PGliteTransaction } from '@electric-sql/pglite'
-import { nanoid } from 'nanoid'
 import { z } from 'zod'
 import {
   type DefinitionInForce,
@@ -8,48 +7,14 @@ import {
   type Manifest,
   manifestSchema,
   parsePgSnapshot,
-  TidemarkError,
 } from '../../protocol/index.ts'
 import { lsnSchema } from '../../protocol/lsn-schema.ts'
-import { OUTBOX_DDL } from '../outbox/outbox-ddl.ts'
-import type { Database } from './database.ts'
 import type { AudienceJoin, AudienceJoins } from './join-window.ts'
 import { heldTables, type Refused } from './refused-tables.ts'
 import type { Place, ReplicaTables } from './replica-table.ts'
 
-/** Bumped with every change of the tables below; a replica of another format is rebuilt. */
-const FORMAT = 3
-
 /** Either the database or a transaction on it. */
 export type Executor = Pick<PGliteTransaction, 'query' | 'exec'>
-
-const DDL = `
-  CREATE SCHEMA tidemark;
-  CREATE TABLE tidemark.owner (
-    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    format int NOT NULL, user_id text NOT NULL, client_id text NOT NULL, counter bigint NOT NULL DEFAULT 0
-  );
-  CREATE TABLE tidemark.copy (
-    place text PRIMARY KEY, stage text NOT NULL, epoch text NOT NULL, cursor text NOT NULL, rows bigint NOT NULL,
-    version int NOT NULL, hash text NOT NULL, definition text NOT NULL
-  );
-  CREATE VIEW tidemark.replica AS SELECT epoch, cursor, stage, rows FROM tidemark.copy WHERE place = 'live';
-  CREATE TABLE tidemark.audience (
-    place text NOT NULL, audience text NOT NULL, load_order int NOT NULL,
-    start text NOT NULL, fence text NOT NULL, snapshot text NOT NULL, manifest text,
-    PRIMARY KEY (place, audience)
-  );
-  CREATE TABLE tidemark.loaded_chunk (
-    audience text NOT NULL, table_id text NOT NULL, position int NOT NULL,
-    PRIMARY KEY (audience, table_id, position)
-  );
-  CREATE TABLE tidemark.part (
-    position int NOT NULL, piece int NOT NULL, whole boolean NOT NULL, content text NOT NULL,
-    PRIMARY KEY (position, piece)
-  );
-  ALTER TABLE tidemark.part ALTER content SET STORAGE EXTERNAL;
-  ${OUTBOX_DDL}
-`
 
 /**
  * `loading`: chunks are missing; `window`: streaming towards the fences; `joined`: whole; `broken`: to be loaded anew.
@@ -100,34 +65,6 @@ const audienceRowSchema = z.object({
   snapshot: z.string(),
   manifest: z.string().nullable(),
 })
-
-/**
- * Opens the replica's own schema, making it when the database is new.
- *
- * Throws `forbidden` when it belongs to another user and `corrupt` when its format is not this library's.
- */
-export async function openBooks(db: Database, user: string): Promise<{ readonly clientId: string }> {
-  const found = await db.query<{ exists: boolean }>(`SELECT to_regclass('tidemark.owner') IS NOT NULL AS exists`)
-  if (found.rows[0]?.exists !== true) {
-    await db.transaction(async (tx) => {
-      await tx.exec(DDL)
-      await tx.query('INSERT INTO tidemark.owner (format, user_id, client_id) VALUES ($1, $2, $3)', [
-        FORMAT,
-        user,
-        nanoid(),
-      ])
-    })
-  }
-  const { rows } = await db.query<{ format: number; user_id: string; client_id: string }>(
-    'SELECT * FROM tidemark.owner',
-  )
-  const [row] = rows
-  if (!row || row.format !== FORMAT) throw new TidemarkError('corrupt', 'This replica was stored in another format.')
-  if (row.user_id !== user) {
-    throw new TidemarkError('forbidden', 'This storage holds the replica of another user: choose another storage name.')
-  }
-  return { clientId: row.client_id }
-}
 
 export async function readCopies(db: Executor): Promise<Copy[]> {
   const { rows } = await db.query('SELECT * FROM tidemark.copy')

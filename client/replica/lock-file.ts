@@ -1,9 +1,133 @@
 import { TidemarkError } from '../../protocol/index.ts'
-import { fileSystem, nodeProcess } from './node-builtins.ts'
+import { digestText } from './digest-text.ts'
+import { codeOf, fileSystem, net, nodeProcess, type SocketServer, temporaryFolder } from './node-builtins.ts'
 import type { Release } from './storage-lock.ts'
 
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
+/** How often what nobody holds is taken over, before whoever came first each time is taken for its holder. */
+const TAKE_OVERS = 3
+
+/** What every platform takes for the path of a socket. */
+const PATH_BYTES = 100
+
+/** Of a file system that has no sockets. */
+const NO_SOCKETS: readonly unknown[] = ['ENOTSUP', 'EOPNOTSUPP', 'EPERM', 'EINVAL', 'ENAMETOOLONG', 'ENOSYS']
+
+/**
+ * Holds a path for this process, by a socket that it listens on: the system itself knows whether anybody does, so that what
+ * a killed process left is known to be free, whatever process has its number by now.
+ *
+ * Throws `already-open` where another holds it, and `storage` where nothing can be made there.
+ */
+export async function lockFile(path: string): Promise<Release> {
+  const folder = path.replace(/[^/\\]*$/, '') || '.'
+  try {
+    await fileSystem().mkdir(folder, { recursive: true })
+    if (nodeProcess().platform === 'win32') return await hold(`\\\\.\\pipe\\tidemark-${await digestText(path)}`, path)
+    if (path.length <= PATH_BYTES) return await holdHere(path, path)
+    if (nodeProcess().platform !== 'linux') return await holdElsewhere(path)
+    // A path of any length is short seen from its folder.
+    const handle = await fileSystem().open(folder, 'r')
+    try {
+      const release = await holdHere(`/proc/self/fd/${handle.fd}/${path.slice(folder.length)}`, path)
+      return () => release().finally(() => handle.close())
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  } catch (error) {
+    if (error instanceof TidemarkError) throw error
+    throw new TidemarkError('storage', `The replica's directory cannot be written: ${path}.`, { cause: error })
+  }
+}
+
+async function holdHere(socket: string, path: string): Promise<Release> {
+  try {
+    return await hold(socket, path)
+  } catch (error) {
+    if (!NO_SOCKETS.includes(codeOf(error))) throw error
+    return holdElsewhere(path)
+  }
+}
+
+/** Beside no folder, but by its name. */
+async function holdElsewhere(path: string): Promise<Release> {
+  const whole = await fileSystem().realpath(path.replace(/[^/\\]*$/, '') || '.')
+  return hold(
+    `${temporaryFolder()}/tidemark-${await digestText(`${whole}/${path.replace(/^.*[/\\]/, '')}`)}.lock`,
+    path,
+  )
+}
+
+async function hold(socket: string, path: string): Promise<Release> {
+  for (let turn = 0; turn <= TAKE_OVERS; turn++) {
+    const server = await listen(socket)
+    if (server) return () => new Promise((resolve) => server.close(() => resolve()))
+    if ((await answers(socket)) || (await isHeldByNumber(socket)) || !(await removeDead(socket, turn))) break
+  }
+  throw new TidemarkError(
+    'already-open',
+    `This replica is open in another process, or elsewhere in this one: close it there. Its lock is ${path}.`,
+  )
+}
+
+/** Null where there is something by that name already. */
+function listen(socket: string): Promise<SocketServer | null> {
+  return new Promise((resolve, reject) => {
+    const server = net().createServer((connection) => connection.destroy())
+    server.on('error', (error) => (codeOf(error) === 'EADDRINUSE' ? resolve(null) : reject(error)))
+    server.listen(socket, () => {
+      server.unref()
+      resolve(server)
+    })
+  })
+}
+
+/** Whether somebody listens there: also one that is stopped, and not one that was killed. */
+function answers(socket: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const connection = net().connect(socket)
+    connection.on('connect', () => {
+      connection.destroy()
+      resolve(true)
+    })
+    connection.on('error', (error) => {
+      const code = codeOf(error)
+      if (code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'ENOTSOCK') resolve(false)
+      // Its queue is full: others are asking it too.
+      else if (code === 'EAGAIN') resolve(true)
+      else reject(error)
+    })
+  })
+}
+
+/** Takes what nobody listened on out of the way; answers false where somebody listened on it by then. */
+async function removeDead(socket: string, turn: number): Promise<boolean> {
+  const files = fileSystem()
+  // What was looked at may be another's by now: renamed, it is looked at again, and put back.
+  const aside = `${socket}.${nodeProcess().pid}.${turn}`
+  try {
+    await files.rename(socket, aside)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return true
+    throw error
+  }
+  if (!(await answers(aside))) {
+    await files.rm(aside, { force: true })
+    return true
+  }
+  await files.link(aside, socket).catch(() => undefined)
+  await files.rm(aside, { force: true })
+  return false
+}
+
+/** Whether a process of an earlier version of this library holds it, which wrote its number into a file. */
+async function isHeldByNumber(path: string): Promise<boolean> {
+  const files = fileSystem()
+  const pid = Number(await files.readFile(path, 'utf8').catch(() => ''))
+  if (!Number.isInteger(pid) || pid <= 0 || pid === nodeProcess().pid || !isAlive(pid)) return false
+  const [started, written] = await Promise.all([startedAt(pid), files.stat(path).then(({ mtimeMs }) => mtimeMs)])
+  // A process that began after it was written has the number of one that is gone.
+  return started !== null && started < written + 1_000
 }
 
 function isAlive(pid: number): boolean {
@@ -15,33 +139,15 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function create(path: string): Promise<boolean> {
-  try {
-    await fileSystem().writeFile(path, String(nodeProcess().pid), { flag: 'wx' })
-    return true
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false
-    throw new TidemarkError('storage', `The replica's directory cannot be written: ${path}.`, { cause: error })
-  }
-}
-
-/** Takes a lock file that names this process; one left by a process that is gone is taken over. */
-export async function lockFile(path: string): Promise<Release> {
-  const files = fileSystem()
-  await files.mkdir(path.replace(/[^/\\]*$/, '') || '.', { recursive: true })
-  const release = () => files.rm(path, { force: true })
-  if (await create(path)) return release
-  const pid = Number(await files.readFile(path, 'utf8').catch(() => ''))
-  const stale = Number.isInteger(pid) && pid > 0 && !isAlive(pid)
-  if (stale) {
-    // Renaming first lets only one of several newcomers remove what the dead process left.
-    const aside = `${path}.${nodeProcess().pid}.stale`
-    await files.rename(path, aside).catch(() => undefined)
-    await files.rm(aside, { force: true })
-    if (await create(path)) return release
-  }
-  throw new TidemarkError(
-    'already-open',
-    `This replica is open in process ${pid}: close it there. If no such process runs it, remove ${path}.`,
-  )
+/** When a process began, in ms; null where the system does not tell. */
+async function startedAt(pid: number): Promise<number | null> {
+  const read = (path: string) =>
+    fileSystem()
+      .readFile(path, 'utf8')
+      .catch(() => '')
+  const [own, system] = [await read(`/proc/${pid}/stat`), await read('/proc/stat')]
+  // After the command's name, which may hold anything; the twenty-second field of all, in hundredths of a second.
+  const ticks = own.slice(own.lastIndexOf(')') + 2).split(' ')[19]
+  const booted = /^btime (\d+)/m.exec(system)?.[1]
+  return ticks === undefined || booted === undefined ? null : Number(booted) * 1_000 + Number(ticks) * 10
 }

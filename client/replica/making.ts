@@ -1,14 +1,17 @@
 import { fileSystem } from './node-builtins.ts'
 import type { Storage } from './storage-name.ts'
 
-/** What lies where a storage is to be: `unfinished` is what a first opening left that was broken off, and was never used. */
-export type Found = 'nothing' | 'unfinished' | 'database'
+/**
+ * What lies where a storage is to be: `unfinished` is what a first opening left that was broken off, and was never used. Only
+ * the mark says so, because a database that lost files looks alike. A `headless` one lacks the file by which PGlite tells
+ * that there is one: it would make another over it.
+ */
+export type Found = 'nothing' | 'unfinished' | 'headless' | 'database'
 
 /** Lies beside a storage from before its first file until it is whole. */
 const markOf = (storage: Storage) => `${storage.name}.making`
 
-/** The files that the making of a database ends with; one that was ever used has them. */
-const LAST_FILES = ['PG_VERSION', 'postgresql.conf']
+const HEAD = 'PG_VERSION'
 
 /** Looks without opening anything. The storage is closed, and held by the caller alone. */
 export async function findDatabase(storage: Storage): Promise<Found> {
@@ -51,8 +54,7 @@ async function findFolder(storage: Storage): Promise<Found> {
   if (names.includes(`${own}.making`)) return 'unfinished'
   const files = await namesIn(storage.name)
   if (files.length === 0) return 'nothing'
-  // Builds before this one left no mark.
-  return LAST_FILES.some((name) => files.includes(name)) ? 'database' : 'unfinished'
+  return files.includes(HEAD) ? 'database' : 'headless'
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {
@@ -70,8 +72,18 @@ async function findInOpfs(storage: Storage): Promise<Found> {
   if (!database) return 'nothing'
   if (await entry(folder?.getFileHandle(mark))) return 'unfinished'
   const state = await entry(database.getFileHandle('state.txt'))
-  const known = state ? await (await state.getFile()).text() : ''
-  return LAST_FILES.some((name) => known.includes(name)) ? 'database' : 'unfinished'
+  return hasHead(state ? await (await state.getFile()).text() : '') ? 'database' : 'headless'
+}
+
+/** By the state of PGlite's files: the tree as it was once, and a line for each change since. */
+function hasHead(state: string): boolean {
+  const [tree = '', ...changes] = state.split('\n')
+  if (changes.some((line) => line.includes(`"args":["/${HEAD}"`))) return true
+  try {
+    return HEAD in JSON.parse(tree).root.children
+  } catch {
+    return false
+  }
 }
 
 /** Null of an entry that is not there. */
@@ -100,8 +112,9 @@ async function findInIndexedDb(storage: Storage): Promise<Found> {
   try {
     if (!db.objectStoreNames.contains('FILE_DATA')) return 'nothing'
     const files = db.transaction('FILE_DATA').objectStore('FILE_DATA')
-    const found = await answerOf(files.count(`${name}/PG_VERSION`))
-    return found > 0 ? 'database' : 'nothing'
+    const [all, head] = await Promise.all([answerOf(files.count()), answerOf(files.count(`${name}/${HEAD}`))])
+    if (all === 0) return 'nothing'
+    return head > 0 ? 'database' : 'headless'
   } finally {
     db.close()
   }

@@ -4,11 +4,16 @@ import { TidemarkError } from '../../protocol/index.ts'
 interface FileSystem {
   mkdir(path: string, options: { recursive: true }): Promise<unknown>
   readdir(path: string): Promise<string[]>
+  readdir(path: string, options: { withFileTypes: true }): Promise<{ name: string; isDirectory(): boolean }[]>
   readFile(path: string, encoding: 'utf8'): Promise<string>
   readFile(path: URL): Promise<Uint8Array<ArrayBuffer>>
   rename(from: string, to: string): Promise<void>
+  link(existing: string, path: string): Promise<void>
+  open(path: string, flags: 'r'): Promise<{ readonly fd: number; close(): Promise<void> }>
+  realpath(path: string): Promise<string>
+  stat(path: string): Promise<{ readonly mtimeMs: number }>
   rm(path: string, options: { recursive?: boolean; force: true }): Promise<void>
-  writeFile(path: string, content: string, options: { flag: 'w' | 'wx' }): Promise<void>
+  writeFile(path: string, content: string, options: { flag: 'w' }): Promise<void>
 }
 
 interface Zlib {
@@ -19,11 +24,31 @@ interface Zlib {
   ): void
 }
 
+export interface SocketServer {
+  on(event: 'error', listener: (error: Error) => void): unknown
+  listen(path: string, listening: () => void): unknown
+  close(closed: () => void): unknown
+  unref(): unknown
+}
+
+interface Connection {
+  on(event: 'connect' | 'error', listener: (error: Error) => void): unknown
+  destroy(): unknown
+}
+
+interface Net {
+  createServer(connected: (connection: Connection) => void): SocketServer
+  connect(path: string): Connection
+}
+
 interface NodeProcess {
   readonly pid: number
+  readonly platform: string
   kill(pid: number, signal: 0): unknown
   getBuiltinModule(name: 'node:fs/promises'): FileSystem
   getBuiltinModule(name: 'node:zlib'): Zlib
+  getBuiltinModule(name: 'node:net'): Net
+  getBuiltinModule(name: 'node:os'): { tmpdir(): string }
 }
 
 export function nodeProcess(): NodeProcess {
@@ -34,3 +59,10 @@ export function nodeProcess(): NodeProcess {
 
 export const fileSystem = (): FileSystem => nodeProcess().getBuiltinModule('node:fs/promises')
 export const zlib = (): Zlib => nodeProcess().getBuiltinModule('node:zlib')
+export const net = (): Net => nodeProcess().getBuiltinModule('node:net')
+export const temporaryFolder = (): string => nodeProcess().getBuiltinModule('node:os').tmpdir()
+
+/** Of an error of the system's; undefined of any other. */
+export function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}

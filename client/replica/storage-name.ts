@@ -1,4 +1,5 @@
 import { TidemarkError } from '../../protocol/index.ts'
+import { digestText } from './digest-text.ts'
 
 export type StorageKind = 'memory' | 'idb' | 'opfs-ahp' | 'path'
 
@@ -17,11 +18,6 @@ const SCHEMES: readonly (readonly [string, StorageKind])[] = [
 
 const DEFAULT_NAME = 'tidemark'
 
-async function slug(user: string): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(user)))
-  return Array.from(digest.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('')
-}
-
 /** The storage an option and a user name together mean: each user has his own. Throws `bad-input`. */
 export async function storageFor(option: string, user: string): Promise<Storage> {
   if (user === '') throw new TidemarkError('bad-input', 'openReplica needs a user: it names the storage.')
@@ -31,7 +27,7 @@ export async function storageFor(option: string, user: string): Promise<Storage>
   }
   const name = option.slice(scheme.length).replace(/\/+$/, '')
   if (kind !== 'memory' && name === '') throw new TidemarkError('bad-input', `The storage ${option} has no name.`)
-  return { kind, name: `${name === '' ? DEFAULT_NAME : name}-${await slug(user)}` }
+  return { kind, name: `${name === '' ? DEFAULT_NAME : name}-${await digestText(user)}` }
 }
 
 /** PGlite's own name of a storage. */

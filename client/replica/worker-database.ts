@@ -3,11 +3,12 @@ import { PGliteWorker } from '@electric-sql/pglite/worker'
 import { TidemarkError } from '../../protocol/index.ts'
 import type { Database } from './database.ts'
 import type { Alive } from './life-signs.ts'
+import { StartFailed } from './start-failed.ts'
 
 /** What `replica-worker.ts` says of itself before the database runs; where that fails, PGlite itself would wait for ever. */
 export type WorkerMessage =
   | { readonly type: 'tidemark-alive'; readonly signs: number }
-  | { readonly type: 'tidemark-failed'; readonly message: string }
+  | { readonly type: 'tidemark-failed'; readonly message: string; readonly words: readonly string[] }
 
 /**
  * PGlite in a dedicated worker, which is where OPFS can be written synchronously and where work does not block the page.
@@ -21,7 +22,7 @@ export async function openWorkerDatabase(dataDir: string, image: Blob | null, al
     // PGlite's own messages have other types.
     worker.addEventListener('message', ({ data }: MessageEvent<WorkerMessage>) => {
       if (data.type === 'tidemark-alive') alive(data.signs)
-      if (data.type === 'tidemark-failed') reject(new Error(data.message))
+      if (data.type === 'tidemark-failed') reject(new StartFailed(data.message, data.words))
     })
     worker.addEventListener('error', (event) => {
       const hint = 'is tidemark excluded from dependency pre-bundling (optimizeDeps.exclude)?'

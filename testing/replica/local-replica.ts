@@ -2,10 +2,11 @@ import { Outbox } from '../../client/outbox/outbox.ts'
 import { patchOfWrites, patchTables } from '../../client/outbox/rules/patch-of-writes.ts'
 import { readPatches, writesOf } from '../../client/outbox/unsettled.ts'
 import { type Applied, applyTransactions, type Granted } from '../../client/replica/apply.ts'
-import { type Copy, insertCopy, openBooks, readCopies } from '../../client/replica/books.ts'
+import { type Copy, insertCopy, readCopies } from '../../client/replica/books.ts'
 import type { Database } from '../../client/replica/database.ts'
 import { replaceTables } from '../../client/replica/definition-ddl.ts'
 import { join } from '../../client/replica/join.ts'
+import { openOwnSchema } from '../../client/replica/own-schema.ts'
 import { decodeTransactions } from '../../client/replica/own-transaction.ts'
 import { withServerRows } from '../../client/replica/server-rows.ts'
 import type { Actions } from '../../db/define-sync.ts'
@@ -65,7 +66,7 @@ export class LocalReplica {
 
   static async open(definition: Definition, options: Options = {}): Promise<LocalReplica> {
     const db = await openPreparedDatabase({ kind: 'memory', name: '' })
-    await openBooks(db, 'ann')
+    await openOwnSchema(db, 'ann')
     const { audiences = ['org:a'] } = options
     const manifests = audiences.map((audience) => ({
       epoch: 'epoch-one',

@@ -88,9 +88,9 @@ function answerOf({ epoch, floor, rows }: Found, counters: readonly number[]): O
         : { counter, status: 'rejected', rejection: storedRejection.parse(rejection) },
     lsn: lsn === null ? ZERO_LSN : parsePgLsn(lsn),
   }))
-  // Settled once: a copy of this replica has stored the outcome.
+  // Only a replica that was copied or set back asks for what it had acknowledged.
   for (const counter of new Set(counters)) {
-    if (counter <= floor) outcomes.push({ outcome: { counter, status: 'committed' }, lsn: ZERO_LSN })
+    if (counter <= floor) outcomes.push({ outcome: { counter, status: 'settled' }, lsn: ZERO_LSN })
   }
   return { epoch, outcomes }
 }

@@ -73,7 +73,7 @@ it('OUT-04 PSH-R13 says what became of mutations, and at which commit of this ep
     epoch: 'second',
     outcomes: [
       { outcome: { counter: 102, status: 'rejected' }, lsn: ZERO_LSN },
-      { outcome: { counter: 101, status: 'committed' }, lsn: ZERO_LSN },
+      { outcome: { counter: 101, status: 'settled' }, lsn: ZERO_LSN },
     ],
   })
 })

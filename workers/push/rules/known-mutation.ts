@@ -11,8 +11,8 @@ export type KnownMutation = z.infer<typeof knownSchema>
 
 /** What is stored is what is answered, unless it is another mutation's. */
 export function outcomeOf(counter: number, digest: string, known: KnownMutation): Outcome {
-  // Its client has stored the outcome long ago, and ignores this one.
-  if ('settled' in known) return { counter, status: 'committed' }
+  // Its client has stored the outcome long ago; one that has not must not take it for done.
+  if ('settled' in known) return { counter, status: 'settled' }
   if (known.digest !== digest) {
     const message = 'Another mutation has this number: the storage of this replica was copied, or set back.'
     return { counter, status: 'rejected', rejection: { kind: 'id-taken', message } }

@@ -1,0 +1,100 @@
+import { TidemarkError } from '../../protocol/index.ts'
+import { codeOf, fileSystem } from './node-builtins.ts'
+import { type Place, placesAmong } from './rules/place-names.ts'
+import type { Storage } from './storage-name.ts'
+
+const parentOf = (path: string) => path.replace(/[^/\\]*$/, '')
+
+/** The databases that a storage has, oldest first: the last is in force. Nothing is opened. */
+export async function findPlaces(storage: Storage): Promise<Place[]> {
+  switch (storage.kind) {
+    case 'memory':
+      return []
+    case 'path': {
+      const parent = parentOf(storage.name)
+      return placesAmong(
+        storage.name,
+        (await filled(parent)).map((name) => `${parent}${name}`),
+      )
+    }
+    case 'opfs-ahp': {
+      const parent = parentOf(storage.name)
+      return placesAmong(
+        storage.name,
+        (await directories(parent)).map((name) => `${parent}${name}`),
+      )
+    }
+    case 'idb': {
+      const prefix = '/pglite/'
+      const names = (await indexedDB.databases()).map(({ name = '' }) => name)
+      return placesAmong(
+        storage.name,
+        names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)),
+      )
+    }
+  }
+}
+
+/** The folders in one that hold anything. */
+async function filled(folder: string): Promise<string[]> {
+  const files = fileSystem()
+  const entries = await orNone(files.readdir(folder || '.', { withFileTypes: true }))
+  const found: string[] = []
+  for (const entry of entries) {
+    if (entry.isDirectory() && (await files.readdir(`${folder}${entry.name}`)).length > 0) found.push(entry.name)
+  }
+  return found
+}
+
+async function orNone<Entry>(read: Promise<Entry[]>): Promise<Entry[]> {
+  try {
+    return await read
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return []
+    throw error
+  }
+}
+
+async function directories(path: string): Promise<string[]> {
+  // Some browsers close it to private windows, where nothing can lie in it.
+  const parent = await directoryAt(path).catch((error: unknown) => {
+    if (error instanceof DOMException && error.name === 'SecurityError') return null
+    throw error
+  })
+  if (!parent) return []
+  const found: string[] = []
+  for await (const [name, handle] of parent.entries()) if (handle.kind === 'directory') found.push(name)
+  return found
+}
+
+/** The directory at a path of the origin's own file system; null where there is none. */
+async function directoryAt(path: string): Promise<FileSystemDirectoryHandle | null> {
+  let directory = await navigator.storage.getDirectory()
+  for (const part of path.split('/').filter(Boolean)) {
+    try {
+      directory = await directory.getDirectoryHandle(part)
+    } catch (error) {
+      if (error instanceof DOMException && error.name === 'NotFoundError') return null
+      throw error
+    }
+  }
+  return directory
+}
+
+/** Removes a database that is closed. */
+export async function removePlace({ kind }: Storage, name: string): Promise<void> {
+  if (kind === 'memory') return
+  if (kind === 'path') return fileSystem().rm(name, { recursive: true, force: true })
+  if (kind === 'opfs-ahp') {
+    const parent = parentOf(name)
+    await (await directoryAt(parent))?.removeEntry(name.slice(parent.length), { recursive: true })
+    return
+  }
+  await new Promise<void>((resolve, reject) => {
+    const request = indexedDB.deleteDatabase(`/pglite/${name}`)
+    request.onsuccess = () => resolve()
+    request.onerror = () => reject(request.error)
+    request.onblocked = () =>
+      reject(new TidemarkError('already-open', 'The replica’s storage is in use by another tab.'))
+  })
+}
