@@ -118,7 +118,7 @@ test('FLD-87 JRN-R1 a fault after the database has started is told too, and cost
   const { storage } = await unsentFolder()
   const failing: OpenDatabase = async (place) => {
     const db = await openPreparedDatabase(place)
-    db.query = () => Promise.reject(new Error('No more file handles available in the pool'))
+    db.transaction = () => Promise.reject(new Error('No more file handles available in the pool'))
     return db
   }
   await expect(openWith(storage, failing)).rejects.toMatchObject({ kind: 'storage' })

@@ -7,7 +7,8 @@ import { watched } from './watched-database.ts'
 
 const SAMPLE_EVERY_MS = 20
 
-async function run({ settings, memory }: BoundedCapture): Promise<BoundedOutcome> {
+async function run({ settings: plain, memory }: BoundedCapture): Promise<BoundedOutcome> {
+  const settings = { ...plain, nowMs: Date.now }
   let kept = memory
   let externalBytes = 0
   let dropped = false

@@ -22,8 +22,10 @@ export interface BoundedOutcome {
  * Captures everything in a thread whose heap ends at `heapMb`: what needs more dies with ERR_WORKER_OUT_OF_MEMORY.
  */
 export function captureBounded({ settings, memory }: BoundedCapture, heapMb: number): Promise<BoundedOutcome> {
+  // A function does not cross to a thread, which has a clock of its own.
+  const { nowMs: _clock, ...plain } = settings
   const thread = new Worker(join(import.meta.dirname, 'bounded-capture-thread.ts'), {
-    workerData: { settings, memory },
+    workerData: { settings: plain, memory },
     resourceLimits: { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: 8 },
   })
   return new Promise((resolve, reject) => {
