@@ -121,7 +121,7 @@ export function rowSecurityCheck(
 }
 
 /** Whether it may use what statements on the table need beside it. */
-export function neededRightsCheck(table: Pick<TableDefinition, 'id'>, lacking: readonly NeededRight[]): HealthCheck {
+function neededRightsCheck(table: Pick<TableDefinition, 'id'>, lacking: readonly NeededRight[]): HealthCheck {
   const name = `client-needs ${table.id}`
   if (lacking.length === 0) return okCheck(name)
   const grants = lacking.map((right) => `${grantOf(right)};`).join(' ')
