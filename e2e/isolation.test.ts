@@ -17,7 +17,7 @@ const attempts = Number(process.env.ISOLATION_ATTEMPTS ?? 250)
 
 /** Stands in everything that others hold, and in nothing that is sent. */
 const FOREIGN_TEXT = 'kraken'
-/** Of the user's own row, which no replica is shown. */
+/** Stands in a hidden column of the user's own row, which no replica is shown. */
 const HIDDEN_TEXT = 'nautilus'
 const FOREIGN: Target = { audience: 'org:b', user: 'zoe', id: 'b-1', client: 'client-of-zoe-000001' }
 const ABSENT: Target = { audience: 'org:q', user: 'joe', id: 'q-1', client: 'client-of-joe-000001' }

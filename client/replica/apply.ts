@@ -48,7 +48,7 @@ export interface Granted {
   readonly audiences: ReadonlySet<string>
   /** Their rows, once they are loaded; or those of renewed tables. */
   readonly addition: Copy | null
-  /** Of a later definition that is not joined yet; then no audience is granted. */
+  /** Tables of a later definition that have not joined yet; while there are any, no audience is granted. */
   readonly renewal: RenewedTables | null
 }
 

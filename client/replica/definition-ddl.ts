@@ -23,7 +23,7 @@ export function createTable(table: ReplicaTable, place: Place): string {
 
 /** How tables of one definition become those of another. */
 export interface Replacement {
-  /** Of the definition before: what goes, or is made anew. */
+  /** What goes of the definition before, or is made anew. */
   readonly dropped: readonly TableDefinition[]
   /** Ids of those that stay the tables they are, with their rows. */
   readonly kept: ReadonlySet<string>

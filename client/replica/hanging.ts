@@ -41,7 +41,7 @@ const INDEXES = `
   FROM told t JOIN pg_index i ON i.indrelid = t.oid JOIN pg_class c ON c.oid = i.indexrelid
   WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)`
 
-/** Of the tables, and of others that refer to them. */
+/** Those of the tables, and those of others that refer to them. */
 const CONSTRAINTS = `
   WITH ${TABLES} SELECT k.conname AS name, format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)) AS statement
   FROM pg_constraint k

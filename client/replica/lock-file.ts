@@ -9,7 +9,7 @@ const TAKE_OVERS = 3
 /** What every platform takes for the path of a socket. */
 const PATH_BYTES = 100
 
-/** Of a file system that has no sockets. */
+/** What a file system without sockets answers. */
 const NO_SOCKETS: readonly unknown[] = ['ENOTSUP', 'EOPNOTSUPP', 'EPERM', 'EINVAL', 'ENAMETOOLONG', 'ENOSYS']
 
 /**

@@ -62,7 +62,7 @@ export const zlib = (): Zlib => nodeProcess().getBuiltinModule('node:zlib')
 export const net = (): Net => nodeProcess().getBuiltinModule('node:net')
 export const temporaryFolder = (): string => nodeProcess().getBuiltinModule('node:os').tmpdir()
 
-/** Of an error of the system's; undefined of any other. */
+/** The code of an error of the system's; undefined of any other. */
 export function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined
 }

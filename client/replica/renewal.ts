@@ -15,7 +15,7 @@ export interface RenewedTables {
 export interface Renewal {
   readonly definition: DefinitionInForce
   readonly tables: RenewedTables
-  /** Of the tables to be loaded alone. */
+  /** Name the tables to be loaded alone. */
   readonly manifests: readonly Manifest[]
 }
 

@@ -46,7 +46,7 @@ export interface EngineOptions {
   readonly envelope: Envelope
   /** Hears what of the app's own could not be carried over. */
   readonly warn: (loss: string) => void
-  /** Of this opening, the database being open. */
+  /** Goes on where the opening of the database left it. */
   readonly progress: Progress
   /** Hears of every step; `isNew`: the first time live on its socket. */
   readonly connectionChanged: (before: ConnectionPhase, state: ConnectionState, isNew: boolean) => void
@@ -244,7 +244,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     }
   }
 
-  /** Of another definition alone only the tables concerned are loaded, beside what goes on streaming. */
+  /** Where only the definition is another, the tables concerned are loaded beside what goes on streaming. */
   async #planRenewal(welcome: HydrationTarget, signal: AbortSignal): Promise<Renewal | null> {
     const { shown, envelope } = this
     if (!shown || this.#reason !== 'definition') return null
