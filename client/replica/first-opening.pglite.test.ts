@@ -10,6 +10,7 @@ import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { databaseImage } from '../../testing/check/database-image.ts'
 import type { Database } from './database.ts'
 import { openDatabase } from './open-database.ts'
+import { openStored } from './open-stored.ts'
 import type { Storage } from './storage-name.ts'
 
 const SCRIPT = fileURLToPath(new URL('../../testing/replica/open-until-killed.ts', import.meta.url))
@@ -109,12 +110,13 @@ test('FLD-98 HYD-R11 a database of an earlier build, which has no mark, is kept'
   await db.close()
 })
 
-test('FLD-98 HYD-R11 what an earlier build was killed over, before it could be used, is made anew', async () => {
+test('FLD-98 HYD-R11 what an earlier build was killed over, before it could be used, is put aside, and another made', async () => {
   const storage = await newStorage()
   mkdirSync(join(storage.name, 'base', '1'), { recursive: true })
   writeFileSync(join(storage.name, 'base', '1', '1259'), 'half')
-  const db = await openDatabase(storage)
+  const { db, rebuilt } = await openStored(storage, openDatabase, async () => undefined)
   expect(await databasesOf(db)).toEqual(FROM_IMAGE)
-  expect(has(storage, 'base', '1')).toBe(false)
+  expect(rebuilt).toContain('put aside')
+  expect(has(storage, 'base', '1', '1259')).toBe(true)
   await db.close()
 })

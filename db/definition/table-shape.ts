@@ -163,7 +163,10 @@ const TOUCHED = `coalesce((
   FROM (SELECT pg_current_xact_id_if_assigned()::xid AS xid) own), false)`
 
 /** A version of the definition, with the tables that are watched under it. */
-export type Version = Pick<DefinitionInForce, 'version' | 'definition' | 'watched'>
+export type Version = Pick<DefinitionInForce, 'version' | 'definition' | 'watched' | 'passedOver'>
+
+/** Shapes stand with the latest version stored, also where nobody can read it: that is all a cheap look can ask for. */
+const keptUnder = ({ version, passedOver = version }: Version): number => passedOver
 
 function wantedOf({ definition, watched = [] }: Version): string {
   const byId = new Map([...watched, ...definition.tables].map((table) => [table.id, quoteTable(table)]))
@@ -183,9 +186,12 @@ export async function readShapes(query: Query, inForce: Version): Promise<Readon
   const rows = await query(
     `SELECT wanted.id, s.shape::text AS before, CASE WHEN c.oid IS NOT NULL THEN ${SHAPE} END::text AS now, ${TOUCHED}::text AS touched
      FROM json_to_recordset($1::json) AS wanted(id text, relation text)
-     LEFT JOIN tidemark.table_shape s ON s.version = $2::bigint AND s.table_id = wanted.id
+     LEFT JOIN LATERAL (
+       SELECT shape FROM tidemark.table_shape k
+       WHERE k.table_id = wanted.id AND k.version BETWEEN $2::bigint AND $3::bigint ORDER BY k.version DESC LIMIT 1
+     ) s ON true
      ${relationOf('wanted.relation')}`,
-    [wantedOf(inForce), inForce.version],
+    [wantedOf(inForce), inForce.version, keptUnder(inForce)],
   )
   return new Map(
     rows.map(({ id, before, now, touched }) => [
@@ -212,7 +218,7 @@ export async function storeShapes(query: Query, inForce: Version, unplaced: read
      ${relationOf('wanted.relation')}
      ON CONFLICT (version, table_id) DO UPDATE SET mark = excluded.mark, shape = excluded.shape,
        unplaced = kept.unplaced OR excluded.unplaced`,
-    [wantedOf(inForce), inForce.version, `{${unplaced.map((id) => JSON.stringify(id)).join()}}`],
+    [wantedOf(inForce), keptUnder(inForce), `{${unplaced.map((id) => JSON.stringify(id)).join()}}`],
   )
   await query('DELETE FROM tidemark.table_shape WHERE version < $1::bigint AND NOT unplaced', [inForce.version])
 }

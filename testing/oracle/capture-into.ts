@@ -1,5 +1,6 @@
 import { type DefinitionInForce, extendXid, formatPgLsn, type Lsn, parsePgLsn } from '../../protocol/index.ts'
 import type { Database } from '../../workers/database/index.ts'
+import { takeOver } from '../../workers/replication/adopt-drift.ts'
 import { captureBatch } from '../../workers/replication/capture-batch.ts'
 import type { ChangeSource } from '../../workers/replication/change-source.ts'
 import { planTables } from '../../workers/replication/rules/table-plan.ts'
@@ -30,6 +31,9 @@ export async function captureInto(
      VALUES ($1, $2, 'oracle', $3, '1', 1, $4::pg_lsn, '1', $4::pg_lsn, $4::pg_lsn, 1)`,
     [epoch, slotName, source.decoder, place?.start ?? null],
   )
+  // A truncate gave a table another file; capture's own cycle takes that over before it reads.
+  const drifts = await takeOver(database)
+  if (drifts.length > 0) throw new Error(`The workload altered ${drifts.map(({ table }) => table).join()}.`)
   const upTo = parsePgLsn(place?.flush ?? '')
   let head: Lsn = parsePgLsn(place?.start ?? '')
   for (let complete = false; !complete; ) {

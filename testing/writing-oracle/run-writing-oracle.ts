@@ -126,6 +126,7 @@ class WritingRun {
 
   async go(): Promise<WritingReport> {
     await this.#withDatabase((database) => this.#chronicle.awaitEpoch(database))
+    for (const { options } of this.#writers) this.#chronicle.grantFromStart(options.name, options.orgs)
     for (const writer of this.#writers) await writer.open()
     for (const event of this.#events) await this.#perform(event)
     await Promise.all(this.#turns)
