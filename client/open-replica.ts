@@ -5,6 +5,11 @@ import { asLsn, type Lsn, parsePgLsn, TidemarkError } from '../protocol/index.ts
 import { createHttp } from './connection/http.ts'
 import { SessionToken, type TokenFunction } from './connection/session-token.ts'
 import { onWake } from './connection/wake.ts'
+import { followCommits } from './journal/follow-commits.ts'
+import { Journal } from './journal/journal.ts'
+import { type FoundJournal, openJournal, requireJournal } from './journal/open-journal.ts'
+import type { Learning } from './journal/rules/compare-journal.ts'
+import { takeIn } from './journal/take-in.ts'
 import type { Failure, MutationHandle, MutationId, MutationRecord } from './outbox/mutation.ts'
 import { type TransactionHandle, Writing } from './outbox/writing.ts'
 import type { Database } from './replica/database.ts'
@@ -114,7 +119,7 @@ export async function openReplicaOn<S extends Sync>(
   const url = checkedUrl(options.url)
   const envelope = envelopeOf(options.envelope)
   const progress = new Progress()
-  const { opened, clientId, release, storage } = await openStorage(options, (place) =>
+  const { opened, clientId, release, storage, found, learning } = await openStorage(options, (place) =>
     open(place, (signs) => {
       progress.opening(signs)
       tellOpening(options.onOpening, progress.reached)
@@ -142,13 +147,35 @@ export async function openReplicaOn<S extends Sync>(
     connectionChanged: (...step) => writing.connectionChanged(...step),
   })
   const { outbox, status } = engine
-  const writing = new Writing({ db, outbox, http, clientId, status, shown: () => engine.shown })
+  const { files, slot, state, fault, loss } = found
+  const protectedBy = (unprotected: string | null) => status.set({ unprotected })
+  const journal =
+    files &&
+    new Journal({
+      files,
+      db: { query: db.query.bind(db), transaction: db.transaction.bind(db), listen: db.listen.bind(db) },
+      user,
+      client: clientId,
+      slot,
+      generation: state?.generation ?? 0,
+      protectedBy,
+      nowMs: Date.now,
+    })
+  if (fault !== null) protectedBy(fault instanceof Error ? fault.message : String(fault))
+  if (loss !== null) onWarning(new TidemarkError('storage', loss))
+  const writing = new Writing({ db, outbox, http, clientId, status, shown: () => engine.shown, journal })
   try {
     await writing.start()
-    await engine.start()
+    await engine.start(async () => {
+      if (learning) await outbox.learn(learning)
+      if (!journal) return
+      await journal.begin()
+      followCommits(db, () => journal.settle())
+    })
   } catch (error) {
     await writing.stop()
     await engine.stop()
+    await journal?.close().catch(() => undefined)
     await db.close()
     await release()
     throw error
@@ -158,6 +185,7 @@ export async function openReplicaOn<S extends Sync>(
     engine,
     writing,
     db,
+    journal,
     storage,
     release,
     names: Object.keys(options.sync.actions ?? {}),
@@ -192,9 +220,18 @@ async function openStorage(options: Pick<ReplicaOptions, 'storage' | 'user'>, op
   let fault: unknown
   for (const storage of known ? [known] : wanted) {
     const release = await lockStorage(storage)
+    let found: FoundJournal | null = null
     try {
-      return { ...(await openOne(storage, options.user, open)), release, storage }
+      found = await openJournal(storage)
+      if (found.state?.hasLeft) {
+        // A sign-out that was cut is ended first.
+        await wipe(storage)
+        await found.files?.remove()
+        found = await openJournal(storage)
+      }
+      return { ...(await openOne(storage, options.user, open, found)), release, storage, found }
     } catch (error) {
+      await found?.files?.close().catch(() => undefined)
       await release()
       fault = error
       if (error instanceof TidemarkError && (error.kind === 'forbidden' || error.kind === 'stalled')) throw error
@@ -207,25 +244,32 @@ async function openOne(
   storage: Storage,
   user: string,
   open: OpenDatabase,
-): Promise<{ opened: Opened; clientId: string }> {
+  journal: FoundJournal,
+): Promise<{ opened: Opened; clientId: string; learning: Learning | null }> {
   let clientId = ''
+  let learning: Learning | null = null
+  const { state } = journal
   const opened = await openStored(storage, open, async (db) => {
-    ;({ clientId } = await openOwnSchema(db, user))
+    const own = await openOwnSchema(db, user)
+    requireJournal(journal, own.isNew)
+    learning = state && (await db.transaction((tx) => takeIn(tx, state)))
+    clientId = learning?.client ?? own.clientId
   })
-  return { opened, clientId }
+  return { opened, clientId, learning }
 }
 
 interface Parts {
   readonly engine: ReplicaEngine
   readonly writing: Writing
   readonly db: Database
+  readonly journal: Journal | null
   readonly storage: Storage
   readonly release: Release
   /** Of the actions. */
   readonly names: readonly string[]
 }
 
-function replicaOf<S extends Sync>({ engine, writing, db, storage, release, names }: Parts): Replica<S> {
+function replicaOf<S extends Sync>({ engine, writing, db, journal, storage, release, names }: Parts): Replica<S> {
   const { status, waits, connection } = engine
   const closing = new AbortController()
   const stopWaking = onWake(() => {
@@ -245,6 +289,7 @@ function replicaOf<S extends Sync>({ engine, writing, db, storage, release, name
     stopWaking()
     await writing.stop()
     await engine.stop()
+    await journal?.close()
     await db.close()
   }
 
@@ -254,9 +299,12 @@ function replicaOf<S extends Sync>({ engine, writing, db, storage, release, name
   }
 
   async function closeAndWipe(): Promise<void> {
+    // Whenever this is cut, nothing of what was unsent comes back.
+    await journal?.leave()
     await stop()
     try {
       await wipe(storage)
+      await journal?.remove()
     } finally {
       // Held until here, so that no other tab opens what is being removed.
       await release()

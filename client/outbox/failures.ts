@@ -9,6 +9,7 @@ import {
   rejectionSchema,
   TidemarkError,
 } from '../../protocol/index.ts'
+import { retryOf } from '../journal/rules/records.ts'
 import type { Copy, Executor } from '../replica/books.ts'
 import type { Database } from '../replica/database.ts'
 import { keyRow, tableOf } from '../replica/replica-table.ts'
@@ -104,7 +105,7 @@ export class Failures {
   async #call(counter: number, name: string, args: unknown): Promise<MutationHandle> {
     const { outbox, made } = this.#options
     const id = await outbox.run(name, args, async (tx, again) => {
-      await tx.query(`UPDATE tidemark.mutation SET origin = 'retry' WHERE counter = $1`, [again])
+      await tx.query('UPDATE tidemark.mutation SET origin = $2 WHERE counter = $1', [again, retryOf(counter)])
       await forget(tx, counter)
     })
     return made(id)
@@ -127,7 +128,8 @@ export class Failures {
       const missing = await writeLocalRows(tx, writes)
       if (missing) throw new MutationFailed(failed, missingRow(missing))
       await tx.query(
-        `UPDATE tidemark.mutation SET origin = 'retry' WHERE counter::text = current_setting('tidemark.mutation', true)`,
+        `UPDATE tidemark.mutation SET origin = $1 WHERE counter::text = current_setting('tidemark.mutation', true)`,
+        [retryOf(counter)],
       )
       await forget(tx, counter)
     })

@@ -14,7 +14,7 @@ const countsSchema = z.object({
 const COUNTS = `
   SELECT o.counter AS last, m.pending, coalesce(m.newest, 0) AS newest, m.oldest, coalesce(m.failed, '[]') AS failed
   FROM tidemark.owner o, (
-    SELECT count(*) FILTER (WHERE status <> 'failed') AS pending, max(counter) FILTER (WHERE status = 'pending') AS newest,
+    SELECT count(*) FILTER (WHERE status <> 'failed') AS pending, max(counter) FILTER (WHERE status <> 'failed' AND outcome IS NULL) AS newest,
       min(counter) FILTER (WHERE status <> 'failed') AS oldest,
       json_agg(counter ORDER BY counter) FILTER (WHERE status = 'failed') AS failed
     FROM tidemark.mutation WHERE status <> 'confirmed' AND squashed_into IS NULL) m`
@@ -36,7 +36,7 @@ const settledSchema = z.object({
 
 const DISCARDED = { kind: 'refused', code: 'discarded', message: 'It was discarded here.' } as const
 
-/** The last mutation made, how many wait, the newest not sent and the oldest not settled, and those that failed. */
+/** The last mutation made, how many wait, the newest without an outcome and the oldest not settled, and those that failed. */
 export async function readCounts(db: Executor): Promise<z.infer<typeof countsSchema>> {
   const { rows } = await db.query(COUNTS)
   return countsSchema.parse(rows[0])

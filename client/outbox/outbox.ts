@@ -10,6 +10,7 @@ import {
   TidemarkError,
   toTidemarkError,
 } from '../../protocol/index.ts'
+import { type Learning, OUTCOME_UNKNOWN } from '../journal/rules/compare-journal.ts'
 import { type Copy, type Executor, isShown } from '../replica/books.ts'
 import type { Database } from '../replica/database.ts'
 import type { Predictions } from '../replica/own-transaction.ts'
@@ -159,6 +160,20 @@ export class Outbox {
     })
   }
 
+  /** Does on what is shown what the database learnt of its journal; where nothing is shown, the join does. */
+  async learn({ taken, failed, discarded }: Learning): Promise<void> {
+    const shown = this.#options.shown()
+    const isWaiting = taken.filter(({ rejection }) => rejection === null).map(({ made }) => made.counter)
+    if (isWaiting.length > 0 && shown && isShown(shown)) {
+      await this.#settle(async (rebase) => {
+        await rebase.redo(new Set(isWaiting))
+        await rebase.tellLiveQueries()
+      })
+    }
+    for (const [counter, rejection] of failed) await this.reject(counter, rejection)
+    for (const counter of discarded) await this.discard(counter)
+  }
+
   /** Forgets a failed mutation; one that was never attempted is undone first. Throws `bad-input` of any other. */
   async discard(counter: number): Promise<void> {
     await this.#settle(async (rebase, tx) => {
@@ -184,7 +199,7 @@ export class Outbox {
   /** Asks what became of what was sent, of which the stream of a copy that was just loaded may tell no more. */
   async askBeforeJoin(epoch: string, signal: AbortSignal): Promise<void> {
     const { rows } = await this.db.query<{ counter: number | string }>(
-      `SELECT counter FROM tidemark.mutation WHERE request IS NOT NULL AND ${IS_UNSETTLED} ORDER BY counter`,
+      `SELECT counter FROM tidemark.mutation WHERE status = 'sent' AND ${IS_UNSETTLED} ORDER BY counter`,
     )
     if (rows.length === 0) return
     const asked = rows.map(({ counter }) => Number(counter))
@@ -224,7 +239,7 @@ export class Outbox {
   /** Whether a mutation was sent whose outcome the stream has not told. */
   async unsettledSent(): Promise<boolean> {
     const { rows } = await this.db.query<{ found: boolean }>(
-      `SELECT EXISTS (SELECT FROM tidemark.mutation WHERE request IS NOT NULL AND ${IS_UNSETTLED}) AS found`,
+      `SELECT EXISTS (SELECT FROM tidemark.mutation WHERE status = 'sent' AND ${IS_UNSETTLED}) AS found`,
     )
     return rows[0]?.found === true
   }
@@ -292,12 +307,6 @@ export class Outbox {
       `tidemark: action ${call.name} wrote other values when it was run twice. It may use only sql, id, now, user and its arguments.`,
     )
   }
-}
-
-const OUTCOME_UNKNOWN: Rejection = {
-  kind: 'outcome-unknown',
-  message:
-    'The server settled this number long ago: the storage of this replica was copied or set back. Retry it if it is missing.',
 }
 
 async function beginAction(tx: Executor, name: string, args: string): Promise<ActionCall> {

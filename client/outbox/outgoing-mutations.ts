@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { LIMITS, type Outcome, type PatchRow, patchRowSchema, type Rejection, type Row } from '../../protocol/index.ts'
+import type { Journal } from '../journal/journal.ts'
+import type { FrozenRecord } from '../journal/rules/records.ts'
 import type { Copy, Executor } from '../replica/books.ts'
 import type { Database } from '../replica/database.ts'
 import { keyRow, keyText, tableOf } from '../replica/replica-table.ts'
@@ -68,6 +70,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
   readonly #outbox: Outbox
   readonly #shown: () => Copy | null
   readonly #history: Pick<UndoHistory, 'take'>
+  readonly #journal: Pick<Journal, 'freezing'> | null
   readonly #squashed: () => void
   /** The last mutation that was looked at for squashing. */
   #seen = 0
@@ -80,6 +83,8 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     readonly shown: () => Copy | null
     /** Sees what each did by itself, before it is taken in by another. */
     readonly history: Pick<UndoHistory, 'take'>
+    /** Takes what was made before it is squashed, and what is frozen before it leaves. */
+    readonly journal: Pick<Journal, 'freezing'> | null
     /** Some were taken in or came to nothing: those are confirmed, or end as others do. */
     readonly squashed: () => void
   }) {
@@ -87,12 +92,14 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     this.#outbox = options.outbox
     this.#shown = options.shown
     this.#history = options.history
+    this.#journal = options.journal
     this.#squashed = options.squashed
   }
 
   async next(): Promise<Outgoing> {
     for (;;) {
-      const { outgoing, tooLarge } = await this.#db.transaction((tx) => this.#freeze(tx))
+      const freeze = (tx: Executor) => this.#freeze(tx)
+      const { outgoing, tooLarge } = await (this.#journal?.freezing(freeze) ?? this.#db.transaction(freeze))
       // Each turn fails those it found, so that the next one finds others.
       for (const [number, rejection] of tooLarge) await this.#outbox.reject(number, rejection)
       if (outgoing.mutations.length > 0 || tooLarge.size === 0) return outgoing
@@ -111,7 +118,9 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     await this.#outbox.rejectAll(outcomes)
   }
 
-  async #freeze(tx: Executor): Promise<{ outgoing: Outgoing; tooLarge: Map<number, Rejection> }> {
+  async #freeze(
+    tx: Executor,
+  ): Promise<{ outgoing: Outgoing; tooLarge: Map<number, Rejection>; frozen: readonly FrozenRecord[] }> {
     const copy = this.#shown()
     const { waiting, writes } = await this.#lookAtNew(tx, copy)
     const tooLarge = new Map<number, Rejection>()
@@ -141,6 +150,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     return {
       outgoing: { acknowledged, mutations, hasMore, isHeld: !copy && mutations.length === 0 && hasMore },
       tooLarge,
+      frozen: this.#journal ? await frozenRecords(tx, kept) : [],
     }
   }
 
@@ -270,6 +280,26 @@ async function keepRequests(
     JSON.stringify(kept),
   ])
   return Number(rows[0]?.acknowledged ?? 0)
+}
+
+/** What leaves, as the journal keeps it. */
+async function frozenRecords(
+  tx: Executor,
+  requests: readonly (Sendable & { readonly counter: number })[],
+): Promise<FrozenRecord[]> {
+  if (requests.length === 0) return []
+  const { rows } = await tx.query<{ head: number | string; counter: number | string }>(
+    `SELECT squashed_into AS head, counter FROM tidemark.mutation WHERE squashed_into IN ${COUNTERS('$1')}`,
+    [JSON.stringify(requests.map(({ counter: number }) => number))],
+  )
+  const taken = Map.groupBy(rows, ({ head }) => Number(head))
+  return requests.map(({ counter: number, text, predicted }) => ({
+    t: 'frozen',
+    counter: number,
+    request: text,
+    predicted: predicted && JSON.stringify(predicted),
+    took: (taken.get(number) ?? []).map((one) => Number(one.counter)),
+  }))
 }
 
 /** Those taken in leave the outbox: what becomes of them is said by the one that took them. */

@@ -2,6 +2,7 @@ import type { Transaction as PGliteTransaction } from '@electric-sql/pglite'
 import { type Outcome, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
 import type { ConnectionPhase, ConnectionState } from '../connection/connection-state.ts'
 import type { Http } from '../connection/http.ts'
+import type { Journal } from '../journal/journal.ts'
 import type { Copy } from '../replica/books.ts'
 import type { Database } from '../replica/database.ts'
 import type { ReplicaStatus, StatusStore } from '../replica/status.ts'
@@ -23,6 +24,8 @@ export interface WritingOptions {
   readonly clientId: string
   readonly status: StatusStore
   readonly shown: () => Copy | null
+  /** Null where the storage is memory. */
+  readonly journal: Journal | null
 }
 
 /** A transaction's handle; `id` is null where it wrote nothing that is synced, which is confirmed from the start. */
@@ -65,7 +68,7 @@ export class Writing implements DrainHost {
   #stopWatching: () => void = () => undefined
 
   constructor(options: WritingOptions) {
-    const { db, outbox, http, clientId, shown } = options
+    const { db, outbox, http, clientId, shown, journal } = options
     this.#options = options
     this.#confirmations = new Confirmations(clientId)
     this.#failures = new Failures({ db, outbox, clientId, shown, made: (id) => this.#made(id) })
@@ -75,8 +78,10 @@ export class Writing implements DrainHost {
       db,
       outbox,
       shown,
+      journal,
       history: { take: (copy, writes) => this.#undo.take(copy, writes) },
       squashed: () => {
+        journal?.mayHaveEnded()
         this.#mayHaveEnded = true
         this.#wereSquashed = true
       },
@@ -232,7 +237,9 @@ export class Writing implements DrainHost {
     do {
       await this.#letPushGo()
       this.#again = false
-      const { db, shown } = this.#options
+      const { db, shown, journal } = this.#options
+      // What is told here is recorded first.
+      await journal?.settleAll()
       const copy = shown()
       // Whoever waits for it is told first.
       await this.#tellConfirmations()

@@ -16,6 +16,15 @@ interface FileSystem {
   writeFile(path: string, content: string, options: { flag: 'w' }): Promise<void>
 }
 
+/** What the journal writes with: a call that returns has been taken by the system. */
+interface SyncFileSystem {
+  openSync(path: string, flags: 'a'): number
+  writeSync(file: number, bytes: Uint8Array, offset: number): number
+  closeSync(file: number): void
+  readFileSync(path: string): Uint8Array
+  rmSync(path: string, options: { force: true }): void
+}
+
 interface Zlib {
   gunzip(
     bytes: Uint8Array,
@@ -46,6 +55,7 @@ interface NodeProcess {
   readonly platform: string
   kill(pid: number, signal: 0): unknown
   getBuiltinModule(name: 'node:fs/promises'): FileSystem
+  getBuiltinModule(name: 'node:fs'): SyncFileSystem
   getBuiltinModule(name: 'node:zlib'): Zlib
   getBuiltinModule(name: 'node:net'): Net
   getBuiltinModule(name: 'node:os'): { tmpdir(): string }
@@ -58,6 +68,7 @@ export function nodeProcess(): NodeProcess {
 }
 
 export const fileSystem = (): FileSystem => nodeProcess().getBuiltinModule('node:fs/promises')
+export const syncFileSystem = (): SyncFileSystem => nodeProcess().getBuiltinModule('node:fs')
 export const zlib = (): Zlib => nodeProcess().getBuiltinModule('node:zlib')
 export const net = (): Net => nodeProcess().getBuiltinModule('node:net')
 export const temporaryFolder = (): string => nodeProcess().getBuiltinModule('node:os').tmpdir()

@@ -1,5 +1,6 @@
 import { nanoid } from 'nanoid'
 import { TidemarkError } from '../../protocol/index.ts'
+import { JOURNAL_CODE } from '../journal/journal-ddl.ts'
 import { captureStatements } from '../outbox/capture-ddl.ts'
 import { OUTBOX_CODE, OUTBOX_TABLES } from '../outbox/outbox-ddl.ts'
 import { type Executor, readCopies } from './books.ts'
@@ -46,6 +47,7 @@ const FORMAT = FIRST_FORMAT + UPGRADES.length
 const CODE = `
   CREATE OR REPLACE VIEW tidemark.replica AS SELECT epoch, cursor, stage, rows FROM tidemark.copy WHERE place = 'live';
   ${OUTBOX_CODE}
+  ${JOURNAL_CODE}
 `
 
 /**
@@ -55,12 +57,16 @@ const CODE = `
  * Throws `forbidden` when it belongs to another user, `upgrade-required` when a newer library wrote it, and `corrupt` when it
  * cannot be read.
  */
-export async function openOwnSchema(db: Database, user: string): Promise<{ readonly clientId: string }> {
+export async function openOwnSchema(
+  db: Database,
+  user: string,
+): Promise<{ readonly clientId: string; readonly isNew: boolean }> {
   return db.transaction(async (tx) => {
     // As the server's: triggers against DDL rest, and a search path of the app's does not count.
     await tx.exec('SET LOCAL session_replication_role = replica; SET LOCAL search_path = pg_catalog')
     const found = await tx.query<{ exists: boolean }>(`SELECT to_regclass('tidemark.owner') IS NOT NULL AS exists`)
-    if (found.rows[0]?.exists !== true) {
+    const isNew = found.rows[0]?.exists !== true
+    if (isNew) {
       await tx.exec(FIRST_TABLES)
       const values = [FIRST_FORMAT, user, nanoid()]
       await tx.query('INSERT INTO tidemark.owner (format, user_id, client_id) VALUES ($1, $2, $3)', values)
@@ -79,7 +85,7 @@ export async function openOwnSchema(db: Database, user: string): Promise<{ reado
     for (const upgrade of UPGRADES.slice(format - FIRST_FORMAT)) await tx.exec(upgrade)
     if (format < FORMAT) await tx.query('UPDATE tidemark.owner SET format = $1', [FORMAT])
     await renewCode(tx)
-    return { clientId: client_id }
+    return { clientId: client_id, isNew }
   })
 }
 

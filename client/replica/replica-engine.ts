@@ -97,9 +97,11 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.connection = new Connection({ url: options.url, client: options.clientId, token: options.token, host: this })
   }
 
-  async start(): Promise<void> {
+  /** `prepare` is awaited before anything is asked of the server. */
+  async start(prepare: () => Promise<void> = async () => undefined): Promise<void> {
     this.#became(await readCopies(this.#options.db))
     await this.outbox.start()
+    await prepare()
     this.connection.dispatch({ type: 'go-online' })
   }
 

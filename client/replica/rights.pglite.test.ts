@@ -195,10 +195,10 @@ describe('signing out', () => {
     await ann.ready
     const bob = await start(url, { storage, user: 'bob', token: () => new Promise<string>(() => undefined) })
     expect((await bob.db.query(`SELECT to_regclass('public.note')::text AS found`)).rows).toEqual([{ found: null }])
-    expect(await readdir(directory)).toHaveLength(4)
+    expect(await readdir(directory)).toHaveLength(6)
     await ann.signOut()
     expect(ann.status.phase).toBe('closed')
-    expect(await readdir(directory)).toHaveLength(2)
+    expect(await readdir(directory)).toHaveLength(3)
     await expect(ann.signOut()).rejects.toMatchObject({ kind: 'unavailable' })
     const again = await start(url, { storage, token: () => new Promise<string>(() => undefined) })
     expect(again.status).toMatchObject({ ready: false, rows: 0 })

@@ -44,6 +44,11 @@ export interface ReplicaStatus {
   readonly failed: number
   /** Why mutations are not being sent, until a push is answered. */
   readonly pushError: TidemarkError | null
+  /**
+   * Why unsent work lies in the database alone, with no journal beside it; null while both have it. It is tried again by
+   * itself, and nothing that is written is refused for it.
+   */
+  readonly unprotected: string | null
   readonly canUndo: boolean
   readonly canRedo: boolean
   /** The last fault, until the replica is live again. */
@@ -89,6 +94,7 @@ export class StatusStore {
       pending: 0,
       failed: 0,
       pushError: null,
+      unprotected: null,
       canUndo: false,
       canRedo: false,
       error: null,

@@ -1,0 +1,18 @@
+import type { Database } from '../replica/database.ts'
+
+/** Lets every call of the database be answered only once `settled` is, however the call ends: it may have committed. */
+export function followCommits(db: Database, settled: () => Promise<void>): void {
+  const after =
+    <Args extends unknown[], Result>(call: (...args: Args) => Promise<Result>) =>
+    async (...args: Args): Promise<Result> => {
+      try {
+        return await call.apply(db, args)
+      } finally {
+        await settled()
+      }
+    }
+  db.query = after(db.query) as Database['query']
+  db.sql = after(db.sql) as Database['sql']
+  db.exec = after(db.exec)
+  db.transaction = after(db.transaction) as Database['transaction']
+}

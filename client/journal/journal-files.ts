@@ -1,0 +1,38 @@
+import { isServerRuntime } from '../replica/runtime.ts'
+import type { Storage } from '../replica/storage-name.ts'
+
+/** Which of a journal's two files: while one is in force the next is begun in the other. */
+export type Slot = 0 | 1
+
+/** Where a journal lies. Each call rejects with what the device says; what was there before stays readable. */
+export interface JournalFiles {
+  /** Empty of one that is not there. */
+  read(slot: Slot): Promise<Uint8Array>
+  append(slot: Slot, bytes: Uint8Array<ArrayBuffer>): Promise<void>
+  /** Puts these bytes in the place of all that is there. */
+  replace(slot: Slot, bytes: Uint8Array<ArrayBuffer>): Promise<void>
+  /** Removes both. */
+  remove(): Promise<void>
+  close(): Promise<void>
+}
+
+/** The journal's files of a storage that the caller holds; null of memory, which outlives nothing. */
+export async function journalFiles(storage: Storage): Promise<JournalFiles | null> {
+  switch (storage.kind) {
+    case 'memory':
+      return null
+    case 'path': {
+      const { openFolderFiles } = await import('./folder-files.ts')
+      return openFolderFiles(storage.name)
+    }
+    case 'opfs-ahp': {
+      if (isServerRuntime()) return null
+      const { openOpfsFiles } = await import('./opfs-files.ts')
+      return openOpfsFiles(storage.name)
+    }
+    case 'idb': {
+      const { openIndexedDbFiles } = await import('./indexed-db-files.ts')
+      return openIndexedDbFiles(storage.name)
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import { TidemarkError } from '../../protocol/index.ts'
+import type { Storage } from '../replica/storage-name.ts'
+import { type JournalFiles, journalFiles, type Slot } from './journal-files.ts'
+import { foldJournal, type JournalState, newestJournal } from './rules/fold-journal.ts'
+
+/** What lies beside a storage of unsent work. */
+export interface FoundJournal {
+  /** Null where the storage is memory, or they cannot be had now. */
+  readonly files: JournalFiles | null
+  /** Null where there is none, or nothing of it can be read. */
+  readonly state: JournalState | null
+  readonly slot: Slot
+  /** Why it cannot be had now: then nothing is known of it, and no database may be begun without it. */
+  readonly fault: unknown
+  /** What of it could not be read; null where nothing was. */
+  readonly loss: string | null
+}
+
+/** Reads the journal of a storage that the caller holds. Never rejects. */
+export async function openJournal(storage: Storage): Promise<FoundJournal> {
+  let files: JournalFiles | null = null
+  try {
+    files = await journalFiles(storage)
+    if (!files) return { files, state: null, slot: 0, fault: null, loss: null }
+    const read = [await files.read(0), await files.read(1)]
+    const found = newestJournal(read)
+    const { state = null, slot = 0 } = found ?? {}
+    return { files, state, slot: slot === 1 ? 1 : 0, fault: null, loss: lossOf(read, state) }
+  } catch (error) {
+    await files?.close().catch(() => undefined)
+    return { files: null, state: null, slot: 0, fault: error, loss: null }
+  }
+}
+
+/** A file that was never sealed was cut while it was begun, and tells nothing that the other does not. */
+function lossOf(files: readonly Uint8Array[], state: JournalState | null): string | null {
+  if (state) return state.isWhole ? null : 'The journal of unsent work is torn: what follows in it was not read.'
+  const isDamaged = files.some((bytes) => bytes.length > 0) && files.every((bytes) => foldJournal(bytes) === null)
+  return isDamaged ? 'The journal of unsent work cannot be read.' : null
+}
+
+/** Throws `storage` where a database would be begun while its journal cannot be had: numbers could be given twice. */
+export function requireJournal({ fault }: FoundJournal, isNewDatabase: boolean): void {
+  if (fault === null || !isNewDatabase) return
+  const said = fault instanceof Error ? fault.message : String(fault)
+  throw new TidemarkError(
+    'storage',
+    `The journal of unsent work cannot be read now, and without it no database is begun: ${said}`,
+    { cause: fault },
+  )
+}

@@ -1,0 +1,79 @@
+import { z } from 'zod'
+import { counterSchema, definitionSchema, rejectionSchema } from '../../../protocol/index.ts'
+
+/** What a journal is written in; another format is another number. */
+export const JOURNAL_FORMAT = 1
+
+/** A row of `tidemark.write`, as it was captured. */
+const capturedSchema = z.object({
+  table_id: z.string(),
+  op: z.enum(['insert', 'update', 'delete']),
+  key: z.string(),
+  before: z.string().nullable(),
+  after: z.string().nullable(),
+})
+
+/**
+ * One mutation as it was made here. A patch that was sealed by the transaction that made it has its rows, another the images
+ * that sealing makes them from, with the hash of the definition under which they were captured.
+ */
+const madeSchema = z.object({
+  t: z.literal('made'),
+  counter: counterSchema,
+  kind: z.enum(['patch', 'action']),
+  origin: z.string(),
+  name: z.string().nullable(),
+  args: z.string().nullable(),
+  at: z.string(),
+  patch: z.string().nullable(),
+  writes: z.array(capturedSchema),
+  hash: z.string().nullable(),
+})
+
+/** What is sent of a mutation from its first attempt on, and which others it took in. */
+const frozenSchema = z.object({
+  t: z.literal('frozen'),
+  counter: counterSchema,
+  request: z.string(),
+  predicted: z.string().nullable(),
+  took: z.array(counterSchema),
+})
+
+/** It failed, and waits for the app to decide. */
+const failedSchema = z.object({ t: z.literal('failed'), counter: counterSchema, rejection: rejectionSchema })
+
+/** Nothing more is to be done for it: its commit was seen, or its failure was decided on. */
+const endedSchema = z.object({ t: z.literal('ended'), counter: counterSchema, how: z.enum(['confirmed', 'gone']) })
+
+export const recordSchema = z.discriminatedUnion('t', [
+  z.object({
+    t: z.literal('begun'),
+    format: z.literal(JOURNAL_FORMAT),
+    /** Of two files the one of the higher generation is in force, if it was sealed. */
+    generation: z.number().int().positive(),
+    user: z.string(),
+    client: z.string(),
+  }),
+  /** All that was unsettled when the file was begun stands before it; `counter` is the highest given by then. */
+  z.object({ t: z.literal('sealed'), counter: z.number().int().nonnegative() }),
+  z.object({ t: z.literal('definition'), hash: z.string(), definition: definitionSchema }),
+  madeSchema,
+  frozenSchema,
+  failedSchema,
+  endedSchema,
+  /** The user signed out: nothing of this is to come back. */
+  z.object({ t: z.literal('left') }),
+])
+
+export type JournalRecord = z.infer<typeof recordSchema>
+export type MadeRecord = z.infer<typeof madeSchema>
+export type FrozenRecord = z.infer<typeof frozenSchema>
+
+/** `origin` of a mutation that makes a failed one anew. */
+export const retryOf = (counter: number) => `retry ${counter}`
+
+/** The failed mutation that one of this origin makes anew; null where it makes none. */
+export function retriedBy(origin: string): number | null {
+  const found = /^retry (\d+)$/.exec(origin)
+  return found ? Number(found[1]) : null
+}
