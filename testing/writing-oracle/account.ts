@@ -31,6 +31,8 @@ export interface Evidence {
   readonly retries: ReadonlyMap<string, string | null>
   /** Whether its process was killed before it could say what it had made anew. */
   readonly lostRetries: (writer: number) => boolean
+  /** Whether its database was lost, and with it the list of what was confirmed until then. */
+  readonly lostDatabase: (writer: number) => boolean
 }
 
 /** Every mutation confirmed is in Postgres once, every one failed is not there, and none has vanished: what is otherwise. */
@@ -56,7 +58,9 @@ export function account(
     }
     const id = lastOf(evidence.retries, outcome.id)
     if (id === null && outcome.id !== null) continue
-    const status = id === null ? undefined : evidence.statuses[writer]?.get(id)
+    const listed = id === null ? undefined : evidence.statuses[writer]?.get(id)
+    // Only what is confirmed may be forgotten: it is looked for in Postgres all the same.
+    const status = listed ?? (id !== null && evidence.lostDatabase(writer) ? 'confirmed' : undefined)
     if (status === undefined && evidence.lostRetries(writer)) continue
     if (status !== 'confirmed' && status !== 'failed') {
       violations.push(`${what} (${id}) is ${status}.`)

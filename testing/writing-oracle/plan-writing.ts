@@ -22,7 +22,10 @@ const tally = (org: number, number: number) => uuid(0xe, place(org, number))
 export type WritingEvent =
   | { readonly kind: 'operation'; readonly writer: number; readonly operation: Operation }
   | { readonly kind: 'direct'; readonly operation: Operation }
-  | { readonly kind: 'offline' | 'online' | 'kill' | 'cut' | 'look' | 'retry'; readonly writer: number }
+  | {
+      readonly kind: 'offline' | 'online' | 'kill' | 'loseDatabase' | 'cut' | 'look' | 'retry'
+      readonly writer: number
+    }
   | { readonly kind: 'undo'; readonly writer: number; readonly token: string }
   | { readonly kind: 'loseAnswers' | 'doublePushes'; readonly writer: number; readonly count: number }
   | { readonly kind: 'killWorkerd' | 'killPostgres' | 'dropSlot' | 'prune' }
@@ -50,6 +53,7 @@ export function planWriting(random: Random, options: WritingPlanOptions): Writin
     if (random.chance(0.5)) put({ kind: 'dropSlot' })
     for (let writer = 0; writer < options.writers.length; writer++) {
       put({ kind: 'kill', writer })
+      if (random.chance(0.5)) put({ kind: 'loseDatabase', writer })
       put({ kind: 'cut', writer })
       put({ kind: 'loseAnswers', writer, count: 1 + random.below(3) })
       put({ kind: 'doublePushes', writer, count: 1 + random.below(4) })

@@ -104,6 +104,8 @@ class WritingRun {
   readonly #retries = new Map<string, string | null>()
   readonly #lostRetries = new Set<number>()
   readonly #undone = new Set<string>()
+  /** Writers whose database was removed: what was confirmed before is not listed any more. */
+  readonly #lostDatabases = new Set<number>()
   readonly #chronicle = new Chronicle()
   readonly #samples: ReplicaSample[] = []
   #looks = 0
@@ -190,6 +192,15 @@ class WritingRun {
         const writer = this.#writer(event.writer)
         await writer.kill()
         await this.#turns[event.writer]
+        await writer.open()
+        return
+      }
+      case 'loseDatabase': {
+        const writer = this.#writer(event.writer)
+        await writer.kill()
+        await this.#turns[event.writer]
+        await writer.loseDatabase()
+        this.#lostDatabases.add(event.writer)
         await writer.open()
         return
       }
@@ -365,6 +376,7 @@ class WritingRun {
       wasUndone: (token) => this.#undone.has(token),
       retries: this.#retries,
       lostRetries: (writer) => this.#lostRetries.has(writer),
+      lostDatabase: (writer) => this.#lostDatabases.has(writer),
     })
     this.#violations.push(...violations)
     return ended

@@ -1,4 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { readdir, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Look, Operation, Retry, WriterAnswer, WriterRequest } from './operation.ts'
 
@@ -80,6 +82,14 @@ export class Writer {
     const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     child.kill('SIGKILL')
     await ended
+  }
+
+  /** Removes the database of a writer that is not running; what lies beside it stays. */
+  async loseDatabase(): Promise<void> {
+    const { storage } = this.options
+    const own = new RegExp(`^${basename(storage)}-[0-9a-f]+$`)
+    for (const name of await readdir(dirname(storage)))
+      if (own.test(name)) await rm(join(dirname(storage), name), { recursive: true })
   }
 
   async #must(request: WriterRequest): Promise<Extract<WriterAnswer, { ok: true }>> {
