@@ -125,6 +125,24 @@ async function expectEqual(...users: (readonly [Page, string])[]): Promise<void>
   expect(await brokenInvariants(query)).toEqual([])
 }
 
+/** Removes the databases of a device from the origin's own files; answers what of its names lies beside them. */
+async function removeDatabases(device: string): Promise<string[]> {
+  const page = await newWindow()
+  await page.goto(`${server.url}/health`)
+  const left = await page.evaluate(async (name) => {
+    const root = await navigator.storage.getDirectory()
+    const found: string[] = []
+    for await (const [entry, handle] of root.entries()) {
+      if (!entry.includes(name)) continue
+      if (handle.kind === 'directory') await root.removeEntry(entry, { recursive: true })
+      else found.push(entry)
+    }
+    return found
+  }, device)
+  await page.close()
+  return left
+}
+
 describe('two people write', () => {
   it('CON-01 REB-01 offline edits of another field merge when they come back', async () => {
     const issue = await newIssue('Merged')
@@ -363,6 +381,25 @@ describe('one person writes', () => {
       { body: 'Said just before the crash.' },
     ])
     await expectEqual([ada, ADA])
+  })
+
+  it('FLD-119 JRN-R6 JRN-R9 JRN-R11 what was written offline comes back where the browser’s database is gone, and not after a sign-out', async () => {
+    const issue = await newIssue('Before the loss')
+    let ada = await open('lost', ADA, issue)
+    await goOffline(ada)
+    await retitle(ada, 'Only in the journal')
+    await waiting(ada).waitFor()
+    await ada.close()
+    const files = await removeDatabases('lost')
+    expect(files.filter((name) => /\.journal-[01]$/.test(name))).toHaveLength(1)
+    ada = await open('lost', ADA, issue)
+    await saved(ada)
+    await heading(ada, 'Only in the journal').waitFor()
+    expect(await rowOf(issue)).toMatchObject({ title: 'Only in the journal' })
+    await expectEqual([ada, ADA])
+    await ada.evaluate(() => (window as unknown as { replica: { signOut(): Promise<void> } }).replica.signOut())
+    await ada.close()
+    expect(await removeDatabases('lost')).toEqual([])
   })
 
   it('OPS-05 the pair page holds two replicas, each with its own switch', async () => {

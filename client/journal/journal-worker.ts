@@ -1,3 +1,4 @@
+import { onceFree } from '../replica/storage-places.ts'
 import type { Slot } from './journal-files.ts'
 
 export interface JournalCall {
@@ -36,12 +37,14 @@ async function folderOf(storage: string): Promise<{ folder: FileSystemDirectoryH
   return { folder, own }
 }
 
-async function handleOf(storage: string, slot: Slot): Promise<SyncAccessHandle> {
+async function handleOf(storage: string, slot: Slot, create: boolean): Promise<SyncAccessHandle | null> {
   const known = open.get(slot)
   if (known) return known
   const { folder, own } = await folderOf(storage)
-  const file = (await folder.getFileHandle(`${own}.journal-${slot}`, { create: true })) as WorkerFile
-  const handle = await file.createSyncAccessHandle()
+  const found = folder.getFileHandle(`${own}.journal-${slot}`, { create })
+  const file = (await found.catch(unlessMissing)) as WorkerFile | undefined
+  if (!file) return null
+  const handle = await onceFree(() => file.createSyncAccessHandle())
   open.set(slot, handle)
   return handle
 }
@@ -62,11 +65,15 @@ async function perform({ storage, what, slot, bytes }: JournalCall): Promise<Uin
   }
   if (what === 'close') return nothing
   if (what === 'remove') {
-    const { folder, own } = await folderOf(storage)
-    for (const one of [0, 1]) await folder.removeEntry(`${own}.journal-${one}`).catch(unlessMissing)
+    for (const one of [0, 1] as const) await remove(storage, one)
     return nothing
   }
-  const handle = await handleOf(storage, slot)
+  if (what === 'replace' && bytes.length === 0) {
+    await remove(storage, slot)
+    return nothing
+  }
+  const handle = await handleOf(storage, slot, what !== 'read')
+  if (!handle) return nothing
   if (what === 'read') {
     const content = new Uint8Array(handle.getSize())
     handle.read(content, { at: 0 })
@@ -75,6 +82,13 @@ async function perform({ storage, what, slot, bytes }: JournalCall): Promise<Uin
   if (what === 'replace') handle.truncate(0)
   write(handle, bytes)
   return nothing
+}
+
+async function remove(storage: string, slot: Slot): Promise<void> {
+  open.get(slot)?.close()
+  open.delete(slot)
+  const { folder, own } = await folderOf(storage)
+  await folder.removeEntry(`${own}.journal-${slot}`).catch(unlessMissing)
 }
 
 function unlessMissing(error: unknown): void {

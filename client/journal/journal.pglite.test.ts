@@ -244,7 +244,7 @@ test('FLD-117 JRN-R6 whatever a killed process had said is in its journal', asyn
   }
   const again = await open(NOWHERE, storage)
   const known = await idsOf(again)
-  expect(said.filter((id) => !known.includes(id))).toEqual([])
+  expect(said.filter((id) => !(known as string[]).includes(id))).toEqual([])
   expect(new Set(said.map(numberOf)).size).toBe(said.length)
 })
 

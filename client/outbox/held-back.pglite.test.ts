@@ -20,6 +20,7 @@ test('FLD-20 OBX-R6 asked what to send while no copy is shown the outbox is aske
     outbox,
     shown: () => shown,
     history: { take: () => undefined },
+    journal: null,
     squashed: () => undefined,
   })
   let asked = 0

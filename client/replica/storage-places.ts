@@ -81,13 +81,30 @@ async function directoryAt(path: string): Promise<FileSystemDirectoryHandle | nu
   return directory
 }
 
+const FREE_LOOKS = 50
+const FREE_LOOK_MS = 100
+
+/** A browser frees the files of a worker that was ended a moment after its end. */
+export async function onceFree<Result>(work: () => Promise<Result>): Promise<Result> {
+  for (let look = 1; ; look++) {
+    try {
+      return await work()
+    } catch (error) {
+      const isHeld = error instanceof DOMException && error.name === 'NoModificationAllowedError'
+      if (!isHeld || look === FREE_LOOKS) throw error
+      await new Promise((resolve) => setTimeout(resolve, FREE_LOOK_MS))
+    }
+  }
+}
+
 /** Removes a database that is closed. */
 export async function removePlace({ kind }: Storage, name: string): Promise<void> {
   if (kind === 'memory') return
   if (kind === 'path') return fileSystem().rm(name, { recursive: true, force: true })
   if (kind === 'opfs-ahp') {
     const parent = parentOf(name)
-    await (await directoryAt(parent))?.removeEntry(name.slice(parent.length), { recursive: true })
+    const directory = await directoryAt(parent)
+    await onceFree(async () => directory?.removeEntry(name.slice(parent.length), { recursive: true }))
     return
   }
   await new Promise<void>((resolve, reject) => {
