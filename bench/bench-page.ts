@@ -1,10 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
-import { build, preview } from 'vite'
 import { launchChromium, type TestBrowser } from '../testing/browser/launch-chromium.ts'
+import { servePage } from '../testing/browser/serve-page.ts'
 import type { BenchFunctions } from './page/main.ts'
 
 /** What the page leaves on its window. */
@@ -14,23 +11,13 @@ export type BenchWindow = BenchFunctions
 export async function withBenchPage<Result>(
   measure: (browser: TestBrowser, url: string) => Promise<Result>,
 ): Promise<Result> {
-  const root = fileURLToPath(new URL('page', import.meta.url))
-  const outDir = mkdtempSync(join(tmpdir(), 'tidemark-bench-page-'))
-  const rolldownOptions = { checks: { eval: false } }
-  const shared = { root, configFile: false, logLevel: 'error' } as const
-  await build({
-    ...shared,
-    worker: { format: 'es', rolldownOptions },
-    build: { outDir, emptyOutDir: true, target: 'es2023', rolldownOptions },
-  })
-  const server = await preview({ ...shared, build: { outDir }, preview: { port: 0, host: '127.0.0.1' } })
+  const { url, close } = await servePage(fileURLToPath(new URL('page', import.meta.url)))
   const browser = await launchChromium()
   try {
-    return await measure(browser, server.resolvedUrls?.local[0] ?? '')
+    return await measure(browser, url)
   } finally {
     await browser.close()
-    await server.close()
-    rmSync(outDir, { recursive: true, force: true })
+    await close()
   }
 }
 

@@ -1,0 +1,30 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { build, preview } from 'vite'
+
+export interface ServedPage {
+  readonly url: string
+  close(): Promise<void>
+}
+
+/** Builds a page as an app would and serves it; what it asks of `/sync` goes to `server`. */
+export async function servePage(root: string, server?: string): Promise<ServedPage> {
+  const outDir = mkdtempSync(join(tmpdir(), 'tidemark-page-'))
+  const rolldownOptions = { checks: { eval: false } }
+  const shared = { root, configFile: false, logLevel: 'error' } as const
+  await build({
+    ...shared,
+    worker: { format: 'es', rolldownOptions },
+    build: { outDir, emptyOutDir: true, target: 'es2023', rolldownOptions },
+  })
+  const proxy = server === undefined ? {} : { '/sync': { target: server, ws: true } }
+  const served = await preview({ ...shared, build: { outDir }, preview: { port: 0, host: '127.0.0.1', proxy } })
+  return {
+    url: served.resolvedUrls?.local[0] ?? '',
+    async close() {
+      await served.close()
+      rmSync(outDir, { recursive: true, force: true })
+    },
+  }
+}
