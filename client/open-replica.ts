@@ -16,7 +16,7 @@ import type { Database } from './replica/database.ts'
 import { type Envelope, envelopeOf } from './replica/envelope.ts'
 import { makeLiveQueries } from './replica/live-queries.ts'
 import { type OpenDatabase, openDatabase } from './replica/open-database.ts'
-import { firstInUse, type Opened, openStored, wipe } from './replica/open-stored.ts'
+import { firstInUse, type Opened, openStored, removeAside, wipe } from './replica/open-stored.ts'
 import { openOwnSchema } from './replica/own-schema.ts'
 import { closedFault, offlineFault, ReplicaEngine } from './replica/replica-engine.ts'
 import { Progress } from './replica/rules/progress.ts'
@@ -144,6 +144,8 @@ export async function openReplicaOn<S extends Sync>(
     envelope,
     warn,
     progress,
+    // What cannot be removed now goes when it has outlived its time.
+    revoked: () => void removeAside(storage).catch(() => undefined),
     connectionChanged: (...step) => writing.connectionChanged(...step),
   })
   const { outbox, status } = engine

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { openPreparedDatabase } from '../../testing/replica/prepared-database.ts'
 import { startReplica } from '../../testing/replica/start-replica.ts'
+import { until } from '../../testing/system/start-system.ts'
 import { type FolderReplica, folderSync, live, serveFolders } from '../../testing/writing/opened-folders.ts'
 import { openReplicaOn } from '../open-replica.ts'
 import type { OpenDatabase } from './open-database.ts'
@@ -136,10 +137,27 @@ test.each([
   const replica = await started(served.url, storage)
   expect(replica.status.rebuilt).toContain(`put aside as ${folder}`)
   await live(replica)
+  // From the journal, which lies beside.
+  expect(replica.status.pending).toBe(2)
+  expect((await replica.db.query(`SELECT count FROM note WHERE id = '1'`)).rows).toEqual([{ count: 1 }])
   const after = await digest(folder)
   expect(Object.entries(before).filter(([path, content]) => after[path] !== content)).toEqual([])
   await replica.signOut()
   expect(existsSync(folder)).toBe(false)
+})
+
+test('FLD-121 JRN-R2 what was put aside goes with the first audience that is taken from its user', async () => {
+  const { server, url } = await serveFolders()
+  onTestFinished(() => server.close())
+  const { storage, folder } = await unsentFolder()
+  await garble(join(folder, 'global', 'pg_control'))
+  const replica = await started(url, storage)
+  await live(replica)
+  expect(existsSync(folder)).toBe(true)
+  const session = await server.session(0)
+  session.send({ type: 'audiences', audiences: [] })
+  await until(() => !existsSync(folder))
+  expect((await replica.db.query('SELECT FROM note')).rows).toEqual([])
 })
 
 test('FLD-93 JRN-R2 a version file that is gone, empty or garbled is put back, and everything is there', async () => {

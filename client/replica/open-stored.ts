@@ -128,6 +128,11 @@ async function removeOutlived(storage: Storage, places: readonly Place[]): Promi
   }
 }
 
+/** Removes what was put aside of an open storage: rows that its user may no longer see may be in it. */
+export async function removeAside(storage: Storage): Promise<void> {
+  for (const place of (await findPlaces(storage)).slice(0, -1)) await removePlace(storage, place.name)
+}
+
 /** The first of these storages that holds a database; null where none does. */
 export async function firstInUse(storages: readonly Storage[]): Promise<Storage | null> {
   for (const storage of storages) {

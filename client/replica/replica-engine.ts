@@ -46,6 +46,8 @@ export interface EngineOptions {
   readonly envelope: Envelope
   /** Hears what of the app's own could not be carried over. */
   readonly warn: (loss: string) => void
+  /** Hears that audiences were taken from the user, whose rows have just gone from the database. */
+  readonly revoked: () => void
   /** Goes on where the opening of the database left it. */
   readonly progress: Progress
   /** Hears of every step; `isNew`: the first time live on its socket. */
@@ -136,6 +138,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     const { refused = {}, rows = 0 } = live ?? {}
     for (const [table, cause] of Object.entries(refused))
       if (!(table in status.current.refused)) this.#options.warn(refusal(table, cause))
+    if (live && status.current.audiences.some((audience) => !audiences.includes(audience))) this.#options.revoked()
     const isNew = Object.keys(refused).join() !== Object.keys(status.current.refused).join()
     status.set({
       ready,
