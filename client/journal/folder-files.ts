@@ -1,6 +1,11 @@
 import { codeOf, syncFileSystem } from '../replica/node-builtins.ts'
 import type { JournalFiles, Slot } from './journal-files.ts'
 
+const pathOf = (folder: string, slot: Slot) => `${folder}.journal-${slot}`
+
+export const hasFolderFiles = (folder: string): boolean =>
+  ([0, 1] as const).some((slot) => syncFileSystem().existsSync(pathOf(folder, slot)))
+
 /**
  * Two files beside a database's folder. They are written without waiting for the disk, as PGlite writes its own there: what
  * the process was answered outlives the process.
@@ -8,10 +13,9 @@ import type { JournalFiles, Slot } from './journal-files.ts'
 export function openFolderFiles(folder: string): JournalFiles {
   const files = syncFileSystem()
   const open = new Map<Slot, number>()
-  const pathOf = (slot: Slot) => `${folder}.journal-${slot}`
 
   function write(slot: Slot, bytes: Uint8Array): void {
-    const file = open.get(slot) ?? files.openSync(pathOf(slot), 'a')
+    const file = open.get(slot) ?? files.openSync(pathOf(folder, slot), 'a')
     open.set(slot, file)
     for (let at = 0; at < bytes.length; ) at += files.writeSync(file, bytes, at)
   }
@@ -25,7 +29,7 @@ export function openFolderFiles(folder: string): JournalFiles {
   return {
     async read(slot) {
       try {
-        return files.readFileSync(pathOf(slot))
+        return files.readFileSync(pathOf(folder, slot))
       } catch (error) {
         if (codeOf(error) === 'ENOENT') return new Uint8Array()
         throw error
@@ -36,13 +40,13 @@ export function openFolderFiles(folder: string): JournalFiles {
     },
     async replace(slot, bytes) {
       closeOne(slot)
-      files.rmSync(pathOf(slot), { force: true })
+      files.rmSync(pathOf(folder, slot), { force: true })
       if (bytes.length > 0) write(slot, bytes)
     },
     async remove() {
       for (const slot of [0, 1] as const) {
         closeOne(slot)
-        files.rmSync(pathOf(slot), { force: true })
+        files.rmSync(pathOf(folder, slot), { force: true })
       }
     },
     async close() {

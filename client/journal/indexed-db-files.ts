@@ -2,9 +2,15 @@ import type { JournalFiles, Slot } from './journal-files.ts'
 
 const PIECES = 'pieces'
 
+const nameOf = (storage: string) => `tidemark-journal/${storage}`
+
+export async function hasIndexedDbFiles(storage: string): Promise<boolean> {
+  return (await indexedDB.databases()).some(({ name }) => name === nameOf(storage))
+}
+
 /** A database of the journal's own, beside the one that PGlite keeps: a piece for each append, in their order. */
 export async function openIndexedDbFiles(storage: string): Promise<JournalFiles> {
-  const name = `tidemark-journal/${storage}`
+  const name = nameOf(storage)
   let db: IDBDatabase | null = null
 
   async function opened(): Promise<IDBDatabase> {

@@ -54,6 +54,7 @@ export class Journal {
   #again: ReturnType<typeof setTimeout> | undefined
   #turn: Promise<unknown> = Promise.resolve()
   #hasLeft = false
+  #isClosed = false
 
   constructor(options: JournalOptions) {
     this.#options = options
@@ -123,9 +124,10 @@ export class Journal {
 
   /** Before the database is closed, from which it takes what is not recorded. One that was left stays until it is removed. */
   async close(): Promise<void> {
-    clearTimeout(this.#again)
     if (this.#hasLeft) return
     await this.settleAll()
+    this.#isClosed = true
+    clearTimeout(this.#again)
     await this.#inTurn(() => this.#options.files.close())
   }
 
@@ -137,7 +139,7 @@ export class Journal {
 
   async #protect(work: () => Promise<void>): Promise<void> {
     const { protectedBy, nowMs } = this.#options
-    if (this.#hasLeft) return
+    if (this.#hasLeft || this.#isClosed) return
     try {
       if (this.#faultAtMs === null) await work()
       else if (nowMs() - this.#faultAtMs < AGAIN_MS) return

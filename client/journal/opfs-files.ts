@@ -1,6 +1,21 @@
 import type { JournalFiles } from './journal-files.ts'
 import type { JournalAnswer, JournalCall } from './journal-worker.ts'
 
+export async function hasOpfsFiles(storage: string): Promise<boolean> {
+  const path = storage.split('/').filter(Boolean)
+  const own = path.pop() ?? storage
+  try {
+    let folder = await navigator.storage.getDirectory()
+    for (const part of path) folder = await folder.getDirectoryHandle(part)
+    for await (const name of folder.keys()) if (/\.journal-[01]$/.test(name) && name.startsWith(`${own}.`)) return true
+    return false
+  } catch (error) {
+    // Where there is no such folder, or the browser closes it to private windows, nothing lies in it.
+    if (error instanceof DOMException && /^(NotFound|Security)Error$/.test(error.name)) return false
+    throw error
+  }
+}
+
 /** Two files of the origin's own file system, held by a small worker: only there can they be written at once and whole. */
 export function openOpfsFiles(storage: string): JournalFiles {
   // Bundlers look for exactly this expression.

@@ -26,7 +26,7 @@ export async function takeIn(tx: Executor, journal: JournalState): Promise<Learn
   await insertForeign(tx, foreign, journal.definitions)
   for (const open of frozen) await freeze(tx, open)
   await tx.query(
-    `UPDATE tidemark.mutation SET status = 'sent', sealed = true, request = coalesce(request, ''),
+    `UPDATE tidemark.mutation SET status = 'sent', sealed = true,
        outcome = json_build_object('counter', counter, 'status', 'committed')::text
      WHERE counter IN ${COUNTERS('$1')}`,
     [JSON.stringify(committed)],

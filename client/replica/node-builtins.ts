@@ -21,6 +21,7 @@ interface SyncFileSystem {
   openSync(path: string, flags: 'a'): number
   writeSync(file: number, bytes: Uint8Array, offset: number): number
   closeSync(file: number): void
+  existsSync(path: string): boolean
   readFileSync(path: string): Uint8Array
   rmSync(path: string, options: { force: true }): void
 }

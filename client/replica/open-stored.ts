@@ -1,4 +1,5 @@
 import { TidemarkError, toTidemarkError } from '../../protocol/index.ts'
+import { hasJournal } from '../journal/journal-files.ts'
 import type { Database } from './database.ts'
 import { findDatabase } from './making.ts'
 import { mendFolder } from './mend-folder.ts'
@@ -133,12 +134,12 @@ export async function removeAside(storage: Storage): Promise<void> {
   for (const place of (await findPlaces(storage)).slice(0, -1)) await removePlace(storage, place.name)
 }
 
-/** The first of these storages that holds a database; null where none does. */
+/** The first of these storages that holds a database or its journal; null where none does. */
 export async function firstInUse(storages: readonly Storage[]): Promise<Storage | null> {
   for (const storage of storages) {
     const name = (await findPlaces(storage)).at(-1)?.name
     const found = name === undefined ? 'nothing' : await findDatabase({ ...storage, name })
-    if (found === 'database' || found === 'headless') return storage
+    if (found === 'database' || found === 'headless' || (await hasJournal(storage))) return storage
   }
   return null
 }
