@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { link, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -28,6 +29,14 @@ async function holder(path: string) {
   onTestFinished(() => kill('SIGKILL'))
   for await (const _ of createInterface({ input: child.stdout })) break
   return kill
+}
+
+/** A socket that nobody listens on, as a killed process leaves it. */
+async function leaveDead(path: string): Promise<void> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(`${path}.once`, resolve))
+  await link(`${path}.once`, path)
+  await new Promise((resolve) => server.close(resolve))
 }
 
 describe('lockFile', () => {
@@ -72,14 +81,23 @@ describe('lockFile', () => {
   })
 
   test('FLD-89 JRN-R4 of many that come upon a dead lock at once one has it', async () => {
+    for (let round = 0; round < 50; round++) {
+      const path = join(await folderOf(), 'replica.lock')
+      await leaveDead(path)
+      const found = await Promise.allSettled(Array.from({ length: 8 }, () => lockFile(path)))
+      const held = found.filter((one) => one.status === 'fulfilled')
+      expect(held).toHaveLength(1)
+      for (const one of held) await one.value()
+    }
+  })
+
+  test('FLD-89 JRN-R4 whoever is killed while it takes over a dead lock holds nobody up', async () => {
     const folder = await folderOf()
     const path = join(folder, 'replica.lock')
-    const kill = await holder(path)
-    await kill('SIGKILL')
-    const found = await Promise.allSettled(Array.from({ length: 8 }, () => lockFile(path)))
-    const held = found.filter((one) => one.status === 'fulfilled')
-    expect(held).toHaveLength(1)
-    for (const one of held) await one.value()
+    await leaveDead(path)
+    await leaveDead(`${path}~`)
+    await (await lockFile(path))()
+    expect(await readdir(folder)).toEqual([])
   })
 
   test('FLD-89 JRN-R4 a place where nothing can be made is told as that', async () => {

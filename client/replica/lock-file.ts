@@ -60,15 +60,44 @@ async function holdElsewhere(path: string): Promise<Release> {
 
 async function hold(socket: string, path: string): Promise<Release> {
   for (let turn = 0; turn <= TAKE_OVERS; turn++) {
-    const server = await listen(socket)
-    if (server) return () => new Promise((resolve) => server.close(() => resolve()))
-    if ((await answers(socket)) || (await isHeldByNumber(socket)) || !(await removeDead(socket, turn))) break
+    const server = (await listen(socket)) ?? (await takeOver(socket, turn))
+    if (server) return () => stop(server)
+    if (await isHeld(socket)) break
   }
   throw new TidemarkError(
     'already-open',
     `This replica is open in another process, or elsewhere in this one: close it there. Its lock is ${path}.`,
   )
 }
+
+/**
+ * Listens on what nobody listens on any more; null where somebody does, or may by now.
+ *
+ * One at a time, by a socket beside it: what was dead when two looked at it would else be removed by the second after the
+ * first has it.
+ */
+async function takeOver(socket: string, turn: number): Promise<SocketServer | null> {
+  if (await isHeld(socket)) return null
+  const beside = `${socket}~`
+  const taking = await listen(beside)
+  if (!taking) {
+    if (!(await answers(beside))) await removeDead(beside, turn)
+    return null
+  }
+  try {
+    if (await isHeld(socket)) return null
+    await fileSystem().rm(socket, { force: true })
+    return await listen(socket)
+  } finally {
+    await stop(taking)
+  }
+}
+
+async function isHeld(socket: string): Promise<boolean> {
+  return (await answers(socket)) || (await isHeldByNumber(socket))
+}
+
+const stop = (server: SocketServer) => new Promise<void>((resolve) => server.close(() => resolve()))
 
 /** Null where there is something by that name already. */
 function listen(socket: string): Promise<SocketServer | null> {
@@ -100,24 +129,19 @@ function answers(socket: string): Promise<boolean> {
   })
 }
 
-/** Takes what nobody listened on out of the way; answers false where somebody listened on it by then. */
-async function removeDead(socket: string, turn: number): Promise<boolean> {
+/** Takes what nobody listened on out of the way. */
+async function removeDead(socket: string, turn: number): Promise<void> {
   const files = fileSystem()
   // What was looked at may be another's by now: renamed, it is looked at again, and put back.
-  const aside = `${socket}.${nodeProcess().pid}.${turn}`
+  const aside = `${socket}${nodeProcess().pid}.${turn}`
   try {
     await files.rename(socket, aside)
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return true
+    if (codeOf(error) === 'ENOENT') return
     throw error
   }
-  if (!(await answers(aside))) {
-    await files.rm(aside, { force: true })
-    return true
-  }
-  await files.link(aside, socket).catch(() => undefined)
+  if (await answers(aside)) await files.link(aside, socket).catch(() => undefined)
   await files.rm(aside, { force: true })
-  return false
 }
 
 /** Whether a process of an earlier version of this library holds it, which wrote its number into a file. */

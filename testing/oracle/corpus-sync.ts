@@ -1,9 +1,11 @@
 import { customType, integer, type PgTable, pgSchema, pgTable, text } from 'drizzle-orm/pg-core'
 import { defineSync, type Sync, table } from '../../db/index.ts'
 
-/** Names alone matter here; types come from the catalogue. */
+/** Names alone matter here; types come from the catalogue. Drizzle assigns its properties, of which none may be `__proto__`. */
 const columns = (...names: string[]) =>
-  Object.fromEntries(names.map((name) => [name, customType<{ data: string }>({ dataType: () => 'text' })(name)]))
+  Object.fromEntries(
+    names.map((name, index) => [`column${index}`, customType<{ data: string }>({ dataType: () => 'text' })(name)]),
+  )
 const everyone = (of: PgTable) => table(of, { audience: 'all' })
 
 const TYPED =

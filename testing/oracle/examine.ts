@@ -1,4 +1,5 @@
-import { formatPgLsn, type Lsn, parsePgSnapshot } from '../../protocol/index.ts'
+import { type Lsn, parsePgSnapshot } from '../../protocol/index.ts'
+import { examineReplicas } from './examine-replicas.ts'
 import {
   type DefinitionChange,
   HistoryModel,
@@ -23,9 +24,10 @@ export interface Evidence {
 /**
  * Holds every sample against history folded to its place, and history against Postgres; answers what is wrong.
  *
- * - A replica at cursor L shows what its audiences see after the last commit at or below L.
+ * - A replica at cursor L shows what its audiences see after the last commit at or below L. Where a later definition is on
+ *   its way, tables that it renews show one earlier commit, and stand still until they join.
  * - Postgres in a snapshot shows history's transactions visible there, no more and no less.
- * - A replica's cursor never goes back, and its definition is the one in force at its cursor.
+ * - A replica's cursor never goes back, and its definition is the one in force at its cursor, or one that is being renewed.
  * - Old values undo history back to where it began, or to the last truncate or definition (HIS-09).
  */
 export function examine(evidence: Evidence): string[] {
@@ -47,55 +49,6 @@ function examineOrder(history: readonly HistoryRow[]): string[] {
       faults.push(`history ${change.lsn}: two transactions at one LSN`)
   }
   return faults
-}
-
-function examineReplicas({ start, changes, history, replicaSamples }: Evidence): string[] {
-  const faults: string[] = []
-  const lastCursor = new Map<string, Lsn>()
-  for (const sample of replicaSamples) {
-    const last = lastCursor.get(sample.replica)
-    if (last !== undefined && sample.cursor < last) {
-      faults.push(
-        `${sample.replica} went back from ${formatPgLsn(last)} to ${formatPgLsn(sample.cursor)} (${sample.moment})`,
-      )
-    }
-    lastCursor.set(sample.replica, sample.cursor)
-  }
-  const model = new HistoryModel(start, changes)
-  let position = 0
-  const apply = (to: Lsn | null) => {
-    for (let change = history[position]; change && (to === null || change.lsn <= to); change = history[position]) {
-      model.apply(change)
-      position += 1
-    }
-  }
-  for (const sample of [...replicaSamples].sort((a, b) => (a.cursor < b.cursor ? -1 : 1))) {
-    apply(sample.cursor)
-    const { version, definition } = model.inForce
-    if (sample.version !== version) {
-      faults.push(
-        `${sample.replica} at ${formatPgLsn(sample.cursor)}, ${sample.moment}: by definition ${sample.version} where ${version} is in force`,
-      )
-      continue
-    }
-    const audiences = new Set(sample.audiences)
-    for (const table of definition.tables) {
-      const expected = visibleLines(
-        table,
-        model.state.get(table.id)?.values() ?? [],
-        audiences,
-        sample.touched.get(table.id),
-      )
-      const difference = lineDifference(expected, sample.lines.get(table.id) ?? [])
-      if (difference.length > 0) {
-        faults.push(
-          `${sample.replica} (${sample.audiences.join(' ')}) at ${formatPgLsn(sample.cursor)}, ${sample.moment}: ${table.id} is not what was committed\n  ${difference.join('\n  ')}`,
-        )
-      }
-    }
-  }
-  apply(null)
-  return [...faults, ...model.violations.map((violation) => `history ${violation}`)]
 }
 
 function examinePostgres({ start, changes, history }: Evidence, sample: PostgresSample): string[] {

@@ -95,7 +95,7 @@ export class FleetMember {
     const replica = this.#replica
     if (!replica) return
     const taken = await sampleReplica(replica.db)
-    if (taken) this.samples.push({ replica: this.#identity, ...taken, moment })
+    if (taken) this.samples.push({ replica: this.#identity, ...taken, moment, takenMs: performance.now() })
   }
 
   /** The audiences that its user has by now. */

@@ -31,6 +31,8 @@ export interface HistoryRow {
 export interface DefinitionChange {
   readonly definition: DefinitionInForce
   readonly state: ModelState
+  /** Before it was put in force, on the clock of the samples. */
+  readonly beforeMs: number
 }
 
 /** Where an epoch's history begins. */

@@ -58,6 +58,7 @@ const sample = (at: number, audience: string, lines: string[]): ReplicaSample =>
   lines: new Map([['public.t', lines]]),
   touched: new Map(),
   moment: 'then',
+  takenMs: at,
 })
 const examined = (replicaSamples: ReplicaSample[], told = history) =>
   examine({ start: { definition, base }, changes: new Map(), history: told, replicaSamples, postgresSamples: [] })
@@ -92,23 +93,75 @@ describe('the checker finds what is wrong', () => {
     expect(examined([], told).join('\n')).toMatch(message)
   })
 
-  it('ORA-02 notices a definition that is not in force at the cursor, and one that meets other rows', () => {
-    const next = { ...definition, version: 2 }
-    const told = [update, { ...change(2, 0, 'definition', { data: { version: '2', hash: 'h' } }), audience: null }]
-    const changed = (v: string, at: number, version: number) =>
+  describe('of a definition that changes', () => {
+    const row = (v: string) => ({ id: 'a', org: '1', v })
+    const rows = (t: string, other: string): ModelState =>
+      new Map([
+        ['public.t', new Map([['["a"]', row(t)]])],
+        ['public.other', new Map([['["a"]', row(other)]])],
+      ])
+    const both = (version: number): DefinitionInForce['definition'] => ({
+      types: [],
+      tables: tables.tables.flatMap((table) => [
+        { ...table, since: version },
+        { ...table, id: 'public.other', name: 'other', since: 1 },
+      ]),
+    })
+    const set = (at: number, table: string, v: string, old: string) =>
+      change(at, 0, 'update', { table, data: { v }, oldData: { v: old } })
+    const told = [
+      update,
+      set(2, 'public.other', 'new', 'old'),
+      { ...change(3, 0, 'definition', { data: { version: '2', hash: 'h' } }), audience: null },
+      set(4, 'public.other', 'newer', 'new'),
+      set(5, 'public.t', 'newer', 'new'),
+    ]
+    const line = (v: string) => [`["a","1","${v}"]`]
+    const shows = (at: number, version: number, t: string, others: string): ReplicaSample => ({
+      ...sample(at, 'org:1', []),
+      version,
+      lines: new Map([
+        ['public.t', line(t)],
+        ['public.other', line(others)],
+      ]),
+    })
+    const found = (samples: ReplicaSample[], { met = 'new', beforeMs = 0 } = {}) =>
       examine({
-        start: { definition, base },
+        start: { definition: { ...definition, definition: both(1) }, base: rows('old', 'old') },
         changes: new Map([
-          [2, { definition: next, state: new Map([['public.t', new Map([['["a"]', { id: 'a', org: '1', v }]])]]) }],
+          [2, { definition: { version: 2, hash: 'h', definition: both(2) }, state: rows(met, 'new'), beforeMs }],
         ]),
         history: told,
-        replicaSamples: [{ ...sample(at, 'org:1', ['["a","1","new"]']), version }],
+        replicaSamples: samples,
         postgresSamples: [],
-      }).join()
-    expect(changed('new', 1, 1)).toBe('')
-    expect(changed('new', 2, 2)).toBe('')
-    expect(changed('new', 2, 1)).toMatch(/by definition 1 where 2 is in force/)
-    expect(changed('old', 2, 2)).toMatch(/meets other rows/)
+      }).join('\n')
+
+    it('ORA-02 accepts it from its commit on, and notices one that meets other rows', () => {
+      expect(found([shows(2, 1, 'new', 'new'), shows(3, 2, 'new', 'new'), shows(5, 2, 'newer', 'newer')])).toBe('')
+      expect(found([shows(2, 2, 'new', 'new')])).toMatch(/by definition 2 where 1 is in force/)
+      expect(found([], { met: 'old' })).toMatch(/meets other rows/)
+    })
+
+    it('ORA-02 HYD-R6 accepts tables that stand at one commit until they join, and no other table that does', () => {
+      const standing = [shows(2, 1, 'old', 'new'), shows(3, 1, 'old', 'new'), shows(4, 1, 'old', 'newer')]
+      expect(found([...standing, shows(5, 2, 'newer', 'newer')])).toBe('')
+      expect(found([shows(4, 1, 'new', 'newer')])).toBe('')
+      expect(found([shows(4, 1, 'new', 'new')])).toMatch(/public.other is not what was committed/)
+      expect(found([shows(5, 2, 'new', 'newer')])).toMatch(/public.t is not what was committed/)
+    })
+
+    it('ORA-02 HYD-R6 notices tables that move before they join, that go back, or that never were so', () => {
+      expect(found([shows(2, 1, 'old', 'new'), shows(4, 1, 'new', 'newer')])).toMatch(/public.t is not/)
+      expect(found([shows(1, 1, 'new', 'old'), shows(4, 1, 'old', 'newer')])).toMatch(/public.t is not/)
+      expect(found([shows(4, 1, 'other', 'newer')])).toMatch(/public.t is not/)
+      // What was committed under the later definition is not shown by the earlier one.
+      expect(found([shows(5, 1, 'newer', 'newer')])).toMatch(/public.t is not/)
+    })
+
+    it('ORA-02 HYD-R6 notices tables that stand before there is a later definition', () => {
+      expect(found([shows(2, 1, 'old', 'new')], { beforeMs: 10 })).toMatch(/public.t is not what was committed/)
+      expect(found([shows(4, 1, 'new', 'newer')], { beforeMs: 10 })).toMatch(/by definition 1 where 2 is in force/)
+    })
   })
 
   it('ORA-01 notices what is shown beyond the commit that took the right to it', () => {

@@ -118,12 +118,13 @@ async function redefine({ sync, chronicle, withDatabase, note }: Scene): Promise
     try {
       const change = await withDatabase(async (database) => {
         const tables = await appTables(database.query)
+        const beforeMs = performance.now()
         return await database.transaction(async ({ query }) => {
           await query('LOCK TABLE public.setting, public.unsynced_log IN ACCESS EXCLUSIVE MODE')
           await query(`LOCK TABLE ${tables} IN SHARE MODE`)
           await query(changed ? CHANGE_SCHEMA : RESTORE_SCHEMA)
           const definition = await applyDefinition(query, changed ? changedSync(sync) : sync)
-          return { definition, state: await readState(query, definition.definition) }
+          return { definition, state: await readState(query, definition.definition), beforeMs }
         })
       })
       chronicle.changes.set(change.definition.version, change)

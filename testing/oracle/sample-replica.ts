@@ -21,7 +21,7 @@ const TOUCHED = 'SELECT DISTINCT key FROM tidemark.write WHERE table_id = $1'
 /** What a replica holds at one moment, but for rows on which unsent work lies; null before it is first ready. */
 export async function sampleReplica(
   db: Pick<Replica['db'], 'transaction'>,
-): Promise<Omit<ReplicaSample, 'replica' | 'moment'> | null> {
+): Promise<Omit<ReplicaSample, 'replica' | 'moment' | 'takenMs'> | null> {
   return db.transaction(async (transaction) => {
     await transaction.exec(PIN_SETTINGS)
     const [position] = (await transaction.query<Position>(POSITION)).rows

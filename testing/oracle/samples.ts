@@ -27,6 +27,8 @@ export interface ReplicaSample {
   readonly touched: ReadonlyMap<string, ReadonlySet<string>>
   /** When it was taken, for the report: transactions done, say. */
   readonly moment: string
+  /** When it was there, on the clock of this process. */
+  readonly takenMs: number
 }
 
 /** What Postgres held in one snapshot. */

@@ -1,13 +1,14 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ProvidedContext } from 'vitest'
 import type { TestProject } from 'vitest/node'
 import { embeddedBinaries } from '../../cli/postgres/postgres-binaries.ts'
-import { type PostgresServer, startPostgresServer } from '../../cli/postgres/postgres-server.ts'
+import type { PostgresServer } from '../../cli/postgres/postgres-server.ts'
 import { startWebSocketProxy, type WebSocketProxy } from '../../cli/postgres/websocket-proxy.ts'
 import { withDatabase } from '../../workers/database/index.ts'
+import { freePort } from './free-port.ts'
+import { startTestServer } from './start-test-server.ts'
 import { TEMPLATE_DATABASE, type TestServer } from './test-server.ts'
 
 /** Programs of the distribution's Postgres, which has wal2json. */
@@ -57,7 +58,7 @@ async function startServers(): Promise<RunningServers> {
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-test-'))
   const running: { server: PostgresServer; proxy: WebSocketProxy }[] = []
   const start = async (name: TestServer['name'], binDirectory: string): Promise<TestServer> => {
-    const server = await startPostgresServer({
+    const server = await startTestServer({
       binDirectory,
       dataDirectory: join(folder, name),
       port: await freePort(),
@@ -103,19 +104,5 @@ export async function makeTemplate({ adminUrl, proxy }: TestServer, templateUrl:
       const text = readFileSync(join(MIGRATIONS, file), 'utf8')
       for (const statement of text.split('--> statement-breakpoint')) await query(statement)
     }
-  })
-}
-
-/** A port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() =>
-        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
-      )
-    })
   })
 }

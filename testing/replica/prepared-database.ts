@@ -3,8 +3,12 @@ import { live } from '@electric-sql/pglite/live'
 import type { Database } from '../../client/replica/database.ts'
 import { findDatabase } from '../../client/replica/making.ts'
 import { openDatabase } from '../../client/replica/open-database.ts'
+import { startParams } from '../../client/replica/start-params.ts'
 import { dataDirOf, type Storage } from '../../client/replica/storage-name.ts'
 import { databaseImage } from '../check/database-image.ts'
+
+/** Postgres fills its buffers with zeros at each start, which took longer than all the rest of an opening; tests hold few rows. */
+const SMALL = ['-c', 'shared_buffers=16MB']
 
 let image: Promise<Blob> | null = null
 
@@ -15,7 +19,12 @@ async function readImage(): Promise<Blob> {
 /** Opens storage as a replica does, of which the sources lack the image until they are built. */
 export async function openPreparedDatabase(storage: Storage): Promise<Database> {
   if ((await findDatabase(storage)) !== 'nothing') return openDatabase(storage)
-  const common = { dataDir: dataDirOf(storage), relaxedDurability: false, extensions: { live } }
   image ??= readImage()
-  return PGlite.create({ ...common, loadDataDir: await image })
+  return PGlite.create({
+    dataDir: dataDirOf(storage),
+    loadDataDir: await image,
+    relaxedDurability: false,
+    startParams: [...startParams(PGlite), ...SMALL],
+    extensions: { live },
+  })
 }

@@ -12,7 +12,9 @@ import { quoteLiteral } from '../../protocol/index.ts'
 import type { ReplicationHealth } from '../../workers/contracts.ts'
 import { type Database, openDatabase } from '../../workers/database/index.ts'
 import type { DatabaseEnv } from '../../workers/env.ts'
-import { FAST_SETTINGS, freePort, NEWER_BINARIES, SYSTEM_BINARIES } from '../postgres/global-setup.ts'
+import { freePort } from '../postgres/free-port.ts'
+import { FAST_SETTINGS, NEWER_BINARIES, SYSTEM_BINARIES } from '../postgres/global-setup.ts'
+import { startTestServer } from '../postgres/start-test-server.ts'
 import { bundleWorker } from './bundle-worker.ts'
 import { startProxyAside } from './start-proxy-aside.ts'
 import { startTcpGate, type TcpGate } from './tcp-gate.ts'
@@ -96,7 +98,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       password: PASSWORD,
       settings: { ...FAST_SETTINGS, ...options.postgresSettings },
     }
-    let postgres: PostgresServer = await startPostgresServer(postgresOptions)
+    let postgres: PostgresServer = await startTestServer(postgresOptions)
     undo.push(() => postgres.stop())
     const proxy = options.proxyAside
       ? await startProxyAside(postgres.port)

@@ -27,14 +27,14 @@ export const access = jwt({
 /** Whoever's token lists it sees besides what `staged_membership` says when the SyncDO asks. */
 export const WATCHING = 'user:watching'
 
-/** Small, so that a test needs little to go beyond them. */
+/** Small, so that a test needs little to go beyond them, and slow to fill again, so that a slow machine does not stay below them. */
 export const STAGED_LIMITS = {
   logChars: 60_000,
   frameChars: 4_000,
   windowChars: 20_000,
   socketsPerUser: 8,
   connects: { burst: 12, refillMs: 60_000 },
-  messages: { burst: 400, refillMs: 1_000 },
+  messages: { burst: 400, refillMs: 60_000 },
 }
 const STAGED_INTERVALS = { headNoticeMs: 300, eagerMs: 0, helloMs: 60_000, stallMs: 60_000, lingerMs: 60_000 }
 

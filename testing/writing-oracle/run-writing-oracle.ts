@@ -301,6 +301,7 @@ class WritingRun {
         lines: new Map(lines),
         touched: new Map(touched.map(([table, keys]) => [table, new Set(keys)])),
         moment: `look ${this.#looks}`,
+        takenMs: performance.now(),
       })
     }
     for (const [place, [name]] of INVARIANTS.entries()) {

@@ -8,7 +8,9 @@ import { type PostgresOptions, type PostgresServer, startPostgresServer } from '
 import { startWebSocketProxy, type WebSocketProxy } from '../../cli/postgres/websocket-proxy.ts'
 import { defineSync, table } from '../../db/index.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
-import { freePort, makeTemplate, SYSTEM_BINARIES } from '../../testing/postgres/global-setup.ts'
+import { freePort } from '../../testing/postgres/free-port.ts'
+import { makeTemplate, SYSTEM_BINARIES } from '../../testing/postgres/global-setup.ts'
+import { startTestServer } from '../../testing/postgres/start-test-server.ts'
 import { TEMPLATE_DATABASE, type TestServer } from '../../testing/postgres/test-server.ts'
 import { createSlot } from './slot.ts'
 
@@ -36,7 +38,7 @@ describe.each([
       // No checkpoint of its own accord: a slot's position is stored there.
       settings: { checkpoint_timeout: '1h', max_wal_size: '4GB' },
     }
-    server = await startPostgresServer(options)
+    server = await startTestServer(options)
     proxy = await startWebSocketProxy({ host: '127.0.0.1', port: server.port })
     const own: TestServer = { name: 'embedded', adminUrl: server.url('postgres'), proxy: proxy.address }
     await makeTemplate(own, server.url(TEMPLATE_DATABASE))

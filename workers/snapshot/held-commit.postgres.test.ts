@@ -8,7 +8,9 @@ import { type PostgresServer, startPostgresServer } from '../../cli/postgres/pos
 import { unprivileged } from '../../cli/postgres/unprivileged.ts'
 import { startWebSocketProxy, type WebSocketProxy } from '../../cli/postgres/websocket-proxy.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
-import { FAST_SETTINGS, freePort, makeTemplate, SYSTEM_BINARIES } from '../../testing/postgres/global-setup.ts'
+import { freePort } from '../../testing/postgres/free-port.ts'
+import { FAST_SETTINGS, makeTemplate, SYSTEM_BINARIES } from '../../testing/postgres/global-setup.ts'
+import { startTestServer } from '../../testing/postgres/start-test-server.ts'
 import { TEMPLATE_DATABASE, type TestServer } from '../../testing/postgres/test-server.ts'
 import { ORG_A, SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import {
@@ -48,7 +50,7 @@ describe.each([
       password: 'tidemark',
       settings: FAST_SETTINGS,
     }
-    server = await startPostgresServer(options)
+    server = await startTestServer(options)
     if (xidEpoch > 0) {
       await server.stop()
       const reset = unprivileged().command(join(options.binDirectory, 'pg_resetwal'), [

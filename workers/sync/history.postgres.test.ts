@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parsePgLsn, ZERO_LSN } from '../../protocol/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { type Database, openDatabase } from '../database/index.ts'
 import { type HistoryChange, readHistory } from './history.ts'
 
@@ -8,7 +9,7 @@ let created: TestDatabase
 let database: Database
 
 beforeAll(async () => {
-  created = await createDatabase(inject('servers').embedded)
+  created = await createDatabase(servers().embedded)
   database = await openDatabase(created.env)
   await database.query(
     `INSERT INTO tidemark.epoch (id, slot_name, owner, decoder, system_identifier, timeline, start_lsn, start_xid, head_lsn, floor_lsn, definition_version)

@@ -1,0 +1,155 @@
+import { type DefinitionInForce, formatPgLsn, type Lsn, type TableDefinition, ZERO_LSN } from '../../protocol/index.ts'
+import type { Evidence } from './examine.ts'
+import { HistoryModel, lineDifference, visibleLines } from './history-model.ts'
+import type { ReplicaSample } from './samples.ts'
+
+/** A sample of a replica to which a later definition is on its way. */
+interface Behind {
+  readonly sample: ReplicaSample
+  /** Those that are loaded anew, or leave: until then they are as they were when the replica heard of it. */
+  readonly tables: readonly TableDefinition[]
+  /** Where the replica was last seen with all of them at its cursor. */
+  readonly from: Lsn
+  readonly difference: readonly string[]
+  /** The commits at which all of them were as they are shown. */
+  readonly commits: Set<Lsn>
+}
+
+/**
+ * Holds what replicas show against history folded to their cursors.
+ *
+ * Where a later definition was there by then, tables that do not hold by both may stand at one earlier commit, the same
+ * one until they join (HYD-R6); the others are at the cursor all the same.
+ */
+export function examineReplicas(evidence: Evidence): string[] {
+  const faults = examineCursors(evidence.replicaSamples)
+  const { model, steps } = fold(evidence)
+  const definitions = definitionsOf(evidence)
+  const exactAt = new Map<string, Lsn>()
+  const behind: Behind[] = []
+  const sorted = [...evidence.replicaSamples].sort((a, b) => compare(a.cursor, b.cursor))
+  for (const sample of sorted) {
+    steps.to(sample.cursor)
+    const { version } = model.inForce
+    const held = definitions.get(sample.version)
+    const later = laterDefinition(definitions, evidence.changes, sample)
+    if (!held || held.version > version || (later?.version ?? held.version) < version) {
+      faults.push(`${nameOf(sample)}: by definition ${sample.version} where ${version} is in force`)
+      continue
+    }
+    const kept = later ? keptTables(held, later) : held.definition.tables
+    for (const table of kept) {
+      const difference = differenceAt(model, table, sample)
+      if (difference.length > 0) faults.push(notCommitted(sample, table.id, difference))
+    }
+    const tables = held.definition.tables.filter((table) => !kept.includes(table))
+    const difference = tables.flatMap((table) => differenceAt(model, table, sample))
+    if (held.version === version && difference.length === 0) exactAt.set(sample.replica, sample.cursor)
+    else behind.push({ sample, tables, from: exactAt.get(sample.replica) ?? ZERO_LSN, difference, commits: new Set() })
+  }
+  steps.toEnd()
+  return [...faults, ...examineBehind(evidence, behind), ...model.violations.map((violation) => `history ${violation}`)]
+}
+
+function examineCursors(samples: readonly ReplicaSample[]): string[] {
+  const faults: string[] = []
+  const lastCursor = new Map<string, Lsn>()
+  for (const sample of samples) {
+    const last = lastCursor.get(sample.replica)
+    if (last !== undefined && sample.cursor < last) {
+      faults.push(
+        `${sample.replica} went back from ${formatPgLsn(last)} to ${formatPgLsn(sample.cursor)} (${sample.moment})`,
+      )
+    }
+    lastCursor.set(sample.replica, sample.cursor)
+  }
+  return faults
+}
+
+/** Each must be at one commit between where it was last seen to be whole and its cursor, under the definition it holds. */
+function examineBehind(evidence: Evidence, behind: readonly Behind[]): string[] {
+  if (behind.length === 0) return []
+  const { model, steps } = fold(evidence)
+  for (let commit: Lsn | null = ZERO_LSN; commit !== null; ) {
+    const next = steps.next
+    for (const { sample, tables, from, commits } of behind) {
+      if (sample.cursor < commit || (next !== null && next <= from) || model.inForce.version !== sample.version)
+        continue
+      if (tables.every((table) => differenceAt(model, table, sample).length === 0)) commits.add(commit)
+    }
+    if (next !== null) steps.to(next)
+    commit = next
+  }
+  const standing = new Map<string, Set<Lsn>>()
+  return behind.flatMap(({ sample, tables, from, difference, commits }) => {
+    // What stands still cannot be at one commit at one look, and at another at the next.
+    const renewal = `${sample.replica} ${sample.version} ${from}`
+    const before = standing.get(renewal)
+    const both = before ? new Set([...commits].filter((commit) => before.has(commit))) : commits
+    standing.set(renewal, both)
+    return both.size > 0 ? [] : [notCommitted(sample, tables.map(({ id }) => id).join(), difference)]
+  })
+}
+
+const compare = (a: Lsn, b: Lsn) => (a < b ? -1 : a > b ? 1 : 0)
+
+const nameOf = (sample: ReplicaSample) => `${sample.replica} at ${formatPgLsn(sample.cursor)}, ${sample.moment}`
+
+function notCommitted(sample: ReplicaSample, what: string, difference: readonly string[]): string {
+  return `${nameOf(sample)} (${sample.audiences.join(' ')}): ${what} is not what was committed\n  ${difference.join('\n  ')}`
+}
+
+/** The definitions of an epoch by version. */
+function definitionsOf({ start, changes, history }: Evidence): Map<number, DefinitionInForce> {
+  const definitions = new Map([[start.definition.version, start.definition]])
+  for (const { operation, data } of history) {
+    const change = operation === 'definition' ? changes.get(Number(data?.version)) : undefined
+    if (change) definitions.set(change.definition.version, change.definition)
+  }
+  return definitions
+}
+
+/** The last definition that a replica may have heard of when it was looked at; null where that is the one it holds. */
+function laterDefinition(
+  definitions: ReadonlyMap<number, DefinitionInForce>,
+  changes: Evidence['changes'],
+  { version, takenMs }: ReplicaSample,
+): DefinitionInForce | null {
+  const known = [...definitions.values()].filter(
+    (one) => one.version > version && (changes.get(one.version)?.beforeMs ?? takenMs) < takenMs,
+  )
+  return known.sort((a, b) => b.version - a.version)[0] ?? null
+}
+
+/** Tables whose rows are the same by both; a definition says since when they are what they are. */
+function keptTables(held: DefinitionInForce, later: DefinitionInForce): readonly TableDefinition[] {
+  const same = later.definition.tables.filter(({ since }) => (since ?? later.version) <= held.version)
+  return held.definition.tables.filter(({ id }) => same.some((other) => other.id === id))
+}
+
+function differenceAt(model: HistoryModel, table: TableDefinition, sample: ReplicaSample): string[] {
+  const rows = model.state.get(table.id)?.values() ?? []
+  const expected = visibleLines(table, rows, new Set(sample.audiences), sample.touched.get(table.id))
+  return lineDifference(expected, sample.lines.get(table.id) ?? [])
+}
+
+/** A model of an epoch's history at its beginning, and the steps through it. */
+function fold({ start, changes, history }: Evidence) {
+  const model = new HistoryModel(start, changes)
+  let position = 0
+  const go = (isWanted: (lsn: Lsn) => boolean) => {
+    for (let change = history[position]; change && isWanted(change.lsn); change = history[position]) {
+      model.apply(change)
+      position += 1
+    }
+  }
+  const steps = {
+    to: (lsn: Lsn) => go((other) => other <= lsn),
+    toEnd: () => go(() => true),
+    /** Where the next commit stands; null at the end. */
+    get next(): Lsn | null {
+      return history[position]?.lsn ?? null
+    },
+  }
+  return { model, steps }
+}
