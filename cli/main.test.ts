@@ -107,21 +107,25 @@ test('CLI-R10 init writes an app, and nothing into a folder that holds anything'
   expect(readdirSync(full)).toEqual(['kept'])
 })
 
-test('CLI-R2 dev in a folder that is no app, or with a module that does not load, starts nothing', async () => {
+test('CLI-R2 dev in a folder that is no app starts nothing', async () => {
   const nothing = await runCommand(['dev', folder])
   expect(nothing.code).toBe(1)
   expect(nothing.stderr).toContain('There is no sync.ts')
+  expect(existsSync(join(folder, '.tidemark'))).toBe(false)
+})
+
+test('CLI-R2 a module that does not load, or exports no definition, is refused by migrate', async () => {
   const broken = makeApp({ ...NOTE_APP, 'sync.ts': 'import { nope } from "./nope.ts"\nexport const sync = nope' })
   const empty = makeApp({ ...NOTE_APP, 'sync.ts': 'export const other = 1' })
+  const env = { DATABASE_URL: 'postgres://x@127.0.0.1:1/a' }
   try {
     const [unresolved, without] = await Promise.all([
-      runCommand(['dev', broken.folder]),
-      runCommand(['dev', empty.folder]),
+      runCommand(['migrate', broken.folder], env),
+      runCommand(['migrate', empty.folder], env),
     ])
     expect(unresolved.code).toBe(1)
     expect(unresolved.stderr).toContain('Could not resolve "./nope.ts"')
     expect(without.stderr).toContain('must export const sync = defineSync')
-    expect(existsSync(join(broken.folder, '.tidemark'))).toBe(false)
   } finally {
     broken.remove()
     empty.remove()

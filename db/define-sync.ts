@@ -27,7 +27,7 @@ export interface TableOptions {
   hidden?: readonly string[]
   /** Who may write it through a replica: any local SQL, actions alone, or nobody. Default `none`. */
   write?: 'all' | 'actions' | 'none'
-  /** Of patches, field by field. Default `reject`. */
+  /** How conflicts of patches are decided, field by field. Default `reject`. */
   conflict?: ConflictPolicy
   /** Lower loads first; tables of one priority load smaller first. Default 100. */
   priority?: number

@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -7,6 +8,8 @@ import { embeddedBinaries } from '../cli/postgres/postgres-binaries.ts'
 import { type PostgresServer, startPostgresServer } from '../cli/postgres/postgres-server.ts'
 import { copyTracker } from '../testing/browser/copy-tracker.ts'
 import { type DevServer, startDev } from '../testing/browser/start-dev.ts'
+import { type BackgroundCommand, startCommand } from '../testing/cli/background-command.ts'
+import { makeTemplateApp } from '../testing/cli/template-app.ts'
 import { freePort } from '../testing/postgres/free-port.ts'
 import { FAST_SETTINGS } from '../testing/postgres/global-setup.ts'
 import { until } from '../testing/system/start-system.ts'
@@ -117,4 +120,144 @@ test('CLI-R15 CLI-R9 dev --database-url works in that database alone, and --rese
   expect(await count(`title = 'changed'`)).toBe(seeded)
   await epoch()
   await stop()
+})
+
+/** Of a small app, in whose modules somebody slips. */
+const app = makeTemplateApp()
+const SYNC = app.read('sync.ts')
+const sync = (options: string) => SYNC.replace("prefix: 'team' }", `prefix: 'team' }, ${options}`)
+const WORKER = app.read('worker.ts').replace(
+  'export default worker',
+  `export default {
+  ...worker,
+  fetch: (request, env, context) =>
+    request.url.endsWith('/served') ? Response.json(sync.tables.task.priority ?? null) : worker.fetch(request, env, context),
+}`,
+)
+let command: BackgroundCommand | null = null
+let ports: { page: number; postgres: number }
+afterAll(async () => {
+  await command?.stop()
+  app.remove()
+})
+
+async function startOnApp(): Promise<BackgroundCommand> {
+  ports = { page: await freePort(), postgres: await freePort() }
+  const args = ['--port', String(ports.page), '--postgres-port', String(ports.postgres)]
+  command = startCommand(process.execPath, ['dist/cli/main.js', 'dev', app.folder, ...args], {
+    cwd: process.cwd(),
+    env: { ...process.env, DATABASE_URL: undefined },
+  })
+  return command
+}
+
+/** The command lines of what runs on the app's folder. */
+const processesOfApp = () =>
+  execFileSync('ps', ['-eo', 'stat=,args='], { encoding: 'utf8' })
+    .split('\n')
+    .filter((line) => line.includes(app.folder) && !line.startsWith('Z'))
+
+async function appQuery(text: string): Promise<Rows> {
+  const password = readFileSync(join(app.folder, '.tidemark', 'postgres-password'), 'utf8').trim()
+  const access = await accessDatabase(`postgres://postgres:${password}@127.0.0.1:${ports.postgres}/app`)
+  try {
+    return await withDatabase(access.env, (database) => database.query(text), { applicationName: 'test' })
+  } finally {
+    await access.close()
+  }
+}
+
+const definitions = () => appQuery('SELECT count(*)::text AS definitions FROM tidemark.sync_definition')
+/** What the Worker that answers has of its sync module. */
+const served = async () => await (await fetch(`http://127.0.0.1:${ports.page}/served`)).json()
+const times = (text: string) => (command?.output().split(text).length ?? 0) - 1
+
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  'FLD-41 CLI-R8 dev on a module that is refused says why, keeps Postgres up, and %s ends all of it',
+  async (signal) => {
+    app.save('worker.ts', WORKER)
+    app.save('sync.ts', sync("write: 'al'"))
+    const waiting = await startOnApp()
+    const said = await waiting.until(/goes on by itself/)
+    expect(said).toMatch(/tidemark: \S+sync\.ts does not load: .*write is "al".*did you mean all\?/)
+    expect(await appQuery('SELECT 1 AS up')).toEqual([{ up: '1' }])
+    waiting.signal(signal)
+    expect(await waiting.ended).toBe('exit code 0')
+    expect(waiting.output()).not.toContain('Worker')
+    expect(processesOfApp()).toEqual([])
+    expect(existsSync(join(app.folder, '.tidemark', 'running.json'))).toBe(false)
+  },
+)
+
+test('FLD-41 CLI-R16 dev that waits at start takes each save, and starts with the one that is right', async () => {
+  app.save('sync.ts', `${SYNC}\nexport const = 1`)
+  const waiting = await startOnApp()
+  await waiting.until(/sync\.ts does not load: [\s\S]*sync\.ts:\d+:\d+: ERROR: [\s\S]*goes on by itself/)
+  app.save('sync.ts', sync("hidden: ['titel']"))
+  await waiting.until(/sync\.ts was not put in force: [\s\S]*titel/)
+  app.save('sync.ts', sync('priority: 1'))
+  await waiting.until(/Tidemark is ready\./)
+  expect(await served()).toBe(1)
+  expect(await definitions()).toEqual([{ definitions: '1' }])
+})
+
+test.each([
+  ['an option', () => sync("write: 'al'"), /sync\.ts does not load: .*write is "al"/, 2],
+  ['the syntax', () => `${SYNC}\nexport const = 1`, /sync\.ts does not load: [\s\S]*sync\.ts:\d+:\d+/, 3],
+  ['what it does as it loads', () => `${SYNC}\nthrow new Error('slipped')`, /sync\.ts does not load: slipped/, 4],
+  [
+    'a column',
+    () => SYNC.replace("done: boolean('done')", "done: boolean('doen')"),
+    /sync\.ts was not put in force: .*doen/,
+    5,
+  ],
+])(
+  'FLD-41 CLI-R16 a slip in %s, saved while dev runs, leaves in force what was until it is mended',
+  async (_, slip, message, next) => {
+    const before = await served()
+    const [waits, installed] = [times('goes on by itself'), await definitions()]
+    app.save('sync.ts', slip())
+    await until(() => times('goes on by itself') > waits)
+    const said = command?.output().split('goes on by itself').at(-2) ?? ''
+    expect(said).toMatch(message)
+    expect(await served()).toBe(before)
+    expect(await definitions()).toEqual(installed)
+    app.save('sync.ts', sync(`priority: ${next}`))
+    await until(async () => (await served()) === next)
+    expect(await definitions()).toEqual([{ definitions: String(next) }])
+    expect(times('goes on by itself')).toBe(waits + 1)
+  },
+)
+
+test('FLD-41 a definition whose column is not there yet goes in with the migration that makes it', async () => {
+  app.save(
+    'sync.ts',
+    sync('priority: 6').replace("done: boolean('done')", "note: text('note'),\n  done: boolean('done')"),
+  )
+  await until(() => /was not put in force: .*note/.test(command?.output() ?? ''))
+  expect(await served()).toBe(5)
+  app.save('migrations/0002_note.sql', 'ALTER TABLE task ADD note text;')
+  await until(async () => (await served()) === 6)
+  expect(command?.output()).toContain('Applied 0002_note.sql')
+  expect(await definitions()).toEqual([{ definitions: '6' }])
+})
+
+test('FLD-41 CLI-R8 a Worker that does not start leaves the one before; SIGTERM then ends all of it', async () => {
+  const slip = `${WORKER}\nthrow new Error('slipped')`
+  // An editor that empties a file before it writes is seen in between.
+  for (const text of ['', slip]) {
+    const [told, mended] = [times('The Worker does not build or start'), times('Mended')]
+    app.save('worker.ts', text)
+    await until(() => times('The Worker does not build or start') > told)
+    expect(await served()).toBe(6)
+    app.save('worker.ts', WORKER)
+    await until(() => times('Mended') > mended)
+    expect(await served()).toBe(6)
+  }
+  const told = times('The Worker does not build or start')
+  app.save('worker.ts', slip)
+  await until(() => times('The Worker does not build or start') > told)
+  command?.signal('SIGTERM')
+  expect(await command?.ended).toBe('exit code 0')
+  expect(processesOfApp()).toEqual([])
 })

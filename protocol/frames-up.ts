@@ -6,7 +6,7 @@ const helloSchema = z.strictObject({
   type: z.literal('hello'),
   protocol: z.number().int(),
   client: z.string().regex(/^[A-Za-z0-9_-]{16,64}$/),
-  /** Of the replica's state; all four null when it holds nothing. */
+  /** These four say what the replica holds; all are null when it holds nothing. */
   epoch: z.string().max(64).nullable(),
   cursor: lsnSchema.nullable(),
   definitionVersion: z.number().int().nullable(),

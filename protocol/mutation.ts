@@ -130,7 +130,7 @@ export const outcomeSchema = z.discriminatedUnion('status', [
 ])
 
 export const pushAnswerSchema = z.object({
-  /** Of a prefix of the mutations sent. */
+  /** The outcomes of the mutations sent, from the first up to where the answer ends. */
   outcomes: z.array(outcomeSchema),
   /** Why the rest was not tried, when to send it again; null where nothing is left. */
   retry: z.object({ message: z.string(), afterMs: z.number().nonnegative().nullable() }).nullable(),
@@ -150,8 +150,8 @@ export const outcomesAnswerSchema = z.object({
     z.object({
       outcome: outcomeSchema,
       /**
-       * Of the commit in this epoch's history; all zeros of an earlier one, which every snapshot of this epoch shows; null where
-       * it is not captured yet, and the stream will bring it.
+       * Where the commit lies in this epoch's history; all zeros where it lies in an earlier one, which every snapshot of this
+       * epoch shows; null where it is not captured yet, and the stream will bring it.
        */
       lsn: lsnSchema.nullable(),
     }),

@@ -51,7 +51,7 @@ export interface Delivery {
   readonly transactions: readonly Transaction[] | null
   /** Set when the definition in force changed at or before `to`. */
   readonly definition: DefinitionInForce | null
-  /** Of `transactions`: whose audiences must be asked for anew before anything above `from` is told to them. */
+  /** Whose audiences must, because of `transactions`, be asked for anew before anything above `from` is told to them. */
   readonly rights: RightsChange | null
 }
 

@@ -117,7 +117,7 @@ export function checkOptions(sync: Pick<Sync, 'tables' | 'actions'>, options: ob
   if (checked.length > 0) throw new TidemarkError('misconfigured', `createSyncWorker: ${checked.join('; ')}`)
 }
 
-/** Of an option that there is not, the one that was likely meant. */
+/** Names, for an option that does not exist, the one that was likely meant. */
 function messageOf(issue: z.core.$ZodIssue): string {
   if (issue.code !== 'unrecognized_keys') return issue.message
   const at = issue.path.join('.')

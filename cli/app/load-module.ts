@@ -1,18 +1,33 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import { checkSync, type Sync } from '../../db/define-sync.ts'
 import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
+import { hashSource, type SourceHashes } from './source-hash.ts'
 
 /** A bundled CommonJS dependency may call `require` for what Node has built in. */
 const REQUIRE_BANNER = `import { createRequire as tidemarkRequire } from 'node:module'; const require = tidemarkRequire(import.meta.url);`
 
 /** Loads the `sync` an app's module exports. Throws `bad-input` for a module that fails or exports none, `misconfigured` for what it may not hold. */
 export async function loadSync(path: string): Promise<Sync> {
-  const { sync } = await importTypeScript(path)
+  return (await loadSyncModule(path)).sync
+}
+
+export interface SyncModule {
+  readonly sync: Sync
+  /** A hash over the module and all it imports, which tells whether anything of it was changed since. */
+  readonly hash: string
+  /** The app's own files among them. */
+  readonly sources: SourceHashes
+}
+
+/** The same, with what tells one state of its files from another. */
+export async function loadSyncModule(path: string): Promise<SyncModule> {
+  const { exported, hash, sources } = await importTypeScript(path)
+  const { sync } = exported
   if (!isSync(sync)) {
     throw new TidemarkError(
       'bad-input',
@@ -20,12 +35,12 @@ export async function loadSync(path: string): Promise<Sync> {
     )
   }
   checkSync(sync)
-  return sync
+  return { sync, hash, sources }
 }
 
 /** Loads the function a seed module exports by default. Throws `bad-input`. */
 export async function loadSeed(path: string): Promise<(query: Query) => Promise<void>> {
-  const { default: seed } = await importTypeScript(path)
+  const seed = (await importTypeScript(path)).exported.default
   if (typeof seed !== 'function') {
     throw new TidemarkError('bad-input', `${path} must export default async function (query) { … }.`)
   }
@@ -34,12 +49,16 @@ export async function loadSeed(path: string): Promise<(query: Query) => Promise<
   }
 }
 
+interface Imported extends Omit<SyncModule, 'sync'> {
+  readonly exported: Record<string, unknown>
+}
+
 /** Bundled first, so that it loads under every Node that runs us, whatever syntax and imports it has. */
-async function importTypeScript(path: string): Promise<Record<string, unknown>> {
+async function importTypeScript(path: string): Promise<Imported> {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-'))
   const outfile = join(folder, `${basename(path, '.ts')}.mjs`)
   try {
-    await build({
+    const { metafile } = await build({
       entryPoints: [path],
       outfile,
       bundle: true,
@@ -48,15 +67,25 @@ async function importTypeScript(path: string): Promise<Record<string, unknown>> 
       target: 'node20',
       banner: { js: REQUIRE_BANNER },
       sourcemap: 'inline',
+      metafile: true,
       logLevel: 'silent',
     })
-    return (await import(pathToFileURL(outfile).href)) as Record<string, unknown>
+    const hash = hashSource(await readFile(outfile, 'utf8'))
+    const sources = await hashSources(Object.keys(metafile.inputs).map((file) => resolve(file)))
+    return { exported: (await import(pathToFileURL(outfile).href)) as Record<string, unknown>, hash, sources }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new TidemarkError('bad-input', `${path} does not load: ${reason}`, { cause: error })
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+async function hashSources(files: readonly string[]): Promise<SourceHashes> {
+  const own = files.filter((file) => !file.includes('node_modules'))
+  return Object.fromEntries(
+    await Promise.all(own.map(async (file) => [file, hashSource(await readFile(file, 'utf8'))] as const)),
+  )
 }
 
 function isSync(value: unknown): value is Sync {

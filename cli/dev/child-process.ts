@@ -7,6 +7,8 @@ export interface ChildOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Called with each whole line of its output. */
   readonly onLine: (line: string) => void
+  /** Called with what it sends; it has a channel only where this is given. */
+  readonly onMessage?: (message: unknown) => void
   readonly escalation?: readonly Escalation[]
 }
 
@@ -20,6 +22,8 @@ export interface Child {
   readonly pid: number
   /** Settles when the process has ended, whatever the reason. */
   readonly ended: Promise<string>
+  /** Reaches a process that has a channel, and is lost on one that has ended. */
+  send(message: object): void
   /** Asks it and all it started to end, then insists. */
   stop(): Promise<void>
 }
@@ -38,15 +42,23 @@ export function startChild(options: ChildOptions): Child {
   const child = spawn(options.command, [...options.args], {
     cwd: options.cwd,
     env: { ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(options.onMessage ? (['ipc'] as const) : [])],
     detached: process.platform !== 'win32',
   })
-  for (const stream of [child.stdout, child.stderr]) eachLine(stream, options.onLine)
+  for (const stream of [child.stdout, child.stderr]) if (stream) eachLine(stream, options.onLine)
+  if (options.onMessage) child.on('message', options.onMessage)
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message))
     child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : signal))
   })
-  return { pid: child.pid ?? 0, ended, stop: () => stopGroup(child, options.escalation ?? ESCALATION) }
+  return {
+    pid: child.pid ?? 0,
+    ended,
+    send: (message) => {
+      if (child.connected) child.send(message, () => {})
+    },
+    stop: () => stopGroup(child, options.escalation ?? ESCALATION),
+  }
 }
 
 async function stopGroup(child: ChildProcess, escalation: readonly Escalation[]): Promise<void> {

@@ -10,9 +10,13 @@ export class Cleanup {
     return this.#begun !== null
   }
 
-  add(step: Step): void {
+  /** Returns what takes the step back, for what has ended by itself. */
+  add(step: Step): () => void {
     this.#steps.push(step)
     if (this.#begun) this.#begun = this.#begun.then(() => this.#runAll())
+    return () => {
+      this.#steps = this.#steps.filter((kept) => kept !== step)
+    }
   }
 
   async run(): Promise<void> {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 export interface DataFolder {
   readonly root: string
   readonly postgres: string
-  /** Of the embedded Postgres, which listens on loopback alone. */
+  /** The superuser's password in the embedded Postgres, which listens on loopback alone. */
   readonly postgresPassword: string
   /** Storage of the Durable Objects. */
   readonly objects: string

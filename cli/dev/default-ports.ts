@@ -1,4 +1,4 @@
-/** Of the page. */
+/** The port that the page is served on. */
 export const DEFAULT_PORT = '8787'
-/** Of the embedded Postgres; not 5432, where one may run already. */
+/** The port of the embedded Postgres; not 5432, where one may run already. */
 export const DEFAULT_POSTGRES_PORT = '54329'

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import type { Sync } from '../../db/define-sync.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
+import type { Database } from '../../workers/database/index.ts'
 import type { AppFolder } from '../app/app-folder.ts'
 import { seedApp } from '../app/seed-app.ts'
 import { type DatabaseAccess, openForMigration } from '../database.ts'
@@ -8,28 +9,47 @@ import { applyMigrations } from '../migrations/apply-migrations.ts'
 import { reportMigrations } from '../migrations/report-migrations.ts'
 import type { Cleanup } from './cleanup.ts'
 
-/** Migrates, puts the definition in force and seeds, saying what it did. Throws `misconfigured` or `bad-input`. */
+/** Throws `misconfigured` for a database that cannot be captured, `unavailable` for one that cannot be opened. */
+export async function requireLogicalDecoding(access: DatabaseAccess, cleanup: Cleanup): Promise<void> {
+  await withMigrationAccess(access, cleanup, async (database) => {
+    const [setting] = await database.query('SHOW wal_level')
+    if (setting?.wal_level === 'logical') return
+    throw new TidemarkError(
+      'misconfigured',
+      `wal_level of ${access.shown} is ${setting?.wal_level}. Set it to logical (on Neon: Settings, Logical Replication; ` +
+        'elsewhere: ALTER SYSTEM SET wal_level = logical) and restart Postgres.',
+    )
+  })
+}
+
+/** Migrates, puts the definition in force and seeds, saying what it did. Throws what is to be mended in the app. */
 export async function prepareDatabase(
   access: DatabaseAccess,
   app: AppFolder,
   sync: Sync,
   cleanup: Cleanup,
 ): Promise<void> {
-  const database = await openForMigration(access)
-  cleanup.add(() => database.close())
-  const [setting] = await database.query('SHOW wal_level')
-  if (setting?.wal_level !== 'logical') {
-    throw new TidemarkError(
-      'misconfigured',
-      `wal_level of ${access.shown} is ${setting?.wal_level}. Set it to logical (on Neon: Settings, Logical Replication; ` +
-        'elsewhere: ALTER SYSTEM SET wal_level = logical) and restart Postgres.',
-    )
-  }
-  reportMigrations(await applyMigrations(database, app.migrations, sync))
-  if (app.seed !== null) {
+  await withMigrationAccess(access, cleanup, async (database) => {
+    reportMigrations(await applyMigrations(database, app.migrations, sync))
+    if (app.seed === null) return
     const outcome = await seedApp(database, app.seed)
     if (outcome === 'seeded') console.log(`Seeded from ${basename(app.seed)}.`)
     if (outcome === 'tables hold rows') console.log(`${basename(app.seed)} was not run: the synced tables hold rows.`)
+  })
+}
+
+/** The connection ends with the run, too. */
+async function withMigrationAccess(
+  access: DatabaseAccess,
+  cleanup: Cleanup,
+  run: (database: Database) => Promise<void>,
+): Promise<void> {
+  const database = await openForMigration(access)
+  const ended = cleanup.add(() => database.close())
+  try {
+    await run(database)
+  } finally {
+    ended()
+    await database.close()
   }
-  await database.close()
 }

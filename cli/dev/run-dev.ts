@@ -3,7 +3,6 @@ import { join, relative, resolve } from 'node:path'
 import { z } from 'zod'
 import { TidemarkError } from '../../protocol/errors.ts'
 import { type AppFolder, findApp } from '../app/app-folder.ts'
-import { loadSync } from '../app/load-module.ts'
 import type { Invocation } from '../command.ts'
 import { accessDatabase } from '../database.ts'
 import { Cleanup } from './cleanup.ts'
@@ -13,10 +12,11 @@ import { endRequest } from './end-request.ts'
 import { claimPort } from './free-port.ts'
 import { findNodeForWrangler } from './node-binary.ts'
 import { endLeftoverPostgres, type OwnPostgres, startOwnPostgres } from './own-postgres.ts'
-import { prepareDatabase } from './prepare-database.ts'
+import { requireLogicalDecoding } from './prepare-database.ts'
 import { readyBlock } from './ready-block.ts'
 import { takeRunningLock } from './running-lock.ts'
-import { startWorkerServer } from './worker-server.ts'
+import { serveApp } from './serve-app.ts'
+import { requireWranglerConfig } from './worker-server.ts'
 
 /** Runs everything until Ctrl-C, then ends all of it; throws what kept it from starting or ended it. */
 export async function runDev(invocation: Invocation): Promise<number> {
@@ -31,7 +31,7 @@ export async function runDev(invocation: Invocation): Promise<number> {
   } finally {
     await cleanup.run()
     // Whatever a start that was interrupted still did has failed or been ended by now.
-    await starting.catch(() => {})
+    await starting.then(({ broke }) => broke).catch(() => {})
     await cleanup.run()
   }
 }
@@ -44,7 +44,6 @@ interface Started {
 async function startAll(invocation: Invocation, cleanup: Cleanup): Promise<Started> {
   const { values, switches } = invocation
   const app = findApp(invocation.argument ?? '.')
-  const sync = await loadSync(app.syncModule)
   findNodeForWrangler(app.root)
   const data = openDataFolder(resolve(values['data-dir'] ?? join(app.root, '.tidemark')))
   const lock = await takeRunningLock(data.lockFile)
@@ -62,7 +61,8 @@ async function startAll(invocation: Invocation, cleanup: Cleanup): Promise<Start
   }
   const access = await accessDatabase(own?.url ?? given ?? '')
   cleanup.add(() => access.close())
-  await prepareDatabase(access, app, sync, cleanup)
+  await requireLogicalDecoding(access, cleanup)
+  requireWranglerConfig(app)
   writeWorkerEnv(data, {
     ...access.env,
     ADMIN_TOKEN: data.adminToken,
@@ -70,24 +70,23 @@ async function startAll(invocation: Invocation, cleanup: Cleanup): Promise<Start
     TIDEMARK_URL: `http://127.0.0.1:${port}`,
   })
   continueUnless(cleanup.begun)
-  console.log('Starting the Worker …')
-  const server = await startWorkerServer({ app, data, port, cleanup, onPid: lock.noteWorker, onLine: console.log })
-  console.log(
-    readyBlock({
-      url: `http://localhost:${port}`,
-      adminTokenFile: fromHere(data.adminTokenFile),
-      psqlUrl: own?.url ?? null,
-      database: access.shown,
-      workerEnv: fromHere(data.workerEnv),
-      demo: demoLines(app),
-    }),
-  )
-  return {
-    broke: Promise.race([
-      server.ended.then((how) => `The Worker's server ended by itself (${how}).`),
-      ...(own ? [own.ended.then(() => 'Postgres ended by itself.')] : []),
-    ]),
-  }
+  const postgresEnded = own?.ended.then(() => 'Postgres ended by itself.')
+  const serving = serveApp({ app, data, access, port, cleanup, onPid: lock.noteWorker, onLine: console.log })
+  const shown = serving.then((server) => {
+    console.log(
+      readyBlock({
+        url: `http://localhost:${port}`,
+        adminTokenFile: fromHere(data.adminTokenFile),
+        psqlUrl: own?.url ?? null,
+        database: access.shown,
+        workerEnv: fromHere(data.workerEnv),
+        demo: demoLines(app),
+      }),
+    )
+    return server.ended.then((how) => `The Worker's server ended by itself (${how}).`)
+  })
+  // An app that waits to be mended has nothing ready, and its Postgres may end meanwhile.
+  return { broke: Promise.race([shown, ...(postgresEnded ? [postgresEnded] : [])]) }
 }
 
 /** As it can be typed in this shell. */

@@ -1,19 +1,25 @@
 import { createWriteStream, mkdirSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, dirname, extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
 import { TidemarkError } from '../../protocol/errors.ts'
 import type { AppFolder } from '../app/app-folder.ts'
-import { packageRoot } from '../package-root.ts'
 import { startChild } from './child-process.ts'
 import type { Cleanup } from './cleanup.ts'
 import type { DataFolder } from './data-folder.ts'
+import type { ServerMessage } from './gated-dev-env.ts'
 import { findNodeForWrangler } from './node-binary.ts'
+import { runScheduled, untilUp } from './worker-health.ts'
+import type { DevMessage, WranglerSettings } from './wrangler-server.ts'
 
 export interface WorkerServer {
   readonly url: string
   /** Settles when wrangler ends, by itself or stopped. */
   readonly ended: Promise<string>
+  /** Lets the Worker of a build in, if none was built since. */
+  serve(build: number): void
+  /** Says that something was saved after a slip. */
+  onSave(): void
 }
 
 export interface WorkerServerOptions {
@@ -25,39 +31,46 @@ export interface WorkerServerOptions {
   readonly onPid: (pid: number) => void
   /** Gets the lines of wrangler once the Worker is up. */
   readonly onLine: (line: string) => void
+  /** Told, once the Worker is up, what became of each save; what is built waits for `serve`. */
+  readonly onMessage: (message: ServerMessage) => void
 }
 
-const START_TIMEOUT_MS = 180_000
-const REQUEST_TIMEOUT_MS = 10_000
-const POLL_MS = 250
-/** wrangler prints a build error line by line. */
+/** wrangler prints an error line by line. */
 const ERROR_TAIL_MS = 500
 const SHOWN_LINES = 40
 /** The runtime's cron does not fire in development, and the alarm must be armed again should it ever stop. */
 const CRON_MS = 60_000
 
-/** Serves the app's Worker by `wrangler dev`, and returns once its `/health` is up. Throws `misconfigured`. */
+/** Throws `misconfigured` for an app that has no configuration of wrangler. */
+export function requireWranglerConfig(app: AppFolder): string {
+  if (app.wranglerConfig !== null) return app.wranglerConfig
+  throw new TidemarkError(
+    'misconfigured',
+    `There is no wrangler.toml in ${app.root}; tidemark init shows what it holds.`,
+  )
+}
+
+/**
+ * Serves the app's Worker by wrangler, and returns once its `/health` is up.
+ *
+ * Throws, with nothing of it left, `bad-input` for a Worker that does not build or start, and `misconfigured` for one that
+ * does not come up.
+ */
 export async function startWorkerServer(options: WorkerServerOptions): Promise<WorkerServer> {
   const { app, data, port } = options
-  if (app.wranglerConfig === null) {
-    throw new TidemarkError(
-      'misconfigured',
-      `There is no wrangler.toml in ${app.root}; tidemark init shows what it holds.`,
-    )
-  }
   const node = findNodeForWrangler(app.root)
-  const wrangler = createRequire(join(packageRoot(), 'package.json')).resolve('wrangler')
   mkdirSync(data.logs, { recursive: true })
   const log = createWriteStream(join(data.logs, 'worker.log'))
   const early: string[] = []
   let isUp = false
-  let sawError: (() => void) | null = null
-  const buildFailed = new Promise<void>((resolve) => {
-    sawError = resolve
+  let fail: (reason: string) => void = () => {}
+  const failed = new Promise<string>((resolve) => {
+    fail = resolve
   })
+  const send = (message: DevMessage) => child.send(message)
   const child = startChild({
     command: node,
-    args: ['--no-warnings', wrangler, ...wranglerArguments(app.wranglerConfig, data, port)],
+    args: ['--no-warnings', serverModule(), JSON.stringify(wranglerSettings(app, data, port))],
     cwd: app.root,
     env: wranglerEnvironment(app, data, node),
     onLine: (coloured) => {
@@ -65,33 +78,63 @@ export async function startWorkerServer(options: WorkerServerOptions): Promise<W
       log.write(`${line}\n`)
       if (isUp) return options.onLine(process.stdout.isTTY ? coloured : line)
       early.push(line)
-      if (line.includes('[ERROR]')) sawError?.()
+    },
+    onMessage: (received) => {
+      const message = received as ServerMessage
+      if (isUp) options.onMessage(message)
+      else if (message.kind === 'built') send({ kind: 'serve', build: message.build })
+      else if (message.kind === 'failed') fail(message.reason)
     },
   })
   options.onPid(child.pid)
-  options.cleanup.add(async () => {
+  const stop = async () => {
     await child.stop()
     log.end()
-  })
+  }
+  const stopped = options.cleanup.add(stop)
   const url = `http://127.0.0.1:${port}`
-  await untilUp(url, child.ended, buildFailed, early, data)
+  try {
+    const ended = child.ended.then((how) => `wrangler ended (${how})`)
+    const failure = await untilUp(url, data.adminToken, Promise.race([failed, ended]))
+    if (failure !== null) {
+      await new Promise((resolve) => setTimeout(resolve, ERROR_TAIL_MS))
+      throw new TidemarkError(
+        'bad-input',
+        `The Worker does not build or start: ${failure}\n${early.slice(-SHOWN_LINES).join('\n')}\n` +
+          `The whole log is in ${join(data.logs, 'worker.log')}.`,
+      )
+    }
+  } catch (error) {
+    stopped()
+    await stop()
+    throw error
+  }
   isUp = true
   const cron = setInterval(() => void runScheduled(url), CRON_MS)
   options.cleanup.add(async () => clearInterval(cron))
-  return { url, ended: child.ended }
+  return {
+    url,
+    ended: child.ended,
+    serve: (build) => send({ kind: 'serve', build }),
+    onSave: () => send({ kind: 'saved' }),
+  }
 }
 
-function wranglerArguments(config: string, data: DataFolder, port: number): string[] {
-  const fixed = ['dev', '--config', config, '--ip', '127.0.0.1', '--port', String(port), '--inspector-port', '0']
-  return [
-    ...fixed,
-    '--persist-to',
-    data.objects,
-    '--env-file',
-    data.workerEnv,
-    '--show-interactive-dev-session',
-    'false',
-  ]
+/** It lies beside this one, among the sources as in the package. */
+function serverModule(): string {
+  const here = fileURLToPath(import.meta.url)
+  return join(dirname(here), `wrangler-server${extname(here)}`)
+}
+
+function wranglerSettings(app: AppFolder, data: DataFolder, port: number): WranglerSettings {
+  return {
+    config: requireWranglerConfig(app),
+    port,
+    objects: data.objects,
+    // Other dev sessions on this machine are none of our business.
+    registry: join(data.objects, 'registry'),
+    envFile: data.workerEnv,
+  }
 }
 
 function wranglerEnvironment(app: AppFolder, data: DataFolder, node: string): Record<string, string | undefined> {
@@ -102,80 +145,7 @@ function wranglerEnvironment(app: AppFolder, data: DataFolder, node: string): Re
     PATH: path.join(delimiter),
     WRANGLER_SEND_METRICS: 'false',
     WRANGLER_LOG_PATH: data.logs,
-    // Other dev sessions on this machine are none of our business.
     WRANGLER_REGISTRY_PATH: join(data.objects, 'registry'),
     CLOUDFLARE_CF_FETCH_ENABLED: 'false',
   }
-}
-
-async function untilUp(
-  url: string,
-  ended: Promise<string>,
-  buildFailed: Promise<void>,
-  early: readonly string[],
-  data: DataFolder,
-): Promise<void> {
-  let failure: string | null = null
-  // wrangler holds requests back until it has something to serve, so a failure must end them.
-  const giveUp = new AbortController()
-  const fail = (reason: string) => {
-    failure ??= reason
-    giveUp.abort()
-  }
-  ended.then((how) => fail(`wrangler ended (${how})`))
-  buildFailed.then(() => pause(ERROR_TAIL_MS)).then(() => fail('The Worker does not build or start'))
-  const deadline = Date.now() + START_TIMEOUT_MS
-  let armed = false
-  let lastAnswer = 'no answer'
-  while (failure === null && Date.now() < deadline) {
-    armed = armed || (await runScheduled(url, giveUp.signal))
-    const health = await request(`${url}/health`, giveUp.signal)
-    if (health?.ok && (await captureRuns(url, data, giveUp.signal))) return
-    if (health !== null) lastAnswer = `${health.status} ${(await health.text()).slice(0, 200)}`
-    await pause(POLL_MS)
-  }
-  const detail = failure === null ? await replicationHealth(url, data) : early.slice(-SHOWN_LINES).join('\n')
-  throw new TidemarkError(
-    'misconfigured',
-    `${failure ?? `GET /health did not come up within ${START_TIMEOUT_MS / 1000} s (${lastAnswer})`}:\n${detail}\n` +
-      `The whole log is in ${join(data.logs, 'worker.log')}.`,
-  )
-}
-
-/** False while the first cycle has not ended well; the answer of an app that mounts no such route is no matter. */
-async function captureRuns(url: string, data: DataFolder, signal: AbortSignal): Promise<boolean> {
-  const answer = await request(`${url}/health/replication`, signal, { authorization: `Bearer ${data.adminToken}` })
-  if (answer === null || !answer.headers.get('content-type')?.includes('json')) return answer !== null
-  const body: unknown = await answer.json().catch(() => null)
-  if (typeof body !== 'object' || body === null || !('status' in body && 'lastCycleAt' in body)) return true
-  return body.status !== 'fail' && body.lastCycleAt !== null
-}
-
-async function replicationHealth(url: string, data: DataFolder): Promise<string> {
-  const answer = await request(`${url}/health/replication`, null, { authorization: `Bearer ${data.adminToken}` })
-  return answer === null ? '' : await answer.text()
-}
-
-/** Runs the Worker's cron handler, which arms the alarm of replication; false where nothing answers yet. */
-async function runScheduled(url: string, signal: AbortSignal | null = null): Promise<boolean> {
-  const answer = await request(`${url}/cdn-cgi/local/scheduled`, signal)
-  await answer?.body?.cancel()
-  return answer?.ok === true
-}
-
-async function request(
-  url: string,
-  signal: AbortSignal | null,
-  headers: Record<string, string> = {},
-): Promise<Response | null> {
-  const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS)
-  try {
-    return await fetch(url, { headers, signal: signal === null ? timeout : AbortSignal.any([timeout, signal]) })
-  } catch {
-    return null
-  }
-}
-
-function pause(delayMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, delayMs))
 }

@@ -11,7 +11,7 @@ export interface PostgresOptions {
   /** Made by `initdb` when it is empty or missing. */
   readonly dataDirectory: string
   readonly port: number
-  /** Of the superuser `postgres`; set when the data directory is made. */
+  /** The password of the superuser `postgres`, set when the data directory is made. */
   readonly password: string
   /** Server settings besides those that logical decoding needs. */
   readonly settings?: Readonly<Record<string, string>>

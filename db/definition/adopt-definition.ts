@@ -11,7 +11,7 @@ import { resolveDeclared } from './resolve-definition.ts'
 /**
  * Puts the definition in force anew, with what has become of these tables; replicas load them anew.
  *
- * Of a table whose shape drifted the definition says what the catalogue has now; one that can no longer be synced is left out.
+ * A table whose shape drifted is defined as the catalogue has it now; one that can no longer be synced is left out.
  * Run it in a transaction, as the owner of the tables. Throws `misconfigured` where nothing would be left.
  */
 export async function adoptDefinition(query: Query, drifts: readonly Drift[]): Promise<AppliedDefinition> {

@@ -183,7 +183,7 @@ async function grantColumns(
   }
 }
 
-/** Of what a write of the role uses beside its table, all that may be given from here; `doctor` names the rest. */
+/** Grants what a write of the role uses beside its table, as far as that may be given from here; `doctor` names the rest. */
 async function grantNeeded(query: Query, ddl: Ddl, tables: readonly TableDefinition[]): Promise<string[]> {
   const notes: string[] = []
   for (const table of tables.filter(({ write }) => write !== undefined)) {

@@ -24,7 +24,7 @@ const columnSchema = z.object({
   defaultIsOwn: z.boolean(),
   /** Types of the app that the default names; of an array its element type. */
   defaultTypes: z.array(z.object({ schema: z.string(), name: z.string() })),
-  /** Of the type, or of the element type of an array. */
+  /** The schema of the column's type; for an array, of its element type. */
   typeSchema: z.string(),
   typeName: z.string(),
   /** pg_type.typtype: b, c, d, e, p, r, m. */
@@ -36,7 +36,7 @@ const columnSchema = z.object({
 })
 
 const triggerSchema = z.object({
-  /** Of its function: plpgsql, internal, c, … */
+  /** The language that the trigger's function is written in: plpgsql, internal, c, … */
   language: z.string(),
   source: z.string(),
   arguments: z.array(z.string()),
@@ -51,7 +51,7 @@ const tableSchema = z.object({
   /** Tables that inherit from it, as they must be quoted; partitions are none. */
   children: z.array(z.string()),
   persistent: z.boolean(),
-  /** Of the table, or of all leaf partitions where it is partitioned. */
+  /** Whether REPLICA IDENTITY is FULL on the table, or, where it is partitioned, on all its leaf partitions. */
   identityFull: z.boolean(),
   columns: z.array(columnSchema),
   /** Enabled row triggers that fire before an insert or an update, of the table or of one of its partitions. */
@@ -99,7 +99,7 @@ const namesOf = (numbers: string, relation: string) => `
     JOIN pg_attribute a ON a.attrelid = ${relation} AND a.attnum = n.number
   ), '[]')`
 
-/** Of the stored tree `tree`. What is in one node stands before its arguments, and its texts are numbers. */
+/** Reads the stored expression `tree`: what is in one node stands before its arguments, and its texts are numbers. */
 const EXPRESSION = String.raw`
   SELECT json_build_object(
     'nodes', coalesce((SELECT json_agg(DISTINCT m[1]) FROM regexp_matches(tree.text, '\{([A-Z]+)', 'g') m), '[]'),

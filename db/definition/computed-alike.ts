@@ -31,10 +31,10 @@ const PLAIN_TEXT_TYPES = new Set([
   'boolean', 'smallint', 'integer', 'bigint', 'numeric', 'text', 'character varying', 'character', 'uuid', 'json', 'jsonb',
 ])
 
-/** Of whole numbers, truth, bytes and uuids every built-in function that is immutable is exact. */
+/** Every immutable built-in function of whole numbers, truth values, bytes and uuids alone is exact. */
 const EXACT = '(?:boolean|smallint|integer|bigint|uuid|bytea)'
 const EXACT_FUNCTION = new RegExp(`^[a-z_0-9]+\\((?:${EXACT}(?:,${EXACT})*)?\\)$`)
-/** Of those not all give such a type again, or read nothing but their arguments. */
+/** These are exceptions: they give another type, or read more than their arguments. */
 const NOT_EXACT = /^(?:convert|pg_|hash|tidvalid|current|row_|uuid_extract|uuidv7|gen_)/
 const COMPARED =
   /^(?:numeric|date|timestamp|timestamptz|time|timetz|interval|float4|float8|float48|float84|enum|jsonb|bit|varbit|network|macaddr|inet)_?(?:eq|ne|lt|le|gt|ge|cmp|larger|smaller)\(/

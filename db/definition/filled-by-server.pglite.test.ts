@@ -63,7 +63,7 @@ async function resolve(name: string, columns: readonly string[], write: 'all' | 
   return resolveDefinition(sync, await readCatalogue(query, [{ schema: 'public', name }]))
 }
 
-/** Of each column whether it may be NULL in a replica, and what fills it. */
+/** For each column, says whether it may be NULL in a replica, and what fills it. */
 async function filling(name: string, columns: readonly string[], write: 'all' | 'none' = 'all') {
   const { definition, faults } = await resolve(name, columns, write)
   expect(faults).toEqual([])

@@ -11,7 +11,7 @@ const columnShapeSchema = z.object({
   generated: z.string().nullable(),
   /** `xmin` of its row in the catalogue. */
   made: z.string(),
-  /** Of an enum, in order. */
+  /** The labels of an enum, in order. */
   labels: z.array(z.string()),
   /** What a domain is made of; else null. */
   base: z.string().nullable(),

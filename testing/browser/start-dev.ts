@@ -6,7 +6,7 @@ import { parseEnv } from 'node:util'
 import type { DatabaseEnv } from '../../workers/env.ts'
 
 export interface DevServer {
-  /** Of the page, as a browser opens it. */
+  /** The address of the page, as a browser opens it. */
   readonly url: string
   /** How `openDatabase` reaches its Postgres from here. */
   readonly env: DatabaseEnv

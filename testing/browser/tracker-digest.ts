@@ -37,12 +37,12 @@ const toDigest = (row: Record<string, string | null>): TableDigest => ({
   content: row.content ?? '',
 })
 
-/** Of everything a replica holds. */
+/** Digests everything a replica holds. */
 export async function digestReplica(query: Query): Promise<TableDigest[]> {
   return (await query(digestSql(() => ''))).map(toDigest)
 }
 
-/** Of what Postgres holds of some organisations, and of one user's own. */
+/** Digests what Postgres holds of some organisations, and of one user's own. */
 export async function digestAudiences(
   query: Query,
   organizations: readonly string[],

@@ -93,7 +93,7 @@ function tarOf(folder: string, log: string): Buffer {
   return Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)])
 }
 
-/** Of the log without the zeros to come: Postgres writes on from there as it does from zeros. */
+/** What a file holds; the log without the zeros to come, because Postgres writes on from there as it does from zeros. */
 function contentOf(path: string, isLog: boolean): Buffer {
   const content = readFileSync(path)
   if (!isLog) return content

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 /** One fenced block of a guide. */
 export interface GuideBlock {
   readonly language: string
-  /** Of a block that shows a file. */
+  /** The name of the file that the block shows; null where it shows none. */
   readonly title: string | null
   readonly text: string
 }

@@ -15,7 +15,7 @@ const TYPED =
 
 const parent = pgTable('parent', { a: integer('a'), b: text('b'), note: text('note') })
 
-/** Of the corpus' tables those that Tidemark can sync; `numbers` where the decoder tells NaN from NULL. */
+/** Syncs those of the corpus' tables that Tidemark can; `numbers` where the decoder tells NaN from NULL. */
 export function corpusSync(numbers: boolean): Sync {
   return defineSync({
     tables: {

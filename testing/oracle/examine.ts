@@ -11,7 +11,7 @@ import {
 } from './history-model.ts'
 import type { PostgresSample, ReplicaSample } from './samples.ts'
 
-/** Of one epoch. */
+/** What was seen of one epoch. */
 export interface Evidence {
   readonly start: HistoryStart
   /** Definitions put in force later on, by version. */

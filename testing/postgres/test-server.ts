@@ -1,7 +1,7 @@
 /** One running Postgres of the test run, as tests see it: `inject('servers').embedded`, `.system` or `.newer`. */
 export interface TestServer {
   readonly name: 'embedded' | 'system' | 'newer'
-  /** Of the superuser, to the database `postgres`. */
+  /** The superuser's connection string, to the database `postgres`. */
   readonly adminUrl: string
   /** `host:port` of the WebSocket proxy in front of it. */
   readonly proxy: string

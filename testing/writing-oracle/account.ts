@@ -22,7 +22,7 @@ export interface Evidence {
   readonly entries: ReadonlyMap<string, number>
   /** Tokens that the tallies list, as often as they do. */
   readonly logged: readonly string[]
-  /** Of each writer, the status of each mutation. */
+  /** For each writer, the status of each mutation. */
   readonly statuses: readonly ReadonlyMap<string, string>[]
   readonly names: readonly string[]
   /** Whether what a token stands for may be gone again, or there although its mutation failed. */
@@ -79,7 +79,7 @@ export function account(
   return { violations, ...ended }
 }
 
-/** Of a mutation the id that it has now; null where it needs none. */
+/** The id that a mutation has now; null where it needs none. */
 function lastOf(retries: ReadonlyMap<string, string | null>, id: string | null): string | null {
   const again = id === null ? undefined : retries.get(id)
   return again === undefined ? id : lastOf(retries, again)

@@ -75,7 +75,7 @@ export interface Database {
 interface Statement {
   readonly text: string
   readonly values: Parameter[]
-  /** Of one that is planned once. */
+  /** The name of a prepared statement, which is planned once. */
   readonly name?: string
 }
 

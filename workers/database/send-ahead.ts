@@ -8,7 +8,7 @@ interface Internals {
 }
 
 interface Statement {
-  /** Of one that is planned once. */
+  /** The name of a prepared statement, which is planned once. */
   readonly name?: string
   submit(connection: unknown): Error | null
 }

@@ -69,7 +69,7 @@ export function outputPluginCheck(facts: { allowed: string | null; slotPlugin: s
 
 const OLD_TRANSACTION = { warn: 10 * 60, fail: 6 * 3600, unit: 's' }
 
-/** Of the oldest transaction that has written and is open or prepared. */
+/** Judges the age of the oldest transaction that has written and is open or prepared. */
 export function openTransactionCheck(ageSeconds: number): HealthCheck {
   return limitCheck(
     'open-transaction',

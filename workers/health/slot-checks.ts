@@ -4,7 +4,7 @@ import { failCheck, limitCheck, okCheck, warnCheck } from './health-check.ts'
 
 export interface SlotFacts {
   readonly plugin: string
-  /** Of the slot; a slot decodes one database. */
+  /** The database of the slot, which decodes no other. */
   readonly database: string
   readonly currentDatabase: string
   readonly active: boolean

@@ -20,7 +20,7 @@ beforeEach(async () => {
 })
 const task = (key = id) => fixture.row('task', key)
 const fine = (): PatchRow => insertOf(TASK, { id: randomUUID(), org_id: ORG_A, title: 'fine', state: 'open' })
-/** Of one mutation that does something allowed besides. */
+/** Tells how one mutation is refused that does something allowed besides. */
 async function refusal(...rows: PatchRow[]): Promise<unknown> {
   const first = fine()
   const [outcome] = await client.settle(client.patch([first, ...rows]))

@@ -183,7 +183,7 @@ async function freeValues(
     const step = left[place]
     if (step) left[place] = await freeRow(context, step, held, { start, nth })
   }
-  // Of an update whose every conflict is resolved as the row has it, nothing is left.
+  // An update whose every conflict is resolved as the row has it leaves nothing to write.
   return left.filter(({ decided, columns }) => !decided || columns.length > 0)
 }
 

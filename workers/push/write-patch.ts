@@ -13,7 +13,7 @@ export interface PatchContext {
   readonly audiences: readonly string[]
   readonly types: Definition['types']
   readonly earlier: EarlierMutations
-  /** Of a table by its id. */
+  /** The conflict policy of a table, by the table's id. */
   readonly policyOf: (table: string) => ConflictPolicy
 }
 

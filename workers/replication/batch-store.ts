@@ -111,7 +111,7 @@ abstract class Page {
   #kind: number[] = []
   #seq: number[] = []
   #lines = newLines()
-  /** Of the pages taken last, oldest first, whose bytes may be on their way. */
+  /** The lines of the pages taken last, oldest first, whose bytes may be on their way. */
   readonly #takenLines: Lines[] = []
 
   constructor(epoch: string, head: Lsn) {

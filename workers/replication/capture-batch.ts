@@ -45,7 +45,7 @@ export interface CapturedBatch {
   /** The peek ran to its end: everything up to `upTo` was seen. */
   readonly complete: boolean
   readonly storedRows: number
-  /** Of the wanted audiences, those that something happened to. */
+  /** Those of the wanted audiences that something happened to. */
   readonly audiences: ReadonlySet<string>
   /** A TRUNCATE or a new definition: everyone is told. */
   readonly everyone: boolean

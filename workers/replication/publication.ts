@@ -50,7 +50,7 @@ async function create(query: Query, tables: readonly string[]): Promise<void> {
   )
 }
 
-/** Of these tables, those that are there: a watched one that is gone decides nobody's rights and stops nothing. */
+/** Leaves out the tables that are gone: a watched one that is gone decides nobody's rights and stops nothing. */
 async function existing(query: Query, tables: readonly WatchedTable[]): Promise<readonly WatchedTable[]> {
   const rows = await query(
     `SELECT t.id FROM json_to_recordset($1::json) AS t(id text, schema text, name text)

@@ -29,7 +29,7 @@ export interface WaitRequest {
   readonly slotName: string
   readonly past: Lsn
   readonly atLeastMs: number
-  /** Of our own transaction that nothing else was in progress beside; then it waits beyond that instead. */
+  /** The id of our own transaction, where nothing else was in progress beside it: then the wait is for what comes beyond that. */
   readonly ownXid: string | null
   /** Moves the slot here first. */
   readonly advanceTo: Lsn | null

@@ -10,7 +10,7 @@ export interface SnapshotFacts {
     readonly floor: Lsn
     readonly startXid: bigint
   } | null
-  /** Of the latest definition stored. */
+  /** The hash of the latest definition stored. */
   readonly definitionHash: string | null
   /** Where this epoch's capture passed that definition; null where it has not yet. */
   readonly definitionLsn: Lsn | null

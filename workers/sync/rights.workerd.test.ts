@@ -131,7 +131,7 @@ describe('rights while connected', () => {
       autoAck: false,
     })
     const large = transaction(lsn(1), ...Array.from({ length: 12 }, () => insert(place, 'n'.repeat(3_000))))
-    // Of the audience to come the log has nothing yet: history answers.
+    // The log has nothing yet of the audience to come: history answers.
     await store(database.env, 'part-rights', [large])
     await deliver(place, 'part-rights', lsn(0), lsn(1), [large])
     await ann.until(({ frames }) => frames.filter(({ type }) => type === 'part').length >= 4)

@@ -44,7 +44,7 @@ export class Session {
     return this.state.rightsChanged !== this.state.rightsAsked
   }
 
-  /** Of its client's mutations; null until the client is known to be its user's. */
+  /** What the session is told as the author of its client's mutations; null until the client is known to be its user's. */
   get author(): Author | null {
     const { client, settledTo, rowsTo } = this.state
     return client === null ? null : { audience: clientAudience(client), after: settledTo, rowsTo }

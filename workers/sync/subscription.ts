@@ -103,7 +103,7 @@ export class Subscription {
   async leave(): Promise<void> {
     const { env, storage, nowMs } = this.#context
     if (storage.state.name === null) return
-    // Of app's audiences the log is taken up again from where it was left.
+    // The log of the app's audiences is taken up again from where it was left.
     for (const audience of [...storage.audiences.keys()]) if (isClientAudience(audience)) storage.dropAudience(audience)
     const version = nextVersion(storage.state.version, nowMs())
     storage.update({ subscribed: false, leaseUntilMs: 0, version })

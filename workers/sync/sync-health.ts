@@ -8,7 +8,7 @@ export function syncHealth(
     readonly sockets: number
     readonly audiences: number
     readonly nowMs: number
-    /** Of the sessions that said so: a table that their replicas cannot hold. */
+    /** For each session that said so, a table that its replica cannot hold. */
     readonly refused: readonly string[]
   },
 ): SyncHealth {

@@ -72,7 +72,7 @@ export function createSyncObject(
       this.#lane = push ? new PushLane({ env, push, nowMs: this.#context.nowMs, background }) : null
       this.#subscription = new Subscription(this.#context, {
         onEpoch: () => {
-          // Of the history between the two nobody tells.
+          // Nobody tells what happened between the two histories.
           if (this.#context.storage.state.watches) this.#rights.changed('all')
           this.#server.rehydrateAll('epoch')
         },

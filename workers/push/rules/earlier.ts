@@ -11,7 +11,7 @@ import { rowName } from './check-patch.ts'
 export const effectsSchema = z.array(
   z.object({ t: z.string(), k: z.record(z.string(), z.string()), d: z.record(z.string(), z.string().nullable()) }),
 )
-/** Of a committed mutation what it left otherwise than predicted; of a rejected one the basis it had. */
+/** What a committed mutation left otherwise than predicted, or the basis that a rejected one had. */
 export type Effects = z.infer<typeof effectsSchema>
 
 export const earlierSchema = z.object({

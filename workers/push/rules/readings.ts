@@ -22,7 +22,7 @@ export function readingsOf(
 
 interface KeyedReadings {
   readonly readings: Omit<Reading, 'rows'>[]
-  /** Of each reading its rows. */
+  /** The rows of each reading. */
   readonly keys: { k: object; d: object }[][]
 }
 
@@ -30,7 +30,7 @@ function readingsOfPatch(steps: readonly PatchStep[]): KeyedReadings {
   const { readings, keys, add } = collect()
   for (const { op, table, row, columns } of steps) {
     if (row.o === 'd') continue
-    // Of an insert also what it left to the server.
+    // For an insert, what it left to the server is read as well.
     const read = op === 'update' ? columns : travellingColumns(table)
     add({ table, columns: read }, { k: row.k, d: row.d })
   }

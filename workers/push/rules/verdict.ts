@@ -33,7 +33,7 @@ export interface Told {
   readonly sqlState: string | null
   /** The function of the server's own source that raised it, the same in every language. */
   readonly routine: string | null
-  /** Of a right that is lacking: to a table that the statement itself names. */
+  /** Where a right is lacking: whether it is one to a table that the statement itself names. */
   readonly isOfTable: boolean
   /** Whether the session outlived it: then it concerns this mutation, not the server. */
   readonly isAlive: boolean
@@ -44,7 +44,7 @@ const rejected = (kind: Rejection['kind'], message: string, more: Partial<Reject
   rejection: { kind, message, ...more },
 })
 const again = (patience: Patience, isBrief = false): Again => ({ kind: 'again', patience, isBrief })
-/** Of a statement that was cut short because it took as long as one may. */
+/** The verdict on a statement that was cut short because it took as long as one may. */
 export const TOO_SLOW = again('slow')
 
 /** RAISE in PL/pgSQL, by which the app may give any SQLSTATE. */
@@ -95,7 +95,7 @@ function lackingRight({ routine, isOfTable, sqlState }: Told): Verdict {
   return rejected('refused', message, { code: sqlState ?? '' })
 }
 
-/** Of a mutation for which patience is over. */
+/** How a mutation is refused once patience with it is over. */
 export function refusalOf(patience: Patience, sqlState: string | null): Rejection {
   const code = sqlState === null ? {} : { code: sqlState }
   if (patience === 'slow') return { kind: 'limit-exceeded', message: 'This takes longer than a write may.', ...code }

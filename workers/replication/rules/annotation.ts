@@ -1,7 +1,7 @@
 /** Prefix of the messages that `tidemark.annotate` leaves in the log. */
 export const ANNOTATION_PREFIX = 'tidemark.annotate'
 
-/** Of one transaction, each of whose rows carries it. */
+/** How long one transaction's annotation may be: each of its rows carries it. */
 const MOST_CHARS = 64 * 1024
 const MOST_DEPTH = 100
 

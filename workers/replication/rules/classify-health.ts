@@ -18,7 +18,7 @@ export interface HealthFigures {
   readonly lastCycleAtMs: number | null
   /** When the next cycle is due; null when none is armed. */
   readonly nextCycleAtMs: number | null
-  /** Of the last cycle; null when it went well. */
+  /** What the last cycle failed with; null when it went well. */
   readonly lastError: { readonly kind: ErrorKind; readonly message: string; readonly count: number } | null
   readonly slotPresent: boolean | null
   readonly server: ServerFigures | null

@@ -55,7 +55,7 @@ export interface CaptureMemory {
   readonly distrusted: readonly string[]
   /** What a halt that ended by itself left out of the definition, until another is put in force. */
   readonly leftOut: LeftOut | null
-  /** Of the epoch, as stored last. */
+  /** The head of the epoch, as stored last. */
   readonly headLsn: Lsn | null
   /** The definition's version and the publication's fingerprint, as found in order last. */
   readonly publication: string | null

@@ -21,7 +21,7 @@ export const DEFAULT_INTERVALS: ReplicationIntervals = {
 }
 /** The alarm while a wait is under way: it takes over when the wait is lost. */
 const WATCHDOG_MS = 15_000
-/** Of the quiet, the share that a pause may take while somebody subscribes. */
+/** While somebody subscribes, a pause is at most the quiet so far divided by this. */
 const QUIET_SHARE = 10
 const LONGEST_IDLE_MS = 12 * 60 * 60_000
 const SHORTEST_MS = 50

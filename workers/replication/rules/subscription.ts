@@ -7,14 +7,14 @@ export interface Subscription {
   readonly subscriber: string
   readonly audiences: ReadonlySet<string>
   readonly version: number
-  /** Of the request that said which clients are there; not kept. */
+  /** When the request was made that said which clients are there; not kept. */
   readonly askedMs: number
   /** Whose head `acked` is. */
   readonly epoch: string
   /** Its log reaches here, or did when this version was subscribed. */
   readonly acked: Lsn
   readonly leaseUntilMs: number
-  /** Of the definition it was told last. */
+  /** The version of the definition it was told last. */
   readonly definitionVersion: number
   /** Something up to here is for it; between `acked` and later heads there is nothing. */
   readonly neededTo: Lsn

@@ -19,7 +19,7 @@ export interface TablePlan {
   readonly jsonNames: readonly string[]
   readonly allPositions: readonly number[]
   readonly keyPositions: readonly number[]
-  /** Of columns that cannot be NULL. */
+  /** The positions of the columns that cannot be NULL. */
   readonly filledPositions: readonly number[]
   readonly audience: { readonly constant: 'all' } | { readonly position: number; readonly prefix: string }
   /** The row is a new definition in force, not the app's. */

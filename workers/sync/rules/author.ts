@@ -6,7 +6,7 @@ import {
   type WireChange,
 } from '../../../protocol/index.ts'
 
-/** Of which mutations a session is the author, and how they are told to it. */
+/** Which mutations a session is the author of, and how they are told to it. */
 export interface Author {
   /** The client's own. */
   readonly audience: string

@@ -5,7 +5,7 @@ export interface PartPosition {
   readonly lsn: Lsn
   readonly xid: string
   readonly at: string
-  /** Of the next part. */
+  /** The index of the next part. */
   readonly index: number
   /** Changes of it already sent, counted over what this session may see. */
   readonly sent: number

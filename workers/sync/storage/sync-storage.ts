@@ -20,7 +20,7 @@ export interface SyncState {
   definitionHash: string
   /** Rights depend on tables that capture watches. */
   watches: boolean
-  /** Of the subscription wanted, and of the one answered last. */
+  /** The version of the subscription wanted; `answeredVersion` is that of the one answered last. */
   version: number
   answeredVersion: number
   subscribed: boolean

@@ -1,0 +1,160 @@
+import { TidemarkError, toTidemarkError } from '../../protocol/errors.ts'
+import { loadSyncModule } from '../app/load-module.ts'
+import { agree, type SourceHashes } from '../app/source-hash.ts'
+import type { DatabaseAccess } from '../database.ts'
+import type { ServerMessage } from './gated-dev-env.ts'
+import { prepareDatabase } from './prepare-database.ts'
+import { watchApp } from './watch-app.ts'
+import { startWorkerServer, type WorkerServer, type WorkerServerOptions } from './worker-server.ts'
+
+export interface ServeOptions extends Omit<WorkerServerOptions, 'onMessage'> {
+  readonly access: DatabaseAccess
+}
+
+/** A build that writes into the app's folder looks like a save: a start that fails is not tried again for it for ever. */
+const STARTS_IN_A_ROW = 2
+
+/**
+ * Puts the app's definition in force and serves its Worker, then does both again for what is saved. Settles when the
+ * Worker is up.
+ *
+ * A slip ends nothing: it is told once, what was in force before stays so, and the next save is tried. Rejects with what no
+ * save can mend, and when the run ends before.
+ */
+export function serveApp(options: ServeOptions): Promise<WorkerServer> {
+  return new Promise((resolve, reject) => {
+    const serving = new Serving(options, resolve, reject)
+    const watch = watchApp(options.app.root, options.data.root, () => serving.onSave())
+    options.cleanup.add(async () => {
+      watch.close()
+      reject(new TidemarkError('unavailable', 'Stopped while starting.'))
+    })
+    serving.attempt()
+  })
+}
+
+/** A Worker that is built and not yet served. */
+interface Built {
+  readonly build: number
+  readonly sources: SourceHashes
+  /** The hash of the sync module that it was built of; null until that is looked at. */
+  readonly hash: string | null
+}
+
+class Serving {
+  readonly #options: ServeOptions
+  readonly #onUp: (server: WorkerServer) => void
+  readonly #onEnd: (error: unknown) => void
+  #server: WorkerServer | null = null
+  /** The hash of the sync module whose definition was put in force last; null where that failed. */
+  #inForce: string | null = null
+  #built: Built | null = null
+  /** Why what was saved last does not build or start, until it is told. */
+  #failure: string | null = null
+  /** What was told of the slip that is not mended yet. */
+  #told: string | null = null
+  #attempting = false
+  #again = false
+  #starts = 0
+
+  constructor(options: ServeOptions, onUp: (server: WorkerServer) => void, onEnd: (error: unknown) => void) {
+    this.#options = options
+    this.#onUp = onUp
+    this.#onEnd = onEnd
+  }
+
+  /** While all is well wrangler tells of what was saved; after a slip any file may mend it, such as a migration. */
+  onSave(): void {
+    if (this.#told !== null) this.#server?.onSave()
+    if (this.#told !== null || this.#attempting) this.attempt()
+  }
+
+  attempt(): void {
+    if (this.#attempting) this.#again = true
+    else void this.#attemptAll()
+  }
+
+  async #attemptAll(): Promise<void> {
+    this.#attempting = true
+    this.#starts = 0
+    do {
+      this.#again = false
+      await this.#attemptOnce()
+    } while (this.#again && !this.#options.cleanup.begun && (this.#server !== null || this.#starts < STARTS_IN_A_ROW))
+    this.#attempting = false
+  }
+
+  async #attemptOnce(): Promise<void> {
+    try {
+      await this.#putInForce()
+      if (this.#options.cleanup.begun) return
+      if (this.#server === null) await this.#start()
+      else this.#serveBuilt()
+    } catch (error) {
+      if (this.#options.cleanup.begun) return
+      this.#tell(error)
+    }
+  }
+
+  async #putInForce(): Promise<void> {
+    const { app, access, cleanup } = this.#options
+    const built = this.#built
+    // What was built of a module that does not load, or was saved since, is never served: another is built of the next.
+    if (built?.hash === null) this.#built = null
+    const { sync, hash, sources } = await loadSyncModule(app.syncModule)
+    if (built?.hash === null && agree(built.sources, sources)) this.#built ??= { ...built, hash }
+    if (hash === this.#inForce || cleanup.begun) return
+    this.#inForce = null
+    try {
+      await prepareDatabase(access, app, sync, cleanup)
+    } catch (error) {
+      const { kind, message } = toTidemarkError(error)
+      throw new TidemarkError(kind, `${app.syncModule} was not put in force: ${message}`, { cause: error })
+    }
+    this.#inForce = hash
+  }
+
+  async #start(): Promise<void> {
+    this.#starts += 1
+    console.log('Starting the Worker …')
+    try {
+      this.#server = await startWorkerServer({ ...this.#options, onMessage: (message) => this.#onMessage(message) })
+    } catch (error) {
+      if (toTidemarkError(error).kind === 'bad-input') throw error
+      this.#onEnd(error)
+      return
+    }
+    this.#told = null
+    this.#onUp(this.#server)
+  }
+
+  #onMessage(message: ServerMessage): void {
+    if (message.kind === 'served') {
+      if (this.#told !== null) console.log('Mended: what was saved is in force.')
+      this.#told = null
+      return
+    }
+    this.#built = message.kind === 'built' ? { build: message.build, sources: message.sources, hash: null } : null
+    this.#failure = message.kind === 'failed' ? message.reason : null
+    this.attempt()
+  }
+
+  #serveBuilt(): void {
+    const failure = this.#failure
+    this.#failure = null
+    if (failure !== null) throw new TidemarkError('bad-input', `The Worker does not build or start: ${failure}`)
+    // The module was saved since, and another Worker is being built of it.
+    if (this.#built === null || this.#built.hash !== this.#inForce) return
+    this.#server?.serve(this.#built.build)
+    this.#built = null
+  }
+
+  #tell(error: unknown): void {
+    const { message } = toTidemarkError(error)
+    this.#failure = null
+    if (message === this.#told) return
+    this.#told = message
+    const meanwhile = this.#server === null ? 'dev waits' : 'what was in force before is served'
+    console.error(`tidemark: ${message}\nMend it and save: until then ${meanwhile}, and dev goes on by itself.`)
+  }
+}
