@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { asLsn, type Lsn, parsePgLsn, ZERO_LSN } from '../../protocol/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import type { Database } from '../database/index.ts'
 import { WalWatch } from './wal-watch.ts'
 
@@ -12,7 +13,7 @@ describe.each(['embedded', 'system'] as const)('waiting inside the %s Postgres',
   let database: Database
 
   beforeAll(async () => {
-    own = await createDatabase(inject('servers')[server])
+    own = await createDatabase(servers()[server])
     database = await own.open()
     await database.query('CREATE TABLE public.item (id int)')
   })
