@@ -6,8 +6,6 @@ const exclude = ['**/node_modules/**', '**/dist/**', '**/.tidemark/**', '**/.wra
 const suffixed = ['postgres', 'pglite', 'workerd'].map((suffix) => `**/*.${suffix}.test.ts`)
 const withPostgres = {
   globalSetup: ['./testing/postgres/global-setup.ts'],
-  // All files share one server and its one log: an open transaction or a load of one file would delay the others.
-  fileParallelism: false,
   testTimeout: 120_000,
   hookTimeout: 120_000,
 }
@@ -45,6 +43,8 @@ export default defineConfig({
           name: 'workerd',
           include: ['**/*.workerd.test.ts'],
           exclude,
+          // All files share one server and its one log: an open transaction or a load of one file would delay the others.
+          fileParallelism: false,
           sequence: { groupOrder: 2 },
           ...withPostgres,
         },

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createEmptyDatabase, type EmptyDatabase } from '../../testing/cli/create-empty-database.ts'
 import { makeApp } from '../../testing/cli/make-app.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { withDatabase } from '../../workers/database/index.ts'
 import { applyMigrations } from '../migrations/apply-migrations.ts'
 import { loadSync } from './load-module.ts'
@@ -9,7 +10,7 @@ import { seedApp } from './seed-app.ts'
 const app = makeApp()
 let database: EmptyDatabase
 beforeAll(async () => {
-  database = await createEmptyDatabase(inject('servers').embedded)
+  database = await createEmptyDatabase(servers().embedded)
   const sync = await loadSync(`${app.folder}/sync.ts`)
   await withDatabase(env(), (open) => applyMigrations(open, `${app.folder}/migrations`, sync))
 })
@@ -17,7 +18,7 @@ afterAll(async () => {
   await database.drop()
   app.remove()
 })
-const env = () => ({ DATABASE_URL: database.url, DATABASE_PROXY: inject('servers').embedded.proxy })
+const env = () => ({ DATABASE_URL: database.url, DATABASE_PROXY: servers().embedded.proxy })
 const seed = (name: string) => withDatabase(env(), (open) => seedApp(open, `${app.folder}/${name}`))
 const count = async () => (await database.query('SELECT count(*)::text AS rows FROM public.note'))[0]?.rows
 const INSERT = "INSERT INTO note VALUES (gen_random_uuid(), 'red', 'hello')"

@@ -1,12 +1,13 @@
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createEmptyDatabase, type EmptyDatabase } from '../../testing/cli/create-empty-database.ts'
 import { makeApp, NOTE_APP } from '../../testing/cli/make-app.ts'
 import { runCommand } from '../../testing/cli/run-command.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 
 const app = makeApp()
 let database: EmptyDatabase
 beforeAll(async () => {
-  database = await createEmptyDatabase(inject('servers').embedded)
+  database = await createEmptyDatabase(servers().embedded)
 })
 afterAll(async () => {
   await database.drop()

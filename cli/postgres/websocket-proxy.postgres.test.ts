@@ -1,6 +1,7 @@
 import { Client, neonConfig, Pool } from '@neondatabase/serverless'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { startWebSocketProxy, type WebSocketProxy } from './websocket-proxy.ts'
 
 const BIG_CHARS = 5 * 1024 * 1024
@@ -30,7 +31,7 @@ const fails = (running: Promise<unknown>): Promise<boolean> =>
   )
 
 describe.each(['embedded', 'system'] as const)('the WebSocket proxy in front of the %s Postgres', (name) => {
-  const server = inject('servers')[name]
+  const server = servers()[name]
   const port = Number(new URL(server.adminUrl).port)
   let database: TestDatabase
   let proxy: WebSocketProxy

@@ -1,6 +1,7 @@
 import { pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import type { Database } from '../../workers/database/index.ts'
 import { defineSync, type Sync, table } from '../define-sync.ts'
 import { type AppliedDefinition as Applied, applyDefinition } from './apply-definition.ts'
@@ -17,7 +18,7 @@ describe.each(['embedded', 'system'] as const)('putting a definition in force on
   let owned: TestDatabase
   let database: Database
   beforeAll(async () => {
-    owned = await createDatabase(inject('servers')[name])
+    owned = await createDatabase(servers()[name])
     await owned.run(`
       CREATE TABLE note (id uuid PRIMARY KEY, org_id uuid, body text, secret text);
       CREATE TABLE rooted (id uuid PRIMARY KEY) PARTITION BY HASH (id);

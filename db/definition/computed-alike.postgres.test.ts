@@ -1,7 +1,8 @@
 import { PGlite } from '@electric-sql/pglite'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { quoteIdentifier } from '../../protocol/index.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { type Database, openDatabase, withDatabase } from '../../workers/database/index.ts'
 import { defineSync, table } from '../define-sync.ts'
 import { readCatalogue } from './catalogue.ts'
@@ -69,7 +70,7 @@ let name: string
 let database: Database
 let replica: PGlite
 beforeAll(async () => {
-  const server = inject('servers').system
+  const server = servers().system
   name = `alike_${process.pid}`
   const admin = { DATABASE_URL: server.adminUrl, DATABASE_PROXY: server.proxy }
   await withDatabase(admin, ({ query }) => query(`CREATE DATABASE ${name} TEMPLATE template0 ${LOCALE}`))
@@ -88,7 +89,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await database?.close()
   await replica?.close()
-  const server = inject('servers').system
+  const server = servers().system
   await withDatabase({ DATABASE_URL: server.adminUrl, DATABASE_PROXY: server.proxy }, ({ query }) =>
     query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
   )

@@ -1,4 +1,4 @@
-import { inject } from 'vitest'
+import { servers } from '../postgres/servers.ts'
 import type { TestServer } from '../postgres/test-server.ts'
 
 export interface CaptureCase {
@@ -13,11 +13,11 @@ export const captureCases: readonly CaptureCase[] = [
   { decoder: 'wal2json', server: 'system', numbers: false },
   { decoder: 'pgoutput', server: 'embedded', numbers: true },
   { decoder: 'pgoutput', server: 'system', numbers: true },
-  ...(inject('servers').newer ? [{ decoder: 'wal2json', server: 'newer', numbers: true } as const] : []),
+  ...(servers().newer ? [{ decoder: 'wal2json', server: 'newer', numbers: true } as const] : []),
 ]
 
 export function serverNamed(name: CaptureCase['server']): TestServer {
-  const found = inject('servers')[name]
+  const found = servers()[name]
   if (!found) throw new Error('NEWER_POSTGRES names no server.')
   return found
 }

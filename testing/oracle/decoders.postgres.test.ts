@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { DefinitionInForce } from '../../protocol/index.ts'
 import type { Database } from '../../workers/database/index.ts'
 import { pgoutputSource } from '../../workers/replication/pgoutput-source.ts'
 import { wal2jsonSource } from '../../workers/replication/wal2json-source.ts'
 import { createDatabase, type TestDatabase } from '../postgres/create-database.ts'
+import { servers } from '../postgres/servers.ts'
 import { sync } from './app/sync.ts'
 import { captureInto } from './capture-into.ts'
 import { examine } from './examine.ts'
@@ -26,7 +27,7 @@ const samples: PostgresSample[] = []
 const slots = { pgoutput: '', wal2json: '' }
 
 beforeAll(async () => {
-  created = await createDatabase(inject('servers').system)
+  created = await createDatabase(servers().system)
   definition = await created.install(readFileSync(SCHEMA, 'utf8'), sync)
   database = await created.open()
   const random = seededRandom(SEED)

@@ -1,7 +1,6 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ProvidedContext } from 'vitest'
 import type { TestProject } from 'vitest/node'
 import { embeddedBinaries } from '../../cli/postgres/postgres-binaries.ts'
 import type { PostgresServer } from '../../cli/postgres/postgres-server.ts'
@@ -9,7 +8,7 @@ import { startWebSocketProxy, type WebSocketProxy } from '../../cli/postgres/web
 import { withDatabase } from '../../workers/database/index.ts'
 import { freePort } from './free-port.ts'
 import { startTestServer } from './start-test-server.ts'
-import { TEMPLATE_DATABASE, type TestServer } from './test-server.ts'
+import { TEMPLATE_DATABASE, type TestServer, type TestServers } from './test-server.ts'
 
 /** Programs of the distribution's Postgres, which has wal2json. */
 export const SYSTEM_BINARIES = '/usr/lib/postgresql/15/bin'
@@ -22,30 +21,35 @@ const MIGRATIONS = join(import.meta.dirname, '../../migrations')
 export const FAST_SETTINGS = { fsync: 'off', full_page_writes: 'off', max_wal_size: '4GB' }
 
 interface RunningServers {
-  readonly servers: ProvidedContext['servers']
+  readonly servers: TestServers
   stop(): Promise<void>
 }
 
 /** Each project loads this module anew, yet all of a run share the servers; so what is shared hangs on the process. */
-const shared: { running: Promise<RunningServers> | null; users: number } = sharedState()
+const shared: { running: Promise<RunningServers>[]; users: number } = sharedState()
 
-/** Starts the Postgres servers once for the whole run: the embedded one (pgoutput), the system's (wal2json), and a newer one. */
+/**
+ * Starts the Postgres servers once for the whole run, for each worker of a project its own: the embedded one (pgoutput), the
+ * system's (wal2json), and a newer one.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   shared.users++
-  shared.running ??= startServers()
-  project.provide('servers', (await shared.running).servers)
+  while (shared.running.length < (project.config.maxWorkers ?? project.vitest.config.maxWorkers ?? 1))
+    shared.running.push(startServers())
+  const [first, ...others] = (await Promise.all(shared.running)).map(({ servers }) => servers)
+  if (!first) throw new Error('The project has no worker.')
+  project.provide('servers', first)
+  project.provide('serversOfWorkers', [first, ...others])
   return async () => {
     if (--shared.users > 0) return
-    const running = shared.running
-    shared.running = null
-    await (await running)?.stop()
+    for (const running of shared.running.splice(0)) await (await running).stop()
   }
 }
 
 function sharedState(): typeof shared {
   const key = Symbol.for('tidemark.testing.postgres')
   const holder = globalThis as { [key]?: typeof shared }
-  holder[key] ??= { running: null, users: 0 }
+  holder[key] ??= { running: [], users: 0 }
   return holder[key]
 }
 

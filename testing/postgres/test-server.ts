@@ -1,4 +1,4 @@
-/** One running Postgres of the test run, as tests see it: `inject('servers').embedded`, `.system` or `.newer`. */
+/** One running Postgres of the test run, as tests see it: `servers().embedded`, `.system` or `.newer`. */
 export interface TestServer {
   readonly name: 'embedded' | 'system' | 'newer'
   /** The superuser's connection string, to the database `postgres`. */
@@ -10,13 +10,17 @@ export interface TestServer {
 /** Database with Tidemark's migrations applied, which `createDatabase` copies. */
 export const TEMPLATE_DATABASE = 'tidemark_template'
 
+export interface TestServers {
+  readonly embedded: TestServer
+  readonly system: TestServer
+  /** With the newest wal2json; null where the environment names none in NEWER_POSTGRES. */
+  readonly newer: TestServer | null
+}
+
 declare module 'vitest' {
   export interface ProvidedContext {
-    servers: {
-      readonly embedded: TestServer
-      readonly system: TestServer
-      /** With the newest wal2json; null where the environment names none in NEWER_POSTGRES. */
-      readonly newer: TestServer | null
-    }
+    servers: TestServers
+    /** One set for each worker. */
+    serversOfWorkers: readonly TestServers[]
   }
 }

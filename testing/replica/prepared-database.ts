@@ -3,6 +3,7 @@ import { live } from '@electric-sql/pglite/live'
 import type { Database } from '../../client/replica/database.ts'
 import { findDatabase } from '../../client/replica/making.ts'
 import { openDatabase } from '../../client/replica/open-database.ts'
+import { StartWords } from '../../client/replica/start-failed.ts'
 import { startParams } from '../../client/replica/start-params.ts'
 import { dataDirOf, type Storage } from '../../client/replica/storage-name.ts'
 import { databaseImage } from '../check/database-image.ts'
@@ -18,13 +19,17 @@ async function readImage(): Promise<Blob> {
 
 /** Opens storage as a replica does, of which the sources lack the image until they are built. */
 export async function openPreparedDatabase(storage: Storage): Promise<Database> {
-  if ((await findDatabase(storage)) !== 'nothing') return openDatabase(storage)
-  image ??= readImage()
-  return PGlite.create({
+  const found = await findDatabase(storage)
+  if (found !== 'nothing' && found !== 'database') return openDatabase(storage)
+  const words = new StartWords()
+  if (found === 'nothing') image ??= readImage()
+  const start = PGlite.create({
     dataDir: dataDirOf(storage),
-    loadDataDir: await image,
+    ...(found === 'nothing' && image ? { loadDataDir: await image } : {}),
     relaxedDurability: false,
     startParams: [...startParams(PGlite), ...SMALL],
+    onStderr: words.listen,
     extensions: { live },
   })
+  return words.ofStart(start)
 }

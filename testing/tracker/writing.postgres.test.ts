@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Actions } from '../../db/index.ts'
 import { brokenInvariants } from '../../examples/tracker/invariants.ts'
 import { recordActivity } from '../../examples/tracker/record-activity.ts'
@@ -10,6 +10,7 @@ import type { Database } from '../../workers/database/index.ts'
 import type { SyncEnv } from '../../workers/env.ts'
 import type { ServerActions } from '../../workers/push/options.ts'
 import { createDatabase, type TestDatabase } from '../postgres/create-database.ts'
+import { servers } from '../postgres/servers.ts'
 import { pushDirectly } from '../push/push-directly.ts'
 import { deleteOf, insertOf, TestClient, updateOf } from '../push/test-client.ts'
 
@@ -31,7 +32,7 @@ let owned: TestDatabase
 let database: Database
 
 beforeAll(async () => {
-  owned = await createDatabase(inject('servers').system)
+  owned = await createDatabase(servers().system)
   const migrations = readdirSync(MIGRATIONS).sort()
   const schema = migrations.map((name) => readFileSync(new URL(name, MIGRATIONS), 'utf8'))
   await owned.install(schema.join('--> statement-breakpoint\n'), sync)

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import type { RightsChange, RightsGuard } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
@@ -26,7 +27,7 @@ let calls: number
 let env: SyncEnv
 
 beforeAll(async () => {
-  database = await createDatabase(inject('servers').embedded)
+  database = await createDatabase(servers().embedded)
   await database.install(SNAPSHOT_SCHEMA + MEMBERS, snapshotSync)
   await database.run(`INSERT INTO public.member VALUES ('ann', 'a')`)
 })

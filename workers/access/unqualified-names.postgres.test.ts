@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { beginEpoch, headOf, LineCollector } from '../../testing/snapshot/snapshot-fixture.ts'
 import { type Database, withDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
@@ -45,7 +46,7 @@ describe.each([
   let own: TestDatabase
   let database: Database
   beforeAll(async () => {
-    own = await createDatabase(inject('servers')[server])
+    own = await createDatabase(servers()[server])
     if (space === 'app') {
       await own.run(
         `CREATE SCHEMA app;--> statement-breakpoint\nGRANT USAGE ON SCHEMA app TO tidemark_client;--> statement-breakpoint\nALTER DATABASE ${own.name} SET search_path = app, public`,

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { asClient, type Database, databaseMessageOf, openDatabase, sqlStateOf } from './index.ts'
 
 describe.each(['embedded', 'system'] as const)('a connection to the %s Postgres', (server) => {
@@ -7,7 +8,7 @@ describe.each(['embedded', 'system'] as const)('a connection to the %s Postgres'
   let database: Database
 
   beforeAll(async () => {
-    own = await createDatabase(inject('servers')[server])
+    own = await createDatabase(servers()[server])
     database = await own.open()
   })
   afterAll(async () => {

@@ -5,9 +5,10 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { neonConfig } from '@neondatabase/serverless'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWebSocketStream, WebSocket, WebSocketServer } from 'ws'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { openDatabase } from './index.ts'
 
 /** A secure WebSocket endpoint at `/v2`, as Neon offers it: everything inside is the plain Postgres protocol. */
@@ -37,7 +38,7 @@ describe('a connection without a proxy, as to Neon', () => {
   let upgrades: string[] = []
 
   beforeAll(async () => {
-    own = await createDatabase(inject('servers').embedded)
+    own = await createDatabase(servers().embedded)
     const endpoint = await startSecureEndpoint(folder, Number(new URL(own.url).port))
     server = endpoint.server
     server.on('upgrade', (request) => upgrades.push(request.url ?? ''))

@@ -1,7 +1,8 @@
 import { integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { PUSH_SCHEMA, pushSync } from '../../testing/push/push-app.ts'
 import { ORG_A, SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import type { HealthCheck } from '../contracts.ts'
@@ -17,7 +18,7 @@ describe.each(['embedded', 'system'] as const)('tidemark doctor on the %s server
   const undo: string[] = []
 
   beforeAll(async () => {
-    own = await createDatabase(inject('servers')[server])
+    own = await createDatabase(servers()[server])
     await own.install(SNAPSHOT_SCHEMA, snapshotSync)
     database = await own.open()
     await database.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [own.slotName])
@@ -224,7 +225,7 @@ describe.each(['embedded', 'system'] as const)('tidemark doctor on the %s server
   })
 
   test('SEC-08 SEC-14 where replicas write, their rights are no more than that, and row-level security is on', async () => {
-    const written = await createDatabase(inject('servers')[server])
+    const written = await createDatabase(servers()[server])
     await written.install(PUSH_SCHEMA, pushSync)
     const owner = await written.open()
     const statusOf = async (name: string) =>

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, expect, inject, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import type { ActionSql } from '../../db/index.ts'
 import type { PushedMutation, Rejection } from '../../protocol/index.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A } from '../../testing/push/push-app.ts'
 import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
 import { insertOf, shortOf, TestClient } from '../../testing/push/test-client.ts'
@@ -18,7 +19,7 @@ let client: TestClient
 /** What the action does on the server. */
 let half: (sql: ActionSql) => Promise<unknown>
 beforeAll(async () => {
-  fixture = await openPushFixture(inject('servers').system)
+  fixture = await openPushFixture(servers().system)
   await fixture.database.query(SETUP)
 })
 afterAll(() => fixture?.drop())

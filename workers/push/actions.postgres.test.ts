@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { actionId, refuse } from '../../db/index.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A, ORG_B } from '../../testing/push/push-app.ts'
 import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
 import { insertOf, TestClient, updateOf } from '../../testing/push/test-client.ts'
@@ -10,7 +11,7 @@ import type { CommittedMutation } from './options.ts'
 let fixture: PushFixture
 let client: TestClient
 beforeAll(async () => {
-  fixture = await openPushFixture(inject('servers').system)
+  fixture = await openPushFixture(servers().system)
 })
 afterAll(() => fixture?.drop())
 beforeEach(async () => {

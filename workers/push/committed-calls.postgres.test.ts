@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, beforeEach, expect, inject, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A } from '../../testing/push/push-app.ts'
 import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
 import { insertOf, TestClient } from '../../testing/push/test-client.ts'
@@ -20,7 +21,7 @@ let calls: OwedCalls
 let nowMs: number
 let env: SyncEnv
 beforeAll(async () => {
-  fixture = await openPushFixture(inject('servers').system)
+  fixture = await openPushFixture(servers().system)
 })
 afterAll(() => fixture?.drop())
 beforeEach(() => {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A } from '../../testing/push/push-app.ts'
 import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
 import { insertOf, TestClient, updateOf } from '../../testing/push/test-client.ts'
@@ -70,7 +71,7 @@ describe.each(['system', 'embedded'] as const)('on the %s server', (server) => {
   let fixture: PushFixture
   let client: TestClient
   beforeAll(async () => {
-    fixture = await openPushFixture(inject('servers')[server], { schema, sync })
+    fixture = await openPushFixture(servers()[server], { schema, sync })
     client = new TestClient(fixture.send)
   })
   afterAll(() => fixture?.drop())

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A, ORG_B } from '../../testing/push/push-app.ts'
 import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
 import { deleteOf, insertOf, TestClient, updateOf } from '../../testing/push/test-client.ts'
@@ -12,7 +13,7 @@ let client: TestClient
 let other: TestClient
 let id: string
 beforeAll(async () => {
-  fixture = await openPushFixture(inject('servers').system)
+  fixture = await openPushFixture(servers().system)
 })
 afterAll(() => fixture?.drop())
 beforeEach(async () => {

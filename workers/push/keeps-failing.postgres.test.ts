@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, expect, inject, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import type { PushedMutation, Rejection } from '../../protocol/index.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A } from '../../testing/push/push-app.ts'
 import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
 import { insertOf, shortOf, TestClient } from '../../testing/push/test-client.ts'
@@ -27,7 +28,7 @@ const SETUP = `
 let fixture: PushFixture
 let client: TestClient
 beforeAll(async () => {
-  fixture = await openPushFixture(inject('servers').system)
+  fixture = await openPushFixture(servers().system)
   await fixture.database.query(SETUP)
 })
 afterAll(() => fixture?.drop())

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { type Database, withDatabase } from '../database/index.ts'
 import { runDoctor } from '../health/index.ts'
 
@@ -29,7 +30,7 @@ describe.each(['embedded', 'system'] as const)('what writes need beside their ta
   let own: TestDatabase
   let database: Database
   beforeAll(async () => {
-    own = await createDatabase(inject('servers')[server])
+    own = await createDatabase(servers()[server])
     database = await own.open()
   })
   afterAll(async () => {

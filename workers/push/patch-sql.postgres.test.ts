@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readDefinitionInForce } from '../../db/index.ts'
 import { type TableDefinition, travellingColumns } from '../../protocol/index.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A } from '../../testing/push/push-app.ts'
 import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
 import { deleteSql, lockSql, readingSql, seenSql, updateSql } from './rules/patch-sql.ts'
@@ -9,7 +10,7 @@ describe('statements of patches', () => {
   let fixture: PushFixture
   let task: TableDefinition
   beforeAll(async () => {
-    fixture = await openPushFixture(inject('servers').embedded)
+    fixture = await openPushFixture(servers().embedded)
     const definition = await readDefinitionInForce(fixture.database.query)
     const found = definition?.definition.tables.find(({ id }) => id === 'public.task')
     if (!found) throw new Error('no task')

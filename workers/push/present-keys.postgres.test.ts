@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A, ORG_B } from '../../testing/push/push-app.ts'
 import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
 import { insertOf, TestClient, updateOf } from '../../testing/push/test-client.ts'
@@ -9,7 +10,7 @@ const [TASK, TALLY, PAGE] = ['public.task', 'public.tally', 'public.page']
 let fixture: PushFixture
 let client: TestClient
 beforeAll(async () => {
-  fixture = await openPushFixture(inject('servers').system)
+  fixture = await openPushFixture(servers().system)
   client = new TestClient(fixture.send)
 })
 afterAll(() => fixture?.drop())

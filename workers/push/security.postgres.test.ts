@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { PatchRow } from '../../protocol/index.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A, ORG_B } from '../../testing/push/push-app.ts'
 import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
 import { deleteOf, insertOf, TestClient, updateOf } from '../../testing/push/test-client.ts'
@@ -11,7 +12,7 @@ let fixture: PushFixture
 let client: TestClient
 let id: string
 beforeAll(async () => {
-  fixture = await openPushFixture(inject('servers').system)
+  fixture = await openPushFixture(servers().system)
 })
 afterAll(() => fixture?.drop())
 beforeEach(async () => {

@@ -1,10 +1,11 @@
 import { integer, numeric, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { parsePgLsn } from '../../protocol/index.ts'
 import { captureCases, serverNamed } from '../../testing/capture/capture-cases.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { dyingAt, Killed, type Moment } from '../../testing/capture/dying-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import type { Database } from '../database/index.ts'
 import { NO_MEMORY } from './rules/epoch-decision.ts'
 
@@ -41,7 +42,7 @@ describe.each([
 ] as const)('$decoder on $server', ({ decoder, server }) => {
   let harness: CaptureHarness
   const start = async () => {
-    harness = await startCapture(inject('servers')[server], decoder, SCHEMA, sync)
+    harness = await startCapture(servers()[server], decoder, SCHEMA, sync)
     return harness
   }
   afterEach(() => harness.close())
@@ -488,20 +489,20 @@ describe.each([
 })
 
 test('CAP-23 CAP-R22 auto takes pgoutput where wal2json is absent or too old, and says so', async () => {
-  const absent = await startCapture(inject('servers').embedded, 'auto', SCHEMA, sync)
+  const absent = await startCapture(servers().embedded, 'auto', SCHEMA, sync)
   expect(absent.capture.state?.epoch.decoder).toBe('pgoutput')
   expect(absent.capture.state?.decoderReason).toMatch(/wal2json/)
   await absent.close()
-  const present = await startCapture(inject('servers').system, 'auto', SCHEMA, sync)
+  const present = await startCapture(servers().system, 'auto', SCHEMA, sync)
   expect(present.capture.state?.epoch.decoder).toBe('wal2json')
   await present.close()
   const PRICE = `${SCHEMA};\nCREATE TABLE price (id int PRIMARY KEY, amount numeric)`
   const priced = defineSync({ tables: { price: table(price, { audience: 'all' }) } })
-  const old = await startCapture(inject('servers').system, 'auto', PRICE, priced)
+  const old = await startCapture(servers().system, 'auto', PRICE, priced)
   expect(old.capture.state?.epoch.decoder).toBe('pgoutput')
   expect(old.capture.state?.decoderReason).toMatch(/older than 2.6/)
   await old.close()
-  await expect(startCapture(inject('servers').system, 'wal2json', PRICE, priced)).rejects.toMatchObject({
+  await expect(startCapture(servers().system, 'wal2json', PRICE, priced)).rejects.toMatchObject({
     kind: 'misconfigured',
   })
 })

@@ -1,9 +1,10 @@
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterAll, afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { formatPgLsn, ZERO_LSN } from '../../protocol/index.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { watched } from '../../testing/capture/watched-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { asClient } from '../database/index.ts'
 import { readHistory } from '../sync/history.ts'
 import { pruneHistory } from './retention.ts'
@@ -21,7 +22,7 @@ describe.each([
 ] as const)('history by $decoder on $server', ({ decoder, server }) => {
   let harness: CaptureHarness
   beforeEach(async () => {
-    harness = await startCapture(inject('servers')[server], decoder, SCHEMA, sync)
+    harness = await startCapture(servers()[server], decoder, SCHEMA, sync)
   })
   afterEach(() => harness.close())
 
@@ -123,7 +124,7 @@ describe('history at size', () => {
   test(
     'HIS-10 looks up by row, transaction, mutation, audience and LSN use an index',
     async () => {
-      harness = await startCapture(inject('servers').embedded, 'pgoutput', SCHEMA, sync)
+      harness = await startCapture(servers().embedded, 'pgoutput', SCHEMA, sync)
       for (let from = 1; from <= HISTORY_ROWS; from += 100_000) {
         await harness.query(
           `INSERT INTO tidemark.change_history (epoch, lsn, seq, xid, transaction_id, table_name, operation, row_key, data, audience, schema_version, committed_at, client_id, mutation_id)

@@ -1,9 +1,10 @@
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import type { PredictedChange, Rejection } from '../../protocol/index.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { recordMutation } from '../../testing/capture/record-mutation.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 
 const item = pgTable('item', { id: integer('id').primaryKey(), org: text('org'), note: text('note') })
 const sync = defineSync({ tables: { item: table(item, { audience: { column: item.org, prefix: 'org' } }) } })
@@ -21,7 +22,7 @@ describe.each([
   let counter = 0
 
   beforeAll(async () => {
-    harness = await startCapture(inject('servers')[server], decoder, SCHEMA, sync)
+    harness = await startCapture(servers()[server], decoder, SCHEMA, sync)
   })
   afterAll(() => harness.close())
 

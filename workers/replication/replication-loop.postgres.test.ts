@@ -1,7 +1,8 @@
 import { integer, pgTable } from 'drizzle-orm/pg-core'
-import { expect, inject, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { createDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { ReplicationLoop } from './replication-loop.ts'
 import { ReplicationStorage } from './replication-storage.ts'
 import { Router } from './router.ts'
@@ -11,7 +12,7 @@ const item = pgTable('item', { id: integer('id').primaryKey() })
 const sync = defineSync({ tables: { item: table(item, { audience: 'all' }) } })
 
 test('CAP-R25 a fresh head asked for while another run connects is still fresh when that run fails', async () => {
-  const database = await createDatabase(inject('servers').system)
+  const database = await createDatabase(servers().system)
   await database.install('CREATE TABLE item (id int PRIMARY KEY)', sync)
   const app = await database.open()
   let failing = false

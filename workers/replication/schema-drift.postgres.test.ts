@@ -1,8 +1,9 @@
 import { bigint, boolean, date, integer, numeric, pgTable, text, timestamp, varchar } from 'drizzle-orm/pg-core'
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { applyDefinition, defineSync, type Sync, table } from '../../db/index.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { Follower } from '../../testing/capture/follower.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 
 const item = pgTable('item', {
   id: integer('id').primaryKey(),
@@ -44,7 +45,7 @@ describe.each([
   const version = async () =>
     (await harness.query('SELECT max(version)::text AS version FROM tidemark.sync_definition'))[0]?.version
   const start = async (schema: string, definition: Sync) => {
-    harness = await startCapture(inject('servers')[server], decoder, schema, definition)
+    harness = await startCapture(servers()[server], decoder, schema, definition)
     follower = new Follower(harness)
     epoch = await currentEpoch()
   }
@@ -215,7 +216,7 @@ describe('a partitioned table', () => {
     (await harness.query('SELECT max(version)::text AS version FROM tidemark.sync_definition'))[0]?.version
 
   beforeEach(async () => {
-    harness = await startCapture(inject('servers').embedded, 'pgoutput', PARTITIONED, partitioned)
+    harness = await startCapture(servers().embedded, 'pgoutput', PARTITIONED, partitioned)
     follower = new Follower(harness)
     epoch = await currentEpoch()
     await harness.run(

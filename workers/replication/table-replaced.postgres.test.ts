@@ -1,9 +1,10 @@
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { applyDefinition, defineSync, table } from '../../db/index.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { dyingAt, Killed } from '../../testing/capture/dying-database.ts'
 import { Follower } from '../../testing/capture/follower.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { NO_MEMORY } from './rules/epoch-decision.ts'
 
 const item = pgTable('item', { id: integer('id').primaryKey(), org: text('org').notNull(), note: text('note') })
@@ -26,7 +27,7 @@ describe.each([
   const captured = () => harness.capture.state?.definition.definition.tables.map(({ id }) => id)
 
   beforeEach(async () => {
-    harness = await startCapture(inject('servers')[server], decoder, SCHEMA, sync)
+    harness = await startCapture(servers()[server], decoder, SCHEMA, sync)
     follower = new Follower(harness)
     epoch = await currentEpoch()
     await harness.run(`INSERT INTO item VALUES (1, 'a', 'old'), (2, 'b', 'old');\nINSERT INTO other VALUES (1, 1)`)

@@ -1,8 +1,9 @@
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { parsePgLsn, ZERO_LSN } from '../../protocol/index.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import type { Database } from '../database/index.ts'
 import type { WaitedPeek } from './short-peek.ts'
 import { WalWatch } from './wal-watch.ts'
@@ -19,7 +20,7 @@ describe.each([
   let watch: WalWatch
 
   beforeEach(async () => {
-    harness = await startCapture(inject('servers')[server], decoder, SCHEMA, sync)
+    harness = await startCapture(servers()[server], decoder, SCHEMA, sync)
     watch = new WalWatch(harness.database.env, Date.now)
     // A quiet cycle, after which the next peek is likely to be short.
     await harness.drain()

@@ -1,8 +1,9 @@
 import { pgTable, text } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { defineSync, readDefinitionInForce, table } from '../../db/index.ts'
 import { ZERO_LSN } from '../../protocol/index.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { withDatabase } from '../database/index.ts'
 import { readHistory } from '../sync/history.ts'
 
@@ -33,7 +34,7 @@ describe.each([
   let harness: CaptureHarness
 
   beforeAll(async () => {
-    harness = await startCapture(inject('servers')[server], decoder, SCHEMA, sync)
+    harness = await startCapture(servers()[server], decoder, SCHEMA, sync)
   })
   afterAll(() => harness.close())
 

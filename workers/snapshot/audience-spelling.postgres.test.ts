@@ -1,7 +1,8 @@
 import { boolean, char, inet, integer, numeric, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { beginEpoch, headOf, LineCollector } from '../../testing/snapshot/snapshot-fixture.ts'
 import type { Database } from '../database/index.ts'
 import { readSnapshot } from './read-snapshot.ts'
@@ -32,7 +33,7 @@ describe.each(['embedded', 'system'] as const)('the spelling of an audience on t
   let own: TestDatabase
   let database: Database
   beforeAll(async () => {
-    own = await createDatabase(inject('servers')[server])
+    own = await createDatabase(servers()[server])
     await own.run(SCHEMA.replaceAll(';', ';--> statement-breakpoint\n'))
     await own.install('SELECT 1', sync)
     database = await own.open()

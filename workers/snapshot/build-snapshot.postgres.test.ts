@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LIMITS, manifestSchema } from '../../protocol/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A, SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import { beginEpoch } from '../../testing/snapshot/snapshot-fixture.ts'
 import type { Database } from '../database/index.ts'
@@ -15,7 +16,7 @@ describe('building a snapshot', () => {
   let database: Database
 
   beforeAll(async () => {
-    own = await createDatabase(inject('servers').system)
+    own = await createDatabase(servers().system)
     await own.install(SNAPSHOT_SCHEMA, snapshotSync)
     database = await own.open()
     await database.query(

@@ -1,5 +1,5 @@
 import { customType, pgTable } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { encodeCopyLine } from '../../protocol/copy-text.ts'
 import {
@@ -10,6 +10,7 @@ import {
   travellingColumns,
 } from '../../protocol/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import type { Database } from '../database/index.ts'
 import { tableRowsQuery } from './table-rows-sql.ts'
 
@@ -116,7 +117,7 @@ describe.each(['embedded', 'system'] as const)('copy lines on the %s server', (s
   let definition: TableDefinition
 
   beforeAll(async () => {
-    database = await createDatabase(inject('servers')[server])
+    database = await createDatabase(servers()[server])
     for (const setting of HOSTILE) await database.run(`ALTER DATABASE ${database.name} SET ${setting}`)
     const applied = await database.install(SCHEMA, SYNC)
     const [only] = applied.definition.tables

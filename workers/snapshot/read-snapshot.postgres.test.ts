@@ -1,7 +1,8 @@
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { applyDefinition, defineSync } from '../../db/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A, ORG_B, SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import {
   arrivals,
@@ -30,7 +31,7 @@ describe.each(['embedded', 'system'] as const)('reading a snapshot on the %s ser
   let epochs = 0
 
   beforeAll(async () => {
-    own = await createDatabase(inject('servers')[server])
+    own = await createDatabase(servers()[server])
     await own.install(SNAPSHOT_SCHEMA, snapshotSync)
     reader = await own.open()
     writer = await own.open()
