@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { CaptureSettings } from '../../workers/replication/capture.ts'
+import type { CaptureSettings } from '../../workers/replication/capture-state.ts'
 import type { CaptureMemory } from '../../workers/replication/rules/epoch-decision.ts'
 import type { Traffic } from './watched-database.ts'
 

@@ -4,7 +4,7 @@ import { servers } from '../../testing/postgres/servers.ts'
 import { SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import type { RightsChange, RightsGuard } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
-import type { RoutedBatch } from '../replication/capture.ts'
+import type { RoutedBatch } from '../replication/capture-state.ts'
 import { RightsMarks } from '../replication/rights-marks.ts'
 import { KeptRights } from './kept-rights.ts'
 

@@ -5,7 +5,8 @@ import { type Database, databaseMessageOf, openDatabase } from '../database/inde
 import type { DatabaseEnv } from '../env.ts'
 import { within } from '../within.ts'
 import { bundleHash } from './bundle-hash.ts'
-import { Capture, type CaptureState, type RoutedBatch } from './capture.ts'
+import { Capture } from './capture.ts'
+import type { CaptureState, RoutedBatch } from './capture-state.ts'
 import type { ReplicationStorage } from './replication-storage.ts'
 import { pruneHistory } from './retention.ts'
 import type { Router } from './router.ts'
@@ -64,7 +65,7 @@ export class ReplicationLoop {
   #more = false
   /** The last cycle stored something, so its own writes are still ahead of it in the log. */
   #wrote = false
-  /** Of the transaction that stored it, where nothing else was in progress beside. */
+  /** The id of the transaction that stored it, where nothing else was in progress beside. */
   #ownXid: string | null = null
   /** The last wait begun. */
   #wait: Promise<void> = Promise.resolve()

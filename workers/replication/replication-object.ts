@@ -10,7 +10,7 @@ import type {
 } from '../contracts.ts'
 import { SQL_STATE, sqlStateOf } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
-import type { RoutedBatch } from './capture.ts'
+import type { RoutedBatch } from './capture-state.ts'
 import { DEFAULT_SLOT_NAME, type ReplicationOptions } from './options.ts'
 import { ReplicationLoop } from './replication-loop.ts'
 import { ReplicationStorage } from './replication-storage.ts'

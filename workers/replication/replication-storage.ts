@@ -1,6 +1,6 @@
 import { asLsn } from '../../protocol/index.ts'
 import type { SubscribeAnswer } from '../contracts.ts'
-import type { CaptureStore } from './capture.ts'
+import type { CaptureStore } from './capture-state.ts'
 import type { CaptureOutcome } from './rules/classify-health.ts'
 import { type CaptureMemory, NO_MEMORY } from './rules/epoch-decision.ts'
 import { FIRST_OWED, type OwedCalls } from './rules/owed-calls.ts'
@@ -115,7 +115,7 @@ export class ReplicationStorage implements CaptureStore {
     )
   }
 
-  /** Of a subscription whose audiences are as they were put. */
+  /** Updates a subscription whose audiences are as they were put. */
   updateSubscription({ subscriber, epoch, acked, leaseUntilMs, definitionVersion }: Subscription): void {
     this.#sql.exec(
       'UPDATE subscription SET epoch = ?, acked = ?, lease_until_ms = ?, definition_version = ? WHERE subscriber = ?',

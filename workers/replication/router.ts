@@ -1,7 +1,7 @@
 import { isClientAudience, type Lsn } from '../../protocol/index.ts'
 import type { Delivery, SubscribeRequest, SyncRpc } from '../contracts.ts'
 import type { ObjectNamespace } from '../env.ts'
-import type { RoutedBatch } from './capture.ts'
+import type { RoutedBatch } from './capture-state.ts'
 import type { ReplicationStorage } from './replication-storage.ts'
 import {
   afterFailure,
@@ -42,7 +42,7 @@ export class Router {
     this.#countAudiences()
   }
 
-  /** Of the subscriptions as they are now; a batch gathered under an older one lacks what joined since. */
+  /** Counts the changes of the subscriptions: a batch gathered under an older generation lacks what joined since. */
   get generation(): number {
     return this.#generation
   }

@@ -1,0 +1,69 @@
+import { readDefinitionInForce } from '../../db/definition/definition-in-force.ts'
+import type { TidemarkError } from '../../protocol/index.ts'
+import type { Database } from '../database/index.ts'
+import { adoptDrift, takeOver } from './adopt-drift.ts'
+import type { CaptureSettings, CaptureStore } from './capture-state.ts'
+import { readDefinitionAtHead } from './epoch.ts'
+import type { EpochRow } from './rules/epoch-decision.ts'
+import { SchemaDrift } from './rules/schema-drift.ts'
+import type { CycleFacts } from './server-facts.ts'
+
+/** Capture stands still for tables whose shape or rows others altered, until a definition says what they are now. */
+export class CaptureHalt {
+  readonly #settings: Pick<CaptureSettings, 'driftWaitMs' | 'nowMs'>
+  readonly #store: CaptureStore
+
+  constructor(settings: Pick<CaptureSettings, 'driftWaitMs' | 'nowMs'>, store: CaptureStore) {
+    this.#settings = settings
+    this.#store = store
+  }
+
+  /** Takes over what is harmless; halts before anything else. */
+  async takeOver(database: Database): Promise<void> {
+    const drifts = await takeOver(database)
+    if (drifts.length > 0) throw this.begin(new SchemaDrift(drifts))
+  }
+
+  /** Remembers that capture stands still and for which tables: what the log holds of them until then is not to be trusted. */
+  begin(error: TidemarkError): TidemarkError {
+    const memory = this.#store.read()
+    const tables = error instanceof SchemaDrift ? error.drifts.map(({ table }) => table) : []
+    const distrusted = [...new Set([...memory.distrusted, ...tables])]
+    const haltedAtMs = memory.haltedAtMs ?? this.#settings.nowMs()
+    this.#store.write({ ...memory, halted: error.message, haltedAtMs, distrusted })
+    return error
+  }
+
+  /** The tables that capture stood still for are where the definition in force says they are loaded anew. */
+  trust(): void {
+    const memory = this.#store.read()
+    if (memory.distrusted.length > 0) this.#store.write({ ...memory, distrusted: [] })
+  }
+
+  /**
+   * Goes on once a later definition has all tables concerned loaded anew. Where their rows alone are in doubt it makes one by
+   * itself, and where their shape is, after `driftWaitMs`. Throws `schema-drift` while it must wait.
+   */
+  async end(database: Database, facts: CycleFacts, epoch: EpochRow): Promise<void> {
+    const found = await takeOver(database)
+    const memory = this.#store.read()
+    const waitedMs = this.#settings.nowMs() - (memory.haltedAtMs ?? 0)
+    const { version } = await readDefinitionAtHead(database, epoch)
+    const latest = await readDefinitionInForce(database.query)
+    const shapes = found.filter(({ kind }) => kind === 'shape')
+    // Rights that depend on a table are nobody's to give up.
+    const mayAdopt = shapes.every(({ table }) => latest?.definition.tables.some(({ id }) => id === table))
+    if (shapes.length > 0 && !(mayAdopt && waitedMs >= this.#settings.driftWaitMs))
+      throw this.begin(new SchemaDrift(found))
+    const settled = ({ id }: { id: string }) =>
+      found.some(({ table }) => table === id) || (facts.unplaced[id] ?? 0) > version
+    const mended = (latest?.definition.tables ?? []).filter(
+      (table) => memory.distrusted.includes(table.id) && !settled(table),
+    )
+    const drifts = [...found, ...mended.map(({ id }) => ({ table: id, kind: 'rows' as const, what: 'was altered' }))]
+    const adopted = drifts.length > 0 ? await adoptDrift(database, drifts) : null
+    const before = memory.leftOut?.version === latest?.version ? (memory.leftOut?.tables ?? []) : []
+    const leftOut = adopted && { ...adopted, tables: [...adopted.tables, ...before] }
+    this.#store.write({ ...memory, halted: null, haltedAtMs: null, leftOut: leftOut ?? memory.leftOut })
+  }
+}
