@@ -167,6 +167,8 @@ describe('drain machine', () => {
         let state: DrainState = INITIAL_DRAIN
         let nowMs = 0
         let written = false
+        /** While the push in hand was on its way. */
+        let writtenSince = false
         const held = new Set<string>()
         const OWN: Partial<Record<DrainEventType, string>> = {
           quiet: 'quiet',
@@ -192,8 +194,9 @@ describe('drain machine', () => {
               held.add(name)
             }
           }
-          if (what.type === 'written') written = true
-          if (what.type === 'answered' && !what.hasMore && state.phase === 'idle') written = false
+          if (what.type === 'written') written = writtenSince = true
+          if (what.type === 'answered' && !what.hasMore) written = writtenSince
+          if (step.effects.some((effect) => effect.do === 'push')) writtenSince = false
           if (state.phase === 'closed') {
             expect([...held]).toEqual([])
             return
