@@ -109,11 +109,13 @@ export class Journal {
     return result
   }
 
-  /** Writes that the user has left, so that nothing of this comes back. Rejects with what the device says. */
+  /** Writes that the user has left, so that nothing of this comes back; where there is no room for that word, all of it goes at once. */
   async leave(): Promise<void> {
+    const { files } = this.#options
     this.#hasLeft = true
     clearTimeout(this.#again)
-    await this.#inTurn(() => this.#options.files.append(this.#slot, encodeFrames([JSON.stringify({ t: 'left' })])))
+    const word = encodeFrames([JSON.stringify({ t: 'left' })])
+    await this.#inTurn(() => files.append(this.#slot, word).catch(() => files.remove()))
   }
 
   /** After `leave`, as the last of what the user's storage holds. */
