@@ -3,7 +3,7 @@ import { formatPgLsn, type Lsn, TidemarkError } from '../../protocol/index.ts'
 import { type Database, type DatabaseTransaction, type Parameter, textArray } from '../database/index.ts'
 import { LineBuffer } from './line-buffer.ts'
 import type { HistoryRow } from './rules/to-changes.ts'
-import { requireSchema, unplacedBeyond } from './schema-check.ts'
+import { onceSeen, requireSchema, unplacedBeyond, unseenAmong } from './schema-check.ts'
 import { type CycleFacts, cycleFacts, factsOf } from './server-facts.ts'
 
 /** What every row of a transaction shares. */
@@ -53,15 +53,17 @@ const DURABLE = `CASE WHEN current_setting('synchronous_commit') IN ('off', 'loc
  */
 const STORE_AT_ONCE = `
   WITH fault AS MATERIALIZED (${ALTERED_TABLES}),
+  unseen AS MATERIALIZED (SELECT ${unseenAmong('$24')} AS found),
   fence AS (
     UPDATE tidemark.epoch SET head_lsn = greatest(head_lsn, $19::pg_lsn)
-    WHERE id = $1 AND ended_at IS NULL AND head_lsn = $20::pg_lsn AND NOT EXISTS (SELECT FROM fault) AND NOT ${unplacedBeyond('$23')}
+    WHERE id = $1 AND ended_at IS NULL AND head_lsn = $20::pg_lsn AND NOT EXISTS (SELECT FROM fault)
+      AND NOT (SELECT found FROM unseen) AND NOT ${unplacedBeyond('$23')}
       AND (SELECT s.confirmed_flush_lsn FROM pg_replication_slots s WHERE s.slot_name = $21) <= $22::pg_lsn
     RETURNING id, ${DURABLE}
   ),
   stored AS (${INSERT_SELECT} JOIN fence ON fence.id = $1 ${ONCE})
   SELECT (SELECT count(*) FROM fault)::text AS faults, (SELECT count(*) FROM fence)::text AS fenced,
-    pg_current_xact_id()::text AS xid, facts.*
+    (SELECT found FROM unseen)::text AS unseen, pg_current_xact_id()::text AS xid, facts.*
   FROM (${factsOf('$21', 'EXISTS (SELECT FROM fault)')}) AS facts`
 
 /** Pages are stored at this many rows or characters, whichever comes first. */
@@ -80,12 +82,12 @@ export interface BatchStore {
   readonly isPageFull: boolean
   /** Sends the page begun; resolves when not too many are under way. */
   flush(): Promise<void>
-  /** Stores what is left, and the head. */
-  finish(head: Lsn): Promise<void>
+  /** Stores what is left, and the head; `xids`: all transactions that were decoded, as 64-bit ids. */
+  finish(head: Lsn, xids: readonly string[]): Promise<void>
   /** Whether `finish` looks at the schema by itself. */
   readonly checksSchema: boolean
-  /** Throws `schema-drift` when a table was altered behind our back. */
-  requireSchema(): Promise<void>
+  /** Throws `schema-drift` when a table was altered behind our back, as seen once these transactions are visible. */
+  requireSchema(xids: readonly string[]): Promise<void>
 }
 
 /** What rows of a page have in common besides their transaction. */
@@ -251,9 +253,9 @@ export class PagedStore extends Page implements BatchStore {
     ])
   }
 
-  async requireSchema(): Promise<void> {
+  async requireSchema(xids: readonly string[]): Promise<void> {
     await Promise.all(this.#pending)
-    await requireSchema(this.#transaction.query, this.#unplacedTo)
+    await requireSchema(this.#transaction.query, this.#unplacedTo, xids)
   }
 }
 
@@ -283,21 +285,25 @@ export class SingleStore extends Page implements BatchStore {
   async fence(): Promise<void> {}
   async flush(): Promise<void> {}
 
-  async finish(head: Lsn): Promise<void> {
+  async finish(head: Lsn, xids: readonly string[]): Promise<void> {
     const { slotName, atMost } = this.#slot
     const places = [formatPgLsn(head), formatPgLsn(this.head), slotName, formatPgLsn(atMost), this.#unplacedTo]
-    const [row] = await this.#database.query(STORE_AT_ONCE, [...this.take(), ...places])
+    const params = [...this.take(), ...places, JSON.stringify(xids)]
+    const row = await onceSeen(async () => {
+      const [found] = await this.#database.query(STORE_AT_ONCE, params)
+      return found?.unseen === 'true' ? null : found
+    })
     if (row?.fenced === '1') {
       this.seen = { facts: cycleFacts(row), xid: row.xid ?? '' }
       return
     }
     if (row?.faults === '0') throw movedOn()
-    await this.requireSchema()
+    await this.requireSchema(xids)
     throw new TidemarkError('unavailable', 'A table was altered while its log was read; it is read again.')
   }
 
-  async requireSchema(): Promise<void> {
-    await requireSchema(this.#database.query, this.#unplacedTo)
+  async requireSchema(xids: readonly string[]): Promise<void> {
+    await requireSchema(this.#database.query, this.#unplacedTo, xids)
   }
 }
 

@@ -160,6 +160,8 @@ class BatchReader {
   #storedRows = 0
   #head: Lsn | null = null
   #seenTo: Lsn | null = null
+  /** Of all transactions that were told to their end, as 64-bit ids. */
+  readonly #xids = new Set<string>()
   #definitionVersion: number | null = null
   #rights: RightsChange | null = null
   #hasMutations = false
@@ -189,8 +191,9 @@ class BatchReader {
       await this.#readPage(page.events)
       if (this.#definitionVersion !== null) break
     }
-    if (serverRows > 0 && !(this.#store.checksSchema && this.#head !== null)) await this.#store.requireSchema()
-    if (this.#head !== null) await this.#store.finish(this.#head)
+    const xids = [...this.#xids]
+    if (serverRows > 0 && !(this.#store.checksSchema && this.#head !== null)) await this.#store.requireSchema(xids)
+    if (this.#head !== null) await this.#store.finish(this.#head, xids)
     return {
       head: this.#head,
       seenTo: this.#seenTo,
@@ -313,6 +316,7 @@ class BatchReader {
     if (this.#drift !== null && this.#newDefinition === null) throw new DriftInTransaction(this.#drift, this.#seenTo)
     if (this.#newRights !== null) await this.#keepRights(current, this.#newRights)
     this.#seenTo = current.lsn
+    this.#xids.add(String(extendXid(current.xid, this.#request.xidHorizon)))
     if (this.#header !== null) this.#head = current.lsn
     if (this.#header !== null && this.#metadata !== null && this.#metadata !== this.#header.metadata) {
       await this.#store.annotate(current.lsn, this.#metadata, this.#seq)

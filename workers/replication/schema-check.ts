@@ -6,15 +6,47 @@ import { TidemarkError } from '../../protocol/index.ts'
 export const unplacedBeyond = (known: string) =>
   `EXISTS (SELECT FROM tidemark.table_shape WHERE unplaced AND version > ${known}::bigint)`
 
+/** Whether some of the transactions in parameter `xids`, a JSON array of their 64-bit ids, are not visible to this statement. */
+export const unseenAmong = (xids: string) =>
+  `EXISTS (SELECT FROM json_array_elements_text(${xids}::text::json) AS told
+    WHERE NOT pg_visible_in_snapshot(told.value::xid8, pg_current_snapshot()))`
+
+/** The longest that a batch waits for its transactions to be visible, and the pauses between its looks. */
+const UNSEEN_MS = 5_000
+const LONGEST_PAUSE_MS = 64
+
+/**
+ * Asks until an answer is given by a statement that sees what was decoded; `ask` answers null while it does not.
+ *
+ * The log tells of a commit before others see it, as long as that waits for a standby. What the catalogue says until then
+ * clears nothing. Throws `unavailable` after five seconds.
+ */
+export async function onceSeen<Answer>(ask: () => Promise<Answer | null>): Promise<Answer> {
+  let waitedMs = 0
+  for (let pauseMs = 1; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    const answer = await ask()
+    if (answer !== null) return answer
+    if (waitedMs >= UNSEEN_MS)
+      throw new TidemarkError('unavailable', 'A commit is in the log and not visible yet: does it wait for a standby?')
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    waitedMs += pauseMs
+  }
+}
+
 /**
  * Throws `schema-drift` where a table was altered behind our back: it may have changed without a trace in what was decoded, so
- * nothing of that may be stored. `unplacedTo`: the last version known of tables that were altered below it.
+ * nothing of that may be stored. `unplacedTo`: the last version known of tables that were altered below it. `xids`: what was
+ * decoded, as 64-bit ids.
  */
-export async function requireSchema(query: Query, unplacedTo: number): Promise<void> {
-  const [row] = await query(
-    `SELECT (EXISTS (${ALTERED_TABLES}))::text AS altered, ${unplacedBeyond('$1')}::text AS beyond`,
-    [unplacedTo],
-  )
+export async function requireSchema(query: Query, unplacedTo: number, xids: readonly string[]): Promise<void> {
+  const row = await onceSeen(async () => {
+    const [found] = await query(
+      `SELECT (EXISTS (${ALTERED_TABLES}))::text AS altered, ${unplacedBeyond('$1')}::text AS beyond,
+         ${unseenAmong('$2')}::text AS unseen`,
+      [unplacedTo, JSON.stringify(xids)],
+    )
+    return found?.unseen === 'true' ? null : found
+  })
   if (row?.altered === 'true') throw new TidemarkError('schema-drift', 'A synced table was altered.')
   if (row?.beyond === 'true')
     throw new TidemarkError('unavailable', 'The sync definition changed while the log was read; it is read again.')
