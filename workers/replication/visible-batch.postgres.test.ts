@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { captureCases, serverNamed } from '../../testing/capture/capture-cases.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
-import { until } from '../../testing/system/start-system.ts'
+import { until } from '../../testing/snapshot/snapshot-fixture.ts'
 import type { Database } from '../database/index.ts'
 
 const item = pgTable('item', { id: integer('id').primaryKey(), label: varchar('label') })
@@ -62,7 +62,7 @@ describe.each(captureCases)(
         () => null,
         (error: unknown) => error,
       )
-      await until(async () => (await doing(capturePid))?.query?.includes('fault AS MATERIALIZED'))
+      await until(async () => (await doing(capturePid))?.query?.includes('fault AS MATERIALIZED') === true)
       await setStandbys('')
       await committing
       expect(await draining).toMatchObject({ kind: 'schema-drift', message: expect.stringContaining('item') })
