@@ -122,7 +122,7 @@ test('CLI-R15 CLI-R9 dev --database-url works in that database alone, and --rese
   await stop()
 })
 
-/** Of a small app, in whose modules somebody slips. */
+/** A small app, in whose modules somebody slips. */
 const app = makeTemplateApp()
 const SYNC = app.read('sync.ts')
 const sync = (options: string) => SYNC.replace("prefix: 'team' }", `prefix: 'team' }, ${options}`)

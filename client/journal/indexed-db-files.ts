@@ -1,3 +1,4 @@
+import { answerOf } from '../replica/indexed-db.ts'
 import type { JournalFiles, Slot } from './journal-files.ts'
 
 const PIECES = 'pieces'
@@ -67,11 +68,4 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array {
     at += piece.length
   }
   return bytes
-}
-
-function answerOf<Answer>(request: IDBRequest<Answer>): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result)
-    request.onerror = () => reject(request.error)
-  })
 }

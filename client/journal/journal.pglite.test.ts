@@ -19,7 +19,7 @@ import {
 } from '../../testing/writing/opened-folders.ts'
 
 import type { ReplicaOptions } from '../open-replica.ts'
-import { encodeFrames } from './rules/frames.ts'
+import { decodeFrames, encodeFrames } from './rules/frames.ts'
 
 closeAfterEach()
 
@@ -279,4 +279,71 @@ test('FLD-118 JRN-R12 a journal that grew is begun anew, sealed before the last 
   expect((await idsOf(again)).map(numberOf)).toEqual(Array.from({ length: 24 }, (_, index) => index + 1))
   await live(again)
   expect((await notesOf(again))[0]?.title?.slice(0, 2)).toBe('23')
+})
+
+test('FLD-123 JRN-R9 a database that is set back learns what left, was confirmed and was decided on', async () => {
+  const { url } = await serveFolders()
+  const { storage, journals } = await newStorage()
+  const replica = await open(url, storage)
+  await live(replica)
+  replica.goOffline()
+  for (const id of ['1', '2', '1']) await replica.actions.addOne({ id })
+  await replica.db.exec(`UPDATE note SET title = 'mine' WHERE id = '2'`)
+  await replica.close()
+  const [file = ''] = await journals()
+  const at = '2026-11-29T00:00:00.000Z'
+  const request = JSON.stringify({
+    counter: 2,
+    at,
+    after: [],
+    kind: 'action',
+    name: 'addOne',
+    args: { id: '2' },
+    predicted: null,
+  })
+  const told = [
+    { t: 'ended', counter: 1, how: 'gone' },
+    { t: 'frozen', counter: 2, request, predicted: null, took: [] },
+    { t: 'ended', counter: 3, how: 'confirmed' },
+    { t: 'failed', counter: 4, rejection: { kind: 'refused', message: 'Not today.' } },
+  ]
+  await appendFile(file, encodeFrames(told.map((record) => JSON.stringify(record))))
+  const again = await open(NOWHERE, storage)
+  await statusThat(again, ({ pending, failed }) => pending === 2 && failed === 1)
+  expect((await again.mutations()).map(({ id, status }) => [numberOf(id), status])).toEqual([
+    [4, 'failed'],
+    [3, 'sent'],
+    [2, 'sent'],
+  ])
+  expect(again.failures).toMatchObject([{ rejection: { message: 'Not today.' }, rows: [{ local: { title: 'mine' } }] }])
+  expect(await notesOf(again)).toMatchObject([{ count: '1' }, { title: 'first', count: '1' }])
+  const { rows } = await again.db.query(
+    'SELECT counter::int AS counter, request, outcome IS NULL AS open FROM tidemark.mutation WHERE counter < 4 ORDER BY 1',
+  )
+  expect(rows).toEqual([
+    { counter: 2, request, open: true },
+    { counter: 3, request: null, open: false },
+  ])
+})
+
+test('FLD-124 JRN-R9 what is read back under another client id waits as failed, under new numbers, with its data', async () => {
+  const { url } = await serveFolders()
+  const { storage, journals } = await newStorage()
+  const replica = await open(url, storage)
+  await live(replica)
+  replica.goOffline()
+  await replica.actions.addOne({ id: '1' })
+  await replica.close()
+  const [file = ''] = await journals()
+  const { texts } = decodeFrames(await readFile(file))
+  await writeFile(
+    file,
+    encodeFrames(texts.map((text) => text.replace(/"client":"[^"]*"/, '"client":"another-client-0001"'))),
+  )
+  const again = await open(NOWHERE, storage)
+  expect(again.status).toMatchObject({ pending: 1, failed: 1 })
+  expect((await idsOf(again)).map(numberOf)).toEqual([1, 2])
+  expect(again.failures).toMatchObject([
+    { action: { name: 'addOne', args: { id: '1' } }, rejection: { kind: 'outcome-unknown' } },
+  ])
 })

@@ -251,7 +251,8 @@ export class Writing implements DrainHost {
       if (isNew) {
         this.#undo.forget(new Set(failed))
         this.failures = await this.#failures.read()
-        this.#failed = told
+        // What was read, not what was counted: more may have failed or been decided on in between.
+        this.#failed = `${copy !== null} ${this.failures.map(({ id }) => id.slice(id.lastIndexOf(':') + 1))}`
       }
       this.#tellStatus({ pending, failed: failed.length }, isNew)
       for (const wait of [...this.#waits]) {

@@ -1,3 +1,4 @@
+import { answerOf } from './indexed-db.ts'
 import { fileSystem } from './node-builtins.ts'
 import type { Storage } from './storage-name.ts'
 
@@ -118,11 +119,4 @@ async function findInIndexedDb(storage: Storage): Promise<Found> {
   } finally {
     db.close()
   }
-}
-
-function answerOf<Answer>(request: IDBRequest<Answer>): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result)
-    request.onerror = () => reject(request.error)
-  })
 }

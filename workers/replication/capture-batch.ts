@@ -160,7 +160,7 @@ class BatchReader {
   #storedRows = 0
   #head: Lsn | null = null
   #seenTo: Lsn | null = null
-  /** Of all transactions that were told to their end, as 64-bit ids. */
+  /** All transactions that were told to their end, as 64-bit ids. */
   readonly #xids = new Set<string>()
   #definitionVersion: number | null = null
   #rights: RightsChange | null = null

@@ -49,7 +49,7 @@ export const recordSchema = z.discriminatedUnion('t', [
   z.object({
     t: z.literal('begun'),
     format: z.literal(JOURNAL_FORMAT),
-    /** Of two files the one of the higher generation is in force, if it was sealed. */
+    /** The file of the higher generation is in force, if it was sealed. */
     generation: z.number().int().positive(),
     user: z.string(),
     client: z.string(),
