@@ -9,7 +9,7 @@ import { dataDirOf, type Storage } from '../../client/replica/storage-name.ts'
 import { databaseImage } from '../check/database-image.ts'
 
 /** Postgres fills its buffers with zeros at each start, which took longer than all the rest of an opening; tests hold few rows. */
-const SMALL = ['-c', 'shared_buffers=16MB']
+const SMALL = '16MB'
 
 let image: Promise<Blob> | null = null
 
@@ -18,7 +18,10 @@ async function readImage(): Promise<Blob> {
 }
 
 /** Opens storage as a replica does, of which the sources lack the image until they are built. */
-export async function openPreparedDatabase(storage: Storage): Promise<Database> {
+export const openPreparedDatabase = (storage: Storage): Promise<Database> => openWithBuffers(storage, SMALL)
+
+/** The same with buffers of a size, in the words of Postgres. */
+export async function openWithBuffers(storage: Storage, buffers: string): Promise<Database> {
   const found = await findDatabase(storage)
   if (found !== 'nothing' && found !== 'database') return openDatabase(storage)
   const words = new StartWords()
@@ -27,7 +30,7 @@ export async function openPreparedDatabase(storage: Storage): Promise<Database> 
     dataDir: dataDirOf(storage),
     ...(found === 'nothing' && image ? { loadDataDir: await image } : {}),
     relaxedDurability: false,
-    startParams: [...startParams(PGlite), ...SMALL],
+    startParams: [...startParams(PGlite), '-c', `shared_buffers=${buffers}`],
     onStderr: words.listen,
     extensions: { live },
   })

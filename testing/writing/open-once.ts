@@ -1,10 +1,15 @@
 import { openReplica } from '../../client/index.ts'
+import { openReplicaOn } from '../../client/open-replica.ts'
+import { openWithBuffers } from '../replica/prepared-database.ts'
 import { folderSync } from './opened-folders.ts'
 
 /** Run as a process of its own, which may be short of something: says how many wait to be sent, or what keeps it shut. */
-const [, , url = '', storage = ''] = process.argv
+const [, , url = '', storage = '', buffers = ''] = process.argv
+const options = { url, user: 'ann', token: () => 'token', sync: folderSync, storage }
 try {
-  const replica = await openReplica({ url, user: 'ann', token: () => 'token', sync: folderSync, storage })
+  const replica = await (buffers
+    ? openReplicaOn(options, (place) => openWithBuffers(place, buffers))
+    : openReplica(options))
   console.log(`pending ${replica.status.pending}`)
   await replica.close()
 } catch (error) {
