@@ -30,6 +30,29 @@ export function compareShapes(
   return [...synced, ...others]
 }
 
+/** A column that looks as it did, and whose row in the catalogue is another: granted on, or altered and taken back. */
+export interface ColumnInDoubt {
+  readonly table: Pick<TableDefinition, 'id' | 'schema' | 'name'>
+  readonly column: string
+  readonly type: string
+  /** `xmin` of its row in the catalogue. */
+  readonly made: string
+}
+
+export function columnsInDoubt(
+  { definition }: Pick<DefinitionInForce, 'definition'>,
+  shapes: ReadonlyMap<string, FoundShape>,
+): ColumnInDoubt[] {
+  return definition.tables.flatMap((table) => {
+    const { before = null, now = null } = shapes.get(table.id) ?? {}
+    return (now?.columns ?? []).flatMap(({ name, type, made }) => {
+      const was = before?.columns.find((column) => column.name === name)
+      const isDefined = table.columns.some((column) => column.name === name)
+      return isDefined && was?.type === type && was.made !== made ? [{ table, column: name, type, made }] : []
+    })
+  })
+}
+
 /** Leaves that need REPLICA IDENTITY FULL and were none of this table's when it was compared last. */
 export function leavesToIdentify({ before, now }: FoundShape): readonly LeafShape[] {
   const known = new Set(before?.leaves.map(({ relation }) => relation))
@@ -97,6 +120,11 @@ function rowsDrift(table: TableDefinition, before: TableShape, now: TableShape):
     const [was, is] = [before, now].map(({ columns }) => columns.find((column) => column.name === name))
     return was && was.made !== is?.made
   })
+  const relabelled = table.columns.find(({ name }) => {
+    const [was, is] = [before, now].map(({ columns }) => columns.find((column) => column.name === name))
+    return was && was.labelsMade !== null && was.labelsMade !== is?.labelsMade
+  })
+  if (relabelled) return `had other labels in column ${relabelled.name} for a while`
   // One alone is maintenance (VACUUM FULL, CLUSTER) or a grant.
   if (before.file !== now.file && remade) return `was rewritten for column ${remade.name}`
   for (const leaf of before.leaves) {

@@ -13,6 +13,8 @@ const columnShapeSchema = z.object({
   made: z.string(),
   /** The labels of an enum, in order. */
   labels: z.array(z.string()),
+  /** `xmin` of each of them in the catalogue; null where an earlier build did not look. */
+  labelsMade: z.string().nullable().default(null),
   /** What a domain is made of; else null. */
   base: z.string().nullable(),
 })
@@ -69,7 +71,7 @@ const MARK = `md5(concat_ws(',', c.oid, c.relkind, c.relpersistence, c.relreplid
       CASE WHEN a.attgenerated <> '' THEN (SELECT d.oid FROM pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END,
       CASE WHEN a.atttypid >= ${FIRST_OWN_OID} THEN (
         SELECT concat_ws(' ', t.typname, t.typnamespace, t.typbasetype, t.typtypmod, (
-          SELECT string_agg(concat_ws(' ', e.enumsortorder, e.enumlabel), ',' ORDER BY e.enumsortorder)
+          SELECT string_agg(concat_ws(' ', e.enumsortorder, e.enumlabel, e.xmin), ',' ORDER BY e.enumsortorder)
           FROM pg_enum e WHERE e.enumtypid = t.oid))
         FROM ${ELEMENT_TYPE} WHERE declared.oid = a.atttypid) END), 0))
     FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
@@ -104,6 +106,9 @@ const COLUMNS = `
     'labels', coalesce((
       SELECT json_agg(e.enumlabel::text ORDER BY e.enumsortorder)
       FROM ${ELEMENT_TYPE} JOIN pg_enum e ON e.enumtypid = t.oid WHERE declared.oid = a.atttypid), '[]'),
+    'labelsMade', coalesce((
+      SELECT string_agg(e.xmin::text, ' ' ORDER BY e.enumsortorder)
+      FROM ${ELEMENT_TYPE} JOIN pg_enum e ON e.enumtypid = t.oid WHERE declared.oid = a.atttypid), ''),
     'base', (
       SELECT format_type(t.typbasetype, t.typtypmod) FROM ${ELEMENT_TYPE}
       WHERE declared.oid = a.atttypid AND t.typtype = 'd')

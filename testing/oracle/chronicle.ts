@@ -1,8 +1,21 @@
 import { type Lsn, parsePgLsn, parsePgSnapshot, ZERO_LSN } from '../../protocol/index.ts'
 import type { Database } from '../../workers/database/index.ts'
 import { examine, examineRights, type RightsEvent } from './examine.ts'
-import { type DefinitionChange, HistoryModel, type HistoryRow, visibleHistory } from './history-model.ts'
-import { type PostgresSample, type ReplicaSample, readHistory, samplePostgres, stateOf } from './samples.ts'
+import {
+  type DefinitionChange,
+  HistoryModel,
+  type HistoryRow,
+  type ModelState,
+  visibleHistory,
+} from './history-model.ts'
+import {
+  type PostgresSample,
+  type ReplicaSample,
+  readHistory,
+  requireDefinition,
+  samplePostgres,
+  stateOf,
+} from './samples.ts'
 
 /** What a run knows of the truth beside what replicas show: epochs, definitions, rights, and history before it is pruned. */
 export class Chronicle {
@@ -11,6 +24,7 @@ export class Chronicle {
   readonly postgresSamples: PostgresSample[] = []
   /** Oldest first; what Postgres held some time after each began. */
   readonly #epochs: PostgresSample[] = []
+  readonly #adoptions: { readonly beforeMs: number; readonly sample: PostgresSample }[] = []
   readonly #history = new Map<string, Map<string, HistoryRow>>()
 
   get epochs(): readonly string[] {
@@ -26,6 +40,21 @@ export class Chronicle {
         return
       }
       // Between two looks: their transactions would hold up the slot that the epoch begins with.
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+
+  /** Alters tables behind capture's back, and waits for the definition that capture puts in force for it by itself. */
+  async awaitAdoption(database: Database, alter: () => Promise<void>): Promise<void> {
+    const { version } = await requireDefinition(database.query)
+    const beforeMs = performance.now()
+    await alter()
+    for (;;) {
+      const sample = await samplePostgres(database)
+      if (sample.definition.version > version) {
+        this.#adoptions.push({ beforeMs, sample })
+        return
+      }
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
@@ -69,17 +98,39 @@ export class Chronicle {
     const first = this.#epochs.find((sample) => sample.epoch === epoch)
     if (!first) return []
     // The epoch begins where what the sample shows of its history is undone.
-    const model = new HistoryModel({ definition: first.definition, base: stateOf(first) }, this.changes)
-    for (const change of visibleHistory(history, parsePgSnapshot(first.snapshot)).toReversed()) model.undo(change)
     return examine({
-      start: { definition: first.definition, base: model.state },
-      changes: this.changes,
+      start: { definition: first.definition, base: this.#undone(first, history) },
+      changes: new Map([...this.changes, ...this.#adoptedIn(history)]),
       history,
       replicaSamples: replicaSamples.filter((sample) => sample.epoch === epoch),
       postgresSamples: this.postgresSamples.filter(
         (sample) => sample.epoch === epoch && (told === null || sample.lsn <= told),
       ),
     })
+  }
+
+  /** What a sample shows without what is visible to it of this history. */
+  #undone(sample: PostgresSample, history: readonly HistoryRow[]): ModelState {
+    const model = new HistoryModel({ definition: sample.definition, base: stateOf(sample) }, this.changes)
+    for (const change of visibleHistory(history, parsePgSnapshot(sample.snapshot)).toReversed()) model.undo(change)
+    return model.state
+  }
+
+  /** The definitions that capture put in force by itself in this history, with the tables that are loaded anew for them. */
+  #adoptedIn(history: readonly HistoryRow[]): Map<number, DefinitionChange> {
+    const changes = new Map<number, DefinitionChange>()
+    for (const { beforeMs, sample } of this.#adoptions) {
+      const { definition } = sample
+      const place = history.findIndex(
+        ({ operation, data }) => operation === 'definition' && Number(data?.version) === definition.version,
+      )
+      if (place < 0) continue
+      const state = this.#undone(sample, history.slice(place + 1))
+      const anew = definition.definition.tables.filter(({ since }) => since === definition.version)
+      const rows = new Map(anew.map(({ id }) => [id, state.get(id) ?? new Map()]))
+      changes.set(definition.version, { definition, state: rows, adopted: true, beforeMs })
+    }
+    return changes
   }
 
   #examineOrder(replicaSamples: readonly ReplicaSample[]): string[] {

@@ -27,10 +27,12 @@ export interface HistoryRow {
   readonly audience: string | null
 }
 
-/** A definition put in force while nobody could write, and every row of it at that commit. */
+/** A definition put in force, and the rows at that commit. */
 export interface DefinitionChange {
   readonly definition: DefinitionInForce
+  /** Every row where nobody could write meanwhile; those of the tables that are loaded anew where capture adopted an alteration. */
   readonly state: ModelState
+  readonly adopted: boolean
   /** Before it was put in force, on the clock of the samples. */
   readonly beforeMs: number
 }
@@ -61,8 +63,8 @@ export function parseHistoryRow(row: Readonly<Record<string, string | null | und
  * What Postgres holds after each commit, told by history alone.
  *
  * Every step is checked against the state it meets: an update or delete must find its row with the old values history
- * claims, an insert must find none, and each change must name the audience its row has. A change of definition must meet
- * the rows that it was seen to meet. Violations are collected.
+ * claims, an insert must find none, and each change must name the audience its row has. A change of definition that we made
+ * must meet the rows that it was seen to meet. Violations are collected.
  */
 export class HistoryModel {
   readonly violations: string[] = []
@@ -163,6 +165,10 @@ export class HistoryModel {
     const next = this.#changes.get(Number(change.data?.version))
     if (!next) {
       this.#violation(change, 'puts a definition in force that nobody stored')
+      return
+    }
+    if (next.adopted) {
+      this.#take(next.definition, new Map([...this.#rows, ...next.state]))
       return
     }
     for (const table of next.definition.definition.tables) {

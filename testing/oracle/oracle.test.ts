@@ -129,7 +129,15 @@ describe('the checker finds what is wrong', () => {
       examine({
         start: { definition: { ...definition, definition: both(1) }, base: rows('old', 'old') },
         changes: new Map([
-          [2, { definition: { version: 2, hash: 'h', definition: both(2) }, state: rows(met, 'new'), beforeMs }],
+          [
+            2,
+            {
+              definition: { version: 2, hash: 'h', definition: both(2) },
+              state: rows(met, 'new'),
+              adopted: false,
+              beforeMs,
+            },
+          ],
         ]),
         history: told,
         replicaSamples: samples,

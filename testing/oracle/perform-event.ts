@@ -69,7 +69,10 @@ export async function performEvent(event: OracleEvent, scene: Scene): Promise<vo
       return await redefine(scene)
     case 'joinOrLeave':
       return (
-        member && (await withDatabase((database) => joinOrLeave(database, chronicle, member, ORGS[event.org] ?? '')))
+        member &&
+        (await withDatabase((database) =>
+          joinOrLeave(database, chronicle, member.options.userId, ORGS[event.org] ?? '', [member.options.name]),
+        ))
       )
     case 'holdCommits':
       await system.holdCommits()
@@ -124,7 +127,7 @@ async function redefine({ sync, chronicle, withDatabase, note }: Scene): Promise
           await query(`LOCK TABLE ${tables} IN SHARE MODE`)
           await query(changed ? CHANGE_SCHEMA : RESTORE_SCHEMA)
           const definition = await applyDefinition(query, changed ? changedSync(sync) : sync)
-          return { definition, state: await readState(query, definition.definition), beforeMs }
+          return { definition, state: await readState(query, definition.definition), adopted: false, beforeMs }
         })
       })
       chronicle.changes.set(change.definition.version, change)
@@ -137,13 +140,15 @@ async function redefine({ sync, chronicle, withDatabase, note }: Scene): Promise
   }
 }
 
-async function joinOrLeave(
+/** Makes a user a member of an organisation, or not any more; `replicas` are his. */
+export async function joinOrLeave(
   { query }: Database,
   chronicle: Chronicle,
-  { options }: FleetMember,
+  userId: string,
   org: string,
+  replicas: readonly string[],
 ): Promise<void> {
-  const values = [options.userId, org]
+  const values = [userId, org]
   const left = await query(
     'DELETE FROM public.membership WHERE user_id = $1 AND org_id = $2 RETURNING org_id::text',
     values,
@@ -151,5 +156,6 @@ async function joinOrLeave(
   const granted = left.length === 0
   if (granted) await query('INSERT INTO public.membership (user_id, org_id) VALUES ($1, $2)', values)
   const [row] = await query('SELECT pg_current_wal_insert_lsn()::text AS lsn')
-  chronicle.rights.push({ replica: options.name, audience: `org:${org}`, granted, lsn: parsePgLsn(row?.lsn ?? '') })
+  const lsn = parsePgLsn(row?.lsn ?? '')
+  for (const replica of replicas) chronicle.rights.push({ replica, audience: `org:${org}`, granted, lsn })
 }

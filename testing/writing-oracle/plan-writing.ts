@@ -10,6 +10,8 @@ const PEOPLE = 3
 const LISTS = 2
 const TASKS = 10
 const TALLIES = 2
+/** Months of visits: the first three have partitions from the start, the others get one. */
+const MONTHS = 5
 const NAMES = ['inbox', 'later', 'someday', 'work', 'home']
 
 const place = (org: number, number: number) => org * 1000 + number
@@ -17,19 +19,35 @@ const person = (org: number, number: number) => uuid(0xb, place(org, number))
 const list = (org: number, number: number) => uuid(0xc, place(org, number))
 const task = (org: number, number: number) => uuid(0xd, place(org, number))
 const tally = (org: number, number: number) => uuid(0xe, place(org, number))
+const visit = (org: number, number: number) => uuid(0xf, place(org, number))
 
 /** What happens, in this order; `writer` is a place among the writers. */
 export type WritingEvent =
   | { readonly kind: 'operation'; readonly writer: number; readonly operation: Operation }
   | { readonly kind: 'direct'; readonly operation: Operation }
   | {
-      readonly kind: 'offline' | 'online' | 'kill' | 'loseDatabase' | 'cut' | 'look' | 'retry'
+      readonly kind: 'offline' | 'online' | 'kill' | 'cut' | 'look' | 'retry'
       readonly writer: number
     }
+  /** The last record of its journal is torn too, as a kill leaves it. */
+  | { readonly kind: 'loseDatabase'; readonly writer: number; readonly torn: boolean }
+  | { readonly kind: 'damageJournal'; readonly writer: number; readonly damage: JournalDamage }
   | { readonly kind: 'undo'; readonly writer: number; readonly token: string }
   | { readonly kind: 'loseAnswers' | 'doublePushes'; readonly writer: number; readonly count: number }
   | { readonly kind: 'killWorkerd' | 'killPostgres' | 'dropSlot' | 'prune' }
+  /** A user joins an organisation, by number, or leaves it where he is a member. */
+  | { readonly kind: 'joinOrLeave'; readonly writer: number; readonly org: number }
+  | { readonly kind: 'partitionJob'; readonly job: PartitionJob }
   | { readonly kind: 'wait'; readonly waitMs: number }
+
+/** What jobs do with partitions at night, in the order in which they are done. */
+export const PARTITION_JOBS = ['open', 'detach', 'attachFull', 'drop', 'attachBack'] as const
+export type PartitionJob = (typeof PARTITION_JOBS)[number]
+
+/** What becomes of the files of a journal; `at` is a fraction of their length. */
+export type JournalDamage =
+  | { readonly how: 'removed' | 'torn' }
+  | { readonly how: 'cut' | 'garbled'; readonly at: number }
 
 export interface WritingPlanOptions {
   readonly steps: number
@@ -51,15 +69,33 @@ export function planWriting(random: Random, options: WritingPlanOptions): Writin
     put({ kind: 'killPostgres' })
     put({ kind: 'prune' })
     if (random.chance(0.5)) put({ kind: 'dropSlot' })
+    for (let times = 0; times < 4; times++)
+      put({ kind: 'joinOrLeave', writer: random.below(options.writers.length), org: random.below(ORGS.length) })
+    putInOrder(
+      random,
+      events,
+      PARTITION_JOBS.map((job) => ({ kind: 'partitionJob', job })),
+    )
     for (let writer = 0; writer < options.writers.length; writer++) {
       put({ kind: 'kill', writer })
-      if (random.chance(0.5)) put({ kind: 'loseDatabase', writer })
+      if (random.chance(0.5)) put({ kind: 'loseDatabase', writer, torn: random.chance(0.5) })
+      if (random.chance(0.5)) put({ kind: 'damageJournal', writer, damage: journalDamage(random) })
       put({ kind: 'cut', writer })
       put({ kind: 'loseAnswers', writer, count: 1 + random.below(3) })
       put({ kind: 'doublePushes', writer, count: 1 + random.below(4) })
     }
   }
   return events
+}
+
+function putInOrder(random: Random, events: WritingEvent[], wanted: readonly WritingEvent[]): void {
+  const places = wanted.map(() => 1 + random.below(events.length)).sort((a, b) => a - b)
+  for (const [before, place] of places.entries()) events.splice(place + before, 0, ...wanted.slice(before, before + 1))
+}
+
+function journalDamage(random: Random): JournalDamage {
+  const how = random.pick(['removed', 'torn', 'cut', 'garbled'] as const)
+  return how === 'removed' || how === 'torn' ? { how } : { how, at: random.below(1000) / 1000 }
 }
 
 function planStep(random: Random, step: number, { writers }: WritingPlanOptions): WritingEvent[] {
@@ -143,6 +179,7 @@ function change(random: Random, org: number, word: string): Statement {
     rename: 3,
     list: 2,
     unlist: 0.5,
+    visit: 5,
   })
   switch (kind) {
     case 'title':
@@ -176,8 +213,36 @@ function change(random: Random, org: number, word: string): Statement {
                WHERE NOT EXISTS (SELECT FROM list WHERE id = $1::uuid OR (name = $3::text AND org_id = $2::uuid))`,
         params: [list(org, LISTS + random.below(3)), orgId, random.pick(NAMES)],
       }
+    case 'visit':
+      return {
+        text: 'INSERT INTO visit (id, month, org_id, word) VALUES (gen_random_uuid(), $1, $2, $3)',
+        params: [`${random.below(MONTHS)}`, orgId, word],
+      }
     case 'unlist':
       return { text: 'DELETE FROM list WHERE id = $1', params: [list(org, LISTS + random.below(3))] }
+  }
+}
+
+/** What a job does, in one transaction. */
+export function partitionStatements(job: PartitionJob): string[] {
+  const full = 'public.visit_4'
+  switch (job) {
+    case 'open':
+      return ['CREATE TABLE public.visit_3 PARTITION OF public.visit FOR VALUES IN (3)']
+    case 'detach':
+      return ['ALTER TABLE public.visit DETACH PARTITION public.visit_0']
+    case 'attachFull':
+      return [
+        `CREATE TABLE ${full} (LIKE public.visit INCLUDING ALL)`,
+        ...ORGS.map(
+          (org, number) => `INSERT INTO ${full} SELECT '${visit(number, 100)}'::uuid, 4, '${org}', 'brought along'`,
+        ),
+        `ALTER TABLE public.visit ATTACH PARTITION ${full} FOR VALUES IN (4)`,
+      ]
+    case 'drop':
+      return ['DROP TABLE public.visit_1']
+    case 'attachBack':
+      return ['ALTER TABLE public.visit ATTACH PARTITION public.visit_0 FOR VALUES IN (0)']
   }
 }
 
@@ -203,6 +268,12 @@ export function seedWriting(): Statement[] {
       orgId,
       list(org, number % LISTS),
       `Task ${number}`,
+    ])
+    each(6, 'INSERT INTO public.visit (id, month, org_id, word) VALUES ($1, $2, $3, $4)', (number) => [
+      visit(org, number),
+      `${number % 3}`,
+      orgId,
+      `visit ${number}`,
     ])
     each(TALLIES, 'INSERT INTO public.tally (id, org_id) VALUES ($1, $2)', (number) => [tally(org, number), orgId])
   }

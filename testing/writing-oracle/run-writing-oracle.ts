@@ -3,15 +3,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Database, openDatabase } from '../../workers/database/index.ts'
 import { Chronicle } from '../oracle/chronicle.ts'
-import { dropSlot, prune } from '../oracle/perform-event.ts'
+import { dropSlot, joinOrLeave, prune } from '../oracle/perform-event.ts'
 import { seededRandom } from '../oracle/random.ts'
 import type { ReplicaSample } from '../oracle/samples.ts'
 import { type HttpGate, startHttpGate } from '../system/http-gate.ts'
 import { type System, startSystem, until } from '../system/start-system.ts'
 import { account, type Direct, type Made } from './account.ts'
 import { INVARIANTS, sync } from './app/sync.ts'
-import type { Look, Operation } from './operation.ts'
-import { ORGS, planWriting, seedWriting, type WritingEvent } from './plan-writing.ts'
+import type { Look, Operation, Statement } from './operation.ts'
+import {
+  ORGS,
+  type PartitionJob,
+  partitionStatements,
+  planWriting,
+  seedWriting,
+  type WritingEvent,
+} from './plan-writing.ts'
 import { Writer } from './writer.ts'
 
 export interface WritingOracleOptions {
@@ -36,13 +43,18 @@ export interface WritingReport {
   readonly chronicleFile: string
 }
 
-const TABLES = ['public.person', 'public.list', 'public.task', 'public.tally', 'public.entry']
+const TABLES = ['public.person', 'public.list', 'public.task', 'public.tally', 'public.entry', 'public.visit']
 const WRITERS: readonly { readonly name: string; readonly user: string; readonly orgs: readonly number[] }[] = [
   { name: 'ann', user: 'ann', orgs: [0] },
   { name: 'bob', user: 'bob', orgs: [0, 1] },
   { name: 'cy', user: 'cy', orgs: [1, 0] },
   { name: 'ann-again', user: 'ann', orgs: [0] },
 ]
+
+function memberships(): Statement[] {
+  const text = 'INSERT INTO public.membership (user_id, org_id) VALUES ($1, $2) ON CONFLICT DO NOTHING'
+  return WRITERS.flatMap(({ user, orgs }) => orgs.map((org) => ({ text, params: [user, ORGS[org] ?? ''] })))
+}
 
 /** Several replicas write, offline and on, beside direct writes and under faults, all planned from the seed; says what was not as it must be. */
 export async function runWritingOracle(options: WritingOracleOptions): Promise<WritingReport> {
@@ -57,6 +69,7 @@ export async function runWritingOracle(options: WritingOracleOptions): Promise<W
     app: {
       sync,
       syncModule: new URL('./app/sync.ts', import.meta.url),
+      audiencesModule: new URL('../oracle/app/audiences.ts', import.meta.url),
       migrations: new URL('./app/migrations/', import.meta.url),
     },
     // Older ones lose the NaN that a numeric column may hold, and say so.
@@ -64,7 +77,7 @@ export async function runWritingOracle(options: WritingOracleOptions): Promise<W
     workerOptions: { decoder: options.decoder, ...(random.chance(0.5) ? {} : { limits: { logChars: 20_000 } }) },
     seed: async (env) => {
       const database = await openDatabase(env)
-      for (const { text, params } of seedWriting()) await database.query(text, params)
+      for (const { text, params } of [...seedWriting(), ...memberships()]) await database.query(text, params)
       await database.close()
     },
   })
@@ -74,7 +87,7 @@ export async function runWritingOracle(options: WritingOracleOptions): Promise<W
     const audiences = orgs.map((org) => `org:${ORGS[org]}`)
     const gate = await startHttpGate(system.gate.port)
     gates.push(gate)
-    const token = await system.token({ userId: user, audiences })
+    const token = await system.token({ userId: user, audiences: [] })
     const storage = join(folder, name)
     writers.push(new Writer({ name, user, orgs: audiences, storage }, `http://127.0.0.1:${gate.port}`, token))
   }
@@ -200,7 +213,16 @@ class WritingRun {
         await writer.kill()
         await this.#turns[event.writer]
         await writer.loseDatabase()
+        if (event.torn) await writer.damageJournal({ how: 'torn' })
         this.#lostDatabases.add(event.writer)
+        await writer.open()
+        return
+      }
+      case 'damageJournal': {
+        const writer = this.#writer(event.writer)
+        await writer.kill()
+        await this.#turns[event.writer]
+        await writer.damageJournal(event.damage)
         await writer.open()
         return
       }
@@ -220,11 +242,29 @@ class WritingRun {
           await dropSlot(database)
           await this.#chronicle.awaitEpoch(database)
         })
+      case 'joinOrLeave':
+        return this.#joinOrLeave(this.#writer(event.writer).options.user, ORGS[event.org] ?? '')
+      case 'partitionJob':
+        return this.#withDatabase((database) => this.#doPartitionJob(database, event.job))
       case 'prune':
         return this.#withDatabase((database) => prune(database, this.#chronicle))
       case 'wait':
         return new Promise((resolve) => setTimeout(resolve, event.waitMs))
     }
+  }
+
+  #joinOrLeave(user: string, org: string): Promise<void> {
+    const replicas = this.#writers.filter(({ options }) => options.user === user).map(({ options }) => options.name)
+    return this.#withDatabase((database) => joinOrLeave(database, this.#chronicle, user, org, replicas))
+  }
+
+  async #doPartitionJob(database: Database, job: PartitionJob): Promise<void> {
+    const alter = () =>
+      database.transaction(async ({ query }) => {
+        for (const statement of partitionStatements(job)) await query(statement)
+      })
+    // A new empty partition is taken over without a new definition: one that nobody expected is a violation at the end.
+    await (job === 'open' ? alter() : this.#chronicle.awaitAdoption(database, alter))
   }
 
   #operate(writer: number, operation: Operation): void {
@@ -341,7 +381,7 @@ class WritingRun {
       const look = await this.#look(writer)
       if (look.pending > 0) this.#violations.push(`${writer.options.name} still has ${look.pending} pending mutations.`)
       for (const table of TABLES) {
-        const expected = await readRows(database, table, writer.options.orgs)
+        const expected = await readRows(database, table, writer.options.user)
         const held = look.rows[table] ?? []
         const missing = expected.filter((row) => !held.includes(row))
         const extra = held.filter((row) => !expected.includes(row))
@@ -384,14 +424,14 @@ class WritingRun {
   }
 }
 
-async function readRows(database: Database, table: string, audiences: readonly string[]): Promise<string[]> {
-  const orgs = audiences.map((audience) => audience.slice('org:'.length))
+/** What a user may see by now. */
+async function readRows(database: Database, table: string, user: string): Promise<string[]> {
   const rows = await database.transaction(async ({ query }) => {
     await query(`SET LOCAL TimeZone = 'UTC'`)
     return query(
       `SELECT to_jsonb(t)::text AS row FROM ${table} AS t
-       WHERE org_id::text IN (SELECT jsonb_array_elements_text($1::jsonb)) ORDER BY 1`,
-      [JSON.stringify(orgs)],
+       WHERE org_id IN (SELECT org_id FROM public.membership WHERE user_id = $1) ORDER BY 1`,
+      [user],
     )
   })
   return rows.map(({ row }) => row ?? '')

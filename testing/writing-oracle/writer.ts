@@ -1,8 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { readdir, rm } from 'node:fs/promises'
+import { appendFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Look, Operation, Retry, WriterAnswer, WriterRequest } from './operation.ts'
+import type { JournalDamage } from './plan-writing.ts'
 
 export interface WriterOptions {
   readonly name: string
@@ -92,6 +93,14 @@ export class Writer {
       if (own.test(name)) await rm(join(dirname(storage), name), { recursive: true })
   }
 
+  /** Damages the journal of a writer that is not running. */
+  async damageJournal(damage: JournalDamage): Promise<void> {
+    const { storage } = this.options
+    const own = new RegExp(`^${basename(storage)}-[0-9a-f]+\\.journal-[01]$`)
+    for (const name of await readdir(dirname(storage)))
+      if (own.test(name)) await damageFile(join(dirname(storage), name), damage)
+  }
+
   async #must(request: WriterRequest): Promise<Extract<WriterAnswer, { ok: true }>> {
     const answer = await this.#ask(request)
     if (!answer.ok) throw new Error(`${this.options.name}: ${request.do}: ${answer.message}`)
@@ -107,4 +116,15 @@ export class Writer {
       child.send({ number, request })
     })
   }
+}
+
+async function damageFile(path: string, damage: JournalDamage): Promise<void> {
+  if (damage.how === 'removed') return rm(path)
+  const bytes = await readFile(path)
+  // The beginning of what there is, which looks like a record that is not whole.
+  if (damage.how === 'torn') return appendFile(path, bytes.subarray(0, Math.min(9, bytes.length - 1)))
+  const at = Math.floor(damage.at * bytes.length)
+  if (damage.how === 'cut') return truncate(path, at)
+  bytes.fill(0x5a, at, at + 8)
+  await writeFile(path, bytes)
 }

@@ -1,5 +1,11 @@
 import { adoptDefinition } from '../../db/definition/adopt-definition.ts'
-import { compareShapes, type Drift, leavesToIdentify } from '../../db/definition/compare-shapes.ts'
+import {
+  type ColumnInDoubt,
+  columnsInDoubt,
+  compareShapes,
+  type Drift,
+  leavesToIdentify,
+} from '../../db/definition/compare-shapes.ts'
 import { readDefinitionInForce } from '../../db/definition/definition-in-force.ts'
 import { type FoundShape, readShapes, storeShapes } from '../../db/definition/table-shape.ts'
 import type { Query } from '../../db/query.ts'
@@ -10,26 +16,46 @@ import type { LeftOut } from './rules/epoch-decision.ts'
 /** Whoever comes after us waits as long as we do. */
 const LOCK_WAIT_MS = 1_000
 
+/** Answers those of the columns that were altered and taken back. */
+export type FindTakenBack = (doubts: readonly ColumnInDoubt[]) => Promise<readonly ColumnInDoubt[]>
+
 export interface TakeOver {
-  /** A history that begins does not care what the tables held, or which tables they were. */
-  readonly anew?: boolean
+  /** Null: a history that begins does not care what the tables held, or which tables they were. */
+  readonly findTakenBack: FindTakenBack | null
 }
 
 /**
  * Takes over what is harmless of the tables' changes: a partition that is new gets full identity, and all of it is remembered.
  *
  * What replicas would show wrongly is answered instead, and nothing is taken over then. Throws `unavailable` where a lock is
- * held for too long, `schema-drift` where a right is missing.
+ * held for too long or a table is altered meanwhile, `schema-drift` where a right is missing.
  */
-export async function takeOver(database: Database, { anew = false }: TakeOver = {}): Promise<readonly Drift[]> {
+export async function takeOver(database: Database, { findTakenBack }: TakeOver): Promise<readonly Drift[]> {
+  const anew = findTakenBack === null
+  // Before anything is locked: the log may be long.
+  const doubts = anew ? [] : await readDoubts()
+  const takenBack = anew ? [] : await findTakenBack(doubts)
   return await underLocks(database, async (query) => {
     const inForce = await readDefinitionInForce(query)
     if (inForce === null) return []
     const shapes = await identifyLeaves(query, inForce)
+    if (!anew && keyOf(columnsInDoubt(inForce, shapes)) !== keyOf(doubts))
+      throw new TidemarkError('unavailable', 'A synced table was altered while it was looked at; it is tried again.')
     const drifts = compareShapes(inForce, shapes).filter((drift) => !anew || drift.kind === 'shape')
+    for (const { table, column } of takenBack) {
+      if (drifts.some((drift) => drift.table === table.id)) continue
+      drifts.push({ table: table.id, kind: 'rows', what: `had column ${column} of another type for a while` })
+    }
     if (drifts.length === 0) await storeShapes(query, inForce)
     return drifts
   })
+
+  async function readDoubts(): Promise<readonly ColumnInDoubt[]> {
+    return await database.transaction(async ({ query }) => {
+      const inForce = await readDefinitionInForce(query)
+      return inForce === null ? [] : columnsInDoubt(inForce, await readShapes(query, inForce))
+    })
+  }
 
   async function identifyLeaves(query: Query, inForce: DefinitionInForce): Promise<ReadonlyMap<string, FoundShape>> {
     const read = async () => forgetting(await readShapes(query, inForce))
@@ -59,6 +85,9 @@ export async function adoptDrift(database: Database, drifts: readonly Drift[]): 
   const tables = drifts.map(({ table }) => table).filter((id) => definition.tables.every((table) => table.id !== id))
   return { tables, version }
 }
+
+const keyOf = (doubts: readonly ColumnInDoubt[]) =>
+  JSON.stringify(doubts.map(({ table, column, made }) => [table.id, column, made]).sort())
 
 async function underLocks<Result>(database: Database, run: (query: Query) => Promise<Result>): Promise<Result> {
   try {

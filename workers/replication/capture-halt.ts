@@ -1,3 +1,4 @@
+import type { Drift } from '../../db/definition/compare-shapes.ts'
 import { readDefinitionInForce } from '../../db/definition/definition-in-force.ts'
 import type { TidemarkError } from '../../protocol/index.ts'
 import type { Database } from '../database/index.ts'
@@ -7,21 +8,27 @@ import { readDefinitionAtHead } from './epoch.ts'
 import type { EpochRow } from './rules/epoch-decision.ts'
 import { SchemaDrift } from './rules/schema-drift.ts'
 import type { CycleFacts } from './server-facts.ts'
+import { findTakenBack } from './told-types.ts'
 
 /** Capture stands still for tables whose shape or rows others altered, until a definition says what they are now. */
 export class CaptureHalt {
-  readonly #settings: Pick<CaptureSettings, 'driftWaitMs' | 'nowMs'>
+  readonly #settings: Pick<CaptureSettings, 'slotName' | 'driftWaitMs' | 'nowMs'>
   readonly #store: CaptureStore
 
-  constructor(settings: Pick<CaptureSettings, 'driftWaitMs' | 'nowMs'>, store: CaptureStore) {
+  constructor(settings: Pick<CaptureSettings, 'slotName' | 'driftWaitMs' | 'nowMs'>, store: CaptureStore) {
     this.#settings = settings
     this.#store = store
   }
 
   /** Takes over what is harmless; halts before anything else. */
-  async takeOver(database: Database): Promise<void> {
-    const drifts = await takeOver(database)
+  async takeOver(database: Database, { decoder }: EpochRow): Promise<void> {
+    const drifts = await this.#look(database, decoder)
     if (drifts.length > 0) throw this.begin(new SchemaDrift(drifts))
+  }
+
+  #look(database: Database, decoder: string): Promise<readonly Drift[]> {
+    const slot = { name: this.#settings.slotName, decoder }
+    return takeOver(database, { findTakenBack: (doubts) => findTakenBack(database.query, slot, doubts) })
   }
 
   /** Remembers that capture stands still and for which tables: what the log holds of them until then is not to be trusted. */
@@ -45,7 +52,7 @@ export class CaptureHalt {
    * itself, and where their shape is, after `driftWaitMs`. Throws `schema-drift` while it must wait.
    */
   async end(database: Database, facts: CycleFacts, epoch: EpochRow): Promise<void> {
-    const found = await takeOver(database)
+    const found = await this.#look(database, epoch.decoder)
     const memory = this.#store.read()
     const waitedMs = this.#settings.nowMs() - (memory.haltedAtMs ?? 0)
     const { version } = await readDefinitionAtHead(database, epoch)

@@ -119,7 +119,7 @@ export class CapturePeek {
       }
     } catch (error) {
       if (error instanceof TidemarkError && error.kind === 'schema-drift') {
-        await this.#halt.takeOver(database)
+        await this.#halt.takeOver(database, state.epoch)
         return null
       }
       // The log lies where there was no publication: the next cycle finds this mark outdated and begins a new history.

@@ -188,7 +188,7 @@ export class Capture {
       return null
     }
     // Even where the log holds nothing: a partition that is gone leaves no row there.
-    if (facts.altered) await this.#halt.takeOver(database)
+    if (facts.altered) await this.#halt.takeOver(database, epoch)
     const altered = await findPublicationLoss(this.#store, database, facts, epoch.decoder)
     if (altered !== null) return this.#start(database, facts, altered)
     if (this.#state !== null && this.#state.epoch.id === epoch.id) {

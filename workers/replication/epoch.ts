@@ -38,7 +38,7 @@ export async function startEpoch(
   reason: string,
 ): Promise<StartedEpoch> {
   const definition = await requireDefinition(database)
-  const drifts = await takeOver(database, { anew: true })
+  const drifts = await takeOver(database, { findTakenBack: null })
   if (drifts.length > 0) throw new SchemaDrift(drifts)
   if (facts.epoch !== null) {
     await database.query('UPDATE tidemark.epoch SET ended_at = now(), end_reason = $2 WHERE id = $1', [

@@ -4,6 +4,7 @@ import { applyDefinition, defineSync, type Sync, table } from '../../db/index.ts
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { Follower } from '../../testing/capture/follower.ts'
 import { servers } from '../../testing/postgres/servers.ts'
+import { until } from '../../testing/system/start-system.ts'
 
 const item = pgTable('item', {
   id: integer('id').primaryKey(),
@@ -170,6 +171,39 @@ describe.each([
     }
   })
 
+  test.each([
+    [
+      'a type',
+      'ALTER TABLE item ALTER n TYPE oid',
+      'n',
+      '4000000000',
+      'ALTER TABLE item ALTER n TYPE int',
+      'n of another type',
+    ],
+    [
+      'a label',
+      `ALTER TYPE mood RENAME VALUE 'low' TO 'none'`,
+      'm',
+      `'none'`,
+      `ALTER TYPE mood RENAME VALUE 'none' TO 'low'`,
+      'other labels in column m',
+    ],
+  ])(
+    'FLD-125 CAP-R38 %s that is taken back between two cycles, without a rewrite, is loaded anew',
+    async (_, alter, column, value, back, said) => {
+      await harness.run(alter)
+      await insert(2, column, value)
+      await harness.run(back)
+      await expect(harness.drain()).rejects.toMatchObject({
+        kind: 'schema-drift',
+        message: expect.stringMatching(new RegExp(`Table public.item had (column )?${said}.* by themselves`)),
+      })
+      await expectMended('public.item')
+      await insert(3, 'n', '3')
+      await expectMended()
+    },
+  )
+
   test('FLD-03 CAP-R39 rows rewritten by a migration under an equal definition make a new version, exactly at its place', async () => {
     const before = await version()
     const migrateBy = (...statements: string[]) =>
@@ -248,6 +282,28 @@ describe('a partitioned table', () => {
     })
     expect(await follower.catchUp()).toEqual({ loaded: ['public.event'], wrong: [] })
     await harness.run(`INSERT INTO event VALUES (9, '2026-01-10', 'after')`)
+    expect(await follower.catchUp()).toEqual({ loaded: [], wrong: [] })
+  })
+
+  test('FLD-04 CAP-R35 CAP-R38 a partition whose detachment was interrupted is gone, and its end changes nothing more', async () => {
+    const reader = await harness.database.open()
+    await reader.query('BEGIN')
+    await reader.query('SELECT count(*) FROM public.event')
+    const detaching = await harness.database.open()
+    const [own] = await detaching.query('SELECT pg_backend_pid()::text AS pid')
+    const detached = detaching.query('ALTER TABLE public.event DETACH PARTITION public.event_02 CONCURRENTLY')
+    const isPending = () => harness.query(`SELECT FROM pg_inherits WHERE inhdetachpending`)
+    await until(async () => (await isPending()).length > 0)
+    await harness.query('SELECT pg_cancel_backend($1::int)', [own?.pid ?? null])
+    await expect(detached).rejects.toThrow()
+    await reader.close()
+    await detaching.close()
+    await harness.run('INSERT INTO other VALUES (1, true)')
+    await expect(harness.drain()).rejects.toMatchObject({
+      message: expect.stringContaining('no longer has partition public.event_02'),
+    })
+    expect(await follower.catchUp()).toEqual({ loaded: ['public.event'], wrong: [] })
+    await harness.run('ALTER TABLE event DETACH PARTITION event_02 FINALIZE;\nINSERT INTO other VALUES (2, true)')
     expect(await follower.catchUp()).toEqual({ loaded: [], wrong: [] })
   })
 

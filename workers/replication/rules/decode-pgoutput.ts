@@ -14,6 +14,15 @@ export type PgoutputEvent =
 
 type Annotation = Extract<SourceEvent, { type: 'annotation' }>
 
+/** What a relation message says of a table before its first row. */
+export interface RelationMessage {
+  readonly oid: number
+  readonly schema: string
+  readonly name: string
+  /** By position in its tuples; `typmod` is -1 where the type has none. */
+  readonly columns: readonly { readonly name: string; readonly typeOid: number; readonly typmod: number }[]
+}
+
 interface Relation {
   readonly plan: TablePlan
   /** Position in the plan of each column of a tuple; -1 where it does not travel. */
@@ -95,22 +104,10 @@ export class PgoutputDecoder {
   }
 
   #relation(reader: Reader): void {
-    const oid = reader.uint32()
-    const schema = reader.cString()
-    const plan = this.#plans.get(planKey(schema === '' ? 'pg_catalog' : schema, reader.cString()))
-    if (plan === undefined) {
-      this.#relations.set(oid, null)
-      return
-    }
-    reader.skip(1)
-    const count = reader.uint16()
-    const targets: number[] = []
-    for (let column = 0; column < count; column += 1) {
-      reader.skip(1)
-      targets.push(plan.positions.get(reader.cString()) ?? -1)
-      reader.skip(8)
-    }
-    this.#relations.set(oid, { plan, targets })
+    const { oid, schema, name, columns } = readRelation(reader)
+    const plan = this.#plans.get(planKey(schema, name))
+    const targets = columns.map((column) => plan?.positions.get(column.name) ?? -1)
+    this.#relations.set(oid, plan === undefined ? null : { plan, targets })
   }
 
   #row(reader: Reader, tag: number): RowEvent | null {
@@ -140,6 +137,25 @@ export class PgoutputDecoder {
     }
     return { type: 'truncate', plans }
   }
+}
+
+/** Reads a message of kind `R`. */
+export function decodeRelation(bytes: Uint8Array): RelationMessage {
+  const reader = new Reader(bytes)
+  reader.skip(1)
+  return readRelation(reader)
+}
+
+function readRelation(reader: Reader): RelationMessage {
+  const oid = reader.uint32()
+  const schema = reader.cString() || 'pg_catalog'
+  const name = reader.cString()
+  reader.skip(1)
+  const columns = Array.from({ length: reader.uint16() }, () => {
+    reader.skip(1)
+    return { name: reader.cString(), typeOid: reader.uint32(), typmod: reader.uint32() | 0 }
+  })
+  return { oid, schema, name, columns }
 }
 
 function decodeMessage(reader: Reader): Annotation | null {

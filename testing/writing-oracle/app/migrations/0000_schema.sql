@@ -47,6 +47,21 @@ CREATE TABLE public.entry (
   token text NOT NULL
 );
 
+-- Its partitions come and go.
+CREATE TABLE public.visit (
+  id uuid,
+  month int,
+  org_id uuid NOT NULL,
+  word text NOT NULL,
+  PRIMARY KEY (id, month)
+) PARTITION BY LIST (month);
+CREATE TABLE public.visit_0 PARTITION OF public.visit FOR VALUES IN (0);
+CREATE TABLE public.visit_1 PARTITION OF public.visit FOR VALUES IN (1);
+CREATE TABLE public.visit_2 PARTITION OF public.visit FOR VALUES IN (2);
+
+CREATE TABLE public.membership (user_id text NOT NULL, org_id uuid NOT NULL, PRIMARY KEY (user_id, org_id));
+GRANT SELECT ON public.membership TO tidemark_client;
+
 CREATE FUNCTION public.touch_task() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   NEW.revision := OLD.revision + 1;
@@ -77,7 +92,7 @@ DO $$
 DECLARE
   name text;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['person', 'list', 'task', 'tally', 'entry'] LOOP
+  FOREACH name IN ARRAY ARRAY['person', 'list', 'task', 'tally', 'entry', 'visit'] LOOP
     EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', name);
     EXECUTE format(
       'CREATE POLICY own_orgs ON public.%I TO tidemark_client
