@@ -5,6 +5,7 @@ import { parsePgLsn } from '../../protocol/index.ts'
 import { captureCases, serverNamed } from '../../testing/capture/capture-cases.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { dyingAt, Killed, type Moment } from '../../testing/capture/dying-database.ts'
+import { interposed } from '../../testing/capture/interposed-database.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 import type { Database } from '../database/index.ts'
 import { NO_MEMORY } from './rules/epoch-decision.ts'
@@ -172,6 +173,30 @@ describe.each([
     await harness.drain()
     expect(await ids()).toEqual(['2'])
   })
+
+  test.each([
+    { during: 'the peek', statement: /pg_logical_slot_peek/ },
+    { during: 'the advance', statement: /pg_replication_slot_advance/ },
+  ])(
+    'FLT-03 CAP-R12 a slot that goes away before $during of a cycle is told as what passes, and the next begins a new epoch',
+    async ({ statement }) => {
+      await start()
+      const before = await currentEpoch()
+      await harness.run(`INSERT INTO item VALUES (1, 'a', 'x')`)
+      const other = await harness.database.open()
+      const drop = async (text: string) => {
+        if (statement.test(text)) await other.query('SELECT pg_drop_replication_slot($1)', [harness.settings.slotName])
+      }
+      await expect(harness.cycle(interposed(harness.connection, drop), null)).rejects.toMatchObject({
+        kind: 'unavailable',
+        message: expect.stringContaining('slot'),
+      })
+      await other.close()
+      await harness.drain()
+      expect(await currentEpoch()).not.toBe(before)
+      expect(await endReason()).toBe('slot-missing')
+    },
+  )
 
   test.each([
     ['another timeline', `UPDATE tidemark.epoch SET timeline = timeline + 1`, 'timeline-changed'],

@@ -18,7 +18,7 @@ import { decideEpoch } from './rules/epoch-decision.ts'
 import { planTables } from './rules/table-plan.ts'
 import type { CycleFacts } from './server-facts.ts'
 import { type PeekOrder, SHORT_PEEK_ROWS } from './short-peek.ts'
-import { advanceSlot, logStandbySnapshot } from './slot.ts'
+import { advanceSlot, logStandbySnapshot, slotFault } from './slot.ts'
 
 /** A peek decodes from the restart position: this much costs it some 50 ms. */
 const LAGGING_RESTART_BYTES = 8 * 1024 * 1024
@@ -89,7 +89,7 @@ export class Capture {
     } catch (error) {
       // What was stored may not have been distributed: the next cycle begins as after a restart.
       this.forget()
-      throw error
+      throw slotFault(error) ?? error
     }
   }
 

@@ -19,10 +19,11 @@ import { Router } from './router.ts'
 import { boundedIntervals } from './rules/interval.ts'
 import { askedAt, noteCommit, owedMark, settleCalls } from './rules/owed-calls.ts'
 import { LEASE_MS } from './rules/subscription.ts'
+import { slotFault } from './slot.ts'
 
 const DAY_MS = 86_400_000
 
-/** A wait that is ending, or one whose object was killed, holds the slot for a moment. */
+/** A wait that is ending, or one whose object was killed, holds the slot for a moment; one that is gone is made anew. */
 const SLOT_TRIES = 60
 const SLOT_PAUSE_MS = 100
 
@@ -31,7 +32,8 @@ async function patiently<Result>(run: () => Promise<Result>): Promise<Result> {
     try {
       return await run()
     } catch (error) {
-      if (sqlStateOf(error) !== SQL_STATE.objectInUse || attempt === SLOT_TRIES) throw error
+      const mayPass = sqlStateOf(error) === SQL_STATE.objectInUse || slotFault(error) !== null
+      if (!mayPass || attempt === SLOT_TRIES) throw error
       await new Promise((resolve) => setTimeout(resolve, SLOT_PAUSE_MS))
     }
   }

@@ -165,6 +165,18 @@ export async function advanceSlot(query: Query, slotName: string, to: Lsn): Prom
   await query('SELECT pg_replication_slot_advance($1, $2::pg_lsn)', [slotName, formatPgLsn(to)])
 }
 
+/** The slot was dropped or given up after the facts showed it: the next look begins a new history. Null for any other error. */
+export function slotFault(error: unknown): TidemarkError | null {
+  const state = sqlStateOf(error)
+  const isGone =
+    state === SQL_STATE.objectNotInPrerequisiteState ||
+    (state === SQL_STATE.undefinedObject && /replication slot/.test(databaseMessageOf(error) ?? ''))
+  // Where none can be made the remedy was said already.
+  if (!isGone || !(error instanceof TidemarkError) || error.kind === 'misconfigured') return null
+  const message = 'The replication slot went away during a cycle; the next one begins a new history.'
+  return new TidemarkError('unavailable', message, { cause: error.cause })
+}
+
 /** Writes a running-transactions record, from which the slot may restart; false where it is not granted or unknown. */
 export async function logStandbySnapshot(query: Query): Promise<boolean> {
   const [row] = await query(
