@@ -8,9 +8,16 @@ import { openReplicaOn } from '../open-replica.ts'
 import type { Database } from './database.ts'
 import { openOwnSchema } from './own-schema.ts'
 
+/** As PGlite makes it, without a schema of ours. */
+async function emptyDatabase(): Promise<Database> {
+  const db = await openPreparedDatabase({ kind: 'memory', name: '' })
+  await db.exec('SET session_replication_role = replica; DROP SCHEMA tidemark CASCADE; RESET session_replication_role')
+  return db
+}
+
 /** What a replica of that format had stored: the second oldest of its mutations sent, two pending, the first failed. */
 async function stored(format: number): Promise<Database> {
-  const db = await openPreparedDatabase({ kind: 'memory', name: '' })
+  const db = await emptyDatabase()
   await db.exec(await readFile(new URL(`../../testing/replica/formats/format-${format}.sql`, import.meta.url), 'utf8'))
   return db
 }
@@ -28,9 +35,9 @@ const SHAPE = `
 test('FLD-90 JRN-R5 a replica of the first format is what one made now is, and keeps all that it held', async () => {
   const db = await stored(3)
   const fresh = await openPreparedDatabase({ kind: 'memory', name: '' })
+  const bare = await emptyDatabase()
   onTestFinished(async () => {
-    await db.close()
-    await fresh.close()
+    for (const one of [db, fresh, bare]) await one.close()
   })
   const held = async () => {
     const tables = [
@@ -48,8 +55,11 @@ test('FLD-90 JRN-R5 a replica of the first format is what one made now is, and k
   expect((await db.query('SELECT format FROM tidemark.owner')).rows).toEqual([{ format: 3 }])
   const opened = await openOwnSchema(db, 'ann')
   expect(await held()).toEqual(before)
-  await openOwnSchema(fresh, 'ann')
-  expect((await db.query(SHAPE)).rows).toEqual((await fresh.query(SHAPE)).rows)
+  for (const one of [fresh, bare]) {
+    expect(await openOwnSchema(one, 'ann')).toMatchObject({ isNew: true })
+    expect((await db.query(SHAPE)).rows).toEqual((await one.query(SHAPE)).rows)
+  }
+  await expect(openOwnSchema(fresh, 'bob')).rejects.toMatchObject({ kind: 'forbidden' })
   expect(await openOwnSchema(db, 'ann')).toEqual(opened)
 })
 

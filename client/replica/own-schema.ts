@@ -50,6 +50,20 @@ const CODE = `
   ${JOURNAL_CODE}
 `
 
+/** All that the schema of a new database is made by; the image of one is as old as this text. */
+export const OWN_SCHEMA = [FIRST_TABLES, ...UPGRADES, CODE].join('\n')
+
+/** As the server's: triggers against DDL rest, and a search path of the app's does not count. */
+const QUIETLY = 'SET LOCAL session_replication_role = replica; SET LOCAL search_path = pg_catalog'
+
+/** Makes the schema in a database that has none, for a user who is not known yet. */
+export async function makeOwnSchema(tx: Executor): Promise<void> {
+  await tx.exec(QUIETLY)
+  for (const statements of [FIRST_TABLES, ...UPGRADES]) await tx.exec(statements)
+  await tx.query(`INSERT INTO tidemark.owner (format, user_id, client_id) VALUES ($1, '', '')`, [FORMAT])
+  await renewCode(tx)
+}
+
 /**
  * Opens the replica's own schema: makes it in a new database, and brings an older one up to this library, in one transaction.
  * What it holds stays.
@@ -62,15 +76,10 @@ export async function openOwnSchema(
   user: string,
 ): Promise<{ readonly clientId: string; readonly isNew: boolean }> {
   return db.transaction(async (tx) => {
-    // As the server's: triggers against DDL rest, and a search path of the app's does not count.
-    await tx.exec('SET LOCAL session_replication_role = replica; SET LOCAL search_path = pg_catalog')
+    await tx.exec(QUIETLY)
     const found = await tx.query<{ exists: boolean }>(`SELECT to_regclass('tidemark.owner') IS NOT NULL AS exists`)
-    const isNew = found.rows[0]?.exists !== true
-    if (isNew) {
-      await tx.exec(FIRST_TABLES)
-      const values = [FIRST_FORMAT, user, nanoid()]
-      await tx.query('INSERT INTO tidemark.owner (format, user_id, client_id) VALUES ($1, $2, $3)', values)
-    }
+    if (found.rows[0]?.exists !== true) await makeOwnSchema(tx)
+    const isNew = await takeOwnership(tx, user)
     const { format, user_id, client_id } = await readOwner(tx)
     if (format > FORMAT) {
       const message = 'A newer version of this app wrote the local database: reload the app, or update it.'
@@ -87,6 +96,15 @@ export async function openOwnSchema(
     await renewCode(tx)
     return { clientId: client_id, isNew }
   })
+}
+
+/** Whether the database was nobody's until now. */
+async function takeOwnership(tx: Executor, user: string): Promise<boolean> {
+  const taken = await tx.query(
+    `UPDATE tidemark.owner SET user_id = $1, client_id = $2 WHERE client_id = '' RETURNING client_id`,
+    [user, nanoid()],
+  )
+  return taken.rows.length > 0
 }
 
 interface Owner {

@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { PGlite } from '@electric-sql/pglite'
+import { makeOwnSchema, OWN_SCHEMA } from '../../client/replica/own-schema.ts'
 
 const pathOf = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
@@ -25,8 +26,8 @@ const NEEDLESS = /^pg_wal\/[0-9A-F]{24}$|_fsm$|_vm$/
 const PAGE = 8192
 
 /**
- * The data directory of a database in which nothing was ever made, as a gzipped tar; made once for each version of PGlite and of
- * this file, because it takes seconds.
+ * The data directory of a database that holds a replica's own schema and nothing else, as a gzipped tar; made once for each
+ * version of PGlite, of that schema and of this file, because it takes seconds.
  */
 export async function databaseImage(): Promise<Buffer> {
   const cached = pathOf(`../../node_modules/.cache/tidemark/database-image-${fingerprint()}.bin`)
@@ -45,7 +46,7 @@ function fingerprint(): string {
   for (const source of ['../../node_modules/@electric-sql/pglite/package.json', './database-image.ts']) {
     hash.update(readFileSync(pathOf(source)))
   }
-  return hash.digest('hex').slice(0, 16)
+  return hash.update(OWN_SCHEMA).digest('hex').slice(0, 16)
 }
 
 async function makeImage(): Promise<Buffer> {
@@ -62,6 +63,7 @@ async function makeImage(): Promise<Buffer> {
 /** Makes a database and shuts it down; answers the file of its log that it goes on in. */
 async function makeDatabase(folder: string): Promise<string> {
   const db = await PGlite.create(folder)
+  await db.transaction(makeOwnSchema)
   // PGlite has one database: the two that others would be made from are twice its size, and files are what opening waits for.
   await db.exec(`UPDATE pg_database SET datistemplate = false WHERE datname LIKE 'template_'`)
   await db.exec('DROP DATABASE template0')
