@@ -7,6 +7,7 @@ import { SessionToken, type TokenFunction } from './connection/session-token.ts'
 import { onWake } from './connection/wake.ts'
 import { followCommits } from './journal/follow-commits.ts'
 import { Journal } from './journal/journal.ts'
+import { hasJournal } from './journal/journal-files.ts'
 import { type FoundJournal, openJournal, requireJournal } from './journal/open-journal.ts'
 import type { Learning } from './journal/rules/compare-journal.ts'
 import { takeIn } from './journal/take-in.ts'
@@ -222,18 +223,21 @@ async function openStorage(options: Pick<ReplicaOptions, 'storage' | 'user'>, op
   let fault: unknown
   for (const storage of known ? [known] : wanted) {
     const release = await lockStorage(storage)
-    let found: FoundJournal | null = null
+    let finding: Promise<FoundJournal> | null = null
     try {
-      found = await openJournal(storage)
-      if (found.state?.hasLeft) {
+      const isThere = await hasJournal(storage)
+      finding = openJournal(storage)
+      // Where there is none, its files are opened while the database starts.
+      if (isThere && (await finding).state?.hasLeft) {
         // A sign-out that was cut is ended first.
         await wipe(storage)
-        await found.files?.remove()
-        found = await openJournal(storage)
+        await (await finding).files?.remove()
+        finding = openJournal(storage)
       }
-      return { ...(await openOne(storage, options.user, open, found)), release, storage, found }
+      const one = await openOne(storage, options.user, open, finding)
+      return { ...one, release, storage, found: await finding }
     } catch (error) {
-      await found?.files?.close().catch(() => undefined)
+      await (await finding)?.files?.close().catch(() => undefined)
       await release()
       fault = error
       if (error instanceof TidemarkError && (error.kind === 'forbidden' || error.kind === 'stalled')) throw error
@@ -246,14 +250,13 @@ async function openOne(
   storage: Storage,
   user: string,
   open: OpenDatabase,
-  journal: FoundJournal,
+  finding: Promise<FoundJournal>,
 ): Promise<{ opened: Opened; clientId: string; learning: Learning | null }> {
   let clientId = ''
   let learning: Learning | null = null
-  const { state } = journal
   const opened = await openStored(storage, open, async (db) => {
-    const own = await openOwnSchema(db, user)
-    requireJournal(journal, own.isNew)
+    const own = await openOwnSchema(db, user, async () => requireJournal(await finding))
+    const { state } = await finding
     learning = state && (await db.transaction((tx) => takeIn(tx, state)))
     clientId = learning?.client ?? own.clientId
   })

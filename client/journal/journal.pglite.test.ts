@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { appendFile, cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { appendFile, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -69,6 +69,36 @@ test('FLD-110 JRN-R6 JRN-R9 unsent work comes back under its own names from besi
   expect(await notesOf(again)).toMatchObject([{ count: '1' }, { title: 'mine' }, { id: '9', title: 'new' }])
   await server.push(0)
   expect(server.pushes.flatMap(sentBy).map(({ counter }) => counter)).toEqual([1, 2, 3])
+})
+
+test('FLD-126 JRN-R10 without a journal that is there and cannot be read no database is begun, however often it is tried', async () => {
+  const { storage, journals, lose } = await newStorage()
+  const { url } = await serveFolders()
+  const replica = await open(url, storage)
+  await live(replica)
+  replica.goOffline()
+  await replica.db.exec(`UPDATE note SET title = 'mine' WHERE id = '2'`)
+  const ids = await idsOf(replica)
+  await replica.close()
+  await lose()
+  const files = await journals()
+  // A folder in its place is what a device's fault looks like to whoever reads.
+  for (const file of files) {
+    await rename(file, `${file}.kept`)
+    await mkdir(file)
+  }
+  for (let tries = 0; tries < 2; tries++)
+    await expect(open(url, storage)).rejects.toMatchObject({
+      kind: 'storage',
+      message: expect.stringContaining('without it no database is begun'),
+    })
+  for (const file of files) {
+    await rm(file, { recursive: true })
+    await rename(`${file}.kept`, file)
+  }
+  const again = await open(url, storage)
+  expect(await idsOf(again)).toEqual(ids)
+  expect(again.status).toMatchObject({ pending: 1, unprotected: null })
 })
 
 test('FLD-111 JRN-R7 what left is sent again in its old text, with what it took in, or settled by what the server says', async () => {

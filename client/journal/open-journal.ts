@@ -40,8 +40,8 @@ function lossOf(files: readonly Uint8Array[], state: JournalState | null): strin
 }
 
 /** Throws `storage` where a database would be begun while its journal cannot be had: numbers could be given twice. */
-export function requireJournal({ fault }: FoundJournal, isNewDatabase: boolean): void {
-  if (fault === null || !isNewDatabase) return
+export function requireJournal({ fault }: FoundJournal): void {
+  if (fault === null) return
   const said = fault instanceof Error ? fault.message : String(fault)
   throw new TidemarkError(
     'storage',

@@ -25,8 +25,8 @@ export const openDatabase: OpenDatabase = async (storage, alive) => {
   if (found === 'unfinished') await removePlace(storage, storage.name)
   if (found === 'headless') throw headlessFault(storage)
   if (found === 'database') return start(storage, null, false, alive)
-  await markUnfinished(storage)
-  const db = await start(storage, await imageIfThere(), true, alive)
+  const [image] = await Promise.all([imageIfThere(), markUnfinished(storage)])
+  const db = await start(storage, image, true, alive)
   try {
     await markFinished(storage)
   } catch (error) {

@@ -68,18 +68,20 @@ export async function makeOwnSchema(tx: Executor): Promise<void> {
  * Opens the replica's own schema: makes it in a new database, and brings an older one up to this library, in one transaction.
  * What it holds stays.
  *
- * Throws `forbidden` when it belongs to another user, `upgrade-required` when a newer library wrote it, and `corrupt` when it
- * cannot be read.
+ * Throws `forbidden` when it belongs to another user, `upgrade-required` when a newer library wrote it, `corrupt` when it
+ * cannot be read, and what `mayBegin` throws of a database that is nobody's yet, which then stays so.
  */
 export async function openOwnSchema(
   db: Database,
   user: string,
+  mayBegin: () => void | Promise<void> = () => {},
 ): Promise<{ readonly clientId: string; readonly isNew: boolean }> {
   return db.transaction(async (tx) => {
     await tx.exec(QUIETLY)
     const found = await tx.query<{ exists: boolean }>(`SELECT to_regclass('tidemark.owner') IS NOT NULL AS exists`)
     if (found.rows[0]?.exists !== true) await makeOwnSchema(tx)
     const isNew = await takeOwnership(tx, user)
+    if (isNew) await mayBegin()
     const { format, user_id, client_id } = await readOwner(tx)
     if (format > FORMAT) {
       const message = 'A newer version of this app wrote the local database: reload the app, or update it.'
