@@ -34,11 +34,11 @@ export async function readDefinitionInForce(
   return null
 }
 
-/** The latest row up to a version. */
+/** The latest row up to a version. Qualified in ORDER BY: the bare name would mean the text selected, in which 9 is after 10. */
 async function readRow(query: Query, upTo: number | null): Promise<Record<string, string | null> | undefined> {
   const [row] = await query(
     `SELECT version::text, hash, definition::text FROM tidemark.sync_definition
-     WHERE $1::bigint IS NULL OR version <= $1::bigint ORDER BY version DESC LIMIT 1`,
+     WHERE $1::bigint IS NULL OR version <= $1::bigint ORDER BY sync_definition.version DESC LIMIT 1`,
     [upTo],
   )
   return row

@@ -59,7 +59,7 @@ const needed = (sources: readonly string[]) => `
     SELECT 'schema', quote_ident(n.nspname), has_schema_privilege('tidemark_client', n.oid, 'USAGE'),
       has_schema_privilege(n.oid, 'USAGE WITH GRANT OPTION')
     FROM types t JOIN pg_namespace n ON n.oid = t.typnamespace
-  ) AS found WHERE NOT held ORDER BY kind, name`
+  ) AS found WHERE NOT held ORDER BY kind, found.name`
 
 const NEEDED = { writes: needed(OF_WRITES), reads: needed([OF_POLICIES]), both: needed([...OF_WRITES, OF_POLICIES]) }
 

@@ -24,4 +24,4 @@ for (const runtime of RUNTIMES) {
 chmodSync('dist/cli/main.js', 0o755)
 // Beside the module that reads it, in the package and for those who run the sources.
 const image = await databaseImage()
-for (const root of ['dist', '.']) writeFileSync(`${root}/client/replica/database-image.bin`, image)
+for (const root of ['dist', '.']) writeFileSync(`${root}/client/store/database-image.bin`, image)

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 const STEPS: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ['format and lint', 'biome', 'ci', '--colors=off', '--error-on-warnings', '.'],
   ['import directions', 'node', 'testing/check/import-directions.ts'],
+  ['order of what is selected', 'node', 'testing/check/sql-order.ts'],
   ['catalogue and rules', 'node', 'testing/check/catalogue.ts'],
   ...['portable', 'workers', 'client', 'node', 'workers-tests', 'workerd-tests', 'page', 'example', 'example-node'].map(
     (runtime) => [`types: ${runtime}`, 'tsc', '-p', `tsconfig/${runtime}.json`, '--pretty', 'false'] as const,

@@ -14,7 +14,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { PGlite } from '@electric-sql/pglite'
-import { makeOwnSchema, OWN_SCHEMA } from '../../client/replica/own-schema.ts'
+import { makeOwnSchema, OWN_SCHEMA } from '../../client/store/own-schema.ts'
 
 const pathOf = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
