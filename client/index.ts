@@ -1,6 +1,5 @@
 export type { ErrorKind, Lsn, TidemarkError } from '../protocol/index.ts'
 export type { TokenFunction } from './connection/session-token.ts'
-export { openReplica, type Replica, type ReplicaActions, type ReplicaOptions } from './open-replica.ts'
 export {
   type FailedRow,
   type Failure,
@@ -9,10 +8,11 @@ export {
   type MutationId,
   type MutationRecord,
   type MutationStatus,
-} from './outbox/mutation.ts'
+} from './mutations/mutation.ts'
+export { openReplica, type Replica, type ReplicaActions, type ReplicaOptions } from './open-replica.ts'
 export { UndoRefused } from './outbox/undo-history.ts'
 export type { TransactionHandle } from './outbox/writing.ts'
-export type { Database } from './replica/database.ts'
 export type { Envelope } from './replica/envelope.ts'
 export type { HydrationProgress } from './replica/hydration.ts'
 export type { ReplicaPhase, ReplicaStatus, StatusListener } from './replica/status.ts'
+export type { Database } from './store/database.ts'

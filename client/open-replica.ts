@@ -7,24 +7,26 @@ import { SessionToken, type TokenFunction } from './connection/session-token.ts'
 import { onWake } from './connection/wake.ts'
 import { followCommits } from './journal/follow-commits.ts'
 import { Journal } from './journal/journal.ts'
-import { hasJournal } from './journal/journal-files.ts'
 import { type FoundJournal, openJournal, requireJournal } from './journal/open-journal.ts'
 import type { Learning } from './journal/rules/compare-journal.ts'
 import { takeIn } from './journal/take-in.ts'
-import type { Failure, MutationHandle, MutationId, MutationRecord } from './outbox/mutation.ts'
+import type { Failure, MutationHandle, MutationId, MutationRecord } from './mutations/mutation.ts'
+import { Outbox } from './outbox/outbox.ts'
+import { askOutcomes } from './outbox/push-client.ts'
 import { type TransactionHandle, Writing } from './outbox/writing.ts'
-import type { Database } from './replica/database.ts'
 import { type Envelope, envelopeOf } from './replica/envelope.ts'
-import { makeLiveQueries } from './replica/live-queries.ts'
-import { type OpenDatabase, openDatabase } from './replica/open-database.ts'
-import { firstInUse, type Opened, openStored, removeAside, wipe } from './replica/open-stored.ts'
-import { openOwnSchema } from './replica/own-schema.ts'
 import { closedFault, offlineFault, ReplicaEngine } from './replica/replica-engine.ts'
 import { Progress } from './replica/rules/progress.ts'
-import { defaultStorages, isDevelopment } from './replica/runtime.ts'
 import type { ReplicaStatus, StatusListener } from './replica/status.ts'
-import { lockStorage, type Release } from './replica/storage-lock.ts'
-import { type Storage, storageFor } from './replica/storage-name.ts'
+import type { Database } from './store/database.ts'
+import { hasJournal } from './store/journal-files.ts'
+import { makeLiveQueries } from './store/live-queries.ts'
+import { type OpenDatabase, openDatabase } from './store/open-database.ts'
+import { firstInUse, type Opened, openStored, removeAside, wipe } from './store/open-stored.ts'
+import { openOwnSchema } from './store/own-schema.ts'
+import { defaultStorages, isDevelopment } from './store/runtime.ts'
+import { lockStorage, type Release } from './store/storage-lock.ts'
+import { type Storage, storageFor } from './store/storage-name.ts'
 
 export interface ReplicaOptions<S extends Sync = Sync> {
   /** Of the deployment, as far as the routes' base path: `https://app.example` or `https://app.example/base`. */
@@ -132,12 +134,20 @@ export async function openReplicaOn<S extends Sync>(
   const http = createHttp(url, ({ fresh }) => token.get({ fresh }))
   const { user, development = isDevelopment(), onWarning = console.warn } = options
   const warn = (message: string, cause?: unknown) => onWarning(new TidemarkError('schema-drift', message, { cause }))
-  const engine = new ReplicaEngine({
+  const outbox = new Outbox({
     db,
     clientId,
     user,
-    actions: options.sync.actions ?? {},
+    syncActions: options.sync.actions ?? {},
     development,
+    shown: () => engine.live,
+    warn,
+    outcomes: (counters, signal) => askOutcomes(http, clientId, counters, signal),
+  })
+  const engine = new ReplicaEngine({
+    db,
+    clientId,
+    outbox,
     url,
     http,
     token,
@@ -149,7 +159,7 @@ export async function openReplicaOn<S extends Sync>(
     revoked: () => void removeAside(storage).catch(() => undefined),
     connectionChanged: (...step) => writing.connectionChanged(...step),
   })
-  const { outbox, status } = engine
+  const { status } = engine
   const { files, slot, state, fault, loss } = found
   const protectedBy = (unprotected: string | null) => status.set({ unprotected })
   const journal =

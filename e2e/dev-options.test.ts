@@ -12,7 +12,7 @@ import { type BackgroundCommand, startCommand } from '../testing/cli/background-
 import { makeTemplateApp } from '../testing/cli/template-app.ts'
 import { freePort } from '../testing/postgres/free-port.ts'
 import { FAST_SETTINGS } from '../testing/postgres/global-setup.ts'
-import { until } from '../testing/system/start-system.ts'
+import { until } from '../testing/system/until.ts'
 import type { ReplicationHealth } from '../workers/contracts.ts'
 import { withDatabase } from '../workers/database/index.ts'
 

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openReplica, type Replica, type ReplicaStatus } from '../client/index.ts'
 import { manifestSchema } from '../protocol/index.ts'
 import { sync } from '../testing/rights/sync.ts'
-import { type System, startSystem, until } from '../testing/system/start-system.ts'
+import { type System, startSystem } from '../testing/system/start-system.ts'
+import { until } from '../testing/system/until.ts'
 import type { Database } from '../workers/database/index.ts'
 
 const app = {

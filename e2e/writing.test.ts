@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import type { Replica } from '../client/index.ts'
 import { openReplicaOn } from '../client/open-replica.ts'
 import { openPreparedDatabase } from '../testing/replica/prepared-database.ts'
-import { type System, startSystem, until } from '../testing/system/start-system.ts'
+import { type System, startSystem } from '../testing/system/start-system.ts'
+import { until } from '../testing/system/until.ts'
 import { sync } from '../testing/writing/sync.ts'
 import type { Database } from '../workers/database/index.ts'
 

@@ -40,7 +40,7 @@ export async function startReplicaTrial(): Promise<ReplicaTrial> {
 /** What new replicas start from; null before a build. */
 async function imageIfThere(): Promise<Blob | null> {
   try {
-    const image = await readFile(new URL('../../client/replica/database-image.bin', import.meta.url))
+    const image = await readFile(new URL('../../client/store/database-image.bin', import.meta.url))
     return new Blob([image], { type: 'application/gzip' })
   } catch {
     return null

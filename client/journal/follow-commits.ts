@@ -1,4 +1,4 @@
-import type { Database } from '../replica/database.ts'
+import type { Database } from '../store/database.ts'
 
 /** Lets every call of the database be answered only once `settled` is, however the call ends: it may have committed. */
 export function followCommits(db: Database, settled: () => Promise<void>): void {

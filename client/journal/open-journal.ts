@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../protocol/index.ts'
-import type { Storage } from '../replica/storage-name.ts'
-import { type JournalFiles, journalFiles, type Slot } from './journal-files.ts'
+import { type JournalFiles, journalFiles, type Slot } from '../store/journal-files.ts'
+import type { Storage } from '../store/storage-name.ts'
 import { foldJournal, type JournalState, newestJournal } from './rules/fold-journal.ts'
 
 /** What lies beside a storage of unsent work. */

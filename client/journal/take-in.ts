@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { type Definition, pushedMutationSchema } from '../../protocol/index.ts'
-import { sealNew } from '../outbox/seal.ts'
-import { COUNTERS } from '../outbox/unsettled.ts'
-import type { Executor } from '../replica/books.ts'
-import { replicaTables } from '../replica/replica-table.ts'
+import { sealNew } from '../mutations/seal.ts'
+import { COUNTERS } from '../mutations/unsettled.ts'
+import type { Executor } from '../store/books.ts'
+import { replicaTables } from '../store/replica-table.ts'
 import { compareJournal, type KnownOutbox, type Learning, OUTCOME_UNKNOWN } from './rules/compare-journal.ts'
 import type { JournalState, OpenMutation } from './rules/fold-journal.ts'
 

@@ -1,5 +1,5 @@
 import type { Rejection } from '../../protocol/index.ts'
-import { MutationFailed, type MutationHandle, type MutationId } from './mutation.ts'
+import { MutationFailed, type MutationHandle, type MutationId } from '../mutations/mutation.ts'
 
 /** How a mutation ended; `rejection` is null of a confirmed one. */
 export interface Settled {

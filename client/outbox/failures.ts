@@ -10,12 +10,18 @@ import {
   TidemarkError,
 } from '../../protocol/index.ts'
 import { retryOf } from '../journal/rules/records.ts'
-import type { Copy, Executor } from '../replica/books.ts'
-import type { Database } from '../replica/database.ts'
-import { keyRow, tableOf } from '../replica/replica-table.ts'
+import {
+  type FailedRow,
+  type Failure,
+  MutationFailed,
+  type MutationHandle,
+  type MutationId,
+} from '../mutations/mutation.ts'
+import { actionOf } from '../mutations/mutation-records.ts'
+import type { Copy, Executor } from '../store/books.ts'
+import type { Database } from '../store/database.ts'
+import { keyRow, tableOf } from '../store/replica-table.ts'
 import { pinSettings, type RowWrite, readLocalRow, writeLocalRows } from './local-rows.ts'
-import { type FailedRow, type Failure, MutationFailed, type MutationHandle, type MutationId } from './mutation.ts'
-import { actionOf } from './mutation-records.ts'
 import type { Outbox } from './outbox.ts'
 
 const failedSchema = z.object({

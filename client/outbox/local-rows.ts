@@ -1,8 +1,8 @@
 import { outputExpression, PINNED_SETTINGS, quoteIdentifier, quoteLiteral, type Row } from '../../protocol/index.ts'
-import type { Executor } from '../replica/books.ts'
-import { stageStatements } from '../replica/change-statements.ts'
-import type { Net } from '../replica/fold-changes.ts'
-import { keyText, type ReplicaTable } from '../replica/replica-table.ts'
+import type { Executor } from '../store/books.ts'
+import { stageStatements } from '../store/change-statements.ts'
+import type { Net } from '../store/fold-changes.ts'
+import { keyText, type ReplicaTable } from '../store/replica-table.ts'
 
 /** One row to write: all columns of an insert, the changed ones of an update, null of a delete. */
 export interface RowWrite {

@@ -1,15 +1,15 @@
 import { z } from 'zod'
 import type { PatchRow, Row } from '../../protocol/index.ts'
-import type { Copy, Executor } from '../replica/books.ts'
-import { keyRow, tableOf } from '../replica/replica-table.ts'
+import type { MutationId } from '../mutations/mutation.ts'
+import { imageSchema } from '../mutations/mutation-records.ts'
+import { orderRows } from '../mutations/rules/order-rows.ts'
+import { patchTables } from '../mutations/rules/patch-of-writes.ts'
+import { inTheWay, netImages, type RowImage, type RowReversal, reversals } from '../mutations/rules/reverse-rows.ts'
+import type { StoredWrite } from '../mutations/unsettled.ts'
+import type { Copy, Executor } from '../store/books.ts'
+import { keyRow, tableOf } from '../store/replica-table.ts'
 import { pinSettings, type RowWrite, readLocalRow, writeLocalRows } from './local-rows.ts'
-import type { MutationId } from './mutation.ts'
-import { imageSchema } from './mutation-records.ts'
 import type { Outbox } from './outbox.ts'
-import { orderRows } from './rules/order-rows.ts'
-import { patchTables } from './rules/patch-of-writes.ts'
-import { inTheWay, netImages, type RowImage, type RowReversal, reversals } from './rules/reverse-rows.ts'
-import type { StoredWrite } from './unsettled.ts'
 
 /** Something that was written later stands where an undo or redo would write; nothing was written. */
 export class UndoRefused extends Error {

@@ -3,14 +3,13 @@ import { type Outcome, TidemarkError, toTidemarkError } from '../../protocol/ind
 import type { ConnectionPhase, ConnectionState } from '../connection/connection-state.ts'
 import type { Http } from '../connection/http.ts'
 import type { Journal } from '../journal/journal.ts'
-import type { Copy } from '../replica/books.ts'
-import type { Database } from '../replica/database.ts'
-import type { ReplicaStatus, StatusStore } from '../replica/status.ts'
+import type { Failure, MutationHandle, MutationId, MutationRecord } from '../mutations/mutation.ts'
+import { readMutations } from '../mutations/mutation-records.ts'
+import type { Copy } from '../store/books.ts'
+import type { Database } from '../store/database.ts'
 import { Confirmations } from './confirmations.ts'
 import { Drain, type DrainHost, type Outgoing } from './drain.ts'
 import { Failures } from './failures.ts'
-import type { Failure, MutationHandle, MutationId, MutationRecord } from './mutation.ts'
-import { readMutations } from './mutation-records.ts'
 import type { Outbox } from './outbox.ts'
 import { readCounts, readSettled } from './outbox-state.ts'
 import { OutgoingMutations } from './outgoing-mutations.ts'
@@ -22,10 +21,28 @@ export interface WritingOptions {
   readonly outbox: Outbox
   readonly http: Http
   readonly clientId: string
-  readonly status: StatusStore
+  readonly status: WritingStatus
   readonly shown: () => Copy | null
   /** Null where the storage is memory. */
   readonly journal: Journal | null
+}
+
+/** What writing tells of itself, and what it must know of the replica. */
+interface WritingState {
+  readonly phase: string
+  readonly ready: boolean
+  readonly pending: number
+  readonly failed: number
+  readonly pushError: TidemarkError | null
+  readonly canUndo: boolean
+  readonly canRedo: boolean
+}
+
+/** Where the replica's status is kept. */
+export interface WritingStatus {
+  readonly current: WritingState
+  set(change: Partial<Omit<WritingState, 'phase' | 'ready'>>): void
+  subscribe(listener: (state: WritingState) => void): () => void
 }
 
 /** A transaction's handle; `id` is null where it wrote nothing that is synced, which is confirmed from the start. */
@@ -275,7 +292,7 @@ export class Writing implements DrainHost {
     await new Promise((resolve) => setTimeout(resolve))
   }
 
-  #tellStatus(counts: Pick<ReplicaStatus, 'pending' | 'failed'>, isNew: boolean): void {
+  #tellStatus(counts: Pick<WritingState, 'pending' | 'failed'>, isNew: boolean): void {
     const { status } = this.#options
     const { canUndo, canRedo } = this.#undo
     const now = { ...counts, canUndo, canRedo }

@@ -1,13 +1,14 @@
 import { type DefinitionInForce, type Manifest, minLsn, TidemarkError, ZERO_LSN } from '../../protocol/index.ts'
-import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage } from './books.ts'
-import type { Database } from './database.ts'
-import { createAside, dropAside } from './definition-ddl.ts'
+import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage } from '../store/books.ts'
+import type { Database } from '../store/database.ts'
+import { createAside, dropAside } from '../store/definition-ddl.ts'
+import { heldTables, type Refused } from '../store/held-tables.ts'
+import { withServerRows } from '../store/server-rows.ts'
 import { envelopeFault } from './envelope.ts'
 import { fetchManifests, type HydrationOptions, load } from './hydration.ts'
 import { ensurePrimaryKeys } from './join.ts'
-import { heldTables, type Refused, refusedTables } from './refused-tables.ts'
+import { refusedTables } from './refused-tables.ts'
 import type { Renewal } from './renewal.ts'
-import { withServerRows } from './server-rows.ts'
 
 type LoadOptions = Omit<HydrationOptions, 'changed' | 'outbox'>
 

@@ -9,7 +9,11 @@ import {
   toTidemarkError,
 } from '../../protocol/index.ts'
 import { isMarkedChange } from '../connection/frame-reader.ts'
-import { Rebase, scopeOf } from '../outbox/rebase.ts'
+import type { LocalStore } from '../mutations/local-store.ts'
+import { decodeChanges, type Incoming, noteOf, type OwnNote, readPredictions } from '../mutations/own-transaction.ts'
+import type { ActionRunner } from '../mutations/run-action.ts'
+import { writersBeyond } from '../mutations/unsettled.ts'
+import { Rebase, scopeOf } from '../rebase/rebase.ts'
 import {
   applyRebased,
   applyWholly,
@@ -17,22 +21,18 @@ import {
   passNumbers,
   withAllSettled,
   withAllUndone,
-} from '../outbox/rebased-apply.ts'
-import type { ActionRunner } from '../outbox/run-action.ts'
-import { writersBeyond } from '../outbox/unsettled.ts'
-import { type Copy, type Executor, isShown } from './books.ts'
-import { type ChangeStatement, presenceQuery, stageStatements } from './change-statements.ts'
-import type { LocalStore } from './database.ts'
-import { foldChanges, type ReplicaChange } from './fold-changes.ts'
+} from '../rebase/rebased-apply.ts'
+import { type Copy, type Executor, isShown } from '../store/books.ts'
+import { type ChangeStatement, presenceQuery, stageStatements } from '../store/change-statements.ts'
+import { foldChanges, type ReplicaChange } from '../store/fold-changes.ts'
+import { keyText, type ReplicaTable } from '../store/replica-table.ts'
+import { runStatement } from '../store/run-statement.ts'
+import { TELL_LIVE_QUERIES, withServerRows } from '../store/server-rows.ts'
+import { storageFault } from '../store/storage-fault.ts'
 import { join, joinAddition, joinRenewal } from './join.ts'
 import { audienceOfColumn, isContested, joinedChanges, type Presence, unseenChanges } from './join-window.ts'
-import { decodeChanges, type Incoming, noteOf, type OwnNote, readPredictions } from './own-transaction.ts'
 import { isLasting, TableFault } from './refused-tables.ts'
 import type { RenewedTables } from './renewal.ts'
-import { keyText, type ReplicaTable } from './replica-table.ts'
-import { runStatement } from './run-statement.ts'
-import { TELL_LIVE_QUERIES, withServerRows } from './server-rows.ts'
-import { storageFault } from './storage-fault.ts'
 
 /** What one apply did. */
 export interface Applied {

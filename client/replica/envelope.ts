@@ -1,5 +1,5 @@
 import { type Manifest, TidemarkError } from '../../protocol/index.ts'
-import { isServerRuntime } from './runtime.ts'
+import { isServerRuntime } from '../store/runtime.ts'
 
 /** The largest load a replica takes on, over all its audiences. */
 export interface Envelope {

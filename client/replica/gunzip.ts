@@ -1,6 +1,6 @@
 import { LIMITS } from '../../protocol/index.ts'
-import { zlib } from './node-builtins.ts'
-import { isServerRuntime } from './runtime.ts'
+import { zlib } from '../store/node-builtins.ts'
+import { isServerRuntime } from '../store/runtime.ts'
 
 /** The content of a gzip file of a chunk. Rejects where it is none. */
 export const gunzip = (bytes: Uint8Array<ArrayBuffer>): Promise<Blob> =>

@@ -1,6 +1,6 @@
 import { quoteIdentifier, quoteTable, type TableDefinition } from '../../protocol/index.ts'
-import type { Executor } from './books.ts'
-import { storageFault } from './storage-fault.ts'
+import type { Executor } from '../store/books.ts'
+import { storageFault } from '../store/storage-fault.ts'
 
 /** What hangs on tables that are about to be dropped, and how it is made again. */
 export interface Hanging {

@@ -11,23 +11,24 @@ import {
   ZERO_LSN,
 } from '../../protocol/index.ts'
 import type { Http } from '../connection/http.ts'
-import type { Outbox } from '../outbox/outbox.ts'
-import { sealNew } from '../outbox/seal.ts'
+import { sealNew } from '../mutations/seal.ts'
+import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage } from '../store/books.ts'
+import type { Database } from '../store/database.ts'
+import { createAside, dropAside, replaceTables, retiredName } from '../store/definition-ddl.ts'
+import { heldDefinition, heldTables, type Refused } from '../store/held-tables.ts'
+import { makeTables } from '../store/make-tables.ts'
+import { WATCHED_BY_LIVE_QUERIES, withServerRows } from '../store/server-rows.ts'
+import { storageFault } from '../store/storage-fault.ts'
 import { fenceOf } from './apply.ts'
-import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage } from './books.ts'
 import { type ChunkJob, ChunkPipeline, type LoadedBytes, snapshotPath } from './chunk-download.ts'
-import type { Database } from './database.ts'
-import { createAside, dropAside, replaceTables, retiredName } from './definition-ddl.ts'
 import { type Envelope, envelopeFault } from './envelope.ts'
 import { putBack, takeDown } from './hanging.ts'
 import { ensurePrimaryKeys, join } from './join.ts'
 import { compareSnapshots } from './join-window.ts'
 import { loadChunks } from './load-chunks.ts'
-import { makeTables } from './make-tables.ts'
+import type { PendingWork } from './pending-work.ts'
 import { refuseTable } from './refuse-table.ts'
-import { heldDefinition, heldTables, isLasting, type Refused, refusedTables } from './refused-tables.ts'
-import { WATCHED_BY_LIVE_QUERIES, withServerRows } from './server-rows.ts'
-import { storageFault } from './storage-fault.ts'
+import { isLasting, refusedTables } from './refused-tables.ts'
 
 export interface HydrationProgress {
   readonly rows: number
@@ -58,7 +59,7 @@ export interface HydrationOptions {
   readonly changed: (copies: readonly Copy[]) => void
   /** What of a definition is known not to be held here. */
   readonly refusedOf: (epoch: string, version: number) => Refused
-  readonly outbox: Pick<Outbox, 'actions' | 'askBeforeJoin' | 'warn'>
+  readonly outbox: Pick<PendingWork, 'actions' | 'askBeforeJoin' | 'warn'>
 }
 
 /**

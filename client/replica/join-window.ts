@@ -6,18 +6,9 @@ import {
   TidemarkError,
   type Transaction,
 } from '../../protocol/index.ts'
-import type { ReplicaChange } from './fold-changes.ts'
-import { keyText, type ReplicaTable, type ReplicaTables, tableOf } from './replica-table.ts'
-
-/** How one audience's snapshot joins the stream. */
-export interface AudienceJoin {
-  readonly audience: string
-  readonly start: Lsn
-  readonly fence: Lsn
-  readonly snapshot: PgSnapshot
-}
-
-export type AudienceJoins = ReadonlyMap<string, AudienceJoin>
+import type { AudienceJoin, AudienceJoins } from '../store/books.ts'
+import type { ReplicaChange } from '../store/fold-changes.ts'
+import { keyText, type ReplicaTable, type ReplicaTables, tableOf } from '../store/replica-table.ts'
 
 /** Row key → the audience of the row that is there. */
 export type Presence = Map<string, string>

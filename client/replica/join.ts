@@ -1,16 +1,24 @@
 import { quoteIdentifier } from '../../protocol/index.ts'
-import { redoAtJoin } from '../outbox/rebased-apply.ts'
-import type { ActionRunner } from '../outbox/run-action.ts'
-import { sealNew } from '../outbox/seal.ts'
-import { type Copy, deleteCopy, type Executor, readCopies, writeDefinition } from './books.ts'
-import { addPrimaryKey, dropAside, type Finishing, finishings, replaceTables, retiredName } from './definition-ddl.ts'
+import type { ActionRunner } from '../mutations/run-action.ts'
+import { sealNew } from '../mutations/seal.ts'
+import { redoAtJoin } from '../rebase/rebased-apply.ts'
+import { type Copy, deleteCopy, type Executor, readCopies, writeDefinition } from '../store/books.ts'
+import {
+  addPrimaryKey,
+  dropAside,
+  type Finishing,
+  finishings,
+  replaceTables,
+  retiredName,
+} from '../store/definition-ddl.ts'
+import { heldDefinition, heldTables } from '../store/held-tables.ts'
+import { makeTables } from '../store/make-tables.ts'
+import type { ReplicaTable } from '../store/replica-table.ts'
+import { TELL_LIVE_QUERIES } from '../store/server-rows.ts'
+import { storageFault } from '../store/storage-fault.ts'
 import { putBack, takeDown } from './hanging.ts'
-import { makeTables } from './make-tables.ts'
-import { heldDefinition, heldTables, isLasting, TableFault } from './refused-tables.ts'
+import { isLasting, TableFault } from './refused-tables.ts'
 import type { RenewedTables } from './renewal.ts'
-import type { ReplicaTable } from './replica-table.ts'
-import { TELL_LIVE_QUERIES } from './server-rows.ts'
-import { storageFault } from './storage-fault.ts'
 
 /** Of the rows a third of what is usual is looked at, 9,000 of a table: the app waits meanwhile. */
 const STATISTICS_TARGET = 30

@@ -1,11 +1,11 @@
 import { quoteIdentifier, TidemarkError } from '../../protocol/index.ts'
-import type { Copy, Executor } from './books.ts'
+import type { Copy, Executor } from '../store/books.ts'
+import type { Database } from '../store/database.ts'
+import { type ReplicaTable, tableOf } from '../store/replica-table.ts'
+import { TELL_LIVE_QUERIES, withServerRows } from '../store/server-rows.ts'
 import type { ChunkJob, LoadedBytes } from './chunk-download.ts'
-import type { Database } from './database.ts'
 import { ensurePrimaryKeys } from './join.ts'
 import { audiencesOfTable } from './join-window.ts'
-import { type ReplicaTable, tableOf } from './replica-table.ts'
-import { TELL_LIVE_QUERIES, withServerRows } from './server-rows.ts'
 
 const list = (names: readonly string[]) => names.map(quoteIdentifier).join(', ')
 

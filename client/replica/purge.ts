@@ -1,9 +1,9 @@
-import { withAllUndone } from '../outbox/rebased-apply.ts'
-import { type Copy, type Executor, isShown, readCopies } from './books.ts'
-import type { LocalStore } from './database.ts'
+import type { LocalStore } from '../mutations/local-store.ts'
+import { withAllUndone } from '../rebase/rebased-apply.ts'
+import { type Copy, type Executor, isShown, readCopies } from '../store/books.ts'
+import { audienceValue } from '../store/replica-table.ts'
+import { TELL_LIVE_QUERIES, withServerRows } from '../store/server-rows.ts'
 import { audiencesOfTable } from './join-window.ts'
-import { audienceValue } from './replica-table.ts'
-import { TELL_LIVE_QUERIES, withServerRows } from './server-rows.ts'
 
 /** Removes the rows of audiences that this user may no longer see, in one transaction; what was pending there fails. */
 export function purgeAudiences({ db, actions }: LocalStore, copy: Copy, audiences: readonly string[]): Promise<Copy> {

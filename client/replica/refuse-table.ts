@@ -1,8 +1,8 @@
-import { type Copy, type Executor, readCopies, writeDefinition } from './books.ts'
-import type { Database } from './database.ts'
-import { heldTables } from './refused-tables.ts'
-import { tableOf } from './replica-table.ts'
-import { withServerRows } from './server-rows.ts'
+import { type Copy, type Executor, readCopies, writeDefinition } from '../store/books.ts'
+import type { Database } from '../store/database.ts'
+import { heldTables } from '../store/held-tables.ts'
+import { tableOf } from '../store/replica-table.ts'
+import { withServerRows } from '../store/server-rows.ts'
 
 /** Leaves a table out of a copy, with its rows, and goes on with the others. */
 export function refuseTable(db: Database, copy: Copy, table: string, cause: string): Promise<Copy> {

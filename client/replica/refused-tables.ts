@@ -1,11 +1,8 @@
 import { type Definition, type DefinitionInForce, TidemarkError, typesOf } from '../../protocol/index.ts'
-import type { Executor } from './books.ts'
-import { replaceTables, retiredName } from './definition-ddl.ts'
-import { type Place, type ReplicaTables, replicaTables } from './replica-table.ts'
-import { storageFault } from './storage-fault.ts'
-
-/** Tables of the definition in force that this replica cannot hold: by id, why. They are passed over, the others go on. */
-export type Refused = Readonly<Record<string, string>>
+import type { Executor } from '../store/books.ts'
+import { replaceTables, retiredName } from '../store/definition-ddl.ts'
+import { heldDefinition, type Refused } from '../store/held-tables.ts'
+import { storageFault } from '../store/storage-fault.ts'
 
 /** A fault of the local database over the rows of one table. */
 export class TableFault extends TidemarkError {
@@ -23,19 +20,6 @@ const messageOf = (error: unknown) => (error instanceof Error ? error.message : 
 export function isLasting(error: unknown): boolean {
   if (error instanceof TidemarkError || storageFault(error) !== null) return false
   return !/closed|terminated|memory|stack/i.test(messageOf(error))
-}
-
-/** The definition without the tables that are refused. */
-export function heldDefinition(definition: Definition, refused: Refused): Definition {
-  if (Object.keys(refused).length === 0) return definition
-  const tables = definition.tables.filter(({ id }) => !(id in refused))
-  const columns = tables.flatMap((table) => table.columns)
-  return { types: typesOf(columns, definition.types), tables }
-}
-
-/** As `replicaTables`, without those that are refused. */
-export function heldTables(definition: Definition, refused: Refused, place: Place): ReplicaTables {
-  return new Map([...replicaTables(definition, place)].filter(([id]) => !(id in refused)))
 }
 
 /** What of a definition cannot be held where a copy is, or is known not to. */

@@ -1,9 +1,9 @@
 import type { Definition, DefinitionInForce, Manifest } from '../../protocol/index.ts'
-import type { Copy } from './books.ts'
-import { replaceTables } from './definition-ddl.ts'
+import type { Copy } from '../store/books.ts'
+import { replaceTables } from '../store/definition-ddl.ts'
+import { heldDefinition } from '../store/held-tables.ts'
 import { envelopeFault } from './envelope.ts'
 import { fetchManifests, type HydrationOptions, type HydrationTarget } from './hydration.ts'
-import { heldDefinition } from './refused-tables.ts'
 
 /** Which tables of a later definition keep their rows, and which are loaded beside; changes of others concern nobody. */
 export interface RenewedTables {

@@ -1,4 +1,3 @@
-import type { Actions } from '../../db/define-sync.ts'
 import {
   asLsn,
   type Hello,
@@ -14,15 +13,14 @@ import { Connection, type ConnectionHost, type StreamFrame } from '../connection
 import type { ConnectionPhase, ConnectionState } from '../connection/connection-state.ts'
 import type { Http } from '../connection/http.ts'
 import type { SessionToken } from '../connection/session-token.ts'
-import { Outbox } from '../outbox/outbox.ts'
-import { askOutcomes } from '../outbox/push-client.ts'
+import { type Copy, deleteCopy, isShown, readCopies, setStage } from '../store/books.ts'
+import type { Database } from '../store/database.ts'
+import { dropAside } from '../store/definition-ddl.ts'
 import { dropAddition, loadAddition, loadRenewal } from './addition.ts'
 import type { Applied } from './apply.ts'
-import { type Copy, deleteCopy, isShown, readCopies, setStage } from './books.ts'
-import type { Database } from './database.ts'
-import { dropAside } from './definition-ddl.ts'
 import type { Envelope } from './envelope.ts'
 import { type HydrationOptions, type HydrationProgress, type HydrationTarget, hydrate } from './hydration.ts'
+import type { PendingWork } from './pending-work.ts'
 import { purgeAudiences } from './purge.ts'
 import { refusal, TableFault } from './refused-tables.ts'
 import { planRenewal, type Renewal } from './renewal.ts'
@@ -35,10 +33,7 @@ import { type Reached, Waits } from './waits.ts'
 export interface EngineOptions {
   readonly db: Database
   readonly clientId: string
-  readonly user: string
-  readonly actions: Actions
-  /** Runs actions twice where they are called, and warns where the two differ. */
-  readonly development: boolean
+  readonly outbox: PendingWork
   readonly url: string
   readonly http: Http
   readonly token: SessionToken
@@ -59,7 +54,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   readonly status: StatusStore
   readonly waits = new Waits()
   readonly connection: Connection
-  readonly outbox: Outbox
+  readonly outbox: PendingWork
   /** Of the next load. */
   envelope: Envelope
   #options: EngineOptions
@@ -84,17 +79,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.#options = options
     this.envelope = options.envelope
     this.status = new StatusStore(options.rebuilt)
-    const { db, clientId, user, actions: syncActions, development } = options
-    this.outbox = new Outbox({
-      db,
-      clientId,
-      user,
-      syncActions,
-      development,
-      shown: () => this.#copies.find(({ place }) => place === 'live') ?? null,
-      warn: options.warn,
-      outcomes: (counters, signal) => askOutcomes(options.http, clientId, counters, signal),
-    })
+    this.outbox = options.outbox
     this.#stream = new Stream(this.outbox, this)
     this.connection = new Connection({ url: options.url, client: options.clientId, token: options.token, host: this })
   }
@@ -114,6 +99,11 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     await this.#stream.idle()
     await this.#stream.flush().catch(() => undefined)
     await this.outbox.stop()
+  }
+
+  /** The copy that the app sees, whole or not; null where there is none. */
+  get live(): Copy | null {
+    return this.#copies.find(({ place }) => place === 'live') ?? null
   }
 
   /** The copy that the app sees and may write to; null until it is whole. */
@@ -264,7 +254,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
 
   /** What is shown while a copy is loaded aside keeps to this session's audiences too. */
   async #purgeShown(audiences: readonly string[]): Promise<void> {
-    const shown = this.#copies.find(({ place }) => place === 'live')
+    const shown = this.live
     const lost = [...(shown?.joins.keys() ?? [])].filter((audience) => !audiences.includes(audience))
     if (!shown || lost.length === 0) return
     await purgeAudiences(this.outbox, shown, lost)

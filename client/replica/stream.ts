@@ -10,6 +10,10 @@ import {
   ZERO_LSN,
 } from '../../protocol/index.ts'
 import type { DataFrame, StreamFrame } from '../connection/connection.ts'
+import type { LocalStore } from '../mutations/local-store.ts'
+import { decodeTransactions, type Incoming, UnknownPrediction } from '../mutations/own-transaction.ts'
+import type { Copy } from '../store/books.ts'
+import { storageFault } from '../store/storage-fault.ts'
 import {
   type Applied,
   applyStagedParts,
@@ -19,12 +23,8 @@ import {
   mayJoin,
   NOTHING_GRANTED,
 } from './apply.ts'
-import type { Copy } from './books.ts'
-import type { LocalStore } from './database.ts'
-import { decodeTransactions, type Incoming, UnknownPrediction } from './own-transaction.ts'
 import { purgeAudiences } from './purge.ts'
 import type { RenewedTables } from './renewal.ts'
-import { storageFault } from './storage-fault.ts'
 
 /** Frames waiting are joined into one database transaction up to this many characters. */
 const JOIN_CHARACTERS = 2 * 1024 * 1024

@@ -1,5 +1,6 @@
-import type { Copy } from './books.ts'
-import type { Refused, TableFault } from './refused-tables.ts'
+import type { Copy } from '../store/books.ts'
+import type { Refused } from '../store/held-tables.ts'
+import type { TableFault } from './refused-tables.ts'
 
 /** Loading anew may mend what a table met once; what it meets again it meets for ever. */
 const TRIES = 2

@@ -10,7 +10,7 @@ export function interposed(database: Database, before: (text: string) => Promise
     pages: (text, params, options) => {
       let opened: ReturnType<DatabaseTransaction['pages']> | null = null
       return {
-        last: async () => opened?.last(),
+        last: async () => (await opened?.last()) ?? null,
         async *[Symbol.asyncIterator]() {
           await before(text)
           opened = pages(text, params, options)

@@ -4,6 +4,7 @@ import { takeOver } from '../../workers/replication/adopt-drift.ts'
 import { captureBatch } from '../../workers/replication/capture-batch.ts'
 import type { ChangeSource } from '../../workers/replication/change-source.ts'
 import { planTables } from '../../workers/replication/rules/table-plan.ts'
+import { findTakenBack } from '../../workers/replication/told-types.ts'
 import type { HistoryRow } from './history-model.ts'
 import { readHistory } from './samples.ts'
 
@@ -32,7 +33,8 @@ export async function captureInto(
     [epoch, slotName, source.decoder, place?.start ?? null],
   )
   // A truncate gave a table another file; capture's own cycle takes that over before it reads.
-  const drifts = await takeOver(database)
+  const slot = { name: slotName, decoder: source.decoder }
+  const drifts = await takeOver(database, { findTakenBack: (doubts) => findTakenBack(database.query, slot, doubts) })
   if (drifts.length > 0) throw new Error(`The workload altered ${drifts.map(({ table }) => table).join()}.`)
   const upTo = parsePgLsn(place?.flush ?? '')
   let head: Lsn = parsePgLsn(place?.start ?? '')

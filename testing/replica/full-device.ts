@@ -1,4 +1,4 @@
-import type { Database } from '../../client/replica/database.ts'
+import type { Database } from '../../client/store/database.ts'
 
 /** What of Emscripten's file system is taken hold of here. */
 interface FileSystem {

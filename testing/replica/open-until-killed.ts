@@ -1,4 +1,4 @@
-import { openDatabase } from '../../client/replica/open-database.ts'
+import { openDatabase } from '../../client/store/open-database.ts'
 
 /** Run as a process of its own, to be killed while it opens new storage: `node open-until-killed.ts <directory>`. */
 const [, , name = ''] = process.argv

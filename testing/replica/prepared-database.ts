@@ -1,11 +1,11 @@
 import { PGlite } from '@electric-sql/pglite'
 import { live } from '@electric-sql/pglite/live'
-import type { Database } from '../../client/replica/database.ts'
-import { findDatabase } from '../../client/replica/making.ts'
-import { openDatabase } from '../../client/replica/open-database.ts'
-import { StartWords } from '../../client/replica/start-failed.ts'
-import { startParams } from '../../client/replica/start-params.ts'
-import { dataDirOf, type Storage } from '../../client/replica/storage-name.ts'
+import type { Database } from '../../client/store/database.ts'
+import { findDatabase } from '../../client/store/making.ts'
+import { openDatabase } from '../../client/store/open-database.ts'
+import { StartWords } from '../../client/store/start-failed.ts'
+import { startParams } from '../../client/store/start-params.ts'
+import { dataDirOf, type Storage } from '../../client/store/storage-name.ts'
 import { databaseImage } from '../check/database-image.ts'
 
 /** Postgres fills its buffers with zeros at each start, which took longer than all the rest of an opening; tests hold few rows. */

@@ -2,6 +2,7 @@ import type { Query } from '../../db/query.ts'
 import { isVisibleIn, type Lsn, parsePgLsn, parsePgSnapshot, type TableDefinition } from '../../protocol/index.ts'
 import type { Database } from '../../workers/database/index.ts'
 import type { LineSink, NotYet, SnapshotHead, SnapshotReceiver } from '../../workers/snapshot/read-snapshot.ts'
+import { until } from '../system/until.ts'
 
 /** Begins an epoch as capture does once its slot exists, and waits until older transactions of the server have ended. */
 export async function beginEpoch(query: Query, id: string): Promise<void> {
@@ -125,11 +126,6 @@ export class LineCollector implements SnapshotReceiver {
 export function headOf(outcome: SnapshotHead | NotYet): SnapshotHead {
   if ('wait' in outcome) throw new Error(`The snapshot waits: ${outcome.wait}`)
   return outcome
-}
-
-/** Polls a condition in the database until it holds; the test's own time limit bounds it. */
-export async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20))
 }
 
 /** Until a backend waits for a lock on the table, or waits as `event` says. */

@@ -45,9 +45,10 @@ export const PARTITION_JOBS = ['open', 'detach', 'attachFull', 'drop', 'attachBa
 export type PartitionJob = (typeof PARTITION_JOBS)[number]
 
 /** What becomes of the files of a journal; `at` is a fraction of their length. */
-export type JournalDamage =
-  | { readonly how: 'removed' | 'torn' }
-  | { readonly how: 'cut' | 'garbled'; readonly at: number }
+export interface JournalDamage {
+  readonly how: 'removed' | 'torn' | 'cut' | 'garbled'
+  readonly at: number
+}
 
 export interface WritingPlanOptions {
   readonly steps: number
@@ -94,8 +95,7 @@ function putInOrder(random: Random, events: WritingEvent[], wanted: readonly Wri
 }
 
 function journalDamage(random: Random): JournalDamage {
-  const how = random.pick(['removed', 'torn', 'cut', 'garbled'] as const)
-  return how === 'removed' || how === 'torn' ? { how } : { how, at: random.below(1000) / 1000 }
+  return { how: random.pick(['removed', 'torn', 'cut', 'garbled'] as const), at: random.below(1000) / 1000 }
 }
 
 function planStep(random: Random, step: number, { writers }: WritingPlanOptions): WritingEvent[] {

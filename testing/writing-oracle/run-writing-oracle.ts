@@ -7,7 +7,8 @@ import { dropSlot, joinOrLeave, prune } from '../oracle/perform-event.ts'
 import { seededRandom } from '../oracle/random.ts'
 import type { ReplicaSample } from '../oracle/samples.ts'
 import { type HttpGate, startHttpGate } from '../system/http-gate.ts'
-import { type System, startSystem, until } from '../system/start-system.ts'
+import { type System, startSystem } from '../system/start-system.ts'
+import { until } from '../system/until.ts'
 import { account, type Direct, type Made } from './account.ts'
 import { INVARIANTS, sync } from './app/sync.ts'
 import type { Look, Operation, Statement } from './operation.ts'
@@ -213,7 +214,7 @@ class WritingRun {
         await writer.kill()
         await this.#turns[event.writer]
         await writer.loseDatabase()
-        if (event.torn) await writer.damageJournal({ how: 'torn' })
+        if (event.torn) await writer.damageJournal({ how: 'torn', at: 1 })
         this.#lostDatabases.add(event.writer)
         await writer.open()
         return

@@ -4,7 +4,7 @@ import { applyDefinition, defineSync, type Sync, table } from '../../db/index.ts
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { Follower } from '../../testing/capture/follower.ts'
 import { servers } from '../../testing/postgres/servers.ts'
-import { until } from '../../testing/system/start-system.ts'
+import { until } from '../../testing/system/until.ts'
 
 const item = pgTable('item', {
   id: integer('id').primaryKey(),

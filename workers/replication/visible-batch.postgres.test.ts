@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { captureCases, serverNamed } from '../../testing/capture/capture-cases.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
-import { until } from '../../testing/snapshot/snapshot-fixture.ts'
+import { until } from '../../testing/system/until.ts'
 import type { Database } from '../database/index.ts'
 
 const item = pgTable('item', { id: integer('id').primaryKey(), label: varchar('label') })

@@ -21,8 +21,8 @@ import {
   headOf,
   LineCollector,
   streamOf,
-  until,
 } from '../../testing/snapshot/snapshot-fixture.ts'
+import { until } from '../../testing/system/until.ts'
 import type { Database } from '../database/index.ts'
 import { readSnapshot } from './read-snapshot.ts'
 

@@ -13,9 +13,9 @@ import {
   headOf,
   LineCollector,
   streamOf,
-  until,
   untilWaiting,
 } from '../../testing/snapshot/snapshot-fixture.ts'
+import { until } from '../../testing/system/until.ts'
 import type { Database } from '../database/index.ts'
 import { waitsForCapture } from './build-patience.ts'
 import { readSnapshot } from './read-snapshot.ts'

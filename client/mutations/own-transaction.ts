@@ -1,0 +1,86 @@
+import { z } from 'zod'
+import {
+  type Change,
+  decodeMarked,
+  type Lsn,
+  type MarkedChange,
+  type PredictedChange,
+  predictedChangeSchema,
+  type Rejection,
+  TidemarkError,
+  type Transaction,
+  type WireTransaction,
+} from '../../protocol/index.ts'
+import type { Executor } from '../store/books.ts'
+import { COUNTERS } from './unsettled.ts'
+
+/** Which of this replica's mutations a transaction is, or whose rejection it records. */
+export interface OwnNote {
+  readonly counter: number
+  readonly rejection: Rejection | null
+}
+
+/** A transaction as it came, with the mutation that it is; null of the work of others. */
+export interface Incoming extends Transaction {
+  readonly own: OwnNote | null
+}
+
+/** What the author of a mutation was told rests on a prediction that is not known here. */
+export class UnknownPrediction extends TidemarkError {
+  readonly lsn: Lsn
+
+  constructor(lsn: Lsn) {
+    super('corrupt', 'A mutation came that this replica does not know.')
+    this.lsn = lsn
+  }
+}
+
+/** By the counter of the mutation. */
+export type Predictions = ReadonlyMap<number, readonly PredictedChange[]>
+
+const NONE: Predictions = new Map()
+
+/**
+ * Decodes transactions, own ones by what was predicted of them, which is read where it is not among `known`. Throws
+ * UnknownPrediction, with the first that cannot be.
+ */
+export async function decodeTransactions(
+  tx: Executor,
+  wire: readonly WireTransaction[],
+  known: Predictions = NONE,
+): Promise<Incoming[]> {
+  const notes = wire.map(({ changes }) => noteOf(changes))
+  const counters = notes.flatMap((note) => (note === null ? [] : [note.counter]))
+  const predictions = counters.every((counter) => known.has(counter)) ? known : await readPredictions(tx, counters)
+  return wire.map(({ lsn, xid, at, changes }, index) => {
+    const own = notes[index] ?? null
+    return { lsn, xid, committedAt: at, changes: decodeChanges(lsn, changes, own, predictions), own }
+  })
+}
+
+/** The note comes first in its transaction. */
+export function noteOf(changes: readonly MarkedChange[]): OwnNote | null {
+  const [first] = changes
+  return first?.o === 'm' ? { counter: first.c, rejection: first.r ?? null } : null
+}
+
+export function decodeChanges(
+  lsn: Lsn,
+  changes: readonly MarkedChange[],
+  own: OwnNote | null,
+  predictions: Predictions,
+): Change[] {
+  const decoded = decodeMarked(changes, own && (predictions.get(own.counter) ?? null))
+  if (decoded === null) throw new UnknownPrediction(lsn)
+  return decoded
+}
+
+const predictedSchema = z.array(predictedChangeSchema)
+
+export async function readPredictions(tx: Executor, counters: readonly number[]): Promise<Predictions> {
+  const { rows } = await tx.query<{ counter: number | string; predicted: string }>(
+    `SELECT counter, predicted FROM tidemark.mutation WHERE predicted IS NOT NULL AND counter IN ${COUNTERS('$1')}`,
+    [JSON.stringify(counters)],
+  )
+  return new Map(rows.map(({ counter, predicted }) => [Number(counter), predictedSchema.parse(JSON.parse(predicted))]))
+}

@@ -1,0 +1,89 @@
+import type { Row } from '../../../protocol/index.ts'
+import type { ForeignKey } from '../../store/rules/foreign-keys.ts'
+import { rowId, valuesText } from './captured-write.ts'
+
+/** What an unsettled mutation does to rows by itself, without cascades. */
+export interface Effects {
+  readonly counter: number
+  readonly rows: readonly {
+    readonly table: string
+    readonly key: string
+    readonly op: 'insert' | 'update' | 'delete'
+    /** What is known of the row afterwards: all columns of an insert, at least the changed ones of an update; null of a delete. */
+    readonly values: Row | null
+  }[]
+}
+
+/**
+ * On which earlier mutations each depends: on one that inserted a row which it writes, or to which a row it writes refers.
+ *
+ * Mutations come in counter order; counters of each are ascending. What refers to nothing of them is left out.
+ */
+export function dependencies(mutations: readonly Effects[], keys: readonly ForeignKey[]): Map<number, number[]> {
+  const inserted = new Map<string, number>()
+  const parents = keys.map(() => new Parents())
+  const found = new Map<number, number[]>()
+  for (const { counter, rows } of mutations) {
+    const on = new Set<number>()
+    for (const { table, key, values } of rows) {
+      const before = inserted.get(rowId(table, key))
+      if (before !== undefined) on.add(before)
+      for (const [index, foreign] of keys.entries()) {
+        if (foreign.table !== table || values === null) continue
+        for (const parent of parents[index]?.of(foreign, values) ?? []) on.add(parent)
+      }
+    }
+    if (on.size > 0)
+      found.set(
+        counter,
+        [...on].sort((a, b) => a - b),
+      )
+    for (const { table, key, op, values } of rows) {
+      if (op === 'delete') inserted.delete(rowId(table, key))
+      if (op !== 'insert' || values === null) continue
+      inserted.set(rowId(table, key), counter)
+      for (const [index, foreign] of keys.entries())
+        if (foreign.parent === table) parents[index]?.add(foreign, values, counter)
+    }
+  }
+  return found
+}
+
+/** Inserted rows to which one foreign key may refer. */
+class Parents {
+  readonly #byValues = new Map<string, number>()
+  readonly #all: { readonly values: Row; readonly counter: number }[] = []
+
+  add({ parentColumns }: ForeignKey, values: Row, counter: number): void {
+    const offered = valuesText(values, parentColumns)
+    if (offered === null) return
+    this.#byValues.set(offered, counter)
+    this.#all.push({ values, counter })
+  }
+
+  /** Where not all of a row's columns are known, whatever fits those that are. */
+  of({ columns, parentColumns }: ForeignKey, values: Row): number[] {
+    const known = columns.filter((name) => values[name] !== undefined)
+    if (known.length === 0 || known.some((name) => values[name] === null)) return []
+    if (known.length === columns.length) {
+      const found = this.#byValues.get(valuesText(values, columns) ?? '')
+      return found === undefined ? [] : [found]
+    }
+    const fits = (parent: Row) =>
+      known.every((name) => parent[parentColumns[columns.indexOf(name)] ?? ''] === values[name])
+    return this.#all.filter((one) => fits(one.values)).map(({ counter }) => counter)
+  }
+}
+
+/** Who falls with these mutations, each with one of those it builds on; those that fall themselves are left out. */
+export function dependentsOf(
+  fallen: ReadonlySet<number>,
+  dependenciesOf: ReadonlyMap<number, readonly number[]>,
+): Map<number, number> {
+  const dependents = new Map<number, number>()
+  for (const [counter, on] of [...dependenciesOf].sort(([a], [b]) => a - b)) {
+    const first = on.find((one) => fallen.has(one) || dependents.has(one))
+    if (first !== undefined && !fallen.has(counter)) dependents.set(counter, first)
+  }
+  return dependents
+}

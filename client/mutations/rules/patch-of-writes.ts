@@ -1,0 +1,105 @@
+import { audienceOf, type Basis, type PatchRow, type Row } from '../../../protocol/index.ts'
+import type { ReplicaTable, ReplicaTables } from '../../store/replica-table.ts'
+import { type ForeignKey, foreignKeysOf } from '../../store/rules/foreign-keys.ts'
+import { type CapturedWrite, changedColumns, rowId } from './captured-write.ts'
+import { cascadesAmong } from './cascades.ts'
+import { type NetRow, orderRows, type Unique } from './order-rows.ts'
+
+/** The last earlier unsettled mutation that wrote a row's column; null where none did. */
+export type WriterOf = (table: string, key: string, column: string) => number | null
+
+/** What of the tables a patch goes by. */
+export interface PatchTables {
+  readonly tables: ReplicaTables
+  readonly keys: readonly ForeignKey[]
+  readonly uniques: readonly Unique[]
+}
+
+export function patchTables(tables: ReplicaTables): PatchTables {
+  const all = [...tables.values()]
+  return {
+    tables,
+    keys: foreignKeysOf({ types: [], tables: all.map(({ definition }) => definition) }),
+    uniques: all.flatMap(({ id, definition }) =>
+      [
+        definition.primaryKey,
+        ...definition.uniques.map(({ columns }) => columns),
+        ...definition.indexes.flatMap(({ unique }) => (unique ? [unique] : [])),
+      ].map((columns) => ({ table: id, columns })),
+    ),
+  }
+}
+
+/**
+ * The net effect of one mutation's own writes, in their order: what is sent, with what each changed column was based on.
+ *
+ * Rows that only a cascade touched are left out. A change of audience is a delete and an insert.
+ */
+export function patchOfWrites(
+  writes: readonly CapturedWrite[],
+  { tables, keys, uniques }: PatchTables,
+  writerOf: WriterOf,
+): PatchRow[] {
+  const cascades = cascadesAmong(writes, keys)
+  const byRow = new Map<string, { readonly first: CapturedWrite; last: CapturedWrite; own: boolean; anew: boolean }>()
+  for (const [index, write] of writes.entries()) {
+    const id = rowId(write.table, write.key)
+    const own = cascades[index] === false
+    const so = byRow.get(id) ?? { first: write, last: write, own: false, anew: false }
+    byRow.set(id, so)
+    // Made again after a delete whose cascades stand: folded into one change, the server would not cascade.
+    if (so.last.op === 'delete' && write.op === 'insert') so.anew = cascades.includes(true)
+    so.last = write
+    so.own ||= own
+  }
+  const rows = [...byRow.values()].flatMap(({ first, last, own, anew }): NetRow[] => {
+    const table = tables.get(first.table)
+    return own && table ? netRows(table, first, last, anew, writerOf) : []
+  })
+  return orderRows(rows, keys, uniques)
+}
+
+function netRows(
+  table: ReplicaTable,
+  first: CapturedWrite,
+  last: CapturedWrite,
+  anew: boolean,
+  writerOf: WriterOf,
+): NetRow[] {
+  const { before } = first
+  const { after } = last
+  const left = before && { row: deletion(table, before), before, after: null }
+  const come = after && { row: insertion(table, after), before: null, after }
+  if (!before || !after) return [left ?? come].filter((row) => row !== null)
+  if (anew || audienceText(table, before) !== audienceText(table, after))
+    return [left, come].filter((row) => row !== null)
+  const columns = changedColumns(before, after)
+  if (columns.length === 0) return []
+  const b: Record<string, Basis> = {}
+  for (const column of columns) {
+    const writer = writerOf(table.id, first.key, column)
+    b[column] = writer === null ? { v: before[column] ?? null } : { m: writer }
+  }
+  const d = Object.fromEntries(columns.map((column) => [column, after[column] ?? null]))
+  const row: PatchRow = { o: 'u', t: table.id, a: audienceText(table, after), k: keyOf(table, after), d, b }
+  return [{ row, before, after }]
+}
+
+const audienceText = (table: ReplicaTable, row: Row): string => audienceOf(table.audience, row) ?? ''
+
+function keyOf(table: ReplicaTable, row: Row): Record<string, string | null> {
+  return Object.fromEntries(table.key.map(({ name }) => [name, row[name] ?? null]))
+}
+
+function deletion(table: ReplicaTable, before: Row): PatchRow {
+  return { o: 'd', t: table.id, a: audienceText(table, before), k: keyOf(table, before) }
+}
+
+function insertion(table: ReplicaTable, after: Row): PatchRow {
+  const d: Record<string, string | null> = { ...after }
+  // A row that was deleted and comes back has what the server once generated.
+  for (const { name, serverGenerated } of table.columns) if (serverGenerated) d[name] = null
+  const left = table.columns.filter(({ name, serverDefault }) => serverDefault && (d[name] ?? null) === null)
+  const z = left.length === 0 ? {} : { z: left.map(({ name }) => name) }
+  return { o: 'i', t: table.id, a: audienceText(table, after), k: keyOf(table, after), d, ...z }
+}

@@ -1,0 +1,82 @@
+import type { QueryOptions } from '@electric-sql/pglite'
+import type { Actions } from '../../db/define-sync.ts'
+import { type ActionContext, type ActionSql, actionId } from '../../db/index.ts'
+import { PINNED_SETTINGS, quoteIdentifier, quoteLiteral } from '../../protocol/index.ts'
+import type { Executor } from '../store/books.ts'
+import type { Database } from '../store/database.ts'
+
+/** What an action is run by, in any run of it the same. */
+export interface ActionCall {
+  readonly counter: number
+  readonly name: string
+  /** JSON. */
+  readonly args: string
+  readonly at: string
+}
+
+/** An action of this name is not in the sync definition that this app has. */
+export class UnknownAction extends Error {
+  override readonly name = 'UnknownAction'
+}
+
+const SETTINGS = Object.entries({ ...PINNED_SETTINGS, search_path: 'public' })
+  .map(([name, value]) => `SET LOCAL ${quoteIdentifier(name)} = ${quoteLiteral(value)};`)
+  .join(' ')
+
+/** Every value in and out as text: a server's driver would parse other values otherwise. */
+function asText({ parsers, serializers }: Database): QueryOptions {
+  const same = (value: string) => value
+  return {
+    parsers: Object.fromEntries(Object.keys(parsers).map((type) => [type, same])),
+    serializers: Object.fromEntries(Object.keys(serializers).map((type) => [type, same])),
+  }
+}
+
+/** Runs the app's actions in a transaction that is open. */
+export class ActionRunner {
+  readonly #db: Database
+  readonly #actions: Actions
+  readonly #clientId: string
+  readonly #user: string
+
+  constructor(options: { db: Database; actions: Actions; clientId: string; user: string }) {
+    this.#db = options.db
+    this.#actions = options.actions
+    this.#clientId = options.clientId
+    this.#user = options.user
+  }
+
+  /** Throws UnknownAction, and a ZodError where the arguments are not the action's. */
+  check(name: string, args: string): void {
+    this.#actionOf(name).schema.parse(JSON.parse(args))
+  }
+
+  /** Runs as the mutation that the transaction is set to; rejects with whatever the action throws. */
+  async run(tx: Executor, { counter, name, args, at }: ActionCall): Promise<void> {
+    const action = this.#actionOf(name)
+    const parsed: unknown = action.schema.parse(JSON.parse(args))
+    await tx.exec(`${SETTINGS} SELECT set_config('tidemark.action', 'on', true)`)
+    const options = asText(this.#db)
+    const sql: ActionSql = async (strings, ...values) => {
+      const text = strings.reduce((before, part, index) => `${before}$${index}${part}`)
+      const params = values.map((value) => (value === null ? null : String(value)))
+      const { rows } = await tx.query<Record<string, string | null>>(text, params, options)
+      return rows
+    }
+    const mutation = `${this.#clientId}:${counter}`
+    const context: ActionContext = {
+      sql,
+      id: (...names) => actionId(mutation, names),
+      now: at,
+      user: { id: this.#user },
+    }
+    await action.run(context, parsed)
+    await tx.exec(`SET CONSTRAINTS ALL IMMEDIATE; SELECT set_config('tidemark.action', 'off', true)`)
+  }
+
+  #actionOf(name: string): Actions[string] {
+    const action = Object.hasOwn(this.#actions, name) ? this.#actions[name] : undefined
+    if (!action) throw new UnknownAction(`There is no action of this name: ${name}.`)
+    return action
+  }
+}

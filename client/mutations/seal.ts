@@ -1,0 +1,110 @@
+import type { PatchRow } from '../../protocol/index.ts'
+import type { Executor } from '../store/books.ts'
+import { keyText, type ReplicaTables } from '../store/replica-table.ts'
+import { TELL_OUTBOX } from '../store/rules/outbox-notice.ts'
+import { type CapturedWrite, changedColumns, rowId } from './rules/captured-write.ts'
+import { cascadesAmong } from './rules/cascades.ts'
+import { type PatchTables, patchOfWrites, patchTables } from './rules/patch-of-writes.ts'
+import { COUNTERS, readWrites, type StoredWrite, writesOf } from './unsettled.ts'
+
+/**
+ * Gives new patches their rows with basis, from what was captured before anything moved; doing it twice does nothing.
+ *
+ * One whose writes come to nothing is settled by that.
+ */
+export async function sealNew(tx: Executor, tables: ReplicaTables): Promise<void> {
+  const { rows } = await tx.query<{ counter: number | string }>(
+    `SELECT counter FROM tidemark.mutation WHERE kind = 'patch' AND patch IS NULL ORDER BY counter`,
+  )
+  if (rows.length === 0) return
+  const counters = rows.map(({ counter }) => Number(counter))
+  // With the writes of earlier mutations to the same rows, which may be what they are based on.
+  const writes = await readWrites(
+    tx,
+    `(w.table_id, w.key) IN (SELECT n.table_id, n.key FROM tidemark.write n WHERE n.counter IN ${COUNTERS('$1')})`,
+    [JSON.stringify(counters)],
+  )
+  const facts = patchTables(tables)
+  const sealed = seal(counters, writes, facts)
+  await tx.query(
+    `UPDATE tidemark.mutation m SET patch = x.patch, status = CASE WHEN x.patch = '[]' THEN 'confirmed' ELSE m.status END
+     FROM json_to_recordset($1::text::json) AS x(counter bigint, patch text) WHERE m.counter = x.counter`,
+    [JSON.stringify(sealed.map(({ counter, patch }) => ({ counter, patch: JSON.stringify(patch) })))],
+  )
+  const empty = sealed.filter(({ patch }) => patch.length === 0).map(({ counter }) => counter)
+  if (empty.length > 0) {
+    await tx.query(`DELETE FROM tidemark.write WHERE counter IN ${COUNTERS('$1')}`, [JSON.stringify(empty)])
+    await tx.exec(TELL_OUTBOX)
+  }
+  await markCascades(tx, tables, counters)
+}
+
+function seal(counters: readonly number[], writes: readonly StoredWrite[], facts: PatchTables) {
+  const writers = new Writers()
+  const byCounter = new Map<number, StoredWrite[]>(counters.map((counter) => [counter, []]))
+  for (const write of writes) {
+    const own = byCounter.get(write.counter)
+    if (own) own.push(write)
+    else if (!write.cascade) writers.note(write.counter, write)
+  }
+  return counters.map((counter) => {
+    const patch = patchOfWrites(byCounter.get(counter) ?? [], facts, (table, key, column) =>
+      writers.of(table, key, column),
+    )
+    writers.notePatch(counter, patch, facts.tables)
+    return { counter, patch }
+  })
+}
+
+/** Which mutation last wrote a row's column. */
+class Writers {
+  readonly #whole = new Map<string, number>()
+  readonly #columns = new Map<string, Map<string, number>>()
+
+  of(table: string, key: string, column: string): number | null {
+    const row = rowId(table, key)
+    return this.#columns.get(row)?.get(column) ?? this.#whole.get(row) ?? null
+  }
+
+  note(counter: number, { table, key, before, after }: CapturedWrite): void {
+    if (after !== null) this.#note(counter, rowId(table, key), before && changedColumns(before, after))
+  }
+
+  notePatch(counter: number, patch: readonly PatchRow[], tables: ReplicaTables): void {
+    for (const row of patch) {
+      const table = tables.get(row.t)
+      if (!table || row.o === 'd') continue
+      this.#note(counter, rowId(row.t, keyText(table, row.k)), row.o === 'i' ? null : Object.keys(row.d))
+    }
+  }
+
+  /** `columns` null: all of them, by an insert. */
+  #note(counter: number, row: string, columns: readonly string[] | null): void {
+    if (columns === null) {
+      this.#whole.set(row, counter)
+      this.#columns.delete(row)
+      return
+    }
+    const written = this.#columns.get(row) ?? new Map<string, number>()
+    for (const column of columns) written.set(column, counter)
+    this.#columns.set(row, written)
+  }
+}
+
+/** Marks what foreign keys did on behalf of these mutations, as last done. */
+export async function markCascades(tx: Executor, tables: ReplicaTables, counters: readonly number[]): Promise<void> {
+  const { keys } = patchTables(tables)
+  if (counters.length === 0 || keys.every(({ onDelete, onUpdate }) => onDelete === null && onUpdate === null)) return
+  const byCounter = new Map<number, StoredWrite[]>()
+  for (const write of await writesOf(tx, counters)) {
+    byCounter.set(write.counter, [...(byCounter.get(write.counter) ?? []), write])
+  }
+  const marked = [...byCounter.values()].flatMap((writes) => {
+    const cascades = cascadesAmong(writes, keys)
+    return writes.filter((_, index) => cascades[index]).map(({ position }) => position)
+  })
+  if (marked.length === 0) return
+  await tx.query(`UPDATE tidemark.write SET cascade = true WHERE position IN ${COUNTERS('$1')}`, [
+    JSON.stringify(marked),
+  ])
+}

@@ -1,0 +1,356 @@
+import type { Lsn, PatchRow, Rejection } from '../../protocol/index.ts'
+import { dependencies, dependentsOf, type Effects } from '../mutations/rules/dependents.ts'
+import { effectsOfPatch, effectsOfWrites } from '../mutations/rules/effects.ts'
+import { toUndo } from '../mutations/rules/touching.ts'
+import { undoing } from '../mutations/rules/undoing.ts'
+import type { ActionRunner } from '../mutations/run-action.ts'
+import { markCascades, sealNew } from '../mutations/seal.ts'
+import {
+  COUNTERS,
+  deleteWrites,
+  readPatches,
+  readTouched,
+  readUnsettled,
+  type StoredWrite,
+  type Unsettled,
+  writesOf,
+} from '../mutations/unsettled.ts'
+import type { Copy, Executor } from '../store/books.ts'
+import { stageStatements } from '../store/change-statements.ts'
+import type { ReplicaTables } from '../store/replica-table.ts'
+import { foreignKeysOf } from '../store/rules/foreign-keys.ts'
+import { confirmedNotice, OUTBOX_CHANNEL, TELL_OUTBOX } from '../store/rules/outbox-notice.ts'
+import { runStatement } from '../store/run-statement.ts'
+import { TELL_LIVE_QUERIES } from '../store/server-rows.ts'
+import { storageFault } from '../store/storage-fault.ts'
+import { redoSteps } from './redo-steps.ts'
+import { rejectionOfFault, rejectionOfThrown } from './rules/rejection-of.ts'
+
+/** What pending work is undone from and redone onto. */
+export interface RebaseScope {
+  readonly tables: ReplicaTables
+  readonly isHeld: (audience: string) => boolean
+  readonly actions: ActionRunner
+}
+
+/** What pending work on a copy goes by. */
+export function scopeOf({ tables, joins }: Pick<Copy, 'tables' | 'joins'>, actions: ActionRunner): RebaseScope {
+  return { tables, isHeld: (audience) => joins.has(audience), actions }
+}
+
+/** What one mutation could not do again: an error of its own, or that one it builds on could not. */
+type Miss = { readonly rejection: Rejection } | { readonly on: number }
+
+/**
+ * The unsettled mutations of a replica, within one transaction that runs as the server's: undone, settled, redone.
+ *
+ * Whatever it did is gone with the transaction where that fails.
+ */
+export class Rebase {
+  readonly #tx: Executor
+  #scope: RebaseScope
+  readonly #pending: Map<number, Unsettled>
+  /** What actions did before they were undone: whoever builds on one must be found afterwards too. */
+  readonly #actionEffects = new Map<number, Effects>()
+  /** Names of the tables whose rows were moved. */
+  readonly moved = new Set<string>()
+
+  private constructor(tx: Executor, scope: RebaseScope, pending: readonly Unsettled[]) {
+    this.#tx = tx
+    this.#scope = scope
+    this.#pending = new Map(pending.map((one) => [one.counter, one]))
+  }
+
+  static async open(tx: Executor, scope: RebaseScope): Promise<Rebase> {
+    const found = await readUnsettled(tx)
+    if (found.every(({ isWhole }) => isWhole)) return new Rebase(tx, scope, found)
+    await sealNew(tx, scope.tables)
+    return new Rebase(tx, scope, await readUnsettled(tx))
+  }
+
+  get counters(): Set<number> {
+    return new Set(this.#pending.keys())
+  }
+
+  get(counter: number): Unsettled | null {
+    return this.#pending.get(counter) ?? null
+  }
+
+  hasActionsBeside(counters: ReadonlySet<number>): boolean {
+    return [...this.#pending.values()].some(({ kind, counter }) => kind === 'action' && !counters.has(counter))
+  }
+
+  /** Those that do nothing here, because doing them again threw. */
+  get ineffective(): number[] {
+    return [...this.#pending.values()].filter(({ effective }) => !effective).map(({ counter }) => counter)
+  }
+
+  /** The mutations to undo for changes of some rows, and for the sake of some mutations. Rule RBS-R2. */
+  async closure(touches: (row: string) => boolean, from: ReadonlySet<number>): Promise<Set<number>> {
+    return toUndo(await readTouched(this.#tx, this.#pending.keys()), touches, from)
+  }
+
+  /** What is redone from here on goes by this copy. */
+  hold(copy: Pick<Copy, 'tables' | 'joins'>): void {
+    this.#scope = scopeOf(copy, this.#scope.actions)
+  }
+
+  /** Puts the rows of these mutations back to what they were before; later sharers must be among them. */
+  async undo(counters: ReadonlySet<number>): Promise<void> {
+    if (counters.size === 0) return
+    const writes = await writesOf(this.#tx, counters)
+    this.#rememberActions(counters, writes)
+    for (const [id, nets] of undoing(writes, this.#scope.tables)) {
+      const table = this.#scope.tables.get(id)
+      if (!table || nets.size === 0) continue
+      this.moved.add(table.name)
+      for (const statement of stageStatements(table, { truncate: null, nets }))
+        await runStatement(this.#tx, table, statement)
+    }
+    await deleteWrites(this.#tx, counters)
+  }
+
+  /** Forgets what pending work did to rows that are others now. */
+  async forgetWrites(): Promise<void> {
+    const actions = [...this.#pending.values()].filter(({ kind }) => kind === 'action').map(({ counter }) => counter)
+    if (actions.length > 0) this.#rememberActions(actions, await writesOf(this.#tx, actions))
+    await this.#tx.exec('DELETE FROM tidemark.write')
+  }
+
+  #rememberActions(counters: Iterable<number>, writes: readonly StoredWrite[]): void {
+    for (const counter of counters) {
+      if (this.#pending.get(counter)?.kind === 'action')
+        this.#actionEffects.set(counter, effectsOfWrites(counter, writes))
+    }
+  }
+
+  /** Heard by those who listen to the outbox, once this is committed. */
+  async #tell(): Promise<void> {
+    await this.#tx.exec(TELL_OUTBOX)
+  }
+
+  /** Settles mutations whose commits are here by now. */
+  async confirm(confirmed: readonly { readonly counter: number; readonly lsn: Lsn }[]): Promise<void> {
+    await this.#settle(
+      `status = 'confirmed', effective = true, lsn = x.lsn`,
+      confirmed.map(({ counter, lsn }) => ({ counter, lsn })),
+      confirmedNotice(confirmed.map(({ counter }) => counter)),
+    )
+  }
+
+  /** Settles mutations, already undone, as failed. */
+  async fail(failed: ReadonlyMap<number, Rejection>): Promise<void> {
+    await this.#settle(
+      `status = 'failed', effective = true, rejection = x.rejection`,
+      [...failed].map(([counter, rejection]) => ({ counter, rejection: JSON.stringify(rejection) })),
+    )
+  }
+
+  /** Their writes go, and those who listen to the outbox hear of it once this is committed. */
+  async #settle(change: string, settled: readonly { readonly counter: number }[], notice = ''): Promise<void> {
+    if (settled.length === 0) return
+    await this.#tx.query(
+      `WITH x AS MATERIALIZED (
+         SELECT * FROM json_to_recordset($1::text::json) AS x(counter bigint, lsn text, rejection text)),
+       settled AS (UPDATE tidemark.mutation m SET ${change} FROM x WHERE m.counter = x.counter),
+       gone AS (DELETE FROM tidemark.write WHERE counter IN (SELECT counter FROM x))
+       SELECT pg_notify('${OUTBOX_CHANNEL}', $2)`,
+      [JSON.stringify(settled), notice],
+    )
+    for (const { counter } of settled) this.#pending.delete(counter)
+  }
+
+  /** These failures with those of the mutations that build on them. */
+  async withDependents(failed: ReadonlyMap<number, Rejection>): Promise<Map<number, Rejection>> {
+    const all = new Map(failed)
+    if (failed.size === 0) return all
+    const on = dependencies(await this.#effects(this.#pending.keys()), this.#foreignKeys())
+    for (const [counter, first] of dependentsOf(new Set(failed.keys()), on)) all.set(counter, dependency(first))
+    return all
+  }
+
+  /**
+   * Does what of these mutations is still unsettled again, in their order, on the rows as they are now.
+   *
+   * One that throws fails with those that build on it, unless a push with it may have reached the server: that one waits
+   * without effect for its outcome, and so does what builds on it. Rule RBS-R5.
+   */
+  async redo(counters: ReadonlySet<number>): Promise<void> {
+    const list = [...this.#pending.values()].filter(({ counter }) => counters.has(counter))
+    if (list.length === 0) return
+    // On other rows than it was made on: nothing later may be taken for the same edit.
+    await this.#tx.query(
+      `UPDATE tidemark.mutation SET sealed = true WHERE NOT sealed AND counter IN ${COUNTERS('$1')}`,
+      [JSON.stringify(list.map(({ counter }) => counter))],
+    )
+    const patches = await readPatches(this.#tx, counters)
+    const on = dependencies(await this.#effects(counters, patches), this.#foreignKeys())
+    const misses = new Map<number, Miss>()
+    await this.#tx.exec(`SET LOCAL session_replication_role = origin; SELECT set_config('tidemark.redo', 'on', true)`)
+    for (const group of neighbours(list)) {
+      if (group[0]?.kind === 'action') for (const one of group) await this.#redoAction(one, on, misses)
+      else await this.#redoPatches(group, patches, on, misses)
+    }
+    await this.#tx.exec(
+      `SET LOCAL session_replication_role = replica; SET LOCAL search_path = pg_catalog;
+       SELECT set_config('tidemark.redo', 'off', true), set_config('tidemark.mutation', '', true)`,
+    )
+    await markCascades(this.#tx, this.#scope.tables, [...counters])
+    await this.#judge(list, misses)
+  }
+
+  async #redoPatches(
+    list: readonly Unsettled[],
+    patches: ReadonlyMap<number, readonly PatchRow[]>,
+    on: ReadonlyMap<number, readonly number[]>,
+    misses: Map<number, Miss>,
+  ): Promise<void> {
+    const items: { counter: number; after: readonly number[]; steps: readonly object[] }[] = []
+    for (const { counter } of list) {
+      const found = redoSteps(patches.get(counter) ?? [], this.#scope.tables, this.#scope.isHeld)
+      const missed = on.get(counter)?.find((earlier) => misses.has(earlier))
+      if (missed !== undefined) misses.set(counter, { on: missed })
+      else if ('rejection' in found) misses.set(counter, found)
+      else items.push({ counter, after: on.get(counter) ?? [], steps: found.steps })
+    }
+    if (items.length === 0) return
+    const { rows } = await this.#tx.query<RedoMiss>('SELECT * FROM tidemark.redo_patches($1)', [JSON.stringify(items)])
+    for (const row of rows) {
+      const { undone, on_counter, state, message, constraint_name, table_name } = row
+      if (on_counter !== null) {
+        misses.set(Number(undone), { on: Number(on_counter) })
+        continue
+      }
+      const table = this.#tableNamed(table_name)
+      const fault = { state: state ?? '', message: message ?? '', constraint: constraint_name || null, table }
+      misses.set(Number(undone), { rejection: rejectionOfFault(fault) })
+    }
+  }
+
+  async #redoAction(
+    { counter, name, args, at }: Unsettled,
+    on: ReadonlyMap<number, readonly number[]>,
+    misses: Map<number, Miss>,
+  ): Promise<void> {
+    const missed = on.get(counter)?.find((earlier) => misses.has(earlier))
+    if (missed !== undefined) {
+      misses.set(counter, { on: missed })
+      return
+    }
+    await this.#tx.exec('SAVEPOINT tidemark_redo')
+    try {
+      await this.#tx.query(`SELECT set_config('tidemark.mutation', $1, true), set_config('tidemark.size', '', true)`, [
+        String(counter),
+      ])
+      await this.#scope.actions.run(this.#tx, { counter, name: name ?? '', args: args ?? 'null', at })
+      await this.#tx.exec('SET LOCAL search_path = pg_catalog; RELEASE SAVEPOINT tidemark_redo')
+    } catch (error) {
+      const fault = storageFault(error)
+      if (fault) throw fault
+      await this.#tx.exec('ROLLBACK TO SAVEPOINT tidemark_redo; RELEASE SAVEPOINT tidemark_redo')
+      misses.set(counter, { rejection: rejectionOfThrown(error) })
+    }
+  }
+
+  async #judge(list: readonly Unsettled[], misses: ReadonlyMap<number, Miss>): Promise<void> {
+    const failed = new Map<number, Rejection>()
+    const waiting = new Set<number>()
+    for (const { counter, attempted } of list) {
+      const miss = misses.get(counter)
+      if (!miss) continue
+      const waits = attempted || ('on' in miss && waiting.has(miss.on))
+      if (waits) waiting.add(counter)
+      else failed.set(counter, 'on' in miss ? dependency(miss.on) : miss.rejection)
+    }
+    const changed = list.filter(({ counter, effective }) => effective === waiting.has(counter) && !failed.has(counter))
+    if (changed.length > 0) {
+      await this.#tx.query(
+        `UPDATE tidemark.mutation SET effective = NOT effective WHERE counter IN ${COUNTERS('$1')}`,
+        [JSON.stringify(changed.map(({ counter }) => counter))],
+      )
+      for (const one of changed) this.#pending.set(one.counter, { ...one, effective: !one.effective })
+      await this.#tell()
+    }
+    if (failed.size === 0) return
+    const all = await this.withDependents(failed)
+    const undone = await this.closure(() => false, new Set(all.keys()))
+    await this.undo(undone)
+    await this.fail(all)
+    await this.redo(undone)
+  }
+
+  async redoAll(): Promise<void> {
+    const all = this.counters
+    await this.undo(all)
+    await this.redo(all)
+  }
+
+  /** Of rows that were put back; those done again tell by themselves. */
+  async tellLiveQueries(): Promise<void> {
+    await this.#tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify([...this.moved])])
+  }
+
+  /** Whether each row's writes stand in the order of their mutations. */
+  async inOrder(): Promise<boolean> {
+    const { rows } = await this.#tx.query(
+      `SELECT FROM tidemark.write a JOIN tidemark.write b
+       ON b.table_id = a.table_id AND b.key = a.key AND b.position > a.position AND b.counter < a.counter LIMIT 1`,
+    )
+    return rows.length === 0
+  }
+
+  async #effects(
+    counters: Iterable<number>,
+    known: ReadonlyMap<number, readonly PatchRow[]> | null = null,
+  ): Promise<Effects[]> {
+    const wanted = [...counters].filter((counter) => this.#pending.has(counter)).sort((a, b) => a - b)
+    const patches = known ?? (await readPatches(this.#tx, wanted))
+    const unread = wanted.filter((counter) => !patches.has(counter) && !this.#actionEffects.has(counter))
+    const writes = unread.length === 0 ? [] : await writesOf(this.#tx, unread)
+    return wanted.map((counter) => {
+      const patch = patches.get(counter)
+      if (patch) return effectsOfPatch(counter, patch, this.#scope.tables)
+      return this.#actionEffects.get(counter) ?? effectsOfWrites(counter, writes)
+    })
+  }
+
+  #foreignKeys() {
+    return foreignKeysOf({
+      types: [],
+      tables: [...this.#scope.tables.values()].map(({ definition }) => definition),
+    })
+  }
+
+  /** Postgres names a table without its schema; where two share a name, neither is said. */
+  #tableNamed(name: string | null): string | null {
+    if (name === null || this.#scope.tables.has(name)) return name
+    const found = [...this.#scope.tables.values()].filter(({ definition }) => definition.name === name)
+    return found.length === 1 ? (found[0]?.id ?? null) : null
+  }
+}
+
+interface RedoMiss {
+  readonly undone: number | string
+  readonly on_counter: number | string | null
+  readonly state: string | null
+  readonly message: string | null
+  readonly constraint_name: string | null
+  readonly table_name: string | null
+}
+
+const dependency = (on: number): Rejection => ({
+  kind: 'dependency',
+  message: 'An earlier mutation on which this one builds has failed.',
+  on,
+})
+
+/** Runs of patches, and of actions. */
+function neighbours(list: readonly Unsettled[]): Unsettled[][] {
+  const groups: Unsettled[][] = []
+  for (const one of list) {
+    const last = groups.at(-1)
+    if (last?.[0]?.kind === one.kind) last.push(one)
+    else groups.push([one])
+  }
+  return groups
+}

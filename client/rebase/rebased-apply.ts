@@ -1,0 +1,240 @@
+import { asLsn, type Lsn, type Rejection, rejectionSchema } from '../../protocol/index.ts'
+import type { Incoming, OwnNote } from '../mutations/own-transaction.ts'
+import { rowId } from '../mutations/rules/captured-write.ts'
+import type { ActionRunner } from '../mutations/run-action.ts'
+import { writesAndSharing } from '../mutations/unsettled.ts'
+import type { Copy, Executor } from '../store/books.ts'
+import { IS_UNSETTLED } from '../store/outbox-ddl.ts'
+import type { ReplicaTables } from '../store/replica-table.ts'
+import { storageFault } from '../store/storage-fault.ts'
+import { type Arriving, arriving, touchedRows } from './arriving.ts'
+import { Rebase, scopeOf } from './rebase.ts'
+import { isExact } from './rules/exact-confirmation.ts'
+
+/** How the server's changes get into the tables. */
+export interface Applying<Result> {
+  /** May be called again after what it did was undone. */
+  apply(transactions: readonly Incoming[]): Promise<Result>
+  /** Counts what needs no applying, because it stands there already. */
+  count(result: Result, settled: readonly Incoming[]): void
+}
+
+/**
+ * Applies transactions under pending work: what they touch of it is undone before and done again after.
+ *
+ * Rules RBS-R1 to RBS-R4.
+ */
+export async function applyRebased<Result>(
+  tx: Executor,
+  rebase: Rebase,
+  tables: ReplicaTables,
+  transactions: readonly Incoming[],
+  { apply, count }: Applying<Result>,
+): Promise<Result> {
+  const all = arriving(transactions, tables)
+  const exact = await exactOnes(tx, rebase, tables, all)
+  await rebase.confirm(confirmations(exact))
+  const rest =
+    exact.size === 0
+      ? all
+      : arriving(
+          transactions.filter((one) => !exact.has(one)),
+          tables,
+        )
+  const settling = await settlementOf(rebase, rest.transactions)
+  const result = await applyRest(tx, rebase, tables, rest, settling, apply)
+  count(result, [...exact])
+  return result
+}
+
+/** A transaction as far as it settles a mutation. */
+type Settling = Pick<Incoming, 'lsn' | 'own'>
+
+interface Settlement {
+  readonly confirmed: readonly { readonly counter: number; readonly lsn: Lsn }[]
+  readonly failed: ReadonlyMap<number, Rejection>
+}
+
+function confirmations(transactions: Iterable<Settling>): { counter: number; lsn: Lsn }[] {
+  return [...transactions].flatMap(({ lsn, own }) => (own && !own.rejection ? [{ counter: own.counter, lsn }] : []))
+}
+
+/** What becomes of mutations by these transactions. A number that was never sent from here is another replica's. */
+async function settlementOf(rebase: Rebase, transactions: readonly Settling[]): Promise<Settlement> {
+  const isSent = ({ own }: Settling) => own !== null && rebase.get(own.counter)?.attempted === true
+  const settled = transactions.filter(isSent)
+  const rejected = settled.flatMap(({ own }): [number, Rejection][] =>
+    own?.rejection ? [[own.counter, own.rejection]] : [],
+  )
+  return { confirmed: confirmations(settled), failed: await rebase.withDependents(new Map(rejected)) }
+}
+
+async function applyRest<Result>(
+  tx: Executor,
+  rebase: Rebase,
+  tables: ReplicaTables,
+  what: Arriving,
+  { confirmed, failed }: Settlement,
+  apply: Applying<Result>['apply'],
+): Promise<Result> {
+  const { transactions } = what
+  const settled = new Set([...confirmed.map(({ counter }) => counter), ...failed.keys()])
+  if (what.isEmpty && settled.size === 0) return apply(transactions)
+  const from = new Set([...settled, ...rebase.ineffective])
+  let undone = new Set<number>()
+  // An action may have read any row.
+  if (!what.isEmpty && rebase.hasActionsBeside(settled)) undone = rebase.counters
+  else {
+    const touched = await touchedRows(tx, what, tables)
+    if (touched.size > 0 || from.size > 0) undone = await rebase.closure((row) => touched.has(row), from)
+  }
+  const done = await undoAndApply(tx, rebase, undone, () => apply(transactions))
+  await rebase.confirm(confirmed)
+  await rebase.fail(failed)
+  await rebase.redo(done.undone)
+  if (done.undone.size > 0 && !done.isAll && !(await rebase.inOrder())) await rebase.redoAll()
+  return done.result
+}
+
+/** Where applying fails over what is still there of pending work, all of it is undone first. Rule RBS-R3. */
+async function undoAndApply<Result>(
+  tx: Executor,
+  rebase: Rebase,
+  undone: Set<number>,
+  apply: () => Promise<Result>,
+): Promise<{ readonly result: Result; readonly undone: Set<number>; readonly isAll: boolean }> {
+  const all = rebase.counters
+  if (undone.size < all.size) {
+    await tx.exec('SAVEPOINT tidemark_apply')
+    try {
+      await rebase.undo(undone)
+      const result = await apply()
+      await tx.exec('RELEASE SAVEPOINT tidemark_apply')
+      return { result, undone, isAll: false }
+    } catch (error) {
+      if (storageFault(error)) throw error
+      await tx.exec('ROLLBACK TO SAVEPOINT tidemark_apply; RELEASE SAVEPOINT tidemark_apply')
+    }
+  }
+  await rebase.undo(all)
+  return { result: await apply(), undone: all, isAll: true }
+}
+
+/** Does `work` with nothing pending in the way, and all of it again on the copy that `work` answers. */
+export async function withAllUndone(
+  tx: Executor,
+  copy: Copy,
+  actions: ActionRunner,
+  work: () => Promise<Copy>,
+): Promise<Copy> {
+  const rebase = await Rebase.open(tx, scopeOf(copy, actions))
+  const all = rebase.counters
+  await rebase.undo(all)
+  const result = await work()
+  rebase.hold(result)
+  await rebase.redo(all)
+  await rebase.tellLiveQueries()
+  return result
+}
+
+/** As `withAllUndone`, settling what `work` brings the rows of. Rule RBS-R7. */
+export async function withAllSettled(
+  tx: Executor,
+  copy: Copy,
+  actions: ActionRunner,
+  work: () => Promise<Copy>,
+): Promise<Copy> {
+  const rebase = await Rebase.open(tx, scopeOf(copy, actions))
+  await rebase.undo(rebase.counters)
+  const result = await work()
+  rebase.hold(result)
+  await settleAside(tx, rebase, result.cursor)
+  await rebase.redo(rebase.counters)
+  await rebase.tellLiveQueries()
+  return result
+}
+
+/** As `applyRebased`, of one transaction whose changes are too many to be looked at first. */
+export async function applyWholly<Result>(
+  rebase: Rebase,
+  transaction: { readonly lsn: Lsn; readonly own: OwnNote | null },
+  apply: () => Promise<Result>,
+): Promise<Result> {
+  const all = rebase.counters
+  const { confirmed, failed } = await settlementOf(rebase, [transaction])
+  await rebase.undo(all)
+  const result = await apply()
+  await rebase.confirm(confirmed)
+  await rebase.fail(failed)
+  await rebase.redo(all)
+  return result
+}
+
+/** Settles at a join what the loaded rows hold, and does the rest again on them. Rule RBS-R7. */
+export async function redoAtJoin(tx: Executor, live: Copy, actions: ActionRunner): Promise<void> {
+  const rebase = await Rebase.open(tx, scopeOf(live, actions))
+  await rebase.forgetWrites()
+  await settleAside(tx, rebase, live.cursor)
+  await rebase.redo(rebase.counters)
+}
+
+/** Settles what was told of while its rows were still to be joined. */
+async function settleAside(tx: Executor, rebase: Rebase, cursor: Lsn): Promise<void> {
+  const { rows } = await tx.query<{ counter: number | string; aside_lsn: string; rejection: string | null }>(
+    `SELECT counter, aside_lsn, rejection FROM tidemark.mutation WHERE aside_lsn <= $1 AND ${IS_UNSETTLED}`,
+    [cursor],
+  )
+  const known = rows.map(({ counter, aside_lsn, rejection }) => ({
+    lsn: asLsn(aside_lsn),
+    own: {
+      counter: Number(counter),
+      rejection: rejection === null ? null : rejectionSchema.parse(JSON.parse(rejection)),
+    },
+  }))
+  const { confirmed, failed } = await settlementOf(rebase, known)
+  await rebase.confirm(confirmed)
+  await rebase.fail(failed)
+}
+
+/** Keeps what the stream of a copy that the app does not see yet tells of own mutations, for its join. */
+export async function noteAside(tx: Executor, transactions: readonly Settling[]): Promise<void> {
+  const known = transactions.flatMap(({ lsn, own }) =>
+    own ? [{ lsn, counter: own.counter, rejection: own.rejection && JSON.stringify(own.rejection) }] : [],
+  )
+  if (known.length === 0) return
+  await tx.query(
+    `UPDATE tidemark.mutation m SET aside_lsn = x.lsn, rejection = x.rejection
+     FROM json_to_recordset($1::text::json) AS x(counter bigint, lsn text, rejection text)
+     WHERE m.counter = x.counter AND m.request IS NOT NULL AND ${IS_UNSETTLED}`,
+    [JSON.stringify(known)],
+  )
+}
+
+/** Numbers that another replica with this one's id has used are not used here. */
+export async function passNumbers(tx: Executor, transactions: readonly Settling[]): Promise<void> {
+  const counters = transactions.flatMap(({ own }) => (own ? [own.counter] : []))
+  if (counters.length === 0) return
+  const highest = Math.max(...counters)
+  await tx.query('UPDATE tidemark.owner SET counter = $1 WHERE counter < $1', [highest])
+}
+
+/** Confirmations that find their rows as committed, shared with nobody: they settle without touching one. Rule RBS-R4. */
+async function exactOnes(
+  tx: Executor,
+  rebase: Rebase,
+  tables: ReplicaTables,
+  { transactions, rows, emptied }: Arriving,
+): Promise<Set<Incoming>> {
+  const own = transactions.filter(({ own }) => own && !own.rejection && rebase.get(own.counter)?.attempted)
+  if (own.length === 0 || emptied.size > 0) return new Set()
+  const counters = own.flatMap(({ own }) => (own ? [own.counter] : []))
+  const { writes, shared } = await writesAndSharing(tx, counters)
+  return new Set(
+    own.filter(({ own, changes }) => {
+      const counter = own?.counter ?? 0
+      const mine = writes.filter((write) => write.counter === counter)
+      const alone = mine.every((write) => rows.get(rowId(write.table, write.key)) === 1)
+      return alone && !shared.has(counter) && rebase.get(counter)?.effective === true && isExact(changes, mine, tables)
+    }),
+  )
+}

@@ -1,0 +1,34 @@
+import type { Change } from '../../../protocol/index.ts'
+import { type CapturedWrite, changedColumns, rowId } from '../../mutations/rules/captured-write.ts'
+import { keyText, type ReplicaTables } from '../../store/replica-table.ts'
+
+/** Whether a mutation's committed changes are what its writes here come to, so that nothing has to be moved for it. */
+export function isExact(changes: readonly Change[], writes: readonly CapturedWrite[], tables: ReplicaTables): boolean {
+  const nets = new Map<string, { readonly first: CapturedWrite; last: CapturedWrite }>()
+  for (const write of writes) {
+    const id = rowId(write.table, write.key)
+    const net = nets.get(id)
+    if (net) net.last = write
+    else nets.set(id, { first: write, last: write })
+  }
+  for (const change of changes) {
+    const table = tables.get(change.table)
+    if (change.op === 'truncate' || !table) return false
+    const id = rowId(change.table, keyText(table, change.op === 'insert' ? change.data : change.key))
+    const net = nets.get(id)
+    if (!net) return false
+    // Each row once: what is left over was predicted and not written.
+    nets.delete(id)
+    const { before } = net.first
+    const { after } = net.last
+    if ((before === null) !== (change.op === 'insert') || (after === null) !== (change.op === 'delete')) return false
+    if (change.op === 'delete' || after === null) continue
+    const differs = Object.entries(change.data).some(([name, value]) => after[name] !== value)
+    const written = before === null ? Object.keys(after) : changedColumns(before, after)
+    if (differs || !written.every((name) => name in change.data)) return false
+  }
+  return [...nets.values()].every(({ first: { before }, last: { after } }) => {
+    if (before === null || after === null) return before === after
+    return changedColumns(before, after).length === 0
+  })
+}

@@ -1,0 +1,170 @@
+import type { Transaction as PGliteTransaction } from '@electric-sql/pglite'
+import { z } from 'zod'
+import {
+  type DefinitionInForce,
+  definitionSchema,
+  type Lsn,
+  type Manifest,
+  manifestSchema,
+  type PgSnapshot,
+  parsePgSnapshot,
+} from '../../protocol/index.ts'
+import { lsnSchema } from '../../protocol/lsn-schema.ts'
+import { heldTables, type Refused } from './held-tables.ts'
+import type { Place, ReplicaTables } from './replica-table.ts'
+
+/** Either the database or a transaction on it. */
+export type Executor = Pick<PGliteTransaction, 'query' | 'exec'>
+
+/**
+ * `loading`: chunks are missing; `window`: streaming towards the fences; `joined`: whole; `broken`: to be loaded anew.
+ * `adding` and `joining` are the first two of granted audiences alone, which lie aside until they join what is shown.
+ */
+const stageSchema = z.enum(['loading', 'window', 'joined', 'broken', 'adding', 'joining'])
+export type CopyStage = z.infer<typeof stageSchema>
+
+/** How one audience's snapshot joins the stream. */
+export interface AudienceJoin {
+  readonly audience: string
+  readonly start: Lsn
+  readonly fence: Lsn
+  readonly snapshot: PgSnapshot
+}
+
+export type AudienceJoins = ReadonlyMap<string, AudienceJoin>
+
+/** One copy of the synced rows: what it holds and how far it is. */
+export interface Copy {
+  readonly place: Place
+  readonly stage: CopyStage
+  readonly epoch: string
+  readonly cursor: Lsn
+  readonly rows: number
+  readonly definition: DefinitionInForce
+  /** What of the definition is not among `tables`, because it cannot be held here. */
+  readonly refused: Refused
+  readonly tables: ReplicaTables
+  /** In the order in which their rows are loaded: of two snapshots, the later one last. */
+  readonly joins: AudienceJoins
+  /** Of a copy that is loading. */
+  readonly manifests: readonly Manifest[]
+}
+
+/** Whether the app may write to this copy, so that pending work lies on its rows. */
+export function isShown({ place, stage }: Pick<Copy, 'place' | 'stage'>): boolean {
+  return place === 'live' && stage === 'joined'
+}
+
+const copyRowSchema = z.object({
+  place: z.enum(['live', 'aside']),
+  stage: stageSchema,
+  epoch: z.string(),
+  cursor: lsnSchema,
+  rows: z.coerce.number(),
+  version: z.number(),
+  hash: z.string(),
+  definition: z.string(),
+})
+
+const storedDefinitionSchema = definitionSchema.extend({ refused: z.record(z.string(), z.string()).default({}) })
+
+const audienceRowSchema = z.object({
+  audience: z.string(),
+  start: lsnSchema,
+  fence: lsnSchema,
+  snapshot: z.string(),
+  manifest: z.string().nullable(),
+})
+
+export async function readCopies(db: Executor): Promise<Copy[]> {
+  const { rows } = await db.query('SELECT * FROM tidemark.copy')
+  return Promise.all(rows.map((row) => readCopy(db, copyRowSchema.parse(row))))
+}
+
+async function readCopy(db: Executor, row: z.infer<typeof copyRowSchema>): Promise<Copy> {
+  const { rows } = await db.query('SELECT * FROM tidemark.audience WHERE place = $1 ORDER BY load_order', [row.place])
+  const audiences = rows.map((audience) => audienceRowSchema.parse(audience))
+  const { refused, ...definition } = storedDefinitionSchema.parse(JSON.parse(row.definition))
+  return {
+    place: row.place,
+    stage: row.stage,
+    epoch: row.epoch,
+    cursor: row.cursor,
+    rows: row.rows,
+    definition: { version: row.version, hash: row.hash, definition },
+    refused,
+    tables: heldTables(definition, refused, row.place),
+    joins: new Map(
+      audiences.map(({ audience, start, fence, snapshot }): [string, AudienceJoin] => [
+        audience,
+        { audience, start, fence, snapshot: parsePgSnapshot(snapshot) },
+      ]),
+    ),
+    manifests: audiences.flatMap(({ manifest }) =>
+      manifest === null ? [] : [manifestSchema.parse(JSON.parse(manifest))],
+    ),
+  }
+}
+
+/** Records a copy that is about to be loaded from these manifests, in load order. */
+export async function insertCopy(
+  tx: Executor,
+  copy: {
+    place: Place
+    stage: CopyStage
+    epoch: string
+    cursor: Lsn
+    definition: DefinitionInForce
+    refused?: Refused
+    manifests: readonly Manifest[]
+  },
+): Promise<void> {
+  const { version, hash, definition } = copy.definition
+  await deleteCopy(tx, copy.place)
+  await tx.exec('DELETE FROM tidemark.loaded_chunk')
+  await tx.query(
+    `INSERT INTO tidemark.copy (place, stage, epoch, cursor, rows, version, hash, definition) VALUES ($1, $2, $3, $4, 0, $5, $6, $7)`,
+    [copy.place, copy.stage, copy.epoch, copy.cursor, version, hash, storedDefinition(definition, copy.refused ?? {})],
+  )
+  for (const [order, manifest] of copy.manifests.entries()) {
+    await tx.query(
+      `INSERT INTO tidemark.audience (place, audience, load_order, start, fence, snapshot, manifest) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+      [
+        copy.place,
+        manifest.audience,
+        order,
+        manifest.start,
+        manifest.fence,
+        manifest.snapshot,
+        JSON.stringify(manifest),
+      ],
+    )
+  }
+}
+
+const storedDefinition = (definition: DefinitionInForce['definition'], refused: Refused) =>
+  JSON.stringify({ ...definition, refused })
+
+/** Records by which definition a copy goes, and what of it cannot be held. */
+export async function writeDefinition(
+  tx: Executor,
+  place: Place,
+  { version, hash, definition }: DefinitionInForce,
+  refused: Refused,
+): Promise<void> {
+  await tx.query('UPDATE tidemark.copy SET version = $2, hash = $3, definition = $4 WHERE place = $1', [
+    place,
+    version,
+    hash,
+    storedDefinition(definition, refused),
+  ])
+}
+
+export async function deleteCopy(tx: Executor, place: Place): Promise<void> {
+  await tx.query('DELETE FROM tidemark.copy WHERE place = $1', [place])
+  await tx.query('DELETE FROM tidemark.audience WHERE place = $1', [place])
+}
+
+export async function setStage(tx: Executor, place: Place, stage: CopyStage): Promise<void> {
+  await tx.query('UPDATE tidemark.copy SET stage = $2 WHERE place = $1', [place, stage])
+}

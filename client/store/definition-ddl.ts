@@ -1,0 +1,159 @@
+import {
+  type Definition,
+  liveColumns,
+  loadedColumns,
+  primaryKeySql,
+  quoteIdentifier,
+  quoteTable,
+  type TableDefinition,
+  typesOf,
+  uniqueSql,
+} from '../../protocol/index.ts'
+import { arbiterStatements, markArbiter } from './arbiter-ddl.ts'
+import { captureStatements } from './capture-ddl.ts'
+import { ASIDE_SCHEMA, type Place, type ReplicaTable, type ReplicaTables, replicaTables } from './replica-table.ts'
+
+const sameText = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
+
+/** The table alone, without key or index: those come once it is filled. */
+export function createTable(table: ReplicaTable, place: Place): string {
+  const columns = place === 'live' ? liveColumns(table.definition) : loadedColumns(table.definition)
+  return `CREATE TABLE ${table.name} (${columns});`
+}
+
+/** How tables of one definition become those of another. */
+export interface Replacement {
+  /** What goes of the definition before, or is made anew. */
+  readonly dropped: readonly TableDefinition[]
+  /** Ids of those that stay the tables they are, with their rows. */
+  readonly kept: ReadonlySet<string>
+  readonly statements: readonly string[]
+}
+
+/**
+ * Drops what `before` had and `after` has otherwise, makes what is missing, and changes in place what the others differ in.
+ *
+ * A type that the app's own tables use cannot be dropped: it keeps `suffix` in its name.
+ */
+export function replaceTables(before: Definition | null, after: Definition, suffix: string): Replacement {
+  const old = before ?? { types: [], tables: [] }
+  const wanted = new Map(after.tables.map((table) => [table.id, table]))
+  const isKept = (table: TableDefinition) => {
+    const other = wanted.get(table.id)
+    return other !== undefined && sameText(shape(table, old), shape(other, after))
+  }
+  const kept = new Set(old.tables.filter(isKept).map(({ id }) => id))
+  const dropped = old.tables.filter(({ id }) => !kept.has(id))
+  const sameType = (type: Definition['types'][number], types: Definition['types']) =>
+    types.some((other) => sameText(other, type))
+  const schemas = new Set([...after.tables, ...after.types].map(({ schema }) => schema))
+  const tables = replicaTables(after, 'live')
+  const statements = [
+    ...dropped.map((table) => `DROP TABLE IF EXISTS ${quoteTable(table)} CASCADE;`),
+    ...old.types.filter((type) => !sameType(type, after.types)).map((type) => retireType(type, suffix)),
+    ...[...schemas].map((schema) => `CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)};`),
+    ...after.types.filter((type) => !sameType(type, old.types)).map(({ statement }) => `${statement};`),
+    ...[...tables.values()].filter(({ id }) => !kept.has(id)).map((table) => createTable(table, 'live')),
+    ...old.tables.filter(({ id }) => kept.has(id)).flatMap((table) => changeInPlace(table, wanted.get(table.id))),
+    ...captureStatements(tables),
+    ...arbiterStatements(tables.values()),
+  ]
+  return { dropped, kept, statements }
+}
+
+/** What of a table cannot be changed under its rows. */
+function shape(table: TableDefinition, { types }: Definition): unknown {
+  const columns = table.columns.map(({ default: _, serverDefault: _filled, ...column }) => column)
+  return [columns, table.primaryKey, typesOf(table.columns, types)]
+}
+
+/** Takes away what a table has and shall not have; what it lacks of constraints and indexes is made as after a load. */
+function changeInPlace(before: TableDefinition, after: TableDefinition | undefined): string[] {
+  if (after === undefined) return []
+  const name = quoteTable(after)
+  const gone = <Item extends { readonly name: string }>(items: readonly Item[], wanted: readonly Item[]) =>
+    items.filter((item) => !wanted.some((other) => sameText(other, item)))
+  const indexes = gone(before.indexes, after.indexes)
+  const constraints = [...gone(before.foreignKeys, after.foreignKeys), ...gone(before.uniques, after.uniques)]
+  return [
+    ...indexes.map((index) => `DROP INDEX IF EXISTS ${quoteTable({ schema: after.schema, name: index.name })};`),
+    ...constraints.map((one) => `ALTER TABLE ${name} DROP CONSTRAINT IF EXISTS ${quoteIdentifier(one.name)} CASCADE;`),
+    ...after.columns.flatMap((column, index) => {
+      const old = before.columns[index]
+      const alter = `ALTER TABLE ${name} ALTER COLUMN ${quoteIdentifier(column.name)}`
+      const freed = column.notNull && column.serverDefault === true && old?.serverDefault !== true
+      return [
+        ...(freed && !after.primaryKey.includes(column.name) ? [`${alter} DROP NOT NULL;`] : []),
+        ...(column.default === old?.default
+          ? []
+          : [column.default === undefined ? `${alter} DROP DEFAULT;` : `${alter} SET DEFAULT (${column.default});`]),
+      ]
+    }),
+  ]
+}
+
+/** A name's end that no type has yet. */
+export const retiredName = () => `retired_${Date.now().toString(36)}`
+
+function retireType(type: Definition['types'][number], suffix: string): string {
+  const retired = quoteIdentifier(`${type.name.slice(0, 40)}_${suffix}`)
+  return `DO $do$ BEGIN
+    EXECUTE ${literal(`DROP TYPE ${quoteTable(type)}`)};
+  EXCEPTION WHEN dependent_objects_still_exist THEN
+    EXECUTE ${literal(`ALTER TYPE ${quoteTable(type)} RENAME TO ${retired}`)};
+  END $do$;`
+}
+
+const literal = (text: string) => `'${text.replaceAll("'", "''")}'`
+
+export function createAside(tables: ReplicaTables): string[] {
+  return [
+    dropAside(),
+    `CREATE SCHEMA ${ASIDE_SCHEMA};`,
+    ...[...tables.values()].map((table) => createTable(table, 'aside')),
+  ]
+}
+
+export function dropAside(): string {
+  return `DROP SCHEMA IF EXISTS ${ASIDE_SCHEMA} CASCADE;`
+}
+
+export function addPrimaryKey(table: ReplicaTable): string {
+  return primaryKeySql(table.name, table.definition)
+}
+
+/** A statement of a table's secondary objects, with the name by which to see whether it is there already. */
+export interface Finishing {
+  readonly table: ReplicaTable
+  readonly kind: 'constraint' | 'index'
+  readonly name: string
+  readonly statement: string
+}
+
+/** Unique constraints, indexes and foreign keys, in the order in which they can be made. */
+export function finishings(tables: Iterable<ReplicaTable>): Finishing[] {
+  const all = [...tables]
+  return [
+    ...all.flatMap((table) =>
+      table.definition.uniques.map((unique): Finishing => {
+        const { name } = unique
+        return { table, kind: 'constraint', name, statement: uniqueSql(table.name, unique) }
+      }),
+    ),
+    ...all.flatMap((table) =>
+      table.definition.indexes.map(
+        ({ name, statement, unique }): Finishing => ({
+          table,
+          kind: 'index',
+          name,
+          statement: unique ? `${statement}; ${markArbiter(table, name)}` : statement,
+        }),
+      ),
+    ),
+    ...all.flatMap((table) =>
+      table.definition.foreignKeys.map(
+        ({ name, statement }): Finishing => ({ table, kind: 'constraint', name, statement }),
+      ),
+    ),
+  ]
+}

@@ -1,0 +1,71 @@
+import { answerOf } from './indexed-db.ts'
+import type { JournalFiles, Slot } from './journal-files.ts'
+
+const PIECES = 'pieces'
+
+const nameOf = (storage: string) => `tidemark-journal/${storage}`
+
+export async function hasIndexedDbFiles(storage: string): Promise<boolean> {
+  return (await indexedDB.databases()).some(({ name }) => name === nameOf(storage))
+}
+
+/** A database of the journal's own, beside the one that PGlite keeps: a piece for each append, in their order. */
+export async function openIndexedDbFiles(storage: string): Promise<JournalFiles> {
+  const name = nameOf(storage)
+  let db: IDBDatabase | null = null
+
+  async function opened(): Promise<IDBDatabase> {
+    if (db) return db
+    const request = indexedDB.open(name)
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore(PIECES, { autoIncrement: true }).createIndex('slot', 'slot')
+    }
+    db = await answerOf(request)
+    // A browser that takes it away has it opened anew, or says why not.
+    db.onclose = () => {
+      db = null
+    }
+    return db
+  }
+
+  async function write(slot: Slot, bytes: Uint8Array, isAnew: boolean): Promise<void> {
+    const transaction = (await opened()).transaction(PIECES, 'readwrite', { durability: 'strict' })
+    const pieces = transaction.objectStore(PIECES)
+    if (isAnew) for (const key of await answerOf(pieces.index('slot').getAllKeys(slot))) pieces.delete(key)
+    if (bytes.length > 0) pieces.add({ slot, bytes })
+    await new Promise<void>((resolve, reject) => {
+      transaction.oncomplete = () => resolve()
+      transaction.onabort = () => reject(transaction.error)
+      transaction.onerror = () => reject(transaction.error)
+    })
+  }
+
+  return {
+    async read(slot) {
+      const pieces = (await opened()).transaction(PIECES).objectStore(PIECES)
+      const found: { readonly bytes: Uint8Array }[] = await answerOf(pieces.index('slot').getAll(slot))
+      return joined(found.map(({ bytes }) => bytes))
+    },
+    append: (slot, bytes) => write(slot, bytes, false),
+    replace: (slot, bytes) => write(slot, bytes, true),
+    async remove() {
+      db?.close()
+      db = null
+      await answerOf(indexedDB.deleteDatabase(name))
+    },
+    async close() {
+      db?.close()
+      db = null
+    },
+  }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    bytes.set(piece, at)
+    at += piece.length
+  }
+  return bytes
+}

@@ -1,0 +1,134 @@
+import { nanoid } from 'nanoid'
+import { TidemarkError } from '../../protocol/index.ts'
+import { type Executor, readCopies } from './books.ts'
+import { captureStatements } from './capture-ddl.ts'
+import type { Database } from './database.ts'
+import { digestText } from './digest-text.ts'
+import { JOURNAL_CODE } from './journal-ddl.ts'
+import { OUTBOX_CODE, OUTBOX_TABLES } from './outbox-ddl.ts'
+
+/** The tables of the first format that was ever released, and never to be edited. */
+const FIRST_FORMAT = 3
+const FIRST_TABLES = `
+  CREATE SCHEMA tidemark;
+  CREATE TABLE tidemark.owner (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    format int NOT NULL, user_id text NOT NULL, client_id text NOT NULL, counter bigint NOT NULL DEFAULT 0
+  );
+  CREATE TABLE tidemark.copy (
+    place text PRIMARY KEY, stage text NOT NULL, epoch text NOT NULL, cursor text NOT NULL, rows bigint NOT NULL,
+    version int NOT NULL, hash text NOT NULL, definition text NOT NULL
+  );
+  CREATE TABLE tidemark.audience (
+    place text NOT NULL, audience text NOT NULL, load_order int NOT NULL,
+    start text NOT NULL, fence text NOT NULL, snapshot text NOT NULL, manifest text,
+    PRIMARY KEY (place, audience)
+  );
+  CREATE TABLE tidemark.loaded_chunk (
+    audience text NOT NULL, table_id text NOT NULL, position int NOT NULL,
+    PRIMARY KEY (audience, table_id, position)
+  );
+  CREATE TABLE tidemark.part (
+    position int NOT NULL, piece int NOT NULL, whole boolean NOT NULL, content text NOT NULL,
+    PRIMARY KEY (position, piece)
+  );
+  ALTER TABLE tidemark.part ALTER content SET STORAGE EXTERNAL;
+  ${OUTBOX_TABLES}
+`
+
+/** Each makes the next format of the one before it, and is never edited once it is released. */
+const UPGRADES: readonly string[] = [
+  // 4: by which code the functions and triggers were made.
+  `ALTER TABLE tidemark.owner ADD code text NOT NULL DEFAULT ''`,
+]
+
+const FORMAT = FIRST_FORMAT + UPGRADES.length
+
+const CODE = `
+  CREATE OR REPLACE VIEW tidemark.replica AS SELECT epoch, cursor, stage, rows FROM tidemark.copy WHERE place = 'live';
+  ${OUTBOX_CODE}
+  ${JOURNAL_CODE}
+`
+
+/** All that the schema of a new database is made by; the image of one is as old as this text. */
+export const OWN_SCHEMA = [FIRST_TABLES, ...UPGRADES, CODE].join('\n')
+
+/** As the server's: triggers against DDL rest, and a search path of the app's does not count. */
+const QUIETLY = 'SET LOCAL session_replication_role = replica; SET LOCAL search_path = pg_catalog'
+
+/** Makes the schema in a database that has none, for a user who is not known yet. */
+export async function makeOwnSchema(tx: Executor): Promise<void> {
+  await tx.exec(QUIETLY)
+  for (const statements of [FIRST_TABLES, ...UPGRADES]) await tx.exec(statements)
+  await tx.query(`INSERT INTO tidemark.owner (format, user_id, client_id) VALUES ($1, '', '')`, [FORMAT])
+  await renewCode(tx)
+}
+
+/**
+ * Opens the replica's own schema: makes it in a new database, and brings an older one up to this library, in one transaction.
+ * What it holds stays.
+ *
+ * Throws `forbidden` when it belongs to another user, `upgrade-required` when a newer library wrote it, `corrupt` when it
+ * cannot be read, and what `mayBegin` throws of a database that is nobody's yet, which then stays so.
+ */
+export async function openOwnSchema(
+  db: Database,
+  user: string,
+  mayBegin: () => void | Promise<void> = () => {},
+): Promise<{ readonly clientId: string; readonly isNew: boolean }> {
+  return db.transaction(async (tx) => {
+    await tx.exec(QUIETLY)
+    const found = await tx.query<{ exists: boolean }>(`SELECT to_regclass('tidemark.owner') IS NOT NULL AS exists`)
+    if (found.rows[0]?.exists !== true) await makeOwnSchema(tx)
+    const isNew = await takeOwnership(tx, user)
+    if (isNew) await mayBegin()
+    const { format, user_id, client_id } = await readOwner(tx)
+    if (format > FORMAT) {
+      const message = 'A newer version of this app wrote the local database: reload the app, or update it.'
+      throw new TidemarkError('upgrade-required', message)
+    }
+    if (format < FIRST_FORMAT)
+      throw new TidemarkError('corrupt', `its format ${format} is from before the first release`)
+    if (user_id !== user) {
+      const message = 'This storage holds the replica of another user: choose another storage name.'
+      throw new TidemarkError('forbidden', message)
+    }
+    for (const upgrade of UPGRADES.slice(format - FIRST_FORMAT)) await tx.exec(upgrade)
+    if (format < FORMAT) await tx.query('UPDATE tidemark.owner SET format = $1', [FORMAT])
+    await renewCode(tx)
+    return { clientId: client_id, isNew }
+  })
+}
+
+/** Whether the database was nobody's until now. */
+async function takeOwnership(tx: Executor, user: string): Promise<boolean> {
+  const taken = await tx.query(
+    `UPDATE tidemark.owner SET user_id = $1, client_id = $2 WHERE client_id = '' RETURNING client_id`,
+    [user, nanoid()],
+  )
+  return taken.rows.length > 0
+}
+
+interface Owner {
+  readonly format: number
+  readonly user_id: string
+  readonly client_id: string
+}
+
+async function readOwner(tx: Executor): Promise<Owner> {
+  const { rows } = await tx.query<Owner>('SELECT format, user_id, client_id FROM tidemark.owner')
+  const [owner] = rows
+  if (!owner) throw new TidemarkError('corrupt', 'its own books are empty')
+  return owner
+}
+
+/** Functions, views and triggers are this library's, also on the tables of a copy that another one made. */
+async function renewCode(tx: Executor): Promise<void> {
+  const shown = (await readCopies(tx)).find(({ place }) => place === 'live')
+  const code = [CODE, ...(shown ? captureStatements(shown.tables) : [])].join('\n')
+  const digest = await digestText(code)
+  const { rows } = await tx.query<{ same: boolean }>('SELECT code = $1 AS same FROM tidemark.owner', [digest])
+  if (rows[0]?.same === true) return
+  await tx.exec(code)
+  await tx.query('UPDATE tidemark.owner SET code = $1', [digest])
+}

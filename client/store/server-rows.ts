@@ -1,0 +1,39 @@
+import type { Executor } from './books.ts'
+import type { Database } from './database.ts'
+import { IS_UNSETTLED } from './outbox-ddl.ts'
+
+/**
+ * Server rows are applied with triggers and foreign keys off, which the server has enforced already, and under the input
+ * settings their text was written with, whatever the app has set.
+ */
+const SETTINGS = `
+  SET LOCAL session_replication_role = replica;
+  SET LOCAL search_path = pg_catalog;
+  SET LOCAL "DateStyle" = 'ISO, MDY';
+  SET LOCAL "IntervalStyle" = 'postgres';
+  SET LOCAL "TimeZone" = 'UTC';
+  SELECT EXISTS (SELECT FROM tidemark.mutation WHERE ${IS_UNSETTLED}) AS unsettled;
+`
+
+/** Runs `work` in the one transaction that may write synced tables; `hasPending`: there is work of the app's own on them. */
+export function withServerRows<Result>(
+  db: Database,
+  work: (tx: Executor, hasPending: boolean) => Promise<Result>,
+): Promise<Result> {
+  return db.transaction(async (tx) => {
+    const results = await tx.exec(SETTINGS)
+    return work(tx, results.at(-1)?.rows[0]?.unsettled === true)
+  })
+}
+
+/** PGlite's live queries listen per table; their own triggers are off while server rows are applied. */
+export const TELL_LIVE_QUERIES = (names: string) => `
+  SELECT count(pg_notify('table_change__' ||
+    (SELECT c.relnamespace || '__' || c.oid FROM pg_class c WHERE c.oid = to_regclass(told.name)), ''))
+  FROM json_array_elements_text(${names}::text::json) AS told(name) WHERE to_regclass(told.name) IS NOT NULL`
+
+/** Ids of the tables, given as `[{ id, name }]`, that a live query listens to now. */
+export const WATCHED_BY_LIVE_QUERIES = `
+  SELECT told.id FROM json_to_recordset($1::text::json) AS told(id text, name text)
+  JOIN pg_class c ON c.oid = to_regclass(told.name)
+  WHERE 'table_change__' || c.relnamespace || '__' || c.oid IN (SELECT pg_listening_channels())`
