@@ -19,13 +19,14 @@ import { closedFault, offlineFault, ReplicaEngine } from './replica/replica-engi
 import { Progress } from './replica/rules/progress.ts'
 import type { ReplicaStatus, StatusListener } from './replica/status.ts'
 import type { Database } from './store/database.ts'
-import { hasJournal } from './store/journal-files.ts'
 import { makeLiveQueries } from './store/live-queries.ts'
+import type { Release } from './store/lock-file.ts'
 import { type OpenDatabase, openDatabase } from './store/open-database.ts'
+import { hasJournal } from './store/open-journal-files.ts'
 import { firstInUse, type Opened, openStored, removeAside, wipe } from './store/open-stored.ts'
 import { openOwnSchema } from './store/own-schema.ts'
 import { defaultStorages, isDevelopment } from './store/runtime.ts'
-import { lockStorage, type Release } from './store/storage-lock.ts'
+import { lockStorage } from './store/storage-lock.ts'
 import { type Storage, storageFor } from './store/storage-name.ts'
 
 export interface ReplicaOptions<S extends Sync = Sync> {

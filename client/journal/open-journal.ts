@@ -1,5 +1,6 @@
 import { TidemarkError } from '../../protocol/index.ts'
-import { type JournalFiles, journalFiles, type Slot } from '../store/journal-files.ts'
+import type { JournalFiles, Slot } from '../store/journal-files.ts'
+import { journalFiles } from '../store/open-journal-files.ts'
 import type { Storage } from '../store/storage-name.ts'
 import { foldJournal, type JournalState, newestJournal } from './rules/fold-journal.ts'
 

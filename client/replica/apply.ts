@@ -29,10 +29,11 @@ import { keyText, type ReplicaTable } from '../store/replica-table.ts'
 import { runStatement } from '../store/run-statement.ts'
 import { TELL_LIVE_QUERIES, withServerRows } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
+import { fenceOf, mayJoin } from './fence.ts'
 import { join, joinAddition, joinRenewal } from './join.ts'
 import { audienceOfColumn, isContested, joinedChanges, type Presence, unseenChanges } from './join-window.ts'
 import { isLasting, TableFault } from './refused-tables.ts'
-import type { RenewedTables } from './renewal.ts'
+import type { RenewedTables } from './renewed-tables.ts'
 
 /** What one apply did. */
 export interface Applied {
@@ -53,16 +54,6 @@ export interface Granted {
 }
 
 export const NOTHING_GRANTED: Granted = { audiences: new Set(), addition: null, renewal: null }
-
-/** The highest fence of a copy's audiences: at or past it the copy is whole. */
-export function fenceOf(copy: Copy): Lsn {
-  return maxLsn(copy.cursor, ...[...copy.joins.values()].map(({ fence }) => fence))
-}
-
-/** Whether granted audiences, brought to `to`, can join a copy that is there too. Rule RGT-R4. */
-export function mayJoin(addition: Copy, copy: Copy, to: Lsn): boolean {
-  return to >= fenceOf(addition) && to >= copy.cursor
-}
 
 /**
  * Applies transactions and moves the cursor to `to`, in one database transaction; a copy that reaches its fences joins.

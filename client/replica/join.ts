@@ -18,7 +18,7 @@ import { TELL_LIVE_QUERIES } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
 import { putBack, takeDown } from './hanging.ts'
 import { isLasting, TableFault } from './refused-tables.ts'
-import type { RenewedTables } from './renewal.ts'
+import type { RenewedTables } from './renewed-tables.ts'
 
 /** Of the rows a third of what is usual is looked at, 9,000 of a table: the app waits meanwhile. */
 const STATISTICS_TARGET = 30

@@ -11,7 +11,7 @@ import {
 } from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach, serve, start } from '../../testing/replica/serve.ts'
 import { rowsOf, statusThat } from '../../testing/replica/start-replica.ts'
-import { renewedTables } from './renewal.ts'
+import { renewedTables } from './renewed-tables.ts'
 
 closeAfterEach()
 

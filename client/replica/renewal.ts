@@ -1,15 +1,9 @@
-import type { Definition, DefinitionInForce, Manifest } from '../../protocol/index.ts'
+import type { DefinitionInForce, Manifest } from '../../protocol/index.ts'
 import type { Copy } from '../store/books.ts'
-import { replaceTables } from '../store/definition-ddl.ts'
 import { heldDefinition } from '../store/held-tables.ts'
 import { envelopeFault } from './envelope.ts'
 import { fetchManifests, type HydrationOptions, type HydrationTarget } from './hydration.ts'
-
-/** Which tables of a later definition keep their rows, and which are loaded beside; changes of others concern nobody. */
-export interface RenewedTables {
-  readonly kept: ReadonlySet<string>
-  readonly renewed: ReadonlySet<string>
-}
+import { type RenewedTables, renewedTables } from './renewed-tables.ts'
 
 /** A later definition of the same history, of which only some tables are to be loaded. */
 export interface Renewal {
@@ -17,15 +11,6 @@ export interface Renewal {
   readonly tables: RenewedTables
   /** Name the tables to be loaded alone. */
   readonly manifests: readonly Manifest[]
-}
-
-/** What of a replica that holds `before` holds by `after` too. Rule HYD-R6. */
-export function renewedTables(before: DefinitionInForce, after: DefinitionInForce): RenewedTables {
-  const alike = replaceTables(before.definition, after.definition, 'x').kept
-  const holds = ({ id, since = after.version }: Definition['tables'][number]) =>
-    since <= before.version && alike.has(id)
-  const kept = new Set(after.definition.tables.filter(holds).map(({ id }) => id))
-  return { kept, renewed: new Set(after.definition.tables.map(({ id }) => id).filter((id) => !kept.has(id))) }
 }
 
 /**

@@ -14,17 +14,10 @@ import type { LocalStore } from '../mutations/local-store.ts'
 import { decodeTransactions, type Incoming, UnknownPrediction } from '../mutations/own-transaction.ts'
 import type { Copy } from '../store/books.ts'
 import { storageFault } from '../store/storage-fault.ts'
-import {
-  type Applied,
-  applyStagedParts,
-  applyTransactions,
-  fenceOf,
-  type Granted,
-  mayJoin,
-  NOTHING_GRANTED,
-} from './apply.ts'
+import { type Applied, applyStagedParts, applyTransactions, type Granted, NOTHING_GRANTED } from './apply.ts'
+import { fenceOf, mayJoin } from './fence.ts'
 import { purgeAudiences } from './purge.ts'
-import type { RenewedTables } from './renewal.ts'
+import type { RenewedTables } from './renewed-tables.ts'
 
 /** Frames waiting are joined into one database transaction up to this many characters. */
 const JOIN_CHARACTERS = 2 * 1024 * 1024

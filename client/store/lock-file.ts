@@ -1,7 +1,9 @@
 import { TidemarkError } from '../../protocol/index.ts'
 import { digestText } from './digest-text.ts'
 import { codeOf, fileSystem, net, nodeProcess, type SocketServer, temporaryFolder } from './node-builtins.ts'
-import type { Release } from './storage-lock.ts'
+
+/** Lets the storage go. */
+export type Release = () => Promise<void>
 
 /** How often what nobody holds is taken over, before whoever came first each time is taken for its holder. */
 const TAKE_OVERS = 3

@@ -1,9 +1,7 @@
 import { TidemarkError } from '../../protocol/index.ts'
+import type { Release } from './lock-file.ts'
 import { isServerRuntime } from './runtime.ts'
 import { dataDirOf, type Storage } from './storage-name.ts'
-
-/** Lets the storage go. */
-export type Release = () => Promise<void>
 
 /**
  * Holds a storage for this page or process alone. Throws `already-open`, and touches nothing, where another holds it.

@@ -1,5 +1,12 @@
 import type { Query } from '../query.ts'
-import type { CatalogueTable } from './catalogue.ts'
+
+/** What decides of a table. */
+interface MaybeGenerated {
+  readonly schema: string
+  readonly name: string
+  readonly kind: string
+  readonly columns: readonly { readonly generated: string | null }[]
+}
 
 /** From which version on pgoutput sends stored generated columns. */
 export const PUBLISHES_GENERATED_COLUMNS_FROM = 180_000
@@ -9,7 +16,7 @@ export const PUBLISHES_GENERATED_COLUMNS_FROM = 180_000
  *
  * Below that version they travel by wal2json alone, which cannot read a log of partitioned tables.
  */
-export async function whyGeneratedStays(query: Query, tables: readonly CatalogueTable[]): Promise<string | null> {
+export async function whyGeneratedStays(query: Query, tables: readonly MaybeGenerated[]): Promise<string | null> {
   if (!tables.some(({ columns }) => columns.some(({ generated }) => generated !== null))) return null
   const [server] = await query(
     `SELECT current_setting('server_version_num') AS version, current_setting('output_plugin_libraries', true) AS libraries,

@@ -10,12 +10,76 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ['cli', 'workers', 'db', 'protocol'],
   examples: ['examples'],
 }
+/** Room → rooms of the same folder that its product code may import beside itself; what lies in the folder itself is for all. */
+const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  db: { definition: [] },
+  workers: {
+    database: [],
+    access: ['database'],
+    snapshot: ['database'],
+    health: ['database', 'snapshot'],
+    push: ['database', 'access'],
+    replication: ['database'],
+    sync: ['database', 'access', 'push'],
+    http: ['access', 'push', 'sync'],
+  },
+  client: {
+    connection: [],
+    store: [],
+    mutations: ['store'],
+    journal: ['store', 'mutations'],
+    rebase: ['store', 'mutations'],
+    replica: ['store', 'mutations', 'rebase', 'connection'],
+    outbox: ['store', 'mutations', 'journal', 'rebase', 'connection'],
+  },
+  cli: {
+    app: [],
+    postgres: [],
+    init: [],
+    migrations: ['app'],
+    doctor: ['app'],
+    dev: ['app', 'migrations', 'postgres'],
+    commands: ['dev', 'doctor', 'init', 'migrations'],
+  },
+}
 /** What a pure rule may not name: platform, driver, replica, clock, timers, randomness. */
 const IMPURE =
   /from '(cloudflare:|@neondatabase|@electric-sql|node:|hono|ws')|\bDate\.now\b|\bMath\.random\b|\bset(Timeout|Interval)\b|\bnew Date\(\)/
 const IMPORT = /(?:from|import\(|import)\s*'(\.[^']+)'/g
 
 const faults: string[] = []
+/** What each file of product code imports of ours, types included. */
+const imports = new Map<string, readonly string[]>()
+
+/** The room of a file, as `client/store`; null where it lies in the folder itself. */
+function roomOf(path: string): { readonly folder: string; readonly room: string } | null {
+  const [folder = '', room = '', ...rest] = path.split(sep)
+  return rest.length > 0 && ROOMS[folder] ? { folder, room } : null
+}
+
+function roomFault(path: string, target: string): string | null {
+  const [from, to] = [roomOf(path), roomOf(target)]
+  if (from === null || to === null || from.folder !== to.folder || from.room === to.room) return null
+  const allowed = ROOMS[from.folder]?.[from.room]
+  if (allowed === undefined) return `${path}: ${from.folder}/${from.room} is no room that testing/check knows`
+  if (allowed.includes(to.room)) return null
+  return `${path} imports ${target}: ${from.folder}/${from.room} may import only ${[from.room, ...allowed].join(', ')}`
+}
+
+/** Files that import each other in a circle, each circle once. */
+function circles(): string[] {
+  const found: string[] = []
+  const done = new Set<string>()
+  const walk = (path: string, trail: readonly string[]): void => {
+    const start = trail.indexOf(path)
+    if (start !== -1) found.push(`${[...trail.slice(start), path].join(' → ')}: a circle`)
+    if (start !== -1 || done.has(path)) return
+    for (const target of imports.get(path) ?? []) walk(target, [...trail, path])
+    done.add(path)
+  }
+  for (const path of imports.keys()) walk(path, [])
+  return found
+}
 for (const [folder, allowed] of Object.entries(MAY_IMPORT)) {
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
     (name) =>
@@ -26,10 +90,14 @@ for (const [folder, allowed] of Object.entries(MAY_IMPORT)) {
   for (const name of files) {
     const path = join(folder, name)
     const source = readFileSync(path, 'utf8')
-    for (const [, target = ''] of source.matchAll(IMPORT)) {
-      const [room = ''] = normalize(join(dirname(path), target)).split(sep)
-      if (!allowed.includes(room))
-        faults.push(`${path} imports ${target}: ${folder}/ may import only ${allowed.join(', ')}`)
+    const targets = [...source.matchAll(IMPORT)].map(([, target = '']) => normalize(join(dirname(path), target)))
+    imports.set(path, targets)
+    for (const target of targets) {
+      const [top = ''] = target.split(sep)
+      const fault = allowed.includes(top)
+        ? roomFault(path, target)
+        : `${path} imports ${target}: ${folder}/ may import only ${allowed.join(', ')}`
+      if (fault !== null) faults.push(fault)
     }
     if (path.includes(`${sep}rules${sep}`)) {
       const found = IMPURE.exec(source)
@@ -37,5 +105,5 @@ for (const [folder, allowed] of Object.entries(MAY_IMPORT)) {
     }
   }
 }
-for (const fault of faults) console.log(fault)
-process.exitCode = faults.length === 0 ? 0 : 1
+for (const fault of [...faults, ...circles()]) console.log(fault)
+process.exitCode = faults.length + circles().length === 0 ? 0 : 1

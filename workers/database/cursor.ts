@@ -1,4 +1,5 @@
-import type { PageOptions, Pages, Parameter, QueryRows, TextRows } from './database.ts'
+import type { Parameter } from '../../db/query.ts'
+import type { PageOptions, Pages, QueryRows, TextRows } from './text-rows.ts'
 
 const FIRST_PAGE_ROWS = 200
 let cursors = 0

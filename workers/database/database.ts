@@ -8,12 +8,9 @@ import { sqlStateOf, toDatabaseError } from './database-error.ts'
 import { faultField } from './fault-field.ts'
 import { promptWebSocket } from './prompt-web-socket.ts'
 import { sendAhead } from './send-ahead.ts'
+import type { PageOptions, Pages, QueryRows } from './text-rows.ts'
 
 export type { Parameter } from '../../db/query.ts'
-/** Rows as arrays in the order of the select list, every value Postgres text or null. */
-export type TextRows = (string | null)[][]
-export type QueryRows = (text: string, params?: readonly Parameter[]) => Promise<TextRows>
-
 export interface OpenOptions {
   /** Shown in `pg_stat_activity`. */
   readonly applicationName?: string
@@ -29,20 +26,6 @@ export interface OpenOptions {
 export interface TransactionOptions {
   readonly isolation?: 'read committed' | 'repeatable read' | 'serializable'
   readonly readOnly?: boolean
-}
-
-export interface PageOptions {
-  /** Most rows of a page. Default 5,000. */
-  readonly maxRows?: number
-  /** The page size follows the rows seen so that a page stays near this many characters. Default 4 Mi. */
-  readonly targetChars?: number
-  /** So that `last` may be asked for; the server keeps what it has read. */
-  readonly scroll?: boolean
-}
-
-export interface Pages extends AsyncIterable<TextRows> {
-  /** The last row of all, read ahead of its turn while the pages are being read; null when there is none. Needs `scroll`. */
-  last(): Promise<(string | null)[] | null>
 }
 
 /** An open transaction; valid until the function it was given to returns. */

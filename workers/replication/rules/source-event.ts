@@ -1,8 +1,5 @@
 import type { Lsn, Xid } from '../../../protocol/index.ts'
-import type { TablePlan } from './table-plan.ts'
-
-/** A row's values in the order of its plan's columns; undefined where the log does not carry one. */
-export type Values = readonly (string | null | undefined)[]
+import type { TablePlan, Values } from './table-plan.ts'
 
 /** What a decoder makes of the log, whatever the plugin: whole transactions in commit order, synced tables only. */
 export type SourceEvent =

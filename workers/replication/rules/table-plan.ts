@@ -4,7 +4,9 @@ import {
   travellingColumns,
   type WatchedTable,
 } from '../../../protocol/index.ts'
-import type { Values } from './source-event.ts'
+
+/** A row's values in the order of its plan's columns; undefined where the log does not carry one. */
+export type Values = readonly (string | null | undefined)[]
 
 /** A table as the decoders need it: names resolved to positions once, so that a row costs no look-up. */
 export interface TablePlan {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Values } from './source-event.ts'
+import type { Values } from './table-plan.ts'
 import { planTable } from './table-plan.ts'
 import { type HistoryRow, toChanges } from './to-changes.ts'
 

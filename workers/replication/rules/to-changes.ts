@@ -1,6 +1,7 @@
 import { clientAudience } from '../../../protocol/index.ts'
 import { SchemaDrift } from './schema-drift.ts'
-import type { RowEvent, TableEvent, Values } from './source-event.ts'
+import type { RowEvent, TableEvent } from './source-event.ts'
+import type { Values } from './table-plan.ts'
 import { audienceOfValues, rowToJson, type TablePlan, toJson } from './table-plan.ts'
 
 /** One row of `change_history`, but for what its transaction says. JSON columns are JSON text. */

@@ -1,0 +1,17 @@
+import type { Definition, DefinitionInForce } from '../../protocol/index.ts'
+import { replaceTables } from '../store/definition-ddl.ts'
+
+/** Which tables of a later definition keep their rows, and which are loaded beside; changes of others concern nobody. */
+export interface RenewedTables {
+  readonly kept: ReadonlySet<string>
+  readonly renewed: ReadonlySet<string>
+}
+
+/** What of a replica that holds `before` holds by `after` too. Rule HYD-R6. */
+export function renewedTables(before: DefinitionInForce, after: DefinitionInForce): RenewedTables {
+  const alike = replaceTables(before.definition, after.definition, 'x').kept
+  const holds = ({ id, since = after.version }: Definition['tables'][number]) =>
+    since <= before.version && alike.has(id)
+  const kept = new Set(after.definition.tables.filter(holds).map(({ id }) => id))
+  return { kept, renewed: new Set(after.definition.tables.map(({ id }) => id).filter((id) => !kept.has(id))) }
+}
