@@ -9,10 +9,11 @@ export {
   type MutationRecord,
   type MutationStatus,
 } from './mutations/mutation.ts'
-export { openReplica, type Replica, type ReplicaActions, type ReplicaOptions } from './open-replica.ts'
+export { openReplica } from './open-replica.ts'
 export { UndoRefused } from './outbox/undo-history.ts'
 export type { TransactionHandle } from './outbox/writing.ts'
 export type { Envelope } from './replica/envelope.ts'
 export type { HydrationProgress } from './replica/hydration.ts'
 export type { ReplicaPhase, ReplicaStatus, StatusListener } from './replica/status.ts'
+export type { Replica, ReplicaActions, ReplicaOptions } from './replica-api.ts'
 export type { Database } from './store/database.ts'

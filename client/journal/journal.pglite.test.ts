@@ -18,7 +18,7 @@ import {
   serveFolders,
 } from '../../testing/writing/opened-folders.ts'
 
-import type { ReplicaOptions } from '../open-replica.ts'
+import type { ReplicaOptions } from '../replica-api.ts'
 import { decodeFrames, encodeFrames } from './rules/frames.ts'
 
 closeAfterEach()

@@ -4,7 +4,7 @@ import { at, batch, commitAll, type ReceivedPush } from '../../testing/replica/s
 import { closeAfterEach } from '../../testing/replica/serve.ts'
 import { statusThat } from '../../testing/replica/start-replica.ts'
 import { commit, notesOf, openedFolders } from '../../testing/writing/opened-folders.ts'
-import type { Replica } from '../open-replica.ts'
+import type { Replica } from '../replica-api.ts'
 
 closeAfterEach()
 

@@ -12,9 +12,9 @@ import { LocalReplica } from '../../testing/replica/local-replica.ts'
 import { at, batch, type SnapshotScript } from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach, serve, start } from '../../testing/replica/serve.ts'
 import { rowsOf, startReplica, statusThat } from '../../testing/replica/start-replica.ts'
-import type { Replica } from '../open-replica.ts'
 import { purgeAudiences } from '../replica/purge.ts'
 import { Stream } from '../replica/stream.ts'
+import type { Replica } from '../replica-api.ts'
 
 closeAfterEach()
 const open: LocalReplica[] = []

@@ -9,7 +9,7 @@ import { column, defineTable, NOTES } from '../../testing/replica/definitions.ts
 import { at, batch, type ScriptedSession, type SnapshotScript } from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach, type Served, serve, start } from '../../testing/replica/serve.ts'
 import { rowsOf, statusThat } from '../../testing/replica/start-replica.ts'
-import type { Replica } from '../open-replica.ts'
+import type { Replica } from '../replica-api.ts'
 
 closeAfterEach()
 

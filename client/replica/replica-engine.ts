@@ -1,5 +1,4 @@
 import {
-  asLsn,
   type Hello,
   LIMITS,
   type Lsn,
@@ -13,16 +12,18 @@ import { Connection, type ConnectionHost, type StreamFrame } from '../connection
 import type { ConnectionPhase, ConnectionState } from '../connection/connection-state.ts'
 import type { Http } from '../connection/http.ts'
 import type { SessionToken } from '../connection/session-token.ts'
-import { type Copy, deleteCopy, isShown, readCopies, setStage } from '../store/books.ts'
+import { type Copy, deleteCopy, readCopies, setStage } from '../store/books.ts'
 import type { Database } from '../store/database.ts'
 import { dropAside } from '../store/definition-ddl.ts'
 import { dropAddition, loadAddition, loadRenewal } from './addition.ts'
 import type { Applied } from './apply.ts'
 import type { Envelope } from './envelope.ts'
+import { askFreshHead } from './fresh-head.ts'
+import { HeldCopies } from './held-copies.ts'
 import { type HydrationOptions, type HydrationProgress, type HydrationTarget, hydrate } from './hydration.ts'
 import type { PendingWork } from './pending-work.ts'
 import { purgeAudiences } from './purge.ts'
-import { refusal, TableFault } from './refused-tables.ts'
+import { TableFault } from './refused-tables.ts'
 import { planRenewal, type Renewal } from './renewal.ts'
 import type { Progress } from './rules/progress.ts'
 import { replicaPhase, StatusStore } from './status.ts'
@@ -49,7 +50,12 @@ export interface EngineOptions {
   readonly connectionChanged: (before: ConnectionPhase, state: ConnectionState, isNew: boolean) => void
 }
 
-/** Joins the parts: what the connection says becomes loading, applying and status. */
+/**
+ * Joins the parts: what the connection says becomes loading, applying and status.
+ *
+ * It is long because connection, stream and loads meet here alone: each method is a callback of one of them, and what a
+ * welcome, a change of rights and a fault leave behind is read by all.
+ */
 export class ReplicaEngine implements ConnectionHost, StreamHost {
   readonly status: StatusStore
   readonly waits = new Waits()
@@ -59,7 +65,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   envelope: Envelope
   #options: EngineOptions
   #stream: Stream
-  #copies: readonly Copy[] = []
+  readonly #copies: HeldCopies
   #welcome: HydrationTarget | null = null
   #reason: RehydrateReason = 'new'
   readonly #faults = new TableFaults()
@@ -79,6 +85,14 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.#options = options
     this.envelope = options.envelope
     this.status = new StatusStore(options.rebuilt)
+    this.#copies = new HeldCopies({
+      ...options,
+      status: this.status,
+      changed: (areOthersRefused) => {
+        if (areOthersRefused) this.#tellRefused()
+        this.waits.check(this.reached)
+      },
+    })
     this.outbox = options.outbox
     this.#stream = new Stream(this.outbox, this)
     this.connection = new Connection({ url: options.url, client: options.clientId, token: options.token, host: this })
@@ -86,7 +100,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
 
   /** `prepare` is awaited before anything is asked of the server. */
   async start(prepare: () => Promise<void> = async () => undefined): Promise<void> {
-    this.#became(await readCopies(this.#options.db))
+    this.#copies.became(await readCopies(this.#options.db))
     await this.outbox.start()
     await prepare()
     this.connection.dispatch({ type: 'go-online' })
@@ -101,46 +115,12 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     await this.outbox.stop()
   }
 
-  /** The copy that the app sees, whole or not; null where there is none. */
   get live(): Copy | null {
-    return this.#copies.find(({ place }) => place === 'live') ?? null
+    return this.#copies.live
   }
 
-  /** The copy that the app sees and may write to; null until it is whole. */
   get shown(): Copy | null {
-    return this.#copies.find(isShown) ?? null
-  }
-
-  /** The copy that frames go to: one on its way to its fences, else the one that is whole. */
-  #streamed(): Copy | null {
-    const window = this.#copies.find(({ stage }) => stage === 'window')
-    return window ?? this.#copies.find(({ stage }) => stage === 'joined') ?? null
-  }
-
-  #became(copies: readonly Copy[]): void {
-    this.#copies = copies
-    const live = copies.find(({ place }) => place === 'live')
-    const ready = live?.stage === 'joined'
-    const audiences = [...(live?.joins.keys() ?? [])]
-    const { status } = this
-    const { progress } = this.#options
-    if (ready) progress.ready()
-    const { refused = {}, rows = 0 } = live ?? {}
-    for (const [table, cause] of Object.entries(refused))
-      if (!(table in status.current.refused)) this.#options.warn(refusal(table, cause))
-    if (live && status.current.audiences.some((audience) => !audiences.includes(audience))) this.#options.revoked()
-    const isNew = Object.keys(refused).join() !== Object.keys(status.current.refused).join()
-    status.set({
-      ready,
-      progress: progress.reached,
-      epoch: live?.epoch ?? null,
-      lsn: live?.cursor ?? null,
-      audiences,
-      rows,
-      refused,
-    })
-    if (isNew) this.#tellRefused()
-    this.waits.check(this.reached)
+    return this.#copies.shown
   }
 
   /** Up to where everything is here, renewed tables too. */
@@ -165,7 +145,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   async hello(): Promise<Hello> {
     await this.#hydration.catch(() => undefined)
     await this.#stream.idle()
-    const copy = this.#retriesRefused ? null : this.#streamed()
+    const copy = this.#retriesRefused ? null : this.#copies.streamed
     this.#retriesRefused = false
     return {
       type: 'hello',
@@ -183,7 +163,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   welcome(welcome: Welcome): 'stream' | 'hydrate' {
     this.#welcome = welcome
     this.status.set({ head: welcome.head })
-    const copy = this.#streamed()
+    const copy = this.#copies.streamed
     const holds =
       copy !== null &&
       copy.epoch === welcome.epoch &&
@@ -229,7 +209,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
         envelope: this.envelope,
         signal,
         progress: (so) => this.#loading(so, reason),
-        changed: (copies) => this.#became(copies),
+        changed: (copies) => this.#copies.became(copies),
         refusedOf: (epoch, version) => this.#faults.refusedOf(epoch, version),
         outbox: this.outbox,
       })
@@ -258,15 +238,15 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     const lost = [...(shown?.joins.keys() ?? [])].filter((audience) => !audiences.includes(audience))
     if (!shown || lost.length === 0) return
     await purgeAudiences(this.outbox, shown, lost)
-    this.#became(await readCopies(this.#options.db))
+    this.#copies.became(await readCopies(this.#options.db))
   }
 
   startStream(): void {
-    const copy = this.#streamed()
+    const copy = this.#copies.streamed
     const renewal = this.#renewal
     const prepare = async (current: Copy) => {
       const prepared = await this.#prepare(current)
-      if (renewal) this.#loadBeside((signal) => this.#renew(prepared, renewal, signal))
+      if (renewal) this.#renew(prepared, renewal)
       return prepared
     }
     if (copy) this.#stream.start(copy, prepare, renewal?.tables)
@@ -286,8 +266,10 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     if (copy.place === 'aside') await this.#purgeShown(this.#welcome?.audiences ?? [])
     const lost = [...copy.joins.keys()].filter((audience) => !this.#welcome?.audiences.includes(audience))
     const kept = lost.length === 0 ? copy : await purgeAudiences(this.outbox, copy, lost)
-    this.#became(
-      this.#copies.filter((other) => other.place !== copy.place && (other.place !== 'aside' || !leftover)).concat(kept),
+    this.#copies.became(
+      this.#copies.all
+        .filter((other) => other.place !== copy.place && (other.place !== 'aside' || !leftover))
+        .concat(kept),
     )
     this.#compareWithHead(kept.cursor)
     return kept
@@ -314,66 +296,48 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
 
   rightsChanged(copy: Copy, audiences: readonly string[], granted: readonly string[]): void {
     if (this.#welcome) this.#welcome = { ...this.#welcome, audiences }
-    this.#became(this.#copies.filter(({ place }) => place !== copy.place).concat(copy))
+    this.#copies.became(this.#copies.all.filter(({ place }) => place !== copy.place).concat(copy))
     this.#addition?.abort()
     this.#addition = null
-    if (granted.length > 0) this.#loadBeside((signal) => this.#add(copy, granted, signal))
+    if (granted.length === 0) return
+    this.#loadBeside('audience-granted', (options) => {
+      const welcome = { ...options.welcome, epoch: copy.epoch, audiences: granted }
+      return loadAddition({ ...options, welcome, refusedOf: () => copy.refused }, copy)
+    })
   }
 
-  #loadBeside(work: (signal: AbortSignal) => Promise<void>): void {
+  #renew(copy: Copy, renewal: Renewal): void {
+    this.#loadBeside('definition', async (options) => {
+      const refusedOf = (epoch: string, version: number) => this.#faults.refusedOf(epoch, version)
+      const addition = await loadRenewal({ ...options, refusedOf }, copy, renewal)
+      // On a quiet database nothing else would soon bring the head past the fences.
+      if (!options.signal.aborted) void this.freshHead(this.#stopping.signal).catch(() => undefined)
+      return addition
+    })
+  }
+
+  /** Loads something beside what is shown, for it to join the stream; where that fails, the connection begins anew. */
+  #loadBeside(reason: RehydrateReason, load: LoadBeside): void {
     const controller = new AbortController()
+    const { signal } = controller
     this.#addition = controller
     const before = this.#hydration.catch(() => undefined)
-    this.#hydration = before.then(() => work(controller.signal))
-  }
-
-  /** Loads what a later definition has otherwise beside what is shown; where that fails, the next connection begins anew. */
-  async #renew(copy: Copy, renewal: Renewal, signal: AbortSignal): Promise<void> {
-    const { db, http } = this.#options
-    const welcome = this.#welcome
-    if (!welcome || signal.aborted) return
-    const progress: HydrationOptions['progress'] = (so) =>
-      this.status.set({ hydration: { ...so, reason: 'definition' } })
-    try {
-      const refusedOf = (epoch: string, version: number) => this.#faults.refusedOf(epoch, version)
-      const options = { db, http, welcome, signal, progress, envelope: this.envelope, refusedOf }
-      const addition = await loadRenewal(options, copy, renewal)
-      if (signal.aborted) return
-      this.#stream.join(addition)
-      // On a quiet database nothing else would soon bring the head past the fences.
-      void this.freshHead(this.#stopping.signal).catch(() => undefined)
-    } catch (error) {
-      if (signal.aborted) return
-      const fault = toTidemarkError(error)
-      const isGone = fault.kind === 'not-found'
-      this.#failed(
-        isGone ? new TidemarkError('unavailable', 'A snapshot is gone; reconnecting.', { cause: fault }) : fault,
-      )
-    } finally {
-      this.status.set({ hydration: null })
-    }
-  }
-
-  /** Loads granted audiences beside what is shown; where that fails, the next connection loads everything anew. */
-  async #add(copy: Copy, audiences: readonly string[], signal: AbortSignal): Promise<void> {
-    const { db, http } = this.#options
-    const welcome = this.#welcome
-    if (!welcome || signal.aborted) return
-    const reason = 'audience-granted'
-    try {
-      const target = { ...welcome, epoch: copy.epoch, audiences }
+    this.#hydration = before.then(async () => {
+      const welcome = this.#welcome
+      if (!welcome || signal.aborted) return
+      const { db, http } = this.#options
       const progress: HydrationOptions['progress'] = (so) => this.status.set({ hydration: { ...so, reason } })
-      const { envelope } = this
-      const refusedOf = () => copy.refused
-      const addition = await loadAddition({ db, http, welcome: target, signal, progress, envelope, refusedOf }, copy)
-      if (signal.aborted) await dropAddition(db)
-      else this.#stream.join(addition)
-    } catch (error) {
-      if (signal.aborted) return
-      this.#failed(new TidemarkError('unavailable', 'What was granted could not be loaded.', { cause: error }))
-    } finally {
-      this.status.set({ hydration: null })
-    }
+      try {
+        const addition = await load({ db, http, welcome, signal, progress, envelope: this.envelope })
+        if (!signal.aborted) this.#stream.join(addition)
+        // What was granted and came too late; renewed tables are dropped by the next stream.
+        else if (reason === 'audience-granted') await dropAddition(db)
+      } catch (error) {
+        if (!signal.aborted) this.#failed(besideFault(reason, error))
+      } finally {
+        this.status.set({ hydration: null })
+      }
+    })
   }
 
   restart(epoch: string, from: Lsn, rowsTo: Lsn | null): void {
@@ -387,14 +351,16 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   applied({ copy, changes }: Applied): void {
     if (copy.definition.version === this.#renewal?.definition.version) this.#renewal = null
     // A copy that joined has taken the place of the one that was shown.
-    this.#became(this.#copies.filter(({ place }) => place !== copy.place && copy.stage !== 'joined').concat(copy))
+    this.#copies.became(
+      this.#copies.all.filter(({ place }) => place !== copy.place && copy.stage !== 'joined').concat(copy),
+    )
     if (changes > 0) this.status.set({ lastChangeAt: new Date().toISOString() })
     this.#compareWithHead(copy.cursor)
   }
 
   #compareWithHead(cursor: Lsn): void {
     const { head } = this.status.current
-    const joined = this.#streamed()?.stage === 'joined'
+    const joined = this.#copies.streamed?.stage === 'joined'
     this.connection.dispatch({ type: joined && (head === null || cursor >= head) ? 'caught-up' : 'fell-behind' })
   }
 
@@ -403,7 +369,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   }
 
   failed(error: TidemarkError, copy: Copy): void {
-    if (error instanceof TableFault) this.#faults.note(error, this.#copies)
+    if (error instanceof TableFault) this.#faults.note(error, this.#copies.all)
     if (error.kind !== 'rehydrate-required') {
       this.#failed(error)
       return
@@ -423,7 +389,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       await deleteCopy(tx, 'aside')
       await tx.exec(dropAside())
     })
-    this.#became(await readCopies(db))
+    this.#copies.became(await readCopies(db))
   }
 
   #failed(error: TidemarkError): void {
@@ -443,14 +409,19 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   }
 
   /** Asks for the server's head now; throws TidemarkError. */
-  async freshHead(signal: AbortSignal): Promise<{ epoch: string; lsn: Lsn }> {
-    const answer = await this.#options.http.json(`/sync/head?client=${this.#options.clientId}`, signal)
-    const found = typeof answer === 'object' && answer !== null && 'epoch' in answer && 'lsn' in answer ? answer : null
-    if (typeof found?.epoch !== 'string' || typeof found.lsn !== 'string') {
-      throw new TidemarkError('unavailable', 'The answer to /sync/head is not from a Tidemark server.')
-    }
-    return { epoch: found.epoch, lsn: asLsn(found.lsn) }
+  freshHead(signal: AbortSignal): Promise<{ readonly epoch: string; readonly lsn: Lsn }> {
+    return askFreshHead(this.#options.http, this.#options.clientId, signal)
   }
+}
+
+type LoadBeside = (options: Omit<Parameters<typeof loadRenewal>[0], 'refusedOf'>) => Promise<Copy>
+
+function besideFault(reason: RehydrateReason, error: unknown): TidemarkError {
+  if (reason === 'audience-granted')
+    return new TidemarkError('unavailable', 'What was granted could not be loaded.', { cause: error })
+  const fault = toTidemarkError(error)
+  if (fault.kind !== 'not-found') return fault
+  return new TidemarkError('unavailable', 'A snapshot is gone; reconnecting.', { cause: fault })
 }
 
 const rightsFault = () => new TidemarkError('unavailable', 'What may be seen changed during the load; reconnecting.')

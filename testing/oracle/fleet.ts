@@ -1,4 +1,5 @@
-import { openReplicaOn, type Replica } from '../../client/open-replica.ts'
+import { openReplicaOn } from '../../client/open-replica.ts'
+import type { Replica } from '../../client/replica-api.ts'
 import type { Sync } from '../../db/index.ts'
 import { quoteLiteral, type TableDefinition } from '../../protocol/index.ts'
 import type { Database } from '../../workers/database/index.ts'

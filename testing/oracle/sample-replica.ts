@@ -1,4 +1,4 @@
-import type { Replica } from '../../client/open-replica.ts'
+import type { Replica } from '../../client/replica-api.ts'
 import { definitionSchema, type Lsn } from '../../protocol/index.ts'
 import { keyOf } from './history-model.ts'
 import { linesOf, PIN_SETTINGS, type ReplicaSample, rowOf, selectAsText } from './samples.ts'

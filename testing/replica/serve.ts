@@ -1,5 +1,5 @@
 import { afterEach } from 'vitest'
-import type { Replica, ReplicaOptions } from '../../client/open-replica.ts'
+import type { Replica, ReplicaOptions } from '../../client/replica-api.ts'
 import type { Sync } from '../../db/define-sync.ts'
 import type { Definition } from '../../protocol/index.ts'
 import { ScriptedServer, type SnapshotScript } from './scripted-server.ts'

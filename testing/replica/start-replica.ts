@@ -1,5 +1,6 @@
 import type { ReplicaStatus } from '../../client/index.ts'
-import { openReplicaOn, type Replica, type ReplicaOptions } from '../../client/open-replica.ts'
+import { openReplicaOn } from '../../client/open-replica.ts'
+import type { Replica, ReplicaOptions } from '../../client/replica-api.ts'
 import type { Sync } from '../../db/define-sync.ts'
 import { openPreparedDatabase } from './prepared-database.ts'
 

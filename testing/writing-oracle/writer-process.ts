@@ -1,6 +1,6 @@
 import { setPriority } from 'node:os'
-import type { Replica } from '../../client/open-replica.ts'
 import { openReplicaOn } from '../../client/open-replica.ts'
+import type { Replica } from '../../client/replica-api.ts'
 import { TidemarkError } from '../../protocol/index.ts'
 import { sampleReplica } from '../oracle/sample-replica.ts'
 import { openPreparedDatabase } from '../replica/prepared-database.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Replica } from '../../client/open-replica.ts'
+import type { Replica } from '../../client/replica-api.ts'
 import { action, defineSync } from '../../db/index.ts'
 import type { PushedMutation } from '../../protocol/index.ts'
 import { FOLDERS } from '../replica/definitions.ts'

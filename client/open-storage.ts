@@ -1,0 +1,65 @@
+import { TidemarkError } from '../protocol/index.ts'
+import { type FoundJournal, openJournal, requireJournal } from './journal/open-journal.ts'
+import type { Learning } from './journal/rules/compare-journal.ts'
+import { takeIn } from './journal/take-in.ts'
+import type { ReplicaOptions } from './replica-api.ts'
+import type { OpenDatabase } from './store/open-database.ts'
+import { hasJournal } from './store/open-journal-files.ts'
+import { firstInUse, type Opened, openStored, wipe } from './store/open-stored.ts'
+import { openOwnSchema } from './store/own-schema.ts'
+import { defaultStorages } from './store/runtime.ts'
+import { lockStorage } from './store/storage-lock.ts'
+import { type Storage, storageFor } from './store/storage-name.ts'
+
+/**
+ * Opens the first storage that can be, with the journal beside it: the database has learnt from it what it did not know.
+ *
+ * Throws as `openStored` and `lockStorage`.
+ */
+export async function openStorage(options: Pick<ReplicaOptions, 'storage' | 'user'>, open: OpenDatabase) {
+  const named = options.storage === undefined ? defaultStorages() : [options.storage]
+  const wanted = await Promise.all(named.map((option) => storageFor(option, options.user)))
+  // Where a replica lies already, no other storage answers for it, whatever keeps it shut now.
+  const known = wanted.length === 1 ? null : await firstInUse(wanted)
+  let fault: unknown
+  for (const storage of known ? [known] : wanted) {
+    const release = await lockStorage(storage)
+    let finding: Promise<FoundJournal> | null = null
+    try {
+      const isThere = await hasJournal(storage)
+      finding = openJournal(storage)
+      // Where there is none, its files are opened while the database starts.
+      if (isThere && (await finding).state?.hasLeft) {
+        // A sign-out that was cut is ended first.
+        await wipe(storage)
+        await (await finding).files?.remove()
+        finding = openJournal(storage)
+      }
+      const one = await openOne(storage, options.user, open, finding)
+      return { ...one, release, storage, found: await finding }
+    } catch (error) {
+      await (await finding)?.files?.close().catch(() => undefined)
+      await release()
+      fault = error
+      if (error instanceof TidemarkError && (error.kind === 'forbidden' || error.kind === 'stalled')) throw error
+    }
+  }
+  throw fault
+}
+
+async function openOne(
+  storage: Storage,
+  user: string,
+  open: OpenDatabase,
+  finding: Promise<FoundJournal>,
+): Promise<{ opened: Opened; clientId: string; learning: Learning | null }> {
+  let clientId = ''
+  let learning: Learning | null = null
+  const opened = await openStored(storage, open, async (db) => {
+    const own = await openOwnSchema(db, user, async () => requireJournal(await finding))
+    const { state } = await finding
+    learning = state && (await db.transaction((tx) => takeIn(tx, state)))
+    clientId = learning?.client ?? own.clientId
+  })
+  return { opened, clientId, learning }
+}

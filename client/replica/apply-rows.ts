@@ -1,0 +1,116 @@
+import type { Row, Transaction } from '../../protocol/index.ts'
+import type { Copy, Executor } from '../store/books.ts'
+import { type ChangeStatement, presenceQuery, stageStatements } from '../store/change-statements.ts'
+import { foldChanges, type ReplicaChange } from '../store/fold-changes.ts'
+import { keyText, type ReplicaTable } from '../store/replica-table.ts'
+import { runStatement } from '../store/run-statement.ts'
+import { fenceOf } from './fence.ts'
+import { audienceOfColumn, isContested, joinedChanges, type Presence, unseenChanges } from './join-window.ts'
+import { isLasting, TableFault } from './refused-tables.ts'
+
+/** What an apply changed, and in which tables. */
+export class Tally {
+  /** Names of the tables whose rows changed. */
+  readonly touched = new Set<string>()
+  rows = 0
+  changes = 0
+
+  add(other: Tally): void {
+    this.move(other.touched)
+    this.rows += other.rows
+    this.changes += other.changes
+  }
+
+  move(tables: Iterable<string>): void {
+    for (const table of tables) this.touched.add(table)
+  }
+
+  /** Changes that stand there already. */
+  count(transactions: readonly Transaction[]): void {
+    for (const { op } of transactions.flatMap(({ changes }) => changes)) {
+      this.changes += 1
+      this.rows += op === 'insert' ? 1 : op === 'delete' ? -1 : 0
+    }
+  }
+}
+
+/** Applies what of these transactions the copy does not hold yet. Throws `TableFault` of a table that cannot take its rows. */
+export async function applyRows(tx: Executor, copy: Copy, transactions: readonly Transaction[]): Promise<Tally> {
+  const tally = new Tally()
+  const folded = foldChanges(counted(await effectiveChanges(tx, copy, transactions), tally), copy.tables)
+  for (const [id, stages] of folded) {
+    const table = copy.tables.get(id)
+    if (!table) continue
+    tally.touched.add(table.name)
+    for (const stage of stages) {
+      for (const statement of stageStatements(table, stage)) tally.rows += await runOn(tx, table, statement)
+    }
+  }
+  return tally
+}
+
+async function runOn(tx: Executor, table: ReplicaTable, statement: ChangeStatement): Promise<number> {
+  try {
+    return await runStatement(tx, table, statement)
+  } catch (error) {
+    throw isLasting(error) ? new TableFault(table.id, error) : error
+  }
+}
+
+function* counted(changes: Iterable<ReplicaChange>, tally: Tally): Generator<ReplicaChange> {
+  for (const change of changes) {
+    tally.changes += 1
+    yield change
+  }
+}
+
+/** What of these transactions the copy does not hold yet: all of it once joined, else by each audience's snapshot. */
+async function effectiveChanges(
+  tx: Executor,
+  copy: Copy,
+  transactions: readonly Transaction[],
+): Promise<Iterable<ReplicaChange>> {
+  if (copy.stage !== 'window' && copy.stage !== 'joining') return joinedChanges(transactions, copy.joins)
+  const fence = fenceOf(copy)
+  const within = transactions.filter(({ lsn }) => lsn <= fence)
+  const beyond = transactions.filter(({ lsn }) => lsn > fence)
+  const presence = await readPresence(tx, copy, within)
+  return concatenate(unseenChanges(within, copy.joins, copy.tables, presence), joinedChanges(beyond, copy.joins))
+}
+
+function* concatenate<Item>(...sources: Iterable<Item>[]): Generator<Item> {
+  for (const source of sources) yield* source
+}
+
+async function readPresence(
+  tx: Executor,
+  copy: Copy,
+  transactions: readonly Transaction[],
+): Promise<Map<string, Presence>> {
+  const wanted = new Map<ReplicaTable, Map<string, Row>>()
+  for (const { changes } of transactions) {
+    for (const change of changes) {
+      const table = copy.tables.get(change.table)
+      if (change.op === 'truncate' || !table || !isContested(table, copy.joins.keys())) continue
+      const key = change.op === 'insert' ? change.data : change.key
+      const keys = wanted.get(table) ?? new Map<string, Row>()
+      wanted.set(table, keys.set(keyText(table, key), key))
+    }
+  }
+  const presence = new Map<string, Presence>()
+  for (const [table, keys] of wanted) presence.set(table.id, await presenceOf(tx, table, [...keys.values()]))
+  return presence
+}
+
+async function presenceOf(tx: Executor, table: ReplicaTable, keys: readonly Row[]): Promise<Presence> {
+  const { audience: rule } = table
+  const present: Presence = new Map()
+  if ('constant' in rule) return present
+  const { text, parameter } = presenceQuery(table, rule.column, keys)
+  const { rows } = await tx.query<Record<string, string>>(text, [parameter])
+  for (const row of rows) {
+    const key = Object.fromEntries(table.key.map((column, index) => [column.name, row[`k${index}`] ?? null]))
+    present.set(keyText(table, key), audienceOfColumn(table, row.audience ?? null) ?? '')
+  }
+  return present
+}

@@ -1,0 +1,68 @@
+import { type Copy, isShown } from '../store/books.ts'
+import { refusal } from './refused-tables.ts'
+import type { Progress } from './rules/progress.ts'
+import type { StatusStore } from './status.ts'
+
+export interface HeldCopiesOptions {
+  readonly status: StatusStore
+  readonly progress: Progress
+  readonly warn: (loss: string) => void
+  /** Hears that audiences were taken from the user, whose rows have just gone from the database. */
+  readonly revoked: () => void
+  /** Called after every change; `areOthersRefused`: other tables than before cannot be held. */
+  readonly changed: (areOthersRefused: boolean) => void
+}
+
+/** The copies of the server's rows that lie here, and what the status says of them. */
+export class HeldCopies {
+  readonly #options: HeldCopiesOptions
+  #all: readonly Copy[] = []
+
+  constructor(options: HeldCopiesOptions) {
+    this.#options = options
+  }
+
+  get all(): readonly Copy[] {
+    return this.#all
+  }
+
+  /** The copy that the app sees, whole or not; null where there is none. */
+  get live(): Copy | null {
+    return this.#all.find(({ place }) => place === 'live') ?? null
+  }
+
+  /** The copy that the app sees and may write to; null until it is whole. */
+  get shown(): Copy | null {
+    return this.#all.find(isShown) ?? null
+  }
+
+  /** The copy that frames go to: one on its way to its fences, else the one that is whole. */
+  get streamed(): Copy | null {
+    const window = this.#all.find(({ stage }) => stage === 'window')
+    return window ?? this.#all.find(({ stage }) => stage === 'joined') ?? null
+  }
+
+  /** Takes these for all there are, and tells the status. */
+  became(copies: readonly Copy[]): void {
+    this.#all = copies
+    const { live } = this
+    const { status, progress, warn, revoked, changed } = this.#options
+    const before = status.current
+    const ready = live?.stage === 'joined'
+    const audiences = [...(live?.joins.keys() ?? [])]
+    if (ready) progress.ready()
+    const { refused = {}, rows = 0 } = live ?? {}
+    for (const [table, cause] of Object.entries(refused)) if (!(table in before.refused)) warn(refusal(table, cause))
+    if (live && before.audiences.some((audience) => !audiences.includes(audience))) revoked()
+    status.set({
+      ready,
+      progress: progress.reached,
+      epoch: live?.epoch ?? null,
+      lsn: live?.cursor ?? null,
+      audiences,
+      rows,
+      refused,
+    })
+    changed(Object.keys(refused).join() !== Object.keys(before.refused).join())
+  }
+}
