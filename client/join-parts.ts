@@ -18,7 +18,7 @@ interface Parts {
   readonly journal: Journal | null
   readonly storage: Storage
   readonly release: Release
-  /** Of the actions. */
+  /** The actions' names. */
   readonly names: readonly string[]
 }
 

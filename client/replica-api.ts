@@ -10,9 +10,9 @@ import type { ReplicaStatus, StatusListener } from './replica/status.ts'
 import type { Database } from './store/database.ts'
 
 export interface ReplicaOptions<S extends Sync = Sync> {
-  /** Of the deployment, as far as the routes' base path: `https://app.example` or `https://app.example/base`. */
+  /** The deployment's address, as far as the routes' base path: `https://app.example` or `https://app.example/base`. */
   readonly url: string
-  /** Names the storage: each user has his own, and it opens offline. */
+  /** Names the storage: each user has one of their own, and it opens offline. */
   readonly user: string
   /** Called for the first connection, and again when a token expires or is refused. */
   readonly token: TokenFunction
@@ -46,7 +46,7 @@ export type ReplicaActions<S extends Sync> = {
   ) => Promise<MutationHandle>
 }
 
-/** A local Postgres that follows what its user may see, and sends what he writes. */
+/** A local Postgres that follows what its user may see, and sends what they write. */
 export interface Replica<S extends Sync = Sync> {
   /** PGlite with live queries. Synced tables take writes as their `write` says; the app's own tables are its own. */
   readonly db: Database

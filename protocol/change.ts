@@ -25,7 +25,7 @@ export interface TransactionMutation {
   readonly counter: number
   /** Null of one that was committed. */
   readonly rejection: Rejection | null
-  /** What its author predicted, so that he is told only what differs; null: he is told the rows as captured. */
+  /** What its author predicted, so that they are told only what differs; null: they are told the rows as captured. */
   readonly predicted: readonly PredictedChange[] | null
 }
 

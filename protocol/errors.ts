@@ -17,7 +17,7 @@ export const ERROR_RULES = {
   unauthenticated: { closeCode: 4401, httpStatus: 401, retry: 'after-renewal', level: 'info' },
   /** The token was good and has run out. */
   'token-expired': { closeCode: 4402, httpStatus: 401, retry: 'after-renewal', level: 'info' },
-  /** A verified user asks for what is not his: a client id, the operators' pages. */
+  /** A verified user asks for what is not theirs: a client id, the operators' pages. */
   forbidden: { closeCode: 4403, httpStatus: 403, retry: 'never', level: 'warn' },
   /** Absent, or not yours: the two are never told apart. */
   'not-found': { closeCode: 4404, httpStatus: 404, retry: 'never', level: 'debug' },

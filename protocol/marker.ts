@@ -20,7 +20,7 @@ function isPredicted({ change }: Predicted, committed: WireChange): boolean {
 }
 
 /**
- * Says the changes of a mutation to its author by what differs from his prediction, one for one and losing nothing: whoever
+ * Says the changes of a mutation to its author by what differs from their prediction, one for one and losing nothing: whoever
  * holds the prediction has the changes as captured.
  *
  * Changes come in commit order; each prediction stands for one of them at most.
@@ -54,7 +54,7 @@ export class MarkerEncoder {
 }
 
 /**
- * The changes as captured, from what was told to their author and what he predicted.
+ * The changes as captured, from what was told to their author and what they predicted.
  *
  * Null where they cannot be told apart from a prediction that is not known here; rows told whole need none.
  */

@@ -7,12 +7,12 @@ export const counterSchema = z.number().int().positive().max(Number.MAX_SAFE_INT
 
 const rowSchema = z.record(z.string(), z.string().nullable())
 
-/** What a column held when its author changed it: a value he saw, or whatever his own earlier mutation left there. */
+/** What a column held when its author changed it: a value they saw, or whatever their own earlier mutation left there. */
 export const basisSchema = z.union([z.strictObject({ v: z.string().nullable() }), z.strictObject({ m: counterSchema })])
 
 /**
  * One row as its author predicts it: `d` holds all columns of an insert, the changed ones of an update. A change of key or
- * of audience is a delete and an insert, as in the stream. `a` is the audience he expects to be told it.
+ * of audience is a delete and an insert, as in the stream. `a` is the audience they expect to be told it.
  */
 export const predictedChangeSchema = z.discriminatedUnion('o', [
   z.strictObject({ o: z.literal('i'), t: z.string(), a: z.string(), k: rowSchema, d: rowSchema }),
@@ -86,7 +86,7 @@ export const REJECTION_KINDS = [
   'conflict',
   /** A constraint of the database; `constraint` names it. */
   'constraint',
-  /** Row-level security, an audience that is not the author's, a table or column he may not write. */
+  /** Row-level security, an audience that is not the author's, a table or column they may not write. */
   'forbidden',
   /** The row is deleted, or moved to where the author does not see it. */
   'missing-row',

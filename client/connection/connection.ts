@@ -43,7 +43,7 @@ export interface ConnectionHost {
 }
 
 export interface ConnectionOptions {
-  /** Of the deployment's routes, `https://…` without a trailing slash. */
+  /** The base of the deployment's routes, `https://…` without a trailing slash. */
   readonly url: string
   /** The replica's id, by which the server may choose where it is served. */
   readonly client: string

@@ -8,6 +8,6 @@ export interface LocalStore {
   readonly actions: ActionRunner
   /** Hears what of the app's own could not be carried over when synced tables were made anew. */
   readonly warn: (loss: string) => void
-  /** Of what was sent lately. */
+  /** What was predicted of the mutations sent lately. */
   readonly predictions?: Predictions
 }

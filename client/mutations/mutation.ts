@@ -45,7 +45,7 @@ export interface FailedRow {
 /** A mutation that failed and waits for the app to decide. */
 export interface Failure {
   readonly id: MutationId
-  /** Of an action; null of a patch. */
+  /** An action's; null for a patch. */
   readonly action: { readonly name: string; readonly args: unknown } | null
   /** ISO 8601. */
   readonly at: string

@@ -15,7 +15,7 @@ export interface Unsettled {
   readonly attempted: boolean
   /** False while it does nothing here, because doing it again threw. */
   readonly effective: boolean
-  /** Of an action. */
+  /** Null for a patch, as `args` is. */
   readonly name: string | null
   readonly args: string | null
   /** ISO 8601. */

@@ -30,7 +30,7 @@ export class Confirmations {
     return `${this.#client}:${counter}` as MutationId
   }
 
-  /** Of a mutation that is not settled; asked twice it is the same. */
+  /** The promise of a mutation that is not settled; asked twice it is the same. */
   handle(counter: number): MutationHandle {
     const known = this.#open.get(counter)
     if (known) return known.handle

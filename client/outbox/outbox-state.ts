@@ -19,7 +19,7 @@ const COUNTS = `
       json_agg(counter ORDER BY counter) FILTER (WHERE status = 'failed') AS failed
     FROM tidemark.mutation WHERE status <> 'confirmed' AND squashed_into IS NULL) m`
 
-/** Of those asked for, how they ended; one that is no more was discarded. */
+/** How those asked for ended; one that is no more was discarded. */
 const SETTLED = `
   SELECT asked.value::bigint AS counter, h.status, h.rejection, h.counter IS NULL AS discarded
   FROM json_array_elements_text($1::text::json) AS asked
@@ -42,7 +42,7 @@ export async function readCounts(db: Executor): Promise<z.infer<typeof countsSch
   return countsSchema.parse(rows[0])
 }
 
-/** Of these mutations, those that are settled. */
+/** Reads which of these mutations are settled, and how. */
 export async function readSettled(db: Executor, waiting: readonly number[]): Promise<Settled[]> {
   const { rows } = await db.query(SETTLED, [JSON.stringify(waiting)])
   return rows.map((row) => {

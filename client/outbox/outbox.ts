@@ -50,7 +50,7 @@ type OutboxListener = (change: ReturnType<typeof readNotice>) => void
 /** What was learnt of a mutation apart from the stream. */
 export interface KnownOutcome {
   readonly outcome: Outcome
-  /** Of its commit; null where the stream is still to bring it. */
+  /** Its commit's place; null where the stream is still to bring it. */
   readonly lsn: Lsn | null
 }
 
@@ -72,7 +72,7 @@ export class Outbox {
     this.actions = new ActionRunner({ db, actions, clientId, user })
   }
 
-  /** Of what was frozen lately, as it is stored. */
+  /** What was predicted of mutations frozen lately, as it is stored. */
   get predictions(): Predictions {
     return this.#predictions
   }

@@ -74,7 +74,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
   readonly #squashed: () => void
   /** The last mutation that was looked at for squashing. */
   #seen = 0
-  /** Of those not sent yet, on which each builds. */
+  /** For each that is not sent yet, those on which it builds. */
   #after: ReadonlyMap<number, readonly number[]> = new Map()
 
   constructor(options: {

@@ -34,7 +34,7 @@ interface Entry {
 /** Mutations of this session that can be taken back. */
 const ENTRIES = 100
 
-/** Of a mutation's origin: neither an undo nor a redo. */
+/** The origin of a mutation that is neither an undo nor a redo. */
 export const isOwn = (origin: string) => origin !== 'undo' && origin !== 'redo'
 
 /** A write as it is seen here. */

@@ -70,7 +70,7 @@ function uniqueValues(
     if (change.op === 'truncate' || change.op === 'delete') continue
     const table = tableOf(tables, change.table)
     for (const unique of table.definition.uniques) {
-      // Of an update only the changed columns may be there; whatever holds these is looked at.
+      // An update may bring its changed columns alone; whatever holds these is looked at.
       const columns = unique.columns.filter((name) => name in change.data)
       if (columns.length === 0 || columns.some((name) => change.data[name] === null)) continue
       const ofTable = wanted.get(table) ?? new Map<string, Wanted>()

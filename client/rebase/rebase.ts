@@ -285,7 +285,7 @@ export class Rebase {
     await this.redo(all)
   }
 
-  /** Of rows that were put back; those done again tell by themselves. */
+  /** Tables of rows that were put back; rows done again tell by themselves. */
   async tellLiveQueries(): Promise<void> {
     await this.#tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify([...this.moved])])
   }

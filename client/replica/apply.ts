@@ -157,7 +157,7 @@ async function readPart(tx: Executor, position: number): Promise<MarkedChange[]>
     [position],
   )
   const text = rows.map(({ content }) => content).join('')
-  // Of fragments only the whole can be checked.
+  // Fragments can only be checked as a whole.
   const changes: unknown = JSON.parse(rows[0]?.whole ? text : `[${text}]`)
   if (Array.isArray(changes) && changes.every(isMarkedChange)) return changes
   throw new TidemarkError('corrupt', 'A change in fragments is none; reconnecting.')

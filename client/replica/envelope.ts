@@ -4,7 +4,7 @@ import { isServerRuntime } from '../store/runtime.ts'
 /** The largest load a replica takes on, over all its audiences. */
 export interface Envelope {
   readonly rows: number
-  /** Of uncompressed COPY text: about what the rows take before indexes. */
+  /** Counted as uncompressed COPY text: about what the rows take before indexes. */
   readonly bytes: number
 }
 

@@ -20,7 +20,7 @@ import { putBack, takeDown } from './hanging.ts'
 import { isLasting, TableFault } from './refused-tables.ts'
 import type { RenewedTables } from './renewed-tables.ts'
 
-/** Of the rows a third of what is usual is looked at, 9,000 of a table: the app waits meanwhile. */
+/** ANALYZE looks at a third of its usual rows, 9,000 of a table: the app waits meanwhile. */
 const STATISTICS_TARGET = 30
 
 interface JoinHost {

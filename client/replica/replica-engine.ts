@@ -61,7 +61,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   readonly waits = new Waits()
   readonly connection: Connection
   readonly outbox: PendingWork
-  /** Of the next load. */
+  /** What the next load may take on. */
   envelope: Envelope
   #options: EngineOptions
   #stream: Stream

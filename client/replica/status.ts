@@ -28,7 +28,7 @@ export interface ReplicaStatus {
   readonly audiences: readonly string[]
   /** Synced rows held. */
   readonly rows: number
-  /** Of the load going on, over all audiences; null when none is. */
+  /** How far the load is that is going on, over all audiences; null when none is. */
   readonly hydration: (HydrationProgress & { readonly reason: RehydrateReason }) | null
   /** How far this opening is on its way to `ready`, from 0 to 1; it never falls. */
   readonly progress: number

@@ -9,7 +9,7 @@ const TRIES = 2
 export class TableFaults {
   readonly #met = new Map<string, { readonly table: string; count: number; cause: string }[]>()
 
-  /** Of the copies that took part: which of them it was makes no difference to whoever loads it anew. */
+  /** Notes it for each copy that took part: which of them it was makes no difference to whoever loads it anew. */
   note({ table, message }: TableFault, copies: readonly Copy[]): void {
     for (const key of new Set(copies.map(({ epoch, definition }) => keyOf(epoch, definition.version)))) {
       const met = this.#met.get(key) ?? []

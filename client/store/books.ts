@@ -46,7 +46,7 @@ export interface Copy {
   readonly tables: ReplicaTables
   /** In the order in which their rows are loaded: of two snapshots, the later one last. */
   readonly joins: AudienceJoins
-  /** Of a copy that is loading. */
+  /** Kept while the copy is loading. */
   readonly manifests: readonly Manifest[]
 }
 

@@ -43,7 +43,7 @@ function heldCheck(table: ReplicaTable): string {
   return `IF ${given}coalesce(NOT tidemark.is_held(${audience}), true) THEN PERFORM tidemark.refuse_foreign(${quoteLiteral(table.id)}); END IF;`
 }
 
-/** Of a table that the app itself may not write: whether this is what a cascade of this mutation does. */
+/** Whether a write to a table that the app itself may not write is what a cascade of this mutation does. */
 function cascadeCheck(table: ReplicaTable, cascades: readonly ForeignKey[]): string {
   const isCascade = cascades.map(({ columns, parent, parentColumns }) => {
     const same = columns.map(

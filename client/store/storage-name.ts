@@ -18,7 +18,7 @@ const SCHEMES: readonly (readonly [string, StorageKind])[] = [
 
 const DEFAULT_NAME = 'tidemark'
 
-/** The storage an option and a user name together mean: each user has his own. Throws `bad-input`. */
+/** The storage an option and a user name together mean: each user has one of their own. Throws `bad-input`. */
 export async function storageFor(option: string, user: string): Promise<Storage> {
   if (user === '') throw new TidemarkError('bad-input', 'openReplica needs a user: it names the storage.')
   const [scheme, kind] = SCHEMES.find(([prefix]) => option.startsWith(prefix)) ?? ['', 'path']

@@ -3,8 +3,8 @@ import { actions } from './actions/index.ts'
 import { activity, comment, issue, issueLabel, label, membership, note, organization, project } from './schema.ts'
 
 /**
- * Everyone holds the rows of the organisations he belongs to and his own notes; what a list needs loads before the long tail
- * of comments. He writes what people talk about; who belongs where, and what happened, is the server's.
+ * Everyone holds the rows of the organisations they belong to and their own notes; what a list needs loads before the long tail
+ * of comments. They write what people talk about; who belongs where, and what happened, is the server's.
  */
 export const sync = defineSync({
   tables: {

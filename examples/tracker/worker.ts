@@ -14,7 +14,7 @@ interface Env {
 
 const { authenticate } = jwt({ secret: (env) => String(env.JWT_SECRET), audiences: () => [] })
 
-/** A short-lived token says who somebody is; what he may see stands in the database, and changes on open sockets too. */
+/** A short-lived token says who somebody is; what they may see stands in the database, and changes on open sockets too. */
 export const { worker, ReplicationDO, SyncDO, SnapshotDO } = createSyncWorker(sync, {
   authenticate,
   audiences: async ({ userId, sql }) => {

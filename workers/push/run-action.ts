@@ -49,7 +49,7 @@ export async function runAction(options: PushOptions, mutation: ActionMutation, 
   await settle()
 }
 
-/** The author's time, but not of the future, nor from before his replica was made. */
+/** The author's time, but not of the future, nor from before their replica was made. */
 function clampedNow(at: string, { madeMs, nowMs }: ActionRequest): string {
   return new Date(Math.min(nowMs, Math.max(madeMs, Date.parse(at)))).toISOString()
 }

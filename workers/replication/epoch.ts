@@ -54,7 +54,7 @@ export async function startEpoch(
   if (startLsn === null)
     throw new TidemarkError('unavailable', 'The replication slot vanished while it was made; it is tried again.')
   const epoch = await database.transaction(async (transaction) => {
-    // Whoever changes the definition holds a conflicting lock until his commit is visible: what is read now was in force at the start.
+    // Whoever changes the definition holds a conflicting lock until the commit is visible: what is read now was in force at the start.
     await transaction.query('LOCK TABLE tidemark.sync_definition IN SHARE MODE')
     const now = await readDefinitionInForce(transaction.query)
     if (now?.version !== definition.version) {

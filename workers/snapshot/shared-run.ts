@@ -1,4 +1,4 @@
-/** Runs one task at a time for however many ask; nobody gets the result of a run that began before he asked. */
+/** Runs one task at a time for however many ask; nobody gets the result of a run that began before they asked. */
 export class SharedRun<T> {
   readonly #task: () => Promise<T>
   #running: Promise<T> | null = null

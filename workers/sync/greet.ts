@@ -81,7 +81,7 @@ async function bindClient(context: SyncContext, client: string, userId: string):
           client,
           userId,
         ])
-        // Row-level security shows a user only his own.
+        // Row-level security shows users only their own.
         return await query('SELECT id FROM tidemark.client WHERE id = $1', [client])
       }),
     )

@@ -8,7 +8,7 @@ interface Written extends CapturedWrite {
   readonly cascade: boolean
 }
 
-/** Of an action: what it wrote here last, without what foreign keys did for it. */
+/** What an action wrote here last, without what foreign keys did for it. */
 export function effectsOfWrites(counter: number, writes: readonly Written[]): Effects {
   const own = writes.filter((write) => write.counter === counter && !write.cascade)
   return { counter, rows: own.map(({ table, key, op, after }) => ({ table, key, op, values: after })) }

@@ -38,7 +38,7 @@ export function orderRows(
   return ordered
 }
 
-/** Of each row those that must come before it. */
+/** For each row, those that must come before it. */
 function predecessors(
   rows: readonly NetRow[],
   keys: readonly ForeignKey[],

@@ -7,7 +7,7 @@ export interface Squashable {
   /** A patch in effect here, never attempted, whose rows nothing foreign has touched since. */
   readonly open: boolean
   readonly kind: 'patch' | 'action'
-  /** Of a patch. */
+  /** What a patch changes; empty for an action. */
   readonly rows: readonly PatchRow[]
   /** Names of rows that it wrote beside them, by a cascade. */
   readonly cascaded: readonly string[]

@@ -16,7 +16,7 @@ const DAMAGE: readonly RegExp[] = [
   /(unexpected|invalid) .* in (control|WAL) file/,
 ]
 
-/** Of errors that an open database raises: data_corrupted, index_corrupted, and a table's file that is gone. */
+/** Errors that an open database raises when it is damaged: data_corrupted, index_corrupted, and a table's file that is gone. */
 const DAMAGE_STATES: readonly string[] = ['XX001', 'XX002']
 
 const OTHER_POSTGRES: readonly RegExp[] = [

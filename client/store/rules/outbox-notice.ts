@@ -18,6 +18,6 @@ export function confirmedNotice(counters: readonly number[]): string {
 export function readNotice(notice: string): { readonly confirmed: readonly number[]; readonly mayHaveEnded: boolean } {
   if (notice.startsWith(CONFIRMED))
     return { confirmed: notice.slice(CONFIRMED.length).split(',').map(Number), mayHaveEnded: false }
-  // Of a new one it is the counter.
+  // A notice of a new mutation is its counter.
   return { confirmed: [], mayHaveEnded: notice === '' }
 }

@@ -9,7 +9,7 @@ export interface OrganizationChoice {
   choose(id: string | null): void
 }
 
-/** Which of his organisations somebody looks at; remembered for him in this browser. */
+/** Which of their organisations somebody looks at; remembered for them in this browser. */
 export function useOrganization(userId: string): OrganizationChoice {
   const storageKey = `tracker.organization.${userId}`
   const [chosen, setChosen] = useState(() => localStorage.getItem(storageKey))
@@ -22,7 +22,7 @@ export function useOrganization(userId: string): OrganizationChoice {
     },
     [storageKey],
   )
-  // He may have left it since.
+  // They may have left it since.
   const isHeld = organizations === null || organizations.some(({ id }) => id === chosen)
   return { organizations: organizations ?? [], current: isHeld ? chosen : null, choose }
 }

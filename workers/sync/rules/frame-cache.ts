@@ -7,7 +7,7 @@ import { type Position, positionKey } from './position.ts'
 export interface LogReader {
   /** The distinct audiences among the changes after `position`. */
   audiencesAfter(position: Position): readonly string[]
-  /** The next frames of one who sees these audiences, and is this author; null where nothing of his is ahead. */
+  /** The next frames for someone who sees these audiences and is this author; null where nothing for them is ahead. */
   nextFrames(position: Position, audiences: readonly string[], author: Author | null): readonly Frame[]
 }
 
