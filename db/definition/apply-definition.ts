@@ -18,6 +18,7 @@ import { type DriftFound, findDrift } from './find-drift.ts'
 import { PUBLISHES_GENERATED_COLUMNS_FROM } from './generated-stays.ts'
 import { lockJoining } from './lock-joining.ts'
 import { grantOf, lackingRights } from './needed-rights.ts'
+import { OWN_SCHEMA, OWN_TABLES } from './own-tables.ts'
 import { resolveDefinition } from './resolve-definition.ts'
 import { storeShapes } from './table-shape.ts'
 import { sinceWhen } from './table-since.ts'
@@ -196,9 +197,6 @@ async function grantNeeded(query: Query, ddl: Ddl, tables: readonly TableDefinit
   return notes
 }
 
-/** What travels of ours: the definition in force, and which mutation a transaction is. */
-const OWN_TABLES = ['"tidemark"."sync_definition"', '"tidemark"."mutation"']
-
 /** In the definition's own transaction, so that the log's tables and the definition change at one commit. */
 async function publish(query: Query, ddl: Ddl, tables: readonly { schema: string; name: string }[]): Promise<void> {
   const [server] = await query(`SELECT current_setting('server_version_num') AS version`)
@@ -206,7 +204,8 @@ async function publish(query: Query, ddl: Ddl, tables: readonly { schema: string
     // Else the server refuses the app's updates of a table with full identity and a generated column that is not published.
     await ddl('ALTER PUBLICATION tidemark SET (publish_generated_columns = stored)')
   }
-  const wanted = [...new Set([...OWN_TABLES, ...tables.map(quoteTable)])]
+  const own = OWN_TABLES.map(({ name }) => quoteTable({ schema: OWN_SCHEMA, name }))
+  const wanted = [...new Set([...own, ...tables.map(quoteTable)])]
   const [current] = await query(
     `SELECT coalesce(json_agg(format('"%s"."%s"', replace(n.nspname, '"', '""'), replace(c.relname, '"', '""'))), '[]')::text AS tables
      FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid

@@ -1,3 +1,4 @@
+import { OWN_SCHEMA, OWN_TABLES } from '../../db/definition/own-tables.ts'
 import type { Query } from '../../db/query.ts'
 import { tableId } from '../../protocol/index.ts'
 import type { HealthCheck } from '../contracts.ts'
@@ -11,13 +12,13 @@ export interface PublicationFacts {
 }
 
 const REMEDY = 'run `tidemark migrate`'
-const OWN_TABLES = ['tidemark.sync_definition', 'tidemark.mutation']
 
 /** Whether the publication carries every synced table and our own, with all operations; null facts: it does not exist. */
 export function publicationCheck(facts: PublicationFacts | null, syncedTables: readonly string[]): HealthCheck {
   const name = 'publication'
   if (facts === null) return failCheck(name, `The publication tidemark does not exist: ${REMEDY}.`)
-  const missing = [...OWN_TABLES, ...syncedTables].filter((table) => !facts.tables.includes(table))
+  const own = OWN_TABLES.map((table) => tableId({ schema: OWN_SCHEMA, name: table.name }))
+  const missing = [...own, ...syncedTables].filter((table) => !facts.tables.includes(table))
   if (missing.length > 0)
     return failCheck(name, `The publication tidemark lacks ${missing.join(', ')}: ${REMEDY}.`, {
       value: missing.length,

@@ -1,6 +1,9 @@
+import { OWN_SCHEMA, OWN_TABLES } from '../../db/definition/own-tables.ts'
 import type { Query } from '../../db/query.ts'
-import { type DefinitionInForce, quoteTable, type WatchedTable } from '../../protocol/index.ts'
+import { type DefinitionInForce, quoteTable } from '../../protocol/index.ts'
 import { PUBLICATION } from './pgoutput-source.ts'
+
+type NamedTable = Parameters<typeof quoteTable>[0]
 
 const READ = `
   SELECT p.puballtables::text AS all_tables,
@@ -12,13 +15,11 @@ const READ = `
     ), '[]')::text AS tables
   FROM pg_publication p WHERE p.pubname = $1`
 
-const DEFINITION_TABLE = { schema: 'tidemark', name: 'sync_definition' }
-const MUTATION_TABLE: WatchedTable = { id: 'tidemark.mutation', schema: 'tidemark', name: 'mutation', user: null }
-
 async function wantedTables(query: Query, { definition, watched = [] }: DefinitionInForce): Promise<string[]> {
-  // A database that is yet to be migrated has no mutations.
-  const present = await existing(query, [MUTATION_TABLE, ...watched])
-  return [...new Set([DEFINITION_TABLE, ...definition.tables, ...present].map(quoteTable))]
+  const own = OWN_TABLES.map(({ name }) => ({ schema: OWN_SCHEMA, name }))
+  // A database that is yet to be migrated lacks some of ours.
+  const present = await existing(query, [...own, ...watched])
+  return [...new Set([...definition.tables, ...present].map(quoteTable))]
 }
 
 /** What the publication lacks of the latest definition; null when it is whole. What is not published is lost to pgoutput. */
@@ -51,11 +52,12 @@ async function create(query: Query, tables: readonly string[]): Promise<void> {
 }
 
 /** Leaves out the tables that are gone: a watched one that is gone decides nobody's rights and stops nothing. */
-async function existing(query: Query, tables: readonly WatchedTable[]): Promise<readonly WatchedTable[]> {
+async function existing(query: Query, tables: readonly NamedTable[]): Promise<readonly NamedTable[]> {
   const rows = await query(
-    `SELECT t.id FROM json_to_recordset($1::json) AS t(id text, schema text, name text)
+    `SELECT t.place::text FROM json_to_recordset($1::json) AS t(place int, schema text, name text)
      WHERE to_regclass(format('%I.%I', t.schema, t.name)) IS NOT NULL`,
-    [JSON.stringify(tables)],
+    [JSON.stringify(tables.map(({ schema, name }, place) => ({ place, schema, name })))],
   )
-  return tables.filter(({ id }) => rows.some((row) => row.id === id))
+  const found = new Set(rows.map(({ place }) => Number(place)))
+  return tables.filter((_, place) => found.has(place))
 }

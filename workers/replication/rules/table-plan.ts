@@ -1,6 +1,8 @@
+import { OWN_SCHEMA, OWN_TABLES, type OwnTableName } from '../../../db/definition/own-tables.ts'
 import {
   type DefinitionInForce,
   type TableDefinition,
+  tableId,
   travellingColumns,
   type WatchedTable,
 } from '../../../protocol/index.ts'
@@ -24,10 +26,8 @@ export interface TablePlan {
   /** The positions of the columns that cannot be NULL. */
   readonly filledPositions: readonly number[]
   readonly audience: { readonly constant: 'all' } | { readonly position: number; readonly prefix: string }
-  /** The row is a new definition in force, not the app's. */
-  readonly isDefinition: boolean
-  /** The row is a client's mutation, or the record of its rejection. */
-  readonly isMutation: boolean
+  /** Which table of ours it is; null: the app's. */
+  readonly own: OwnTableName | null
   /** Its rows are kept and told. A table that is only watched goes nowhere. */
   readonly isSynced: boolean
   /** Where a row names the user whose rights it decides, null: nowhere. Absent where no rights depend on the table. */
@@ -39,34 +39,23 @@ export type TablePlans = ReadonlyMap<string, TablePlan>
 /** Key of a plan: no name holds a NUL. */
 export const planKey = (schema: string, name: string) => `${schema}\0${name}`
 
-const DEFINITION_COLUMNS = ['version', 'hash', 'definition']
-
-const DEFINITION_PLAN: TablePlan = {
-  ...positionsOf(DEFINITION_COLUMNS, [false, false, false]),
-  id: 'tidemark.sync_definition',
-  schema: 'tidemark',
-  name: 'sync_definition',
-  keyPositions: [0],
-  filledPositions: [],
-  audience: { constant: 'all' },
-  isDefinition: true,
-  isMutation: false,
-  isSynced: true,
-}
-
-const MUTATION_COLUMNS = ['client_id', 'counter', 'rejection', 'predicted']
-
-const MUTATION_PLAN: TablePlan = {
-  ...positionsOf(MUTATION_COLUMNS, [false, false, false, false]),
-  id: 'tidemark.mutation',
-  schema: 'tidemark',
-  name: 'mutation',
-  keyPositions: [0, 1],
-  filledPositions: [],
-  audience: { position: 0, prefix: 'client' },
-  isDefinition: false,
-  isMutation: true,
-  isSynced: true,
+function planOwn({ name, columns, key }: (typeof OWN_TABLES)[number]): TablePlan {
+  const shape = positionsOf(
+    columns,
+    columns.map(() => false),
+  )
+  return {
+    ...shape,
+    id: tableId({ schema: OWN_SCHEMA, name }),
+    schema: OWN_SCHEMA,
+    name,
+    keyPositions: key.map((column) => shape.positions.get(column) ?? -1),
+    filledPositions: [],
+    // Whoever is told of a row says so when it is made.
+    audience: { constant: 'all' },
+    own: name,
+    isSynced: true,
+  }
 }
 
 function positionsOf(columns: readonly string[], isBytea: readonly boolean[]) {
@@ -97,8 +86,7 @@ export function planTable(table: TableDefinition): TablePlan {
       'constant' in table.audience
         ? table.audience
         : { position: positionOf(table.audience.column), prefix: table.audience.prefix },
-    isDefinition: false,
-    isMutation: false,
+    own: null,
     isSynced: true,
   }
 }
@@ -124,16 +112,17 @@ function planWatched({ id, schema, name, user }: WatchedTable, synced: TablePlan
     keyPositions: [],
     filledPositions: [],
     audience: { constant: 'all' },
-    isDefinition: false,
-    isMutation: false,
+    own: null,
     isSynced: false,
     watch: { userPosition: user === null ? null : 0 },
   }
 }
 
+const OWN_PLANS = OWN_TABLES.map(planOwn)
+
 /** The plans of a definition, of the table that announces its successor, and of the one in which mutations begin. */
 export function planTables(definition: DefinitionInForce): TablePlans {
-  const plans = [DEFINITION_PLAN, MUTATION_PLAN, ...definition.definition.tables.map(planTable)]
+  const plans = [...OWN_PLANS, ...definition.definition.tables.map(planTable)]
   const byName = new Map(plans.map((plan) => [planKey(plan.schema, plan.name), plan]))
   for (const watched of definition.watched ?? []) {
     const key = planKey(watched.schema, watched.name)

@@ -1,6 +1,7 @@
+import type { OwnTableName } from '../../../db/definition/own-tables.ts'
 import { clientAudience } from '../../../protocol/index.ts'
 import { SchemaDrift } from './schema-drift.ts'
-import type { RowEvent, TableEvent } from './source-event.ts'
+import type { TableEvent } from './source-event.ts'
 import type { Values } from './table-plan.ts'
 import { audienceOfValues, rowToJson, type TablePlan, toJson } from './table-plan.ts'
 
@@ -26,9 +27,8 @@ export function toChanges(event: TableEvent): HistoryRow[] {
   const { plan } = event
   if (!plan.isSynced) return []
   const isInsert = event.type === 'row' && event.old === null
-  if (plan.isDefinition) return isInsert ? [definitionRow(event)] : []
-  // What its author has acknowledged is deleted, which is nothing to tell.
-  if (plan.isMutation) return isInsert ? [mutationRow(event)] : []
+  // What becomes of our rows later is nothing to tell: a mutation that its author has acknowledged is deleted.
+  if (plan.own !== null) return isInsert ? [OWN_ROWS[plan.own](plan, requireWhole(plan, event.new ?? []))] : []
   if (event.type === 'truncate') {
     return [{ table: plan.id, operation: 'truncate', key: null, data: null, oldData: null, audience: null }]
   }
@@ -77,9 +77,13 @@ function deleteRow(plan: TablePlan, old: Values): HistoryRow {
   return { table: plan.id, operation: 'delete', key, data: null, oldData: rowToJson(plan, old), audience }
 }
 
-function definitionRow(event: RowEvent): HistoryRow {
-  const { plan } = event
-  const values = requireWhole(plan, event.new ?? [])
+/** What history keeps of a row of ours. */
+const OWN_ROWS: Readonly<Record<OwnTableName, (plan: TablePlan, values: Values) => HistoryRow>> = {
+  sync_definition: definitionRow,
+  mutation: mutationRow,
+}
+
+function definitionRow(plan: TablePlan, values: Values): HistoryRow {
   // The definition itself stands in `sync_definition`, under this version.
   const data = toJson(plan, values, [0, 1])
   return {
@@ -92,12 +96,12 @@ function definitionRow(event: RowEvent): HistoryRow {
   }
 }
 
-function mutationRow({ plan, new: values }: RowEvent): HistoryRow {
-  const [client, counter, rejection, predicted] = requireWhole(plan, values ?? [])
+function mutationRow(plan: TablePlan, values: Values): HistoryRow {
+  const [client, counter, rejection, predicted] = values
   return {
     table: plan.id,
     operation: 'mutation',
-    key: toJson(plan, values ?? [], plan.keyPositions),
+    key: toJson(plan, values, plan.keyPositions),
     data: `{"counter":${counter},"rejection":${rejection ?? 'null'},"predicted":${predicted ?? 'null'}}`,
     oldData: null,
     audience: clientAudience(client ?? ''),
