@@ -98,6 +98,26 @@ describe.each([
     for (const counts of seen) expect(counts).toMatch(/^a:(300|299)(,b:(300|299))?$/)
   })
 
+  it('FLD-128 HYD-R15 RGT-R4 whoever may see nothing has empty tables; rows come with a membership, and the definition to nobody unknown', async () => {
+    const path = `${system.url}/sync/definition`
+    expect((await fetch(path)).status).toBe(401)
+    expect((await fetch(path, { headers: { authorization: 'Bearer none' } })).status).toBe(401)
+    const token = () => system.token({ userId: 'visitor', audiences: [] })
+    const nobody = await openReplica({ url: system.url, user: 'visitor', token, sync, storage: 'memory://' })
+    try {
+      await nobody.ready
+      expect(nobody.status.audiences).toEqual([])
+      expect(await itemsOf(nobody)).toEqual([])
+      await database.query(`INSERT INTO public.membership VALUES ('visitor', 'c')`)
+      await until(() => nobody.status.audiences.includes('org:c'))
+      await nobody.settled()
+      expect(await itemsOf(nobody)).toEqual(await database.query(visible, ['visitor']))
+    } finally {
+      await nobody.close()
+      await database.query(`DELETE FROM public.membership WHERE user_id = 'visitor'`)
+    }
+  })
+
   it('DIS-21 SEC-10 RGT-R1 RGT-R3 a membership deleted by SQL takes its rows away before the same commit shows more', async () => {
     const ids: string[] = []
     const watching = await replica.db.live.query<{ id: string }>(
@@ -165,9 +185,9 @@ describe.each([
     const rows = await database.query(
       `SELECT data::text, old_data::text, row_key::text, audience FROM tidemark.change_history WHERE operation = 'rights' ORDER BY lsn`,
     )
-    expect(rows.length).toBe(6)
-    for (const row of rows)
-      expect(row).toEqual({ data: '{"users": ["ann"]}', old_data: null, row_key: null, audience: null })
+    const users = rows.map(({ data }) => JSON.parse(data ?? '{}').users)
+    expect(users.flat().sort()).toEqual([...Array(6).fill('ann'), 'visitor', 'visitor'])
+    for (const { data, ...rest } of rows) expect(rest).toEqual({ old_data: null, row_key: null, audience: null })
     const kept = await database.query(
       `SELECT count(*)::text AS n FROM tidemark.change_history WHERE table_name LIKE '%membership%' OR data::text LIKE '%hush%'`,
     )

@@ -8,6 +8,7 @@ export {
 } from './change.ts'
 export { decodeChange, encodeChange } from './change-codec.ts'
 export * from './definition.ts'
+export { type DefinitionAnswer, definitionAnswerSchema } from './definition-answer.ts'
 export {
   ERROR_RULES,
   type ErrorKind,

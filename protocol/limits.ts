@@ -3,7 +3,7 @@
  */
 export const LIMITS = {
   /** Version of the wire; a client of another one is told `upgrade-required`. */
-  protocolVersion: 3,
+  protocolVersion: 4,
   /** A frame's target size; a transaction above it travels in parts. Workers receive at most 32 MiB a message. */
   frameBytes: 512 * 1024,
   /**

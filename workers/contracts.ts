@@ -1,4 +1,4 @@
-import type { DefinitionInForce, Lsn, PushAnswer, Transaction } from '../protocol/index.ts'
+import type { DefinitionAnswer, DefinitionInForce, Lsn, PushAnswer, Transaction } from '../protocol/index.ts'
 
 /**
  * What the three Durable Objects ask of each other. Calls are RPC between objects of one deployment; nothing here is
@@ -67,6 +67,11 @@ export interface FreshHead {
   readonly lsn: Lsn
 }
 
+export interface ToldHead extends FreshHead {
+  /** The SyncDO that was told; null: none. */
+  readonly toldTo: string | null
+}
+
 /** Whether rights that were asked for still hold, as far as capture has come. */
 export interface RightsGuard {
   /** Another one after each change of this user's rights that was captured. */
@@ -82,8 +87,13 @@ export interface ReplicationRpc {
   unsubscribe(subscriber: string, version: number): Promise<void>
   /** Capture now rather than at the next alarm. */
   kick(): Promise<void>
-  /** Captures everything committed so far, then tells `subscriber` the head. Throws `unavailable`. */
-  freshHead(subscriber: string | null): Promise<FreshHead>
+  /**
+   * Captures everything committed so far, then tells the head to the SyncDO that serves `client`, which may be placed elsewhere
+   * by now, else to `subscriber`. Throws `unavailable`.
+   */
+  freshHead(subscriber: string | null, client?: string | null): Promise<ToldHead>
+  /** What is in force at the head of the history. Throws `unavailable`. */
+  definition(): Promise<DefinitionAnswer>
   /** Arms the alarm if nothing has; the cron watchdog calls it. */
   ensureAlarm(): Promise<void>
   rightsGuard(userId: string): Promise<RightsGuard>

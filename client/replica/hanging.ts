@@ -49,7 +49,8 @@ const CONSTRAINTS = `
 
 const TRIGGERS = `
   WITH ${TABLES} SELECT g.tgname AS name, pg_get_triggerdef(g.oid) AS statement FROM told t JOIN pg_trigger g ON g.tgrelid = t.oid
-  WHERE NOT g.tgisinternal AND g.tgname NOT IN ('tidemark_admit', 'A_tidemark_capture') AND g.tgname NOT LIKE '\\_notify\\_trigger\\_%'`
+  WHERE NOT g.tgisinternal AND g.tgname NOT LIKE '\\_notify\\_trigger\\_%'
+    AND NOT EXISTS (SELECT FROM pg_proc f WHERE f.oid = g.tgfoid AND f.pronamespace = 'tidemark'::regnamespace)`
 
 const OTHERS = `
   WITH ${TABLES} SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0) AS name FROM told t

@@ -295,8 +295,33 @@ describe('hydration', () => {
     expect(await rowsOf(replica, 'note')).toEqual([])
     const bare = await serve({ types: [], tables: [] }, { all: snapshot([]) })
     await (await start(bare.url)).ready
-    const nobody = await serve(NOTES, {})
-    await (await start(nobody.url)).ready
+  })
+
+  test('FLD-128 HYD-R15 whoever may see nothing has empty tables, and loses nothing of the app’s own where the history begins anew', async () => {
+    const { server, url } = await serve(NOTES, {})
+    const warnings: string[] = []
+    const replica = await start(url, { onWarning: ({ message }) => warnings.push(message) })
+    await replica.ready
+    expect(await rowsOf(replica, 'note')).toEqual([])
+    await replica.db.exec('CREATE VIEW titles AS SELECT title FROM note')
+    const seen: unknown[] = []
+    await replica.db.live.query('SELECT count(*)::int AS n FROM note', [], ({ rows }) => seen.push(rows[0]?.n))
+    server.epoch = 'another'
+    server.definitionVersion += 1
+    server.sessions[0]?.close(1001)
+    await server.session(1)
+    await statusThat(replica, ({ epoch, phase }) => epoch === 'another' && phase === 'live')
+    expect(await rowsOf(replica, 'note')).toEqual([])
+    expect((await replica.db.query('SELECT * FROM titles')).rows).toEqual([])
+    expect(warnings).toEqual([])
+    // What is granted then joins as ever.
+    server.epoch = 'third'
+    server.audiences = ['org:a']
+    server.snapshots.set('org:a', snapshot([note('1', 'a', 'first')]))
+    server.sessions[1]?.close(1001)
+    await statusThat(replica, ({ epoch, phase }) => epoch === 'third' && phase === 'live')
+    expect((await replica.db.query('SELECT * FROM titles')).rows).toEqual([{ title: 'first' }])
+    expect(seen.at(-1)).toBe(1)
   })
 
   test('SNP-11 100,000 rows are loaded, indexed and counted', async () => {

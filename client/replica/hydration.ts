@@ -1,5 +1,7 @@
 import {
   type Definition,
+  type DefinitionAnswer,
+  definitionAnswerSchema,
   type Lsn,
   type Manifest,
   manifestSchema,
@@ -148,7 +150,24 @@ export async function fetchManifests({
   return manifests.sort((a, b) => compareSnapshots(parsePgSnapshot(a.snapshot), parsePgSnapshot(b.snapshot)))
 }
 
-const EMPTY: Definition = { types: [], tables: [] }
+/** What no snapshot says to whoever may see nothing: by which definition their tables are empty. Throws `unavailable`. */
+async function fetchDefinition({
+  http,
+  welcome,
+  signal,
+}: Pick<HydrationOptions, 'http' | 'welcome' | 'signal'>): Promise<DefinitionAnswer> {
+  const parsed = definitionAnswerSchema.safeParse(await http.json('/sync/definition', signal))
+  if (!parsed.success) {
+    throw new TidemarkError('unavailable', 'The answer to /sync/definition is not from a Tidemark server.', {
+      cause: parsed.error,
+    })
+  }
+  const { epoch, definitionHash } = parsed.data
+  const isOfWelcome = (said: string | null, is: string) => said === null || said === is
+  if (!isOfWelcome(welcome.epoch, epoch) || !isOfWelcome(welcome.definitionHash, definitionHash))
+    throw new TidemarkError('unavailable', 'The definition is being changed just now; trying again.')
+  return parsed.data
+}
 
 /** Makes room for a new copy: aside, where one is shown that the app goes on seeing; else in its place. */
 async function begin(options: HydrationOptions): Promise<Copy> {
@@ -156,15 +175,8 @@ async function begin(options: HydrationOptions): Promise<Copy> {
   const fetched = await fetchManifests(options)
   const tooMuch = envelopeFault(options.envelope, fetched)
   if (tooMuch) throw tooMuch
-  const epoch = fetched[0]?.epoch ?? welcome.epoch
-  const hash = fetched[0]?.definitionHash ?? welcome.definitionHash
-  if (epoch === null || hash === null)
-    throw new TidemarkError('unavailable', 'No snapshot says which history to follow.')
-  const definition = {
-    version: fetched[0]?.definitionVersion ?? welcome.definitionVersion,
-    hash,
-    definition: fetched[0]?.definition ?? EMPTY,
-  }
+  const { epoch, definitionVersion, definitionHash, ...told } = fetched[0] ?? (await fetchDefinition(options))
+  const definition = { version: definitionVersion, hash: definitionHash, definition: told.definition }
   const old = (await readCopies(db)).find(({ place }) => place === 'live')
   // What a load brought that is not gone on with is shown until there are other rows: a list that has some is not emptied.
   const fills = old !== undefined && old.rows > 0 && (old.stage === 'loading' || old.stage === 'window')
@@ -173,7 +185,7 @@ async function begin(options: HydrationOptions): Promise<Copy> {
   const shownTo = shows && old.epoch === epoch ? maxLsn(old.cursor, fills ? fenceOf(old) : ZERO_LSN) : ZERO_LSN
   const manifests = fetched.map((manifest) => ({ ...manifest, fence: maxLsn(manifest.fence, shownTo) }))
   const [first, ...rest] = manifests.map(({ start }) => start)
-  const cursor: Lsn = first === undefined ? welcome.head : minLsn(first, ...rest)
+  const cursor: Lsn = first === undefined ? ('head' in told ? told.head : welcome.head) : minLsn(first, ...rest)
   const place = shows ? 'aside' : 'live'
   await withServerRows(db, async (tx) => {
     if (fills) await setStage(tx, 'live', 'broken')

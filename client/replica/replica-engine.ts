@@ -309,10 +309,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   #renew(copy: Copy, renewal: Renewal): void {
     this.#loadBeside('definition', async (options) => {
       const refusedOf = (epoch: string, version: number) => this.#faults.refusedOf(epoch, version)
-      const addition = await loadRenewal({ ...options, refusedOf }, copy, renewal)
-      // On a quiet database nothing else would soon bring the head past the fences.
-      if (!options.signal.aborted) void this.freshHead(this.#stopping.signal).catch(() => undefined)
-      return addition
+      return loadRenewal({ ...options, refusedOf }, copy, renewal)
     })
   }
 
@@ -329,7 +326,11 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       const progress: HydrationOptions['progress'] = (so) => this.status.set({ hydration: { ...so, reason } })
       try {
         const addition = await load({ db, http, welcome, signal, progress, envelope: this.envelope })
-        if (!signal.aborted) this.#stream.join(addition)
+        if (!signal.aborted) {
+          this.#stream.join(addition)
+          // On a quiet database nothing else would soon bring the head past the fences.
+          void this.freshHead(this.#stopping.signal).catch(() => undefined)
+        }
         // What was granted and came too late; renewed tables are dropped by the next stream.
         else if (reason === 'audience-granted') await dropAddition(db)
       } catch (error) {

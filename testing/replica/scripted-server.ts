@@ -17,7 +17,14 @@ import type {
   TableDefinition,
   Welcome,
 } from '../../protocol/index.ts'
-import { type Definition, type FrameUp, type Hello, type Lsn, travellingColumns } from '../../protocol/index.ts'
+import {
+  type Definition,
+  type DefinitionAnswer,
+  type FrameUp,
+  type Hello,
+  type Lsn,
+  travellingColumns,
+} from '../../protocol/index.ts'
 
 /** What one audience's snapshot holds. */
 export interface SnapshotScript {
@@ -247,6 +254,11 @@ export class ScriptedServer {
     }
   }
 
+  #definitionAnswer(): DefinitionAnswer {
+    const { epoch, head, definitionVersion, definitionHash, definition } = this
+    return { epoch, head, definitionVersion, definitionHash, definition }
+  }
+
   #manifestTable(table: TableDefinition, rows: readonly Row[]): Manifest['tables'][number] {
     const columns = travellingColumns(table).map(({ name }) => name)
     const chunks: Manifest['tables'][number]['chunks'] = []
@@ -306,6 +318,7 @@ export class ScriptedServer {
     if (this.intercept(path, response)) return
     if (request.method === 'POST') return void this.#answerPost(path, request, response)
     if (path === '/sync/head') return void response.end(JSON.stringify({ epoch: this.epoch, lsn: this.head }))
+    if (path === '/sync/definition') return void response.end(JSON.stringify(this.#definitionAnswer()))
     const [, , , audience = '', id] = path.split('/')
     const body = id === undefined ? JSON.stringify(this.manifest(audience)) : this.#chunks.get(id)
     if (body === undefined || body === 'null') response.statusCode = 404

@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { TidemarkError } from '../../protocol/index.ts'
+import { type DefinitionAnswer, TidemarkError } from '../../protocol/index.ts'
 import { jwt } from '../../workers/access/jwt.ts'
 import type {
   FreshHead,
@@ -9,6 +9,7 @@ import type {
   SnapshotRpc,
   SubscribeAnswer,
   SubscribeRequest,
+  ToldHead,
 } from '../../workers/contracts.ts'
 import type { SyncEnv } from '../../workers/env.ts'
 import { createSyncObject } from '../../workers/sync/sync-object.ts'
@@ -139,8 +140,12 @@ export class StagedReplicationDO extends DurableObject implements ReplicationRpc
     return { mark: 'staged', behindMs: null }
   }
 
-  async freshHead(): Promise<FreshHead> {
-    return this.#staged().freshHead
+  async freshHead(subscriber: string | null): Promise<ToldHead> {
+    return { ...this.#staged().freshHead, toldTo: subscriber }
+  }
+
+  async definition(): Promise<DefinitionAnswer> {
+    throw new TidemarkError('unavailable', 'None is staged.')
   }
 
   async health(): Promise<ReplicationHealth> {

@@ -103,9 +103,15 @@ export function createApp(options: HttpOptions): Hono<Env> {
 
   app.get('/sync/head', async (context) => {
     const { syncName, userId } = await session(context, bearerToken(context.req.raw.headers))
-    const head = await context.env.REPLICATION.getByName(REPLICATION_NAME).freshHead(syncName)
-    await context.env.SYNC.getByName(syncName).announce({ epoch: head.epoch, lsn: head.lsn }, userId)
+    const client = context.req.query('client') ?? null
+    const head = await context.env.REPLICATION.getByName(REPLICATION_NAME).freshHead(syncName, client)
+    await context.env.SYNC.getByName(head.toldTo ?? syncName).announce({ epoch: head.epoch, lsn: head.lsn }, userId)
     return context.json({ epoch: head.epoch, lsn: head.lsn })
+  })
+
+  app.get('/sync/definition', async (context) => {
+    await session(context, bearerToken(context.req.raw.headers))
+    return context.json(await context.env.REPLICATION.getByName(REPLICATION_NAME).definition())
   })
 
   app.post('/sync/push', async (context) => {

@@ -1,12 +1,12 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type Lsn, TidemarkError } from '../../protocol/index.ts'
+import { type DefinitionAnswer, type Lsn, TidemarkError } from '../../protocol/index.ts'
 import type {
-  FreshHead,
   ReplicationHealth,
   ReplicationRpc,
   RightsGuard,
   SubscribeAnswer,
   SubscribeRequest,
+  ToldHead,
 } from '../contracts.ts'
 import { SQL_STATE, sqlStateOf } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
@@ -115,6 +115,14 @@ export function createReplicationObject(
       return { epoch: epoch.id, routedTo, capturedTo, definition, floor: epoch.floorLsn, leaseMs: LEASE_MS }
     }
 
+    async definition(): Promise<DefinitionAnswer> {
+      this.#loop.noteActivity()
+      if (this.#loop.state === null) await this.#runAndArm()
+      const { epoch, capturedTo, definition: inForce } = this.#loop.requireState()
+      const { version, hash, definition } = inForce
+      return { epoch: epoch.id, head: capturedTo, definitionVersion: version, definitionHash: hash, definition }
+    }
+
     async unsubscribe(subscriber: string, version: number): Promise<void> {
       this.#loop.noteActivity()
       this.#router.unsubscribe(subscriber, version)
@@ -127,12 +135,13 @@ export function createReplicationObject(
       this.ctx.waitUntil(this.#afterwards(this.#loop.nudge()))
     }
 
-    async freshHead(subscriber: string | null): Promise<FreshHead> {
+    async freshHead(subscriber: string | null, client: string | null = null): Promise<ToldHead> {
       this.#loop.noteActivity()
       try {
         const { epoch, capturedTo } = await patiently(() => this.#loop.runFresh())
-        if (subscriber !== null) this.#router.tell(subscriber)
-        return { epoch: epoch.id, lsn: capturedTo }
+        const toldTo = (client && this.#router.serverOf(client)) ?? subscriber
+        if (toldTo !== null) this.#router.tell(toldTo)
+        return { epoch: epoch.id, lsn: capturedTo, toldTo }
       } finally {
         await this.#arm()
       }

@@ -85,3 +85,13 @@ test('FLT-12 CAP-R21 an overloaded subscriber is sent to with growing pauses, on
   }
   expect(pauses).toEqual([1_000, 2_000, 4_000, 8_000, 16_000])
 })
+
+test('FLD-129 CAP-R50 a client is told where it is served, also once its rights would place it elsewhere', async () => {
+  const { router } = startRouter()
+  const position = { epoch: 'e', to: lsn(1), definition }
+  const subscribe = (subscriber: string, askedMs: number, audiences: string[]) =>
+    router.subscribe({ subscriber, audiences, version: 1, askedMs }, position)
+  subscribe('user:ann', 1, ['client:one', 'client:two'])
+  subscribe('org:a', 2, ['org:a', 'client:two'])
+  expect(['one', 'two', 'three'].map((client) => router.serverOf(client))).toEqual(['user:ann', 'org:a', null])
+})

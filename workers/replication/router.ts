@@ -1,4 +1,4 @@
-import { isClientAudience, type Lsn } from '../../protocol/index.ts'
+import { clientAudience, isClientAudience, type Lsn } from '../../protocol/index.ts'
 import type { Delivery, SubscribeRequest, SyncRpc } from '../contracts.ts'
 import type { ObjectNamespace } from '../env.ts'
 import type { RoutedBatch } from './capture-state.ts'
@@ -89,6 +89,13 @@ export class Router {
     this.#subscriptions.delete(subscriber)
     this.#context.storage.dropSubscription(subscriber)
     this.#countAudiences()
+  }
+
+  /** The subscriber that a client was last seen at; null where it is at none. */
+  serverOf(client: string): string | null {
+    const own = clientAudience(client)
+    const found = [...this.#subscriptions.values()].filter(({ audiences }) => audiences.has(own))
+    return found.sort((a, b) => b.askedMs - a.askedMs)[0]?.subscriber ?? null
   }
 
   /** Takes a batch that is stored. */

@@ -1,0 +1,14 @@
+import { z } from 'zod'
+import { definitionSchema } from './definition.ts'
+import { lsnSchema } from './lsn-schema.ts'
+
+/** Answer of `GET /sync/definition`: what is in force at the head of the history, for whoever has no audience whose snapshot says it. */
+export const definitionAnswerSchema = z.object({
+  epoch: z.string(),
+  head: lsnSchema,
+  definitionVersion: z.number().int(),
+  definitionHash: z.string(),
+  definition: definitionSchema,
+})
+
+export type DefinitionAnswer = z.infer<typeof definitionAnswerSchema>
