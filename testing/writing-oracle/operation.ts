@@ -24,6 +24,8 @@ export type WriterRequest =
       readonly token: string
       readonly user: string
       readonly storage: string
+      /** Whether visits are synced. */
+      readonly visits: boolean
     }
   | { readonly do: 'operation'; readonly operation: Operation }
   | { readonly do: 'online' | 'offline' | 'settle' | 'undo' | 'close' | 'retryFailures' }

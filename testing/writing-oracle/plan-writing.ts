@@ -55,6 +55,8 @@ export interface WritingPlanOptions {
   /** For each writer, the organisations he works in, by number. */
   readonly writers: readonly (readonly number[])[]
   readonly faults: boolean
+  /** Whether visits are synced, whose table is partitioned. */
+  readonly visits: boolean
 }
 
 /** Everything from the seed alone. */
@@ -72,10 +74,11 @@ export function planWriting(random: Random, options: WritingPlanOptions): Writin
     if (random.chance(0.5)) put({ kind: 'dropSlot' })
     for (let times = 0; times < 4; times++)
       put({ kind: 'joinOrLeave', writer: random.below(options.writers.length), org: random.below(ORGS.length) })
+    const jobs = options.visits ? PARTITION_JOBS : []
     putInOrder(
       random,
       events,
-      PARTITION_JOBS.map((job) => ({ kind: 'partitionJob', job })),
+      jobs.map((job) => ({ kind: 'partitionJob', job })),
     )
     for (let writer = 0; writer < options.writers.length; writer++) {
       put({ kind: 'kill', writer })
@@ -86,7 +89,13 @@ export function planWriting(random: Random, options: WritingPlanOptions): Writin
       put({ kind: 'doublePushes', writer, count: 1 + random.below(4) })
     }
   }
-  return events
+  return options.visits ? events : events.map(withoutVisits)
+}
+
+function withoutVisits(event: WritingEvent): WritingEvent {
+  if (event.kind !== 'operation' || !('statements' in event.operation)) return event
+  const statements = event.operation.statements.filter(({ text }) => !text.startsWith('INSERT INTO visit'))
+  return { ...event, operation: { ...event.operation, statements } }
 }
 
 function putInOrder(random: Random, events: WritingEvent[], wanted: readonly WritingEvent[]): void {

@@ -5,6 +5,7 @@ import { TidemarkError } from '../../protocol/index.ts'
 import { sampleReplica } from '../oracle/sample-replica.ts'
 import { openPreparedDatabase } from '../replica/prepared-database.ts'
 import { sync } from './app/sync.ts'
+import { sync as syncWithVisits } from './app/sync-with-visits.ts'
 import type { Look, Operation, Retry, WriterAnswer, WriterRequest } from './operation.ts'
 
 /** One replica in a process of its own, which can be killed like a tab. */
@@ -90,8 +91,9 @@ async function retryFailures(): Promise<Retry[]> {
 async function answer(request: WriterRequest): Promise<{ id?: string | null; look?: Look; retries?: Retry[] }> {
   switch (request.do) {
     case 'open': {
-      const { url, user, storage, token } = request
-      replica = await openReplicaOn({ url, user, token: async () => token, sync, storage }, openPreparedDatabase)
+      const { url, user, storage, token, visits } = request
+      const options = { url, user, token: async () => token, sync: visits ? syncWithVisits : sync, storage }
+      replica = await openReplicaOn(options, openPreparedDatabase)
       await replica.ready
       return {}
     }

@@ -11,6 +11,7 @@ export interface WriterOptions {
   readonly orgs: readonly string[]
   /** A directory: what was durable is there after a kill. */
   readonly storage: string
+  readonly visits: boolean
 }
 
 const SCRIPT = fileURLToPath(new URL('./writer-process.ts', import.meta.url))
@@ -42,8 +43,8 @@ export class Writer {
       for (const { reject } of this.#waiting.values()) reject(new Error(`${this.options.name} ended.`))
       this.#waiting.clear()
     })
-    const { user, storage } = this.options
-    await this.#must({ do: 'open', url: this.#url, token: this.#token, user, storage })
+    const { user, storage, visits } = this.options
+    await this.#must({ do: 'open', url: this.#url, token: this.#token, user, storage, visits })
   }
 
   /** Null where it was refused here, which is an answer like any other. */

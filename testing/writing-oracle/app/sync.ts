@@ -20,7 +20,6 @@ const task = pgTable('task', {
 })
 const tally = pgTable('tally', { id: uuid('id'), orgId: uuid('org_id'), count: integer('count'), log: text('log') })
 const entry = pgTable('entry', { id: uuid('id'), orgId: uuid('org_id'), token: text('token') })
-const visit = pgTable('visit', { id: uuid('id'), month: integer('month'), orgId: uuid('org_id'), word: text('word') })
 const membership = pgTable('membership', { userId: text('user_id'), orgId: uuid('org_id') })
 
 const token = z.string().max(64)
@@ -33,7 +32,6 @@ export const sync = defineSync({
     task: table(task, { audience: { column: task.orgId, prefix: 'org' }, write: 'all', conflict: 'reject' }),
     tally: table(tally, { audience: { column: tally.orgId, prefix: 'org' }, write: 'actions' }),
     entry: table(entry, { audience: { column: entry.orgId, prefix: 'org' }, write: 'all' }),
-    visit: table(visit, { audience: { column: visit.orgId, prefix: 'org' }, write: 'all' }),
   },
   watch: [{ table: membership, user: membership.userId }],
   actions: {
