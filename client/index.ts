@@ -1,11 +1,10 @@
-export type { ErrorKind, Lsn, TidemarkError } from '../protocol/index.ts'
+export type { ErrorKind, Lsn, MutationId, TidemarkError } from '../protocol/index.ts'
 export type { TokenFunction } from './connection/session-token.ts'
 export {
   type FailedRow,
   type Failure,
   MutationFailed,
   type MutationHandle,
-  type MutationId,
   type MutationRecord,
   type MutationStatus,
 } from './mutations/mutation.ts'

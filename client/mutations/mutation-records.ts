@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { rejectionSchema } from '../../protocol/index.ts'
+import { mutationId, rejectionSchema } from '../../protocol/index.ts'
 import { lsnSchema } from '../../protocol/lsn-schema.ts'
 import type { Executor } from '../store/books.ts'
-import type { MutationId, MutationRecord } from './mutation.ts'
+import type { MutationRecord } from './mutation.ts'
 
 export const imageSchema = z.record(z.string(), z.string().nullable())
 
@@ -57,7 +57,7 @@ export async function readMutations(
   const writes = found.rows.map((row) => writeRowSchema.parse(row))
   return records.map(({ counter, kind, name, args, ...rest }) => ({
     ...rest,
-    id: `${client}:${counter}` as MutationId,
+    id: mutationId(client, counter),
     kind,
     action: actionOf({ name, args }),
     writes: writes

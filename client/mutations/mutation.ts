@@ -1,7 +1,4 @@
-import type { Lsn, Rejection, Row } from '../../protocol/index.ts'
-
-/** `client:counter`, for good. */
-export type MutationId = string & { readonly __brand: 'MutationId' }
+import type { Lsn, MutationId, Rejection, Row } from '../../protocol/index.ts'
 
 /**
  * `pending`: locally durable and never sent. `sent`: a push may have reached the server. `confirmed`: seen in the stream.

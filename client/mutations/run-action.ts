@@ -1,7 +1,7 @@
 import type { QueryOptions } from '@electric-sql/pglite'
 import type { Actions } from '../../db/define-sync.ts'
 import { type ActionContext, type ActionSql, actionId } from '../../db/index.ts'
-import { PINNED_SETTINGS, quoteIdentifier, quoteLiteral } from '../../protocol/index.ts'
+import { mutationId, PINNED_SETTINGS, quoteIdentifier, quoteLiteral } from '../../protocol/index.ts'
 import type { Executor } from '../store/books.ts'
 import type { Database } from '../store/database.ts'
 
@@ -63,7 +63,7 @@ export class ActionRunner {
       const { rows } = await tx.query<Record<string, string | null>>(text, params, options)
       return rows
     }
-    const mutation = `${this.#clientId}:${counter}`
+    const mutation = mutationId(this.#clientId, counter)
     const context: ActionContext = {
       sql,
       id: (...names) => actionId(mutation, names),

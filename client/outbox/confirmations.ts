@@ -1,5 +1,5 @@
-import type { Rejection } from '../../protocol/index.ts'
-import { MutationFailed, type MutationHandle, type MutationId } from '../mutations/mutation.ts'
+import { type MutationId, mutationId, type Rejection } from '../../protocol/index.ts'
+import { MutationFailed, type MutationHandle } from '../mutations/mutation.ts'
 
 /** How a mutation ended; `rejection` is null of a confirmed one. */
 export interface Settled {
@@ -27,7 +27,7 @@ export class Confirmations {
   }
 
   idOf(counter: number): MutationId {
-    return `${this.#client}:${counter}` as MutationId
+    return mutationId(this.#client, counter)
   }
 
   /** The promise of a mutation that is not settled; asked twice it is the same. */

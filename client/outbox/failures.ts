@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import {
+  type MutationId,
+  mutationId,
   type PatchRow,
   type PredictedChange,
   patchRowSchema,
@@ -10,13 +12,7 @@ import {
   TidemarkError,
 } from '../../protocol/index.ts'
 import { retryOf } from '../journal/rules/records.ts'
-import {
-  type FailedRow,
-  type Failure,
-  MutationFailed,
-  type MutationHandle,
-  type MutationId,
-} from '../mutations/mutation.ts'
+import { type FailedRow, type Failure, MutationFailed, type MutationHandle } from '../mutations/mutation.ts'
 import { actionOf } from '../mutations/mutation-records.ts'
 import type { Copy, Executor } from '../store/books.ts'
 import type { Database } from '../store/database.ts'
@@ -69,7 +65,7 @@ export class Failures {
 
   async #failure(tx: Executor, failed: FailedMutation): Promise<Failure> {
     const { counter, name, args, at } = failed
-    const id = `${this.#options.clientId}:${counter}` as MutationId
+    const id = mutationId(this.#options.clientId, counter)
     const action = actionOf({ name, args })
     const patch = z.array(patchRowSchema).parse(JSON.parse(failed.patch ?? '[]'))
     const predicted = z.array(predictedChangeSchema).parse(JSON.parse(failed.predicted ?? '[]'))

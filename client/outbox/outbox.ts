@@ -3,6 +3,8 @@ import type { Actions } from '../../db/define-sync.ts'
 import {
   LIMITS,
   type Lsn,
+  type MutationId,
+  mutationId,
   type Outcome,
   type OutcomesAnswer,
   type PredictedChange,
@@ -11,7 +13,6 @@ import {
   toTidemarkError,
 } from '../../protocol/index.ts'
 import { type Learning, OUTCOME_UNKNOWN } from '../journal/rules/compare-journal.ts'
-import type { MutationId } from '../mutations/mutation.ts'
 import type { Predictions } from '../mutations/own-transaction.ts'
 import { type ActionCall, ActionRunner, UnknownAction } from '../mutations/run-action.ts'
 import { markCascades, sealNew } from '../mutations/seal.ts'
@@ -268,7 +269,7 @@ export class Outbox {
   }
 
   #idOf(counter: number): MutationId {
-    return `${this.#options.clientId}:${counter}` as MutationId
+    return mutationId(this.#options.clientId, counter)
   }
 
   #tables(): ReplicaTables {

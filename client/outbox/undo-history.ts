@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import type { PatchRow, Row } from '../../protocol/index.ts'
-import type { MutationId } from '../mutations/mutation.ts'
+import { counterOf, type MutationId, type PatchRow, type Row } from '../../protocol/index.ts'
 import { imageSchema } from '../mutations/mutation-records.ts'
 import { orderRows } from '../mutations/rules/order-rows.ts'
 import { patchTables } from '../mutations/rules/patch-of-writes.ts'
@@ -158,7 +157,7 @@ export class UndoHistory {
     remove(from, entry)
     if (id === null) return null
     const images = steps.map(({ table, from: before, to: after }) => ({ table, before, after }))
-    to.push({ counter: Number(id.slice(id.lastIndexOf(':') + 1)), images })
+    to.push({ counter: counterOf(id), images })
     return id
   }
 }

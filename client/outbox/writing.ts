@@ -1,9 +1,16 @@
 import type { Transaction as PGliteTransaction } from '@electric-sql/pglite'
-import { type Outcome, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
+import {
+  counterOf,
+  type MutationId,
+  mutationId,
+  type Outcome,
+  TidemarkError,
+  toTidemarkError,
+} from '../../protocol/index.ts'
 import type { ConnectionPhase, ConnectionState } from '../connection/connection-state.ts'
 import type { Http } from '../connection/http.ts'
 import type { Journal } from '../journal/journal.ts'
-import type { Failure, MutationHandle, MutationId, MutationRecord } from '../mutations/mutation.ts'
+import type { Failure, MutationHandle, MutationRecord } from '../mutations/mutation.ts'
 import { readMutations } from '../mutations/mutation-records.ts'
 import type { Copy } from '../store/books.ts'
 import type { Database } from '../store/database.ts'
@@ -181,8 +188,8 @@ export class Writing implements DrainHost {
   }
 
   async mutation(id: string): Promise<MutationRecord | null> {
-    const counter = Number(id.slice(id.lastIndexOf(':') + 1))
-    if (id !== `${this.#options.clientId}:${counter}` || !Number.isSafeInteger(counter)) return null
+    const counter = counterOf(id)
+    if (!Number.isSafeInteger(counter) || id !== mutationId(this.#options.clientId, counter)) return null
     const [record] = await readMutations(this.#options.db, this.#options.clientId, { counter })
     return record ?? null
   }
@@ -231,7 +238,7 @@ export class Writing implements DrainHost {
   }
 
   #made(id: MutationId): MutationHandle {
-    const counter = Number(id.slice(id.lastIndexOf(':') + 1))
+    const counter = counterOf(id)
     const handle = this.#confirmations.handle(counter)
     this.#newest = Math.max(this.#newest, counter)
     this.#drain.dispatch({ type: 'written', urgency: 'now' })
@@ -269,7 +276,7 @@ export class Writing implements DrainHost {
         this.#undo.forget(new Set(failed))
         this.failures = await this.#failures.read()
         // What was read, not what was counted: more may have failed or been decided on in between.
-        this.#failed = `${copy !== null} ${this.failures.map(({ id }) => id.slice(id.lastIndexOf(':') + 1))}`
+        this.#failed = `${copy !== null} ${this.failures.map(({ id }) => counterOf(id))}`
       }
       this.#tellStatus({ pending, failed: failed.length }, isNew)
       for (const wait of [...this.#waits]) {

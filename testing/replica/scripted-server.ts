@@ -4,26 +4,24 @@ import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { encodeCopyLine } from '../../protocol/copy-text.ts'
-import type {
-  FrameDown,
-  Manifest,
-  MarkedChange,
-  OutcomesAnswer,
-  OutcomesRequest,
-  PushAnswer,
-  PushedMutation,
-  PushRequest,
-  Row,
-  TableDefinition,
-  Welcome,
-} from '../../protocol/index.ts'
 import {
   type Definition,
   type DefinitionAnswer,
+  type FrameDown,
   type FrameUp,
   type Hello,
   type Lsn,
+  type Manifest,
+  type MarkedChange,
+  type OutcomesAnswer,
+  type OutcomesRequest,
+  type PushAnswer,
+  type PushedMutation,
+  type PushRequest,
+  type Row,
+  type TableDefinition,
   travellingColumns,
+  type Welcome,
 } from '../../protocol/index.ts'
 
 /** What one audience's snapshot holds. */

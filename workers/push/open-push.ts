@@ -1,6 +1,7 @@
 import type { ConflictPolicy } from '../../db/index.ts'
 import {
   type DefinitionInForce,
+  mutationId,
   type PredictedChange,
   type PushedMutation,
   predictedByPatch,
@@ -58,7 +59,7 @@ export const toTell = (push: OpenPush, mutation: PushedMutation): CommittedMutat
 
 function committedMutation({ client, session }: OpenPush, mutation: PushedMutation): CommittedMutation {
   const { counter, at } = mutation
-  const common = { id: `${client}:${counter}`, client, userId: session.userId, counter, at }
+  const common = { id: mutationId(client, counter), client, userId: session.userId, counter, at }
   return mutation.kind === 'patch'
     ? { ...common, kind: 'patch', rows: mutation.rows }
     : { ...common, kind: 'action', name: mutation.name, args: mutation.args }

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { declaredTable } from '../../db/definition/declared-table.ts'
-import type { ConflictPolicy } from '../../db/index.ts'
-import { readDefinitionInForce } from '../../db/index.ts'
+import { type ConflictPolicy, readDefinitionInForce } from '../../db/index.ts'
 import { type DefinitionInForce, type Outcome, type PushAnswer, TidemarkError, tableId } from '../../protocol/index.ts'
 import type { Session } from '../contracts.ts'
 import { sqlStateOf } from '../database/index.ts'

@@ -1,5 +1,5 @@
 import { type ActionContext, ActionRefusal, type ActionSql, actionId } from '../../db/index.ts'
-import type { ActionMutation, Rejection } from '../../protocol/index.ts'
+import { type ActionMutation, mutationId, type Rejection } from '../../protocol/index.ts'
 import type { AppEnv } from '../access/access.ts'
 import type { DatabaseTransaction } from '../database/index.ts'
 import type { PushOptions } from './options.ts'
@@ -34,7 +34,7 @@ export async function runAction(options: PushOptions, mutation: ActionMutation, 
   const { sql, settle } = actionSql(request)
   const context: ActionContext = {
     sql,
-    id: (...names) => actionId(`${request.client}:${mutation.counter}`, names),
+    id: (...names) => actionId(mutationId(request.client, mutation.counter), names),
     now: clampedNow(mutation.at, request),
     user: { id: request.userId },
   }

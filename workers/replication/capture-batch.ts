@@ -3,6 +3,7 @@ import {
   extendXid,
   LIMITS,
   type Lsn,
+  mutationId,
   TidemarkError,
   type Transaction,
   type TransactionMutation,
@@ -272,7 +273,7 @@ class BatchReader {
       committedAt: current.committedAt,
       schemaVersion: this.#request.definition.version,
       clientId: mutation?.client ?? null,
-      mutationId: mutation && `${mutation.client}:${mutation.counter}`,
+      mutationId: mutation && mutationId(mutation.client, mutation.counter),
       metadata: this.#metadata,
     }
   }

@@ -1,4 +1,4 @@
-import { type Lsn, lsnDistanceBytes, lsnFromBigInt, maxLsn, minLsn, TidemarkError } from '../../protocol/index.ts'
+import { type Lsn, lsnAfter, lsnDistanceBytes, maxLsn, minLsn, TidemarkError } from '../../protocol/index.ts'
 import { type Database, SQL_STATE, sqlStateOf } from '../database/index.ts'
 import { type BatchRequest, type CapturedBatch, captureBatch, storeShortPeek } from './capture-batch.ts'
 import type { CaptureHalt } from './capture-halt.ts'
@@ -42,7 +42,7 @@ export class CapturePeek {
   order(state: CaptureState | null): PeekOrder | null {
     if (state === null || !this.isShort) return null
     const { capturedTo, source, plans } = state
-    return { slotName: this.#settings.slotName, limit: beyond(capturedTo, WAL_BYTES_PER_PEEK), source, plans }
+    return { slotName: this.#settings.slotName, limit: lsnAfter(capturedTo, WAL_BYTES_PER_PEEK), source, plans }
   }
 
   /** Stores what came with a wait, and only then learns what else a cycle must know; null where that will not do. */
@@ -79,7 +79,7 @@ export class CapturePeek {
     if (state === null || peeker === null || !short) {
       return { facts: await readFacts(database.query, slotName), peeked: null }
     }
-    const limit = beyond(state.capturedTo, WAL_BYTES_PER_PEEK)
+    const limit = lsnAfter(state.capturedTo, WAL_BYTES_PER_PEEK)
     const [facts, peeked] = await Promise.all([
       readFacts(database.query, slotName),
       // A slot that is gone, for one: the facts alone will say what to do.
@@ -148,9 +148,7 @@ export class CapturePeek {
   }
 }
 
-const beyond = (lsn: Lsn, bytes: bigint): Lsn => lsnFromBigInt(BigInt(`0x${lsn}`) + bytes)
-
 export function peekLimit(state: CaptureState, facts: CycleFacts): Lsn {
   const base = maxLsn(facts.slot?.confirmedFlushLsn ?? state.epoch.startLsn, state.epoch.startLsn)
-  return minLsn(facts.flushLsn, beyond(base, WAL_BYTES_PER_PEEK))
+  return minLsn(facts.flushLsn, lsnAfter(base, WAL_BYTES_PER_PEEK))
 }

@@ -1,4 +1,4 @@
-import { type Lsn, lsnFromBigInt, minLsn, parsePgSnapshot } from '../../protocol/index.ts'
+import { type Lsn, lsnAfter, lsnFromBigInt, lsnToBigInt, minLsn, parsePgSnapshot } from '../../protocol/index.ts'
 
 /** What a snapshot's transaction sees of capture, all of it read inside that transaction. */
 export interface SnapshotFacts {
@@ -49,7 +49,7 @@ export function fenceOf({
   walBlockBytes,
   walSegmentBytes,
 }: Pick<SnapshotFacts, 'insertLsn' | 'walBlockBytes' | 'walSegmentBytes'>): Lsn {
-  const position = BigInt(`0x${insertLsn}`)
+  const position = lsnToBigInt(insertLsn)
   const header = position % BigInt(walSegmentBytes) === SEGMENT_HEADER_BYTES ? SEGMENT_HEADER_BYTES : PAGE_HEADER_BYTES
   return position % BigInt(walBlockBytes) === header ? lsnFromBigInt(position - header) : insertLsn
 }
@@ -62,13 +62,9 @@ export function joinPosition(facts: SnapshotFacts, readHash: string): JoinPositi
   if (facts.definitionHash !== readHash) return { wait: 'definition-changed' }
   // A transaction that committed before the slot's first position, still hidden here, would be in neither.
   if (parsePgSnapshot(facts.snapshot).xmin <= epoch.startXid) return { wait: 'epoch-young' }
-  const start = facts.firstHidden === null ? epoch.head : minLsn(epoch.head, before(facts.firstHidden))
+  const start = facts.firstHidden === null ? epoch.head : minLsn(epoch.head, lsnAfter(facts.firstHidden, -1n))
   // From a start below the definition's commit the stream would bring rows of the former shape.
   if (facts.definitionLsn === null || start < facts.definitionLsn) return { wait: 'definition-ahead' }
   if (start < epoch.floor) return { wait: 'behind-floor' }
   return { start, fence: fenceOf(facts) }
-}
-
-function before(lsn: Lsn): Lsn {
-  return lsnFromBigInt(BigInt(`0x${lsn}`) - 1n)
 }

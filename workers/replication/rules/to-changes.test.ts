@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Values } from './table-plan.ts'
-import { planTable } from './table-plan.ts'
+import { planTable, type Values } from './table-plan.ts'
 import { type HistoryRow, toChanges } from './to-changes.ts'
 
 const column = (name: string) => ({ name, type: 'text', notNull: false, generated: null })

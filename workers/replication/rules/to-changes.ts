@@ -2,8 +2,7 @@ import type { OwnTableName } from '../../../db/definition/own-tables.ts'
 import { clientAudience } from '../../../protocol/index.ts'
 import { SchemaDrift } from './schema-drift.ts'
 import type { TableEvent } from './source-event.ts'
-import type { Values } from './table-plan.ts'
-import { audienceOfValues, rowToJson, type TablePlan, toJson } from './table-plan.ts'
+import { audienceOfValues, rowToJson, type TablePlan, toJson, type Values } from './table-plan.ts'
 
 /** One row of `change_history`, but for what its transaction says. JSON columns are JSON text. */
 export interface HistoryRow {
