@@ -1,7 +1,7 @@
 import { PGlite } from '@electric-sql/pglite'
 import { live } from '@electric-sql/pglite/live'
 import { openReplicaOn } from '../../client/open-replica.ts'
-import { readCopies } from '../../client/store/books.ts'
+import { readCopies } from '../../client/store/copies.ts'
 import type { Database } from '../../client/store/database.ts'
 import { addPrimaryKey, createTable, finishings } from '../../client/store/definition-ddl.ts'
 import { tableOf } from '../../client/store/replica-table.ts'

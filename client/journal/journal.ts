@@ -1,4 +1,4 @@
-import type { Executor } from '../store/books.ts'
+import type { Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import type { JournalFiles, Slot } from '../store/journal-files.ts'
 import { OUTBOX_CHANNEL, readNotice } from '../store/rules/outbox-notice.ts'

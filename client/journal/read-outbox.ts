@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type Definition, definitionSchema, type Rejection, rejectionSchema } from '../../protocol/index.ts'
-import type { Executor } from '../store/books.ts'
+import type { Executor } from '../store/copies.ts'
 import type { JournalRecord } from './rules/records.ts'
 
 const text = z.string().nullable()

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../protocol/index.ts'
 import { WRITABLE } from '../../testing/replica/definitions.ts'
 import { LocalReplica } from '../../testing/replica/local-replica.ts'
-import { writesOf } from './unsettled.ts'
+import { writesOf } from './unsettled-mutations.ts'
 
 const open: LocalReplica[] = []
 afterEach(async () => {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { mutationId, rejectionSchema } from '../../protocol/index.ts'
 import { lsnSchema } from '../../protocol/lsn-schema.ts'
-import type { Executor } from '../store/books.ts'
+import type { Executor } from '../store/copies.ts'
 import type { MutationRecord } from './mutation.ts'
 
 export const imageSchema = z.record(z.string(), z.string().nullable())

@@ -2,7 +2,7 @@ import type { QueryOptions } from '@electric-sql/pglite'
 import type { Actions } from '../../db/define-sync.ts'
 import { type ActionContext, type ActionSql, actionId } from '../../db/index.ts'
 import { mutationId, PINNED_SETTINGS, quoteIdentifier, quoteLiteral } from '../../protocol/index.ts'
-import type { Executor } from '../store/books.ts'
+import type { Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 
 /** What an action is run by, in any run of it the same. */

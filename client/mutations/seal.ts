@@ -1,11 +1,11 @@
 import type { PatchRow } from '../../protocol/index.ts'
-import type { Executor } from '../store/books.ts'
+import type { Executor } from '../store/copies.ts'
 import { keyText, type ReplicaTables } from '../store/replica-table.ts'
 import { TELL_OUTBOX } from '../store/rules/outbox-notice.ts'
 import { type CapturedWrite, changedColumns, rowId } from './rules/captured-write.ts'
 import { cascadesAmong } from './rules/cascades.ts'
 import { type PatchTables, patchOfWrites, patchTables } from './rules/patch-of-writes.ts'
-import { COUNTERS, readWrites, type StoredWrite, writesOf } from './unsettled.ts'
+import { COUNTERS, readWrites, type StoredWrite, writesOf } from './unsettled-mutations.ts'
 
 /**
  * Gives new patches their rows with basis, from what was captured before anything moved; doing it twice does nothing.

@@ -14,7 +14,7 @@ import {
 import { retryOf } from '../journal/rules/records.ts'
 import { type FailedRow, type Failure, MutationFailed, type MutationHandle } from '../mutations/mutation.ts'
 import { actionOf } from '../mutations/mutation-records.ts'
-import type { Copy, Executor } from '../store/books.ts'
+import type { Copy, Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import { keyRow, tableOf } from '../store/replica-table.ts'
 import { pinSettings, type RowWrite, readLocalRow, writeLocalRows } from './local-rows.ts'

@@ -3,7 +3,7 @@ import { FOLDERS } from '../../testing/replica/definitions.ts'
 import { LocalReplica } from '../../testing/replica/local-replica.ts'
 import { closeAfterEach, serve } from '../../testing/replica/serve.ts'
 import { createHttp } from '../connection/http.ts'
-import type { Copy } from '../store/books.ts'
+import type { Copy } from '../store/copies.ts'
 import { Drain } from './drain.ts'
 import { OutgoingMutations } from './outgoing-mutations.ts'
 

@@ -1,6 +1,6 @@
 import { outputExpression, PINNED_SETTINGS, quoteIdentifier, quoteLiteral, type Row } from '../../protocol/index.ts'
-import type { Executor } from '../store/books.ts'
 import { stageStatements } from '../store/change-statements.ts'
+import type { Executor } from '../store/copies.ts'
 import type { Net } from '../store/fold-changes.ts'
 import { keyText, type ReplicaTable } from '../store/replica-table.ts'
 

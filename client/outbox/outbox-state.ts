@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { rejectionSchema } from '../../protocol/index.ts'
-import type { Executor } from '../store/books.ts'
+import type { Executor } from '../store/copies.ts'
 import type { Settled } from './confirmations.ts'
 
 const countsSchema = z.object({

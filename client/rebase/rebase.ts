@@ -14,9 +14,9 @@ import {
   type StoredWrite,
   type Unsettled,
   writesOf,
-} from '../mutations/unsettled.ts'
-import type { Copy, Executor } from '../store/books.ts'
+} from '../mutations/unsettled-mutations.ts'
 import { stageStatements } from '../store/change-statements.ts'
+import type { Copy, Executor } from '../store/copies.ts'
 import type { ReplicaTables } from '../store/replica-table.ts'
 import { foreignKeysOf } from '../store/rules/foreign-keys.ts'
 import { confirmedNotice, OUTBOX_CHANNEL, TELL_OUTBOX } from '../store/rules/outbox-notice.ts'

@@ -1,15 +1,15 @@
 import { asLsn, type Lsn, type Rejection, rejectionSchema } from '../../protocol/index.ts'
-import type { Incoming, OwnNote } from '../mutations/own-transaction.ts'
+import type { Incoming, OwnNote } from '../mutations/decode-transactions.ts'
 import { rowId } from '../mutations/rules/captured-write.ts'
 import type { ActionRunner } from '../mutations/run-action.ts'
-import { writesAndSharing } from '../mutations/unsettled.ts'
-import type { Copy, Executor } from '../store/books.ts'
+import { writesAndSharing } from '../mutations/unsettled-mutations.ts'
+import type { Copy, Executor } from '../store/copies.ts'
 import { IS_UNSETTLED } from '../store/outbox-ddl.ts'
 import type { ReplicaTables } from '../store/replica-table.ts'
 import { storageFault } from '../store/storage-fault.ts'
-import { type Arriving, arriving, touchedRows } from './arriving.ts'
 import { Rebase, scopeOf } from './rebase.ts'
 import { isExact } from './rules/exact-confirmation.ts'
+import { type IncomingRows, incomingRows, touchedRows } from './touched-rows.ts'
 
 /** How the server's changes get into the tables. */
 export interface Applying<Result> {
@@ -31,13 +31,13 @@ export async function applyRebased<Result>(
   transactions: readonly Incoming[],
   { apply, count }: Applying<Result>,
 ): Promise<Result> {
-  const all = arriving(transactions, tables)
+  const all = incomingRows(transactions, tables)
   const exact = await exactOnes(tx, rebase, tables, all)
   await rebase.confirm(confirmations(exact))
   const rest =
     exact.size === 0
       ? all
-      : arriving(
+      : incomingRows(
           transactions.filter((one) => !exact.has(one)),
           tables,
         )
@@ -73,7 +73,7 @@ async function applyRest<Result>(
   tx: Executor,
   rebase: Rebase,
   tables: ReplicaTables,
-  what: Arriving,
+  what: IncomingRows,
   { confirmed, failed }: Settlement,
   apply: Applying<Result>['apply'],
 ): Promise<Result> {
@@ -223,7 +223,7 @@ async function exactOnes(
   tx: Executor,
   rebase: Rebase,
   tables: ReplicaTables,
-  { transactions, rows, emptied }: Arriving,
+  { transactions, rows, emptied }: IncomingRows,
 ): Promise<Set<Incoming>> {
   const own = transactions.filter(({ own }) => own && !own.rejection && rebase.get(own.counter)?.attempted)
   if (own.length === 0 || emptied.size > 0) return new Set()

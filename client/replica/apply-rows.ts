@@ -1,6 +1,6 @@
 import type { Row, Transaction } from '../../protocol/index.ts'
-import type { Copy, Executor } from '../store/books.ts'
 import { type ChangeStatement, presenceQuery, stageStatements } from '../store/change-statements.ts'
+import type { Copy, Executor } from '../store/copies.ts'
 import { foldChanges, type ReplicaChange } from '../store/fold-changes.ts'
 import { keyText, type ReplicaTable } from '../store/replica-table.ts'
 import { runStatement } from '../store/run-statement.ts'

@@ -7,10 +7,16 @@ import {
   toTidemarkError,
 } from '../../protocol/index.ts'
 import { isMarkedChange } from '../connection/frame-reader.ts'
+import {
+  decodeChanges,
+  type Incoming,
+  noteOf,
+  type OwnNote,
+  readPredictions,
+} from '../mutations/decode-transactions.ts'
 import type { LocalStore } from '../mutations/local-store.ts'
-import { decodeChanges, type Incoming, noteOf, type OwnNote, readPredictions } from '../mutations/own-transaction.ts'
 import type { ActionRunner } from '../mutations/run-action.ts'
-import { writersBeyond } from '../mutations/unsettled.ts'
+import { writersBeyond } from '../mutations/unsettled-mutations.ts'
 import { Rebase, scopeOf } from '../rebase/rebase.ts'
 import {
   applyRebased,
@@ -20,7 +26,7 @@ import {
   withAllSettled,
   withAllUndone,
 } from '../rebase/rebased-apply.ts'
-import { type Copy, type Executor, isShown } from '../store/books.ts'
+import { type Copy, type Executor, isShown } from '../store/copies.ts'
 import { TELL_LIVE_QUERIES, withServerRows } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
 import { applyRows, Tally } from './apply-rows.ts'

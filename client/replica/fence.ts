@@ -1,5 +1,5 @@
 import { type Lsn, maxLsn } from '../../protocol/index.ts'
-import type { Copy } from '../store/books.ts'
+import type { Copy } from '../store/copies.ts'
 
 /** The highest fence of a copy's audiences: at or past it the copy is whole. */
 export function fenceOf(copy: Copy): Lsn {

@@ -1,5 +1,5 @@
 import { quoteIdentifier, quoteTable, type TableDefinition } from '../../protocol/index.ts'
-import type { Executor } from '../store/books.ts'
+import type { Executor } from '../store/copies.ts'
 import { storageFault } from '../store/storage-fault.ts'
 
 /** What hangs on tables that are about to be dropped, and how it is made again. */

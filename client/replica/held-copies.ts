@@ -1,4 +1,4 @@
-import { type Copy, isShown } from '../store/books.ts'
+import { type Copy, isShown } from '../store/copies.ts'
 import { refusal } from './refused-tables.ts'
 import type { Progress } from './rules/progress.ts'
 import type { StatusStore } from './status.ts'

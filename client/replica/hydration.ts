@@ -14,7 +14,7 @@ import {
 } from '../../protocol/index.ts'
 import type { Http } from '../connection/http.ts'
 import { sealNew } from '../mutations/seal.ts'
-import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage } from '../store/books.ts'
+import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import { createAside, dropAside, replaceTables, retiredName } from '../store/definition-ddl.ts'
 import { heldDefinition, heldTables, type Refused } from '../store/held-tables.ts'

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { type Change, parsePgSnapshot, type Row, type Transaction } from '../../protocol/index.ts'
 import { NOTES } from '../../testing/replica/definitions.ts'
 import { at } from '../../testing/replica/scripted-server.ts'
-import type { AudienceJoin } from '../store/books.ts'
+import type { AudienceJoin } from '../store/copies.ts'
 import { replicaTables } from '../store/replica-table.ts'
 import { compareSnapshots, isShown, type Presence, unseenChanges } from './join-window.ts'
 

@@ -6,7 +6,7 @@ import {
   TidemarkError,
   type Transaction,
 } from '../../protocol/index.ts'
-import type { AudienceJoin, AudienceJoins } from '../store/books.ts'
+import type { AudienceJoin, AudienceJoins } from '../store/copies.ts'
 import type { ReplicaChange } from '../store/fold-changes.ts'
 import { keyText, type ReplicaTable, type ReplicaTables, tableOf } from '../store/replica-table.ts'
 

@@ -2,7 +2,7 @@ import { quoteIdentifier } from '../../protocol/index.ts'
 import type { ActionRunner } from '../mutations/run-action.ts'
 import { sealNew } from '../mutations/seal.ts'
 import { redoAtJoin } from '../rebase/rebased-apply.ts'
-import { type Copy, deleteCopy, type Executor, readCopies, writeDefinition } from '../store/books.ts'
+import { type Copy, deleteCopy, type Executor, readCopies, writeDefinition } from '../store/copies.ts'
 import {
   addPrimaryKey,
   dropAside,

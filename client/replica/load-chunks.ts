@@ -1,5 +1,5 @@
 import { quoteIdentifier, TidemarkError } from '../../protocol/index.ts'
-import type { Copy, Executor } from '../store/books.ts'
+import type { Copy, Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import { type ReplicaTable, tableOf } from '../store/replica-table.ts'
 import { TELL_LIVE_QUERIES, withServerRows } from '../store/server-rows.ts'

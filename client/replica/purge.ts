@@ -1,6 +1,6 @@
 import type { LocalStore } from '../mutations/local-store.ts'
 import { withAllUndone } from '../rebase/rebased-apply.ts'
-import { type Copy, type Executor, isShown, readCopies } from '../store/books.ts'
+import { type Copy, type Executor, isShown, readCopies } from '../store/copies.ts'
 import { audienceValue } from '../store/replica-table.ts'
 import { TELL_LIVE_QUERIES, withServerRows } from '../store/server-rows.ts'
 import { audiencesOfTable } from './join-window.ts'

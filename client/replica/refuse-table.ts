@@ -1,4 +1,4 @@
-import { type Copy, type Executor, readCopies, writeDefinition } from '../store/books.ts'
+import { type Copy, type Executor, readCopies, writeDefinition } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import { heldTables } from '../store/held-tables.ts'
 import { tableOf } from '../store/replica-table.ts'

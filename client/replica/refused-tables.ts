@@ -1,5 +1,5 @@
 import { type Definition, type DefinitionInForce, TidemarkError, typesOf } from '../../protocol/index.ts'
-import type { Executor } from '../store/books.ts'
+import type { Executor } from '../store/copies.ts'
 import { replaceTables, retiredName } from '../store/definition-ddl.ts'
 import { heldDefinition, type Refused } from '../store/held-tables.ts'
 import { storageFault } from '../store/storage-fault.ts'

@@ -1,5 +1,5 @@
 import type { DefinitionInForce, Manifest } from '../../protocol/index.ts'
-import type { Copy } from '../store/books.ts'
+import type { Copy } from '../store/copies.ts'
 import { heldDefinition } from '../store/held-tables.ts'
 import { envelopeFault } from './envelope.ts'
 import { fetchManifests, type HydrationOptions, type HydrationTarget } from './hydration.ts'

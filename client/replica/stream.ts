@@ -10,9 +10,9 @@ import {
   ZERO_LSN,
 } from '../../protocol/index.ts'
 import type { DataFrame, StreamFrame } from '../connection/connection.ts'
+import { decodeTransactions, type Incoming, UnknownPrediction } from '../mutations/decode-transactions.ts'
 import type { LocalStore } from '../mutations/local-store.ts'
-import { decodeTransactions, type Incoming, UnknownPrediction } from '../mutations/own-transaction.ts'
-import type { Copy } from '../store/books.ts'
+import type { Copy } from '../store/copies.ts'
 import { storageFault } from '../store/storage-fault.ts'
 import { type Applied, applyStagedParts, applyTransactions, type Granted, NOTHING_GRANTED } from './apply.ts'
 import { fenceOf, mayJoin } from './fence.ts'

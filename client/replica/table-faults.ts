@@ -1,4 +1,4 @@
-import type { Copy } from '../store/books.ts'
+import type { Copy } from '../store/copies.ts'
 import type { Refused } from '../store/held-tables.ts'
 import type { TableFault } from './refused-tables.ts'
 

@@ -1,5 +1,5 @@
 import { TidemarkError } from '../../protocol/index.ts'
-import type { Executor } from './books.ts'
+import type { Executor } from './copies.ts'
 
 /** Runs statements that make synced tables. Throws `bad-input` where the app has something by the name of one. */
 export async function makeTables(tx: Executor, statements: readonly string[]): Promise<void> {

@@ -1,7 +1,7 @@
 import { nanoid } from 'nanoid'
 import { TidemarkError } from '../../protocol/index.ts'
-import { type Executor, readCopies } from './books.ts'
 import { captureStatements } from './capture-ddl.ts'
+import { type Executor, readCopies } from './copies.ts'
 import type { Database } from './database.ts'
 import { digestText } from './digest-text.ts'
 import { JOURNAL_CODE } from './journal-ddl.ts'
@@ -118,7 +118,7 @@ interface Owner {
 async function readOwner(tx: Executor): Promise<Owner> {
   const { rows } = await tx.query<Owner>('SELECT format, user_id, client_id FROM tidemark.owner')
   const [owner] = rows
-  if (!owner) throw new TidemarkError('corrupt', 'its own books are empty')
+  if (!owner) throw new TidemarkError('corrupt', 'its owner is missing')
   return owner
 }
 

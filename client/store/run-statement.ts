@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../protocol/index.ts'
-import type { Executor } from './books.ts'
 import type { ChangeStatement } from './change-statements.ts'
+import type { Executor } from './copies.ts'
 import type { ReplicaTable } from './replica-table.ts'
 
 /** Answers by how many rows the table grew. Throws `rehydrate-required` where it affects other rows than it must. */

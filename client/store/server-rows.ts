@@ -1,4 +1,4 @@
-import type { Executor } from './books.ts'
+import type { Executor } from './copies.ts'
 import type { Database } from './database.ts'
 import { IS_UNSETTLED } from './outbox-ddl.ts'
 

@@ -9,7 +9,7 @@ import type { SyncEnv } from '../env.ts'
 import { callCommitted } from '../push/committed-calls.ts'
 import type { PushOptions } from '../push/options.ts'
 import { answerOutcomes } from '../push/outcomes.ts'
-import { pushAnyhow } from '../push/push-anyhow.ts'
+import { pushByLane } from '../push/push-by-lane.ts'
 import { parseJson, readBody } from '../push/read-body.ts'
 import type { Rate } from '../sync/rules/token-bucket.ts'
 import { encodeSession } from '../sync/session-header.ts'
@@ -117,7 +117,7 @@ export function createApp(options: HttpOptions): Hono<Env> {
   app.post('/sync/push', async (context) => {
     const right = await session(context, bearerToken(context.req.raw.headers))
     const call = { session: right, body: await readBody(context.req.raw, PUSH_CHARS) }
-    const answer = await pushAnyhow(options.push, context.env, call, (work) => inBackground(context, () => work))
+    const answer = await pushByLane(options.push, context.env, call, (work) => inBackground(context, () => work))
     if (answer.outcomes.length > 0)
       inBackground(context, () => context.env.REPLICATION.getByName(REPLICATION_NAME).kick())
     const { onCommitted } = options.push

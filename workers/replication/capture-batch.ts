@@ -95,7 +95,7 @@ export async function captureBatch(
     return await reader.transaction((reading) => database.transaction((storing) => store(reading, storing)))
   } catch (error) {
     if (!(error instanceof DriftInTransaction)) throw error
-    if (error.before === null || error.before <= request.head) return nothing(error.drift)
+    if (error.before === null || error.before <= request.head) return emptyBatch(error.drift)
     const before = await captureBatch(database, source, { ...request, upTo: error.before }, reader)
     return { ...before, complete: false, drift: before.drift ?? error.drift }
   }
@@ -135,7 +135,7 @@ export async function storeShortPeek(
   }
 }
 
-function nothing(drift: TidemarkError): CapturedBatch {
+function emptyBatch(drift: TidemarkError): CapturedBatch {
   return {
     head: null,
     seenTo: null,

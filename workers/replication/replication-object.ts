@@ -27,7 +27,7 @@ const DAY_MS = 86_400_000
 const SLOT_TRIES = 60
 const SLOT_PAUSE_MS = 100
 
-async function patiently<Result>(run: () => Promise<Result>): Promise<Result> {
+async function retryWhileSlotIsAway<Result>(run: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await run()
@@ -138,7 +138,7 @@ export function createReplicationObject(
     async freshHead(subscriber: string | null, client: string | null = null): Promise<ToldHead> {
       this.#loop.noteActivity()
       try {
-        const { epoch, capturedTo } = await patiently(() => this.#loop.runFresh())
+        const { epoch, capturedTo } = await retryWhileSlotIsAway(() => this.#loop.runFresh())
         const toldTo = (client && this.#router.serverOf(client)) ?? subscriber
         if (toldTo !== null) this.#router.tell(toldTo)
         return { epoch: epoch.id, lsn: capturedTo, toldTo }

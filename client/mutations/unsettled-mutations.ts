@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type PatchRow, patchRowSchema, type Row } from '../../protocol/index.ts'
-import type { Executor } from '../store/books.ts'
+import type { Executor } from '../store/copies.ts'
 import { IS_UNSETTLED } from '../store/outbox-ddl.ts'
 import { type CapturedWrite, rowId } from './rules/captured-write.ts'
 import type { Touched } from './rules/touching.ts'

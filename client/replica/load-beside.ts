@@ -1,5 +1,5 @@
 import { type DefinitionInForce, type Manifest, minLsn, TidemarkError, ZERO_LSN } from '../../protocol/index.ts'
-import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage } from '../store/books.ts'
+import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import { createAside, dropAside } from '../store/definition-ddl.ts'
 import { heldTables, type Refused } from '../store/held-tables.ts'

@@ -11,8 +11,8 @@ import {
   type Transaction,
   type WireTransaction,
 } from '../../protocol/index.ts'
-import type { Executor } from '../store/books.ts'
-import { COUNTERS } from './unsettled.ts'
+import type { Executor } from '../store/copies.ts'
+import { COUNTERS } from './unsettled-mutations.ts'
 
 /** Which of this replica's mutations a transaction is, or whose rejection it records. */
 export interface OwnNote {

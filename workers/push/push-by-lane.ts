@@ -12,13 +12,13 @@ import { laneName } from './rules/lane-name.ts'
  *
  * Throws as `receivePush`.
  */
-export async function pushAnyhow(
+export async function pushByLane(
   options: PushOptions,
   env: SyncEnv,
   call: PushCall,
   background: (work: Promise<void>) => void,
 ): Promise<PushAnswer> {
-  const answer = await pushByLane(options, env, call)
+  const answer = await askLane(options, env, call)
   if (answer !== null) return answer
   const connection = new PushConnection(env, Date.now)
   try {
@@ -28,7 +28,7 @@ export async function pushAnyhow(
   }
 }
 
-async function pushByLane({ location }: PushOptions, env: SyncEnv, call: PushCall): Promise<PushAnswer | null> {
+async function askLane({ location }: PushOptions, env: SyncEnv, call: PushCall): Promise<PushAnswer | null> {
   try {
     const hint = location ? { locationHint: location } : {}
     return await env.SYNC.getByName(laneName(call.session.userId), hint).push(call)

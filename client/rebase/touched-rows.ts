@@ -1,11 +1,11 @@
 import { quoteLiteral, type Row } from '../../protocol/index.ts'
-import type { Incoming } from '../mutations/own-transaction.ts'
+import type { Incoming } from '../mutations/decode-transactions.ts'
 import { rowId } from '../mutations/rules/captured-write.ts'
-import type { Executor } from '../store/books.ts'
+import type { Executor } from '../store/copies.ts'
 import { keyText, type ReplicaTable, type ReplicaTables, tableOf } from '../store/replica-table.ts'
 
 /** What arrives from the server, as far as pending work minds it. */
-export interface Arriving {
+export interface IncomingRows {
   readonly transactions: readonly Incoming[]
   /** How many changes name each row. */
   readonly rows: ReadonlyMap<string, number>
@@ -17,7 +17,7 @@ export interface Arriving {
 type RowChange = Exclude<Incoming['changes'][number], { op: 'truncate' }>
 
 /** Throws `rehydrate-required` on a table or a key that this replica does not have. */
-export function arriving(transactions: readonly Incoming[], tables: ReplicaTables): Arriving {
+export function incomingRows(transactions: readonly Incoming[], tables: ReplicaTables): IncomingRows {
   const rows = new Map<string, number>()
   const emptied = new Set<string>()
   for (const change of transactions.flatMap(({ changes }) => changes)) {
@@ -37,17 +37,17 @@ function rowOf(change: RowChange, tables: ReplicaTables): string {
 }
 
 /** The rows of pending work that these changes name, empty, or want a unique value of. */
-export async function touchedRows(tx: Executor, arriving: Arriving, tables: ReplicaTables): Promise<Set<string>> {
-  const named = [...arriving.rows.keys()].map((row) => row.split('\u0000'))
+export async function touchedRows(tx: Executor, incoming: IncomingRows, tables: ReplicaTables): Promise<Set<string>> {
+  const named = [...incoming.rows.keys()].map((row) => row.split('\u0000'))
   const { rows } = await tx.query<{ table_id: string; key: string }>(
     `SELECT w.table_id, w.key FROM tidemark.write w
      JOIN json_to_recordset($1::text::json) AS x(t text, k text) ON w.table_id = x.t AND w.key = x.k
      UNION SELECT w.table_id, w.key FROM tidemark.write w
      WHERE w.table_id IN (SELECT json_array_elements_text($2::text::json))`,
-    [JSON.stringify(named.map(([t, k]) => ({ t, k }))), JSON.stringify([...arriving.emptied])],
+    [JSON.stringify(named.map(([t, k]) => ({ t, k }))), JSON.stringify([...incoming.emptied])],
   )
   const touched = new Set(rows.map(({ table_id, key }) => rowId(table_id, key)))
-  for (const [table, wanted] of uniqueValues(arriving.transactions, tables)) {
+  for (const [table, wanted] of uniqueValues(incoming.transactions, tables)) {
     for (const { columns, values } of wanted.values()) {
       for (const key of await holdersOf(tx, table, columns, values)) touched.add(rowId(table.id, key))
     }
