@@ -14,7 +14,7 @@ import { ReplicaEngine } from './replica/replica-engine.ts'
 import { Progress } from './replica/rules/progress.ts'
 import type { Replica, ReplicaOptions } from './replica-api.ts'
 import { makeLiveQueries } from './store/live-queries.ts'
-import { type OpenDatabase, openDatabase } from './store/open-database.ts'
+import { type OpenDatabase, type OpeningHelp, openDatabase, openingHelp } from './store/open-database.ts'
 import { removeAside } from './store/open-stored.ts'
 import { isDevelopment } from './store/runtime.ts'
 
@@ -25,23 +25,24 @@ import { isDevelopment } from './store/runtime.ts'
  * storage is another user's), `bad-input`.
  */
 export function openReplica<S extends Sync>(options: ReplicaOptions<S>): Promise<Replica<S>> {
-  return openReplicaOn(options, openDatabase)
+  return openReplicaOn(options, openDatabase, openingHelp)
 }
 
 /** As `openReplica`, with the database opened by the caller. */
 export async function openReplicaOn<S extends Sync>(
   options: ReplicaOptions<S>,
   open: OpenDatabase,
+  help: OpeningHelp | null = null,
 ): Promise<Replica<S>> {
   const url = checkedUrl(options.url)
   const envelope = envelopeOf(options.envelope)
   const progress = new Progress()
-  const { opened, clientId, release, storage, found, learning } = await openStorage(options, (place) =>
+  const openTelling: OpenDatabase = (place) =>
     open(place, (signs) => {
       progress.opening(signs)
       tellOpening(options.onOpening, progress.reached)
-    }),
-  )
+    })
+  const { opened, clientId, release, storage, found, learning } = await openStorage(options, openTelling, help)
   progress.opened()
   const { db } = opened
   const token = new SessionToken(options.token)
@@ -119,6 +120,7 @@ export async function openReplicaOn<S extends Sync>(
   })
   const host = { ready: replica.ready, isReady: () => status.current.ready, warn }
   db.live = await makeLiveQueries(db, live, host)
+  await help?.opened(db)
   return replica
 }
 

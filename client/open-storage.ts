@@ -3,7 +3,7 @@ import { type FoundJournal, openJournal, requireJournal } from './journal/open-j
 import type { Learning } from './journal/rules/compare-journal.ts'
 import { takeIn } from './journal/take-in.ts'
 import type { ReplicaOptions } from './replica-api.ts'
-import type { OpenDatabase } from './store/open-database.ts'
+import type { OpenDatabase, OpeningHelp } from './store/open-database.ts'
 import { hasJournal } from './store/open-journal-files.ts'
 import { firstInUse, type Opened, openStored, wipe } from './store/open-stored.ts'
 import { openOwnSchema } from './store/own-schema.ts'
@@ -16,7 +16,11 @@ import { type Storage, storageFor } from './store/storage-name.ts'
  *
  * Throws as `openStored` and `lockStorage`.
  */
-export async function openStorage(options: Pick<ReplicaOptions, 'storage' | 'user'>, open: OpenDatabase) {
+export async function openStorage(
+  options: Pick<ReplicaOptions, 'storage' | 'user'>,
+  open: OpenDatabase,
+  help: Pick<OpeningHelp, 'prepare' | 'abandon'> | null,
+) {
   const named = options.storage === undefined ? defaultStorages() : [options.storage]
   const wanted = await Promise.all(named.map((option) => storageFor(option, options.user)))
   // Where a replica lies already, no other storage answers for it, whatever keeps it shut now.
@@ -26,6 +30,7 @@ export async function openStorage(options: Pick<ReplicaOptions, 'storage' | 'use
     const release = await lockStorage(storage)
     let finding: Promise<FoundJournal> | null = null
     try {
+      help?.prepare(storage)
       const isThere = await hasJournal(storage)
       finding = openJournal(storage)
       // Where there is none, its files are opened while the database starts.
@@ -40,6 +45,7 @@ export async function openStorage(options: Pick<ReplicaOptions, 'storage' | 'use
     } catch (error) {
       await (await finding)?.files?.close().catch(() => undefined)
       await release()
+      help?.abandon()
       fault = error
       if (error instanceof TidemarkError && (error.kind === 'forbidden' || error.kind === 'stalled')) throw error
     }

@@ -38,6 +38,24 @@ const write = (page: Page, title: string) =>
     return id
   }, title)
 
+it('FLD-130 HYD-R10 right after a first opening one statement may make as many files as PGlite keeps ready for it', async () => {
+  const page = await newPage()
+  const made = await page.evaluate(async () => {
+    const own = window as unknown as StorageWindow
+    await own.openStorage('opfs-ahp://many')
+    // Each has a heap, a key, a TOAST table and its index.
+    await own.replica.db.exec(`DO $$ BEGIN
+      FOR i IN 1..20 LOOP EXECUTE format('CREATE TABLE extra_%s (id int PRIMARY KEY, body text)', i); END LOOP;
+    END $$`)
+    const { rows } = await own.replica.db.query(
+      `SELECT count(*)::int AS n FROM pg_tables WHERE tablename LIKE 'extra%'`,
+    )
+    await own.replica.signOut()
+    return rows
+  })
+  expect(made).toEqual([{ n: 20 }])
+})
+
 it.each([
   ['opfs-ahp://kept', /^kept-[0-9a-f]+\.journal-[01]$/],
   ['idb://kept', /^tidemark-journal\/kept-[0-9a-f]+$/],

@@ -17,6 +17,31 @@ import { whileAlive } from './while-alive.ts'
  */
 export type OpenDatabase = (storage: Storage, alive?: Alive) => Promise<Database>
 
+/** What an opening may do ahead of the database and after it. */
+export interface OpeningHelp {
+  /** The database of this storage will be opened soon. */
+  readonly prepare: (storage: Storage) => void
+  /** It is not opened. */
+  readonly abandon: () => void
+  /** What is opened is the app's from now on. */
+  readonly opened: (db: Database) => Promise<void>
+}
+
+const runsInWorker = ({ kind }: Storage) => !isServerRuntime() && kind !== 'memory'
+
+/** In a browser the worker loads while the rest is found out. */
+export const openingHelp: OpeningHelp = {
+  prepare: (storage) => {
+    if (runsInWorker(storage)) void import('./worker-database.ts').then(({ warmWorker }) => warmWorker())
+  },
+  abandon: () => {
+    if (!isServerRuntime()) void import('./worker-database.ts').then(({ coolWorker }) => coolWorker())
+  },
+  opened: async (db) => {
+    if (!isServerRuntime()) (await import('./worker-database.ts')).tellOpened(db)
+  },
+}
+
 /** PGlite makes a database in an instance of its own, which gives no signs: ten seconds on a fast device. */
 const SILENT_MAKING_MS = 600_000
 
@@ -45,9 +70,8 @@ const headlessFault = ({ name }: Storage) =>
 
 function start(storage: Storage, image: Blob | null, isNew: boolean, alive?: Alive): Promise<Database> {
   const dataDir = dataDirOf(storage)
-  const here = isServerRuntime() || storage.kind === 'memory'
   return whileAlive(
-    (sign) => (here ? openHere(dataDir, image, sign) : openInWorker(dataDir, image, sign)),
+    (sign) => (runsInWorker(storage) ? openInWorker(dataDir, image, sign) : openHere(dataDir, image, sign)),
     (db) => void db.close().catch(() => undefined),
     { alive, ...(isNew && !image ? { silenceMs: SILENT_MAKING_MS } : {}) },
   )

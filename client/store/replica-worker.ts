@@ -4,11 +4,25 @@ import { worker } from '@electric-sql/pglite/worker'
 import { watchLife } from './life-signs.ts'
 import { StartFailed, StartWords } from './start-failed.ts'
 import { startParams } from './start-params.ts'
-import type { WorkerMessage } from './worker-database.ts'
+import type { WorkerCall, WorkerMessage } from './worker-database.ts'
 
 /** As many files as a new database begins with, and some to come; PGlite makes 1,000, and removes half of them again. */
-const FILES_OF_NEW = 400
+const FILES_OF_NEW = 360
+/** Files kept ready for the next statement: few while a new database is opened, since making one takes a millisecond. */
+const FILES_KEPT_AT_OPENING = 12
+/** PGlite's own number: one statement of the app's may make as many. */
+const FILES_KEPT = 100
 const OPFS = 'opfs-ahp://'
+
+function newFiles(path: string): OpfsAhpFS {
+  const sizes = { initialPoolSize: FILES_OF_NEW, maintainedPoolSize: FILES_KEPT_AT_OPENING }
+  const files = new OpfsAhpFS(path, sizes)
+  addEventListener('message', ({ data }: MessageEvent<Partial<WorkerCall>>) => {
+    // PGlite reads it at each statement.
+    if (data.type === 'tidemark-opened') Object.assign(files, { maintainedPoolSize: FILES_KEPT })
+  })
+  return files
+}
 
 /** Nothing may precede PGlite's own first words, which are out before `init`. */
 const tell = (message: WorkerMessage) => postMessage(message)
@@ -21,9 +35,7 @@ void worker({
     const words = new StartWords()
     try {
       const start = PGlite.create({
-        ...(isNewOpfs
-          ? { fs: new OpfsAhpFS(dataDir.slice(OPFS.length), { initialPoolSize: FILES_OF_NEW }) }
-          : { dataDir }),
+        ...(isNewOpfs ? { fs: newFiles(dataDir.slice(OPFS.length)) } : { dataDir }),
         ...(loadDataDir === undefined ? {} : { loadDataDir }),
         relaxedDurability: false,
         startParams: startParams(PGlite),

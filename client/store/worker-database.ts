@@ -5,10 +5,58 @@ import type { Database } from './database.ts'
 import type { Alive } from './life-signs.ts'
 import { StartFailed } from './start-failed.ts'
 
+/** What is told to `replica-worker.ts` beside PGlite's own words: the replica is open, and the app's statements follow. */
+export interface WorkerCall {
+  readonly type: 'tidemark-opened'
+}
+
 /** What `replica-worker.ts` says of itself before the database runs; where that fails, PGlite itself would wait for ever. */
 export type WorkerMessage =
   | { readonly type: 'tidemark-alive'; readonly signs: number }
   | { readonly type: 'tidemark-failed'; readonly message: string; readonly words: readonly string[] }
+
+interface LoadedWorker {
+  readonly worker: Worker
+  /** PGlite's first word, which says that it has loaded: whoever comes later has to be told it again. */
+  greeting: unknown
+  /** Rejects where it does not load. */
+  readonly broken: Promise<never>
+}
+
+/** One that loads while it is still being found out what is to be opened. */
+let warm: LoadedWorker | null = null
+const workers = new WeakMap<Database, Worker>()
+
+function loadWorker(): LoadedWorker {
+  // Bundlers look for exactly this expression.
+  const worker = new Worker(new URL('./replica-worker.js', import.meta.url), { type: 'module' })
+  const broken = new Promise<never>((_, reject) => {
+    worker.addEventListener('error', (event) => {
+      const hint = 'is tidemark excluded from dependency pre-bundling (optimizeDeps.exclude)?'
+      reject(new TidemarkError('storage', `The replica's worker did not load: ${event.message || hint}`))
+    })
+  })
+  // Whoever opens a database with it hears of it.
+  broken.catch(() => undefined)
+  const loaded: LoadedWorker = { worker, greeting: null, broken }
+  worker.addEventListener('message', ({ data }) => (loaded.greeting = data), { once: true })
+  return loaded
+}
+
+export function warmWorker(): void {
+  warm ??= loadWorker()
+}
+
+/** Ends the worker that nobody opened anything with. */
+export function coolWorker(): void {
+  warm?.worker.terminate()
+  warm = null
+}
+
+/** Tells the worker that its database is the app's from now on. */
+export function tellOpened(db: Database): void {
+  workers.get(db)?.postMessage({ type: 'tidemark-opened' } satisfies WorkerCall)
+}
 
 /**
  * PGlite in a dedicated worker, which is where OPFS can be written synchronously and where work does not block the page.
@@ -16,33 +64,33 @@ export type WorkerMessage =
  * New storage begins with what `image` holds.
  */
 export async function openWorkerDatabase(dataDir: string, image: Blob | null, alive: Alive): Promise<Database> {
-  // Bundlers look for exactly this expression.
-  const worker = new Worker(new URL('./replica-worker.js', import.meta.url), { type: 'module' })
+  const { worker, greeting, broken } = warm ?? loadWorker()
+  warm = null
   const failed = new Promise<never>((_, reject) => {
     // PGlite's own messages have other types.
     worker.addEventListener('message', ({ data }: MessageEvent<WorkerMessage>) => {
       if (data.type === 'tidemark-alive') alive(data.signs)
       if (data.type === 'tidemark-failed') reject(new StartFailed(data.message, data.words))
     })
-    worker.addEventListener('error', (event) => {
-      const hint = 'is tidemark excluded from dependency pre-bundling (optimizeDeps.exclude)?'
-      reject(new TidemarkError('storage', `The replica's worker did not load: ${event.message || hint}`))
-    })
   })
   const start = async () => {
-    const db = await PGliteWorker.create(worker, {
+    // It listens as soon as it is called.
+    const creating = PGliteWorker.create(worker, {
       dataDir,
       id: dataDir,
       ...(image ? { loadDataDir: image } : {}),
       extensions: { live },
     })
+    if (greeting !== null) worker.dispatchEvent(new MessageEvent('message', { data: greeting }))
+    const db = await creating
     await db.waitReady
     return db
   }
   try {
-    const db = await Promise.race([start(), failed])
     // The classes differ in private fields only; see `Database` for what a worker lacks.
-    return db as unknown as Database
+    const db = (await Promise.race([start(), failed, broken])) as unknown as Database
+    workers.set(db, worker)
+    return db
   } catch (error) {
     worker.terminate()
     throw error
