@@ -1,3 +1,19 @@
+/*
+ * When what was written here is sent.
+ *
+ * Nothing is sent before the replica has caught up, so that what is pushed was decided on what its author could see; but no longer
+ * than `PULL_MS`, since a database under load may never let it. SQL waits for a pause in the typing, actions go at once. One push
+ * is under way at a time. What is written meanwhile goes in the next; what fails for a reason that may pass is sent again, the same
+ * to the byte, after a pause that grows; what no retry mends stops everything until the app or the connection says otherwise.
+ *
+ *     stopped ──online──► pulling ──live, or overdue──► sending ──answered──► idle
+ *        ▲                                             ▲   │  ▲                 │ written
+ *        │ offline, refused                      quiet │   │  └── waiting ◄─────┘
+ *        └──────── (from everywhere)                   │   └──fault──► backing-off ──retry──► sending
+ *                                                    held ◄── nothing can be made of it before a copy is shown
+ *
+ * Every state answers every event, and a transition touches nothing: what is to be done is returned as data, and `Drain` does it.
+ */
 import type { TidemarkError } from '../../protocol/index.ts'
 import { backoffDelayMs } from '../connection/backoff.ts'
 import type {

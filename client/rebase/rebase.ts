@@ -1,3 +1,18 @@
+/*
+ * How what comes from the server and what is not sent yet live on the same rows.
+ *
+ * Pending work lies on the server's rows. When a change touches a row that pending work wrote, that work is undone, with all that
+ * builds on it; the server's change is applied to rows as the server knows them; then the work is done again on top, patches by
+ * their rows and actions by running them. What cannot be done again, because it throws now, stays pending without effect here: the
+ * server decides it all the same. A mutation that the server's transaction itself is, is confirmed and not done again.
+ *
+ *     touched? ──no──► apply
+ *        └──yes──► undo it and what builds on it ──► apply, confirm, fail ──► redo in order ──► is the order still one? ─┐
+ *                                       ▲                                                          no: all of it once ◄──┘
+ *
+ * All of it happens in one local transaction, with triggers at rest, so that nobody sees a state in between, and a fault leaves
+ * everything as it was. It ends: each mutation is undone once and redone once, and a second time only where the order demands all.
+ */
 import type { Lsn, PatchRow, Rejection } from '../../protocol/index.ts'
 import { dependencies, dependentsOf, type Effects } from '../mutations/rules/dependents.ts'
 import { effectsOfPatch, effectsOfWrites } from '../mutations/rules/effects.ts'

@@ -1,3 +1,19 @@
+/*
+ * How a replica comes to hold what its user may see.
+ *
+ * The welcome names the audiences. For each a manifest is fetched: a snapshot's chunks, where the stream joins it, and the
+ * definition. Tables are made empty, in the place of those the app sees or aside where it goes on seeing some; chunks are loaded in
+ * the definition's order; what was loaded is noted with the rows, so that a load that is broken off goes on where it was. Then the
+ * stream is followed from the earliest start to the latest fence: what a snapshot shows already is skipped, by its list of
+ * transactions. At the fence the copy joins: keys and constraints are made, pending work is done again on it, and it is shown.
+ *
+ *     manifests ──► empty tables ──► chunks ──► stream from start to fence ──► join ──► shown
+ *         ▲                            │
+ *         └── a chunk is gone or wrong ┘      three rounds, then the connection's backoff
+ *
+ * A transaction is in a snapshot or in the stream and never in both, which is why nothing is doubled or missed. Nothing is shown
+ * before it is whole, and a snapshot older than what is shown joins no earlier than there, so that nobody is taken back.
+ */
 import {
   type Definition,
   type DefinitionAnswer,

@@ -1,3 +1,22 @@
+/*
+ * How a commit in Postgres becomes history.
+ *
+ * A cycle looks, peeks, stores, tells and moves the slot, in this order. It looks at the server first: which slot, which epoch,
+ * which definition, and whether a synced table was altered behind our back. A slot that is gone, or a log that went back, begins a
+ * new epoch (`decideEpoch`); an altered table halts capture (`CaptureHalt`). Then it peeks, which moves nothing, and stores whole
+ * transactions in `tidemark.change_history`. The statement that stores also asks once more whether a table was altered, by a look
+ * that sees every transaction it stores. Only what is durable is told to the SyncDOs, and only what was told lets the slot move.
+ *
+ *     look ──► peek ──► store ──► tell ──► owe the advance ──► look …
+ *       │        │        │
+ *       │        └────────┴─► a fault: forget what is known, begin as after a restart
+ *       ├─► another history: end the epoch, begin one, everyone loads anew
+ *       └─► an altered table: halt, until a definition says what it is now
+ *
+ * Whatever throws, nothing is lost: what was stored is found above the epoch's head and not stored twice, what was not stored is
+ * still in the slot. What was stored and not told is told by the next cycle, which begins with an announcement. A run of cycles
+ * ends when the log holds nothing more, or after `RUN_MS` or `MAX_CYCLES_PER_RUN`.
+ */
 import { readDefinitionInForce } from '../../db/definition/definition-in-force.ts'
 import { type DefinitionInForce, type Lsn, lsnDistanceBytes, maxLsn, TidemarkError } from '../../protocol/index.ts'
 import type { Database } from '../database/index.ts'

@@ -1,3 +1,19 @@
+/*
+ * How a SyncDO keeps up with history.
+ *
+ * It keeps a log of what its audiences were told lately, complete from `trimmedTo` to its head. A delivery that begins at the head
+ * is appended. One that begins later leaves a gap, which is read from `tidemark.change_history`; one that ends below the head was
+ * had before. A delivery of another epoch, or of a subscription that is no longer ours, says that this object must subscribe anew.
+ * Where a gap is larger than the log may be, or pruned, the head jumps there and sessions read for themselves what they may.
+ *
+ *     delivery ──► append            from = head
+ *              ├─► read the gap      from > head, or sent without its transactions
+ *              ├─► nothing           to ≤ head
+ *              └─► subscribe anew    another epoch
+ *
+ * Deliveries may come late, twice or out of order: the head never goes back, and each answer says how far it is, so that the
+ * ReplicationDO sends again what is missing. Rights that a stretch may have changed are in doubt before the head moves past it.
+ */
 import { type Lsn, maxLsn, TidemarkError, ZERO_LSN } from '../../protocol/index.ts'
 import type { Delivery, DeliveryReceipt, RightsChange } from '../contracts.ts'
 import { type HistoryChange, readHistory } from './history.ts'
