@@ -72,8 +72,12 @@ export function planWriting(random: Random, options: WritingPlanOptions): Writin
     put({ kind: 'killPostgres' })
     put({ kind: 'prune' })
     if (random.chance(0.5)) put({ kind: 'dropSlot' })
-    for (let times = 0; times < 4; times++)
-      put({ kind: 'joinOrLeave', writer: random.below(options.writers.length), org: random.below(ORGS.length) })
+    for (let times = 0; times < 2; times++) {
+      const writer = random.below(options.writers.length)
+      const change: WritingEvent = { kind: 'joinOrLeave', writer, org: random.below(ORGS.length) }
+      // There and back: who may see nothing for long gets nothing done.
+      putInOrder(random, events, [change, change])
+    }
     const jobs = options.visits ? PARTITION_JOBS : []
     putInOrder(
       random,
