@@ -31,7 +31,8 @@ export async function openStorage(
     let finding: Promise<FoundJournal> | null = null
     try {
       help?.prepare(storage)
-      const isThere = await hasJournal(storage)
+      // Where that cannot be told, reading it says why.
+      const isThere = await hasJournal(storage).catch(() => true)
       finding = openJournal(storage)
       // Where there is none, its files are opened while the database starts.
       if (isThere && (await finding).state?.hasLeft) {

@@ -2,24 +2,13 @@ import { integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { drizzle } from 'drizzle-orm/pglite'
 import { afterEach, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../protocol/index.ts'
-import { WRITABLE } from '../../testing/replica/definitions.ts'
+import { folder, note, WRITABLE } from '../../testing/replica/definitions.ts'
 import { LocalReplica } from '../../testing/replica/local-replica.ts'
 import { writesOf } from './unsettled-mutations.ts'
 
 const open: LocalReplica[] = []
 afterEach(async () => {
   for (const one of open.splice(0)) await one.close()
-})
-
-const folder = (id: string) => ({ id, org: 'a', name: `folder ${id}` })
-const note = (id: string, more: Record<string, string | null> = {}) => ({
-  id,
-  org: 'a',
-  folder: null,
-  title: `title ${id}`,
-  rank: '1',
-  number: '7',
-  ...more,
 })
 
 async function replicaWith(rows: Record<string, Record<string, string | null>[]> = {}, more = {}) {

@@ -6,7 +6,7 @@ import { join as joinPath } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { Definition, FrameDown, Lsn, MarkedChange, Row, WireChange } from '../../protocol/index.ts'
-import { column, defineTable, WRITABLE } from '../../testing/replica/definitions.ts'
+import { column, defineTable, note, WRITABLE } from '../../testing/replica/definitions.ts'
 import { fillDevice } from '../../testing/replica/full-device.ts'
 import { LocalReplica } from '../../testing/replica/local-replica.ts'
 import { at, batch, type SnapshotScript } from '../../testing/replica/scripted-server.ts'
@@ -24,15 +24,6 @@ afterEach(async () => {
 
 const NOTE = 'public.note'
 const a = 'org:a'
-const note = (id: string, more: Row = {}): Row => ({
-  id,
-  org: 'a',
-  folder: null,
-  title: `title ${id}`,
-  rank: '1',
-  number: '7',
-  ...more,
-})
 const insert = (row: Row, audience = a): WireChange => ({ o: 'i', t: NOTE, a: audience, d: row })
 const update = (id: string, d: Row): WireChange => ({ o: 'u', t: NOTE, a, k: { id }, d })
 

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { action, refuse } from '../../db/index.ts'
 import type { Row, WireChange } from '../../protocol/index.ts'
-import { WRITABLE } from '../../testing/replica/definitions.ts'
+import { folder, note, WRITABLE } from '../../testing/replica/definitions.ts'
 import { LocalReplica } from '../../testing/replica/local-replica.ts'
 
 const open: LocalReplica[] = []
@@ -12,16 +12,6 @@ afterEach(async () => {
 
 const NOTE = 'public.note'
 const a = 'org:a'
-const folder = (id: string) => ({ id, org: 'a', name: `folder ${id}` })
-const note = (id: string, more: Row = {}): Row => ({
-  id,
-  org: 'a',
-  folder: null,
-  title: `title ${id}`,
-  rank: '1',
-  number: '7',
-  ...more,
-})
 const insert = (row: Row, t = NOTE): WireChange => ({ o: 'i', t, a, d: row })
 const update = (id: string, d: Row): WireChange => ({ o: 'u', t: NOTE, a, k: { id }, d })
 const remove = (id: string): WireChange => ({ o: 'd', t: NOTE, a, k: { id } })

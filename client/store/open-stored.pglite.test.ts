@@ -105,7 +105,7 @@ test('FLD-87 JRN-R1 an opening that fails is told as what it is, nothing on disk
 
 test('FLD-87 JRN-R1 too little memory, before anything starts or when Postgres asks for it, is told as that and costs nothing', async () => {
   const { storage } = await unsentFolder()
-  // Of 2,200 pages PGlite takes 2,048 for itself; buffers of PGlite's own size do not go into the rest.
+  // PGlite takes 2,048 of the 2,200 pages for itself; buffers of PGlite's own size do not go into the rest.
   for (const [pages, ...buffers] of [[600], [2200, '128MB']] as const) {
     const given = [`--wasm-max-mem-pages=${pages}`, OPEN_ONCE, NOWHERE, storage, ...buffers]
     const said = execFileSync(process.execPath, given, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })

@@ -112,19 +112,15 @@ function identityDrift(before: TableShape | null, now: TableShape): string | nul
 }
 
 function rowsDrift(table: TableDefinition, before: TableShape, now: TableShape): string | null {
-  for (const { name } of table.columns) {
+  const known = table.columns.flatMap(({ name }) => {
     const [was, is] = [before, now].map(({ columns }) => columns.find((column) => column.name === name))
-    if (was && was.number !== is?.number) return `has another column under the name ${name}`
-  }
-  const remade = table.columns.find(({ name }) => {
-    const [was, is] = [before, now].map(({ columns }) => columns.find((column) => column.name === name))
-    return was && was.made !== is?.made
+    return was ? [{ name, was, is }] : []
   })
-  const relabelled = table.columns.find(({ name }) => {
-    const [was, is] = [before, now].map(({ columns }) => columns.find((column) => column.name === name))
-    return was && was.labelsMade !== null && was.labelsMade !== is?.labelsMade
-  })
+  const replaced = known.find(({ was, is }) => was.number !== is?.number)
+  if (replaced) return `has another column under the name ${replaced.name}`
+  const relabelled = known.find(({ was, is }) => was.labelsMade !== null && was.labelsMade !== is?.labelsMade)
   if (relabelled) return `had other labels in column ${relabelled.name} for a while`
+  const remade = known.find(({ was, is }) => was.made !== is?.made)
   // One alone is maintenance (VACUUM FULL, CLUSTER) or a grant.
   if (before.file !== now.file && remade) return `was rewritten for column ${remade.name}`
   for (const leaf of before.leaves) {

@@ -1,5 +1,6 @@
 import { type Lsn, parsePgLsn, parsePgSnapshot, ZERO_LSN } from '../../protocol/index.ts'
 import type { Database } from '../../workers/database/index.ts'
+import { until } from '../system/until.ts'
 import { examine, examineRights, type RightsEvent } from './examine.ts'
 import {
   type DefinitionChange,
@@ -33,15 +34,12 @@ export class Chronicle {
 
   /** Waits for an epoch not known yet; nobody may write meanwhile. */
   async awaitEpoch(database: Database): Promise<void> {
-    for (;;) {
+    // It pauses between its looks, whose transactions would hold up the slot that the epoch begins with.
+    const found = await until(async () => {
       const sample = await samplePostgres(database)
-      if (sample.epoch !== '' && !this.epochs.includes(sample.epoch)) {
-        this.#epochs.push(sample)
-        return
-      }
-      // Between two looks: their transactions would hold up the slot that the epoch begins with.
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
+      return sample.epoch !== '' && !this.epochs.includes(sample.epoch) && sample
+    })
+    this.#epochs.push(found)
   }
 
   /** Alters tables behind capture's back, and waits for the definition that capture puts in force for it by itself. */
@@ -49,14 +47,11 @@ export class Chronicle {
     const { version } = await requireDefinition(database.query)
     const beforeMs = performance.now()
     await alter()
-    for (;;) {
-      const sample = await samplePostgres(database)
-      if (sample.definition.version > version) {
-        this.#adoptions.push({ beforeMs, sample })
-        return
-      }
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
+    const sample = await until(async () => {
+      const taken = await samplePostgres(database)
+      return taken.definition.version > version && taken
+    })
+    this.#adoptions.push({ beforeMs, sample })
   }
 
   /** Keeps all of the history that is stored now. */

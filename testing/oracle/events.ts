@@ -7,7 +7,7 @@ export type OracleEvent =
   | { readonly kind: 'killWorkerd' | 'killPostgres' | 'dropSockets' | 'evict' }
   /** The history of what was captured so far is pruned; the slot is lost; the other definition is put in force. */
   | { readonly kind: 'prune' | 'dropSlot' | 'redefine' }
-  /** The replica's user joins an organisation, or leaves it where he is a member. */
+  /** The replica's user joins an organisation, or leaves it where they are a member. */
   | { readonly kind: 'joinOrLeave'; readonly replica: number; readonly org: number }
   /** Commits are held back while a replica in memory is opened anew, so that its snapshots do not show them. */
   | { readonly kind: 'holdCommits'; readonly replica: number; readonly holdMs: number }

@@ -140,7 +140,7 @@ async function redefine({ sync, chronicle, withDatabase, note }: Scene): Promise
   }
 }
 
-/** Makes a user a member of an organisation, or not any more; `replicas` are his. */
+/** Makes a user a member of an organisation, or not any more; `replicas` are theirs. */
 export async function joinOrLeave(
   { query }: Database,
   chronicle: Chronicle,

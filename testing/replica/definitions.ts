@@ -117,3 +117,16 @@ export const FOLDERS: Definition = {
     ),
   ],
 }
+
+/** A row of `folder`, and one of `note`, as the server tells them. */
+export const folder = (id: string) => ({ id, org: 'a', name: `folder ${id}` })
+
+export const note = (id: string, more: Readonly<Record<string, string | null>> = {}) => ({
+  id,
+  org: 'a',
+  folder: null,
+  title: `title ${id}`,
+  rank: '1',
+  number: '7',
+  ...more,
+})

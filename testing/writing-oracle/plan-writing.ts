@@ -35,7 +35,7 @@ export type WritingEvent =
   | { readonly kind: 'undo'; readonly writer: number; readonly token: string }
   | { readonly kind: 'loseAnswers' | 'doublePushes'; readonly writer: number; readonly count: number }
   | { readonly kind: 'killWorkerd' | 'killPostgres' | 'dropSlot' | 'prune' }
-  /** A user joins an organisation, by number, or leaves it where he is a member. */
+  /** A user joins an organisation, by number, or leaves it where they are a member. */
   | { readonly kind: 'joinOrLeave'; readonly writer: number; readonly org: number }
   | { readonly kind: 'partitionJob'; readonly job: PartitionJob }
   | { readonly kind: 'wait'; readonly waitMs: number }
