@@ -1,15 +1,16 @@
 import { PGlite } from '@electric-sql/pglite'
 import { OpfsAhpFS } from '@electric-sql/pglite/opfs-ahp'
 import { worker } from '@electric-sql/pglite/worker'
+import { FILES_OF_IMAGE } from './image-files.ts'
 import { watchLife } from './life-signs.ts'
 import { StartFailed, StartWords } from './start-failed.ts'
 import { startParams } from './start-params.ts'
 import type { WorkerCall, WorkerMessage } from './worker-database.ts'
 
-/** As many files as a new database begins with, and some to come; PGlite makes 1,000, and removes half of them again. */
-const FILES_OF_NEW = 360
 /** Files kept ready for the next statement: few while a new database is opened, since making one takes a millisecond. */
 const FILES_KEPT_AT_OPENING = 12
+/** PGlite makes 1,000 for a new database and removes half of them again, which takes longer than making them. */
+const FILES_OF_NEW = FILES_OF_IMAGE + FILES_KEPT_AT_OPENING
 /** PGlite's own number: one statement of the app's may make as many. */
 const FILES_KEPT = 100
 const OPFS = 'opfs-ahp://'

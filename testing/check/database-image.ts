@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { PGlite } from '@electric-sql/pglite'
+import { FILES_OF_IMAGE } from '../../client/store/image-files.ts'
 import { makeOwnSchema, OWN_SCHEMA } from '../../client/store/own-schema.ts'
 
 const pathOf = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
@@ -54,7 +55,10 @@ async function makeImage(): Promise<Buffer> {
   try {
     const log = await makeDatabase(folder)
     // Level 9 takes a second once, and saves each new user a tenth.
-    return gzipSync(tarOf(folder, log), { level: 9 })
+    const { tar, files } = tarOf(folder, log)
+    if (files !== FILES_OF_IMAGE)
+      throw new Error(`The image holds ${files} files; client/store/image-files.ts says ${FILES_OF_IMAGE}.`)
+    return gzipSync(tar, { level: 9 })
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -77,8 +81,9 @@ async function makeDatabase(folder: string): Promise<string> {
   return rows[0]?.file ?? ''
 }
 
-function tarOf(folder: string, log: string): Buffer {
+function tarOf(folder: string, log: string): { readonly tar: Buffer; readonly files: number } {
   const blocks: Buffer[] = []
+  let files = 0
   const add = (path: string) => {
     for (const entry of readdirSync(join(folder, path), { withFileTypes: true })) {
       const name = `${path}${entry.name}`
@@ -87,12 +92,13 @@ function tarOf(folder: string, log: string): Buffer {
         add(`${name}/`)
       } else if (entry.name === log || !NEEDLESS.test(name)) {
         const content = contentOf(join(folder, name), entry.name === log)
+        files += 1
         blocks.push(header(name, '0', content.length), content, Buffer.alloc(-content.length & (BLOCK - 1)))
       }
     }
   }
   add('')
-  return Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)])
+  return { tar: Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)]), files }
 }
 
 /** What a file holds; the log without the zeros to come, because Postgres writes on from there as it does from zeros. */
