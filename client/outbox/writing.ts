@@ -65,6 +65,9 @@ interface Wait {
   readonly reject: (error: TidemarkError) => void
 }
 
+/** Between two looks at the outbox that nobody waits for, as long as a screen shows a frame: writes in a row share one. */
+const LOOK_REST_MS = 16
+
 /** Joins the parts of writing: what is written here is sent, waited for, counted, and offered again where it failed. */
 export class Writing implements DrainHost {
   failures: readonly Failure[] = []
@@ -86,6 +89,8 @@ export class Writing implements DrainHost {
   #wereSquashed = false
   #refreshing: Promise<void> | null = null
   #again = false
+  #lookedAtMs = Number.NEGATIVE_INFINITY
+  #endRest: () => void = () => undefined
   /** Actions and transactions being run: each looks anew when it is done. */
   #calls = 0
   #stopListening: () => void = () => undefined
@@ -139,6 +144,7 @@ export class Writing implements DrainHost {
     this.#stopWatching()
     this.#drain.dispatch({ type: 'close' })
     this.#fail(new TidemarkError('unavailable', 'The replica is closed.'))
+    this.#endRest()
     await this.#drain.idle()
     await this.#refreshing?.catch(() => undefined)
   }
@@ -249,6 +255,7 @@ export class Writing implements DrainHost {
   /** Looks anew at what is settled, counted and failed; of several calls at a time one follows the one in hand. */
   #refreshSoon(): void {
     this.#again = true
+    if (this.#isAwaited) this.#endRest()
     if (this.#refreshing) return
     this.#refreshing = this.#refresh().finally(() => {
       this.#refreshing = null
@@ -259,6 +266,7 @@ export class Writing implements DrainHost {
 
   async #refresh(): Promise<void> {
     do {
+      await this.#rest()
       await this.#letPushGo()
       this.#again = false
       const { db, shown, journal } = this.#options
@@ -288,7 +296,22 @@ export class Writing implements DrainHost {
         this.#newest = newest
         this.#drain.dispatch({ type: 'written', urgency: 'soon' })
       }
+      this.#lookedAtMs = performance.now()
     } while (this.#again)
+  }
+
+  get #isAwaited(): boolean {
+    return this.#waits.size > 0 || (this.#mayHaveEnded && this.#confirmations.waiting.length > 0)
+  }
+
+  /** Leaves the database to the app's own statements for a while after each look, unless this one is waited for. */
+  async #rest(): Promise<void> {
+    const restMs = this.#lookedAtMs + LOOK_REST_MS - performance.now()
+    if (restMs <= 0 || this.#isAwaited) return
+    await new Promise<void>((resolve) => {
+      this.#endRest = resolve
+      setTimeout(resolve, restMs)
+    })
   }
 
   /** What is on its way to the server goes first. */
