@@ -11,6 +11,7 @@ import {
 import { checkSync, type Sync } from '../define-sync.ts'
 import type { Query } from '../query.ts'
 import { type CatalogueTable, readCatalogue } from './catalogue.ts'
+import { columnsInDoubt } from './compare-shapes.ts'
 import { declaredNames } from './declared-table.ts'
 import { definitionHash } from './definition-hash.ts'
 import { definitionFault, readDefinitionInForce } from './definition-in-force.ts'
@@ -20,7 +21,7 @@ import { lockJoining } from './lock-joining.ts'
 import { grantOf, lackingRights } from './needed-rights.ts'
 import { OWN_SCHEMA, OWN_TABLES } from './own-tables.ts'
 import { resolveDefinition } from './resolve-definition.ts'
-import { storeShapes } from './table-shape.ts'
+import { keepUncompared, readShapes, storeShapes } from './table-shape.ts'
 import { sinceWhen } from './table-since.ts'
 
 export interface AppliedDefinition extends DefinitionInForce {
@@ -78,6 +79,7 @@ export async function putInForce(
   const found = before?.hash === hash ? [] : await tryDefinition(definition)
   if (found.length > 0) throw new TidemarkError('misconfigured', found.join('\n'))
   const ddl = await ddlOf(query)
+  const doubts = before === null ? [] : columnsInDoubt(before, await readShapes(query, before))
   const altered = await alteredTables(query, before, definition, rewritten)
   const notes = await setFullIdentity(query, ddl, catalogue)
   await grantColumns(query, ddl, definition.tables, before?.definition.tables ?? [])
@@ -87,8 +89,12 @@ export async function putInForce(
     before?.hash === hash &&
     before.passedOver === undefined &&
     JSON.stringify(before.watched ?? []) === JSON.stringify(watched)
+  const uncompared = doubts
+    .filter(({ table }) => altered.every((other) => other.table !== table.id))
+    .map(({ table, column, compared }) => ({ table: table.id, column, compared }))
   if (same && altered.length === 0) {
     await storeShapes(query, before)
+    await keepUncompared(query, before, uncompared)
     return { ...before, changed: false, notes }
   }
   const [next] = await query(`SELECT nextval('tidemark.sync_definition_version_seq')::text AS version`)
@@ -101,6 +107,7 @@ export async function putInForce(
   )
   const unplaced = altered.filter(({ placed }) => !placed).map(({ table }) => table)
   await storeShapes(query, { version, definition, watched }, unplaced)
+  await keepUncompared(query, { version, definition, watched }, uncompared)
   notes.push(...altered.map(({ table, what }) => `Table ${table} ${what}: replicas load it anew.`))
   return { version, hash, definition: dated, watched, changed: true, notes }
 }

@@ -37,6 +37,8 @@ export interface ColumnInDoubt {
   readonly type: string
   /** `xmin` of its row in the catalogue. */
   readonly made: string
+  /** The same of the row that was compared. */
+  readonly compared: string
 }
 
 export function columnsInDoubt(
@@ -48,7 +50,9 @@ export function columnsInDoubt(
     return (now?.columns ?? []).flatMap(({ name, type, made }) => {
       const was = before?.columns.find((column) => column.name === name)
       const isDefined = table.columns.some((column) => column.name === name)
-      return isDefined && was?.type === type && was.made !== made ? [{ table, column: name, type, made }] : []
+      return isDefined && was?.type === type && was.made !== made
+        ? [{ table, column: name, type, made, compared: was.made }]
+        : []
     })
   })
 }

@@ -227,3 +227,34 @@ export async function storeShapes(query: Query, inForce: Version, unplaced: read
   )
   await query('DELETE FROM tidemark.table_shape WHERE version < $1::bigint AND NOT unplaced', [inForce.version])
 }
+
+/** A column whose row in the catalogue was another when its table was compared last. */
+export interface UncomparedColumn {
+  readonly table: string
+  readonly column: string
+  /** `xmin` of the row that was compared. */
+  readonly compared: string
+}
+
+/**
+ * Leaves these columns of stored shapes to the next look of capture, which asks the log what they were meanwhile; call it
+ * after `storeShapes`.
+ */
+export async function keepUncompared(
+  query: Query,
+  inForce: Version,
+  columns: readonly UncomparedColumn[],
+): Promise<void> {
+  if (columns.length === 0) return
+  await query(
+    `UPDATE tidemark.table_shape kept SET mark = '', shape = jsonb_set(kept.shape, '{columns}', (
+       SELECT jsonb_agg(shown.value || CASE WHEN asked.compared IS NULL THEN '{}' ELSE jsonb_build_object('made', asked.compared) END
+         ORDER BY shown.place)
+       FROM jsonb_array_elements(kept.shape->'columns') WITH ORDINALITY AS shown(value, place)
+         LEFT JOIN json_to_recordset($1::json) AS asked("table" text, "column" text, compared text)
+           ON asked."table" = kept.table_id AND asked."column" = shown.value->>'name'))
+     WHERE version = $2::bigint AND table_id IN (
+       SELECT asked."table" FROM json_to_recordset($1::json) AS asked("table" text))`,
+    [JSON.stringify(columns), keptUnder(inForce)],
+  )
+}

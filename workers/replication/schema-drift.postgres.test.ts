@@ -204,6 +204,19 @@ describe.each([
     },
   )
 
+  test('FLD-131 CAP-R38 a type that is taken back before a migration, between two cycles, is loaded anew', async () => {
+    await harness.run('ALTER TABLE item ALTER n TYPE oid')
+    await insert(2, 'n', '4000000000')
+    await harness.run('ALTER TABLE item ALTER n TYPE int')
+    await migrate()
+    await expect(harness.drain()).rejects.toMatchObject({ message: expect.stringContaining('n of another type') })
+    await expectMended('public.item')
+    // What it was is told once.
+    await migrate()
+    await insert(3, 'n', '3')
+    await expectMended()
+  })
+
   test('FLD-03 CAP-R39 rows rewritten by a migration under an equal definition make a new version, exactly at its place', async () => {
     const before = await version()
     const migrateBy = (...statements: string[]) =>
