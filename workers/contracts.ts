@@ -1,4 +1,5 @@
-import type { DefinitionAnswer, DefinitionInForce, Lsn, PushAnswer, Transaction } from '../protocol/index.ts'
+import type { DefinitionAnswer, DefinitionInForce, Lsn, PushAnswer } from '../protocol/index.ts'
+import type { EncodedTransaction } from './encoded-change.ts'
 
 /**
  * What the three Durable Objects ask of each other. Calls are RPC between objects of one deployment; nothing here is
@@ -34,21 +35,21 @@ export interface SubscribeAnswer {
   readonly leaseMs: number
 }
 
+/** Whose rights may have changed: these users', or everyone's. */
+export type RightsChange = readonly string[] | 'all'
+
 /**
  * Everything this subscriber's audiences saw in `(from, to]`, or a notice that there is more to read.
  *
  * `from` is the subscriber's own last delivered head under this subscription version. With `transactions` null the
  * SyncDO reads the gap up to `to` from history.
  */
-/** Whose rights may have changed: these users', or everyone's. */
-export type RightsChange = readonly string[] | 'all'
-
 export interface Delivery {
   readonly epoch: string
   readonly version: number
   readonly from: Lsn
   readonly to: Lsn
-  readonly transactions: readonly Transaction[] | null
+  readonly transactions: readonly EncodedTransaction[] | null
   /** Set when the definition in force changed at or before `to`. */
   readonly definition: DefinitionInForce | null
   /** Whose audiences must, because of `transactions`, be asked for anew before anything above `from` is told to them. */

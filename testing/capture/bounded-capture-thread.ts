@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { openDatabase, withDatabase } from '../../workers/database/index.ts'
 import { Capture } from '../../workers/replication/capture.ts'
-import type { RoutedBatch } from '../../workers/replication/capture-state.ts'
 import type { CaptureMemory } from '../../workers/replication/rules/epoch-decision.ts'
+import type { RoutedBatch } from '../../workers/replication/rules/subscription.ts'
 import type { BoundedCapture, BoundedOutcome } from './bounded-capture.ts'
 import { watched } from './watched-database.ts'
 

@@ -1,8 +1,9 @@
 import type { AppliedDefinition, Sync } from '../../db/index.ts'
 import type { Database } from '../../workers/database/index.ts'
 import { Capture } from '../../workers/replication/capture.ts'
-import type { CaptureSettings, CycleResult, RoutedBatch } from '../../workers/replication/capture-state.ts'
+import type { CaptureSettings, CycleResult } from '../../workers/replication/capture-state.ts'
 import { type CaptureMemory, NO_MEMORY } from '../../workers/replication/rules/epoch-decision.ts'
+import type { RoutedBatch } from '../../workers/replication/rules/subscription.ts'
 import { createDatabase, type TestDatabase } from '../postgres/create-database.ts'
 import type { TestServer } from '../postgres/test-server.ts'
 

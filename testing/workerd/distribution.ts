@@ -16,10 +16,16 @@ import {
   type Transaction,
   type WireTransaction,
 } from '../../protocol/index.ts'
-import { REPLICATION_NAME, type SubscribeAnswer } from '../../workers/contracts.ts'
+import {
+  type DeliveryReceipt,
+  REPLICATION_NAME,
+  type RightsChange,
+  type SubscribeAnswer,
+} from '../../workers/contracts.ts'
 import { withDatabase } from '../../workers/database/index.ts'
 import type { DatabaseEnv } from '../../workers/env.ts'
 import { createApp } from '../../workers/http/app.ts'
+import { encodeTransaction } from '../encoded-transactions.ts'
 import { signToken } from '../system/tokens.ts'
 import { access, JWT_SECRET, type Stage, type StagedReplicationDO, type StagedSyncDO, stagedEnv } from './staged.ts'
 
@@ -127,6 +133,21 @@ export async function store(database: DatabaseEnv, epoch: string, transactions: 
       [epoch, JSON.stringify(values)],
     ),
   )
+}
+
+/** Delivers to a SyncDO as the ReplicationDO would, under its present subscription. */
+export async function deliver(
+  name: string,
+  epoch: string,
+  from: Lsn,
+  to: Lsn,
+  transactions: readonly Transaction[] | null,
+  rights: RightsChange | null = null,
+): Promise<DeliveryReceipt> {
+  const { requests } = await replication().asked(name)
+  const version = requests.at(-1)?.version ?? 0
+  const encoded = transactions?.map(encodeTransaction) ?? null
+  return await syncObject(name).deliver({ epoch, version, from, to, transactions: encoded, definition: null, rights })
 }
 
 /** What SyncDOs have asked of Postgres so far: scans of history and of clients. */

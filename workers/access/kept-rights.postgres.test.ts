@@ -4,8 +4,8 @@ import { servers } from '../../testing/postgres/servers.ts'
 import { SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import type { RightsChange, RightsGuard } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
-import type { RoutedBatch } from '../replication/capture-state.ts'
 import { RightsMarks } from '../replication/rights-marks.ts'
+import type { RoutedBatch } from '../replication/rules/subscription.ts'
 import { KeptRights } from './kept-rights.ts'
 
 const MEMBERS = `

@@ -6,6 +6,7 @@ import { captureCases, serverNamed } from '../../testing/capture/capture-cases.t
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { dyingAt, Killed, type Moment } from '../../testing/capture/dying-database.ts'
 import { interposed } from '../../testing/capture/interposed-database.ts'
+import { transactionsOf } from '../../testing/encoded-transactions.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 import type { Database } from '../database/index.ts'
 import { NO_MEMORY } from './rules/epoch-decision.ts'
@@ -81,11 +82,8 @@ describe.each([
       const head = (await harness.query('SELECT head_lsn::text AS lsn FROM tidemark.epoch WHERE ended_at IS NULL'))[0]
         ?.lsn
       const told = harness.batches.some(({ everyone, to }) => everyone && to >= parsePgLsn(head ?? ''))
-      const carried = harness.batches.some(({ transactions }) =>
-        transactions?.some(({ changes }) =>
-          changes.some((change) => 'data' in change && change.data.id === String(id)),
-        ),
-      )
+      const changes = transactionsOf(harness.batches).flatMap((one) => one.changes)
+      const carried = changes.some((change) => 'data' in change && change.data.id === String(id))
       expect(told || carried, name).toBe(true)
     }
   })

@@ -1,9 +1,9 @@
 import type { DefinitionInForce, Lsn } from '../../protocol/index.ts'
 import type { Database } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
-import type { CapturedBatch } from './capture-batch.ts'
 import type { ChangeSource } from './change-source.ts'
 import type { CaptureMemory, EpochRow, OwnIdentity } from './rules/epoch-decision.ts'
+import type { RoutedBatch } from './rules/subscription.ts'
 import type { TablePlans } from './rules/table-plan.ts'
 import type { WaitedPeek } from './short-peek.ts'
 
@@ -20,16 +20,6 @@ export interface CaptureSettings extends OwnIdentity {
 export interface CaptureStore {
   read(): CaptureMemory
   write(memory: CaptureMemory): void
-}
-
-/** What one cycle brought, for those who are told. */
-export interface RoutedBatch
-  extends Pick<CapturedBatch, 'audiences' | 'everyone' | 'transactions' | 'rights' | 'hasMutations'> {
-  readonly epoch: string
-  readonly from: Lsn
-  readonly to: Lsn
-  /** In force at `to`. */
-  readonly definition: DefinitionInForce
 }
 
 export type Distribute = (batch: RoutedBatch) => void | Promise<void>

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { captureCases, serverNamed } from '../../testing/capture/capture-cases.ts'
 import { type CaptureHarness, type HistoryEntry, startCapture } from '../../testing/capture/capture-harness.ts'
+import { transactionsOf } from '../../testing/encoded-transactions.ts'
 
 const issue = pgTable('issue', {
   id: integer('id').primaryKey(),
@@ -128,7 +129,7 @@ describe.each(captureCases)('$decoder on $server', ({ decoder, server }) => {
       ['delete', 'org:a'],
       ['insert', null],
     ])
-    const told = harness.batches.flatMap(({ transactions }) => transactions ?? []).flatMap(({ changes }) => changes)
+    const told = transactionsOf(harness.batches).flatMap(({ changes }) => changes)
     const aboutNine = told.filter(
       (change) => change.op !== 'truncate' && ('key' in change ? change.key : change.data).id === '9',
     )

@@ -31,9 +31,9 @@ import type {
   CycleOptions,
   CycleResult,
   Distribute,
-  RoutedBatch,
 } from './capture-state.ts'
 import { decideEpoch } from './rules/epoch-decision.ts'
+import type { RoutedBatch } from './rules/subscription.ts'
 import { planTables } from './rules/table-plan.ts'
 import type { CycleFacts } from './server-facts.ts'
 import { type PeekOrder, SHORT_PEEK_ROWS } from './short-peek.ts'
@@ -174,18 +174,7 @@ export class Capture {
       plans: definition === state.definition ? state.plans : planTables(definition),
     }
     if (definition.version === facts.latestDefinitionVersion) this.#halt.trust()
-    const { audiences, everyone, transactions, rights, hasMutations } = batch
-    await distribute({
-      epoch: epoch.id,
-      from: state.capturedTo,
-      to,
-      definition,
-      audiences,
-      everyone,
-      transactions,
-      rights,
-      hasMutations,
-    })
+    await distribute({ epoch: epoch.id, from: state.capturedTo, to, definition, ...batch.news })
     await this.#oweAdvance(database, facts, to)
     if (batch.drift !== null || batch.definitionVersion !== null || !deferAdvance) await this.settle(peeker ?? database)
     if (batch.drift !== null) throw this.#halt.begin(batch.drift)

@@ -4,6 +4,7 @@ import { defineSync, table } from '../../db/index.ts'
 import type { PredictedChange, Rejection } from '../../protocol/index.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { recordMutation } from '../../testing/capture/record-mutation.ts'
+import { transactionsOf } from '../../testing/encoded-transactions.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 
 const item = pgTable('item', { id: integer('id').primaryKey(), org: text('org'), note: text('note') })
@@ -42,7 +43,7 @@ describe.each([
     return {
       rows: (await kept()).slice(before),
       audiences: told.flatMap(({ audiences }) => [...audiences]),
-      transactions: told.flatMap(({ transactions }) => transactions ?? []),
+      transactions: transactionsOf(told),
     }
   }
   /** A pushed mutation as it is committed. */

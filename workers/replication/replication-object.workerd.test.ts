@@ -4,6 +4,7 @@ import { integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { recordMutation } from '../../testing/capture/record-mutation.ts'
+import { insertedIds, transactionsOf } from '../../testing/encoded-transactions.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { type Listener, type LoneReplicationDO, listener, loneOptions } from '../../testing/workerd/lone-replication.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
@@ -15,10 +16,7 @@ const sync = defineSync({ tables: { item: table(item, { audience: { column: item
 const SCHEMA = 'CREATE TABLE public.item (id int PRIMARY KEY, org text)'
 const HOUR_MS = 3_600_000
 
-const rowsOf = (deliveries: readonly Delivery[]) =>
-  deliveries
-    .flatMap(({ transactions }) => transactions ?? [])
-    .flatMap(({ changes }) => changes.map((change) => change.op === 'insert' && change.data.id))
+const rowsOf = (deliveries: readonly Delivery[]) => insertedIds(transactionsOf(deliveries))
 
 describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Postgres', (server) => {
   let database: TestDatabase
@@ -177,7 +175,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
       await database.run(recordMutation({ client: 'client-of-someone-else', counter: 1 }))
       await database.run(recordMutation({ client, counter: 7 }))
       await stub.freshHead(name)
-      const own = () => heard.deliveries.slice(before).flatMap(({ transactions }) => transactions ?? [])
+      const own = () => transactionsOf(heard.deliveries.slice(before))
       if (!evicted) {
         await heard.until(() => own().length > 0)
         expect(own()).toMatchObject([{ changes: [], mutation: { client, counter: 7 } }])

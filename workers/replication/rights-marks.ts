@@ -1,4 +1,4 @@
-import type { RoutedBatch } from './capture-state.ts'
+import type { RoutedBatch } from './rules/subscription.ts'
 
 /** Beyond this many users everyone's rights count as changed. */
 const MAX_USERS = 10_000

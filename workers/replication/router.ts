@@ -1,7 +1,6 @@
 import { clientAudience, isClientAudience, type Lsn } from '../../protocol/index.ts'
 import type { Delivery, SubscribeRequest, SyncRpc } from '../contracts.ts'
 import type { ObjectNamespace } from '../env.ts'
-import type { RoutedBatch } from './capture-state.ts'
 import type { ReplicationStorage } from './replication-storage.ts'
 import {
   afterFailure,
@@ -11,6 +10,7 @@ import {
   isBehind,
   noticeOf,
   type Position,
+  type RoutedBatch,
   renewed,
   type Subscription,
   subscribe,
@@ -101,10 +101,9 @@ export class Router {
   /** Takes a batch that is stored. */
   route(batch: RoutedBatch, generation: number): void {
     this.#position = { epoch: batch.epoch, to: batch.to, definition: batch.definition }
-    const routable = { ...batch, generation }
     for (const subscription of this.#subscriptions.values()) {
-      const delivery = deliveryOf(subscription, routable, this.#context.nowMs())
-      this.#subscriptions.set(subscription.subscriber, withBatch(subscription, routable))
+      const delivery = deliveryOf(subscription, batch, generation, this.#context.nowMs())
+      this.#subscriptions.set(subscription.subscriber, withBatch(subscription, batch, generation))
       if (delivery !== null) this.#send(subscription.subscriber, delivery)
     }
   }

@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
+import { insertedIds, transactionsOf } from '../../testing/encoded-transactions.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { type Listener, type LoneReplicationDO, listener, loneOptions } from '../../testing/workerd/lone-replication.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
@@ -15,10 +16,7 @@ const SCHEMA = 'CREATE TABLE public.item (id int PRIMARY KEY, org text)'
 const HOUR_MS = 3_600_000
 const IN_A_WAIT = `datname = current_database() AND query LIKE 'CALL tidemark.wait%' AND state = 'active'`
 
-const idsOf = (deliveries: readonly Delivery[]) =>
-  deliveries
-    .flatMap(({ transactions }) => transactions ?? [])
-    .flatMap(({ changes }) => changes.map((change) => (change.op === 'insert' ? change.data.id : null)))
+const idsOf = (deliveries: readonly Delivery[]) => insertedIds(transactionsOf(deliveries))
 
 describe.each(['embedded', 'system'] as const)('the ReplicationDO in watch mode with the %s Postgres', (server) => {
   let database: TestDatabase

@@ -1,11 +1,13 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { clientAudience, isClientAudience, type Lsn, type Transaction } from '../../protocol/index.ts'
+import { clientAudience, isClientAudience, type Transaction } from '../../protocol/index.ts'
+import { encodeTransaction } from '../../testing/encoded-transactions.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import {
   beginEpoch,
   connect,
   databaseUse,
+  deliver,
   follow,
   insert,
   lsn,
@@ -23,13 +25,6 @@ beforeAll(async () => {
   useDatabase(database.env)
 })
 afterAll(() => database.drop())
-
-/** Delivers to a SyncDO as the ReplicationDO would, under its present subscription. */
-async function deliver(name: string, epoch: string, from: Lsn, to: Lsn, transactions: Transaction[] | null) {
-  const { requests } = await replication().asked(name)
-  const version = requests.at(-1)?.version ?? 0
-  return await syncObject(name).deliver({ epoch, version, from, to, transactions, definition: null, rights: null })
-}
 
 /** Each behaviour with memory twice: as it is, and with the object evicted at the places marked. */
 describe.each([
@@ -118,7 +113,7 @@ describe.each([
       version: stale,
       from: lsn(3),
       to: lsn(4),
-      transactions: [transaction(lsn(4), four.changes[0] ?? insert(org))],
+      transactions: [encodeTransaction(transaction(lsn(4), four.changes[0] ?? insert(org)))],
       definition: null,
       rights: null,
     })

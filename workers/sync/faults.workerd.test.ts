@@ -1,10 +1,12 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import type { Lsn, Transaction } from '../../protocol/index.ts'
+import type { Lsn } from '../../protocol/index.ts'
+import { insertedIds } from '../../testing/encoded-transactions.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import {
   beginEpoch,
   connect,
+  deliver,
   follow,
   insert,
   lsn,
@@ -24,16 +26,6 @@ beforeAll(async () => {
   database = await createDatabase(inject('servers').system)
 })
 afterAll(() => database.drop())
-
-async function deliver(name: string, epoch: string, from: Lsn, to: Lsn, transactions: Transaction[] | null) {
-  const { requests } = await replication().asked(name)
-  const version = requests.at(-1)?.version ?? 0
-  return await syncObject(name).deliver({ epoch, version, from, to, transactions, definition: null, rights: null })
-}
-
-/** Ids of inserts in order. */
-const idsOf = (transactions: readonly Transaction[]) =>
-  transactions.flatMap(({ changes }) => changes.map((change) => change.op === 'insert' && change.data.id))
 
 /** Runs the alarm until the condition holds; each turn is one retry. */
 async function alarmsUntil(name: string, condition: () => boolean): Promise<void> {
@@ -60,7 +52,7 @@ describe('faults around a SyncDO', () => {
     expect(await again.frame('welcome')).toMatchObject({ resume: 'stream' })
     expect((await deliver(org, 'wiped', lsn(2), lsn(3), null)).head).toBe(lsn(3))
     await again.reaches(lsn(3))
-    expect(again.ids).toEqual(idsOf(all.slice(2)))
+    expect(again.ids).toEqual(insertedIds(all.slice(2)))
     const versions = (await replication().asked(org)).requests.map(({ version }) => version)
     expect(versions.at(-1)).toBeGreaterThan(versions.at(0) ?? 0)
   })
@@ -87,7 +79,7 @@ describe('faults around a SyncDO', () => {
     await alarmsUntil(org, () => socket.cursor !== null && socket.cursor >= lsn(2))
     expect((await deliver(org, 'away', lsn(2), lsn(3), all.slice(2))).head).toBe(lsn(3))
     await socket.reaches(lsn(3))
-    expect(socket.ids).toEqual(idsOf(all))
+    expect(socket.ids).toEqual(insertedIds(all))
     expect((await syncObject(org).health()).status).toBe('ok')
     expect(socket.closed).toBeNull()
   })
@@ -110,7 +102,7 @@ describe('faults around a SyncDO', () => {
     // Capture sends again what nobody acknowledged.
     await deliver(org, 'reset', lsn(1), lsn(3), null)
     await again.reaches(lsn(3))
-    expect(again.ids).toEqual(idsOf(all.slice(1)))
+    expect(again.ids).toEqual(insertedIds(all.slice(1)))
   })
 
   it('FLT-08 DIS-R2 what was sent and then lost here is neither sent again nor missed', async () => {
@@ -141,7 +133,7 @@ describe('faults around a SyncDO', () => {
     await deliver(org, 'ahead', lsn(0), lsn(2), all.slice(0, 2))
     await deliver(org, 'ahead', lsn(2), lsn(3), all.slice(2))
     await again.reaches(lsn(3))
-    expect([...socket.ids, ...again.ids]).toEqual(idsOf(all))
+    expect([...socket.ids, ...again.ids]).toEqual(insertedIds(all))
   })
 
   it('FLT-08 an eviction after every delivery ends in the same state', async () => {
@@ -157,7 +149,7 @@ describe('faults around a SyncDO', () => {
       await evictDurableObject(syncObject(org))
     }
     await socket.reaches(lsn(12))
-    expect(socket.ids).toEqual(idsOf(all))
+    expect(socket.ids).toEqual(insertedIds(all))
   })
 
   it('FLT-08 DIS-R6 evictions while a slow client reads history, mid-transaction, lose and double nothing', async () => {
@@ -224,7 +216,7 @@ describe('faults around a SyncDO', () => {
             socket?.close()
           }
         })
-        expect(ids, `reset at ${at}`).toEqual(idsOf(all))
+        expect(ids, `reset at ${at}`).toEqual(insertedIds(all))
         return { points, resets }
       }
       const { points, resets } = await follows(0)

@@ -1,12 +1,12 @@
 import { type Lsn, type RehydrateReason, TidemarkError, ZERO_LSN } from '../../protocol/index.ts'
-import { type HistoryChange, readHistory } from './history.ts'
+import type { EncodedTransaction, PlacedChange } from '../encoded-change.ts'
+import { readHistory } from './history.ts'
 import { MutationTeller } from './rules/author.ts'
 import { type Frame, FrameAssembler } from './rules/frame-assembler.ts'
 import { coveredFrom, FrameCache } from './rules/frame-cache.ts'
 import type { Position } from './rules/position.ts'
 import { mayNotice, mayServe } from './rules/window.ts'
 import type { Session } from './sessions.ts'
-import type { LoggedTransaction } from './storage/change-log.ts'
 import { deliveredReader } from './storage/delivered.ts'
 import type { Subscription } from './subscription.ts'
 import type { SyncContext } from './sync-context.ts'
@@ -55,7 +55,7 @@ export class Server {
    * Sends what a delivery brings to all who stand at its beginning, before anything is written: what is sent after a write
    * waits until that is durable. The rest, and everyone else, is served from the log. Rule DIS-R2.
    */
-  sendDelivered(transactions: readonly LoggedTransaction[], head: Lsn, to: Lsn): void {
+  sendDelivered(transactions: readonly EncodedTransaction[], head: Lsn, to: Lsn): void {
     const { storage, sessions, limits, nowMs } = this.#context
     const cache = new FrameCache(deliveredReader(transactions, to, limits.frameChars))
     for (const session of sessions) {
@@ -144,7 +144,7 @@ export class Server {
       return mayServe(session.state, limits.windowChars)
     }
     let whole = true
-    const take = (page: readonly HistoryChange[]) => {
+    const take = (page: readonly PlacedChange[]) => {
       for (const change of page) {
         const text = teller.tell(change)
         if (text !== null && !send(assembler.push({ ...change, text }))) {

@@ -1,6 +1,7 @@
 import { evictDurableObject } from 'cloudflare:test'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import type { Lsn, Transaction } from '../../protocol/index.ts'
+import { encodeTransaction } from '../../testing/encoded-transactions.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import {
   beginEpoch,
@@ -88,7 +89,7 @@ it.each([1, 2, 3, 4, 5, 6, 7, 8])(
         version: request?.version ?? 0,
         from: lsn(from),
         to: lsn(to),
-        transactions,
+        transactions: transactions?.map(encodeTransaction) ?? null,
         definition: null,
         rights: null,
       })

@@ -16,9 +16,9 @@
  */
 import { type Lsn, maxLsn, TidemarkError, ZERO_LSN } from '../../protocol/index.ts'
 import type { Delivery, DeliveryReceipt, RightsChange } from '../contracts.ts'
-import { type HistoryChange, readHistory } from './history.ts'
+import type { EncodedTransaction, PlacedChange } from '../encoded-change.ts'
+import { readHistory } from './history.ts'
 import { judgeDelivery, trimPoint } from './rules/delivery.ts'
-import { encodeTransaction, type LoggedTransaction } from './storage/change-log.ts'
 import type { Subscription } from './subscription.ts'
 import type { SyncContext } from './sync-context.ts'
 
@@ -26,7 +26,7 @@ export interface HeadEvents {
   /** Before the head moves past it. */
   readonly onRights: (rights: RightsChange) => void
   /** What leads from the head to `to`, before any of it is kept. */
-  readonly onDelivered: (transactions: readonly LoggedTransaction[], head: Lsn, to: Lsn) => void
+  readonly onDelivered: (transactions: readonly EncodedTransaction[], head: Lsn, to: Lsn) => void
   readonly onHead: () => void
 }
 
@@ -65,7 +65,7 @@ export class HeadFollower {
     } else {
       this.#subscription.noteDefinition(delivery.definition)
       if (delivery.definition) this.#subscription.noteWatched(delivery.definition)
-      if (verdict === 'append') this.#take((transactions ?? []).map(encodeTransaction), to, delivery.rights)
+      if (verdict === 'append') this.#take(transactions ?? [], to, delivery.rights)
       if (verdict === 'gap') await this.reach(to)
     }
     return { epoch: state.epoch ?? epoch, head: state.head ?? from }
@@ -104,7 +104,7 @@ export class HeadFollower {
     const { storage, limits, withDatabase } = this.#context
     const identity = { userId: null, audiences: [...storage.audiences.keys()] }
     const budget = Math.floor(limits.logChars / 2)
-    const changes: HistoryChange[] = []
+    const changes: PlacedChange[] = []
     let chars = 0
     const { outcome, definition, rights } = await withDatabase((database) =>
       readHistory(database, identity, { epoch, from, to, skip: 0, mutationsAfter: ZERO_LSN }, (page) => {
@@ -125,14 +125,14 @@ export class HeadFollower {
   }
 
   /** All of it is in history: who waits for it need not wait until it is kept here too. */
-  #take(transactions: readonly LoggedTransaction[], to: Lsn, rights: RightsChange | null): void {
+  #take(transactions: readonly EncodedTransaction[], to: Lsn, rights: RightsChange | null): void {
     const { head } = this.#context.storage.state
     const ahead = transactions.filter(({ lsn }) => head !== null && lsn > head && lsn <= to)
     if (head !== null && rights === null && ahead.length > 0) this.#events.onDelivered(ahead, head, to)
     this.#append(transactions, to, rights)
   }
 
-  #append(transactions: readonly LoggedTransaction[], to: Lsn, rights: RightsChange | null): void {
+  #append(transactions: readonly EncodedTransaction[], to: Lsn, rights: RightsChange | null): void {
     const { storage, log, limits } = this.#context
     const { state } = storage
     const head = state.head
@@ -170,8 +170,8 @@ export class HeadFollower {
   }
 }
 
-function groupByTransaction(changes: readonly HistoryChange[]): LoggedTransaction[] {
-  const transactions: { lsn: Lsn; xid: string; at: string; changes: HistoryChange[] }[] = []
+function groupByTransaction(changes: readonly PlacedChange[]): EncodedTransaction[] {
+  const transactions: { lsn: Lsn; xid: string; at: string; changes: PlacedChange[] }[] = []
   for (const change of changes) {
     const last = transactions.at(-1)
     if (last?.lsn === change.lsn) last.changes.push(change)

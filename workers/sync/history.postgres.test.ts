@@ -3,7 +3,8 @@ import { parsePgLsn, ZERO_LSN } from '../../protocol/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 import { type Database, openDatabase } from '../database/index.ts'
-import { type HistoryChange, readHistory } from './history.ts'
+import type { PlacedChange } from '../encoded-change.ts'
+import { readHistory } from './history.ts'
 
 let created: TestDatabase
 let database: Database
@@ -28,7 +29,7 @@ describe('reading history', () => {
        SELECT 'e', lsn::pg_lsn, seq, 1, '1', 'public.t', 'insert', '{}', jsonb_build_object('at', lsn || '#' || seq), 'all', 1, now()
        FROM unnest(ARRAY['0/FFFFFFF', '0/10000000', '0/9', '0/FFFFFFFF', '1/0']) AS lsn, generate_series(0, 10) AS seq`,
     )
-    const seen: HistoryChange[] = []
+    const seen: PlacedChange[] = []
     const range = { epoch: 'e', from: parsePgLsn('0/1'), to: parsePgLsn('1/0'), skip: 0, mutationsAfter: ZERO_LSN }
     await readHistory(database, { userId: null, audiences: ['all'] }, range, (page) => {
       seen.push(...page)

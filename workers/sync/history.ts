@@ -1,7 +1,7 @@
-import { type Change, encodeChange, formatPgLsn, type Lsn, parsePgLsn } from '../../protocol/index.ts'
+import { formatPgLsn, type Lsn, parsePgLsn } from '../../protocol/index.ts'
 import type { RightsChange } from '../contracts.ts'
 import { becomeClient, type ClientIdentity, type Database } from '../database/index.ts'
-import type { LoggedChange } from './storage/change-log.ts'
+import { encodeKept, type PlacedChange } from '../encoded-change.ts'
 
 export interface HistoryRange {
   readonly epoch: string
@@ -12,12 +12,6 @@ export interface HistoryRange {
   readonly skip: number
   /** Mutations at or below it are left out. */
   readonly mutationsAfter: Lsn
-}
-
-export interface HistoryChange extends LoggedChange {
-  readonly lsn: Lsn
-  readonly xid: string
-  readonly at: string
 }
 
 /** `ended`: another epoch is current. `pruned`: history no longer reaches back to `from`. `done`: read as far as wanted. */
@@ -41,7 +35,7 @@ export async function readHistory(
   database: Database,
   identity: ClientIdentity,
   range: HistoryRange,
-  take: (page: readonly HistoryChange[]) => boolean | Promise<boolean>,
+  take: (page: readonly PlacedChange[]) => boolean | Promise<boolean>,
 ): Promise<{
   readonly outcome: HistoryOutcome
   readonly definition: DefinitionNote | null
@@ -83,7 +77,7 @@ export async function readHistory(
         PAGE,
       )
       for await (const page of pages) {
-        if (!(await take(page.map(toHistoryChange)))) break
+        if (!(await take(page.flatMap(placedChanges)))) break
       }
       return {
         outcome: 'done',
@@ -111,29 +105,17 @@ function toDefinitionNote(data: string): DefinitionNote {
   return { version: Number(version), hash }
 }
 
-function toHistoryChange(row: readonly (string | null)[]): HistoryChange {
-  const [lsn, xid, at, operation, table, audience, key, data] = row
-  const place = { lsn: parsePgLsn(lsn ?? ''), xid: xid ?? '', at: at ?? '' }
-  // Kept as `encodeMutation` writes it; jsonb prints no newline.
-  if (operation === 'mutation') return { ...place, audience: audience ?? null, text: data ?? '' }
-  const change = toChange(operation ?? '', table ?? '', audience ?? null, key ?? null, data ?? null)
-  return { ...place, audience: change.audience, text: JSON.stringify(encodeChange(change)) }
-}
-
-function toChange(
-  operation: string,
-  table: string,
-  audience: string | null,
-  key: string | null,
-  data: string | null,
-): Change {
-  if (audience === null || operation === 'truncate') return { op: 'truncate', table, audience: null }
-  switch (operation) {
-    case 'insert':
-      return { op: 'insert', table, audience, data: JSON.parse(data ?? '{}') }
-    case 'update':
-      return { op: 'update', table, audience, key: JSON.parse(key ?? '{}'), data: JSON.parse(data ?? '{}') }
-    default:
-      return { op: 'delete', table, audience, key: JSON.parse(key ?? '{}') }
-  }
+/** A row that nobody is told is none of the pages': the statement leaves it out, and so does this. */
+function placedChanges([lsn, xid, at, operation, table, audience, key, data]: readonly (
+  | string
+  | null
+)[]): PlacedChange[] {
+  const told = encodeKept({
+    operation: operation ?? '',
+    table: table ?? '',
+    key: key ?? null,
+    data: data ?? null,
+    audience: audience ?? null,
+  })
+  return told === null ? [] : [{ ...told, lsn: parsePgLsn(lsn ?? ''), xid: xid ?? '', at: at ?? '' }]
 }

@@ -11,11 +11,13 @@ import {
   type Transaction,
   type TransactionMutation,
 } from '../../protocol/index.ts'
+import { encodeTransaction } from '../../testing/encoded-transactions.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import {
   beginEpoch,
   connect,
   databaseUse,
+  deliver,
   follow,
   insert,
   lsn,
@@ -37,12 +39,6 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 
 const evict = (name: string) => evictDurableObject(syncObject(name))
-
-async function deliver(name: string, epoch: string, from: Lsn, to: Lsn, transactions: Transaction[] | null) {
-  const { requests } = await replication().asked(name)
-  const version = requests.at(-1)?.version ?? 0
-  return await syncObject(name).deliver({ epoch, version, from, to, transactions, definition: null, rights: null })
-}
 
 const mutated = (one: Transaction, mutation: Partial<TransactionMutation> & { client: string }): Transaction => ({
   ...one,
@@ -328,7 +324,7 @@ describe.each([
     const { requests } = await replication().asked(org)
     const at = { epoch, version: requests.at(-1)?.version ?? 0, from: lsn(0), to: lsn(1), definition: null }
     await pause(org)
-    await syncObject(org).deliver({ ...at, transactions: [own], rights: [person.userId] })
+    await syncObject(org).deliver({ ...at, transactions: [encodeTransaction(own)], rights: [person.userId] })
     await author.reaches(lsn(1))
     expect(sentAt(author, lsn(1))).toEqual([{ o: 'm', c: 1 }, ...plain(own)])
     expect(JSON.stringify(author.frames)).not.toContain('client:')

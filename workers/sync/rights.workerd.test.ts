@@ -1,11 +1,12 @@
 import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import type { Lsn, Transaction } from '../../protocol/index.ts'
+import type { Lsn } from '../../protocol/index.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import {
   beginEpoch,
   connect,
   DEFINITION,
+  deliver,
   follow,
   insert,
   lsn,
@@ -19,7 +20,6 @@ import {
 } from '../../testing/workerd/distribution.ts'
 import { WATCHING } from '../../testing/workerd/staged.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
-import type { RightsChange } from '../contracts.ts'
 import { withDatabase } from '../database/index.ts'
 
 let database: TestDatabase
@@ -47,19 +47,6 @@ const storeRights = (epoch: string, at: Lsn, users: readonly string[] | null) =>
      VALUES ('${epoch}', ('0/' || '${at.slice(8)}')::pg_lsn + (('x' || '${at.slice(0, 8)}')::bit(32)::bigint::numeric * 4294967296), 99, 1, '1',
        'tidemark.rights', 'rights', '${JSON.stringify({ users })}', 1, now())`,
   )
-
-async function deliver(
-  name: string,
-  epoch: string,
-  from: Lsn,
-  to: Lsn,
-  transactions: Transaction[] | null,
-  rights: RightsChange | null = null,
-) {
-  const { requests } = await replication().asked(name)
-  const version = requests.at(-1)?.version ?? 0
-  return await syncObject(name).deliver({ epoch, version, from, to, transactions, definition: null, rights })
-}
 
 describe('rights while connected', () => {
   it('DIS-21 RGT-R1 RGT-R3 one who loses an audience sees nothing of it from that transaction on; others do', async () => {

@@ -1,11 +1,13 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { clientAudience, LIMITS, type Lsn, type Transaction } from '../../protocol/index.ts'
+import { clientAudience, LIMITS } from '../../protocol/index.ts'
+import { insertedIds } from '../../testing/encoded-transactions.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import {
   ask,
   beginEpoch,
   connect,
+  deliver,
   follow,
   insert,
   lsn,
@@ -29,16 +31,8 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
-async function deliver(name: string, epoch: string, from: Lsn, to: Lsn, transactions: Transaction[] | null) {
-  const { requests } = await replication().asked(name)
-  const version = requests.at(-1)?.version ?? 0
-  return await syncObject(name).deliver({ epoch, version, from, to, transactions, definition: null, rights: null })
-}
-
 const evict = (name: string) => evictDurableObject(syncObject(name))
 const note = (chars: number) => 'n'.repeat(chars)
-const idsOf = (transactions: readonly Transaction[]) =>
-  transactions.flatMap(({ changes }) => changes.map((change) => change.op === 'insert' && change.data.id))
 
 describe('hello', () => {
   it('DIS-R4 a client goes on from its cursor or hydrates, and is told why', async () => {
@@ -173,8 +167,8 @@ describe.each([
     slow.autoAck = true
     slow.ack()
     await slow.reaches(lsn(20))
-    expect(slow.ids).toEqual(idsOf(transactions))
-    expect(fast.ids).toEqual(idsOf(transactions))
+    expect(slow.ids).toEqual(insertedIds(transactions))
+    expect(fast.ids).toEqual(insertedIds(transactions))
   })
 
   it.each(['the log', 'history'] as const)(
@@ -214,14 +208,14 @@ describe.each([
       socket.autoAck = true
       socket.ack()
       await socket.reaches(lsn(3))
-      expect(socket.ids).toEqual(idsOf(visible))
+      expect(socket.ids).toEqual(insertedIds(visible))
       expect(socket.transactions.map((one) => one.lsn)).toEqual([lsn(1), lsn(2), lsn(3)])
       expect(socket.frames.some((frame) => frame.type === 'part')).toBe(true)
       expect(socket.frames.some((frame) => frame.type === 'fragment')).toBe(true)
       // The link is cut between parts: whoever comes back with the old cursor gets it whole, once.
       const again = await connect(person, { epoch, cursor: lsn(1) })
       await again.reaches(lsn(3))
-      expect(again.ids).toEqual(idsOf(visible.slice(1)))
+      expect(again.ids).toEqual(insertedIds(visible.slice(1)))
     },
   )
 
@@ -241,7 +235,7 @@ describe.each([
       await deliver(org, epoch, lsn(index + 40), lsn(index + 41), [one])
     }
     await socket.reaches(lsn(70))
-    expect(socket.ids).toEqual(idsOf([...old, ...live]))
+    expect(socket.ids).toEqual(insertedIds([...old, ...live]))
   })
 
   it(`DIS-08 DIS-R2 a log that has been trimmed is made up for from history${title}`, async () => {
@@ -258,8 +252,8 @@ describe.each([
     await pause(org)
     const late = await connect(person, { epoch, cursor: lsn(0) })
     await Promise.all([keep.reaches(lsn(60)), late.reaches(lsn(60))])
-    expect(late.ids).toEqual(idsOf(all))
-    expect(keep.ids).toEqual(idsOf(all))
+    expect(late.ids).toEqual(insertedIds(all))
+    expect(keep.ids).toEqual(insertedIds(all))
   })
 
   it(`SNP-16 DIS-R6 what overflows the log while a client loads is read from history${title}`, async () => {
@@ -280,7 +274,7 @@ describe.each([
     loading.cursor = lsn(0)
     loading.send({ type: 'stream', epoch, from: lsn(0) })
     await loading.reaches(lsn(40))
-    expect(loading.ids).toEqual(idsOf(all))
+    expect(loading.ids).toEqual(insertedIds(all))
   })
 
   it(`HIS-04 DIS-R4 history pruned while a client was catching up sends it to hydrate${title}`, async () => {

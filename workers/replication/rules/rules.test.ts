@@ -4,14 +4,14 @@ import { textArray } from '../../database/text-array.ts'
 import { wal2jsonName } from '../wal2json-source.ts'
 import { classifyHealth, type HealthFigures } from './classify-health.ts'
 import { chooseDecoder } from './decoder-choice.ts'
-import { selectFor } from './deliverable.ts'
 import { decideEpoch, NO_MEMORY, type ServerFacts } from './epoch-decision.ts'
 import { boundedIntervals, nextPauseMs } from './interval.ts'
+import { selectChanges } from './select-changes.ts'
 import {
   afterFailure,
   afterReceipt,
   deliveryOf,
-  type Routable,
+  type RoutedBatch,
   renewed,
   type Subscription,
   subscribe,
@@ -179,14 +179,15 @@ describe('decoders', () => {
 
 describe('subscriptions', () => {
   const position = { epoch: 'e', to: lsn(10), definition }
-  const batch = (change: Partial<Routable>): Routable => ({
+  const batch = (change: Partial<RoutedBatch>): RoutedBatch => ({
     ...position,
+    from: lsn(10),
     to: lsn(20),
     audiences: new Set(['a']),
     everyone: false,
     transactions: [],
     rights: null,
-    generation: 1,
+    hasMutations: false,
     ...change,
   })
   const joined = subscribe(
@@ -233,40 +234,41 @@ describe('subscriptions', () => {
   })
 
   test('SEC-04 CAP-R33 a mutation is told to subscribers of its client, and nobody else learns that there was one', () => {
-    const mutation = { client: 'x', counter: 1, rejection: null, predicted: null }
-    const change = { op: 'delete', table: 't', audience: 'a', key: {} } as const
-    const told = { lsn: lsn(1), xid: '1', committedAt: '', changes: [change] }
+    const at = { lsn: lsn(1), xid: '1', at: '' }
+    const mutation = { audience: 'client:x', text: '{"counter":1,"rejection":null,"predicted":null}' }
+    const change = { audience: 'a', text: '{"o":"d","t":"t","a":"a","k":{}}' }
+    const truncate = { audience: null, text: '{"o":"t","t":"t"}' }
     const transactions = [
-      { ...told, mutation },
-      { ...told, changes: [], mutation },
+      { ...at, changes: [mutation, change, truncate] },
+      { ...at, changes: [mutation] },
     ]
-    expect(selectFor(new Set(['a', 'client:x']), transactions)).toEqual(transactions)
-    expect(selectFor(new Set(['a', 'client:y']), transactions)).toEqual([told])
-    expect(selectFor(new Set(['client:x']), transactions)).toEqual([
-      { ...told, changes: [], mutation },
-      { ...told, changes: [], mutation },
-    ])
+    const told = (...audiences: string[]) =>
+      selectChanges(new Set(audiences), transactions).map(({ changes }) => changes)
+    expect(told('a', 'client:x')).toEqual([[mutation, change, truncate], [mutation]])
+    expect(told('a', 'client:y')).toEqual([[change, truncate]])
+    expect(told('client:x')).toEqual([[mutation, truncate], [mutation]])
+    expect(told()).toEqual([[truncate]])
   })
 
   test('CAP-R21 what matters is sent from the acknowledged head; in flight nothing is', () => {
-    expect(deliveryOf(joined, batch({}), 0)).toMatchObject({ from: lsn(10), to: lsn(20), transactions: [] })
-    expect(deliveryOf({ ...joined, sentAtMs: 0 }, batch({}), 0)).toBeNull()
-    expect(deliveryOf(joined, batch({ transactions: null }), 0)?.transactions).toBeNull()
+    expect(deliveryOf(joined, batch({}), 1, 0)).toMatchObject({ from: lsn(10), to: lsn(20), transactions: [] })
+    expect(deliveryOf({ ...joined, sentAtMs: 0 }, batch({}), 1, 0)).toBeNull()
+    expect(deliveryOf(joined, batch({ transactions: null }), 1, 0)?.transactions).toBeNull()
   })
 
   test('CAP-R20 an audience that joined while a batch was gathered gets a notice, not the batch', () => {
-    expect(deliveryOf({ ...joined, generation: 2 }, batch({ audiences: new Set() }), 0)?.transactions).toBeNull()
+    expect(deliveryOf({ ...joined, generation: 2 }, batch({ audiences: new Set() }), 1, 0)?.transactions).toBeNull()
   })
 
   test('CAP-R21 others learn the head now and then', () => {
     const other = batch({ audiences: new Set(['b']) })
-    expect(deliveryOf(joined, other, 100)).toBeNull()
-    expect(deliveryOf(joined, other, 60_000)).toMatchObject({ to: lsn(20), transactions: [] })
+    expect(deliveryOf(joined, other, 1, 100)).toBeNull()
+    expect(deliveryOf(joined, other, 1, 60_000)).toMatchObject({ to: lsn(20), transactions: [] })
   })
 
   test('CAP-R21 a head that falls short, fails, or is of another epoch is sent again later', () => {
-    const needed = withBatch(joined, batch({}))
-    const delivery = deliveryOf(joined, batch({}), 0)
+    const needed = withBatch(joined, batch({}), 1)
+    const delivery = deliveryOf(joined, batch({}), 1, 0)
     if (delivery === null) throw new Error('unreachable')
     expect(afterReceipt(needed, delivery, { epoch: 'e', head: lsn(20) }, 5)).toMatchObject({
       acked: lsn(20),
@@ -284,8 +286,8 @@ describe('subscriptions', () => {
   })
 
   test('HIS-07 CAP-R21 a new epoch with lower positions needs no position of the old one', () => {
-    const moved = withBatch(joined, batch({ epoch: 'new', to: lsn(2) }))
-    const delivery = deliveryOf(joined, batch({ epoch: 'new', to: lsn(2) }), 0)
+    const moved = withBatch(joined, batch({ epoch: 'new', to: lsn(2) }), 1)
+    const delivery = deliveryOf(joined, batch({ epoch: 'new', to: lsn(2) }), 1, 0)
     expect(delivery).toMatchObject({ epoch: 'new', from: lsn(2), to: lsn(2) })
     if (delivery === null) throw new Error('unreachable')
     const after = afterReceipt(moved, delivery, { epoch: 'new', head: lsn(2) }, 0)

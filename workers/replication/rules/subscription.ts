@@ -1,6 +1,7 @@
-import { type DefinitionInForce, type Lsn, maxLsn, type Transaction } from '../../../protocol/index.ts'
-import type { Delivery, RightsChange, SubscribeRequest } from '../../contracts.ts'
-import { selectFor } from './deliverable.ts'
+import { type DefinitionInForce, type Lsn, maxLsn } from '../../../protocol/index.ts'
+import type { Delivery, SubscribeRequest } from '../../contracts.ts'
+import type { BatchNews } from './batch-tally.ts'
+import { selectChanges } from './select-changes.ts'
 
 /** One SyncDO's subscription. The first six fields outlive the object. */
 export interface Subscription {
@@ -31,16 +32,13 @@ export interface Subscription {
 export interface Position {
   readonly epoch: string
   readonly to: Lsn
+  /** In force at `to`. */
   readonly definition: DefinitionInForce
 }
 
-/** A batch as the router sees it; `generation` is that of the subscriptions which the batch was gathered for. */
-export interface Routable extends Position {
-  readonly audiences: ReadonlySet<string>
-  readonly everyone: boolean
-  readonly transactions: readonly Transaction[] | null
-  readonly rights: RightsChange | null
-  readonly generation: number
+/** What one cycle brought, for those who are told. */
+export interface RoutedBatch extends Position, BatchNews {
+  readonly from: Lsn
 }
 
 /** Longer than Neon takes to fall asleep, so that idle SyncDOs wake seldom. */
@@ -95,29 +93,35 @@ export function renewed(known: Subscription, request: SubscribeRequest, now: num
   }
 }
 
-function isConcerned(subscription: Subscription, batch: Routable): boolean {
-  if (batch.everyone || subscription.generation > batch.generation || subscription.epoch !== batch.epoch) return true
+/** `generation` is that of the subscriptions for which the batch was gathered. */
+function isConcerned(subscription: Subscription, batch: RoutedBatch, generation: number): boolean {
+  if (batch.everyone || subscription.generation > generation || subscription.epoch !== batch.epoch) return true
   if (subscription.definitionVersion !== batch.definition.version) return true
   for (const audience of batch.audiences) if (subscription.audiences.has(audience)) return true
   return false
 }
 
 /** What to send now that the batch is stored; null when nothing, or not yet. Rule CAP-R21. */
-export function deliveryOf(subscription: Subscription, batch: Routable, now: number): Delivery | null {
+export function deliveryOf(
+  subscription: Subscription,
+  batch: RoutedBatch,
+  generation: number,
+  now: number,
+): Delivery | null {
   if (subscription.sentAtMs !== null || subscription.retryAtMs !== null) return null
   const told = subscription.epoch === batch.epoch && subscription.definitionVersion === batch.definition.version
   if (told && subscription.acked >= batch.to) return null
-  const concerned = isConcerned(subscription, batch)
+  const concerned = isConcerned(subscription, batch, generation)
   const upToDate = subscription.epoch === batch.epoch && subscription.acked >= subscription.neededTo
   if (!upToDate) return noticeOf(subscription, batch)
   if (!concerned) {
     if (now - subscription.deliveredAtMs < HEAD_NOTICE_MS || subscription.acked >= batch.to) return null
     return { ...noticeOf(subscription, batch), transactions: [] }
   }
-  if (batch.transactions === null || subscription.generation > batch.generation) return noticeOf(subscription, batch)
+  if (batch.transactions === null || subscription.generation > generation) return noticeOf(subscription, batch)
   return {
     ...noticeOf(subscription, batch),
-    transactions: selectFor(subscription.audiences, batch.transactions),
+    transactions: selectChanges(subscription.audiences, batch.transactions),
     rights: batch.rights,
   }
 }
@@ -137,8 +141,8 @@ export function noticeOf(subscription: Subscription, position: Position): Delive
 }
 
 /** The subscription once the batch is stored: what it must be told now, or as soon as it can be. */
-export function withBatch(subscription: Subscription, batch: Routable): Subscription {
-  if (!isConcerned(subscription, batch)) return subscription
+export function withBatch(subscription: Subscription, batch: RoutedBatch, generation: number): Subscription {
+  if (!isConcerned(subscription, batch, generation)) return subscription
   // Positions of another history are not comparable.
   const neededTo = subscription.epoch === batch.epoch ? maxLsn(subscription.neededTo, batch.to) : batch.to
   return { ...subscription, neededTo }

@@ -107,6 +107,16 @@ function mutationRow(plan: TablePlan, values: Values): HistoryRow {
   }
 }
 
+/** The client and the number of the mutation that a row of history is; null of any other row. */
+export function mutationOf({
+  operation,
+  key,
+}: HistoryRow): { readonly client: string; readonly counter: number } | null {
+  if (operation !== 'mutation') return null
+  const { client_id: client = '', counter }: Record<string, string> = JSON.parse(key ?? '{}')
+  return { client, counter: Number(counter) }
+}
+
 function requireWhole(plan: TablePlan, values: Values): Values {
   for (let position = 0; position < plan.columns.length; position += 1) {
     if (values[position] !== undefined) continue

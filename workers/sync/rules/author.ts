@@ -5,6 +5,7 @@ import {
   type TransactionMutation,
   type WireChange,
 } from '../../../protocol/index.ts'
+import type { PlacedChange } from '../../encoded-change.ts'
 
 /** Which mutations a session is the author of, and how they are told to it. */
 export interface Author {
@@ -16,17 +17,8 @@ export interface Author {
   readonly rowsTo: Lsn | null
 }
 
-/** A change as log and history keep it; of a client's own audience it is a mutation, `encodeMutation`'s text. */
-export interface KeptChange {
-  readonly lsn: Lsn
-  readonly audience: string | null
-  readonly text: string
-}
-
-export type KeptMutation = Omit<TransactionMutation, 'client'>
-
-export const encodeMutation = ({ counter, rejection, predicted }: TransactionMutation): string =>
-  JSON.stringify({ counter, rejection, predicted } satisfies KeptMutation)
+/** A mutation as it is kept: whose it is says the audience. */
+type KeptMutation = Omit<TransactionMutation, 'client'>
 
 /**
  * Turns what is kept into what a session is told: its own mutations as notes, and their changes by what differs from the
@@ -47,7 +39,7 @@ export class MutationTeller {
   }
 
   /** The change as the session is told it; null of a mutation that is none of its own any more. */
-  tell({ lsn, audience, text }: KeptChange): string | null {
+  tell({ lsn, audience, text }: Pick<PlacedChange, 'lsn' | 'audience' | 'text'>): string | null {
     if (this.#author !== null && audience === this.#author.audience) return this.#begin(this.#author, lsn, text)
     if (this.#encoder === null || lsn !== this.#lsn || this.#open === 0) return text
     const told = this.#encoder.encode(JSON.parse(text) as WireChange)

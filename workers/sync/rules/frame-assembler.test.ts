@@ -7,13 +7,13 @@ import {
   type MarkedChange,
   type WireChange,
 } from '../../../protocol/index.ts'
-import { type EncodedChange, type Frame, FrameAssembler, slices } from './frame-assembler.ts'
+import { type Frame, FrameAssembler, type FramedChange, slices } from './frame-assembler.ts'
 import { type Position, positionAt } from './position.ts'
 
 const lsn = (step: number) => (0xffffff0n + BigInt(step)).toString(16).padStart(16, '0') as Lsn
 
 /** Transactions of so many characters per change. */
-function changesOf(transactions: readonly (readonly number[])[]): EncodedChange[] {
+function changesOf(transactions: readonly (readonly number[])[]): FramedChange[] {
   return transactions.flatMap((sizes, index) =>
     sizes.map((size, seq) => {
       const wire: WireChange = {
@@ -68,13 +68,13 @@ function receive(frames: readonly Frame[], from: Lsn): { ids: string[]; lsns: Ls
   return { ids, lsns, cursor }
 }
 
-function assemble(position: Position, changes: readonly EncodedChange[], to: Lsn, frameChars: number): Frame[] {
+function assemble(position: Position, changes: readonly FramedChange[], to: Lsn, frameChars: number): Frame[] {
   const assembler = new FrameAssembler(position, to, frameChars)
   return [...changes.flatMap((change) => assembler.push(change)), ...assembler.finish(to)]
 }
 
 /** What is still ahead of a position, as the log or history would read it. */
-function ahead(position: Position, changes: readonly EncodedChange[]): EncodedChange[] {
+function ahead(position: Position, changes: readonly FramedChange[]): FramedChange[] {
   let skip = position.part?.sent ?? 0
   return changes.filter((change) => {
     if (change.lsn <= position.lsn) return false
@@ -85,7 +85,7 @@ function ahead(position: Position, changes: readonly EncodedChange[]): EncodedCh
 }
 
 const workload = fc.array(fc.array(fc.integer({ min: 0, max: 900 }), { minLength: 1, maxLength: 8 }), { maxLength: 8 })
-const idsOf = (changes: readonly EncodedChange[]) => changes.map(({ text }) => JSON.parse(text).d.id)
+const idsOf = (changes: readonly FramedChange[]) => changes.map(({ text }) => JSON.parse(text).d.id)
 
 describe('frames', () => {
   it('DIS-R5 DIS-17 carry every transaction whole and in order, whatever its size', () => {

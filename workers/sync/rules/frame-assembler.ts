@@ -1,13 +1,9 @@
 import { LIMITS, type Lsn } from '../../../protocol/index.ts'
+import type { PlacedChange } from '../../encoded-change.ts'
 import type { PartPosition, Position } from './position.ts'
 
-/** One change a session may see, encoded once: `text` is the JSON that every frame shares. */
-export interface EncodedChange {
-  readonly lsn: Lsn
-  readonly xid: string
-  readonly at: string
-  readonly text: string
-}
+/** A change that a session may see, as it is told of it. */
+export type FramedChange = Omit<PlacedChange, 'audience'>
 
 export interface Frame {
   readonly text: string
@@ -52,7 +48,7 @@ export class FrameAssembler {
   }
 
   /** The frames that this change completes; often none. */
-  push(change: EncodedChange): Frame[] {
+  push(change: FramedChange): Frame[] {
     const frames: Frame[] = []
     if (this.#open && this.#open.lsn !== change.lsn) frames.push(...this.#closeTransaction())
     this.#open ??= opened(change)
@@ -149,7 +145,7 @@ export function slices(text: string, chars: number): string[] {
   return result
 }
 
-function opened(change: EncodedChange): OpenTransaction {
+function opened(change: FramedChange): OpenTransaction {
   return { lsn: change.lsn, xid: change.xid, at: change.at, partIndex: null, sent: 0, texts: [], chars: 0 }
 }
 

@@ -1,22 +1,9 @@
-import { clientAudience, encodeChange, LIMITS, type Lsn, type Transaction } from '../../../protocol/index.ts'
-import { type Author, encodeMutation, MutationTeller } from '../rules/author.ts'
-import { type EncodedChange, type Frame, FrameAssembler, slices } from '../rules/frame-assembler.ts'
+import { LIMITS, type Lsn } from '../../../protocol/index.ts'
+import type { EncodedChange, EncodedTransaction } from '../../encoded-change.ts'
+import { type Author, MutationTeller } from '../rules/author.ts'
+import { type Frame, FrameAssembler, type FramedChange, slices } from '../rules/frame-assembler.ts'
 import type { LogReader } from '../rules/frame-cache.ts'
 import type { Position } from '../rules/position.ts'
-
-/** A change of a transaction, encoded once; of a client's own audience it is a mutation, first in its transaction. */
-export interface LoggedChange {
-  /** Null: everyone is told. */
-  readonly audience: string | null
-  readonly text: string
-}
-
-export interface LoggedTransaction {
-  readonly lsn: Lsn
-  readonly xid: string
-  readonly at: string
-  readonly changes: readonly LoggedChange[]
-}
 
 /** A piece is at most 3 bytes a character in UTF-8, and a row may hold 2 MB, which local workerd does not enforce. */
 const PIECE_CHARS = 512 * 1024
@@ -26,16 +13,6 @@ const RUN_CHARS = 64 * 1024
 const SEPARATOR = '\n'
 /** Changes already sent are gone through again for each frame of a transaction, but no more than this: then rows are told whole. */
 const MOST_TOLD_AGAIN = 2 * LIMITS.mutationRows
-
-export function encodeTransaction(transaction: Transaction): LoggedTransaction {
-  const { mutation } = transaction
-  const changes: LoggedChange[] = transaction.changes.map((change) => ({
-    audience: change.audience,
-    text: JSON.stringify(encodeChange(change)),
-  }))
-  if (mutation) changes.unshift({ audience: clientAudience(mutation.client), text: encodeMutation(mutation) })
-  return { lsn: transaction.lsn, xid: transaction.xid, at: transaction.committedAt, changes }
-}
 
 type LoggedRun = { lsn: string; run: number; audience: string | null; xid: string; at: string; text: string }
 
@@ -48,7 +25,7 @@ export class ChangeLog {
   }
 
   /** Adds a transaction above every other; returns its characters. */
-  append(transaction: LoggedTransaction): number {
+  append(transaction: EncodedTransaction): number {
     const { lsn, xid, at, changes } = transaction
     const chars = changes.reduce((sum, change) => sum + change.text.length, 0)
     if (changes.length === 0) return 0
@@ -114,7 +91,7 @@ export class ChangeLog {
     return assembler.finish(head)
   }
 
-  *#changesAfter(position: Position, audiences: readonly string[], author: Author | null): Generator<EncodedChange> {
+  *#changesAfter(position: Position, audiences: readonly string[], author: Author | null): Generator<FramedChange> {
     const rows = this.#sql.exec<LoggedRun>(
       `SELECT c.lsn, c.run, c.audience, t.xid, t.at, c.text FROM log_change c JOIN log_transaction t ON t.lsn = c.lsn
        WHERE c.lsn > ? AND (c.audience IS NULL OR c.audience IN (SELECT value FROM json_each(?)))
@@ -126,7 +103,7 @@ export class ChangeLog {
     let skip = part?.sent ?? 0
     const teller = new MutationTeller(author, part && part.sent > MOST_TOLD_AGAIN ? part.lsn : null)
     let open: LoggedRun | null = null
-    const changesOf = function* ({ xid, at, audience, ...row }: LoggedRun): Generator<EncodedChange> {
+    const changesOf = function* ({ xid, at, audience, ...row }: LoggedRun): Generator<FramedChange> {
       const lsn = row.lsn as Lsn
       for (const kept of row.text.split(SEPARATOR)) {
         const text = teller.tell({ lsn, audience, text: kept })
@@ -148,7 +125,7 @@ export class ChangeLog {
 }
 
 /** Consecutive changes of one audience joined, so that the order across audiences is kept. */
-function runsOf(changes: readonly LoggedChange[]): LoggedChange[] {
+function runsOf(changes: readonly EncodedChange[]): EncodedChange[] {
   const runs: { audience: string | null; texts: string[]; chars: number }[] = []
   for (const { audience, text } of changes) {
     const last = runs.at(-1)

@@ -12,13 +12,14 @@ import {
   type PredictedChange,
   type Transaction,
 } from '../../../protocol/index.ts'
+import { encodeTransaction } from '../../../testing/encoded-transactions.ts'
 import { createDatabase, type TestDatabase } from '../../../testing/postgres/create-database.ts'
 import { lsn, syncObject, transaction } from '../../../testing/workerd/distribution.ts'
 import { useDatabase } from '../../../testing/workerd/worker.ts'
 import { type Author, MutationTeller } from '../rules/author.ts'
 import { type Frame, FrameAssembler } from '../rules/frame-assembler.ts'
 import { type Position, positionAt } from '../rules/position.ts'
-import { ChangeLog, encodeTransaction } from './change-log.ts'
+import { ChangeLog } from './change-log.ts'
 
 let database: TestDatabase
 beforeAll(async () => {

@@ -1,11 +1,11 @@
 import type { Lsn } from '../../../protocol/index.ts'
+import type { EncodedTransaction } from '../../encoded-change.ts'
 import { type Author, MutationTeller } from '../rules/author.ts'
 import { FrameAssembler } from '../rules/frame-assembler.ts'
 import type { LogReader } from '../rules/frame-cache.ts'
-import type { LoggedTransaction } from './change-log.ts'
 
 /** Reads what a delivery brings as the log will tell it to those who stand where it begins; `head` ends the frames. */
-export function deliveredReader(transactions: readonly LoggedTransaction[], head: Lsn, frameChars: number): LogReader {
+export function deliveredReader(transactions: readonly EncodedTransaction[], head: Lsn, frameChars: number): LogReader {
   const all = transactions.flatMap(({ changes }) => changes.map(({ audience }) => audience))
   const present = [...new Set(all.filter((audience) => audience !== null))].sort()
   const nextFrames = (

@@ -1,0 +1,72 @@
+import { type Lsn, TidemarkError } from '../protocol/index.ts'
+
+/** A change as it travels: made once, and shared by deliveries, the log of a SyncDO and every frame. */
+export interface EncodedChange {
+  /** Null: everyone is told. A client's own audience is told its mutation, which comes first in its transaction. */
+  readonly audience: string | null
+  /** JSON text without a newline. */
+  readonly text: string
+}
+
+/** A committed transaction, as far as its reader is told of it, changes in commit order. */
+export interface EncodedTransaction {
+  readonly lsn: Lsn
+  readonly xid: string
+  /** When it was committed: ISO 8601, UTC. */
+  readonly at: string
+  readonly changes: readonly EncodedChange[]
+}
+
+/** A change beside the place of its transaction. */
+export interface PlacedChange extends EncodedChange, Omit<EncodedTransaction, 'changes'> {}
+
+/** What `change_history` holds of a change; JSON as text. */
+export interface KeptChange {
+  readonly table: string
+  readonly operation: string
+  readonly key: string | null
+  readonly data: string | null
+  readonly audience: string | null
+}
+
+/**
+ * The text of a change, joined from what history holds and never parsed: capture and readers of history tell the same.
+ *
+ * Null where nobody is told: a row without an audience, a definition, rights. Throws `corrupt` where history holds something else.
+ */
+export function encodeKept({ table, operation, key, data, audience }: KeptChange): EncodedChange | null {
+  const told = (letter: string, ...parts: readonly string[]): EncodedChange => ({
+    audience,
+    text: `{${[`"o":"${letter}","t":${JSON.stringify(table)}`, ...parts].join()}}`,
+  })
+  const forAudience = (letter: string, ...parts: readonly string[]) =>
+    audience === null ? null : told(letter, `"a":${JSON.stringify(audience)}`, ...parts)
+  const part = (name: string, json: string | null): string => {
+    if (json === null) throw corrupt(operation, table)
+    return `"${name}":${json}`
+  }
+  switch (operation) {
+    case 'insert':
+      return forAudience('i', part('d', data))
+    case 'update':
+      return forAudience('u', part('k', key), part('d', data))
+    case 'delete':
+      return forAudience('d', part('k', key))
+    case 'truncate':
+      return { ...told('t'), audience: null }
+    case 'mutation':
+      if (data === null) throw corrupt(operation, table)
+      return audience === null ? null : { audience, text: data }
+    case 'definition':
+    case 'rights':
+      return null
+    default:
+      throw corrupt(operation, table)
+  }
+}
+
+const corrupt = (operation: string, table: string) =>
+  new TidemarkError(
+    'corrupt',
+    `History holds a change of ${table} that this version cannot tell (${operation}): deploy the newest version.`,
+  )
