@@ -20,10 +20,11 @@ describe('catalogue against tests', () => {
   })
 
   it('names tests that quote the unknown, quote nothing, or stand twice', () => {
-    const titles = ['CAP-01 CAP-R1', 'CAP-99 x', 'nothing', 'nothing']
+    const titles = ['CAP-01 CAP-R1', 'CAP-99 x', 'FLD-999 x', 'nothing', 'nothing']
     const faults = catalogueFaults(catalogue, [file('e2e/a.test.ts', ...titles)])
     expect(faults).toEqual([
       'e2e/a.test.ts: "CAP-99 x" quotes CAP-99, which no page defines',
+      'e2e/a.test.ts: "FLD-999 x" quotes FLD-999, which no page defines',
       'e2e/a.test.ts: "nothing" names no scenario and no rule',
       'e2e/a.test.ts: "nothing" names no scenario and no rule',
       'e2e/a.test.ts: "nothing" is the title of two tests',
@@ -32,12 +33,13 @@ describe('catalogue against tests', () => {
 
   it('takes a scenario for due unless its row says what it waits for', () => {
     const { scenarios } = parseCatalogue(
-      '|CAP-02|a|b|now (half of it)|\n|CAP-03|a|b|\n|OUT-01|a|b|later: writing|\n',
+      '|CAP-02|a|b|now (half of it)|\n|CAP-03|a|b|\n|FLD-100|a|b|now|\n|OUT-01|a|b|later: writing|\n',
       '',
     )
     expect([...scenarios]).toEqual([
       ['CAP-02', true],
       ['CAP-03', true],
+      ['FLD-100', true],
       ['OUT-01', false],
     ])
   })

@@ -12,9 +12,9 @@ export interface Catalogue {
   readonly rules: ReadonlySet<string>
 }
 
-const SCENARIO = /\b(?:CAP|HIS|DIS|SNP|APP|OUT|CON|REB|MIG|TAB|FLT|SEC|OPS|ORA|FLD)-\d\d\b/g
+const SCENARIO = /\b(?:CAP|HIS|DIS|SNP|APP|OUT|CON|REB|MIG|TAB|FLT|SEC|OPS|ORA|FLD)-\d{2,3}\b/g
 const RULE = /\b[A-Z]{3,4}-R\d+\b/g
-const SCENARIO_ROW = /^\|([A-Z]{3}-\d\d)\|.*\|([^|]+)\|$/gm
+const SCENARIO_ROW = /^\|([A-Z]{3}-\d{2,3})\|.*\|([^|]+)\|$/gm
 const RULE_LINE = /^- \*\*([A-Z]{3,4}-R\d+)\*\*/gm
 /** Tests of a whole environment name what they prove; a pure unit's name says enough. */
 const NEEDS_ID = /(\.(postgres|pglite|workerd)\.test\.ts|^e2e\/.*\.test\.ts)$/

@@ -1,0 +1,24 @@
+-- All of a patch in one call, where each statement of `steps` touches as many rows as it expects; else nothing is done (TM001),
+-- and it is done again step by step. A step is {text, rows, seen, count}.
+CREATE OR REPLACE FUNCTION tidemark.settle_patch(of_client text, number bigint, of_user text, with_digest text, prediction text,
+  audiences text, claims text, steps text, reading text, keys text, to_tell text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  begun json := tidemark.begin_mutation(of_client, number, of_user, with_digest, prediction, '{}', audiences, claims);
+  step json;
+  touched bigint;
+BEGIN
+  IF begun->'known' IS NOT NULL THEN
+    RETURN begun;
+  END IF;
+  FOR step IN SELECT json_array_elements(steps::json) LOOP
+    EXECUTE step->>'text' USING step->>'rows', ARRAY(SELECT json_array_elements_text(step->'seen'));
+    GET DIAGNOSTICS touched = ROW_COUNT;
+    IF touched <> (step->>'count')::bigint THEN
+      RAISE EXCEPTION 'not as expected' USING ERRCODE = 'TM001';
+    END IF;
+  END LOOP;
+  RETURN json_build_object('effects', tidemark.finish_mutation(of_client, number, reading, keys, to_tell)::json);
+END
+$$;
+--> statement-breakpoint
+REVOKE EXECUTE ON FUNCTION tidemark.settle_patch FROM PUBLIC;
