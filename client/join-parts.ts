@@ -109,7 +109,7 @@ export function replicaOf<S extends Sync>({
         try {
           return await waits.add({ lsn, epoch, before, endsOffline: true, endsRefused: true }, engine.reached)
         } catch (error) {
-          // The replica has taken up another history than the head was asked of, so the head is asked for anew.
+          // Only a replica that took up another history than the head's goes on here, and asks for the head anew.
           if (!(error instanceof TidemarkError) || error.kind !== 'rehydrate-required') throw error
         }
       }

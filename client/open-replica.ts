@@ -28,7 +28,7 @@ export function openReplica<S extends Sync>(options: ReplicaOptions<S>): Promise
   return openReplicaOn(options, openDatabase, openingHelp)
 }
 
-/** As `openReplica`, with the database opened by the caller. */
+/** Works as `openReplica`, with the given function to open the database. */
 export async function openReplicaOn<S extends Sync>(
   options: ReplicaOptions<S>,
   open: OpenDatabase,

@@ -31,7 +31,7 @@ export async function openStorage(
     let finding: Promise<FoundJournal> | null = null
     try {
       help?.prepare(storage)
-      // Where this fails, reading the journal says why.
+      // If this fails, reading the journal says why.
       const isThere = await hasJournal(storage).catch(() => true)
       finding = openJournal(storage)
       // Without a journal, its files are opened while the database starts.

@@ -227,7 +227,7 @@ export class Connection {
       const message = close.reason || `The socket closed (${close.code}).`
       this.dispatch({ type: 'socket-closed', error: new TidemarkError(kindOfCloseCode(close.code), message) })
     }
-    // The close event that follows says all there is to say.
+    // The close event that follows carries everything there is to report.
     socket.onerror = () => undefined
     this.#armRenewal(token)
   }

@@ -50,7 +50,7 @@ export interface Failure {
   readonly rows: readonly FailedRow[]
   /** Makes it anew, as a new mutation, on the rows as they are here now. */
   retry(): Promise<MutationHandle>
-  /** Works as `retry`, with other values for columns of a patch's row at index `row`, or an action's other arguments. */
+  /** Works as `retry`, with other values for columns of a patch's row at `row`, or other arguments of an action. */
   edit(change: { readonly row: number; readonly values: Row } | { readonly args: unknown }): Promise<MutationHandle>
   discard(): Promise<void>
 }

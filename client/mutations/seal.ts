@@ -10,7 +10,7 @@ import { COUNTERS, readWrites, type StoredWrite, writesOf } from './unsettled-mu
 /**
  * Gives new patches their rows and bases, from what was captured before anything moved; a second call does nothing.
  *
- * A patch whose writes come to nothing is confirmed by that.
+ * A patch whose writes come to nothing is confirmed at once.
  */
 export async function sealNew(tx: Executor, tables: ReplicaTables): Promise<void> {
   const { rows } = await tx.query<{ counter: number | string }>(

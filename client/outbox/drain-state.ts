@@ -54,7 +54,7 @@ export type DrainEvent =
   | { readonly type: 'pull-overdue' }
   /** A push was answered, or there was nothing to push; `hasMore` where more waits than one push may hold. */
   | { readonly type: 'answered'; readonly hasMore: boolean }
-  /** Work waits of which no push can be made while no copy of the tables is shown. */
+  /** Work waits, and no push can be made of it while no copy of the tables is shown. */
   | { readonly type: 'held-back' }
   /** A copy of the tables is shown. */
   | { readonly type: 'shown' }

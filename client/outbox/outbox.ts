@@ -43,7 +43,7 @@ export interface OutboxOptions {
   readonly warn: (loss: string) => void
 }
 
-/** So many predictions are kept in memory until they are confirmed, which is soon; the database has the others. */
+/** This many predictions are kept in memory until they are confirmed, which is soon; the database has the others. */
 const KEPT_PREDICTIONS = 200
 
 type OutboxListener = (change: ReturnType<typeof readNotice>) => void
@@ -229,7 +229,7 @@ export class Outbox {
     await this.rejectAll(known.map(({ outcome }) => outcome))
   }
 
-  /** Fails all but the committed; a mutation settled for the server and unsettled here shows that this was set back. */
+  /** Fails all but the committed; one that is settled for the server and unsettled here shows a storage set back. */
   async rejectAll(outcomes: readonly Outcome[]): Promise<void> {
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') await this.reject(outcome.counter, outcome.rejection)

@@ -58,7 +58,7 @@ const unsentSchema = z.object({
 
 type UnsentMutations = z.infer<typeof unsentSchema>
 
-/** So many confirmed mutations stay to be looked at; the oldest that nothing unsettled builds on go. */
+/** This many confirmed mutations stay to be looked at; the oldest that nothing unsettled builds on go. */
 const KEPT = 2_000
 const FORGET = `
   DELETE FROM tidemark.mutation WHERE coalesce(squashed_into, counter) IN

@@ -83,7 +83,7 @@ export class Writing implements DrainHost {
   #newest = 0
   /** The last mutation that was looked at for undo. */
   #noted = 0
-  /** True while mutations may have ended of which no notice told. */
+  /** True while mutations may have ended without a notice of it. */
   #mayHaveEnded = true
   /** True while a mutation that is waited for may end with another. */
   #wereSquashed = false
@@ -260,7 +260,7 @@ export class Writing implements DrainHost {
     this.#refreshing = this.#refresh().finally(() => {
       this.#refreshing = null
     })
-    // A database that is closing or broken says so to its users by itself.
+    // A database that is closing or broken reports so to its callers by itself.
     this.#refreshing.catch(() => undefined)
   }
 
@@ -283,7 +283,7 @@ export class Writing implements DrainHost {
       if (isNew) {
         this.#undo.forget(new Set(failed))
         this.failures = await this.#failures.read()
-        // By the failures read, not those counted: more may have failed or been decided on in between.
+        // It names the failures read, not those counted: more may have failed or been decided on in between.
         this.#failed = `${copy !== null} ${this.failures.map(({ id }) => counterOf(id))}`
       }
       this.#tellStatus({ pending, failed: failed.length }, isNew)

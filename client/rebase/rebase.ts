@@ -11,8 +11,9 @@
  *        └──yes──► undo it and what builds on it ──► apply, confirm, fail ──► redo in order ──► is the order still one? ─┐
  *                                       ▲                                                          no: all of it once ◄──┘
  *
- * All of it happens in one local transaction, with triggers at rest, so that nobody sees a state in between, and a fault leaves
- * everything as it was. It ends: each mutation is undone once and redone once, and a second time only where the order demands all.
+ * All of it happens in one local transaction, with triggers at rest, so that nobody sees a state in between, and a
+ * fault leaves everything as it was. It ends, because each mutation is undone once and redone once, and a second time
+ * only where the order demands all.
  */
 import type { Lsn, PatchRow, Rejection } from '../../protocol/index.ts'
 import { dependencies, dependentsOf, type Effects } from '../mutations/rules/dependents.ts'
@@ -60,7 +61,7 @@ type Miss = { readonly rejection: Rejection } | { readonly on: number }
 /**
  * The unsettled mutations of a replica, within one transaction that runs as the server's: undone, settled, redone.
  *
- * Where the transaction fails, everything it did is gone.
+ * Everything it did is gone where the transaction fails.
  */
 export class Rebase {
   readonly #tx: Executor

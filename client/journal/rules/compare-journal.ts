@@ -23,9 +23,9 @@ export interface Learning {
   readonly counter: number
   /** Mutations that the database never knew. */
   readonly taken: readonly OpenMutation[]
-  /** Mutations of another client id than the one it goes on under, which therefore cannot ask for their outcome. */
+  /** Mutations of another client id: their outcome cannot be asked under the one that the database goes on with. */
   readonly foreign: readonly OpenMutation[]
-  /** Mutations that left, which the database does not know, nor their text. */
+  /** Mutations that left; the database knows neither that nor their text. */
   readonly frozen: readonly OpenMutation[]
   /** Mutations that the server has committed, at a place in the stream that is not known here. */
   readonly committed: readonly number[]

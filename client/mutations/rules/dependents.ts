@@ -15,7 +15,7 @@ export interface Effects {
 }
 
 /**
- * Finds the earlier mutations on which each depends: those that inserted a row that it writes or that its row refers to.
+ * Finds the earlier mutations on which each depends: those that inserted a row that it writes or its row refers to.
  *
  * Mutations come in counter order; the counters found for each ascend. A mutation that depends on none is left out.
  */
@@ -61,7 +61,7 @@ class Parents {
     this.#all.push({ values, counter })
   }
 
-  /** Answers whose rows these values refer to; where only some columns are known, of all rows that fit them. */
+  /** Answers the mutations whose rows these values refer to; where only some columns are known, all that fit them. */
   of({ columns, parentColumns }: ForeignKey, values: Row): number[] {
     const known = columns.filter((name) => values[name] !== undefined)
     if (known.length === 0 || known.some((name) => values[name] === null)) return []

@@ -11,7 +11,7 @@ interface RowEffect {
   readonly insert: Insert | null
 }
 
-/** A row's name among all rows, equal for equal keys. */
+/** Names a row among all rows, equally for equal keys. */
 export function rowName({ t, k }: Pick<PatchRow, 't' | 'k'>): string {
   return JSON.stringify([t, Object.entries(k).sort(([a], [b]) => (a < b ? -1 : 1))])
 }
@@ -37,7 +37,7 @@ function overwritten(insert: Insert, { d }: Update): Insert {
   return { ...rest, d: { ...insert.d, ...d }, ...(left.length > 0 ? { z: left } : {}) }
 }
 
-/** Earliest basis, last values. */
+/** Joins two updates: the earliest bases with the last values. */
 const joined = (first: Update, then: Update): Update => ({
   ...first,
   d: { ...first.d, ...then.d },

@@ -11,7 +11,7 @@ export interface Squashable {
   readonly rows: readonly PatchRow[]
   /** Names of further rows that it wrote by a cascade. */
   readonly cascaded: readonly string[]
-  /** Earlier mutations that it falls with. */
+  /** The earlier mutations with which it falls. */
   readonly after: readonly number[]
 }
 
@@ -23,10 +23,10 @@ export interface TableTies {
   readonly tables: ReadonlySet<string>
 }
 
-/** A patch that squashing changed: it took later ones in, lost columns, or builds on other mutations by name. */
+/** A patch that squashing changed: it took later ones in, lost columns or rows, or names other mutations as bases. */
 export interface Squash {
   readonly counter: number
-  /** The later ones, which it takes in. */
+  /** The later patches that it takes in. */
   readonly taken: readonly number[]
   /** The rows left to send; where there are none, nothing is left of the patch. */
   readonly rows: readonly PatchRow[]
