@@ -34,7 +34,7 @@ export interface ReplicaStatus {
   readonly progress: number
   /** The time at which server changes were last applied here; ISO 8601. */
   readonly lastChangeAt: string | null
-  /** Why the storage was made anew when it was opened; null when it was not. */
+  /** The reason why the storage was made anew when it was opened; null when it was not. */
   readonly rebuilt: string | null
   /** Synced tables that cannot be held here, by id, and why; everything else goes on without them. */
   readonly refused: Readonly<Record<string, string>>
@@ -42,11 +42,11 @@ export interface ReplicaStatus {
   readonly pending: number
   /** Mutations that failed and wait for the app, see `replica.failures`. */
   readonly failed: number
-  /** Why mutations are not being sent, until a push is answered. */
+  /** The reason why mutations are not being sent, until a push is answered. */
   readonly pushError: TidemarkError | null
   /**
-   * Why unsent work lies in the database alone, with no journal beside it; null while both have it. It is tried again by
-   * itself, and nothing that is written is refused for it.
+   * The reason why unsent work lies in the database alone, with no journal beside it; null while both have it. It is
+   * tried again by itself, and nothing that is written is refused for it.
    */
   readonly unprotected: string | null
   readonly canUndo: boolean

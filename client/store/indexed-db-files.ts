@@ -21,7 +21,7 @@ export async function openIndexedDbFiles(storage: string): Promise<JournalFiles>
       request.result.createObjectStore(PIECES, { autoIncrement: true }).createIndex('slot', 'slot')
     }
     db = await answerOf(request)
-    // Where the browser takes it away, the next call opens it anew or fails with the reason.
+    // If the browser takes it away, the next call opens it anew or fails with the reason.
     db.onclose = () => {
       db = null
     }

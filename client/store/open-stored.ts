@@ -16,7 +16,7 @@ const KEPT_ASIDE_MS = 30 * 24 * 3_600_000
 
 export interface Opened {
   readonly db: Database
-  /** Why the storage was made anew; null where it was not. */
+  /** The reason why the storage was made anew; null where it was not. */
   readonly rebuilt: string | null
 }
 
