@@ -42,7 +42,7 @@ export function replicaOf<S extends Sync>({
     { lsn: asLsn('0'.repeat(16)), epoch: null, before: null, endsOffline: false, endsRefused: false },
     status.current,
   )
-  // An app that never looks at `ready` must not die of it.
+  // An app that never looks at `ready` must not fail over its rejection.
   ready.catch(() => undefined)
   let closed: Promise<void> | null = null
 
@@ -61,7 +61,7 @@ export function replicaOf<S extends Sync>({
   }
 
   async function closeAndWipe(): Promise<void> {
-    // Whenever this is cut, nothing of what was unsent comes back.
+    // This comes first, so that no unsent work comes back wherever the rest is cut short.
     await journal?.leave()
     await stop()
     try {
@@ -109,7 +109,7 @@ export function replicaOf<S extends Sync>({
         try {
           return await waits.add({ lsn, epoch, before, endsOffline: true, endsRefused: true }, engine.reached)
         } catch (error) {
-          // Only after the replica has taken up another history than the one asked about: then the head is asked for anew.
+          // Only a replica that took up another history than the head's goes on here, and asks for the head anew.
           if (!(error instanceof TidemarkError) || error.kind !== 'rehydrate-required') throw error
         }
       }
@@ -128,7 +128,7 @@ export function replicaOf<S extends Sync>({
     },
     close: () => (closed ??= close()),
     async signOut() {
-      // Closed already, its storage may be open elsewhere by now.
+      // The storage of a closed replica may be open elsewhere by now.
       if (closed) throw closedFault()
       closed = closeAndWipe()
       await closed

@@ -125,7 +125,7 @@ describe('openReplica', () => {
     server.epoch = 'epoch-two'
     const settled = replica.settled()
     await heads[0]?.promise
-    // By the time the replica loads, the history it was told of is over too.
+    // By the time the replica loads, the history that was announced to it is over too.
     server.epoch = 'epoch-three'
     session.send({ type: 'rehydrate', reason: 'epoch' })
     await heads[1]?.promise

@@ -28,7 +28,7 @@ export function openReplica<S extends Sync>(options: ReplicaOptions<S>): Promise
   return openReplicaOn(options, openDatabase, openingHelp)
 }
 
-/** As `openReplica`, with the database opened by the caller. */
+/** Works as `openReplica`, with the given function to open the database. */
 export async function openReplicaOn<S extends Sync>(
   options: ReplicaOptions<S>,
   open: OpenDatabase,
@@ -70,7 +70,7 @@ export async function openReplicaOn<S extends Sync>(
     envelope,
     warn,
     progress,
-    // What cannot be removed now goes when it has outlived its time.
+    // A database that cannot be removed now goes at an opening after its time is over.
     revoked: () => void removeAside(storage).catch(() => undefined),
     connectionChanged: (...step) => writing.connectionChanged(...step),
   })
@@ -124,7 +124,7 @@ export async function openReplicaOn<S extends Sync>(
   return replica
 }
 
-/** An app that throws here harms nothing: it is told from the midst of PGlite's work. */
+/** Calls the app in the midst of PGlite's work, which its error must not break: that is thrown in a task of its own. */
 function tellOpening(tell: ReplicaOptions['onOpening'], progress: number): void {
   try {
     tell?.(progress)

@@ -12,7 +12,7 @@ import { lockStorage } from './store/storage-lock.ts'
 import { type Storage, storageFor } from './store/storage-name.ts'
 
 /**
- * Opens the first storage that can be, with the journal beside it: the database has learnt from it what it did not know.
+ * Opens the first storage that can be opened, and the journal beside it, from which the database learns what it lacks.
  *
  * Throws as `openStored` and `lockStorage`.
  */
@@ -23,7 +23,7 @@ export async function openStorage(
 ) {
   const named = options.storage === undefined ? defaultStorages() : [options.storage]
   const wanted = await Promise.all(named.map((option) => storageFor(option, options.user)))
-  // Where a replica lies already, no other storage answers for it, whatever keeps it shut now.
+  // A storage that holds a replica is opened or none is, whatever keeps it shut now.
   const known = wanted.length === 1 ? null : await firstInUse(wanted)
   let fault: unknown
   for (const storage of known ? [known] : wanted) {
@@ -31,12 +31,12 @@ export async function openStorage(
     let finding: Promise<FoundJournal> | null = null
     try {
       help?.prepare(storage)
-      // Where that cannot be told, reading it says why.
+      // If this fails, reading the journal says why.
       const isThere = await hasJournal(storage).catch(() => true)
       finding = openJournal(storage)
-      // Where there is none, its files are opened while the database starts.
+      // Without a journal, its files are opened while the database starts.
       if (isThere && (await finding).state?.hasLeft) {
-        // A sign-out that was cut is ended first.
+        // A sign-out that was cut short is finished first.
         await wipe(storage)
         await (await finding).files?.remove()
         finding = openJournal(storage)

@@ -26,11 +26,11 @@ export interface ReplicaOptions<S extends Sync = Sync> {
    * in Node and Bun.
    */
   readonly envelope?: Partial<Envelope>
-  /** Hears what of the app's own was lost when a synced table was made anew, and faults nobody else would hear. Default: the console. */
+  /** Called with the app's losses when a synced table is made anew, and faults seen nowhere else. Default: console. */
   readonly onWarning?: (warning: TidemarkError) => void
   /**
-   * Called while the database is opened, with how far this is on the way to `ready`: a number from 0 to 1 that never falls, and that
-   * `status.progress` goes on with.
+   * Called while the database is opened, with the part of the way to `ready` that is done: a number from 0 to 1 that
+   * never falls, and from which `status.progress` goes on.
    */
   readonly onOpening?: (progress: number) => void
   /** Runs each action twice where it is called, and warns where the two differ. Default: outside of `production`. */
@@ -59,11 +59,11 @@ export interface Replica<S extends Sync = Sync> {
   readonly actions: ReplicaActions<S>
   /** Runs `work` as one mutation, and answers what it answers. Rejects with what it throws; then nothing was written. */
   transaction<Result>(work: (tx: Transaction) => Promise<Result>): Promise<TransactionHandle<Result>>
-  /** What failed and waits for the app to decide, oldest first; subscribers of the status hear when it changes. */
+  /** The failures that wait for the app to decide, oldest first; status subscribers are called when they change. */
   readonly failures: readonly Failure[]
-  /** The newest mutations, newest first; default 100. Long-confirmed ones are forgotten. */
+  /** Reads the newest mutations, newest first; default 100. Long-confirmed ones are forgotten. */
   mutations(options?: { readonly limit?: number }): Promise<MutationRecord[]>
-  /** The mutation of a handle's id; null of one that is not known here. */
+  /** Reads the mutation of a handle's id; null where it is not known here. */
   mutation(id: MutationId | string): Promise<MutationRecord | null>
   /** Takes back what this session last wrote, by a new mutation; null where there is nothing. Rejects with UndoRefused. */
   undo(): Promise<MutationHandle | null>
@@ -79,7 +79,7 @@ export interface Replica<S extends Sync = Sync> {
   goOffline(): void
   /** Connects again; with an envelope, that one holds for loads from now on. Throws `bad-input`. */
   goOnline(options?: { readonly envelope?: Partial<Envelope> }): void
-  /** Lets storage and socket go; everything pending rejects. */
+  /** Closes storage and socket; everything pending rejects. */
   close(): Promise<void>
   /** Closes, and removes everything this user's storage holds. Rejects with `storage` where the device refuses. */
   signOut(): Promise<void>

@@ -52,7 +52,7 @@ const EVENTS: { readonly [Type in ConnectionEventType]: ConnectionEvent } = {
 const LOST = { 'socket-closed': 'backing-off', failed: 'backing-off' } as const
 const COMMON = { 'go-offline': 'offline', close: 'closed' } as const
 
-/** Where each event leads; what is not named stays. */
+/** The phase to which each event leads; an event that is not named keeps the phase. */
 const LEADS_TO: { readonly [Phase in ConnectionPhase]: Partial<Record<ConnectionEventType, ConnectionPhase>> } = {
   closed: {},
   offline: { 'go-online': 'authorizing', close: 'closed' },

@@ -28,7 +28,7 @@ export const INITIAL_STATE: ConnectionState = { phase: 'offline' }
 
 const stay = (state: ConnectionState): Step => ({ state, effects: [] })
 
-/** What must be let go of when a state is left for one without a socket. */
+/** Answers the effects that let go of all that a state holds, for leaving it to one without a socket. */
 function leaving(state: ConnectionState): ConnectionEffect[] {
   switch (state.phase) {
     case 'backing-off':
@@ -57,7 +57,7 @@ type Active = StateOf<'authorizing'> | ConnectedState
 
 function fail(state: Active, { error }: { readonly error: TidemarkError }, { random }: Surroundings): Step {
   if (error.retry === 'never') return { state: { phase: 'refused', error }, effects: leaving(state) }
-  // A browser is not told why a handshake failed, so the token is suspect too.
+  // A browser does not say why a handshake failed, so the token is suspect too.
   const suspect = error.retry === 'after-renewal' || state.phase === 'connecting'
   const forget: ConnectionEffect[] = suspect ? [{ do: 'forget-token' }] : []
   if (error.retry === 'after-renewal' && state.attempt === 0) return authorize(state, 1, ...forget)
@@ -99,7 +99,7 @@ const renew = (state: ConnectedState): Step => ({ state, effects: [{ do: 'renew-
 const outOfTurn = (what: string) => (state: ConnectedState, _event: unknown, surroundings: Surroundings) =>
   fail(state, { error: new TidemarkError('corrupt', `The server sent ${what} out of turn.`) }, surroundings)
 
-/** Beyond it the next load waits for the backoff: nothing says that it will end otherwise. */
+/** After this many loads in a row the next one waits for the backoff, because nothing else is sure to end the loop. */
 const LOADS_IN_A_ROW = 3
 
 function rehydrate(state: StateOf<'hydrating' | 'catching-up' | 'live'>, _event: unknown, around: Surroundings): Step {

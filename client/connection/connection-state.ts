@@ -6,15 +6,15 @@ interface Trying {
 }
 
 interface Connected extends Trying {
-  /** When the server was last heard, by any frame or pong. */
+  /** The time at which the server was last heard, by any frame or pong. */
   readonly heardAtMs: number
-  /** When the oldest ping that nothing has answered was sent. */
+  /** The time at which the oldest unanswered ping was sent; null where none waits for an answer. */
   readonly pingedAtMs: number | null
-  /** How often the server asked on this socket to load anew since the replica was last live. */
+  /** Counts how often the server asked on this socket to load anew since the replica was last live. */
   readonly loads?: number
 }
 
-/** What the connection is doing; `ready` and the rows are the replica's matter, not the connection's. */
+/** The state of the connection alone: `ready` and the rows belong to the replica. */
 export type ConnectionState =
   | { readonly phase: 'closed' }
   | { readonly phase: 'offline' }
@@ -56,7 +56,7 @@ export type ConnectionEvent =
 export type ConnectionEventType = ConnectionEvent['type']
 export type EventOf<Type extends ConnectionEventType> = Extract<ConnectionEvent, { readonly type: Type }>
 
-/** What the shell does; the machine itself touches nothing. */
+/** The shell performs these; the machine itself touches nothing. */
 export type ConnectionEffect =
   | { readonly do: 'request-token' }
   | { readonly do: 'forget-token' }
@@ -80,7 +80,7 @@ export interface Step {
   readonly effects: readonly ConnectionEffect[]
 }
 
-/** What a transition may know of the world. */
+/** A transition knows nothing of the world but this. */
 export interface Surroundings {
   readonly nowMs: number
   /** In [0, 1). */

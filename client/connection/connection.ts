@@ -21,14 +21,14 @@ import { encodeBase64Url, renewalDelayMs, tokenExpiryMs } from './token.ts'
 
 /** Frames that carry rows or move the cursor. */
 export type DataFrame = Extract<FrameDown, { type: 'batch' | 'part' | 'fragment' }>
-/** Frames whose place among the others counts. */
+/** Frames that must keep their order. */
 export type StreamFrame = DataFrame | Extract<FrameDown, { type: 'audiences' | 'restarted' }>
 
 type EffectOf<Name extends ConnectionEffect['do']> = Extract<ConnectionEffect, { readonly do: Name }>
 
-/** What the replica does for its connection. */
+/** The replica, as its connection calls it. */
 export interface ConnectionHost {
-  /** Resolves once what an earlier socket brought is applied, so that the cursor told is the cursor held. */
+  /** Resolves once the frames of earlier sockets are applied, so that the hello names the cursor that is held. */
   hello(): Promise<Hello>
   /** Judges a welcome by what the replica holds. */
   welcome(welcome: Welcome): 'stream' | 'hydrate'
@@ -89,7 +89,7 @@ export class Connection {
     for (const effect of effects) this.#perform(effect)
   }
 
-  /** Tells the server soon what is durable; at once where its window would close on what it does not know. */
+  /** Acknowledges to the server soon; at once where so much is unacknowledged that its window might close. */
   acknowledge(received: number, cursor: Lsn | null): void {
     this.#ack = { received, cursor }
     if (received - this.#acknowledged >= ACK_CHARACTERS) this.#sendAck()
@@ -111,7 +111,7 @@ export class Connection {
     this.#send({ type: 'stream', epoch, from, ...(rowsTo === null ? {} : { rowsTo }) })
   }
 
-  /** Tells the server, on a socket that is greeted, which tables cannot be held here. */
+  /** Reports to the server, on a greeted socket, the tables that cannot be held here. */
   tellRefused(tables: readonly string[]): void {
     this.#send({ type: 'refused', tables: tables.slice(0, 100) })
   }
@@ -125,7 +125,7 @@ export class Connection {
     'send-hello': () => this.#sendHello(),
     'send-ping': () => this.#sendText(PING_TEXT),
     'send-stream': ({ epoch, from }) => {
-      // What the load made needless was never applied, and would fill the server's window for ever.
+      // Frames that the load made needless are never applied; unacknowledged, they would fill the server's window.
       this.#ack = { received: this.#received, cursor: from }
       this.#sendAck()
       this.#send({ type: 'stream', epoch, from })
@@ -227,7 +227,7 @@ export class Connection {
       const message = close.reason || `The socket closed (${close.code}).`
       this.dispatch({ type: 'socket-closed', error: new TidemarkError(kindOfCloseCode(close.code), message) })
     }
-    // The close event that follows says all there is to say.
+    // The close event that follows carries everything there is to report.
     socket.onerror = () => undefined
     this.#armRenewal(token)
   }

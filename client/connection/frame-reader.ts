@@ -20,7 +20,7 @@ function isRow(value: unknown): boolean {
   return true
 }
 
-/** What `markedChangeSchema` accepts, at a tenth of its cost: changes are nearly all of what arrives. */
+/** Accepts what `markedChangeSchema` does, at a tenth of its cost: nearly all that arrives is changes. */
 export function isMarkedChange(value: unknown): value is MarkedChange {
   if (isWireChange(value)) return true
   return typeof value === 'object' && value !== null && 'o' in value && (value.o === 'm' || value.o === 'p')

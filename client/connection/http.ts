@@ -4,9 +4,9 @@ import { ERROR_RULES, type ErrorKind, LIMITS, TidemarkError } from '../../protoc
 export type TokenSource = (options: { readonly fresh: boolean }) => Promise<string>
 
 export interface Http {
-  /** Throws TidemarkError: `unavailable` when nothing or not our server answers, else the kind it says, or that of its status. */
+  /** Throws TidemarkError: `unavailable` when no Tidemark server answers, else the kind it says or its status means. */
   json(path: string, signal: AbortSignal): Promise<unknown>
-  /** Sends a JSON text. What was sent may have arrived whatever is thrown. */
+  /** Posts a JSON text, which may have arrived even where this throws. */
   post(path: string, body: string, signal: AbortSignal): Promise<unknown>
   bytes(path: string, signal: AbortSignal, options: { readonly fresh: boolean }): Promise<Uint8Array<ArrayBuffer>>
 }
@@ -30,7 +30,7 @@ const faultSchema = z.object({
   message: z.string(),
 })
 
-/** What our server says of an error; null where another answered, such as a proxy. */
+/** Reads the fault that our server answered; null where something else answered, such as a proxy. */
 async function readFault(response: Response): Promise<z.infer<typeof faultSchema> | null> {
   try {
     return faultSchema.safeParse(JSON.parse(await response.text())).data ?? null
@@ -39,7 +39,7 @@ async function readFault(response: Response): Promise<z.infer<typeof faultSchema
   }
 }
 
-/** Seconds or a date, as HTTP has it; null where there is none. */
+/** Reads seconds or a date, as HTTP allows both; null where there is neither. */
 function retryAfterMs(header: string | null): number | null {
   if (header === null) return null
   const seconds = /^\d+$/.test(header.trim()) ? Number(header) : (Date.parse(header) - Date.now()) / 1000

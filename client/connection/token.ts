@@ -11,7 +11,7 @@ export function encodeBase64Url(text: string): string {
   return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
-/** When a JWT says it expires; null for any other token. Read, not verified: only the server judges it. */
+/** Reads when a JWT expires; null for any other token. It is not verified: only the server judges it. */
 export function tokenExpiryMs(token: string): number | null {
   try {
     const claims: unknown = JSON.parse(decodeBase64Url(token.split('.')[1] ?? ''))
@@ -22,7 +22,7 @@ export function tokenExpiryMs(token: string): number | null {
   }
 }
 
-/** How long to wait before asking for a new token: half a minute before expiry, but at least half of what is left. */
+/** Answers the delay before a new token is asked for: until 30 s before expiry, but at least half of the time left. */
 export function renewalDelayMs(expiryMs: number, nowMs: number): number {
   const leftMs = Math.max(0, expiryMs - nowMs)
   return Math.min(Math.max(leftMs - RENEW_BEFORE_MS, leftMs / 2, 1_000), 2 ** 31 - 1)

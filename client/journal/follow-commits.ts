@@ -1,6 +1,6 @@
 import type { Database } from '../store/database.ts'
 
-/** Lets every call of the database be answered only once `settled` is, however the call ends: it may have committed. */
+/** Makes every call of the database wait for `settled` before it ends, also by an error: it may have committed. */
 export function followCommits(db: Database, settled: () => Promise<void>): void {
   const after =
     <Args extends unknown[], Result>(call: (...args: Args) => Promise<Result>) =>

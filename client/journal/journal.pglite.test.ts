@@ -82,7 +82,7 @@ test('FLD-126 JRN-R10 without a journal that is there and cannot be read no data
   await replica.close()
   await lose()
   const files = await journals()
-  // A folder in its place is what a device's fault looks like to whoever reads.
+  // A folder in a file's place looks like a fault of the device.
   for (const file of files) {
     await rename(file, `${file}.kept`)
     await mkdir(file)
@@ -278,7 +278,7 @@ test('FLD-117 JRN-R6 whatever a killed process had said is in its journal', asyn
   expect(new Set(said.map(numberOf)).size).toBe(said.length)
 })
 
-/** Kills a writing process once it has said so many of its mutations. */
+/** Kills a writing process once it has reported this many of its mutations. */
 async function killAfter(child: ChildProcess, said: string[], count: number): Promise<void> {
   if (!child.stdout) throw new Error('The process says nothing.')
   const ended = new Promise((resolve) => child.on('exit', resolve))

@@ -8,30 +8,30 @@ import { type FrozenRecord, JOURNAL_FORMAT, type JournalRecord, retriedBy } from
 
 /** A file that is larger than this, and than four times what it began with, is begun anew. */
 const ANEW_BYTES = 1024 * 1024
-/** After a fault the journal is tried to be made anew at most this often. */
+/** After a fault, attempts to begin the journal anew lie at least this far apart. */
 const AGAIN_MS = 5_000
 
 export type JournalDatabase = Pick<Database, 'query' | 'transaction' | 'listen'>
 
 export interface JournalOptions {
   readonly files: JournalFiles
-  /** The database as it was before its calls waited for this journal. */
+  /** The database with its original calls, which do not wait for this journal. */
   readonly db: JournalDatabase
   readonly user: string
   readonly client: string
-  /** Where the last file lies, and its generation. */
+  /** The slot of the file in force, and its generation. */
   readonly slot: Slot
   readonly generation: number
-  /** Hears why unsent work has no second copy; null once it has. */
+  /** Called with the reason why unsent work has no second copy, and with null once it has one. */
   readonly protectedBy: (fault: string | null) => void
   readonly nowMs: () => number
 }
 
 /**
- * The second copy of unsent work, beside the database: written after each commit, and before anybody is told of it.
+ * The second copy of unsent work, beside the database: each commit is recorded before its writer is answered.
  *
- * A commit stands whatever becomes of its record: where that cannot be written, `protectedBy` hears so, and the journal is made
- * anew from the database as soon as it can.
+ * A commit stands even where its record cannot be written: `protectedBy` is then called with the reason, and the
+ * journal is begun anew from the database as soon as possible.
  */
 export class Journal {
   readonly #options: JournalOptions
@@ -39,16 +39,16 @@ export class Journal {
   #generation: number
   /** The highest number that is recorded. */
   #last = 0
-  /** Recorded in this file; of those the ones that are neither ended nor failed, and the ones that failed. */
+  /** The numbers recorded in this file: all, those that neither ended nor failed, and those that failed. */
   #known = new Set<number>()
   #open = new Set<number>()
   #failed = new Set<number>()
   #definitions = new Set<string>()
   #bytes = 0
   #begunBytes = 0
-  /** A mutation was made that is not recorded. */
+  /** True while a mutation may be made and not recorded. */
   #isMadeDue = false
-  /** Which may have ended that are not recorded so; null: any. */
+  /** The mutations that may have ended without a record of it; null where any may have. */
   #endedDue: Set<number> | null = new Set()
   #faultAtMs: number | null = null
   #again: ReturnType<typeof setTimeout> | undefined
@@ -68,7 +68,7 @@ export class Journal {
     await this.#inTurn(() => this.#protect(() => this.#beginAnew()))
   }
 
-  /** Hears what the outbox tells of a commit. */
+  /** Takes a notice of the outbox, which comes with a commit. */
   #heard(notice: string): void {
     const { confirmed, mayHaveEnded } = readNotice(notice)
     if (mayHaveEnded) this.#endedDue = null
@@ -76,7 +76,7 @@ export class Journal {
     else this.#isMadeDue = true
   }
 
-  /** Some may have ended of which no notice told. */
+  /** Notes that any mutation may have ended without a notice. */
   mayHaveEnded(): void {
     this.#endedDue = null
   }
@@ -86,15 +86,15 @@ export class Journal {
     if (this.#isMadeDue || this.#endedDue === null || this.#faultAtMs !== null) await this.settleAll()
   }
 
-  /** Records everything that is not. Never rejects. */
+  /** Records everything that is not recorded yet. Never rejects. */
   async settleAll(): Promise<void> {
     if (!this.#isMadeDue && this.#endedDue?.size === 0 && this.#faultAtMs === null) return
     await this.#inTurn(() => this.#protect(() => this.#recordDue()))
   }
 
   /**
-   * Runs a transaction that takes mutations in and freezes others: what is not recorded is read before they change, and
-   * recorded with what was frozen before this resolves. Rejects as the transaction does.
+   * Runs a transaction that takes mutations in and freezes others. Unrecorded ones are read before they change, and are
+   * recorded with the frozen texts before this resolves. Rejects as the transaction does.
    */
   async freezing<Result extends { readonly frozen: readonly FrozenRecord[] }>(
     work: (tx: Executor) => Promise<Result>,
@@ -104,12 +104,12 @@ export class Journal {
       return { made, result: await work(tx) }
     })
     await this.#inTurn(() => this.#protect(() => this.#record(made, result.frozen)))
-    // The server forgets how those ended that are acknowledged next.
+    // The next push acknowledges mutations that ended, and the server then forgets how.
     await this.settleAll()
     return result
   }
 
-  /** Writes that the user has left, so that nothing of this comes back; where there is no room for that word, all of it goes at once. */
+  /** Records that the user left, so that nothing of this comes back; where that fails, removes the journal instead. */
   async leave(): Promise<void> {
     const { files } = this.#options
     this.#hasLeft = true
@@ -118,13 +118,13 @@ export class Journal {
     await this.#inTurn(() => files.append(this.#slot, word).catch(() => files.remove()))
   }
 
-  /** After `leave`, as the last of what the user's storage holds. */
+  /** Removes the journal, after `leave` and as the last of the user's storage. */
   async remove(): Promise<void> {
     await this.#options.files.remove()
     await this.#options.files.close()
   }
 
-  /** Before the database is closed, from which it takes what is not recorded. One that was left stays until it is removed. */
+  /** Records what is due while the database is still open, and closes the files. After `leave` only `remove` does. */
   async close(): Promise<void> {
     if (this.#hasLeft) return
     await this.settleAll()
@@ -151,7 +151,7 @@ export class Journal {
       this.#faultAtMs = null
       protectedBy(null)
     } catch (error) {
-      // What follows a record that is missing would be taken for all there is.
+      // Records behind a missing one would be read as if none were missing.
       this.#faultAtMs = nowMs()
       clearTimeout(this.#again)
       this.#again = setTimeout(() => void this.settleAll(), AGAIN_MS)
@@ -209,7 +209,7 @@ export class Journal {
     }
   }
 
-  /** The next file is sealed before the last one goes: whenever this is cut, one of them tells everything. */
+  /** Seals the next file before the last one goes, so that one of them is complete wherever this is cut short. */
   async #beginAnew(): Promise<void> {
     const { files, db, user, client } = this.#options
     this.#isMadeDue = false

@@ -4,16 +4,16 @@ import { journalFiles } from '../store/open-journal-files.ts'
 import type { Storage } from '../store/storage-name.ts'
 import { foldJournal, type JournalState, newestJournal } from './rules/fold-journal.ts'
 
-/** What lies beside a storage of unsent work. */
+/** The journal of unsent work that was found beside a storage. */
 export interface FoundJournal {
-  /** Null where the storage is memory, or they cannot be had now. */
+  /** Null where the storage is memory, or the files cannot be opened now. */
   readonly files: JournalFiles | null
-  /** Null where there is none, or nothing of it can be read. */
+  /** Null where there is no journal, or nothing of it can be read. */
   readonly state: JournalState | null
   readonly slot: Slot
-  /** Why it cannot be had now: then nothing is known of it, and no database may be begun without it. */
+  /** The error that keeps the journal from being read now, else null; under it no database may be begun. */
   readonly fault: unknown
-  /** What of it could not be read; null where nothing was. */
+  /** A message about the part that could not be read; null where there is none. */
   readonly loss: string | null
 }
 
@@ -33,14 +33,14 @@ export async function openJournal(storage: Storage): Promise<FoundJournal> {
   }
 }
 
-/** A file that was never sealed was cut while it was begun, and tells nothing that the other does not. */
+/** Describes what could not be read. An unsealed file was cut while it was begun, and the other one holds all of it. */
 function lossOf(files: readonly Uint8Array[], state: JournalState | null): string | null {
   if (state) return state.isWhole ? null : 'The journal of unsent work is torn: what follows in it was not read.'
   const isDamaged = files.some((bytes) => bytes.length > 0) && files.every((bytes) => foldJournal(bytes) === null)
   return isDamaged ? 'The journal of unsent work cannot be read.' : null
 }
 
-/** Throws `storage` where a database would be begun while its journal cannot be had: numbers could be given twice. */
+/** Throws `storage` where the journal cannot be read: a database begun without it could give numbers twice. */
 export function requireJournal({ fault }: FoundJournal): void {
   if (fault === null) return
   const said = fault instanceof Error ? fault.message : String(fault)

@@ -31,18 +31,18 @@ const madeSchema = z.object({
 
 const sinceSchema = z.object({ last: counter, hash: text, made: z.array(madeSchema) })
 
-/** What the outbox holds of mutations after one. */
+/** The outbox's mutations after a given number, as records. */
 export interface MadeSince {
   /** The highest number given. */
   readonly last: number
   readonly records: readonly JournalRecord[]
-  /** Under which definition what is not sealed was captured; null where all is. */
+  /** The hash of the definition under which unsealed mutations were captured; null where all are sealed. */
   readonly hash: string | null
 }
 
 const rejectionOf = (stored: string): Rejection => rejectionSchema.parse(JSON.parse(stored))
 
-/** Reads what is to be kept outside of the database of all mutations after `seen`. */
+/** Reads, for the journal, all mutations after the number `seen` that wait for something. */
 export async function readMadeSince(db: Pick<Executor, 'query'>, seen: number): Promise<MadeSince> {
   const { rows } = await db.query<{ made: string }>('SELECT tidemark.made_since($1) AS made', [seen])
   const { last, hash, made } = sinceSchema.parse(JSON.parse(rows[0]?.made ?? ''))
@@ -59,7 +59,7 @@ export async function readMadeSince(db: Pick<Executor, 'query'>, seen: number): 
   return { last, records, hash: made.some(isCaptured) ? hash : null }
 }
 
-/** The definition that what is not sealed was captured under. */
+/** Reads the definition of this hash, under which unsealed mutations were captured. */
 export async function readCapturedUnder(db: Pick<Executor, 'query'>, hash: string): Promise<Definition> {
   const { rows } = await db.query<{ definition: string }>(
     `SELECT definition FROM tidemark.copy WHERE place = 'live' AND hash = $1`,
@@ -70,7 +70,7 @@ export async function readCapturedUnder(db: Pick<Executor, 'query'>, hash: strin
 
 const endedSchema = z.array(z.object({ counter, status: text, rejection: text }))
 
-/** How those of these mutations ended that did, or failed. */
+/** Reads how these mutations ended or failed; those that did neither are left out. */
 export async function readEnded(db: Pick<Executor, 'query'>, counters: Iterable<number>): Promise<JournalRecord[]> {
   const { rows } = await db.query<{ ended: string }>('SELECT tidemark.ended_of($1) AS ended', [
     JSON.stringify([...counters]),

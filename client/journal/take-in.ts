@@ -15,8 +15,8 @@ const knownSchema = z.object({
 })
 
 /**
- * Gives the outbox what its journal tells and it does not know, in the transaction that opens the database. What was never known
- * has no effect yet: it is done at the join, or with `Outbox.redo` where a copy is shown.
+ * Gives the outbox what it lacks of its journal, in the transaction that opens the database. A mutation that it never
+ * knew has no effect yet: it is done at the join, or by `Outbox.learn` where a copy is shown.
  */
 export async function takeIn(tx: Executor, journal: JournalState): Promise<Learning> {
   const learning = compareJournal(journal, await readKnown(tx, journal))
@@ -46,7 +46,7 @@ async function readKnown(tx: Executor, { open }: JournalState): Promise<KnownOut
 
 const byNumber = (a: OpenMutation, b: OpenMutation) => a.made.counter - b.made.counter
 
-/** Those that were captured and not sealed get their rows as sealing would have made them, under their own definitions. */
+/** Inserts these; those captured and not sealed get their rows as sealing makes them, under their own definitions. */
 async function insertAll(
   tx: Executor,
   taken: readonly OpenMutation[],
@@ -68,7 +68,7 @@ async function insertAll(
     const definition = hash === null ? null : definitions.get(hash)
     if (definition) await sealNew(tx, replicaTables(definition, 'live'))
   }
-  // They did nothing to the rows that are here.
+  // None of them has done anything to the rows that are here.
   await tx.query(`DELETE FROM tidemark.write WHERE counter IN ${COUNTERS('$1')}`, [
     JSON.stringify(taken.map(({ made }) => made.counter)),
   ])
@@ -81,7 +81,7 @@ async function insertAll(
   }
 }
 
-/** They count as sent, whether or not they were: their outcome is asked before anything is done with them. */
+/** Inserts it as sent, whether or not it was: its outcome is asked for before anything is done with it. */
 async function insert(tx: Executor, { made, frozen }: OpenMutation): Promise<void> {
   const { counter, kind, origin, name, args, at } = made
   const patch = kind === 'action' ? null : frozen ? rowsOf(frozen.request) : made.patch
@@ -92,7 +92,7 @@ async function insert(tx: Executor, { made, frozen }: OpenMutation): Promise<voi
   )
 }
 
-/** Under new numbers, as failed: what became of them can be asked by nobody, and the app decides. */
+/** Inserts these under new numbers and as failed: nobody can ask for their outcome, so the app decides. */
 async function insertForeign(
   tx: Executor,
   foreign: readonly OpenMutation[],
@@ -116,7 +116,7 @@ async function insertForeign(
   await insertAll(tx, renumbered, definitions)
 }
 
-/** The text in which it left is the only one in which it may leave again. */
+/** Stores the text in which it left, the only one in which it may leave again. */
 async function freeze(tx: Executor, { made, frozen }: OpenMutation): Promise<void> {
   if (!frozen) return
   const { counter, request, predicted, took } = frozen

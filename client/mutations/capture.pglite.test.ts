@@ -55,7 +55,7 @@ describe('capture', () => {
       { o: 'u', k: { id: '1' }, d: { rank: '5' } },
       { o: 'i', k: { id: '3' }, d: { id: '3', org: 'a', title: null, rank: '1', number: null } },
     ])
-    // Based on what an own earlier mutation left, not on a value.
+    // It is based on an own earlier mutation, not on a value.
     expect(await patchOf(replica, 3)).toMatchObject([
       { o: 'i', k: { id: '4' }, d: { rank: '3' } },
       { o: 'u', k: { id: '2' }, d: { rank: '3' }, b: { rank: { m: 2 } } },

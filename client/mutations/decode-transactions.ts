@@ -14,18 +14,18 @@ import {
 import type { Executor } from '../store/copies.ts'
 import { COUNTERS } from './unsettled-mutations.ts'
 
-/** Which of this replica's mutations a transaction is, or whose rejection it records. */
+/** Names the mutation of this replica that a transaction is, or whose rejection it records. */
 export interface OwnNote {
   readonly counter: number
   readonly rejection: Rejection | null
 }
 
-/** A transaction as it came, with the mutation that it is; null of the work of others. */
+/** A transaction as it came, with the own mutation that it is; null where it is the work of others. */
 export interface Incoming extends Transaction {
   readonly own: OwnNote | null
 }
 
-/** What the author of a mutation was told rests on a prediction that is not known here. */
+/** Thrown where an own transaction came as its difference from a prediction that is not known here. */
 export class UnknownPrediction extends TidemarkError {
   readonly lsn: Lsn
 
@@ -35,14 +35,14 @@ export class UnknownPrediction extends TidemarkError {
   }
 }
 
-/** By the counter of the mutation. */
+/** Predicted changes, by the counter of their mutation. */
 export type Predictions = ReadonlyMap<number, readonly PredictedChange[]>
 
 const NONE: Predictions = new Map()
 
 /**
- * Decodes transactions, own ones by what was predicted of them, which is read where it is not among `known`. Throws
- * UnknownPrediction, with the first that cannot be.
+ * Decodes transactions; own ones go by their prediction, which is read from the outbox where `known` lacks it. Throws
+ * UnknownPrediction for the first that cannot be decoded.
  */
 export async function decodeTransactions(
   tx: Executor,

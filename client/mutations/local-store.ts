@@ -6,8 +6,8 @@ import type { ActionRunner } from './run-action.ts'
 export interface LocalStore {
   readonly db: Database
   readonly actions: ActionRunner
-  /** Hears what of the app's own could not be carried over when synced tables were made anew. */
+  /** Reports objects of the app that could not be carried over when synced tables were made anew. */
   readonly warn: (loss: string) => void
-  /** What was predicted of the mutations sent lately. */
+  /** The predictions of mutations sent lately. */
   readonly predictions?: Predictions
 }

@@ -29,7 +29,7 @@ const writeRowSchema = z.object({
   after: jsonText(imageSchema).nullable(),
 })
 
-/** One that was taken in ends as the one that took it in. */
+/** A mutation that was taken in ends as the one that took it in. */
 const RECORDS = `
   SELECT m.counter, m.kind, m.name, m.args, m.at, h.status, h.effective, h.rejection, h.lsn
   FROM tidemark.mutation m JOIN tidemark.mutation h ON h.counter = coalesce(m.squashed_into, m.counter)`
@@ -39,11 +39,11 @@ const WRITES = `
   WHERE counter = ANY ((SELECT array_agg(value::bigint) FROM json_array_elements_text($1::text::json))::bigint[])
   ORDER BY position`
 
-/** What an action was called with; null of a patch. */
+/** Answers the name and arguments of an action; null for a patch. */
 export const actionOf = ({ name, args }: { name: string | null; args: string | null }) =>
   name === null ? null : { name, args: args === null ? null : (JSON.parse(args) as unknown) }
 
-/** The newest mutations, newest first, or those of these counters. */
+/** Reads the newest mutations, newest first, or the one of this counter. */
 export async function readMutations(
   db: Executor,
   client: string,

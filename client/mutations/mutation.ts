@@ -6,16 +6,16 @@ import type { Lsn, MutationId, Rejection, Row } from '../../protocol/index.ts'
  */
 export type MutationStatus = 'pending' | 'sent' | 'confirmed' | 'failed'
 
-/** What a local write or an action answers once it is durable here. */
+/** The handle of a local write or an action, answered once it is durable here. */
 export interface MutationHandle {
   readonly id: MutationId
   /**
-   * Resolves when the mutation is confirmed, and rejects with MutationFailed when it fails. Nobody needs to look at it.
+   * Resolves when the mutation is confirmed, and rejects with MutationFailed when it fails. It need not be looked at.
    */
   readonly confirmed: Promise<void>
 }
 
-/** Why a mutation failed: the server's rejection, or the same found here before it was sent. */
+/** The error of a failed mutation, with the server's rejection or one found here before it was sent. */
 export class MutationFailed extends Error {
   override readonly name = 'MutationFailed'
   readonly id: MutationId
@@ -33,7 +33,7 @@ export interface FailedRow {
   readonly table: string
   readonly key: Row
   readonly op: 'insert' | 'update' | 'delete'
-  /** What the author wrote: the changed columns of an update, the row of an insert, null of a delete. */
+  /** The author's values: the changed columns of an update, the row of an insert, null for a delete. */
   readonly local: Row | null
   /** The row as it is here now, which is the server's; null where there is none. */
   readonly server: Row | null
@@ -42,20 +42,20 @@ export interface FailedRow {
 /** A mutation that failed and waits for the app to decide. */
 export interface Failure {
   readonly id: MutationId
-  /** An action's; null for a patch. */
+  /** Null for a patch. */
   readonly action: { readonly name: string; readonly args: unknown } | null
   /** ISO 8601. */
   readonly at: string
   readonly rejection: Rejection
   readonly rows: readonly FailedRow[]
-  /** Makes it anew on what is here now, as a new mutation. */
+  /** Makes it anew, as a new mutation, on the rows as they are here now. */
   retry(): Promise<MutationHandle>
-  /** As `retry`, of a patch with other values for these columns of its row at `row`, of an action with other arguments. */
+  /** Works as `retry`, with other values for columns of a patch's row at `row`, or other arguments of an action. */
   edit(change: { readonly row: number; readonly values: Row } | { readonly args: unknown }): Promise<MutationHandle>
   discard(): Promise<void>
 }
 
-/** A mutation as the log of them shows it. */
+/** A mutation as the mutation log shows it. */
 export interface MutationRecord {
   readonly id: MutationId
   readonly kind: 'patch' | 'action'
@@ -65,9 +65,9 @@ export interface MutationRecord {
   readonly effective: boolean
   readonly at: string
   readonly rejection: Rejection | null
-  /** Commit at which it was confirmed. */
+  /** The LSN of the commit by which it was confirmed. */
   readonly lsn: Lsn | null
-  /** What it does to rows here. */
+  /** The changes that it makes to rows here. */
   readonly writes: readonly {
     readonly table: string
     readonly op: 'insert' | 'update' | 'delete'

@@ -5,7 +5,7 @@ import { mutationId, PINNED_SETTINGS, quoteIdentifier, quoteLiteral } from '../.
 import type { Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 
-/** What an action is run by, in any run of it the same. */
+/** The call of an action, which is the same in every run of it. */
 export interface ActionCall {
   readonly counter: number
   readonly name: string
@@ -14,7 +14,7 @@ export interface ActionCall {
   readonly at: string
 }
 
-/** An action of this name is not in the sync definition that this app has. */
+/** Thrown where the app's sync definition has no action of this name. */
 export class UnknownAction extends Error {
   override readonly name = 'UnknownAction'
 }
@@ -23,7 +23,7 @@ const SETTINGS = Object.entries({ ...PINNED_SETTINGS, search_path: 'public' })
   .map(([name, value]) => `SET LOCAL ${quoteIdentifier(name)} = ${quoteLiteral(value)};`)
   .join(' ')
 
-/** Every value in and out as text: a server's driver would parse other values otherwise. */
+/** Keeps every value in and out as text, because a server's driver would parse values otherwise. */
 function asText({ parsers, serializers }: Database): QueryOptions {
   const same = (value: string) => value
   return {
@@ -51,7 +51,7 @@ export class ActionRunner {
     this.#actionOf(name).schema.parse(JSON.parse(args))
   }
 
-  /** Runs as the mutation that the transaction is set to; rejects with whatever the action throws. */
+  /** Runs an action as the mutation that the transaction is set to; rejects with whatever the action throws. */
   async run(tx: Executor, { counter, name, args, at }: ActionCall): Promise<void> {
     const action = this.#actionOf(name)
     const parsed: unknown = action.schema.parse(JSON.parse(args))

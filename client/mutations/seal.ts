@@ -8,9 +8,9 @@ import { type PatchTables, patchOfWrites, patchTables } from './rules/patch-of-w
 import { COUNTERS, readWrites, type StoredWrite, writesOf } from './unsettled-mutations.ts'
 
 /**
- * Gives new patches their rows with basis, from what was captured before anything moved; doing it twice does nothing.
+ * Gives new patches their rows and bases, from what was captured before anything moved; a second call does nothing.
  *
- * One whose writes come to nothing is settled by that.
+ * A patch whose writes come to nothing is confirmed at once.
  */
 export async function sealNew(tx: Executor, tables: ReplicaTables): Promise<void> {
   const { rows } = await tx.query<{ counter: number | string }>(
@@ -18,7 +18,7 @@ export async function sealNew(tx: Executor, tables: ReplicaTables): Promise<void
   )
   if (rows.length === 0) return
   const counters = rows.map(({ counter }) => Number(counter))
-  // With the writes of earlier mutations to the same rows, which may be what they are based on.
+  // Earlier mutations' writes to the same rows are read too, because the new ones may be based on them.
   const writes = await readWrites(
     tx,
     `(w.table_id, w.key) IN (SELECT n.table_id, n.key FROM tidemark.write n WHERE n.counter IN ${COUNTERS('$1')})`,
@@ -56,7 +56,7 @@ function seal(counters: readonly number[], writes: readonly StoredWrite[], facts
   })
 }
 
-/** Which mutation last wrote a row's column. */
+/** Remembers the mutation that last wrote each column of a row. */
 class Writers {
   readonly #whole = new Map<string, number>()
   readonly #columns = new Map<string, Map<string, number>>()
@@ -91,7 +91,7 @@ class Writers {
   }
 }
 
-/** Marks what foreign keys did on behalf of these mutations, as last done. */
+/** Marks the writes that foreign keys did on behalf of these mutations when they were last done. */
 export async function markCascades(tx: Executor, tables: ReplicaTables, counters: readonly number[]): Promise<void> {
   const { keys } = patchTables(tables)
   if (counters.length === 0 || keys.every(({ onDelete, onUpdate }) => onDelete === null && onUpdate === null)) return

@@ -9,9 +9,9 @@ import type { Touched } from './rules/touching.ts'
 export interface Unsettled {
   readonly counter: number
   readonly kind: 'patch' | 'action'
-  /** Whether it has its rows, where it needs any. */
+  /** False for a patch that has no rows yet; an action needs none. */
   readonly isWhole: boolean
-  /** A push with it may have reached the server. */
+  /** True once a push with it may have reached the server. */
   readonly attempted: boolean
   /** False while it does nothing here, because doing it again threw. */
   readonly effective: boolean
@@ -33,7 +33,7 @@ export interface StoredWrite extends CapturedWrite {
 export const COUNTERS = (parameter: string) =>
   `(SELECT value::bigint FROM json_array_elements_text(${parameter}::text::json))`
 
-/** All that are unsettled, in counter order. As one value: of many, rows cost more than all else. */
+/** Reads all unsettled mutations in counter order; as one value, because many rows cost more than all else. */
 export async function readUnsettled(tx: Executor): Promise<Unsettled[]> {
   const { rows } = await tx.query<{ unsettled: string | null }>(
     `SELECT json_agg(row_to_json(u) ORDER BY u.counter)::text AS unsettled FROM (
@@ -43,7 +43,7 @@ export async function readUnsettled(tx: Executor): Promise<Unsettled[]> {
   return JSON.parse(rows[0]?.unsettled ?? '[]') as Unsettled[]
 }
 
-/** The rows that each unsettled mutation wrote here, in counter order. */
+/** Reads the rows that each of these unsettled mutations wrote here, in the order of `counters`. */
 export async function readTouched(tx: Executor, counters: Iterable<number>): Promise<Touched[]> {
   const { rows } = await tx.query<{ counter: number | string; table_id: string; key: string }>(
     'SELECT DISTINCT counter, table_id, key FROM tidemark.write',
@@ -67,7 +67,7 @@ export interface WriteRow {
 
 const imageOf = (text: string | null): Row | null => (text === null ? null : (JSON.parse(text) as Row))
 
-/** Writes in the order in which they were done, of those that a condition on `w` names. */
+/** Reads the writes that a condition on `w` selects, in the order in which they were done. */
 export async function readWrites(tx: Executor, condition: string, params: unknown[]): Promise<StoredWrite[]> {
   const { rows } = await tx.query<WriteRow>(
     `SELECT w.* FROM tidemark.write w WHERE ${condition} ORDER BY w.position`,
@@ -87,7 +87,7 @@ export const storedWrite = (row: WriteRow): StoredWrite => ({
   cascade: row.cascade,
 })
 
-/** The writes of these mutations, and which of them share a row with another mutation. */
+/** Reads the writes of these mutations, and which of the mutations share a row with another. */
 export async function writesAndSharing(
   tx: Executor,
   counters: readonly number[],
@@ -108,7 +108,7 @@ export function writesOf(tx: Executor, counters: Iterable<number>): Promise<Stor
 
 const patchSchema = z.array(patchRowSchema)
 
-/** The patches of these mutations; actions have none. */
+/** Reads the patches of these mutations; actions have none. */
 export async function readPatches(tx: Executor, counters: Iterable<number>): Promise<Map<number, readonly PatchRow[]>> {
   const { rows } = await tx.query<{ counter: number | string; patch: string }>(
     `SELECT counter, patch FROM tidemark.mutation WHERE patch IS NOT NULL AND counter IN ${COUNTERS('$1')}`,
@@ -117,7 +117,7 @@ export async function readPatches(tx: Executor, counters: Iterable<number>): Pro
   return new Map(rows.map(({ counter, patch }) => [Number(counter), patchSchema.parse(JSON.parse(patch))]))
 }
 
-/** Which of these mutations wrote another table than those. */
+/** Reads which of these mutations wrote to a table other than the given ones. */
 export async function writersBeyond(
   tx: Executor,
   counters: readonly number[],

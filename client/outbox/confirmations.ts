@@ -1,7 +1,7 @@
 import { type MutationId, mutationId, type Rejection } from '../../protocol/index.ts'
 import { MutationFailed, type MutationHandle } from '../mutations/mutation.ts'
 
-/** How a mutation ended; `rejection` is null of a confirmed one. */
+/** The end of a mutation; `rejection` is null where it was confirmed. */
 export interface Settled {
   readonly counter: number
   readonly rejection: Rejection | null
@@ -30,7 +30,7 @@ export class Confirmations {
     return mutationId(this.#client, counter)
   }
 
-  /** The promise of a mutation that is not settled; asked twice it is the same. */
+  /** Answers the handle of a mutation that is not settled; a second call answers the same one. */
   handle(counter: number): MutationHandle {
     const known = this.#open.get(counter)
     if (known) return known.handle
@@ -39,7 +39,7 @@ export class Confirmations {
     const confirmed = new Promise<void>((resolve, reject) => {
       end = (rejection) => (rejection ? reject(new MutationFailed(id, rejection)) : resolve())
     })
-    // Nobody needs to look at it, and then its failure is no fault of the page.
+    // The app need not look at it, and then its failure must be no unhandled rejection.
     confirmed.catch(() => undefined)
     const handle = { id, confirmed }
     this.#open.set(counter, { handle, end })

@@ -41,7 +41,7 @@ const EVENTS: { readonly [Type in DrainEventType]: DrainEvent } = {
 
 const COMMON = { offline: 'stopped', refused: 'stopped', close: 'closed' } as const
 
-/** Where each event leads; what is not named stays. */
+/** The phase to which each event leads; an event that is not named keeps the phase. */
 const LEADS_TO: { readonly [Phase in DrainPhase]: Partial<Record<DrainEventType, DrainPhase>> } = {
   closed: {},
   stopped: { ...COMMON, online: 'pulling', live: 'sending' },
@@ -167,7 +167,7 @@ describe('drain machine', () => {
         let state: DrainState = INITIAL_DRAIN
         let nowMs = 0
         let written = false
-        /** While the push in hand was on its way. */
+        /** True where something was written while the push in hand was on its way. */
         let writtenSince = false
         const held = new Set<string>()
         const OWN: Partial<Record<DrainEventType, string>> = {
@@ -181,7 +181,7 @@ describe('drain machine', () => {
         }
         for (const [what, passedMs] of happenings) {
           const own = OWN[what.type]
-          // The shell tells only of what it has in hand.
+          // The shell dispatches only events of what it has in hand.
           if (own !== undefined && !held.delete(own)) continue
           nowMs += passedMs
           const step: Step = drainStep(state, what, { nowMs, random: 0.5 })

@@ -1,10 +1,11 @@
 /*
- * When what was written here is sent.
+ * Decides when local writes are sent.
  *
- * Nothing is sent before the replica has caught up, so that what is pushed was decided on what its author could see; but no longer
- * than `PULL_MS`, since a database under load may never let it. SQL waits for a pause in the typing, actions go at once. One push
- * is under way at a time. What is written meanwhile goes in the next; what fails for a reason that may pass is sent again, the same
- * to the byte, after a pause that grows; what no retry mends stops everything until the app or the connection says otherwise.
+ * Nothing is sent before the replica has caught up, so that every push was decided on what its author could see; the
+ * wait ends after `PULL_MS`, since a database under load may never be caught up with. SQL waits for a pause in typing,
+ * actions go at once. One push is under way at a time; later writes go in the next. A fault that may pass has the push
+ * sent again, the same to the byte, after a pause that grows; one that no retry mends stops everything until the app or
+ * the connection says otherwise.
  *
  *     stopped ──online──► pulling ──live, or overdue──► sending ──answered──► idle
  *        ▲                                             ▲   │  ▲                 │ written
@@ -42,11 +43,11 @@ export type DrainTable = {
 
 export const INITIAL_DRAIN: DrainState = { phase: 'stopped', error: null, hasWork: false }
 
-/** SQL writes go when nothing was written for so long, */
+/** SQL writes go once nothing was written for this long. */
 const QUIET_MS = 250
-/** and no later than this after the first of them. */
+/** SQL writes go at the latest this long after the first of them. */
 const LONGEST_QUIET_MS = 1_000
-/** How long a push waits for the replica to catch up. */
+/** A push waits at most this long for the replica to catch up. */
 const PULL_MS = 10_000
 
 const stay = (state: DrainState): Step => ({ state, effects: [] })
@@ -99,7 +100,7 @@ function alsoWritten(before: Again, urgency: Urgency, nowMs: number): Again {
   return { urgency: before?.urgency === 'now' ? 'now' : urgency, sinceMs: before?.sinceMs ?? nowMs }
 }
 
-/** The push is over; `over` is what is no longer in hand. */
+/** Answers the step after a push; `over` stands for the state with nothing in hand. */
 function afterAnswer(state: StateOf<'sending'>, hasMore: boolean, surroundings: Surroundings): Step {
   const { again, isLost } = state
   const over: DrainState = { phase: 'idle' }
@@ -108,7 +109,7 @@ function afterAnswer(state: StateOf<'sending'>, hasMore: boolean, surroundings: 
   return again ? wait(over, again.sinceMs, surroundings) : stay(over)
 }
 
-/** What was held back can go: a copy came to be shown while that was found out. */
+/** Lets held-back work go, because a copy came to be shown before the drain learnt that it is held. */
 function afterHolding(isLost: boolean): Step {
   const over: DrainState = { phase: 'idle' }
   return isLost ? pull(over, true) : send(over)
@@ -147,7 +148,7 @@ export const DRAIN_TABLE: DrainTable = {
   stopped: {
     ...inert,
     online: (state) => pull(state, state.hasWork),
-    // What the server told not to try again: a new connection may mean a new server.
+    // Work that was stopped for good is tried again: a new connection may mean a new server.
     live: (state, { isNew }) => (!isNew ? stay(state) : state.hasWork ? send(state) : stay({ phase: 'idle' })),
     written: (state) => stay({ ...state, hasWork: true }),
   },
@@ -192,7 +193,7 @@ export const DRAIN_TABLE: DrainTable = {
   },
   'backing-off': {
     ...inert,
-    // One that catches up again and again on the same socket must not shorten the delay.
+    // A connection that catches up again and again on the same socket must not shorten the delay.
     live: (state, { isNew }) =>
       isNew && !state.isAsked ? send(state, state.attempt) : stay({ ...state, isLost: false }),
     lost: (state) => stay({ ...state, isLost: true }),

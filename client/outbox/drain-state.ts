@@ -1,25 +1,25 @@
 import type { TidemarkError } from '../../protocol/index.ts'
 
-/** How soon what was written should go: SQL when the typing pauses, actions and transactions at once. */
+/** The urgency of a write: SQL goes when the typing pauses, actions and transactions at once. */
 export type Urgency = 'soon' | 'now'
 
-/** What the sending of the outbox is doing. */
+/** The state of sending the outbox. */
 export type DrainState =
   | { readonly phase: 'closed' }
-  /** Offline (no error), refused, or told not to try again as it is. */
+  /** Offline (no error), refused, or stopped by an error that no retry mends. */
   | { readonly phase: 'stopped'; readonly error: TidemarkError | null; readonly hasWork: boolean }
-  /** Not caught up with the server: what there is to send waits for that, with a bound. */
+  /** Not caught up with the server: work waits for that, within a bound. */
   | { readonly phase: 'pulling'; readonly hasWork: boolean; readonly attempt: number }
   | { readonly phase: 'idle' }
-  /** Nothing can be made of what waits before a copy of the tables is shown again. */
+  /** No push can be made of the waiting work before a copy of the tables is shown again. */
   | { readonly phase: 'held' }
-  /** `sinceMs`: when the first of what waits was written. */
+  /** `sinceMs` is the time of the first write that waits. */
   | { readonly phase: 'waiting'; readonly sinceMs: number }
   | {
       readonly phase: 'sending'
       /** Failures since the last answer. */
       readonly attempt: number
-      /** What was written meanwhile. */
+      /** The urgency, and the first time, of writes made meanwhile; null where there are none. */
       readonly again: { readonly urgency: Urgency; readonly sinceMs: number } | null
       /** The connection was lost meanwhile: pull before the next push. */
       readonly isLost: boolean
@@ -30,7 +30,7 @@ export type DrainState =
       readonly phase: 'backing-off'
       readonly attempt: number
       readonly error: TidemarkError
-      /** The server said for how long: nothing shortens it. */
+      /** True where the server named the delay: nothing shortens it. */
       readonly isAsked: boolean
       readonly isLost: boolean
     }
@@ -39,7 +39,7 @@ export type DrainPhase = DrainState['phase']
 export type StateOf<Phase extends DrainPhase> = Extract<DrainState, { readonly phase: Phase }>
 
 export type DrainEvent =
-  /** The connection tries to be one, after being offline or refused. */
+  /** The connection is tried again, after being offline or refused. */
   | { readonly type: 'online' }
   /** Caught up; `isNew` the first time on a socket. */
   | { readonly type: 'live'; readonly isNew: boolean }
@@ -54,11 +54,11 @@ export type DrainEvent =
   | { readonly type: 'pull-overdue' }
   /** A push was answered, or there was nothing to push; `hasMore` where more waits than one push may hold. */
   | { readonly type: 'answered'; readonly hasMore: boolean }
-  /** There is something to send, and nothing can be made of it while no copy of the tables is shown. */
+  /** Work waits, and no push can be made of it while no copy of the tables is shown. */
   | { readonly type: 'held-back' }
   /** A copy of the tables is shown. */
   | { readonly type: 'shown' }
-  /** Answered in part: the rest is to come later. */
+  /** A push was answered in part: the rest is to be sent later. */
   | { readonly type: 'put-off'; readonly hasProgress: boolean; readonly error: TidemarkError }
   | { readonly type: 'failed'; readonly error: TidemarkError }
   | { readonly type: 'retry-due' }
@@ -68,7 +68,7 @@ export type DrainEvent =
 export type DrainEventType = DrainEvent['type']
 export type EventOf<Type extends DrainEventType> = Extract<DrainEvent, { readonly type: Type }>
 
-/** What the shell does; the machine itself touches nothing. */
+/** The shell performs these; the machine itself touches nothing. */
 export type DrainEffect =
   | { readonly do: 'push' }
   | { readonly do: 'abort-push' }
@@ -84,7 +84,7 @@ export interface Step {
   readonly effects: readonly DrainEffect[]
 }
 
-/** What a transition may know of the world. */
+/** A transition knows nothing of the world but this. */
 export interface Surroundings {
   readonly nowMs: number
   /** In [0, 1). */

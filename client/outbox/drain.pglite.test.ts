@@ -173,7 +173,7 @@ describe('drain', () => {
     const theirs = { o: 'u', t: 'public.note', a: 'org:a', k: { id: '1' }, d: { count: '41' } } as const
     session.send(batch(before, server.head, [{ lsn: server.head, xid: '9', changes: [theirs] }]))
     const push = await server.push(0)
-    // Run again on what was pulled, before it is sent.
+    // The action was run again on the pulled rows before it was sent.
     expect(push.mutations).toMatchObject([{ name: 'addOne', predicted: [{ d: { count: '42' } }] }])
     commit(server, session, ...push.mutations)
     await confirmed
@@ -199,7 +199,7 @@ describe('drain', () => {
     for (const word of words) {
       await replica.db.query(`UPDATE note SET title = $1 WHERE id = '1'`, [word])
       if (word.length % 10 === 0) for (const answer of late) answer()
-      // The pace of the typing is what is tested; nothing is awaited by it.
+      // This is only the pace of the typing, which is under test; nothing is awaited by it.
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
     for (const answer of late) answer()
@@ -219,7 +219,7 @@ describe('drain', () => {
       { length: many },
       (_, index) => `BEGIN; INSERT INTO note (id, org, title) VALUES ('n${index}', 'a', 'title ${index}'); COMMIT;`,
     )
-    // Each in a transaction of its own.
+    // Each insert is in a transaction of its own.
     await replica.db.exec(inserts.join('\n'))
     let open = 0
     const sizes: number[] = []

@@ -5,22 +5,22 @@ import type { DrainEffect, DrainEvent, DrainState } from './drain-state.ts'
 import { push } from './push-client.ts'
 import type { Frozen } from './rules/batch.ts'
 
-/** What is to be sent next, and all outcomes up to `acknowledged` that are never asked for again. */
+/** The mutations to send next; outcomes up to the counter `acknowledged` are never asked for again. */
 export interface Outgoing {
   readonly acknowledged: number
   readonly mutations: readonly Frozen[]
   /** More waits than one push may hold. */
   readonly hasMore: boolean
-  /** Nothing of what waits can be sent before a copy of the tables is shown. */
+  /** None of the waiting work can be sent before a copy of the tables is shown. */
   readonly isHeld: boolean
 }
 
-/** Where the drain takes from, and where outcomes go. */
+/** The drain takes mutations from its host, and hands outcomes to it. */
 export interface DrainHost {
   /** Freezes and answers the next mutations without an outcome; durable before it resolves. */
   next(): Promise<Outgoing>
   take(outcomes: readonly Outcome[]): Promise<void>
-  /** Why nothing is sent just now; null where the last push was answered. */
+  /** Called with the error for which nothing is sent just now, and with null once a push was answered. */
   told(error: TidemarkError | null): void
 }
 
@@ -33,7 +33,7 @@ export class Drain {
   readonly #host: DrainHost
   #state: DrainState = INITIAL_DRAIN
   #push: AbortController | null = null
-  /** The database's part of the push in hand or last given up. */
+  /** The push in hand or last given up, which may still use the database. */
   #working: Promise<unknown> = Promise.resolve()
   #taking: Promise<unknown> | null = null
   #timers = new Map<string, ReturnType<typeof setTimeout>>()
@@ -56,12 +56,12 @@ export class Drain {
     for (const effect of effects) this.#perform(effect)
   }
 
-  /** Resolves when what is pushed now is taken from the database; null where that is done. */
+  /** Resolves when the current push has been taken from the database; null where that is done. */
   get taking(): Promise<unknown> | null {
     return this.#taking
   }
 
-  /** Resolves when nothing of it uses the database any more. */
+  /** Resolves when the drain no longer uses the database. */
   async idle(): Promise<void> {
     await this.#working.catch(() => undefined)
   }

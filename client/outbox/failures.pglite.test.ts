@@ -26,7 +26,7 @@ const CONFLICT: Rejection = {
   row: { id: '1', title: 'theirs' },
 }
 
-/** Refuses what a test names, and commits the rest. */
+/** Makes the server refuse the mutations that a test names, and commit the rest. */
 function refuse(server: ScriptedServer, ...refused: number[]): void {
   server.answerPush = (push) => ({
     ...commitAll(push),

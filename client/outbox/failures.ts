@@ -44,7 +44,7 @@ export interface FailuresOptions {
   readonly made: (id: MutationId) => MutationHandle
 }
 
-/** Reads what failed and what may be done about it. */
+/** Reads failed mutations, with what the app may do about them. */
 export class Failures {
   readonly #options: FailuresOptions
 
@@ -52,7 +52,7 @@ export class Failures {
     this.#options = options
   }
 
-  /** All that wait for the app to decide, oldest first. */
+  /** Reads all failures that wait for the app to decide, oldest first. */
   async read(): Promise<Failure[]> {
     const { db } = this.#options
     return db.transaction(async (tx) => {
@@ -135,12 +135,12 @@ export class Failures {
       )
       await forget(tx, counter)
     })
-    // Where nothing had to be written, all of it is there already.
+    // Nothing had to be written, so all of it is there already.
     return id === null ? { id: failed, confirmed: Promise.resolve() } : made(id)
   }
 }
 
-/** A failed mutation has no effect here: nothing but its record is to go. */
+/** Removes the record of a failed mutation, which has no other trace here. */
 async function forget(tx: Executor, counter: number): Promise<void> {
   await tx.query(`DELETE FROM tidemark.mutation WHERE counter = $1 OR squashed_into = $1`, [counter])
 }
@@ -152,7 +152,7 @@ const missingRow = ({ table, key }: RowWrite): Rejection => ({
   key: { ...key },
 })
 
-/** A row to be made that is there by now is changed. */
+/** Turns an insert of a row that is there by now into an update. */
 async function onRow(tx: Executor, write: RowWrite): Promise<RowWrite> {
   const { table, op, key, values } = write
   if (op !== 'insert' || (await readLocalRow(tx, table, key)) === null) return write

@@ -42,7 +42,7 @@ test('FLD-20 OBX-R6 asked what to send while no copy is shown the outbox is aske
   drain.dispatch({ type: 'shown' })
   drain.dispatch({ type: 'live', isNew: true })
   expect(await server.push(0)).toMatchObject({ mutations: [{ counter: 1, rows: [{ o: 'i' }] }] })
-  // Had it asked while nothing could be sent, this would be more.
+  // If it had asked while nothing could be sent, there would be more.
   expect(asked).toBe(2)
   drain.dispatch({ type: 'close' })
   await drain.idle()

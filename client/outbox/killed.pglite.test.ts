@@ -21,7 +21,7 @@ closeAfterEach()
 
 const SCRIPT = fileURLToPath(new URL('../../testing/writing/write-until-killed.ts', import.meta.url))
 
-/** Kills a writing process once it has said so many of its mutations, or the server is in the middle of answering. */
+/** Kills a writing process once it has reported this many mutations, or while the server is answering. */
 async function writeUntil(child: ChildProcess, written: string[], moment: (count: number) => boolean): Promise<void> {
   if (!child.stdout) throw new Error('The process says nothing.')
   const ended = new Promise((resolve) => child.on('exit', resolve))
@@ -59,7 +59,7 @@ test('OUT-04 OBX-R4 a replica killed before, while and after sending loses nothi
   await live(replica)
   const texts = new Map<number, Set<string>>()
   const all = () => server.pushes.flatMap((text) => JSON.parse(text).mutations as { counter: number }[])
-  // The last of them may have been durable and not said.
+  // The last of them may have been durable and not reported.
   const { rows } = await replica.db.query<{ counter: number }>('SELECT counter FROM tidemark.owner')
   const last = Number(rows[0]?.counter)
   while (!all().some(({ counter }) => counter === last)) await server.push(server.pushes.length)

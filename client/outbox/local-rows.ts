@@ -4,7 +4,7 @@ import type { Executor } from '../store/copies.ts'
 import type { Net } from '../store/fold-changes.ts'
 import { keyText, type ReplicaTable } from '../store/replica-table.ts'
 
-/** One row to write: all columns of an insert, the changed ones of an update, null of a delete. */
+/** One row to write: all columns of an insert, the changed ones of an update, null for a delete. */
 export interface RowWrite {
   readonly table: ReplicaTable
   readonly key: Row
@@ -21,7 +21,7 @@ export async function pinSettings(tx: Executor): Promise<void> {
   await tx.exec(PINNED)
 }
 
-/** A row as text under the pinned settings; null where there is none. */
+/** Reads a row as text under the pinned settings; null where there is none. */
 export async function readLocalRow(tx: Executor, table: ReplicaTable, key: Row): Promise<Row | null> {
   const columns = table.columns.map((column) => {
     const value = `t.${quoteIdentifier(column.name)}`
@@ -37,7 +37,7 @@ export async function readLocalRow(tx: Executor, table: ReplicaTable, key: Row):
 
 /** Writes rows as the app itself would, in their order; answers the first that is not there to be updated. */
 export async function writeLocalRows(tx: Executor, writes: readonly RowWrite[]): Promise<RowWrite | null> {
-  // They may exchange unique values.
+  // The rows may exchange unique values.
   await tx.exec('SET CONSTRAINTS ALL DEFERRED')
   for (const write of writes) {
     const nets = new Map([[keyText(write.table, write.key), netOf(write)]])

@@ -19,7 +19,7 @@ const COUNTS = `
       json_agg(counter ORDER BY counter) FILTER (WHERE status = 'failed') AS failed
     FROM tidemark.mutation WHERE status <> 'confirmed' AND squashed_into IS NULL) m`
 
-/** How those asked for ended; one that is no more was discarded. */
+/** Selects those of the mutations asked for that have ended; one that is gone was discarded. */
 const SETTLED = `
   SELECT asked.value::bigint AS counter, h.status, h.rejection, h.counter IS NULL AS discarded
   FROM json_array_elements_text($1::text::json) AS asked
@@ -36,7 +36,7 @@ const settledSchema = z.object({
 
 const DISCARDED = { kind: 'refused', code: 'discarded', message: 'It was discarded here.' } as const
 
-/** The last mutation made, how many wait, the newest without an outcome and the oldest not settled, and those that failed. */
+/** Reads the last mutation made, how many wait, the newest without an outcome, the oldest unsettled, and the failed. */
 export async function readCounts(db: Executor): Promise<z.infer<typeof countsSchema>> {
   const { rows } = await db.query(COUNTS)
   return countsSchema.parse(rows[0])

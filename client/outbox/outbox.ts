@@ -39,23 +39,23 @@ export interface OutboxOptions {
   /** The copy that the app sees; null where there is none. */
   readonly shown: () => Copy | null
   readonly outcomes: OutcomeSource
-  /** Hears what of the app's own could not be carried over. */
+  /** Reports objects of the app that could not be carried over. */
   readonly warn: (loss: string) => void
 }
 
-/** Until they are confirmed, which is soon; of the others the database knows. */
+/** This many predictions are kept in memory until they are confirmed, which is soon; the database has the others. */
 const KEPT_PREDICTIONS = 200
 
 type OutboxListener = (change: ReturnType<typeof readNotice>) => void
 
-/** What was learnt of a mutation apart from the stream. */
+/** The outcome of a mutation, learnt otherwise than from the stream. */
 export interface KnownOutcome {
   readonly outcome: Outcome
   /** Its commit's place; null where the stream is still to bring it. */
   readonly lsn: Lsn | null
 }
 
-/** What the app wrote here and the server has not told back yet: written, undone, redone and settled here. */
+/** The app's writes that the stream has not brought back yet: they are written, undone, redone and settled here. */
 export class Outbox {
   readonly db: Database
   readonly actions: ActionRunner
@@ -73,7 +73,7 @@ export class Outbox {
     this.actions = new ActionRunner({ db, actions, clientId, user })
   }
 
-  /** What was predicted of mutations frozen lately, as it is stored. */
+  /** The predictions of mutations frozen lately, as they are stored. */
   get predictions(): Predictions {
     return this.#predictions
   }
@@ -84,7 +84,7 @@ export class Outbox {
     if (this.#predictions.size > KEPT_PREDICTIONS && oldest !== undefined) this.#predictions.delete(oldest)
   }
 
-  /** Hears of mutations from now on. */
+  /** Listens to changes of mutations from now on. */
   async start(): Promise<void> {
     this.#stopListening = await this.db.listen(OUTBOX_CHANNEL, (notice) => this.#tell(readNotice(notice)))
   }
@@ -153,7 +153,7 @@ export class Outbox {
     })
   }
 
-  /** Settles a mutation as failed, undone with what builds on it; of one that is settled it does nothing. */
+  /** Fails a mutation, undone with what builds on it; does nothing where it is settled. */
   async reject(counter: number, rejection: Rejection): Promise<void> {
     await this.#settle(async (rebase) => {
       if (!rebase.get(counter)) return
@@ -161,7 +161,7 @@ export class Outbox {
     })
   }
 
-  /** Does on what is shown what the database learnt of its journal; where nothing is shown, the join does. */
+  /** Does on the shown rows what the database learnt from its journal; where none are shown, the join does. */
   async learn({ taken, failed, discarded }: Learning): Promise<void> {
     const shown = this.#options.shown()
     const isWaiting = taken.filter(({ rejection }) => rejection === null).map(({ made }) => made.counter)
@@ -175,7 +175,7 @@ export class Outbox {
     for (const counter of discarded) await this.discard(counter)
   }
 
-  /** Forgets a failed mutation; one that was never attempted is undone first. Throws `bad-input` of any other. */
+  /** Forgets a failed mutation; one that was never attempted is undone first. Throws `bad-input` for any other. */
   async discard(counter: number): Promise<void> {
     await this.#settle(async (rebase, tx) => {
       const pending = rebase.get(counter)
@@ -192,12 +192,12 @@ export class Outbox {
     })
   }
 
-  /** Gives patches that have none their rows with basis, from what was captured. Doing it twice does nothing. */
+  /** Gives new patches their rows and bases, from what was captured. A second call does nothing. */
   sealNew(tx: Executor, tables: ReplicaTables): Promise<void> {
     return sealNew(tx, tables)
   }
 
-  /** Asks what became of what was sent, of which the stream of a copy that was just loaded may tell no more. */
+  /** Asks for the outcomes of sent mutations, which the stream of a copy just loaded may no longer bring. */
   async askBeforeJoin(epoch: string, signal: AbortSignal): Promise<void> {
     const { rows } = await this.db.query<{ counter: number | string }>(
       `SELECT counter FROM tidemark.mutation WHERE status = 'sent' AND ${IS_UNSETTLED} ORDER BY counter`,
@@ -212,7 +212,7 @@ export class Outbox {
     await this.settleAtJoin(answer.outcomes)
   }
 
-  /** What the server says it never did, though it once answered that it had: its database was put back to before. */
+  /** Forgets answers that the server no longer knows, so that it is sent these again: its database was put back. */
   async #sendAgain(unknown: readonly number[]): Promise<void> {
     if (unknown.length === 0) return
     await this.db.query(`UPDATE tidemark.mutation SET outcome = NULL WHERE counter IN ${COUNTERS('$1')}`, [
@@ -220,7 +220,7 @@ export class Outbox {
     ])
   }
 
-  /** Settles what was rejected, and notes commits for the join of the copy that is loaded: it settles what that holds. */
+  /** Fails rejected mutations, and notes commits for the join of the copy being loaded: it settles those it holds. */
   async settleAtJoin(known: readonly KnownOutcome[]): Promise<void> {
     const committed = known.flatMap(({ outcome: { counter, status }, lsn }) =>
       status === 'committed' && lsn !== null ? [{ lsn, own: { counter, rejection: null } }] : [],
@@ -229,7 +229,7 @@ export class Outbox {
     await this.rejectAll(known.map(({ outcome }) => outcome))
   }
 
-  /** Settles those of these outcomes that are no commit; what is unsettled here and settled there was set back. */
+  /** Fails all but the committed; one that is settled for the server and unsettled here shows a storage set back. */
   async rejectAll(outcomes: readonly Outcome[]): Promise<void> {
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') await this.reject(outcome.counter, outcome.rejection)
@@ -237,7 +237,7 @@ export class Outbox {
     }
   }
 
-  /** Whether a mutation was sent whose outcome the stream has not told. */
+  /** Answers whether a mutation was sent whose outcome the stream has not brought. */
   async unsettledSent(): Promise<boolean> {
     const { rows } = await this.db.query<{ found: boolean }>(
       `SELECT EXISTS (SELECT FROM tidemark.mutation WHERE status = 'sent' AND ${IS_UNSETTLED}) AS found`,

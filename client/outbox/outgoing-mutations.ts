@@ -48,7 +48,7 @@ const waitingSchema = z.object({
 type Waiting = z.infer<typeof waitingSchema>
 type Sendable = Exclude<Request, { tooLarge: Rejection }>
 
-/** What `tidemark.unsent` answers; writes are our own rows, as they are stored. */
+/** The answer of `tidemark.unsent`; its writes are our own rows, as they are stored. */
 const unsentSchema = z.object({
   last: z.number(),
   fresh: z.array(newSchema),
@@ -58,7 +58,7 @@ const unsentSchema = z.object({
 
 type UnsentMutations = z.infer<typeof unsentSchema>
 
-/** Confirmed mutations stay to be looked at; the oldest of those that nothing unsettled builds on go. */
+/** This many confirmed mutations stay to be looked at; the oldest that nothing unsettled builds on go. */
 const KEPT = 2_000
 const FORGET = `
   DELETE FROM tidemark.mutation WHERE coalesce(squashed_into, counter) IN
@@ -74,18 +74,18 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
   readonly #squashed: () => void
   /** The last mutation that was looked at for squashing. */
   #seen = 0
-  /** For each that is not sent yet, those on which it builds. */
+  /** For each unsent mutation, those on which it builds. */
   #after: ReadonlyMap<number, readonly number[]> = new Map()
 
   constructor(options: {
     readonly db: Database
     readonly outbox: Outbox
     readonly shown: () => Copy | null
-    /** Sees what each did by itself, before it is taken in by another. */
+    /** Takes up what each mutation did by itself, before another takes it in. */
     readonly history: Pick<UndoHistory, 'take'>
-    /** Takes what was made before it is squashed, and what is frozen before it leaves. */
+    /** Records mutations before they are squashed, and frozen texts before they leave. */
     readonly journal: Pick<Journal, 'freezing'> | null
-    /** Some were taken in or came to nothing: those are confirmed, or end as others do. */
+    /** Called when mutations were taken in, which end as others do, or came to nothing, which are confirmed. */
     readonly squashed: () => void
   }) {
     this.#db = options.db
@@ -129,11 +129,11 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     for (const mutation of waiting) {
       if (mutation.request !== null) frozen.push({ counter: mutation.counter, request: mutation.request })
       if (mutation.request !== null) continue
-      // Without tables nothing new can be made of them, and order is kept.
+      // Without tables no request can be made of it, and none behind it may go first.
       if (!copy) break
       const request = mutationRequest(await this.#unsent(tx, copy, mutation, writes))
       if ('tooLarge' in request) tooLarge.set(mutation.counter, request.tooLarge)
-      // What builds on one that is too large fails with it.
+      // Mutations that build on one that is too large fail with it.
       if ('tooLarge' in request) break
       fresh.set(mutation.counter, request)
       frozen.push({ counter: mutation.counter, request: request.text })
@@ -241,7 +241,7 @@ function effectsOf(number: number, writes: readonly StoredWrite[]): Effects {
   }
 }
 
-/** Puts what several patches came to in an order that constraints allow. */
+/** Puts the net rows of several patches in an order that constraints allow. */
 function inOrder(
   { counter: head, taken, rows }: Squash,
   writes: ReadonlyMap<number, readonly StoredWrite[]>,
@@ -266,7 +266,7 @@ function inOrder(
   return orderRows(nets, tables.keys, tables.uniques)
 }
 
-/** Answers up to where outcomes are never asked for again. */
+/** Freezes these requests, and answers the counter up to which outcomes are never asked for again. */
 async function keepRequests(
   tx: Executor,
   requests: readonly (Sendable & { readonly counter: number })[],
@@ -282,7 +282,7 @@ async function keepRequests(
   return Number(rows[0]?.acknowledged ?? 0)
 }
 
-/** What leaves, as the journal keeps it. */
+/** Answers the journal's records of the requests that leave. */
 async function frozenRecords(
   tx: Executor,
   requests: readonly (Sendable & { readonly counter: number })[],
@@ -302,7 +302,7 @@ async function frozenRecords(
   }))
 }
 
-/** Those taken in leave the outbox: what becomes of them is said by the one that took them. */
+/** Stores a squash: mutations taken in leave the outbox, and end as the one that took them in. */
 async function keepSquash(tx: Executor, { counter: head, taken, rows }: Squash): Promise<void> {
   const parameters = [head, JSON.stringify(taken)]
   await tx.query('UPDATE tidemark.mutation SET patch = $2 WHERE counter = $1', [head, JSON.stringify(rows)])
@@ -320,7 +320,7 @@ async function keepSquash(tx: Executor, { counter: head, taken, rows }: Squash):
   await tx.query('DELETE FROM tidemark.write WHERE counter = $1', [head])
 }
 
-/** Leaves one write of each row, from its first image to its last, or none: others are based on what it is in the end. */
+/** Leave one write of each row, from its first image to its last, or none: others are based on its last state. */
 const NET_WRITES = [
   `UPDATE tidemark.write f SET after = l.after,
      op = CASE WHEN f.before IS NULL THEN 'insert' WHEN l.after IS NULL THEN 'delete' ELSE 'update' END

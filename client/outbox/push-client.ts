@@ -10,7 +10,7 @@ import {
 import type { Http } from '../connection/http.ts'
 import type { Frozen } from './rules/batch.ts'
 
-/** What the server said of a push: outcomes of a prefix, and why the rest must be sent again. */
+/** The server's answer to a push: outcomes of a prefix, and why the rest must be sent again. */
 export interface PushResult {
   readonly outcomes: readonly Outcome[]
   readonly putOff: TidemarkError | null
@@ -20,7 +20,7 @@ const foreign = (path: string, cause: unknown) =>
   new TidemarkError('unavailable', `The answer to ${path} is not from a Tidemark server of this version.`, { cause })
 
 /**
- * Pushes frozen mutations in their order. Whatever is thrown, the server may have done all of it.
+ * Pushes frozen mutations in their order. Even where this throws, the server may have done all of it.
  *
  * Throws TidemarkError: of a kind that may pass, or `upgrade-required` and other kinds that no retry mends.
  */

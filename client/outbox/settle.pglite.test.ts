@@ -90,7 +90,7 @@ describe('markers', () => {
     expect(await replica.states()).toEqual({ 1: 'pending' })
     await replica.db.exec(`UPDATE note SET title = 'again' WHERE id = '1'`)
     expect(await replica.states()).toEqual({ 1: 'pending', 5: 'pending' })
-    // One that goes on telling what cannot be read is not asked for ever.
+    // A server that goes on sending what cannot be read is not asked for ever.
     await take(
       framed(at(0x210), at(0x220), [
         { o: 'm', c: 9 },
@@ -254,7 +254,7 @@ async function statesOf(replica: Replica): Promise<Record<string, string>> {
   return Object.fromEntries(rows.map(({ counter, status }) => [counter, status]))
 }
 
-/** As a push does that nobody answers. */
+/** Freezes a mutation as an unanswered push does. */
 async function freeze(replica: Replica, counter: number, predicted: object[]): Promise<void> {
   await replica.db.query(
     `UPDATE tidemark.mutation SET status = 'sent', request = coalesce(request, '{}'), predicted = coalesce(predicted, $2) WHERE counter = $1`,

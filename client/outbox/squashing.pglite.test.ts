@@ -65,7 +65,7 @@ describe('squashing', () => {
     const session = await server.session(1)
     commit(server, session, ...mutations)
     await made.confirmed
-    // Nothing of what was never sent stands in the way of what comes.
+    // Mutations that were never sent do not stand in the way of changes that come.
     const theirs = { o: 'u', t: 'public.note', a: 'org:a', k: { id: '1' }, d: { title: 'theirs' } } as const
     const before = server.head
     server.head = at(Number.parseInt(before, 16) + 0x10)
@@ -100,7 +100,7 @@ describe('squashing', () => {
       k: { id: '2' },
       d: { slug: 'theirs', title: 'theirs' },
     } as const
-    // Held back until the change from elsewhere is under the first edit.
+    // The push is held back until the change from elsewhere is under the first edit.
     server.answerPush = () => ({ outcomes: [], retry: { message: 'Later.', afterMs: 0 } })
     replica.goOnline()
     const next = await server.session(2)

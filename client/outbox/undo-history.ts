@@ -10,7 +10,7 @@ import { keyRow, tableOf } from '../store/replica-table.ts'
 import { pinSettings, type RowWrite, readLocalRow, writeLocalRows } from './local-rows.ts'
 import type { Outbox } from './outbox.ts'
 
-/** Something that was written later stands where an undo or redo would write; nothing was written. */
+/** Thrown where a later value stands where an undo or redo would write; nothing was written. */
 export class UndoRefused extends Error {
   override readonly name = 'UndoRefused'
   readonly table: string
@@ -30,13 +30,12 @@ interface Entry {
   readonly images: readonly RowImage[]
 }
 
-/** Mutations of this session that can be taken back. */
+/** The number of this session's mutations that can be taken back. */
 const ENTRIES = 100
 
 /** The origin of a mutation that is neither an undo nor a redo. */
 export const isOwn = (origin: string) => origin !== 'undo' && origin !== 'redo'
 
-/** A write as it is seen here. */
 type NotedWrite = Pick<StoredWrite, 'counter' | 'table' | 'before' | 'after'>
 
 const newSchema = z.object({
@@ -52,7 +51,7 @@ const NEW = `
 
 const parseImage = (text: string | null): Row | null => (text === null ? null : imageSchema.parse(JSON.parse(text)))
 
-/** What this session wrote, newest last, so that it can be taken back and brought back. It is lost with the page. */
+/** This session's mutations, newest last, so that they can be taken back and brought back. They go with the page. */
 export class UndoHistory {
   readonly #outbox: Outbox
   readonly #shown: () => Copy | null
@@ -68,7 +67,7 @@ export class UndoHistory {
     this.#seen = options.since
   }
 
-  /** The last mutation that can be taken back or could be. */
+  /** The last mutation that was taken up, whether or not it can still be taken back. */
   get seen(): number {
     return this.#seen
   }
@@ -81,7 +80,7 @@ export class UndoHistory {
     return this.#undone.length > 0
   }
 
-  /** Takes up what was written since, while it is still to be seen what each mutation did by itself. */
+  /** Takes up mutations made since, while it can still be seen what each did by itself. */
   async note(db: Executor, copy: Copy): Promise<void> {
     const { rows } = await db.query(NEW, [this.#seen])
     const found = rows.map((row) => newSchema.parse(row))
@@ -93,11 +92,11 @@ export class UndoHistory {
     )
   }
 
-  /** As `note`, of writes that were read already, all that there are of mutations since. */
+  /** Works as `note`, on writes that were read already: all that mutations made since have. */
   take(copy: Copy, writes: readonly NotedWrite[]): void {
     const since = writes.filter(({ counter }) => counter > this.#seen)
     for (const [counter, own] of [...Map.groupBy(since, (write) => write.counter)].sort(([a], [b]) => a - b)) {
-      // What a cascade took from a table that is the server's, only the server can bring back.
+      // Rows that a cascade took from a table of the server's can be brought back by the server alone.
       const writable = own.filter(({ table }) => tableOf(copy.tables, table).definition.write !== undefined)
       this.#done.push({ counter, images: netImages(writable, (table, row) => keyRow(copy.tables, table, row)) })
       this.#undone.length = 0
@@ -106,14 +105,14 @@ export class UndoHistory {
     this.#done.splice(0, this.#done.length - ENTRIES)
   }
 
-  /** What failed has been taken back already. */
+  /** Drops failed mutations, which have been taken back already. */
   forget(failed: ReadonlySet<number>): void {
     for (const entries of [this.#done, this.#undone]) {
       for (const entry of entries.filter(({ counter }) => failed.has(counter))) remove(entries, entry)
     }
   }
 
-  /** Answers the mutation that does it; null where there is nothing to take back. Rejects with UndoRefused. */
+  /** Takes back the last mutation, and answers the new one; null where there is none. Rejects with UndoRefused. */
   undo(db: Executor): Promise<MutationId | null> {
     return this.#next(async (copy) => {
       await this.note(db, copy)
@@ -121,7 +120,7 @@ export class UndoHistory {
     })
   }
 
-  /** As `undo`, of what the last undo did. */
+  /** Works as `undo`, on what the last undo did. */
   redo(db: Executor): Promise<MutationId | null> {
     return this.#next(async (copy) => {
       await this.note(db, copy)
@@ -129,7 +128,7 @@ export class UndoHistory {
     })
   }
 
-  /** One after another: each goes by what the one before left. */
+  /** Runs undo and redo one after another, because each goes by what the one before left. */
   #next(work: (copy: Copy) => Promise<MutationId | null>): Promise<MutationId | null> {
     const turn = this.#turn.then(() => {
       const copy = this.#shown()
@@ -162,13 +161,13 @@ export class UndoHistory {
   }
 }
 
-/** What was written meanwhile may have come after it. */
+/** Removes an entry, which may no longer be the last. */
 function remove(entries: Entry[], entry: Entry): void {
   const place = entries.indexOf(entry)
   if (place !== -1) entries.splice(place, 1)
 }
 
-/** What a cascade took away comes back after what it hung on. */
+/** Orders steps as constraints allow: rows that a cascade took away come back after those they refer to. */
 function inOrder(steps: readonly RowReversal[], copy: Copy): RowReversal[] {
   const { keys, uniques } = patchTables(copy.tables)
   const byRow = new Map(steps.map((step) => [rowOf(step), step]))

@@ -50,7 +50,7 @@ afterEach(() => replica.close())
 const values = (table: string) =>
   replica.rows(table, 'id, name, value').then((rows) => rows.map(({ id, name, value }) => `${id} ${name} ${value}`))
 
-/** That no index is left as it is while ON CONFLICT lasts. */
+/** Reads the indexes that are still checked row by row, as they are only while ON CONFLICT lasts. */
 async function checkedAtOnce(): Promise<unknown[]> {
   const { rows } = await replica.db.query(
     `SELECT FROM pg_index WHERE indrelid IN ('setting'::regclass, 'pref'::regclass) AND NOT indisprimary AND indimmediate`,

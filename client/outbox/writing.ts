@@ -34,7 +34,7 @@ export interface WritingOptions {
   readonly journal: Journal | null
 }
 
-/** What writing tells of itself, and what it must know of the replica. */
+/** The part of the status that writing sets, with what it must know of the replica. */
 interface WritingState {
   readonly phase: string
   readonly ready: boolean
@@ -45,14 +45,14 @@ interface WritingState {
   readonly canRedo: boolean
 }
 
-/** Where the replica's status is kept. */
+/** The replica's status, as writing reads and sets it. */
 export interface WritingStatus {
   readonly current: WritingState
   set(change: Partial<Omit<WritingState, 'phase' | 'ready'>>): void
   subscribe(listener: (state: WritingState) => void): () => void
 }
 
-/** A transaction's handle; `id` is null where it wrote nothing that is synced, which is confirmed from the start. */
+/** A transaction's handle; where it wrote nothing that is synced, `id` is null and it is confirmed from the start. */
 export interface TransactionHandle<Result> {
   readonly id: MutationId | null
   readonly confirmed: Promise<void>
@@ -65,7 +65,7 @@ interface Wait {
   readonly reject: (error: TidemarkError) => void
 }
 
-/** Between two looks at the outbox that nobody waits for, as long as a screen shows a frame: writes in a row share one. */
+/** The rest between two looks at the outbox that nobody waits for, one screen frame: writes in a row share a look. */
 const LOOK_REST_MS = 16
 
 /** Joins the parts of writing: what is written here is sent, waited for, counted, and offered again where it failed. */
@@ -83,15 +83,15 @@ export class Writing implements DrainHost {
   #newest = 0
   /** The last mutation that was looked at for undo. */
   #noted = 0
-  /** Whether others may have ended than it was told of. */
+  /** True while mutations may have ended without a notice of it. */
   #mayHaveEnded = true
-  /** Whether some that are waited for may end with another. */
+  /** True while a mutation that is waited for may end with another. */
   #wereSquashed = false
   #refreshing: Promise<void> | null = null
   #again = false
   #lookedAtMs = Number.NEGATIVE_INFINITY
   #endRest: () => void = () => undefined
-  /** Actions and transactions being run: each looks anew when it is done. */
+  /** The number of actions and transactions being run: each looks anew when it is done. */
   #calls = 0
   #stopListening: () => void = () => undefined
   #stopWatching: () => void = () => undefined
@@ -149,7 +149,7 @@ export class Writing implements DrainHost {
     await this.#refreshing?.catch(() => undefined)
   }
 
-  /** What a step of the connection means for sending; `isNew`: the first time live on its socket. */
+  /** Passes a step of the connection on to sending; `isNew`: the first time live on its socket. */
   connectionChanged(before: ConnectionPhase, state: ConnectionState, isNew: boolean): void {
     const event = connectionEvent(before, state, isNew)
     if (event) this.#drain.dispatch(event)
@@ -160,7 +160,7 @@ export class Writing implements DrainHost {
       this.#fail(new TidemarkError('unavailable', 'The replica is offline: call goOnline() first.'))
   }
 
-  /** The app asks to go on, or the page does. */
+  /** Goes on with sending, because the app asks for it (`online`) or the page came back (`wake`). */
   resume(how: 'online' | 'wake'): void {
     if (how === 'wake') this.#drain.dispatch({ type: 'wake' })
     else if (this.#drain.state.phase === 'stopped' && this.#options.status.current.phase === 'live') {
@@ -216,7 +216,7 @@ export class Writing implements DrainHost {
 
   async next(): Promise<Outgoing> {
     const outgoing = await this.#outgoing.next()
-    // What was squashed to nothing is confirmed by now.
+    // Mutations that were squashed to nothing are confirmed by now.
     this.#refreshSoon()
     return outgoing
   }
@@ -227,7 +227,7 @@ export class Writing implements DrainHost {
 
   told(error: TidemarkError | null): void {
     if (this.#options.status.current.pushError !== error) this.#options.status.set({ pushError: error })
-    // Told before the step: an error that stops the drain is one that no retry mends.
+    // This error stops the drain, so nothing that waits for it would ever be settled.
     if (error?.retry === 'never') this.#fail(error)
   }
 
@@ -252,7 +252,7 @@ export class Writing implements DrainHost {
     return handle
   }
 
-  /** Looks anew at what is settled, counted and failed; of several calls at a time one follows the one in hand. */
+  /** Looks anew at what is settled, counted and failed; all calls during a look share the one that follows it. */
   #refreshSoon(): void {
     this.#again = true
     if (this.#isAwaited) this.#endRest()
@@ -260,7 +260,7 @@ export class Writing implements DrainHost {
     this.#refreshing = this.#refresh().finally(() => {
       this.#refreshing = null
     })
-    // Asked of a database that is closing, or broken: whoever uses it is told so.
+    // A database that is closing or broken reports so to its callers by itself.
     this.#refreshing.catch(() => undefined)
   }
 
@@ -270,10 +270,10 @@ export class Writing implements DrainHost {
       await this.#letPushGo()
       this.#again = false
       const { db, shown, journal } = this.#options
-      // What is told here is recorded first.
+      // The journal records first what is announced below.
       await journal?.settleAll()
       const copy = shown()
-      // Whoever waits for it is told first.
+      // Handles come first, because somebody may wait for them.
       await this.#tellConfirmations()
       const { last, pending, newest, oldest, failed } = await readCounts(this.#options.db)
       if (copy && last > Math.max(this.#noted, this.#undo.seen)) await this.#undo.note(db, copy)
@@ -283,7 +283,7 @@ export class Writing implements DrainHost {
       if (isNew) {
         this.#undo.forget(new Set(failed))
         this.failures = await this.#failures.read()
-        // What was read, not what was counted: more may have failed or been decided on in between.
+        // It names the failures read, not those counted: more may have failed or been decided on in between.
         this.#failed = `${copy !== null} ${this.failures.map(({ id }) => counterOf(id))}`
       }
       this.#tellStatus({ pending, failed: failed.length }, isNew)
@@ -314,7 +314,7 @@ export class Writing implements DrainHost {
     })
   }
 
-  /** What is on its way to the server goes first. */
+  /** Waits for a push that is being taken from the database, because it goes first. */
   async #letPushGo(): Promise<void> {
     const { taking } = this.#drain
     if (taking === null) return

@@ -100,7 +100,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('batch' as const), edits, twist: fc.nat(3) }) },
 )
 
-/** The server's rows, kept as it would keep them: with its constraints, telling each change as captured. */
+/** The server's rows, kept as it would keep them: with its constraints, and answering each change as captured. */
 class ServerModel {
   readonly notes = new Map<string, Row>()
   readonly folders = new Map<string, Row>()
@@ -143,7 +143,7 @@ class ServerModel {
     return [{ o: 'd', t: FOLDER, a, k: { org: 'a', id } }, ...children.flatMap((child) => this.remove(NOTE, child))]
   }
 
-  /** What a mutation does here: what it predicted where that is possible, and by `twist` more, less or otherwise. */
+  /** Does a mutation here: as it was predicted where that is possible, and by `twist` more, less or otherwise. */
   perform(predicted: readonly PredictedChange[], twist: number): WireChange[] {
     const kept = twist === 1 ? predicted.slice(1) : predicted
     const changes = kept.flatMap((change): WireChange[] => {
@@ -244,7 +244,7 @@ async function runSteps(steps: readonly Step[]): Promise<void> {
         const rejection: Rejection = { kind: 'refused', message: 'no' }
         if (step.twist > 1) await replica.outbox.reject(next.counter, rejection)
         const fallen = await replica.states()
-        // What builds on it is refused for that by the server too.
+        // The server too refuses, for that reason, the mutations that build on it.
         for (const [index, one] of [...sent.entries()].reverse())
           if (fallen[one.counter]?.startsWith('failed')) sent.splice(index, 1)
         return replica.commit([], { counter: next.counter, rejection })

@@ -60,7 +60,7 @@ describe('rebase', () => {
     await live.unsubscribe()
     const { rows } = await replica.db.query<{ patch: string }>('SELECT patch FROM tidemark.mutation ORDER BY counter')
     expect(JSON.parse(rows[0]?.patch ?? '')[0]).toMatchObject({ d: { title: 'mine' }, b: { title: { v: 'title 1' } } })
-    // What nothing touched was left alone.
+    // Work that nothing touched was left alone.
     const writes = await replica.rows('tidemark.write', 'counter, position')
     expect(writes.map(({ counter }) => counter)).toEqual([1, 1, 2])
     expect(writes.find(({ counter }) => counter === 2)?.position).toBe(3)
@@ -200,7 +200,7 @@ describe('rebase', () => {
     await replica.send(1)
     await replica.send(2)
     await replica.db.exec(`UPDATE note SET rank = 50 WHERE id = '2'`)
-    // Another came first here, and last at the server.
+    // Here another change came first, which comes last at the server.
     await replica.commit([update('1', { rank: '100' })])
     expect(await replica.rows('note', 'id, rank')).toEqual([
       { id: '1', rank: 110 },
@@ -208,9 +208,9 @@ describe('rebase', () => {
       { id: '3', rank: 1 },
     ])
     await replica.commitAll([
-      // On older input than the run here.
+      // The server ran it on older input than the run here.
       { changes: [update('1', { rank: '11' })], by: { counter: 1 } },
-      // One of two rows, another column, and a row that was not predicted.
+      // The server changed one of two rows, another column, and a row that was not predicted.
       { changes: [update('2', { title: 'by trigger', number: '99' }), insert(note('4'))], by: { counter: 2 } },
     ])
     expect(await replica.rows('note', 'id, title, rank, number')).toEqual([
@@ -266,7 +266,7 @@ describe('rebase', () => {
     ] as const) {
       for (let index = from; index < to; index++)
         await replica.db.exec(`UPDATE note SET title = 'mine ${index}' WHERE id = 'n${index}'`)
-      // Patches are made when they are first looked at, whoever looks.
+      // Patches are made when they are first looked at, by anything.
       await replica.db.transaction((tx) => replica.outbox.sealNew(tx, replica.copy.tables))
       calls.mockClear()
       await replica.commit(rows.map((row) => update(row.id ?? '', { rank: String(to) })))

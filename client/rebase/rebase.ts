@@ -1,17 +1,19 @@
 /*
- * How what comes from the server and what is not sent yet live on the same rows.
+ * Rebase lets the server's changes and work that is not sent yet live on the same rows.
  *
- * Pending work lies on the server's rows. When a change touches a row that pending work wrote, that work is undone, with all that
- * builds on it; the server's change is applied to rows as the server knows them; then the work is done again on top, patches by
- * their rows and actions by running them. What cannot be done again, because it throws now, stays pending without effect here: the
- * server decides it all the same. A mutation that the server's transaction itself is, is confirmed and not done again.
+ * Pending work lies on the server's rows. When a change touches a row that pending work wrote, that work is undone,
+ * with all that builds on it; the server's change is applied to rows as the server knows them; then the work is done
+ * again on top, patches by their rows and actions by running them. Work that throws now fails; once it was attempted it
+ * stays pending without effect here, because the server decides it all the same. A mutation that is the server's
+ * transaction itself is confirmed and not done again.
  *
  *     touched? ──no──► apply
  *        └──yes──► undo it and what builds on it ──► apply, confirm, fail ──► redo in order ──► is the order still one? ─┐
  *                                       ▲                                                          no: all of it once ◄──┘
  *
- * All of it happens in one local transaction, with triggers at rest, so that nobody sees a state in between, and a fault leaves
- * everything as it was. It ends: each mutation is undone once and redone once, and a second time only where the order demands all.
+ * All of it happens in one local transaction, with triggers at rest, so that nobody sees a state in between, and a
+ * fault leaves everything as it was. It ends, because each mutation is undone once and redone once, and a second time
+ * only where the order demands all.
  */
 import type { Lsn, PatchRow, Rejection } from '../../protocol/index.ts'
 import { dependencies, dependentsOf, type Effects } from '../mutations/rules/dependents.ts'
@@ -41,31 +43,31 @@ import { storageFault } from '../store/storage-fault.ts'
 import { redoSteps } from './redo-steps.ts'
 import { rejectionOfFault, rejectionOfThrown } from './rules/rejection-of.ts'
 
-/** What pending work is undone from and redone onto. */
+/** The tables and audiences that pending work is undone from and redone onto, and the actions to run again. */
 export interface RebaseScope {
   readonly tables: ReplicaTables
   readonly isHeld: (audience: string) => boolean
   readonly actions: ActionRunner
 }
 
-/** What pending work on a copy goes by. */
+/** Answers the scope of pending work on a copy. */
 export function scopeOf({ tables, joins }: Pick<Copy, 'tables' | 'joins'>, actions: ActionRunner): RebaseScope {
   return { tables, isHeld: (audience) => joins.has(audience), actions }
 }
 
-/** What one mutation could not do again: an error of its own, or that one it builds on could not. */
+/** The reason why a mutation could not be done again: its own error, or that of a mutation it builds on. */
 type Miss = { readonly rejection: Rejection } | { readonly on: number }
 
 /**
  * The unsettled mutations of a replica, within one transaction that runs as the server's: undone, settled, redone.
  *
- * Whatever it did is gone with the transaction where that fails.
+ * Everything it did is gone where the transaction fails.
  */
 export class Rebase {
   readonly #tx: Executor
   #scope: RebaseScope
   readonly #pending: Map<number, Unsettled>
-  /** What actions did before they were undone: whoever builds on one must be found afterwards too. */
+  /** The effects of actions before they were undone, so that mutations that build on one are found afterwards too. */
   readonly #actionEffects = new Map<number, Effects>()
   /** Names of the tables whose rows were moved. */
   readonly moved = new Set<string>()
@@ -95,17 +97,17 @@ export class Rebase {
     return [...this.#pending.values()].some(({ kind, counter }) => kind === 'action' && !counters.has(counter))
   }
 
-  /** Those that do nothing here, because doing them again threw. */
+  /** The mutations without effect here, because doing them again threw. */
   get ineffective(): number[] {
     return [...this.#pending.values()].filter(({ effective }) => !effective).map(({ counter }) => counter)
   }
 
-  /** The mutations to undo for changes of some rows, and for the sake of some mutations. Rule RBS-R2. */
+  /** Answers the mutations to undo for changes of some rows, and for the sake of some mutations. Rule RBS-R2. */
   async closure(touches: (row: string) => boolean, from: ReadonlySet<number>): Promise<Set<number>> {
     return toUndo(await readTouched(this.#tx, this.#pending.keys()), touches, from)
   }
 
-  /** What is redone from here on goes by this copy. */
+  /** Makes everything that is redone from here on go by this copy. */
   hold(copy: Pick<Copy, 'tables' | 'joins'>): void {
     this.#scope = scopeOf(copy, this.#scope.actions)
   }
@@ -125,7 +127,7 @@ export class Rebase {
     await deleteWrites(this.#tx, counters)
   }
 
-  /** Forgets what pending work did to rows that are others now. */
+  /** Forgets what pending work wrote, because the rows have been replaced by others. */
   async forgetWrites(): Promise<void> {
     const actions = [...this.#pending.values()].filter(({ kind }) => kind === 'action').map(({ counter }) => counter)
     if (actions.length > 0) this.#rememberActions(actions, await writesOf(this.#tx, actions))
@@ -139,7 +141,7 @@ export class Rebase {
     }
   }
 
-  /** Heard by those who listen to the outbox, once this is committed. */
+  /** Notifies listeners of the outbox once this is committed. */
   async #tell(): Promise<void> {
     await this.#tx.exec(TELL_OUTBOX)
   }
@@ -161,7 +163,7 @@ export class Rebase {
     )
   }
 
-  /** Their writes go, and those who listen to the outbox hear of it once this is committed. */
+  /** Settles mutations and removes their writes; listeners of the outbox are notified once this is committed. */
   async #settle(change: string, settled: readonly { readonly counter: number }[], notice = ''): Promise<void> {
     if (settled.length === 0) return
     await this.#tx.query(
@@ -175,7 +177,7 @@ export class Rebase {
     for (const { counter } of settled) this.#pending.delete(counter)
   }
 
-  /** These failures with those of the mutations that build on them. */
+  /** Answers these failures, with those of the mutations that build on them. */
   async withDependents(failed: ReadonlyMap<number, Rejection>): Promise<Map<number, Rejection>> {
     const all = new Map(failed)
     if (failed.size === 0) return all
@@ -185,15 +187,15 @@ export class Rebase {
   }
 
   /**
-   * Does what of these mutations is still unsettled again, in their order, on the rows as they are now.
+   * Does again those of these mutations that are still unsettled, in their order, on the rows as they are now.
    *
-   * One that throws fails with those that build on it, unless a push with it may have reached the server: that one waits
-   * without effect for its outcome, and so does what builds on it. Rule RBS-R5.
+   * A mutation that throws fails with those that build on it, unless a push with it may have reached the server: then
+   * it waits without effect for its outcome, and so do those that build on it. Rule RBS-R5.
    */
   async redo(counters: ReadonlySet<number>): Promise<void> {
     const list = [...this.#pending.values()].filter(({ counter }) => counters.has(counter))
     if (list.length === 0) return
-    // On other rows than it was made on: nothing later may be taken for the same edit.
+    // They are done on other rows than they were made on, so no later patch may be taken for the same edit.
     await this.#tx.query(
       `UPDATE tidemark.mutation SET sealed = true WHERE NOT sealed AND counter IN ${COUNTERS('$1')}`,
       [JSON.stringify(list.map(({ counter }) => counter))],
@@ -300,12 +302,12 @@ export class Rebase {
     await this.redo(all)
   }
 
-  /** Tables of rows that were put back; rows done again tell by themselves. */
+  /** Notifies live queries of the tables whose rows were put back; rows done again notify by themselves. */
   async tellLiveQueries(): Promise<void> {
     await this.#tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify([...this.moved])])
   }
 
-  /** Whether each row's writes stand in the order of their mutations. */
+  /** Answers whether each row's writes stand in the order of their mutations. */
   async inOrder(): Promise<boolean> {
     const { rows } = await this.#tx.query(
       `SELECT FROM tidemark.write a JOIN tidemark.write b
@@ -336,7 +338,7 @@ export class Rebase {
     })
   }
 
-  /** Postgres names a table without its schema; where two share a name, neither is said. */
+  /** Finds the table that Postgres names without its schema; null where two share the name. */
   #tableNamed(name: string | null): string | null {
     if (name === null || this.#scope.tables.has(name)) return name
     const found = [...this.#scope.tables.values()].filter(({ definition }) => definition.name === name)
@@ -359,7 +361,7 @@ const dependency = (on: number): Rejection => ({
   on,
 })
 
-/** Runs of patches, and of actions. */
+/** Groups mutations into runs of patches and runs of actions. */
 function neighbours(list: readonly Unsettled[]): Unsettled[][] {
   const groups: Unsettled[][] = []
   for (const one of list) {

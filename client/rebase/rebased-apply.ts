@@ -11,16 +11,16 @@ import { Rebase, scopeOf } from './rebase.ts'
 import { isExact } from './rules/exact-confirmation.ts'
 import { type IncomingRows, incomingRows, touchedRows } from './touched-rows.ts'
 
-/** How the server's changes get into the tables. */
+/** The caller's functions that bring the server's changes into the tables. */
 export interface Applying<Result> {
-  /** May be called again after what it did was undone. */
+  /** Applies transactions; it may be called again after its work was undone. */
   apply(transactions: readonly Incoming[]): Promise<Result>
-  /** Counts what needs no applying, because it stands there already. */
+  /** Counts transactions that need no applying, because their rows stand there already. */
   count(result: Result, settled: readonly Incoming[]): void
 }
 
 /**
- * Applies transactions under pending work: what they touch of it is undone before and done again after.
+ * Applies transactions under pending work: work that they touch is undone before and done again after.
  *
  * Rules RBS-R1 to RBS-R4.
  */
@@ -59,7 +59,7 @@ function confirmations(transactions: Iterable<Settling>): { counter: number; lsn
   return [...transactions].flatMap(({ lsn, own }) => (own && !own.rejection ? [{ counter: own.counter, lsn }] : []))
 }
 
-/** What becomes of mutations by these transactions. A number that was never sent from here is another replica's. */
+/** Answers the mutations that these transactions settle. A number never sent from here is another replica's. */
 async function settlementOf(rebase: Rebase, transactions: readonly Settling[]): Promise<Settlement> {
   const isSent = ({ own }: Settling) => own !== null && rebase.get(own.counter)?.attempted === true
   const settled = transactions.filter(isSent)
@@ -96,7 +96,7 @@ async function applyRest<Result>(
   return done.result
 }
 
-/** Where applying fails over what is still there of pending work, all of it is undone first. Rule RBS-R3. */
+/** Undoes some work and applies; where that fails over the work still in place, undoes all of it first. Rule RBS-R3. */
 async function undoAndApply<Result>(
   tx: Executor,
   rebase: Rebase,
@@ -120,7 +120,7 @@ async function undoAndApply<Result>(
   return { result: await apply(), undone: all, isAll: true }
 }
 
-/** Does `work` with nothing pending in the way, and all of it again on the copy that `work` answers. */
+/** Runs `work` with everything pending undone, and does all of it again on the copy that `work` answers. */
 export async function withAllUndone(
   tx: Executor,
   copy: Copy,
@@ -137,7 +137,7 @@ export async function withAllUndone(
   return result
 }
 
-/** As `withAllUndone`, settling what `work` brings the rows of. Rule RBS-R7. */
+/** Works as `withAllUndone`, and settles the mutations whose rows `work` brings. Rule RBS-R7. */
 export async function withAllSettled(
   tx: Executor,
   copy: Copy,
@@ -154,7 +154,7 @@ export async function withAllSettled(
   return result
 }
 
-/** As `applyRebased`, of one transaction whose changes are too many to be looked at first. */
+/** Works as `applyRebased`, for one transaction with too many changes to be looked at first. */
 export async function applyWholly<Result>(
   rebase: Rebase,
   transaction: { readonly lsn: Lsn; readonly own: OwnNote | null },
@@ -170,7 +170,7 @@ export async function applyWholly<Result>(
   return result
 }
 
-/** Settles at a join what the loaded rows hold, and does the rest again on them. Rule RBS-R7. */
+/** Settles at a join the mutations that the loaded rows hold, and does the rest again on them. Rule RBS-R7. */
 export async function redoAtJoin(tx: Executor, live: Copy, actions: ActionRunner): Promise<void> {
   const rebase = await Rebase.open(tx, scopeOf(live, actions))
   await rebase.forgetWrites()
@@ -178,7 +178,7 @@ export async function redoAtJoin(tx: Executor, live: Copy, actions: ActionRunner
   await rebase.redo(rebase.counters)
 }
 
-/** Settles what was told of while its rows were still to be joined. */
+/** Settles the mutations whose outcome came while their rows were still to be joined. */
 async function settleAside(tx: Executor, rebase: Rebase, cursor: Lsn): Promise<void> {
   const { rows } = await tx.query<{ counter: number | string; aside_lsn: string; rejection: string | null }>(
     `SELECT counter, aside_lsn, rejection FROM tidemark.mutation WHERE aside_lsn <= $1 AND ${IS_UNSETTLED}`,
@@ -196,7 +196,7 @@ async function settleAside(tx: Executor, rebase: Rebase, cursor: Lsn): Promise<v
   await rebase.fail(failed)
 }
 
-/** Keeps what the stream of a copy that the app does not see yet tells of own mutations, for its join. */
+/** Keeps for its join the outcomes of own mutations that come in the stream of a copy not shown yet. */
 export async function noteAside(tx: Executor, transactions: readonly Settling[]): Promise<void> {
   const known = transactions.flatMap(({ lsn, own }) =>
     own ? [{ lsn, counter: own.counter, rejection: own.rejection && JSON.stringify(own.rejection) }] : [],
@@ -210,7 +210,7 @@ export async function noteAside(tx: Executor, transactions: readonly Settling[])
   )
 }
 
-/** Numbers that another replica with this one's id has used are not used here. */
+/** Moves the counter past the numbers that another replica with this one's id has used. */
 export async function passNumbers(tx: Executor, transactions: readonly Settling[]): Promise<void> {
   const counters = transactions.flatMap(({ own }) => (own ? [own.counter] : []))
   if (counters.length === 0) return
@@ -218,7 +218,7 @@ export async function passNumbers(tx: Executor, transactions: readonly Settling[
   await tx.query('UPDATE tidemark.owner SET counter = $1 WHERE counter < $1', [highest])
 }
 
-/** Confirmations that find their rows as committed, shared with nobody: they settle without touching one. Rule RBS-R4. */
+/** Finds confirmations whose rows stand as committed and are shared with nobody: no row need move. Rule RBS-R4. */
 async function exactOnes(
   tx: Executor,
   rebase: Rebase,

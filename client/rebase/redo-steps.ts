@@ -12,7 +12,7 @@ export interface RedoStep {
 
 type RowOf<Op extends PatchRow['o']> = Extract<PatchRow, { readonly o: Op }>
 
-/** The statements of a patch, neighbours of one shape in one; or why it cannot be done on these tables at all. */
+/** Answers the statements of a patch, neighbours of one shape in one, or why these tables cannot take it at all. */
 export function redoSteps(
   patch: readonly PatchRow[],
   tables: ReplicaTables,
@@ -62,7 +62,7 @@ function statementOf(table: ReplicaTable, group: readonly PatchRow[], columns: r
     return updateStatement(table, table.name, { columns, updates: changes })
   }
   const keys = table.key.map(({ name }) => quoteIdentifier(name))
-  // Somebody made the row meanwhile: what becomes of that, the server says.
+  // The row may have come meanwhile: the insert writes over it, until the server decides.
   const over = columns.map((name) => {
     const [column, its] = [quoteIdentifier(name), `excluded.${quoteIdentifier(name)}`]
     return `${column} = ${table.columnByName.get(name)?.serverDefault ? `coalesce(${its}, t.${column})` : its}`

@@ -4,10 +4,10 @@ import { rowId } from '../mutations/rules/captured-write.ts'
 import type { Executor } from '../store/copies.ts'
 import { keyText, type ReplicaTable, type ReplicaTables, tableOf } from '../store/replica-table.ts'
 
-/** What arrives from the server, as far as pending work minds it. */
+/** The server's transactions, as far as they concern pending work. */
 export interface IncomingRows {
   readonly transactions: readonly Incoming[]
-  /** How many changes name each row. */
+  /** The number of changes that name each row. */
   readonly rows: ReadonlyMap<string, number>
   /** Ids of tables that a TRUNCATE empties. */
   readonly emptied: ReadonlySet<string>
@@ -36,7 +36,7 @@ function rowOf(change: RowChange, tables: ReplicaTables): string {
   return rowId(change.table, keyText(tableOf(tables, change.table), key))
 }
 
-/** The rows of pending work that these changes name, empty, or want a unique value of. */
+/** Answers the rows of pending work that these changes name, empty, or want a unique value of. */
 export async function touchedRows(tx: Executor, incoming: IncomingRows, tables: ReplicaTables): Promise<Set<string>> {
   const named = [...incoming.rows.keys()].map((row) => row.split('\u0000'))
   const { rows } = await tx.query<{ table_id: string; key: string }>(
@@ -60,7 +60,7 @@ interface Wanted {
   readonly values: Record<string, string | null>[]
 }
 
-/** The values that changes give to columns of unique constraints, by the columns that each names of them. */
+/** Collects the values that changes give to unique constraints, by table and by the constraint's columns they name. */
 function uniqueValues(
   transactions: readonly Incoming[],
   tables: ReplicaTables,
@@ -70,7 +70,7 @@ function uniqueValues(
     if (change.op === 'truncate' || change.op === 'delete') continue
     const table = tableOf(tables, change.table)
     for (const unique of table.definition.uniques) {
-      // An update may bring its changed columns alone; whatever holds these is looked at.
+      // An update may bring only its changed columns: every row that holds these is looked at.
       const columns = unique.columns.filter((name) => name in change.data)
       if (columns.length === 0 || columns.some((name) => change.data[name] === null)) continue
       const ofTable = wanted.get(table) ?? new Map<string, Wanted>()

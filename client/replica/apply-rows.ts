@@ -8,7 +8,7 @@ import { fenceOf } from './fence.ts'
 import { audienceOfColumn, isContested, joinedChanges, type Presence, unseenChanges } from './join-window.ts'
 import { isLasting, TableFault } from './refused-tables.ts'
 
-/** What an apply changed, and in which tables. */
+/** Counts what an apply changed, and names the tables in which it did. */
 export class Tally {
   /** Names of the tables whose rows changed. */
   readonly touched = new Set<string>()
@@ -25,7 +25,7 @@ export class Tally {
     for (const table of tables) this.touched.add(table)
   }
 
-  /** Changes that stand there already. */
+  /** Counts changes that stand there already. */
   count(transactions: readonly Transaction[]): void {
     for (const { op } of transactions.flatMap(({ changes }) => changes)) {
       this.changes += 1
@@ -34,7 +34,7 @@ export class Tally {
   }
 }
 
-/** Applies what of these transactions the copy does not hold yet. Throws `TableFault` of a table that cannot take its rows. */
+/** Applies the changes that the copy does not hold yet. Throws `TableFault` for a table that cannot take its rows. */
 export async function applyRows(tx: Executor, copy: Copy, transactions: readonly Transaction[]): Promise<Tally> {
   const tally = new Tally()
   const folded = foldChanges(counted(await effectiveChanges(tx, copy, transactions), tally), copy.tables)
@@ -64,7 +64,7 @@ function* counted(changes: Iterable<ReplicaChange>, tally: Tally): Generator<Rep
   }
 }
 
-/** What of these transactions the copy does not hold yet: all of it once joined, else by each audience's snapshot. */
+/** Answers the changes that the copy does not hold yet: all once it joined, else those no audience's snapshot shows. */
 async function effectiveChanges(
   tx: Executor,
   copy: Copy,

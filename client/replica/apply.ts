@@ -34,7 +34,7 @@ import { fenceOf, mayJoin } from './fence.ts'
 import { join, joinAddition, joinRenewal } from './join.ts'
 import type { RenewedTables } from './renewed-tables.ts'
 
-/** What one apply did. */
+/** The result of one apply. */
 export interface Applied {
   readonly copy: Copy
   /** Granted audiences on their way to the copy; null when there are none, or when they have joined it. */
@@ -42,11 +42,11 @@ export interface Applied {
   readonly changes: number
 }
 
-/** What else a transaction may speak of besides the copy's own audiences. */
+/** The audiences and tables that a transaction may concern besides the copy's own. */
 export interface Granted {
-  /** Granted, and no part of the copy yet. */
+  /** Audiences that are granted, and no part of the copy yet. */
   readonly audiences: ReadonlySet<string>
-  /** Their rows, once they are loaded; or those of renewed tables. */
+  /** The copy with their rows, once they are loaded, or with those of renewed tables. */
   readonly addition: Copy | null
   /** Tables of a later definition that have not joined yet; while there are any, no audience is granted. */
   readonly renewal: RenewedTables | null
@@ -76,7 +76,7 @@ export function applyTransactions(
         return applyRows(tx, copy, wanted)
       }
       const rebase = await Rebase.open(tx, scopeOf(copy, store.actions))
-      // What is pending here was numbered here.
+      // A mutation that is pending here has its number from here.
       const isForeign = ({ own }: Incoming) => own !== null && rebase.get(own.counter) === null
       await passNumbers(tx, wanted.filter(isForeign))
       const tally = await applyRebased(tx, rebase, copy.tables, wanted, {
@@ -90,7 +90,7 @@ export function applyTransactions(
   })
 }
 
-/** What of these transactions is for the copy, or for the granted audiences beside it. */
+/** Answers the changes for `target`: the copy itself, or the granted audiences or renewed tables beside it. */
 function transactionsFor(
   target: Copy,
   copy: Copy,
@@ -107,7 +107,7 @@ function transactionsFor(
   return beyond.map((one) => ({ ...one, changes: one.changes.filter(isFor) }))
 }
 
-/** Own mutations that wrote renewed tables are settled where those join: until then their rows are only here. */
+/** Lets own mutations that wrote renewed tables settle when those join: until then only pending work has their rows. */
 async function holdBackRenewed(
   tx: Executor,
   transactions: readonly Incoming[],
@@ -151,7 +151,7 @@ export function applyStagedParts(
   })
 }
 
-/** Parts are read a second time by granted audiences on their way. */
+/** Drops the staged parts, unless granted audiences on their way have yet to read them. */
 async function dropUnless({ addition }: Granted, tx: Executor, tally: Tally): Promise<Tally> {
   if (addition === null) await tx.exec('DELETE FROM tidemark.part')
   return tally

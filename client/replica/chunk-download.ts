@@ -60,7 +60,7 @@ interface Slot {
 /** Chunks in the order of the jobs, a few downloaded ahead of the one that is asked for. */
 export class ChunkPipeline {
   #http: Http
-  /** Not begun yet. */
+  /** The jobs that are not begun yet. */
   #jobs: ChunkJob[]
   #signal: AbortSignal
   #active = 0
@@ -72,7 +72,7 @@ export class ChunkPipeline {
     this.#signal = signal
   }
 
-  /** The next chunk, waiting for it; null after the last. */
+  /** Waits for the next chunk and answers it; null after the last. */
   async next(): Promise<LoadedBytes | null> {
     this.#start()
     const slot = this.#slots.shift()
@@ -82,7 +82,7 @@ export class ChunkPipeline {
     return loaded
   }
 
-  /** Whether the next chunk is here, or has failed, before so long has passed. */
+  /** Answers whether the next chunk is here, or has failed, within this time. */
   async arrives(withinMs: number): Promise<boolean> {
     this.#start()
     const [slot] = this.#slots
@@ -97,7 +97,7 @@ export class ChunkPipeline {
     return here
   }
 
-  /** The job whose chunk is next. */
+  /** Answers the job whose chunk is next; null after the last. */
   peek(): ChunkJob | null {
     return (this.#slots[0]?.job ?? this.#jobs[0]) || null
   }

@@ -12,7 +12,7 @@ const MIB = 1024 * 1024
 const BROWSER: Envelope = { rows: 1_000_000, bytes: 256 * MIB }
 const SERVER: Envelope = { rows: 10_000_000, bytes: 2048 * MIB }
 
-/** `base` with what the app says otherwise; without a base the default of this runtime. Throws `bad-input`. */
+/** Puts the app's own values into `base`; without a base, into the default of this runtime. Throws `bad-input`. */
 export function envelopeOf(wanted: Partial<Envelope> = {}, base?: Envelope): Envelope {
   const { rows, bytes } = { ...(base ?? (isServerRuntime() ? SERVER : BROWSER)), ...wanted }
   for (const [name, value] of Object.entries({ rows, bytes })) {
@@ -23,7 +23,7 @@ export function envelopeOf(wanted: Partial<Envelope> = {}, base?: Envelope): Env
   return { rows, bytes }
 }
 
-/** What loading these manifests brings. */
+/** Adds up the rows and bytes that loading these manifests brings. */
 function loadOf(manifests: readonly Manifest[]): Envelope {
   const chunks = manifests.flatMap(({ tables }) => tables.flatMap((table) => table.chunks))
   return {
@@ -32,7 +32,7 @@ function loadOf(manifests: readonly Manifest[]): Envelope {
   }
 }
 
-/** Null where the load fits, else the `limit-exceeded` with its figures. */
+/** Answers null where the load fits, else the `limit-exceeded` with its figures. */
 export function envelopeFault(envelope: Envelope, manifests: readonly Manifest[]): TidemarkError | null {
   const load = loadOf(manifests)
   if (load.rows <= envelope.rows && load.bytes <= envelope.bytes) return null

@@ -6,7 +6,7 @@ export function fenceOf(copy: Copy): Lsn {
   return maxLsn(copy.cursor, ...[...copy.joins.values()].map(({ fence }) => fence))
 }
 
-/** Whether granted audiences, brought to `to`, can join a copy that is there too. Rule RGT-R4. */
+/** Answers whether granted audiences, brought to `to`, can join a copy that is there too. Rule RGT-R4. */
 export function mayJoin(addition: Copy, copy: Copy, to: Lsn): boolean {
   return to >= fenceOf(addition) && to >= copy.cursor
 }

@@ -2,11 +2,11 @@ import { LIMITS } from '../../protocol/index.ts'
 import { zlib } from '../store/node-builtins.ts'
 import { isServerRuntime } from '../store/runtime.ts'
 
-/** The content of a gzip file of a chunk. Rejects where it is none. */
+/** Unpacks the gzip file of a chunk. Rejects where it is none. */
 export const gunzip = (bytes: Uint8Array<ArrayBuffer>): Promise<Blob> =>
   isServerRuntime() ? gunzipAside(bytes) : gunzipStream(bytes)
 
-/** In one go on another thread, where a stream comes back for each 16 KiB: here PGlite holds this thread most of the time. */
+/** Unpacks in one go on another thread: a stream would come back every 16 KiB to this one, which PGlite mostly has. */
 function gunzipAside(bytes: Uint8Array<ArrayBuffer>): Promise<Blob> {
   return new Promise((resolve, reject) => {
     zlib().gunzip(bytes, { chunkSize: LIMITS.chunkRawBytes }, (error, content) =>
@@ -15,7 +15,7 @@ function gunzipAside(bytes: Uint8Array<ArrayBuffer>): Promise<Blob> {
   })
 }
 
-/** Written and read by hand: a Blob's stream piped through costs more. */
+/** Writes and reads by hand, because piping a Blob's stream through costs more. */
 async function gunzipStream(bytes: Uint8Array<ArrayBuffer>): Promise<Blob> {
   const { readable, writable } = new DecompressionStream('gzip')
   const writer = writable.getWriter()

@@ -2,12 +2,12 @@ import { quoteIdentifier, quoteTable, type TableDefinition } from '../../protoco
 import type { Executor } from '../store/copies.ts'
 import { storageFault } from '../store/storage-fault.ts'
 
-/** What hangs on tables that are about to be dropped, and how it is made again. */
+/** The objects that hang on tables about to be dropped, and how to make them again. */
 export interface Hanging {
   readonly objects: readonly Hung[]
-  /** What cannot be made again, as Postgres describes it. */
+  /** The objects that cannot be made again, as Postgres describes them. */
   readonly lost: readonly string[]
-  /** Where PGlite's live queries listen for changes of these tables. */
+  /** The channels on which PGlite's live queries listen for changes of these tables. */
   readonly channels: readonly string[]
 }
 
@@ -19,7 +19,7 @@ interface Hung {
 const TABLES = `told AS (
   SELECT c.oid, c.relnamespace FROM json_array_elements_text($1::text::json) AS told(name) JOIN pg_class c ON c.oid = to_regclass(told.name))`
 
-/** Views over the tables, and views over those; what a later one reads was made before it. */
+/** Views over the tables, and views over those, each after the ones that it reads. */
 const VIEWS = `
   WITH RECURSIVE ${TABLES}, hanging AS (
     SELECT r.ev_class AS oid FROM told t
@@ -41,7 +41,7 @@ const INDEXES = `
   FROM told t JOIN pg_index i ON i.indrelid = t.oid JOIN pg_class c ON c.oid = i.indexrelid
   WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)`
 
-/** Those of the tables, and those of others that refer to them. */
+/** Constraints of the tables, and those of others that refer to them. */
 const CONSTRAINTS = `
   WITH ${TABLES} SELECT k.conname AS name, format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)) AS statement
   FROM pg_constraint k
@@ -71,10 +71,10 @@ interface ViewRow {
 }
 
 /**
- * Takes down what hangs on these tables, which are then dropped, and answers what is to be made again.
+ * Takes down the objects that hang on these tables, which are then dropped, and answers those to be made again.
  *
- * What the synced definition itself names is not among it: it is made as after a load. Of a live query its view and what PGlite prepared over it go for good: PGlite makes them anew from the query's own text as
- * soon as it is told.
+ * Objects that the synced definition names are not among them: they are made as after a load. The view of a live query
+ * and what PGlite prepared over it go for good: PGlite makes them anew from the query's own text once it is notified.
  */
 export async function takeDown(
   tx: Executor,
@@ -133,7 +133,7 @@ async function dropLiveQuery(tx: Executor, view: string): Promise<void> {
   )
 }
 
-/** Makes again what was taken down, tells the live queries, and answers a sentence for each thing that is lost. */
+/** Makes the objects taken down again, notifies live queries, and answers a sentence for each thing that is lost. */
 export async function putBack(tx: Executor, { objects, lost, channels }: Hanging): Promise<string[]> {
   const losses = lost.map((what) => `${what} went with a synced table that was made anew: create it again.`)
   for (const { what, statement } of objects) {
@@ -154,7 +154,7 @@ async function tryStatement(tx: Executor, statement: string): Promise<string | n
     await tx.exec('RELEASE SAVEPOINT putting_back')
     return null
   } catch (error) {
-    // Where there is no room for it, there is none for the rows to come.
+    // A device that has no room for it has none for the rows to come.
     if (storageFault(error)) throw error
     await tx.exec('ROLLBACK TO SAVEPOINT putting_back; RELEASE SAVEPOINT putting_back')
     return error instanceof Error ? error.message : String(error)

@@ -7,13 +7,13 @@ export interface HeldCopiesOptions {
   readonly status: StatusStore
   readonly progress: Progress
   readonly warn: (loss: string) => void
-  /** Hears that audiences were taken from the user, whose rows have just gone from the database. */
+  /** Called when audiences were taken from the user, whose rows have just gone from the database. */
   readonly revoked: () => void
   /** Called after every change; `areOthersRefused`: other tables than before cannot be held. */
   readonly changed: (areOthersRefused: boolean) => void
 }
 
-/** The copies of the server's rows that lie here, and what the status says of them. */
+/** Holds the copies of the server's rows that lie here, and keeps the status in step with them. */
 export class HeldCopies {
   readonly #options: HeldCopiesOptions
   #all: readonly Copy[] = []
@@ -42,7 +42,7 @@ export class HeldCopies {
     return window ?? this.#all.find(({ stage }) => stage === 'joined') ?? null
   }
 
-  /** Takes these for all there are, and tells the status. */
+  /** Takes these for all there are, and sets the status by them. */
   became(copies: readonly Copy[]): void {
     this.#all = copies
     const { live } = this

@@ -314,7 +314,7 @@ describe('hydration', () => {
     expect(await rowsOf(replica, 'note')).toEqual([])
     expect((await replica.db.query('SELECT * FROM titles')).rows).toEqual([])
     expect(warnings).toEqual([])
-    // What is granted then joins as ever.
+    // An audience that is granted then joins as ever.
     server.epoch = 'third'
     server.audiences = ['org:a']
     server.snapshots.set('org:a', snapshot([note('1', 'a', 'first')]))
@@ -495,7 +495,7 @@ describe('hydration', () => {
     server.audiences = ['org:a']
     server.epoch = 'epoch-two'
     const asked = new Promise<void>((resolve) => {
-      // Never answered: the load stays where it is.
+      // The request is never answered, so that the load stays where it is.
       server.intercept = (path) => {
         if (path.startsWith('/sync/snapshot/')) resolve()
         return path.startsWith('/sync/snapshot/')
@@ -526,7 +526,7 @@ describe('hydration', () => {
     const second = await server.session(1)
     await second.frame('stream')
     second.send(batch(at(0x100), at(0x120)))
-    // Beside what goes on streaming the table is loaded, and joins at that commit or later.
+    // The table is loaded beside the ones that go on streaming, and joins at that commit or later.
     await replica.reached(at(0x120))
     expect(await rowsOf(replica, 'note', 'id, mood')).toEqual([{ id: '1', mood: 'calm' }])
     expect(await rowsOf(replica, 'draft', 'body')).toEqual([{ body: 'mine' }])
@@ -633,7 +633,7 @@ describe('hydration', () => {
     holding = false
     for (const release of held.splice(0)) release()
     await replica.ready
-    // Before it comes what was under way: the group in hand and the chunks ahead of it, less than the first table.
+    // The chunks under way come before it: the group in hand and the chunks ahead, less than the first table.
     const others = asked.slice(
       0,
       asked.findLastIndex((table) => table.startsWith('public.third')),

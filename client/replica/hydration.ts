@@ -1,5 +1,5 @@
 /*
- * How a replica comes to hold what its user may see.
+ * Hydration brings a replica the rows that its user may see.
  *
  * The welcome names the audiences. For each a manifest is fetched: a snapshot's chunks, where the stream joins it, and the
  * definition. Tables are made empty, in the place of those the app sees or aside where it goes on seeing some; chunks are loaded in
@@ -56,9 +56,9 @@ export interface HydrationProgress {
   readonly totalBytes: number
 }
 
-/** What a hydration knows of the server. */
+/** The facts about the server by which a hydration goes. */
 export interface HydrationTarget {
-  /** Null after the server has said on an open socket to begin anew: then the snapshots say which. */
+  /** Null after the server said on an open socket to begin anew: the snapshots then name the epoch. */
   readonly epoch: string | null
   readonly definitionHash: string | null
   readonly definitionVersion: number
@@ -75,7 +75,7 @@ export interface HydrationOptions {
   readonly progress: (progress: HydrationProgress) => void
   /** Called whenever the copies change, with all there are. */
   readonly changed: (copies: readonly Copy[]) => void
-  /** What of a definition is known not to be held here. */
+  /** Answers the tables of a definition that are known not to be held here. */
   readonly refusedOf: (epoch: string, version: number) => Refused
   readonly outbox: Pick<PendingWork, 'actions' | 'askBeforeJoin' | 'warn'>
 }
@@ -85,9 +85,9 @@ export interface HydrationOptions {
  * many small COPYs cost PGlite twice the time of few.
  */
 const LOAD_BYTES = 8 * 1024 * 1024
-/** What was downloaded waits no longer than this for more to be loaded with it. */
+/** A downloaded chunk waits no longer than this for more to be loaded with it. */
 const GATHER_MS = 250
-/** How often a hydration takes up fresh manifests before it leaves the rest to the connection's backoff. */
+/** A hydration takes up fresh manifests this often before it leaves the rest to the connection's backoff. */
 const MANIFEST_ROUNDS = 3
 
 /**
@@ -111,7 +111,7 @@ async function hydrateInRounds(options: HydrationOptions): Promise<Copy> {
     copy ??= await begin(options)
     try {
       copy = await load(options, copy)
-      // After the snapshots were taken: what is not decided by now comes in the stream.
+      // The snapshots are taken by now, so outcomes that are not decided yet come in the stream.
       await options.outbox.askBeforeJoin(copy.epoch, options.signal)
       return await finish(options, copy)
     } catch (error) {
@@ -133,11 +133,11 @@ async function resumable({ db, welcome, envelope }: HydrationOptions): Promise<C
   const copy = copies.find(({ stage }) => stage === 'loading')
   if (!copy || copy.epoch !== welcome.epoch || copy.definition.hash !== welcome.definitionHash) return null
   if (copy.definition.version !== welcome.definitionVersion) return null
-  // Beyond the envelope what the server has by now decides, which may be less.
+  // A load beyond the envelope is begun anew, because the server may have less by now.
   return sameAudiences(copy, welcome.audiences) && !envelopeFault(envelope, copy.manifests) ? copy : null
 }
 
-/** One of each audience, of one history, in the order in which their snapshots were taken. Throws `unavailable`. */
+/** Fetches a manifest for each audience, of one history, in the order of their snapshots. Throws `unavailable`. */
 export async function fetchManifests({
   http,
   welcome,
@@ -166,7 +166,7 @@ export async function fetchManifests({
   return manifests.sort((a, b) => compareSnapshots(parsePgSnapshot(a.snapshot), parsePgSnapshot(b.snapshot)))
 }
 
-/** What no snapshot says to whoever may see nothing: by which definition their tables are empty. Throws `unavailable`. */
+/** Fetches the definition for a user who may see nothing, to whom no snapshot names it. Throws `unavailable`. */
 async function fetchDefinition({
   http,
   welcome,
@@ -194,7 +194,7 @@ async function begin(options: HydrationOptions): Promise<Copy> {
   const { epoch, definitionVersion, definitionHash, ...told } = fetched[0] ?? (await fetchDefinition(options))
   const definition = { version: definitionVersion, hash: definitionHash, definition: told.definition }
   const old = (await readCopies(db)).find(({ place }) => place === 'live')
-  // What a load brought that is not gone on with is shown until there are other rows: a list that has some is not emptied.
+  // Rows of a load that is given up are shown until there are others, so that no list that has rows is emptied.
   const fills = old !== undefined && old.rows > 0 && (old.stage === 'loading' || old.stage === 'window')
   const shows = old !== undefined && (fills || old.stage === 'joined' || old.stage === 'broken')
   // A snapshot may be older than what is shown: it joins no earlier than there, so that the app is not taken back.
@@ -219,10 +219,10 @@ async function begin(options: HydrationOptions): Promise<Copy> {
   return copy
 }
 
-/** Makes empty live tables of what is shown to nobody, and puts back what hung on those that went. */
+/** Makes empty live tables where the app sees no rows, and puts back the objects that hung on dropped tables. */
 async function replaceLive(tx: Executor, old: Copy | null, after: Definition, warn: (loss: string) => void) {
   await deleteCopy(tx, 'aside')
-  // What was captured on tables that go keeps its meaning.
+  // Writes captured on tables that are dropped are sealed before, so that they keep their meaning.
   if (old) await sealNew(tx, old.tables)
   const before = old && heldDefinition(old.definition.definition, old.refused)
   const { dropped, kept, statements } = replaceTables(before, after, retiredName())
@@ -232,7 +232,7 @@ async function replaceLive(tx: Executor, old: Copy | null, after: Definition, wa
   for (const loss of await putBack(tx, hanging)) warn(loss)
 }
 
-/** Tables in manifest order, and within one the audiences in the order of their snapshots. */
+/** Lists the chunks of tables in manifest order, and within one of audiences in the order of their snapshots. */
 function allJobs(copy: Copy): ChunkJob[] {
   const order = copy.manifests[0]?.tables.map(({ table }) => table) ?? []
   return order.flatMap((table) =>
@@ -277,7 +277,7 @@ export async function load({ db, http, signal, progress }: LoadOptions, loading:
   progress({ ...so })
   const pipeline = new ChunkPipeline(http, missing, signal)
   const nextLookedAt = async () => {
-    // What is loaded aside is shown as a whole: no order of it is better.
+    // A copy aside is shown as a whole, so no order of its chunks is better.
     if (copy.place === 'live') pipeline.prefer(await watchedTables(db, copy))
     return pipeline.next()
   }
@@ -306,11 +306,11 @@ export async function load({ db, http, signal, progress }: LoadOptions, loading:
 interface Group {
   readonly group: readonly LoadedBytes[]
   readonly size: number
-  /** Why it ends early; what is there is loaded all the same. */
+  /** The error that ended it early; its chunks are loaded all the same. */
   readonly fault: unknown
 }
 
-/** The chunk and those of its table and audience after it, up to about `bytes`. */
+/** Gathers the chunk and those of its table and audience after it, up to about `bytes`. */
 async function gather(pipeline: ChunkPipeline, first: LoadedBytes, bytes: number): Promise<Group> {
   const group = [first]
   let size = first.copyText.size
@@ -328,7 +328,7 @@ async function gather(pipeline: ChunkPipeline, first: LoadedBytes, bytes: number
   }
 }
 
-/** The tables that the app looks at: those of its open live queries. */
+/** Reads which tables the app looks at: those of its open live queries. */
 async function watchedTables(db: Database, copy: Copy): Promise<ReadonlySet<string>> {
   const tables = [...copy.tables.values()].map(({ id, name }) => ({ id, name }))
   const { rows } = await db.query<{ id: string }>(WATCHED_BY_LIVE_QUERIES, [JSON.stringify(tables)])

@@ -13,13 +13,13 @@ import { keyText, type ReplicaTable, type ReplicaTables, tableOf } from '../stor
 /** Row key → the audience of the row that is there. */
 export type Presence = Map<string, string>
 
-/** Whether an audience's snapshot holds what a transaction did; past its fence it never does. */
+/** Answers whether an audience's snapshot holds a transaction's changes; past its fence it never does. */
 export function isShown(join: AudienceJoin, transaction: { readonly lsn: Lsn; readonly xid: string }): boolean {
   if (transaction.lsn <= join.start) return true
   return transaction.lsn <= join.fence && isVisibleIn(join.snapshot, transaction.xid)
 }
 
-/** Snapshots of one database hold ever more: the one that shows more was taken later. */
+/** Orders snapshots of one database by time: the one that shows more was taken later. */
 export function compareSnapshots(a: PgSnapshot, b: PgSnapshot): number {
   if (a.xmax !== b.xmax) return a.xmax < b.xmax ? -1 : 1
   return b.inProgress.size - a.inProgress.size
@@ -28,7 +28,7 @@ export function compareSnapshots(a: PgSnapshot, b: PgSnapshot): number {
 const hasPrefix = (audience: string, table: ReplicaTable) =>
   'column' in table.audience && audience.startsWith(`${table.audience.prefix}:`)
 
-/** The audiences that a table's rows may belong to here. */
+/** Answers the audiences that a table's rows may belong to here. */
 export function audiencesOfTable(table: ReplicaTable, audiences: Iterable<string>): string[] {
   const { audience: rule } = table
   if ('constant' in rule) return [...audiences].filter((audience) => audience === rule.constant)
@@ -36,16 +36,16 @@ export function audiencesOfTable(table: ReplicaTable, audiences: Iterable<string
 }
 
 /**
- * Whether a row of this table may have moved between two snapshots held here, so that both or neither hold it.
+ * Answers whether a row of this table may have moved between two snapshots held here, so that both or neither hold it.
  *
- * Only then must changes be weighed by which row is there; everywhere else a snapshot's own visibility decides alone.
+ * Only then must changes be weighed by the row that is there; elsewhere a snapshot's own visibility decides alone.
  */
 export function isContested(table: ReplicaTable, audiences: Iterable<string>): boolean {
   return audiencesOfTable(table, audiences).length > 1
 }
 
 /**
- * The changes of transactions that the copy does not hold yet, in order.
+ * Yields, in order, the changes of transactions that the copy does not hold yet.
  *
  * `presence` is, per contested table, the audience of each row that the changes touch; it is kept up to date here. Throws
  * `rehydrate-required` where a row is missing or in the way and no other snapshot explains it.
@@ -80,7 +80,7 @@ export function* unseenChanges(
 
 type RowChange = Exclude<Transaction['changes'][number], { op: 'truncate' }>
 
-/** Whether a change of a contested table takes effect; false where another audience's later snapshot has overtaken it. */
+/** Answers whether a change of a contested table takes effect; not where another audience's snapshot overtook it. */
 function weigh(change: RowChange, table: ReplicaTable, rows: Presence, shownTo: ReadonlyMap<string, boolean>): boolean {
   const key = keyText(table, change.op === 'insert' ? change.data : change.key)
   const owner = rows.get(key)
@@ -95,7 +95,7 @@ function weigh(change: RowChange, table: ReplicaTable, rows: Presence, shownTo: 
   throw new TidemarkError('rehydrate-required', `The replica ${what}, in ${change.table}, and no snapshot explains it.`)
 }
 
-/** Changes of a replica that has joined: all of them, as they are. */
+/** Yields the changes for a copy that has joined: all of them, as they are. */
 export function* joinedChanges(transactions: Iterable<Transaction>, joins: AudienceJoins): Generator<ReplicaChange> {
   for (const { changes } of transactions) {
     for (const change of changes) {
@@ -113,7 +113,7 @@ function unknownAudience(table: string): TidemarkError {
   )
 }
 
-/** The audience a row of a table has, by the text of its audience column. */
+/** Answers the audience of a table's row, by the text of its audience column. */
 export function audienceOfColumn(table: ReplicaTable, value: string | null): string | null {
   const { audience: rule } = table
   return 'constant' in rule ? rule.constant : audienceOf(rule, { [rule.column]: value })

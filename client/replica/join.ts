@@ -25,15 +25,15 @@ const STATISTICS_TARGET = 30
 
 interface JoinHost {
   readonly actions: ActionRunner
-  /** Hears what of the app's own could not be carried over. */
+  /** Reports objects of the app that could not be carried over. */
   readonly warn: (loss: string) => void
 }
 
 /**
  * Makes a copy that has reached its fences the replica, within the transaction that brought it there.
  *
- * Pending work is done again on it. One loaded aside replaces the rows of the live tables; those that are alike in both stay
- * the same tables, and what hangs on the others is made again.
+ * Pending work is done again on it. A copy aside replaces the rows of the live tables; tables that are alike in both
+ * stay, and the objects that hang on the others are made again.
  */
 export async function join(tx: Executor, copy: Copy, { actions, warn }: JoinHost): Promise<Copy> {
   const live: Copy = {
@@ -70,7 +70,7 @@ async function takePlace(tx: Executor, aside: Copy, live: Copy): Promise<string[
 }
 
 /**
- * Makes the live tables those of another definition, and fills some from the copy aside. Answers what the app lost by it.
+ * Makes the live tables those of another definition, and fills some from the copy aside. Answers the app's losses.
  *
  * Throws `bad-input` where a local name is one of the synced schema.
  */
@@ -82,7 +82,7 @@ async function takeOver(
   isFilled: (table: string) => boolean,
 ): Promise<string[]> {
   const before = old && heldDefinition(old.definition.definition, old.refused)
-  // What was captured on tables that go keeps its meaning.
+  // Writes captured on tables that are dropped are sealed before, so that they keep their meaning.
   if (old) await sealNew(tx, old.tables)
   const after = heldDefinition(live.definition.definition, live.refused)
   const { dropped, kept, statements } = replaceTables(before, after, retiredName())
@@ -145,7 +145,7 @@ async function copyRows(tx: Executor, source: ReplicaTable, target: ReplicaTable
 /**
  * Adds the rows of audiences loaded aside to those shown, within the transaction that brought both to one LSN.
  *
- * Throws where a row is already there: then the two do not belong together.
+ * Throws where a row is already there, because the two copies then do not belong together.
  */
 export async function joinAddition(tx: Executor, live: Copy, addition: Copy): Promise<Copy> {
   const touched: string[] = []
@@ -190,7 +190,7 @@ async function finish(
       await tx.exec(item.statement)
       await tx.exec('RELEASE SAVEPOINT finishing')
     } catch (error) {
-      // Where there is no room for it, there is none for the rows to come.
+      // A device that has no room for it has none for the rows to come.
       if (storageFault(error)) throw error
       await tx.exec('ROLLBACK TO SAVEPOINT finishing; RELEASE SAVEPOINT finishing')
     }

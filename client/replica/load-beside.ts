@@ -28,7 +28,7 @@ export async function loadAddition(options: LoadOptions, live: Copy): Promise<Co
   return loadAside(options, live, live.definition, manifests, live.refused)
 }
 
-/** As `loadAddition`, of the tables that a later definition has otherwise. Rule HYD-R6. */
+/** Works as `loadAddition`, for the tables that a later definition changes. Rule HYD-R6. */
 export function loadRenewal(options: LoadOptions, live: Copy, { definition, manifests }: Renewal): Promise<Copy> {
   return loadAside(options, live, definition, manifests, options.refusedOf(live.epoch, definition.version))
 }
@@ -68,7 +68,7 @@ async function readAside(tx: Executor): Promise<Copy> {
   return copy
 }
 
-/** Lets go of whatever is being loaded beside. */
+/** Drops the copy that is being loaded beside. */
 export async function dropAddition(db: Database): Promise<void> {
   await db.transaction(async (tx) => {
     await deleteCopy(tx, 'aside')

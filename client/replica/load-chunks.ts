@@ -9,7 +9,7 @@ import { audiencesOfTable } from './join-window.ts'
 
 const list = (names: readonly string[]) => names.map(quoteIdentifier).join(', ')
 
-/** The audiences whose snapshots have rows of a table; with several, a later one may replace rows of an earlier. */
+/** Answers whether snapshots of several audiences have rows of a table, so that a later one may replace some. */
 function isShared(copy: Copy, table: ReplicaTable): boolean {
   const bringing = copy.manifests.filter((manifest) =>
     manifest.tables.some((entry) => entry.table === table.id && entry.rows > 0),

@@ -16,13 +16,13 @@ export class TableFault extends TidemarkError {
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
-/** Whether the same would be met again: not where the device, the memory or a closed database is at fault. */
+/** Answers whether the error would come again: not where the device, memory or a closed database is at fault. */
 export function isLasting(error: unknown): boolean {
   if (error instanceof TidemarkError || storageFault(error) !== null) return false
   return !/closed|terminated|memory|stack/i.test(messageOf(error))
 }
 
-/** What of a definition cannot be held where a copy is, or is known not to. */
+/** Finds the tables of a definition that cannot be held in the place of a copy, or are known not to be. */
 export async function refusedTables(
   tx: Executor,
   old: { readonly definition: DefinitionInForce; readonly refused: Refused } | null,
@@ -33,7 +33,7 @@ export async function refusedTables(
   return { ...known, ...(await unmakeableTables(tx, before, heldDefinition(definition, known))) }
 }
 
-/** Which tables of a definition cannot be made here, found by making them where the others were and undoing it. */
+/** Finds the tables that cannot be made here, by making them in the place of the others and undoing it. */
 async function unmakeableTables(tx: Executor, before: Definition | null, after: Definition): Promise<Refused> {
   if ((await rehearse(tx, before, after)) === null) return {}
   const refused: Record<string, string> = {}
@@ -51,7 +51,7 @@ async function rehearse(tx: Executor, before: Definition | null, after: Definiti
     await tx.exec(replaceTables(before, after, retiredName()).statements.join('\n'))
     return null
   } catch (error) {
-    // A local name in the way is said where the tables are made.
+    // A local name in the way is reported where the tables are made.
     if (/already exists/.test(messageOf(error))) return null
     if (!isLasting(error)) throw error
     return messageOf(error)
@@ -60,6 +60,6 @@ async function rehearse(tx: Executor, before: Definition | null, after: Definiti
   }
 }
 
-/** One warning for each table, to be told once. */
+/** Words the warning about a table, which is given once. */
 export const refusal = (table: string, cause: string): string =>
   `Table ${table} cannot be held here and is left out until its definition or the history changes: ${cause}`

@@ -75,7 +75,7 @@ const insert = (t: string, d: Readonly<Record<string, string>>) => ({
   d,
 })
 
-/** Says that the definition changed; answers where the replica has the stream go on. */
+/** Announces that the definition changed; answers the replica's request to go on with the stream. */
 function askedToLoad(session: ScriptedSession) {
   const before = new Set<unknown>(session.received)
   session.send({ type: 'rehydrate', reason: 'definition' })
@@ -117,7 +117,7 @@ describe('a change of definition', () => {
     expect(await rowsOf(replica, 'task', '*')).toEqual([row('t')])
     const behind = replica.settled()
     release()
-    // What the snapshot lacks is told again.
+    // Changes that the snapshot lacks are sent again.
     await session.frame('stream', ({ from }) => from === at(0x120))
     session.send({ type: 'restarted', from: at(0x120) })
     session.send(

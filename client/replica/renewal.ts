@@ -9,12 +9,12 @@ import { type RenewedTables, renewedTables } from './renewed-tables.ts'
 export interface Renewal {
   readonly definition: DefinitionInForce
   readonly tables: RenewedTables
-  /** Name the tables to be loaded alone. */
+  /** They name only the tables that are to be loaded. */
   readonly manifests: readonly Manifest[]
 }
 
 /**
- * What a change of definition costs a copy that is whole; null where everything must be loaded anew.
+ * Plans the loads that a change of definition costs a whole copy; null where everything must be loaded anew.
  *
  * Throws as `fetchManifests`, and `limit-exceeded` where what would be held then is beyond the envelope.
  */

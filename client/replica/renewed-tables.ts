@@ -1,13 +1,13 @@
 import type { Definition, DefinitionInForce } from '../../protocol/index.ts'
 import { replaceTables } from '../store/definition-ddl.ts'
 
-/** Which tables of a later definition keep their rows, and which are loaded beside; changes of others concern nobody. */
+/** The tables of a later definition that keep their rows, and those loaded beside; changes of others are ignored. */
 export interface RenewedTables {
   readonly kept: ReadonlySet<string>
   readonly renewed: ReadonlySet<string>
 }
 
-/** What of a replica that holds `before` holds by `after` too. Rule HYD-R6. */
+/** Finds the tables of a replica with `before` that hold by `after` too, and those that are renewed. Rule HYD-R6. */
 export function renewedTables(before: DefinitionInForce, after: DefinitionInForce): RenewedTables {
   const alike = replaceTables(before.definition, after.definition, 'x').kept
   const holds = ({ id, since = after.version }: Definition['tables'][number]) =>

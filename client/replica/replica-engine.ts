@@ -40,28 +40,28 @@ export interface EngineOptions {
   readonly token: SessionToken
   readonly rebuilt: string | null
   readonly envelope: Envelope
-  /** Hears what of the app's own could not be carried over. */
+  /** Reports objects of the app that could not be carried over. */
   readonly warn: (loss: string) => void
-  /** Hears that audiences were taken from the user, whose rows have just gone from the database. */
+  /** Called when audiences were taken from the user, whose rows have just gone from the database. */
   readonly revoked: () => void
   /** Goes on where the opening of the database left it. */
   readonly progress: Progress
-  /** Hears of every step; `isNew`: the first time live on its socket. */
+  /** Called with every step of the connection; `isNew`: the first time live on its socket. */
   readonly connectionChanged: (before: ConnectionPhase, state: ConnectionState, isNew: boolean) => void
 }
 
 /**
- * Joins the parts: what the connection says becomes loading, applying and status.
+ * Joins the parts: events of the connection become loading, applying and status.
  *
- * It is long because connection, stream and loads meet here alone: each method is a callback of one of them, and what a
- * welcome, a change of rights and a fault leave behind is read by all.
+ * It is long because only here connection, stream and loads meet: each method is a callback of one of them, and all of
+ * them read what a welcome, a change of rights and a fault leave behind.
  */
 export class ReplicaEngine implements ConnectionHost, StreamHost {
   readonly status: StatusStore
   readonly waits = new Waits()
   readonly connection: Connection
   readonly outbox: PendingWork
-  /** What the next load may take on. */
+  /** The bound of the next load. */
   envelope: Envelope
   #options: EngineOptions
   #stream: Stream
@@ -72,13 +72,13 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   #retriesRefused = false
   /** A later definition on its way to what is shown: until it is there, the tables it renews are behind. */
   #renewal: Renewal | null = null
-  /** Loads granted audiences or renewed tables beside what is shown; null while none are. */
+  /** Aborts the load of granted audiences or renewed tables beside what is shown; null while there is none. */
   #addition: AbortController | null = null
   /** The hydration in hand or last broken off; the next waits for it to let go of the database. */
   #hydration: Promise<unknown> = Promise.resolve()
   readonly #stopping = new AbortController()
   #phase: ConnectionPhase = 'offline'
-  /** Whether this socket was live before. */
+  /** True once this socket was live. */
   #wasLive = false
 
   constructor(options: EngineOptions) {
@@ -123,13 +123,13 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     return this.#copies.shown
   }
 
-  /** Up to where everything is here, renewed tables too. */
+  /** The place up to which everything is here; it is not ready while renewed tables are on their way. */
   get reached(): Reached {
     const { current } = this.status
     return this.#renewal === null ? current : { ...current, ready: false }
   }
 
-  /** The server's health shows it, until the socket ends. */
+  /** Reports refused tables to the server, whose health shows them until the socket ends. */
   #tellRefused(): void {
     const { phase } = this.connection.state
     const isGreeted = phase === 'hydrating' || phase === 'catching-up' || phase === 'live'
@@ -177,9 +177,9 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
 
   rehydrate(reason: RehydrateReason): void {
     this.#reason = reason
-    // Places of two histories do not compare: one that was put back begins below the head of the last.
+    // Places of two histories do not compare: a database that was put back begins below the head of the last one.
     if (reason === 'epoch') this.status.set({ head: null })
-    // Epoch and definition may be others than the welcome said.
+    // Epoch and definition may differ from the welcome's.
     if (this.#welcome) this.#welcome = { ...this.#welcome, epoch: null, definitionHash: null }
   }
 
@@ -219,7 +219,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     }
   }
 
-  /** Where only the definition is another, the tables concerned are loaded beside what goes on streaming. */
+  /** Plans to load, where only the definition changed, the tables concerned beside rows that go on streaming. */
   async #planRenewal(welcome: HydrationTarget, signal: AbortSignal): Promise<Renewal | null> {
     const { shown, envelope } = this
     if (!shown || this.#reason !== 'definition') return null
@@ -232,7 +232,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.status.set({ hydration: { ...so, reason }, progress: progress.reached })
   }
 
-  /** What is shown while a copy is loaded aside keeps to this session's audiences too. */
+  /** Keeps the copy that is shown while another is loaded aside to this session's audiences too. */
   async #purgeShown(audiences: readonly string[]): Promise<void> {
     const shown = this.live
     const lost = [...(shown?.joins.keys() ?? [])].filter((audience) => !audiences.includes(audience))
@@ -331,7 +331,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
           // On a quiet database nothing else would soon bring the head past the fences.
           void this.freshHead(this.#stopping.signal).catch(() => undefined)
         }
-        // What was granted and came too late; renewed tables are dropped by the next stream.
+        // Granted audiences that came too late are dropped here; renewed tables are dropped by the next stream.
         else if (reason === 'audience-granted') await dropAddition(db)
       } catch (error) {
         if (!signal.aborted) this.#failed(besideFault(reason, error))

@@ -43,7 +43,7 @@ describe('a granted audience', () => {
   test('DIS-21 RGT-R4 is loaded beside what is shown, catches up from its own start, and joins in one change', async () => {
     const { server, replica, session, states } = await liveOnA()
     server.snapshots.set('org:b', snapshotOf('b', 0x108, 0x130, '11:11:', 'b1', 'b2'))
-    // Past the start of the snapshot to come; of b nothing is told yet.
+    // This is past the start of the snapshot to come; nothing of b is sent yet.
     session.send(batch(at(0x100), at(0x110), [{ lsn: at(0x110), xid: '11', changes: [rank('a1', 'a', '2')] }]))
     session.send(audiences('org:a', 'org:b'))
     session.send(
@@ -55,7 +55,7 @@ describe('a granted audience', () => {
     expect(again.epoch).toBe(server.epoch)
     expect(await rowsOf(replica, 'note', 'id')).toHaveLength(2)
     expect(replica.status).toMatchObject({ ready: true, audiences: ['org:a'] })
-    // On its way when the server heard of it: of the stream before, and passed over.
+    // This was on its way when the server was asked: it is of the earlier stream, and passed over.
     session.send(batch(at(0x120), at(0x128), [{ lsn: at(0x128), xid: '14', changes: [rank('b2', 'b', '4')] }]))
     session.send({ type: 'restarted', from: at(0x108) })
     session.send(

@@ -18,23 +18,23 @@ export type ReplicaPhase =
 
 export interface ReplicaStatus {
   readonly phase: ReplicaPhase
-  /** Whether the tables hold a whole state of the server's, of the commit `lsn`. */
+  /** True while the tables hold a whole state of the server's, of the commit `lsn`. */
   readonly ready: boolean
   readonly epoch: string | null
-  /** How far the server's commits are applied; null of a replica that holds nothing. */
+  /** The place up to which the server's commits are applied; null for a replica that holds nothing. */
   readonly lsn: Lsn | null
-  /** The server's own position, as far as it has told; null before the first welcome. */
+  /** The server's own position, as last heard; null before the first welcome. */
   readonly head: Lsn | null
   readonly audiences: readonly string[]
   /** Synced rows held. */
   readonly rows: number
-  /** How far the load is that is going on, over all audiences; null when none is. */
+  /** The progress of the load in hand, over all audiences; null when there is none. */
   readonly hydration: (HydrationProgress & { readonly reason: RehydrateReason }) | null
-  /** How far this opening is on its way to `ready`, from 0 to 1; it never falls. */
+  /** The part of the way to `ready` that this opening has behind it, from 0 to 1; it never falls. */
   readonly progress: number
-  /** When server changes were last applied here; ISO 8601. */
+  /** The time at which server changes were last applied here; ISO 8601. */
   readonly lastChangeAt: string | null
-  /** Why the storage was made anew when it was opened; null when it was not. */
+  /** The reason why the storage was made anew when it was opened; null when it was not. */
   readonly rebuilt: string | null
   /** Synced tables that cannot be held here, by id, and why; everything else goes on without them. */
   readonly refused: Readonly<Record<string, string>>
@@ -42,11 +42,11 @@ export interface ReplicaStatus {
   readonly pending: number
   /** Mutations that failed and wait for the app, see `replica.failures`. */
   readonly failed: number
-  /** Why mutations are not being sent, until a push is answered. */
+  /** The reason why mutations are not being sent, until a push is answered. */
   readonly pushError: TidemarkError | null
   /**
-   * Why unsent work lies in the database alone, with no journal beside it; null while both have it. It is tried again by
-   * itself, and nothing that is written is refused for it.
+   * The reason why unsent work lies in the database alone, with no journal beside it; null while both have it. It is
+   * tried again by itself, and nothing that is written is refused for it.
    */
   readonly unprotected: string | null
   readonly canUndo: boolean
@@ -72,7 +72,7 @@ export const replicaPhase = (phase: ConnectionPhase): ReplicaPhase => PHASES[pha
 
 export type StatusListener = (status: ReplicaStatus) => void
 
-/** Holds the status and tells it; a listener that throws harms no other. */
+/** Holds the status and passes it to listeners, of which one that throws harms no other. */
 export class StatusStore {
   #status: ReplicaStatus
   #listeners = new Set<StatusListener>()

@@ -33,7 +33,7 @@ interface Waiting {
 export interface StreamHost {
   applied(applied: Applied, head: Lsn): void
   acknowledge(received: number, cursor: Lsn): void
-  /** The session's audiences changed: rows of those that went are gone, `granted` are to be loaded. */
+  /** The session's audiences changed: rows of lost ones are gone, `granted` are to be loaded. */
   rightsChanged(copy: Copy, audiences: readonly string[], granted: readonly string[]): void
   /** Asks the server to begin the stream anew, own mutations as rows up to `rowsTo`; it answers with a `restarted` frame. */
   restart(epoch: string, from: Lsn, rowsTo: Lsn | null): void
@@ -46,19 +46,19 @@ export class Stream {
   #host: StreamHost
   #queue: Waiting[] = []
   #copy: Copy | null = null
-  /** Up to where the frames taken so far reach; behind the copy's cursor while granted audiences catch up with it. */
+  /** The place that frames taken so far reach; behind the copy's cursor while granted audiences catch up with it. */
   #position: Lsn = ZERO_LSN
   #granted: Granted = NOTHING_GRANTED
   /** Restarts asked for and not yet answered: frames that come before belong to an earlier stream. */
   #restartsOwed = 0
-  /** Up to where own mutations were asked for as rows. */
+  /** The place up to which own mutations were asked for as rows. */
   #rowsTo: Lsn = ZERO_LSN
   #run = 0
   #working: Promise<void> = Promise.resolve()
   #busy = false
   #durable: Lsn | null = null
   #durableAtMs = 0
-  /** Where the next part or fragment of an unfinished transaction belongs. */
+  /** The place of the next part or fragment of an unfinished transaction; null outside of one. */
   #parts: { readonly lsn: Lsn; readonly index: number; readonly piece: number } | null = null
 
   constructor(store: LocalStore, host: StreamHost) {
@@ -170,7 +170,7 @@ export class Stream {
     return received
   }
 
-  /** Removes what may no longer be seen at its place in the stream; what was granted is ignored until it is loaded. */
+  /** Removes rows that may no longer be seen, at this place in the stream; granted ones are ignored until loaded. */
   async #takeAudiences(copy: Copy, audiences: readonly string[]): Promise<void> {
     if (copy.stage !== 'joined' || this.#granted.renewal)
       throw new TidemarkError('unavailable', 'What may be seen changed during the load; reconnecting.')
@@ -190,7 +190,7 @@ export class Stream {
     this.#host.restart(copy.epoch, from, rowsTo)
   }
 
-  /** An own mutation that is not known here: a copied profile's, or one whose outbox was lost. Rule RBS-R8. */
+  /** Asks for rows where an own mutation is not known here: a copied profile's, or of a lost outbox. Rule RBS-R8. */
   async #askForRows(copy: Copy, error: unknown, to: Lsn): Promise<void> {
     if (!(error instanceof UnknownPrediction) || error.lsn <= this.#rowsTo) throw error
     this.#rowsTo = to
@@ -285,7 +285,7 @@ export class Stream {
 
 const gap = () => new TidemarkError('corrupt', 'The stream does not go on where this replica is; reconnecting.')
 
-/** The transactions of a batch that are still to be applied; throws `corrupt` when it does not continue the cursor. */
+/** Answers the transactions of a batch still to be applied; throws `corrupt` when it does not continue the cursor. */
 function acceptBatch(frame: Batch, cursor: Lsn, unfinished: boolean): readonly WireTransaction[] {
   if (frame.to <= cursor) return []
   if (frame.from !== cursor || unfinished) throw gap()
@@ -297,7 +297,7 @@ function acceptBatch(frame: Batch, cursor: Lsn, unfinished: boolean): readonly W
   return frame.transactions
 }
 
-/** Where the piece after this one belongs; throws `corrupt` when this one is not the one expected. */
+/** Answers the place of the piece after this one; throws `corrupt` when this one is not the one expected. */
 function followPiece(frame: Part | Fragment, expected: { lsn: Lsn; index: number; piece: number }) {
   const nextChange = expected.piece > 0 && frame.index === expected.index + 1
   const index = nextChange ? expected.index + 1 : expected.index

@@ -2,14 +2,14 @@ import type { Copy } from '../store/copies.ts'
 import type { Refused } from '../store/held-tables.ts'
 import type { TableFault } from './refused-tables.ts'
 
-/** Loading anew may mend what a table met once; what it meets again it meets for ever. */
+/** Loading anew may mend a fault that a table met once; one that it meets again it would meet for ever. */
 const TRIES = 2
 
 /** The faults that tables met here under one definition and history. */
 export class TableFaults {
   readonly #met = new Map<string, { readonly table: string; count: number; cause: string }[]>()
 
-  /** Notes it for each copy that took part: which of them it was makes no difference to whoever loads it anew. */
+  /** Notes a fault for each copy that took part: for loading anew it makes no difference which of them met it. */
   note({ table, message }: TableFault, copies: readonly Copy[]): void {
     for (const key of new Set(copies.map(({ epoch, definition }) => keyOf(epoch, definition.version)))) {
       const met = this.#met.get(key) ?? []

@@ -4,7 +4,7 @@ interface Wait {
   readonly lsn: Lsn
   /** Null where any epoch will do. */
   readonly epoch: string | null
-  /** The epoch held when `epoch` was asked for: one that is neither means that it must be asked for anew. */
+  /** The epoch held when `epoch` was asked for; a third one means that `epoch` must be asked for anew. */
   readonly before: string | null
   readonly endsOffline: boolean
   readonly endsRefused: boolean
@@ -12,7 +12,7 @@ interface Wait {
   readonly reject: (error: TidemarkError) => void
 }
 
-/** What the waiting may look at. */
+/** The part of the status by which waits end. */
 export interface Reached {
   readonly ready: boolean
   readonly epoch: string | null

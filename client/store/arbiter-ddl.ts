@@ -5,7 +5,7 @@ import type { ReplicaTable } from './replica-table.ts'
  * ON CONFLICT wants a unique index that is checked row by row; rows that exchange values, and the server's, which come in any
  * order, want one that is not. So an index here is deferred, and is checked row by row while a statement with ON CONFLICT lasts.
  *
- * The catalogue says which: it is changed and put back within the statement, and undone with it.
+ * The catalogue holds the choice: it is changed and put back within the statement, and undone with it.
  */
 const ARBITRATE = `CREATE OR REPLACE FUNCTION tidemark.arbitrate() RETURNS trigger
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
@@ -32,7 +32,7 @@ export function markArbiter({ definition }: ReplicaTable, name: string): string 
     WHERE i.indexrelid = c.oid AND n.nspname = ${quoteLiteral(definition.schema)} AND c.relname = ${quoteLiteral(name)}`
 }
 
-/** Lets ON CONFLICT go by the unique indexes of these tables, wherever the server's may be gone by. */
+/** Lets ON CONFLICT go by the unique indexes of these tables, wherever the server allows it. */
 export function arbiterStatements(tables: Iterable<ReplicaTable>): string[] {
   return [ARBITRATE, ...[...tables].flatMap(triggers)]
 }

@@ -22,7 +22,7 @@ function imageOf(table: ReplicaTable, row: 'OLD' | 'NEW'): string {
   return `json_object(ARRAY[${names}]::text[], ARRAY[${values}]::text[])::text`
 }
 
-/** As `keyText` has it: the value itself, of several a JSON array without spaces. */
+/** Writes SQL for a key in the form of `keyText`: the value itself, or a JSON array of several without spaces. */
 function keyOf(table: ReplicaTable, row: 'OLD' | 'NEW'): string {
   const values = table.key.map(({ name }) => textOf(table, name, row))
   if (values.length === 1) return values[0] ?? ''
@@ -35,7 +35,7 @@ function heldCheck(table: ReplicaTable): string {
     'constant' in rule
       ? quoteLiteral(rule.constant)
       : `${quoteLiteral(`${rule.prefix}:`)} || ${textOf(table, rule.column, 'NEW')}`
-  // What is not written is not yet filled in.
+  // A column that was not written is not filled in yet.
   const isOpen = isAudienceLeft(table.definition) && 'column' in rule
   const given = isOpen
     ? `coalesce(${textOf(table, rule.column, 'NEW')}, old_row::json ->> ${quoteLiteral(rule.column)}) IS NOT NULL AND `
@@ -43,7 +43,7 @@ function heldCheck(table: ReplicaTable): string {
   return `IF ${given}coalesce(NOT tidemark.is_held(${audience}), true) THEN PERFORM tidemark.refuse_foreign(${quoteLiteral(table.id)}); END IF;`
 }
 
-/** Whether a write to a table that the app itself may not write is what a cascade of this mutation does. */
+/** Writes SQL that refuses a write to a table that the app may not write, unless a cascade of this mutation did it. */
 function cascadeCheck(table: ReplicaTable, cascades: readonly ForeignKey[]): string {
   const isCascade = cascades.map(({ columns, parent, parentColumns }) => {
     const same = columns.map(
@@ -57,7 +57,7 @@ function cascadeCheck(table: ReplicaTable, cascades: readonly ForeignKey[]): str
       ELSIF NOT (${isCascade.join(' OR ')}) THEN PERFORM tidemark.refuse_row(${quoteLiteral(table.id)}); END IF;`
 }
 
-/** What the server generates would differ from it for good, because it is never sent. */
+/** Writes SQL that refuses to change server-generated columns: the change is never sent and would last for good. */
 function generatedCheck(table: ReplicaTable): string {
   const checks = table.columns
     .filter(({ serverGenerated }) => serverGenerated)
@@ -75,7 +75,7 @@ function generatedCheck(table: ReplicaTable): string {
 function captureFunction(table: ReplicaTable, name: string, cascades: readonly ForeignKey[]): string {
   const id = quoteLiteral(table.id)
   const { write } = table.definition
-  // What a cascade may have done does not count: it is not sent.
+  // Writes that a cascade may have done do not count, because they are not sent.
   const counted = cascades.length === 0 ? 'true' : `TG_OP = 'INSERT'`
   const onlyCascades = write === undefined ? 'true' : `coalesce(current_setting('tidemark.action', true), '') <> 'on'`
   const guard =
@@ -103,7 +103,7 @@ function captureFunction(table: ReplicaTable, name: string, cascades: readonly F
   return `CREATE OR REPLACE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql ${PINNED_FUNCTION} AS ${quoteLiteral(body)};`
 }
 
-/** Admits, refuses and captures what the app writes to these tables; what there was of it before is replaced. */
+/** Makes triggers that admit, refuse and capture the app's writes to these tables, in the place of earlier ones. */
 export function captureStatements(tables: ReplicaTables): string[] {
   const all = [...tables.values()]
   const keys = foreignKeysOf({ types: [], tables: all.map(({ definition }) => definition) })

@@ -5,14 +5,14 @@ import { audienceValue, type ReplicaTable } from './replica-table.ts'
 /**
  * One statement, its rows in the parameter `$1` as JSON, and how many rows it must affect.
  *
- * Their size needs no bound of its own: what is applied at once is bounded in frames.
+ * The rows' size needs no bound of its own, because the frames that are applied at once are bounded.
  */
 export interface ChangeStatement {
   readonly text: string
   readonly parameter: string | null
   /** Null where any number is right. */
   readonly expectedRows: number | null
-  /** How the table's row count changes by each affected row. */
+  /** The change of the table's row count by each affected row. */
   readonly countSign: -1 | 0 | 1
 }
 
@@ -44,7 +44,7 @@ function keyRecord(table: ReplicaTable, key: Row): Record<string, Value> {
 }
 
 /**
- * The statements that bring one stage of a table's net changes about: deletes, updates, inserts.
+ * Answers the statements that bring one stage of a table's net changes about: deletes, updates, inserts.
  *
  * In this order nothing meets a key or unique value that only the same changes free. Throws `rehydrate-required` on rows
  * that do not have the table's columns.
@@ -63,7 +63,7 @@ export function stageStatements(table: ReplicaTable, stage: Stage): ChangeStatem
   for (const group of groups.values()) (movesFixedUnique(table, group) ? moving : inPlace).push(group)
   const statements: ChangeStatement[] = []
   if (stage.truncate !== null) statements.push(truncateStatement(table, stage.truncate))
-  // What this would delete the stream inserted over: finding any is the fault that undoes it.
+  // The stream inserted and deleted these rows, so none may be there: finding any is the fault that undoes the delete.
   if (absent.length > 0) statements.push({ ...deleteStatement(table, absent), expectedRows: 0 })
   if (deletes.length > 0) statements.push(deleteStatement(table, deletes))
   for (const group of inPlace) statements.push(updateStatement(table, table.name, group))
@@ -92,10 +92,10 @@ function truncateStatement(table: ReplicaTable, scope: 'everyone' | readonly str
   return { ...base, text: `DELETE FROM ${table.name} WHERE ${audienceValue(table, rule.column)} IN (${values})` }
 }
 
-/** A row by itself is written without a join, a fifth of the time; its JSON is read once for each value. */
+/** Up to this size a single row is written without a join, in a fifth of the time; its JSON is read for each value. */
 const SINGLE_CHARS = 4 * 1024
 
-/** The parameter that both forms of a statement take, and whether it is that of one row. */
+/** Answers the parameter for either form of a statement, and whether it is that of one row. */
 function parameterOf(records: readonly Record<string, Value>[]): { parameter: string; isSingle: boolean } {
   const [first] = records
   const single = records.length === 1 ? JSON.stringify(first) : null

@@ -23,7 +23,7 @@ export type Executor = Pick<PGliteTransaction, 'query' | 'exec'>
 const stageSchema = z.enum(['loading', 'window', 'joined', 'broken', 'adding', 'joining'])
 export type CopyStage = z.infer<typeof stageSchema>
 
-/** How one audience's snapshot joins the stream. */
+/** The place at which one audience's snapshot joins the stream. */
 export interface AudienceJoin {
   readonly audience: string
   readonly start: Lsn
@@ -41,7 +41,7 @@ export interface Copy {
   readonly cursor: Lsn
   readonly rows: number
   readonly definition: DefinitionInForce
-  /** What of the definition is not among `tables`, because it cannot be held here. */
+  /** The tables of the definition that are not among `tables`, because they cannot be held here. */
   readonly refused: Refused
   readonly tables: ReplicaTables
   /** In the order in which their rows are loaded: of two snapshots, the later one last. */
@@ -50,7 +50,7 @@ export interface Copy {
   readonly manifests: readonly Manifest[]
 }
 
-/** Whether the app may write to this copy, so that pending work lies on its rows. */
+/** Answers whether the app may write to this copy, so that pending work lies on its rows. */
 export function isShown({ place, stage }: Pick<Copy, 'place' | 'stage'>): boolean {
   return place === 'live' && stage === 'joined'
 }
@@ -145,7 +145,7 @@ export async function insertCopy(
 const storedDefinition = (definition: DefinitionInForce['definition'], refused: Refused) =>
   JSON.stringify({ ...definition, refused })
 
-/** Records by which definition a copy goes, and what of it cannot be held. */
+/** Records the definition of a copy, and the tables of it that cannot be held. */
 export async function writeDefinition(
   tx: Executor,
   place: Place,

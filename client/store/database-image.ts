@@ -2,7 +2,7 @@ import { fileSystem } from './node-builtins.ts'
 import { isServerRuntime } from './runtime.ts'
 
 const GZIP = [0x1f, 0x8b]
-/** Where a tar says that it is one. */
+/** The offset at which a tar says that it is one. */
 const TAR_MAGIC = 257
 
 /**
@@ -16,7 +16,7 @@ export async function loadDatabaseImage(): Promise<Blob> {
   const url = new URL('./database-image.bin', import.meta.url)
   const bytes = isServerRuntime() ? await fileSystem().readFile(url) : await download(url)
   if (GZIP.every((byte, index) => bytes[index] === byte)) return new Blob([bytes], { type: 'application/gzip' })
-  // Some servers decode what they take for precompressed, and some answer whatever is absent with a page.
+  // Some servers decode files that they take for precompressed, and some answer a page for every absent file.
   const magic = new TextDecoder().decode(bytes.subarray(TAR_MAGIC, TAR_MAGIC + 5))
   if (magic !== 'ustar') throw new Error(`${url} does not answer with a database image.`)
   return new Blob([bytes], { type: 'application/x-tar' })

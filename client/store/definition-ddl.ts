@@ -15,23 +15,23 @@ import { ASIDE_SCHEMA, type Place, type ReplicaTable, type ReplicaTables, replic
 
 const sameText = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
 
-/** The table alone, without key or index: those come once it is filled. */
+/** Makes the table alone, without key or index: those come once it is filled. */
 export function createTable(table: ReplicaTable, place: Place): string {
   const columns = place === 'live' ? liveColumns(table.definition) : loadedColumns(table.definition)
   return `CREATE TABLE ${table.name} (${columns});`
 }
 
-/** How tables of one definition become those of another. */
+/** The steps by which tables of one definition become those of another. */
 export interface Replacement {
-  /** What goes of the definition before, or is made anew. */
+  /** The tables of the earlier definition that go or are made anew. */
   readonly dropped: readonly TableDefinition[]
-  /** Ids of those that stay the tables they are, with their rows. */
+  /** Ids of the tables that stay as they are, with their rows. */
   readonly kept: ReadonlySet<string>
   readonly statements: readonly string[]
 }
 
 /**
- * Drops what `before` had and `after` has otherwise, makes what is missing, and changes in place what the others differ in.
+ * Drops tables that `after` lacks or has otherwise, makes those that are missing, and changes the others in place.
  *
  * A type that the app's own tables use cannot be dropped: it keeps `suffix` in its name.
  */
@@ -61,13 +61,13 @@ export function replaceTables(before: Definition | null, after: Definition, suff
   return { dropped, kept, statements }
 }
 
-/** What of a table cannot be changed under its rows. */
+/** Answers the parts of a table that cannot be changed under its rows. */
 function shape(table: TableDefinition, { types }: Definition): unknown {
   const columns = table.columns.map(({ default: _, serverDefault: _filled, ...column }) => column)
   return [columns, table.primaryKey, typesOf(table.columns, types)]
 }
 
-/** Takes away what a table has and shall not have; what it lacks of constraints and indexes is made as after a load. */
+/** Takes away what a table should no longer have; constraints and indexes that it lacks are made as after a load. */
 function changeInPlace(before: TableDefinition, after: TableDefinition | undefined): string[] {
   if (after === undefined) return []
   const name = quoteTable(after)
@@ -92,7 +92,7 @@ function changeInPlace(before: TableDefinition, after: TableDefinition | undefin
   ]
 }
 
-/** A name's end that no type has yet. */
+/** Answers a suffix that no type's name has yet. */
 export const retiredName = () => `retired_${Date.now().toString(36)}`
 
 function retireType(type: Definition['types'][number], suffix: string): string {
@@ -130,7 +130,7 @@ export interface Finishing {
   readonly statement: string
 }
 
-/** Unique constraints, indexes and foreign keys, in the order in which they can be made. */
+/** Answers unique constraints, indexes and foreign keys, in the order in which they can be made. */
 export function finishings(tables: Iterable<ReplicaTable>): Finishing[] {
   const all = [...tables]
   return [

@@ -17,7 +17,7 @@ import type { Storage } from './storage-name.ts'
 
 const SCRIPT = fileURLToPath(new URL('../../testing/replica/open-until-killed.ts', import.meta.url))
 
-// As the build does; the sources may not have been built.
+// This makes the image as the build does, because the sources may not have been built.
 beforeAll(async () => {
   writeFileSync(new URL('database-image.bin', import.meta.url), await databaseImage())
 })
@@ -33,7 +33,7 @@ async function databasesOf(db: Pick<Database, 'query'>): Promise<unknown> {
   return rows.map(({ datname }) => datname)
 }
 
-/** What the image has and what initdb would have made. */
+/** The databases of the image, and those that initdb would have made. */
 const FROM_IMAGE = ['postgres']
 const FROM_INITDB = ['postgres', 'template0', 'template1']
 

@@ -1,12 +1,12 @@
 import { type Change, type Row, TidemarkError } from '../../protocol/index.ts'
 import { keyText, type ReplicaTables, tableOf } from './replica-table.ts'
 
-/** A truncate is told to everyone; of a replica still joining it may concern some audiences only. */
+/** A truncate reaches everyone; for a replica still joining it may concern some audiences only. */
 export type ReplicaChange =
   | Exclude<Change, { op: 'truncate' }>
   | { readonly op: 'truncate'; readonly table: string; readonly audiences: readonly string[] | null }
 
-/** What a sequence of changes does to one row in the end; `gone` was inserted and deleted: it must not have been there. */
+/** The net effect of changes on one row; `gone` was inserted and deleted: it must not have been there. */
 export type Net =
   | { readonly kind: 'insert'; readonly row: Row }
   | { readonly kind: 'update'; readonly key: Row; readonly row: Row }
@@ -14,9 +14,9 @@ export type Net =
   | { readonly kind: 'replace'; readonly key: Row; readonly row: Row }
   | { readonly kind: 'gone'; readonly key: Row }
 
-/** Nothing passes a truncate: first it, then the rows' net changes, in any order. */
+/** A truncate, and then the rows' net changes in any order: no change passes a truncate. */
 export interface Stage {
-  /** `everyone`, or the audiences whose rows go; null of a first stage without one. */
+  /** `everyone`, or the audiences whose rows go; null for a first stage without one. */
   readonly truncate: 'everyone' | readonly string[] | null
   readonly nets: ReadonlyMap<string, Net>
 }
@@ -25,7 +25,7 @@ type RowChange = Exclude<ReplicaChange, { op: 'truncate' }>
 type OpenStage = Stage & { readonly nets: Map<string, Net> }
 
 /**
- * The net effect of changes in their order, by table. Throws `rehydrate-required` on an order no history has.
+ * Answers the net effect of changes, given in order, by table. Throws `rehydrate-required` on an order no history has.
  *
  * Tables are independent of each other because nothing checks foreign keys while server rows are applied.
  */

@@ -7,8 +7,8 @@ export const hasFolderFiles = (folder: string): boolean =>
   ([0, 1] as const).some((slot) => syncFileSystem().existsSync(pathOf(folder, slot)))
 
 /**
- * Two files beside a database's folder. They are written without waiting for the disk, as PGlite writes its own there: what
- * the process was answered outlives the process.
+ * Opens two files beside a database's folder. They are written without waiting for the disk, as PGlite writes its own
+ * there: a write that was answered outlives the process.
  */
 export function openFolderFiles(folder: string): JournalFiles {
   const files = syncFileSystem()

@@ -1,10 +1,10 @@
 import { type Definition, typesOf } from '../../protocol/index.ts'
 import { type Place, type ReplicaTables, replicaTables } from './replica-table.ts'
 
-/** Tables of the definition in force that this replica cannot hold: by id, why. They are passed over, the others go on. */
+/** The tables of the definition in force that this replica cannot hold, by id, and why; the others go on. */
 export type Refused = Readonly<Record<string, string>>
 
-/** The definition without the tables that are refused. */
+/** Answers the definition without the tables that are refused. */
 export function heldDefinition(definition: Definition, refused: Refused): Definition {
   if (Object.keys(refused).length === 0) return definition
   const tables = definition.tables.filter(({ id }) => !(id in refused))
@@ -12,7 +12,7 @@ export function heldDefinition(definition: Definition, refused: Refused): Defini
   return { types: typesOf(columns, definition.types), tables }
 }
 
-/** As `replicaTables`, without those that are refused. */
+/** Works as `replicaTables`, without the tables that are refused. */
 export function heldTables(definition: Definition, refused: Refused, place: Place): ReplicaTables {
   return new Map([...replicaTables(definition, place)].filter(([id]) => !(id in refused)))
 }

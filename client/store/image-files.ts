@@ -1,2 +1,2 @@
-/** How many files the image of a new database holds; the build fails where it holds another number. */
+/** The number of files in the image of a new database; the build fails where the image holds another. */
 export const FILES_OF_IMAGE = 320

@@ -9,7 +9,7 @@ export async function hasIndexedDbFiles(storage: string): Promise<boolean> {
   return (await indexedDB.databases()).some(({ name }) => name === nameOf(storage))
 }
 
-/** A database of the journal's own, beside the one that PGlite keeps: a piece for each append, in their order. */
+/** Opens the journal's own database, beside the one that PGlite keeps: it holds a piece for each append, in order. */
 export async function openIndexedDbFiles(storage: string): Promise<JournalFiles> {
   const name = nameOf(storage)
   let db: IDBDatabase | null = null
@@ -21,7 +21,7 @@ export async function openIndexedDbFiles(storage: string): Promise<JournalFiles>
       request.result.createObjectStore(PIECES, { autoIncrement: true }).createIndex('slot', 'slot')
     }
     db = await answerOf(request)
-    // A browser that takes it away has it opened anew, or says why not.
+    // If the browser takes it away, the next call opens it anew or fails with the reason.
     db.onclose = () => {
       db = null
     }

@@ -1,6 +1,6 @@
 import { IS_UNSETTLED } from './outbox-ddl.ts'
 
-/** What the journal reads of the outbox: one call each, because a statement by itself is planned anew. */
+/** The journal's reads of the outbox: one call each, because a statement by itself is planned anew. */
 export const JOURNAL_CODE = `
   -- The mutations after \`seen\` that wait for something, as they are kept outside of the database.
   CREATE OR REPLACE FUNCTION tidemark.made_since(seen bigint) RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog AS $$

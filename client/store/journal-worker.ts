@@ -15,7 +15,7 @@ export interface JournalAnswer {
   readonly error: string | null
 }
 
-/** As workers alone have it; the types of a page do not know it. */
+/** A handle that only workers have, so that the types of a page lack it. */
 interface SyncAccessHandle {
   getSize(): number
   read(into: Uint8Array, options: { readonly at: number }): number

@@ -1,9 +1,9 @@
 import type { Extension } from '@electric-sql/pglite'
 
-/** Told of how much PGlite has asked of the device so far; a figure that grows says that it is at work. */
+/** Called with how often PGlite has asked the device so far; a figure that grows says that it is at work. */
 export type Alive = (signs: number) => void
 
-/** Between two words of life; PGlite gives thousands of signs in a second. */
+/** The time between two reports of life; PGlite gives thousands of signs in a second. */
 const TELL_EVERY_MS = 200
 
 interface Counter {

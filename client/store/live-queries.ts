@@ -5,7 +5,7 @@ import type { Database } from './database.ts'
 
 type LiveExtension = typeof live
 
-/** What a query throws that does not fit the tables. PGlite loses SQLSTATE between worker and page, so by its words too. */
+/** Recognises the error of a query that does not fit the tables; also by words: PGlite's worker loses SQLSTATE. */
 function isMisfit(error: unknown): boolean {
   const { code = '', message = '' } = error as { readonly code?: string; readonly message?: string }
   return /^(42|22P02)/.test(code) || /\bdoes not exist\b|cannot be matched|invalid input syntax/i.test(message)
@@ -17,15 +17,15 @@ interface LiveHost {
   /** Resolves when the synced tables hold a whole state; rejects when they never will. */
   readonly ready: Promise<void>
   readonly isReady: () => boolean
-  /** Hears of a live query that ends because it no longer fits the synced tables. */
+  /** Called when a live query ends because it no longer fits the synced tables. */
   readonly warn: (loss: string, cause: unknown) => void
 }
 
 /**
- * PGlite's live queries, made to survive what happens to synced tables.
+ * Answers PGlite's live queries, made to survive what happens to synced tables.
  *
- * One opened before its tables are there waits for them. Where tables are made anew PGlite makes the query anew from its own
- * text; one that then no longer compiles ends with a `schema-drift`, which its `refresh` and `subscribe` throw.
+ * A query opened before its tables are there waits for them. Where tables are made anew PGlite makes the query anew
+ * from its text; one that no longer compiles then ends with a `schema-drift`, which `refresh` and `subscribe` throw.
  */
 export async function makeLiveQueries(db: Database, extension: LiveExtension, host: LiveHost): Promise<LiveNamespace> {
   const open = async <Opened extends Pick<LiveQuery<unknown>, 'refresh'> & { subscribe: (callback: never) => void }>(
@@ -59,7 +59,7 @@ async function openWhenThere<Opened>(open: () => Promise<Opened>, { ready, isRea
   }
 }
 
-/** The database as one live query sees it: what goes wrong when PGlite makes it anew by itself has nobody else to tell. */
+/** The database as one live query sees it; it catches errors of PGlite making it anew, which nobody else would see. */
 class WatchedDatabase {
   readonly database: PGliteInterface
   readonly #text: string
@@ -113,9 +113,9 @@ class WatchedDatabase {
       return await work
     } catch (error) {
       if (!this.#isOpen) throw error
-      // It was being let go of while it was to be made anew.
+      // The query was being closed while PGlite was about to make it anew.
       if (/prepared statement "live_query_/.test(messageOf(error))) return undefined as Result
-      // Where its own tables are missing PGlite makes `changes` anew.
+      // PGlite makes `changes` anew where its own tables are missing.
       if (!isMisfit(error) || /live_query_[0-9a-f]{32}_state/.test(messageOf(error))) throw error
       const message = `A live query no longer fits the synced tables and has ended: ${this.#text.slice(0, 200)}`
       this.#fault = new TidemarkError('schema-drift', message, { cause: error })

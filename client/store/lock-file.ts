@@ -2,21 +2,21 @@ import { TidemarkError } from '../../protocol/index.ts'
 import { digestText } from './digest-text.ts'
 import { codeOf, fileSystem, net, nodeProcess, type SocketServer, temporaryFolder } from './node-builtins.ts'
 
-/** Lets the storage go. */
+/** Releases the storage. */
 export type Release = () => Promise<void>
 
-/** How often what nobody holds is taken over, before whoever came first each time is taken for its holder. */
+/** A free lock is taken over this often; then the process that came first each time counts as its holder. */
 const TAKE_OVERS = 3
 
-/** What every platform takes for the path of a socket. */
+/** The length that every platform takes for the path of a socket. */
 const PATH_BYTES = 100
 
-/** What a file system without sockets answers. */
+/** The error codes by which a file system without sockets answers. */
 const NO_SOCKETS: readonly unknown[] = ['ENOTSUP', 'EOPNOTSUPP', 'EPERM', 'EINVAL', 'ENAMETOOLONG', 'ENOSYS']
 
 /**
- * Holds a path for this process, by a socket that it listens on: the system itself knows whether anybody does, so that what
- * a killed process left is known to be free, whatever process has its number by now.
+ * Holds a path for this process, by a socket that it listens on: the system itself knows whether anybody does, so that
+ * the lock of a killed process is known to be free, whatever process has its number by now.
  *
  * Throws `already-open` where another holds it, and `storage` where nothing can be made there.
  */
@@ -51,7 +51,7 @@ async function holdHere(socket: string, path: string): Promise<Release> {
   }
 }
 
-/** Beside no folder, but by its name. */
+/** Holds a path by its name, by a socket in the system's temporary folder. */
 async function holdElsewhere(path: string): Promise<Release> {
   const whole = await fileSystem().realpath(path.replace(/[^/\\]*$/, '') || '.')
   return hold(
@@ -73,9 +73,9 @@ async function hold(socket: string, path: string): Promise<Release> {
 }
 
 /**
- * Listens on what nobody listens on any more; null where somebody does, or may by now.
+ * Listens on a socket that nobody listens on any more; null where somebody does, or may by now.
  *
- * One at a time, by a socket beside it: what was dead when two looked at it would else be removed by the second after the
+ * A socket beside it admits one process at a time: else, of two that saw it dead, the second would remove it after the
  * first has it.
  */
 async function takeOver(socket: string, turn: number): Promise<SocketServer | null> {
@@ -101,7 +101,7 @@ async function isHeld(socket: string): Promise<boolean> {
 
 const stop = (server: SocketServer) => new Promise<void>((resolve) => server.close(() => resolve()))
 
-/** Null where there is something by that name already. */
+/** Listens on a socket; null where there is something by that name already. */
 function listen(socket: string): Promise<SocketServer | null> {
   return new Promise((resolve, reject) => {
     const server = net().createServer((connection) => connection.destroy())
@@ -113,7 +113,7 @@ function listen(socket: string): Promise<SocketServer | null> {
   })
 }
 
-/** Whether somebody listens there: also one that is stopped, and not one that was killed. */
+/** Answers whether a process listens there: also one that is stopped, and not one that was killed. */
 function answers(socket: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const connection = net().connect(socket)
@@ -131,10 +131,10 @@ function answers(socket: string): Promise<boolean> {
   })
 }
 
-/** Takes what nobody listened on out of the way. */
+/** Takes a socket that nobody listened on out of the way. */
 async function removeDead(socket: string, turn: number): Promise<void> {
   const files = fileSystem()
-  // What was looked at may be another's by now: renamed, it is looked at again, and put back.
+  // The socket may be another's by now: renamed, it is looked at again, and put back.
   const aside = `${socket}${nodeProcess().pid}.${turn}`
   try {
     await files.rename(socket, aside)
@@ -146,13 +146,13 @@ async function removeDead(socket: string, turn: number): Promise<void> {
   await files.rm(aside, { force: true })
 }
 
-/** Whether a process of an earlier version of this library holds it, which wrote its number into a file. */
+/** Answers whether a process of an earlier version of this library holds it, which wrote its number into a file. */
 async function isHeldByNumber(path: string): Promise<boolean> {
   const files = fileSystem()
   const pid = Number(await files.readFile(path, 'utf8').catch(() => ''))
   if (!Number.isInteger(pid) || pid <= 0 || pid === nodeProcess().pid || !isAlive(pid)) return false
   const [started, written] = await Promise.all([startedAt(pid), files.stat(path).then(({ mtimeMs }) => mtimeMs)])
-  // A process that began after it was written has the number of one that is gone.
+  // A process that began after the file was written only has the number of one that is gone.
   return started !== null && started < written + 1_000
 }
 
@@ -165,7 +165,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** When a process began, in ms; null where the system does not tell. */
+/** Reads when a process began, in ms; null where the system does not say. */
 async function startedAt(pid: number): Promise<number | null> {
   const read = (path: string) =>
     fileSystem()

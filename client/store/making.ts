@@ -3,13 +3,13 @@ import { fileSystem } from './node-builtins.ts'
 import type { Storage } from './storage-name.ts'
 
 /**
- * What lies where a storage is to be: `unfinished` is what a first opening left that was broken off, and was never used. Only
- * the mark says so, because a database that lost files looks alike. A `headless` one lacks the file by which PGlite tells
- * that there is one: it would make another over it.
+ * The content of the place of a storage. `unfinished`: a first opening left it that was broken off, and it was never
+ * used; only the mark says so, because a database that lost files looks alike. `headless`: it lacks the file by which
+ * PGlite recognises a database, so that PGlite would make another over it.
  */
 export type Found = 'nothing' | 'unfinished' | 'headless' | 'database'
 
-/** Lies beside a storage from before its first file until it is whole. */
+/** Names the mark, which lies beside a storage from before its first file until it is whole. */
 const markOf = (storage: Storage) => `${storage.name}.making`
 
 const HEAD = 'PG_VERSION'
@@ -28,7 +28,7 @@ export async function findDatabase(storage: Storage): Promise<Found> {
   }
 }
 
-/** Says beside a storage that it is not whole. IndexedDB needs no word: PGlite writes all of a database to it at once, or none. */
+/** Marks a storage as not whole. `idb://` needs no mark: PGlite writes all of a database to it at once, or none. */
 export async function markUnfinished(storage: Storage): Promise<void> {
   if (storage.kind === 'path') {
     await fileSystem().writeFile(markOf(storage), '', { flag: 'w' })
@@ -38,7 +38,7 @@ export async function markUnfinished(storage: Storage): Promise<void> {
   }
 }
 
-/** Takes back what `markUnfinished` said: the storage is whole. */
+/** Takes back the mark of `markUnfinished`: the storage is whole. */
 export async function markFinished(storage: Storage): Promise<void> {
   if (storage.kind === 'path') {
     await fileSystem().rm(markOf(storage), { force: true })
@@ -76,7 +76,7 @@ async function findInOpfs(storage: Storage): Promise<Found> {
   return hasHead(state ? await (await state.getFile()).text() : '') ? 'database' : 'headless'
 }
 
-/** By the state of PGlite's files: the tree as it was once, and a line for each change since. */
+/** Looks for the head in the state of PGlite's files: an earlier tree, and a line for each change since. */
 function hasHead(state: string): boolean {
   const [tree = '', ...changes] = state.split('\n')
   if (changes.some((line) => line.includes(`"args":["/${HEAD}"`))) return true
@@ -87,7 +87,7 @@ function hasHead(state: string): boolean {
   }
 }
 
-/** Null of an entry that is not there. */
+/** Resolves with an entry; null where it is not there. */
 async function entry<Handle>(asked: Promise<Handle> | undefined): Promise<Handle | null> {
   try {
     return (await asked) ?? null

@@ -1,6 +1,6 @@
 import { fileSystem } from './node-builtins.ts'
 
-/** Each database within a folder says its version too; this one is of the database that PGlite uses. */
+/** Each database within a folder has a version file too; this is the one of the database that PGlite uses. */
 const OWN = 'base/5/PG_VERSION'
 const VERSION = /^\d+\n$/
 

@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../protocol/index.ts'
 
-/** What the replica uses of Node; asked for at run time, so that no bundler of a page looks for it. */
+/** The files of Node, as the replica uses them; asked for at run time, so that no bundler of a page looks for them. */
 interface FileSystem {
   mkdir(path: string, options: { recursive: true }): Promise<unknown>
   readdir(path: string): Promise<string[]>
@@ -16,7 +16,7 @@ interface FileSystem {
   writeFile(path: string, content: string, options: { flag: 'w' }): Promise<void>
 }
 
-/** What the journal writes with: a call that returns has been taken by the system. */
+/** The calls with which the journal writes: when one returns, the system has taken the bytes. */
 interface SyncFileSystem {
   openSync(path: string, flags: 'a'): number
   writeSync(file: number, bytes: Uint8Array, offset: number): number
@@ -74,7 +74,7 @@ export const zlib = (): Zlib => nodeProcess().getBuiltinModule('node:zlib')
 export const net = (): Net => nodeProcess().getBuiltinModule('node:net')
 export const temporaryFolder = (): string => nodeProcess().getBuiltinModule('node:os').tmpdir()
 
-/** The code of an error of the system's; undefined of any other. */
+/** Answers the code of a system error; undefined for any other. */
 export function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined
 }

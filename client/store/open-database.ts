@@ -13,23 +13,23 @@ import { whileAlive } from './while-alive.ts'
  * Opens PGlite on a storage, with strict durability; a new one starts from an image of a database, and one that is
  * there is never made over, whatever it lacks.
  *
- * Throws `StartFailed` where Postgres gave up, and `stalled` where PGlite gives no sign of life; `alive` hears of those it gives.
+ * Throws `StartFailed` where Postgres gave up, and `stalled` where PGlite gives no signs of life; `alive` gets them.
  */
 export type OpenDatabase = (storage: Storage, alive?: Alive) => Promise<Database>
 
-/** What an opening may do ahead of the database and after it. */
+/** The steps of an opening ahead of the database and after it. */
 export interface OpeningHelp {
-  /** The database of this storage will be opened soon. */
+  /** Called when the database of this storage will be opened soon. */
   readonly prepare: (storage: Storage) => void
-  /** It is not opened. */
+  /** Called when it is not opened after all. */
   readonly abandon: () => void
-  /** What is opened is the app's from now on. */
+  /** Called when the open database is handed to the app. */
   readonly opened: (db: Database) => Promise<void>
 }
 
 const runsInWorker = ({ kind }: Storage) => !isServerRuntime() && kind !== 'memory'
 
-/** In a browser the worker loads while the rest is found out. */
+/** In a browser the worker loads while it is found out what to open. */
 export const openingHelp: OpeningHelp = {
   prepare: (storage) => {
     if (runsInWorker(storage)) void import('./worker-database.ts').then(({ warmWorker }) => warmWorker())
@@ -61,7 +61,7 @@ export const openDatabase: OpenDatabase = async (storage, alive) => {
   return db
 }
 
-/** As Postgres would say it, if it were asked. */
+/** Words the fault as Postgres would, if it were started. */
 const headlessFault = ({ name }: Storage) =>
   new StartFailed('The database lacks its first file.', [
     `FATAL:  "${name}" is not a valid data directory`,
@@ -77,7 +77,7 @@ function start(storage: Storage, image: Blob | null, isNew: boolean, alive?: Ali
   )
 }
 
-/** Null where the app's bundle lacks it: then PGlite makes the database, in several times the time. */
+/** Loads the image; null where the app's bundle lacks it: then PGlite makes the database, in several times the time. */
 async function imageIfThere(): Promise<Blob | null> {
   try {
     return await loadDatabaseImage()

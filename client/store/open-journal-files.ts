@@ -2,7 +2,7 @@ import type { JournalFiles } from './journal-files.ts'
 import { isServerRuntime } from './runtime.ts'
 import type { Storage } from './storage-name.ts'
 
-/** Whether a storage has a journal, whatever has become of its database. Nothing is opened. */
+/** Answers whether a storage has a journal, whatever has become of its database. Nothing is opened. */
 export async function hasJournal(storage: Storage): Promise<boolean> {
   switch (storage.kind) {
     case 'memory':
@@ -22,7 +22,7 @@ export async function hasJournal(storage: Storage): Promise<boolean> {
   }
 }
 
-/** The journal's files of a storage that the caller holds; null of memory, which outlives nothing. */
+/** Opens the journal's files of a storage that the caller holds; null for memory, which outlives nothing. */
 export async function journalFiles(storage: Storage): Promise<JournalFiles | null> {
   switch (storage.kind) {
     case 'memory':

@@ -136,7 +136,7 @@ test.each([
   const replica = await started(served.url, storage)
   expect(replica.status.rebuilt).toContain(`put aside as ${folder}`)
   await live(replica)
-  // From the journal, which lies beside.
+  // They come from the journal, which lies beside.
   expect(replica.status.pending).toBe(2)
   expect((await replica.db.query(`SELECT count FROM note WHERE id = '1'`)).rows).toEqual([{ count: 1 }])
   const after = await digest(folder)

@@ -11,12 +11,12 @@ import { storageFault } from './storage-fault.ts'
 import type { Storage } from './storage-name.ts'
 import { findPlaces, removePlace } from './storage-places.ts'
 
-/** How long a database that was put aside is kept. */
+/** A database that was put aside is kept this long. */
 const KEPT_ASIDE_MS = 30 * 24 * 3_600_000
 
 export interface Opened {
   readonly db: Database
-  /** Why the storage was made anew; null where it was not. */
+  /** The reason why the storage was made anew; null where it was not. */
   readonly rebuilt: string | null
 }
 
@@ -48,14 +48,14 @@ export async function openStored(
       const db = await openAccepted({ ...storage, name: next.name }, open, accept)
       return { db, rebuilt: rebuiltWords(verdict, current) }
     } catch (fault) {
-      // Made just now, for nothing: what counts is still what was put aside.
+      // The one made just now is of no use: the database in force is still the one that was to be put aside.
       await removePlace(storage, next.name).catch(() => undefined)
       throw faultOf(fault, judge(fault).why)
     }
   }
 }
 
-/** Opens what is there, after one look at what can be put back. */
+/** Opens the database that is there; where it is damaged, once more after its missing file is put back. */
 async function openMended(
   place: Storage,
   open: OpenDatabase,
@@ -93,7 +93,7 @@ function judge(error: unknown): Verdict {
   return judgeError(error.message, 'code' in error ? error.code : null)
 }
 
-/** What keeps the database from being opened now, as what it is. */
+/** Answers the error that keeps the database from being opened now, as a fault of its own kind. */
 function faultOf(error: unknown, why: string | null): TidemarkError {
   if (error instanceof TidemarkError) return error
   const full = storageFault(error)
@@ -124,17 +124,17 @@ function rebuiltWords({ kind, why }: Verdict, aside: Place): string {
 
 async function removeOutlived(storage: Storage, places: readonly Place[]): Promise<void> {
   for (const place of outlived(places, Date.now(), KEPT_ASIDE_MS)) {
-    // What cannot be removed now is tried at the next opening.
+    // A database that cannot be removed now is tried again at the next opening.
     await removePlace(storage, place.name).catch(() => undefined)
   }
 }
 
-/** Removes what was put aside of an open storage: rows that its user may no longer see may be in it. */
+/** Removes the databases put aside of an open storage: rows that its user may no longer see may be in them. */
 export async function removeAside(storage: Storage): Promise<void> {
   for (const place of (await findPlaces(storage)).slice(0, -1)) await removePlace(storage, place.name)
 }
 
-/** The first of these storages that holds a database or its journal; null where none does. */
+/** Finds the first of these storages that holds a database or its journal; null where none does. */
 export async function firstInUse(storages: readonly Storage[]): Promise<Storage | null> {
   for (const storage of storages) {
     const name = (await findPlaces(storage)).at(-1)?.name
@@ -144,7 +144,7 @@ export async function firstInUse(storages: readonly Storage[]): Promise<Storage 
   return null
 }
 
-/** Removes everything that a closed storage holds, what was put aside included. */
+/** Removes everything that a closed storage holds, with the databases put aside. */
 export async function wipe(storage: Storage): Promise<void> {
   try {
     for (const place of await findPlaces(storage)) await removePlace(storage, place.name)

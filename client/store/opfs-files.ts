@@ -10,13 +10,13 @@ export async function hasOpfsFiles(storage: string): Promise<boolean> {
     for await (const name of folder.keys()) if (/\.journal-[01]$/.test(name) && name.startsWith(`${own}.`)) return true
     return false
   } catch (error) {
-    // Where there is no such folder, or the browser closes it to private windows, nothing lies in it.
+    // A folder that is missing, or that the browser closes to private windows, holds nothing.
     if (error instanceof DOMException && /^(NotFound|Security)Error$/.test(error.name)) return false
     throw error
   }
 }
 
-/** Two files of the origin's own file system, held by a small worker: only there can they be written at once and whole. */
+/** Opens two files of the origin's own file system in a small worker: only there are they written at once and whole. */
 export function openOpfsFiles(storage: string): JournalFiles {
   // Bundlers look for exactly this expression.
   const worker = new Worker(new URL('./journal-worker.js', import.meta.url), { type: 'module' })

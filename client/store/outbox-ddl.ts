@@ -4,7 +4,7 @@ import { OUTBOX_CHANNEL } from './rules/outbox-notice.ts'
 /** Holds for a row of `tidemark.mutation` that is neither confirmed nor failed, and not taken in by another. */
 export const IS_UNSETTLED = `status IN ('pending', 'sent') AND squashed_into IS NULL`
 
-/** The outbox as it was in format 3, and never to be edited: what comes to it is an upgrade. */
+/** The outbox as it was in format 3, which is never edited: changes of it are upgrades. */
 export const OUTBOX_TABLES = `
   CREATE TABLE tidemark.mutation (
     counter bigint PRIMARY KEY, kind text NOT NULL, origin text NOT NULL DEFAULT 'app', name text, args text,
@@ -21,7 +21,7 @@ export const OUTBOX_TABLES = `
   CREATE INDEX write_of_row ON tidemark.write (table_id, key);
 `
 
-/** What writes itself into the outbox on the way, and how it is read: as this library has it, whoever made the tables. */
+/** The functions, views and triggers of the outbox: always this library's, whichever version made the tables. */
 export const OUTBOX_CODE = `
   CREATE OR REPLACE VIEW tidemark.mutation_status AS
     SELECT o.client_id || ':' || m.counter AS id, coalesce(t.status, m.status) AS status, m.kind, m.name AS action, m.at,

@@ -8,14 +8,14 @@ import { openReplicaOn } from '../open-replica.ts'
 import type { Database } from './database.ts'
 import { openOwnSchema } from './own-schema.ts'
 
-/** As PGlite makes it, without a schema of ours. */
+/** Opens a database as PGlite makes it, without a schema of ours. */
 async function emptyDatabase(): Promise<Database> {
   const db = await openPreparedDatabase({ kind: 'memory', name: '' })
   await db.exec('SET session_replication_role = replica; DROP SCHEMA tidemark CASCADE; RESET session_replication_role')
   return db
 }
 
-/** What a replica of that format had stored: the second oldest of its mutations sent, two pending, the first failed. */
+/** The store of a replica of that format: the second oldest of its mutations sent, two pending, the first failed. */
 async function stored(format: number): Promise<Database> {
   const db = await emptyDatabase()
   await db.exec(await readFile(new URL(`../../testing/replica/formats/format-${format}.sql`, import.meta.url), 'utf8'))

@@ -38,7 +38,7 @@ const FIRST_TABLES = `
 
 /** Each makes the next format of the one before it, and is never edited once it is released. */
 const UPGRADES: readonly string[] = [
-  // 4: by which code the functions and triggers were made.
+  // 4: the code by which the functions and triggers were made.
   `ALTER TABLE tidemark.owner ADD code text NOT NULL DEFAULT ''`,
 ]
 
@@ -50,10 +50,10 @@ const CODE = `
   ${JOURNAL_CODE}
 `
 
-/** All that the schema of a new database is made by; the image of one is as old as this text. */
+/** The statements that make the schema of a new database; the image of one is as old as this text. */
 export const OWN_SCHEMA = [FIRST_TABLES, ...UPGRADES, CODE].join('\n')
 
-/** As the server's: triggers against DDL rest, and a search path of the app's does not count. */
+/** Runs as the server's statements do: triggers against DDL rest, and the app's search path does not count. */
 const QUIETLY = 'SET LOCAL session_replication_role = replica; SET LOCAL search_path = pg_catalog'
 
 /** Makes the schema in a database that has none, for a user who is not known yet. */
@@ -66,7 +66,7 @@ export async function makeOwnSchema(tx: Executor): Promise<void> {
 
 /**
  * Opens the replica's own schema: makes it in a new database, and brings an older one up to this library, in one transaction.
- * What it holds stays.
+ * Its content stays.
  *
  * Throws `forbidden` when it belongs to another user, `upgrade-required` when a newer library wrote it, `corrupt` when it
  * cannot be read, and what `mayBegin` throws of a database that is nobody's yet, which then stays so.
@@ -100,7 +100,7 @@ export async function openOwnSchema(
   })
 }
 
-/** Whether the database was nobody's until now. */
+/** Gives this user a database that is nobody's yet, and answers whether it was. */
 async function takeOwnership(tx: Executor, user: string): Promise<boolean> {
   const taken = await tx.query(
     `UPDATE tidemark.owner SET user_id = $1, client_id = $2 WHERE client_id = '' RETURNING client_id`,

@@ -13,7 +13,7 @@ import {
   type Value,
 } from '../../protocol/index.ts'
 
-/** Which of a replica's two copies: the one the app sees, or one that is loaded beside it to take its place. */
+/** One of a replica's two copies: the one the app sees, or one that is loaded beside it to take its place. */
 export type Place = 'live' | 'aside'
 
 export const ASIDE_SCHEMA = 'tidemark_aside'
@@ -32,7 +32,7 @@ export interface ReplicaTable {
 
 export type ReplicaTables = ReadonlyMap<string, ReplicaTable>
 
-/** Names in the aside schema count, because a table id may be longer than an identifier. */
+/** Names a table of a copy; aside by its position, because a table id may be longer than an identifier. */
 function nameIn(place: Place, table: TableDefinition, position: number): string {
   return place === 'live'
     ? quoteTable(table)
@@ -40,8 +40,8 @@ function nameIn(place: Place, table: TableDefinition, position: number): string 
 }
 
 /**
- * The tables of a copy. Aside, a column of one of the app's types is text: the live tables may still have another type by
- * that name.
+ * Answers the tables of a copy. Aside, a column of one of the app's types is text: the live tables may still have
+ * another type by that name.
  */
 export function replicaTables(definition: Definition, place: Place): ReplicaTables {
   const tables = place === 'live' ? definition.tables : definition.tables.map((table) => plainly(table, definition))
@@ -80,7 +80,7 @@ export function audienceValue(table: ReplicaTable, column: string, row?: string)
   return outputExpression({ name: column, type }, row)
 }
 
-/** A row's key as one text, equal for equal keys. */
+/** Answers a row's key as one text, equal for equal keys. */
 export function keyText(table: ReplicaTable, row: Readonly<Record<string, Value>>): string {
   const [first] = table.key
   if (table.key.length === 1 && first) return keyValue(table, row[first.name])
@@ -94,7 +94,7 @@ function keyValue(table: ReplicaTable, value: Value | undefined): string {
   return value
 }
 
-/** The key columns of a row. */
+/** Answers the key columns of a row. */
 export function keyRow(tables: ReplicaTables, id: string, row: Row): Record<string, Value> {
   return Object.fromEntries(tableOf(tables, id).key.map(({ name }) => [name, row[name] ?? null]))
 }

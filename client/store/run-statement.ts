@@ -3,7 +3,7 @@ import type { ChangeStatement } from './change-statements.ts'
 import type { Executor } from './copies.ts'
 import type { ReplicaTable } from './replica-table.ts'
 
-/** Answers by how many rows the table grew. Throws `rehydrate-required` where it affects other rows than it must. */
+/** Runs it and answers by how many rows the table grew. Throws `rehydrate-required` where it affects the wrong rows. */
 export async function runStatement(tx: Executor, table: ReplicaTable, statement: ChangeStatement): Promise<number> {
   const { text, parameter, expectedRows, countSign } = statement
   const { affectedRows = 0 } = await tx.query(text, parameter === null ? [] : [parameter])

@@ -1,10 +1,10 @@
-/** Whether this is Node or Bun, where PGlite runs in the process and storage is a path. */
+/** Answers whether this is Node or Bun, where PGlite runs in the process and storage is a path. */
 export function isServerRuntime(): boolean {
   const { process } = globalThis as { process?: { versions?: Record<string, string | undefined> } }
   return process?.versions?.node !== undefined && !('window' in globalThis)
 }
 
-/** Safari gives a page too few file handles for Postgres' files. */
+/** Recognises Safari, which gives a page too few file handles for Postgres' files. */
 function isSafari(): boolean {
   const agent = navigator.userAgent
   return /safari/i.test(agent) && !/chrome|chromium|android|crios|fxios/i.test(agent)
@@ -17,7 +17,7 @@ export function defaultStorages(): readonly string[] {
   return opfs ? ['opfs-ahp://tidemark', 'idb://tidemark'] : ['idb://tidemark']
 }
 
-/** Whether this is not a production build; bundlers and servers say so alike. */
+/** Answers whether this is not a production build; bundlers and servers set the same variable. */
 export function isDevelopment(): boolean {
   const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } }
   return process?.env?.NODE_ENV !== 'production'

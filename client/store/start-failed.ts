@@ -1,4 +1,4 @@
-/** PGlite did not start: what it says itself tells nothing, Postgres' own words do. */
+/** Thrown where PGlite did not start; it carries Postgres' own words, because PGlite's message tells nothing. */
 export class StartFailed extends Error {
   override readonly name = 'StartFailed'
   readonly words: readonly string[]
@@ -9,7 +9,7 @@ export class StartFailed extends Error {
   }
 }
 
-/** The last words of a start, of which there may be many. */
+/** This many of the last lines of a start are kept, because there may be many. */
 const KEPT = 50
 
 /** Collects what Postgres writes while it starts. */
@@ -24,7 +24,7 @@ export class StartWords {
     return true
   }
 
-  /** Rejects as the start does, with what was said. */
+  /** Resolves as the start does; rejects with `StartFailed` and what Postgres wrote. */
   async ofStart<Started>(start: Promise<Started>): Promise<Started> {
     try {
       return await start

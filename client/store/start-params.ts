@@ -1,10 +1,10 @@
 import type { PGlite } from '@electric-sql/pglite'
 
 /**
- * How a replica's PGlite starts: files grow by writing zeros, because those that lie in memory (`memory://`, `idb://`) are
- * copied whole each time room is reserved for them. A fifth of a large load was that. Its buffers are a quarter of PGlite's
- * 128 MB: each start fills them with zeros, which was more than half of an opening, and what they do not hold is in the
- * system's cache.
+ * Answers the start parameters of a replica's PGlite. Files grow by writing zeros, because those that lie in memory
+ * (`memory://`, `idb://`) are copied whole each time room is reserved for them: a fifth of a large load was that. Its
+ * buffers are a quarter of PGlite's 128 MB: each start fills them with zeros, which was more than half of an opening,
+ * and what they do not hold is in the system's cache.
  */
 export const startParams = ({ defaultStartParams }: typeof PGlite): string[] => [
   ...defaultStartParams,

@@ -6,7 +6,7 @@ import { TidemarkError } from '../../protocol/index.ts'
  */
 const NO_SPACE = /no space left|quota|disk full|file too large|could not extend|could not write/i
 
-/** The `storage` fault where the device has no room for what was written; null of any other error. */
+/** Answers the `storage` fault where the device has no room for what was written; null for any other error. */
 export function storageFault(error: unknown): TidemarkError | null {
   if (error instanceof TidemarkError) return error.kind === 'storage' ? error : null
   if (!NO_SPACE.test(error instanceof Error ? error.message : String(error))) return null

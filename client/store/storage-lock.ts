@@ -6,7 +6,7 @@ import { dataDirOf, type Storage } from './storage-name.ts'
 /**
  * Holds a storage for this page or process alone. Throws `already-open`, and touches nothing, where another holds it.
  *
- * In a browser a Web Lock, which ends with its page however that ends; in Node a file beside the directory.
+ * In a browser it is a Web Lock, which ends with its page however that ends; in Node a socket beside the directory.
  */
 export async function lockStorage(storage: Storage): Promise<Release> {
   if (storage.kind === 'memory') return async () => undefined

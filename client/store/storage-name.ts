@@ -3,10 +3,10 @@ import { digestText } from './digest-text.ts'
 
 export type StorageKind = 'memory' | 'idb' | 'opfs-ahp' | 'path'
 
-/** Where one user's replica lies. */
+/** The place of one user's replica. */
 export interface Storage {
   readonly kind: StorageKind
-  /** Without its scheme; of a path the directory. */
+  /** The name without its scheme; for a path the directory. */
   readonly name: string
 }
 
@@ -18,7 +18,7 @@ const SCHEMES: readonly (readonly [string, StorageKind])[] = [
 
 const DEFAULT_NAME = 'tidemark'
 
-/** The storage an option and a user name together mean: each user has one of their own. Throws `bad-input`. */
+/** Answers the storage that an option and a user mean together: each user has one of their own. Throws `bad-input`. */
 export async function storageFor(option: string, user: string): Promise<Storage> {
   if (user === '') throw new TidemarkError('bad-input', 'openReplica needs a user: it names the storage.')
   const [scheme, kind] = SCHEMES.find(([prefix]) => option.startsWith(prefix)) ?? ['', 'path']
@@ -30,7 +30,7 @@ export async function storageFor(option: string, user: string): Promise<Storage>
   return { kind, name: `${name === '' ? DEFAULT_NAME : name}-${await digestText(user)}` }
 }
 
-/** PGlite's own name of a storage. */
+/** Answers PGlite's own name of a storage. */
 export function dataDirOf(storage: Storage): string {
   return storage.kind === 'path' ? storage.name : `${storage.kind}://${storage.name}`
 }

@@ -5,7 +5,7 @@ import type { Storage } from './storage-name.ts'
 
 const parentOf = (path: string) => path.replace(/[^/\\]*$/, '')
 
-/** The databases that a storage has, oldest first: the last is in force. Nothing is opened. */
+/** Finds the databases that a storage has, oldest first: the last is in force. Nothing is opened. */
 export async function findPlaces(storage: Storage): Promise<Place[]> {
   switch (storage.kind) {
     case 'memory':
@@ -35,7 +35,7 @@ export async function findPlaces(storage: Storage): Promise<Place[]> {
   }
 }
 
-/** The folders in one that hold anything. */
+/** Lists the folders in a folder that hold anything. */
 async function filled(folder: string): Promise<string[]> {
   const files = fileSystem()
   const entries = await orNone(files.readdir(folder || '.', { withFileTypes: true }))
@@ -56,7 +56,7 @@ async function orNone<Entry>(read: Promise<Entry[]>): Promise<Entry[]> {
 }
 
 async function directories(path: string): Promise<string[]> {
-  // Some browsers close it to private windows, where nothing can lie in it.
+  // Some browsers close this file system to private windows, where nothing can lie in it.
   const parent = await directoryAt(path).catch((error: unknown) => {
     if (error instanceof DOMException && error.name === 'SecurityError') return null
     throw error
@@ -67,7 +67,7 @@ async function directories(path: string): Promise<string[]> {
   return found
 }
 
-/** The directory at a path of the origin's own file system; null where there is none. */
+/** Finds the directory at a path of the origin's own file system; null where there is none. */
 async function directoryAt(path: string): Promise<FileSystemDirectoryHandle | null> {
   let directory = await navigator.storage.getDirectory()
   for (const part of path.split('/').filter(Boolean)) {
@@ -84,7 +84,7 @@ async function directoryAt(path: string): Promise<FileSystemDirectoryHandle | nu
 const FREE_LOOKS = 50
 const FREE_LOOK_MS = 100
 
-/** A browser frees the files of a worker that was ended a moment after its end. */
+/** Tries until files are free: a browser frees those of a worker that was ended a moment after its end. */
 export async function onceFree<Result>(work: () => Promise<Result>): Promise<Result> {
   for (let look = 1; ; look++) {
     try {

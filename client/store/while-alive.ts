@@ -1,12 +1,12 @@
 import { TidemarkError } from '../../protocol/index.ts'
 import type { Alive } from './life-signs.ts'
 
-/** How long PGlite may give no sign of life while it starts: it takes minutes on some devices, and can also hang for good. */
+/** PGlite may be silent this long while it starts, which takes minutes on some devices and can also hang for good. */
 const SILENCE_MS = 60_000
 
 /**
- * Awaits what gives signs of life, for however long it does. Throws `stalled` once there was none for a minute; what comes
- * all the same after that is given to `tooLate`.
+ * Awaits `run` for as long as it gives signs of life. Throws `stalled` once there was none for a minute; a result that
+ * comes all the same after that is given to `tooLate`.
  */
 export async function whileAlive<Result>(
   run: (alive: Alive) => Promise<Result>,

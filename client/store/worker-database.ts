@@ -5,25 +5,25 @@ import type { Database } from './database.ts'
 import type { Alive } from './life-signs.ts'
 import { StartFailed } from './start-failed.ts'
 
-/** What is told to `replica-worker.ts` beside PGlite's own words: the replica is open, and the app's statements follow. */
+/** A message to `replica-worker.ts` beside PGlite's own: the replica is open, and the app's statements follow. */
 export interface WorkerCall {
   readonly type: 'tidemark-opened'
 }
 
-/** What `replica-worker.ts` says of itself before the database runs; where that fails, PGlite itself would wait for ever. */
+/** A message of `replica-worker.ts` before the database runs; where that fails, PGlite itself would wait for ever. */
 export type WorkerMessage =
   | { readonly type: 'tidemark-alive'; readonly signs: number }
   | { readonly type: 'tidemark-failed'; readonly message: string; readonly words: readonly string[] }
 
 interface LoadedWorker {
   readonly worker: Worker
-  /** PGlite's first word, which says that it has loaded: whoever comes later has to be told it again. */
+  /** PGlite's first message, which says that it has loaded; it is dispatched again to a listener that comes later. */
   greeting: unknown
   /** Rejects where it does not load. */
   readonly broken: Promise<never>
 }
 
-/** One that loads while it is still being found out what is to be opened. */
+/** A worker that loads while it is still being found out which database is to be opened. */
 let warm: LoadedWorker | null = null
 const workers = new WeakMap<Database, Worker>()
 
@@ -36,7 +36,7 @@ function loadWorker(): LoadedWorker {
       reject(new TidemarkError('storage', `The replica's worker did not load: ${event.message || hint}`))
     })
   })
-  // Whoever opens a database with it hears of it.
+  // The caller who opens a database with it sees this rejection.
   broken.catch(() => undefined)
   const loaded: LoadedWorker = { worker, greeting: null, broken }
   worker.addEventListener('message', ({ data }) => (loaded.greeting = data), { once: true })
@@ -53,15 +53,15 @@ export function coolWorker(): void {
   warm = null
 }
 
-/** Tells the worker that its database is the app's from now on. */
+/** Notifies the worker that its database is the app's from now on. */
 export function tellOpened(db: Database): void {
   workers.get(db)?.postMessage({ type: 'tidemark-opened' } satisfies WorkerCall)
 }
 
 /**
- * PGlite in a dedicated worker, which is where OPFS can be written synchronously and where work does not block the page.
+ * Opens PGlite in a dedicated worker, where OPFS can be written synchronously and where work does not block the page.
  *
- * New storage begins with what `image` holds.
+ * New storage begins with the content of `image`.
  */
 export async function openWorkerDatabase(dataDir: string, image: Blob | null, alive: Alive): Promise<Database> {
   const { worker, greeting, broken } = warm ?? loadWorker()

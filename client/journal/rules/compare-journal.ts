@@ -12,29 +12,29 @@ export interface KnownOutbox {
   readonly client: string
   /** The highest number it has given. */
   readonly counter: number
-  /** All that are not confirmed, and of the others those that the journal has open. */
+  /** All that are not confirmed, and the confirmed ones that the journal has as open. */
   readonly mutations: readonly KnownMutation[]
 }
 
-/** What the database is to learn from its journal. */
+/** The facts that the database is to learn from its journal. */
 export interface Learning {
-  /** Under which the replica goes on, and the least that its counter is to be. */
+  /** The client id under which the replica goes on, and the least that its counter is to be. */
   readonly client: string
   readonly counter: number
-  /** The database never knew them. */
+  /** Mutations that the database never knew. */
   readonly taken: readonly OpenMutation[]
-  /** It never knew them, and goes on under another client id: their outcome cannot be asked under it. */
+  /** Mutations of another client id: their outcome cannot be asked under the one that the database goes on with. */
   readonly foreign: readonly OpenMutation[]
-  /** It does not know that they left, nor in which text. */
+  /** Mutations that left; the database knows neither that nor their text. */
   readonly frozen: readonly OpenMutation[]
-  /** They are committed at the server, and it is not known here where. */
+  /** Mutations that the server has committed, at a place in the stream that is not known here. */
   readonly committed: readonly number[]
   readonly failed: ReadonlyMap<number, Rejection>
-  /** The app has decided on them. */
+  /** Mutations that the app has decided on. */
   readonly discarded: readonly number[]
 }
 
-/** More numbers than a device gives in its life: beyond what a journal lost nothing was given. */
+/** More numbers than a device gives in its life: none above them was given in the part that a journal has lost. */
 export const SKIPPED_NUMBERS = 2 ** 32
 
 export const OUTCOME_UNKNOWN: Rejection = {
@@ -43,7 +43,7 @@ export const OUTCOME_UNKNOWN: Rejection = {
     'The storage of this replica was copied, lost or set back, so that it cannot tell what became of this. Retry it if it is missing.',
 }
 
-/** What a database that was just opened lacks of its journal. Rule JRN-R5. */
+/** Finds what a database that was just opened lacks of its journal. Rule JRN-R9. */
 export function compareJournal(journal: JournalState, known: KnownOutbox): Learning {
   const { client, counter } = known
   if (journal.client !== client && counter > 0)
@@ -89,7 +89,7 @@ const NOTHING: Omit<Learning, 'client' | 'counter' | 'foreign'> = {
   discarded: [],
 }
 
-/** Whether the database lacks nothing but what it will hear of by itself. */
+/** Answers whether the database lacks no mutation, text or end of one that its journal records. */
 export function hasLearnt({ taken, foreign, frozen, committed, failed, discarded }: Learning): boolean {
   return [taken, foreign, frozen, committed, discarded].every(({ length }) => length === 0) && failed.size === 0
 }

@@ -9,23 +9,23 @@ export interface OpenMutation {
   readonly rejection: Rejection | null
 }
 
-/** What a journal tells. */
+/** The content of a journal's file. */
 export interface JournalState {
   readonly generation: number
   readonly user: string
   readonly client: string
   /** The highest number that was ever given, as far as can be read. */
   readonly counter: number
-  /** Whether nothing of it is torn or damaged. */
+  /** False where a part of it is torn or damaged. */
   readonly isWhole: boolean
   readonly definitions: ReadonlyMap<string, Definition>
   readonly open: ReadonlyMap<number, OpenMutation>
-  /** Since the file was begun. */
+  /** The mutations that ended since the file was begun. */
   readonly ended: ReadonlyMap<number, 'confirmed' | 'gone'>
   readonly hasLeft: boolean
 }
 
-/** Reads a journal's file; null of one that was never whole. */
+/** Reads a journal's file; null where it was never sealed. */
 export function foldJournal(bytes: Uint8Array): JournalState | null {
   const { texts, isWhole } = decodeFrames(bytes)
   const records: JournalRecord[] = []
@@ -42,7 +42,7 @@ export function foldJournal(bytes: Uint8Array): JournalState | null {
   let counter = 0
   let hasLeft = false
   const end = (number: number, how: 'confirmed' | 'gone') => {
-    // Those that it took in end with it.
+    // The mutations that it took in end with it.
     for (const one of [number, ...(open.get(number)?.frozen?.took ?? [])]) ended.set(one, how)
     open.delete(number)
   }
@@ -94,7 +94,7 @@ function parseRecord(text: string): JournalRecord | null {
   }
 }
 
-/** The file that is in force of those that lie there: the newest that was sealed. */
+/** Answers the file in force, the newest that was sealed; null where there is none. */
 export function newestJournal(
   files: readonly Uint8Array[],
 ): { readonly slot: number; readonly state: JournalState } | null {

@@ -1,7 +1,7 @@
 /** A record's length and checksum, four bytes each, stand before its text. */
 const HEAD_BYTES = 8
 
-/** The largest record that is believed: beyond it a length is damage. A mutation's images are bounded far below. */
+/** The largest length that is believed: beyond it, it is damage. A mutation's images are bounded far below. */
 const MOST_BYTES = 64 * 1024 * 1024
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -16,7 +16,7 @@ function crc32(bytes: Uint8Array): number {
   return (crc ^ 0xffffffff) >>> 0
 }
 
-/** Records as they lie in a journal's file, each with its length and checksum. */
+/** Encodes records as they lie in a journal's file, each behind its length and checksum. */
 export function encodeFrames(texts: readonly string[]): Uint8Array<ArrayBuffer> {
   const encoder = new TextEncoder()
   const bodies = texts.map((text) => encoder.encode(text))
@@ -34,7 +34,7 @@ export function encodeFrames(texts: readonly string[]): Uint8Array<ArrayBuffer> 
 
 export interface DecodedFrames {
   readonly texts: readonly string[]
-  /** Whether all of the bytes were records: what follows one that is torn or damaged is not read. */
+  /** False where a torn or damaged record was met, behind which nothing is read. */
   readonly isWhole: boolean
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { counterSchema, definitionSchema, rejectionSchema } from '../../../protocol/index.ts'
 
-/** What a journal is written in; another format is another number. */
+/** The format of a journal; another format takes another number. */
 export const JOURNAL_FORMAT = 1
 
 /** A row of `tidemark.write`, as it was captured. */
@@ -14,8 +14,8 @@ const capturedSchema = z.object({
 })
 
 /**
- * One mutation as it was made here. A patch that was sealed by the transaction that made it has its rows, another the images
- * that sealing makes them from, with the hash of the definition under which they were captured.
+ * One mutation as it was made here. A patch that was sealed by the transaction that made it carries its rows, any other
+ * the images that sealing makes them from, with the hash of the definition under which they were captured.
  */
 const madeSchema = z.object({
   t: z.literal('made'),
@@ -30,7 +30,7 @@ const madeSchema = z.object({
   hash: z.string().nullable(),
 })
 
-/** What is sent of a mutation from its first attempt on, and which others it took in. */
+/** The text of a mutation from its first attempt on, what that predicts, and which others it took in. */
 const frozenSchema = z.object({
   t: z.literal('frozen'),
   counter: counterSchema,
@@ -39,10 +39,10 @@ const frozenSchema = z.object({
   took: z.array(counterSchema),
 })
 
-/** It failed, and waits for the app to decide. */
+/** The mutation failed, and waits for the app to decide. */
 const failedSchema = z.object({ t: z.literal('failed'), counter: counterSchema, rejection: rejectionSchema })
 
-/** Nothing more is to be done for it: its commit was seen, or its failure was decided on. */
+/** Nothing more is to be done for the mutation: its commit was seen, or its failure was decided on. */
 const endedSchema = z.object({ t: z.literal('ended'), counter: counterSchema, how: z.enum(['confirmed', 'gone']) })
 
 export const recordSchema = z.discriminatedUnion('t', [
@@ -54,7 +54,7 @@ export const recordSchema = z.discriminatedUnion('t', [
     user: z.string(),
     client: z.string(),
   }),
-  /** All that was unsettled when the file was begun stands before it; `counter` is the highest given by then. */
+  /** Everything unsettled when the file was begun stands before this; `counter` is the highest number given by then. */
   z.object({ t: z.literal('sealed'), counter: z.number().int().nonnegative() }),
   z.object({ t: z.literal('definition'), hash: z.string(), definition: definitionSchema }),
   madeSchema,
@@ -72,7 +72,7 @@ export type FrozenRecord = z.infer<typeof frozenSchema>
 /** `origin` of a mutation that makes a failed one anew. */
 export const retryOf = (counter: number) => `retry ${counter}`
 
-/** The failed mutation that one of this origin makes anew; null where it makes none. */
+/** Answers the failed mutation that one of this origin makes anew; null where it makes none. */
 export function retriedBy(origin: string): number | null {
   const found = /^retry (\d+)$/.exec(origin)
   return found ? Number(found[1]) : null

@@ -3,13 +3,13 @@ import type { ForeignKey } from '../../store/rules/foreign-keys.ts'
 import { type CapturedWrite, changedColumns, valuesText } from './captured-write.ts'
 
 /**
- * Which writes of one mutation, in their order, are what a foreign key did to children of rows it wrote before.
+ * Marks the writes of one mutation, given in order, that a foreign key did to children of rows it had written before.
  *
  * The server does the same by itself, so they are not sent.
  */
 export function cascadesAmong(writes: readonly CapturedWrite[], keys: readonly ForeignKey[]): boolean[] {
   const acting = keys.filter(({ onDelete, onUpdate }) => onDelete !== null || onUpdate !== null)
-  // What parents were before: deleted, or changed where children refer to them.
+  // The values that parents gave up, by being deleted or changed where children refer to them.
   const left = new Set<string>()
   const found: boolean[] = []
   for (const [index, write] of writes.entries()) {
@@ -34,7 +34,7 @@ const leftName = (key: ForeignKey, values: string) => `${key.parent} ${key.paren
 function isCascade(write: CapturedWrite, key: ForeignKey, left: ReadonlySet<string>, moved: Row | null): boolean {
   const { before, after } = write
   const followsKey = (from: Row, to: Row) => changedColumns(from, to).every((name) => key.columns.includes(name))
-  // The second half of a child whose own key follows its parent's.
+  // An insert can only be the second half of a move: of a child whose own key follows its parent's.
   if (before === null) return moved !== null && after !== null && key.onUpdate === 'CASCADE' && followsKey(moved, after)
   const referred = valuesText(before, key.columns)
   if (referred === null || !left.has(leftName(key, referred))) return false

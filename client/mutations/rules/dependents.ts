@@ -2,22 +2,22 @@ import type { Row } from '../../../protocol/index.ts'
 import type { ForeignKey } from '../../store/rules/foreign-keys.ts'
 import { rowId, valuesText } from './captured-write.ts'
 
-/** What an unsettled mutation does to rows by itself, without cascades. */
+/** The rows that an unsettled mutation writes by itself, without cascades. */
 export interface Effects {
   readonly counter: number
   readonly rows: readonly {
     readonly table: string
     readonly key: string
     readonly op: 'insert' | 'update' | 'delete'
-    /** What is known of the row afterwards: all columns of an insert, at least the changed ones of an update; null of a delete. */
+    /** The row's known values afterwards: all of an insert, at least an update's changed ones; null for a delete. */
     readonly values: Row | null
   }[]
 }
 
 /**
- * On which earlier mutations each depends: on one that inserted a row which it writes, or to which a row it writes refers.
+ * Finds the earlier mutations on which each depends: those that inserted a row that it writes or its row refers to.
  *
- * Mutations come in counter order; counters of each are ascending. What refers to nothing of them is left out.
+ * Mutations come in counter order; the counters found for each ascend. A mutation that depends on none is left out.
  */
 export function dependencies(mutations: readonly Effects[], keys: readonly ForeignKey[]): Map<number, number[]> {
   const inserted = new Map<string, number>()
@@ -61,7 +61,7 @@ class Parents {
     this.#all.push({ values, counter })
   }
 
-  /** Where not all of a row's columns are known, whatever fits those that are. */
+  /** Answers the mutations whose rows these values refer to; where only some columns are known, all that fit them. */
   of({ columns, parentColumns }: ForeignKey, values: Row): number[] {
     const known = columns.filter((name) => values[name] !== undefined)
     if (known.length === 0 || known.some((name) => values[name] === null)) return []
@@ -75,7 +75,7 @@ class Parents {
   }
 }
 
-/** Who falls with these mutations, each with one of those it builds on; those that fall themselves are left out. */
+/** Answers the mutations that fall with the fallen ones, each with one it builds on; the fallen ones are left out. */
 export function dependentsOf(
   fallen: ReadonlySet<number>,
   dependenciesOf: ReadonlyMap<number, readonly number[]>,

@@ -8,7 +8,7 @@ interface Written extends CapturedWrite {
   readonly cascade: boolean
 }
 
-/** What an action wrote here last, without what foreign keys did for it. */
+/** Answers the effects of an action's last run here, without what foreign keys did for it. */
 export function effectsOfWrites(counter: number, writes: readonly Written[]): Effects {
   const own = writes.filter((write) => write.counter === counter && !write.cascade)
   return { counter, rows: own.map(({ table, key, op, after }) => ({ table, key, op, values: after })) }

@@ -4,14 +4,14 @@ type Insert = Extract<PatchRow, { o: 'i' }>
 type Update = Extract<PatchRow, { o: 'u' }>
 type Delete = Extract<PatchRow, { o: 'd' }>
 
-/** What a patch does to one row in the end: an insert that stands beside a delete follows it. */
+/** The net effect of a patch on one row; an insert that stands beside a delete follows it. */
 interface RowEffect {
   readonly remove: Delete | null
   readonly update: Update | null
   readonly insert: Insert | null
 }
 
-/** A row's name among all rows, equal for equal keys. */
+/** Names a row among all rows, equally for equal keys. */
 export function rowName({ t, k }: Pick<PatchRow, 't' | 'k'>): string {
   return JSON.stringify([t, Object.entries(k).sort(([a], [b]) => (a < b ? -1 : 1))])
 }
@@ -25,7 +25,7 @@ function add(before: RowEffect, row: PatchRow): RowEffect {
   return { ...before, update: before.update ? joined(before.update, row) : row }
 }
 
-/** What was there before the first of them is what there is to delete; where nothing was, nothing is. */
+/** Deletes the row as it was before the first write to it; where there was none, nothing is left to delete. */
 function removed(before: RowEffect, row: Delete): RowEffect {
   if (before.remove) return { ...NOTHING, remove: before.remove }
   return before.insert ? NOTHING : { ...NOTHING, remove: row }
@@ -37,14 +37,14 @@ function overwritten(insert: Insert, { d }: Update): Insert {
   return { ...rest, d: { ...insert.d, ...d }, ...(left.length > 0 ? { z: left } : {}) }
 }
 
-/** Earliest basis, last values. */
+/** Joins two updates: the earliest bases with the last values. */
 const joined = (first: Update, then: Update): Update => ({
   ...first,
   d: { ...first.d, ...then.d },
   b: { ...then.b, ...first.b },
 })
 
-/** The net effect of one patch followed by another, in the order in which rows were first written. */
+/** Answers the net effect of one patch followed by another, in the order in which rows were first written. */
 export function mergeRows(first: readonly PatchRow[], then: readonly PatchRow[]): PatchRow[] {
   const effects = new Map<string, RowEffect>()
   for (const row of [...first, ...then]) {

@@ -7,7 +7,7 @@ import {
   type Rejection,
 } from '../../../protocol/index.ts'
 
-/** A mutation that was never attempted, with what it does. */
+/** A mutation that was never attempted, with its effect. */
 export type Unsent = { readonly counter: number; readonly at: string; readonly after: readonly number[] } & (
   | { readonly kind: 'patch'; readonly rows: readonly PatchRow[] }
   | {
@@ -18,12 +18,12 @@ export type Unsent = { readonly counter: number; readonly at: string; readonly a
     }
 )
 
-/** What is sent and kept of a mutation from its first attempt on; `predicted` is null where its rows are to be told whole. */
+/** The text sent and kept from the first attempt on; `predicted` is null where its rows must come back whole. */
 export type Request =
   | { readonly text: string; readonly predicted: readonly PredictedChange[] | null }
   | { readonly tooLarge: Rejection }
 
-/** The JSON of a mutation. Rule OBX-R11. */
+/** Writes a mutation as JSON. Rule OBX-R11. */
 export function mutationRequest(mutation: Unsent): Request {
   const { counter, at, kind } = mutation
   const after = [...mutation.after]
@@ -35,7 +35,7 @@ export function mutationRequest(mutation: Unsent): Request {
     return text === null ? tooLarge('is too large') : { text, predicted: predictedByPatch(rows) }
   }
   const { name, predicted } = mutation
-  // What JSON carried when it was called; the schema's type says no more.
+  // The arguments were JSON when the action was called, which the schema's type does not say.
   const args = mutation.args as Extract<PushedMutation, { kind: 'action' }>['args']
   const whole =
     predicted.length > LIMITS.mutationRows

@@ -2,7 +2,7 @@ import type { PatchRow, Row } from '../../../protocol/index.ts'
 import type { ForeignKey } from '../../store/rules/foreign-keys.ts'
 import { valuesText } from './captured-write.ts'
 
-/** A row of a patch with what it was and becomes. */
+/** A row of a patch, with its images before and after. */
 export interface NetRow {
   readonly row: PatchRow
   readonly before: Row | null
@@ -16,8 +16,8 @@ export interface Unique {
 }
 
 /**
- * Puts the net rows of a patch in an order that constraints allow: parents before children, a freed value before who takes
- * it. Otherwise they keep theirs; of rows that wait for each other the first goes first.
+ * Puts the net rows of a patch in an order that constraints allow: parents before children, the row that frees a value
+ * before the one that takes it. Rows keep their order otherwise; of rows that wait for each other the first goes first.
  */
 export function orderRows(
   rows: readonly NetRow[],
@@ -38,7 +38,7 @@ export function orderRows(
   return ordered
 }
 
-/** For each row, those that must come before it. */
+/** Finds, for each row, the rows that must come before it. */
 function predecessors(
   rows: readonly NetRow[],
   keys: readonly ForeignKey[],

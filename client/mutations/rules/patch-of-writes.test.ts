@@ -80,7 +80,7 @@ describe('a patch', () => {
     const edited = { ...child, title: 'x' }
     const both = patch(write(NOTE, child, edited), write(FOLDER, folder('f'), null), write(NOTE, edited, null))
     expect(told(both)).toEqual(['d note 1', 'd folder f'])
-    // Made again after its cascade: in one change, the server would not cascade.
+    // The row was made again after its cascade: for one change the server would not cascade.
     const again = patch(write(FOLDER, folder('f'), null), write(NOTE, child, null), write(FOLDER, null, folder('f')))
     expect(told(again)).toEqual(['d folder f', 'i folder f'])
     // A new row after a cascade is the author's own.
@@ -115,7 +115,7 @@ describe('who is concerned', () => {
         { counter: 2, rows: [row(NOTE, 'insert', note('1', { folder: 'f' }))] },
         { counter: 3, rows: [row(NOTE, 'update', { id: '1', rank: '5' })] },
         { counter: 4, rows: [row(NOTE, 'update', { id: '2', rank: '5' })] },
-        // Its other column of the foreign key is as it was, and not said.
+        // Its other column of the foreign key is unchanged, and therefore left out.
         { counter: 5, rows: [row(NOTE, 'update', { id: '2', folder: 'f' })] },
         { counter: 6, rows: [row(NOTE, 'delete', { id: '1' })] },
         { counter: 7, rows: [row(NOTE, 'insert', note('1'))] },

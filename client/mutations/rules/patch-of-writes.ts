@@ -5,10 +5,10 @@ import { type CapturedWrite, changedColumns, rowId } from './captured-write.ts'
 import { cascadesAmong } from './cascades.ts'
 import { type NetRow, orderRows, type Unique } from './order-rows.ts'
 
-/** The last earlier unsettled mutation that wrote a row's column; null where none did. */
+/** Answers the last earlier unsettled mutation that wrote a row's column; null where none did. */
 export type WriterOf = (table: string, key: string, column: string) => number | null
 
-/** What of the tables a patch goes by. */
+/** The facts about tables by which patches are made. */
 export interface PatchTables {
   readonly tables: ReplicaTables
   readonly keys: readonly ForeignKey[]
@@ -31,7 +31,7 @@ export function patchTables(tables: ReplicaTables): PatchTables {
 }
 
 /**
- * The net effect of one mutation's own writes, in their order: what is sent, with what each changed column was based on.
+ * Answers the net effect of one mutation's own writes, given in order, with what each changed column was based on.
  *
  * Rows that only a cascade touched are left out. A change of audience is a delete and an insert.
  */
@@ -47,7 +47,7 @@ export function patchOfWrites(
     const own = cascades[index] === false
     const so = byRow.get(id) ?? { first: write, last: write, own: false, anew: false }
     byRow.set(id, so)
-    // Made again after a delete whose cascades stand: folded into one change, the server would not cascade.
+    // The row was made again after a delete whose cascades stand; for one folded change the server would not cascade.
     if (so.last.op === 'delete' && write.op === 'insert') so.anew = cascades.includes(true)
     so.last = write
     so.own ||= own
@@ -97,7 +97,7 @@ function deletion(table: ReplicaTable, before: Row): PatchRow {
 
 function insertion(table: ReplicaTable, after: Row): PatchRow {
   const d: Record<string, string | null> = { ...after }
-  // A row that was deleted and comes back has what the server once generated.
+  // A row that comes back after a delete still holds what the server once generated.
   for (const { name, serverGenerated } of table.columns) if (serverGenerated) d[name] = null
   const left = table.columns.filter(({ name, serverDefault }) => serverDefault && (d[name] ?? null) === null)
   const z = left.length === 0 ? {} : { z: left.map(({ name }) => name) }

@@ -2,7 +2,7 @@ import { audienceOf, type PredictedChange, type Row } from '../../../protocol/in
 import { keyRow, type ReplicaTables } from '../../store/replica-table.ts'
 import { netImages, type RowImage } from './reverse-rows.ts'
 
-/** What these writes come to, row by row, as the stream would tell it. Rows of no audience are told to nobody. */
+/** Answers the net effect of these writes, row by row, as the stream would bring it, without rows of no audience. */
 export function predictedChanges(writes: readonly RowImage[], tables: ReplicaTables): PredictedChange[] {
   const keyOf = (id: string, row: Row) => keyRow(tables, id, row)
   return netImages(writes, keyOf).flatMap(({ table: t, before, after }): PredictedChange[] => {

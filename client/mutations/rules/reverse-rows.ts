@@ -7,13 +7,13 @@ export interface RowImage {
   readonly after: Row | null
 }
 
-/** What brings a row from `from` back to `to`. */
+/** A step that brings a row from `from` back to `to`. */
 export interface RowReversal {
   readonly table: string
   readonly key: Row
   readonly from: Row | null
   readonly to: Row | null
-  /** Those that differ; all of a row that comes or goes. */
+  /** The columns that differ; all columns of a row that comes or goes. */
   readonly columns: readonly string[]
 }
 
@@ -21,7 +21,7 @@ type KeyOf = (table: string, row: Row) => Row
 
 const nameOf = (table: string, key: Row) => JSON.stringify([table, Object.values(key)])
 
-/** What several writes did to each row in the end, in the order in which rows were first written. */
+/** Answers the net effect of several writes on each row, in the order in which rows were first written. */
 export function netImages(writes: readonly RowImage[], keyOf: KeyOf): RowImage[] {
   const nets = new Map<string, RowImage>()
   for (const write of writes.flatMap((one) => withOneKey(one, keyOf))) {
@@ -34,7 +34,7 @@ export function netImages(writes: readonly RowImage[], keyOf: KeyOf): RowImage[]
   return [...nets.values()].filter(({ before, after }) => before !== null || after !== null)
 }
 
-/** A row whose key changed is one that went and one that came. */
+/** Splits a change of key into a row that goes and a row that comes. */
 function withOneKey(write: RowImage, keyOf: KeyOf): RowImage[] {
   const { table, before, after } = write
   if (!before || !after) return [write]
@@ -45,7 +45,7 @@ function withOneKey(write: RowImage, keyOf: KeyOf): RowImage[] {
   ]
 }
 
-/** How to take back what `images` say was done: last done, first undone. Rows that are as they were are left out. */
+/** Answers the steps that take `images` back, the last done first. Rows that are as they were are left out. */
 export function reversals(images: readonly RowImage[], keyOf: KeyOf): RowReversal[] {
   return images.toReversed().flatMap(({ table, before, after }): RowReversal[] => {
     const row = after ?? before
@@ -56,7 +56,7 @@ export function reversals(images: readonly RowImage[], keyOf: KeyOf): RowReversa
 }
 
 /**
- * The columns in which a row is no longer what is to be taken back; null where nothing is in the way.
+ * Answers the columns in which a row no longer holds the values to be taken back; null where nothing is in the way.
  *
  * `later` names columns that the server fills in after the fact: they may hold what the author could not know.
  */

@@ -67,7 +67,7 @@ describe('squash', () => {
     expect(squashed(patch(1, [made]), patch(2, [edit]), patch(3, [remove('1')]))).toEqual([
       { counter: 1, taken: [2, 3], rows: [], after: [] },
     ])
-    // Deleted and made again: the server's row is still to be deleted.
+    // The row was deleted and made again, so the server's row is still to be deleted.
     expect(squashed(patch(1, [remove('1')]), patch(2, [insert('1', {})]), patch(3, [remove('1')]))).toEqual([
       { counter: 1, taken: [2, 3], rows: [remove('1')], after: [] },
     ])
@@ -98,7 +98,7 @@ describe('squash', () => {
     expect(squashed(first, other, { ...last, after: [2] })).toEqual([])
     expect(squashed(first, { ...other, cascaded: [rowName(remove('1'))] }, last)).toEqual([])
     expect(squashed(first, other, { ...last, cascaded: ['any'] })).toEqual([])
-    // More rows than the first wrote: they would come too early.
+    // It writes more rows than the first wrote: they would come too early.
     expect(squashed(first, other, patch(3, [...last.rows, remove('3')]))).toEqual([])
   })
 
@@ -182,7 +182,7 @@ describe('squash', () => {
   })
 })
 
-/** What a server without constraints would do; throws where a row is missing or in the way. */
+/** Applies a patch as a server without constraints would; throws where a row is missing or in the way. */
 function apply(rows: Map<string, Values>, patched: readonly PatchRow[]): void {
   for (const row of patched) {
     const id = row.k.id ?? ''

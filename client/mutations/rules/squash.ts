@@ -7,15 +7,15 @@ export interface Squashable {
   /** A patch in effect here, never attempted, whose rows nothing foreign has touched since. */
   readonly open: boolean
   readonly kind: 'patch' | 'action'
-  /** What a patch changes; empty for an action. */
+  /** The rows of a patch; empty for an action. */
   readonly rows: readonly PatchRow[]
-  /** Names of rows that it wrote beside them, by a cascade. */
+  /** Names of further rows that it wrote by a cascade. */
   readonly cascaded: readonly string[]
-  /** Earlier mutations that it falls with. */
+  /** The earlier mutations with which it falls. */
   readonly after: readonly number[]
 }
 
-/** What of a table decides whether writes to it may change places with writes to others. */
+/** The constraints of a table, which decide whether writes to it may change places with writes to others. */
 export interface TableTies {
   /** Columns of its key, of a unique constraint, of a foreign key to or from it. */
   readonly columns: ReadonlySet<string>
@@ -23,12 +23,12 @@ export interface TableTies {
   readonly tables: ReadonlySet<string>
 }
 
-/** A patch that is another now: with later ones that it takes in, or of what they are to it. */
+/** A patch that squashing changed: it took later ones in, lost columns or rows, or names other mutations as bases. */
 export interface Squash {
   readonly counter: number
-  /** The later ones, which it takes in. */
+  /** The later patches that it takes in. */
   readonly taken: readonly number[]
-  /** What is left to do, in the end: nothing where it is empty. */
+  /** The rows left to send; where there are none, nothing is left of the patch. */
   readonly rows: readonly PatchRow[]
   readonly after: readonly number[]
 }
@@ -38,13 +38,13 @@ interface Head {
   readonly taken: number[]
   rows: readonly PatchRow[]
   readonly after: Set<number>
-  /** Every row that it or one taken in wrote. */
+  /** Names of all rows that it or a patch it took in wrote. */
   readonly touched: Set<string>
   readonly tables: Set<string>
 }
 
 /**
- * Takes never-attempted patches into the last earlier one that wrote the same rows, where nothing between could tell.
+ * Takes never-attempted patches into the last earlier one that wrote the same rows, where nothing between could notice.
  *
  * Mutations come in counter order, all that are unsettled. Rules OBX-R1 to OBX-R3.
  */
@@ -73,7 +73,7 @@ export function squash(mutations: readonly Squashable[], tiesOf: (table: string)
   })
 }
 
-/** Names, instead of mutations that were taken in, those that took them. */
+/** Renames bases from mutations that were taken in to those that took them in. */
 function withBasesAmong(row: PatchRow, headOfTaken: ReadonlyMap<number, number>): PatchRow {
   if (row.o !== 'u') return row
   const bases = Object.entries(row.b)
@@ -103,7 +103,7 @@ function take(head: Head, { counter, rows, after }: Squashable): void {
 }
 
 function placeFor(mutation: Squashable, heads: readonly Head[], tiesOf: (table: string) => TableTies): Head | null {
-  // What its deletes cascade to is of other mutations, which would come after it.
+  // Its deletes cascade to rows of other mutations, which would come after it.
   if (!mutation.open || mutation.cascaded.length > 0) return null
   const names = mutation.rows.map(rowName)
   const index = heads.findLastIndex(({ touched }) => names.some((name) => touched.has(name)))
@@ -123,7 +123,7 @@ function placeFor(mutation: Squashable, heads: readonly Head[], tiesOf: (table: 
   return blocked ? null : head
 }
 
-/** Whether it does more than change columns that no constraint looks at. */
+/** Answers whether it inserts, deletes, or changes a column that a constraint looks at. */
 function bearsOnOthers({ rows }: Squashable, tiesOf: (table: string) => TableTies): boolean {
   return rows.some((row) => row.o !== 'u' || Object.keys(row.d).some((name) => tiesOf(row.t).columns.has(name)))
 }

@@ -1,7 +1,7 @@
 import type { PatchTables } from './patch-of-writes.ts'
 import type { TableTies } from './squash.ts'
 
-/** What constraints tie each table's rows to others, as a replica knows them. */
+/** Collects the constraints that tie each table's rows to others, as a replica knows them. */
 export function tableTies({ keys, uniques }: PatchTables): (table: string) => TableTies {
   const ties = new Map<string, { columns: Set<string>; tables: Set<string> }>()
   const of = (table: string) => {

@@ -5,8 +5,8 @@ export interface Touched {
 }
 
 /**
- * The mutations to undo, so that the rows of these changes are as the server left them: those that wrote one of them, those
- * that `from` names, and every later one that shares a row with one of those.
+ * Answers the mutations to undo, so that the rows of these changes are as the server left them: those that wrote one of
+ * them, those that `from` names, and every later one that shares a row with one of those.
  *
  * Mutations come in counter order. Earlier sharers stay: undoing goes backwards and does not reach them.
  */

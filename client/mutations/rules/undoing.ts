@@ -2,7 +2,7 @@ import type { Net } from '../../store/fold-changes.ts'
 import type { ReplicaTables } from '../../store/replica-table.ts'
 import { type CapturedWrite, changedColumns } from './captured-write.ts'
 
-/** The changes that put the rows of these writes back, by table; the writes of a row are all its last ones, in their order. */
+/** Answers the changes, by table, that put these rows back. A row's writes must be its last ones, in their order. */
 export function undoing(writes: readonly CapturedWrite[], tables: ReplicaTables): Map<string, Map<string, Net>> {
   const spans = new Map<string, Map<string, { readonly first: CapturedWrite; last: CapturedWrite }>>()
   for (const write of writes) {

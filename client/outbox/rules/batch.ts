@@ -5,7 +5,7 @@ export interface Frozen {
   readonly request: string
 }
 
-/** The mutations of one push: a prefix within both bounds, and never none of what is given. */
+/** Answers the mutations of one push: a prefix within both bounds, which holds at least one where there is any. */
 export function cutBatch<Item extends Frozen>(
   frozen: readonly Item[],
   bounds: { readonly mutations: number; readonly chars: number },

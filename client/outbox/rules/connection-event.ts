@@ -3,7 +3,7 @@ import type { DrainEvent } from '../drain-state.ts'
 
 const OUT: ReadonlySet<ConnectionPhase> = new Set(['closed', 'offline', 'refused'])
 
-/** What a step of the connection means for sending; null where nothing. `isNew`: the first time live on this socket. */
+/** Answers the drain's event for a step of the connection, or null. `isNew`: the first time live on this socket. */
 export function connectionEvent(before: ConnectionPhase, state: ConnectionState, isNew: boolean): DrainEvent | null {
   if (state.phase === 'closed') return { type: 'close' }
   if (state.phase === 'offline') return { type: 'offline' }

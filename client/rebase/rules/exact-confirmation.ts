@@ -2,7 +2,7 @@ import type { Change } from '../../../protocol/index.ts'
 import { type CapturedWrite, changedColumns, rowId } from '../../mutations/rules/captured-write.ts'
 import { keyText, type ReplicaTables } from '../../store/replica-table.ts'
 
-/** Whether a mutation's committed changes are what its writes here come to, so that nothing has to be moved for it. */
+/** Answers whether a mutation's committed changes equal the net effect of its writes here, so that no row must move. */
 export function isExact(changes: readonly Change[], writes: readonly CapturedWrite[], tables: ReplicaTables): boolean {
   const nets = new Map<string, { readonly first: CapturedWrite; last: CapturedWrite }>()
   for (const write of writes) {
@@ -17,7 +17,7 @@ export function isExact(changes: readonly Change[], writes: readonly CapturedWri
     const id = rowId(change.table, keyText(table, change.op === 'insert' ? change.data : change.key))
     const net = nets.get(id)
     if (!net) return false
-    // Each row once: what is left over was predicted and not written.
+    // Each row counts once; rows left over were predicted and not written.
     nets.delete(id)
     const { before } = net.first
     const { after } = net.last

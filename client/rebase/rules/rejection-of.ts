@@ -2,7 +2,7 @@ import { ZodError } from 'zod'
 import { ActionRefusal } from '../../../db/action.ts'
 import type { Rejection } from '../../../protocol/index.ts'
 
-/** What Postgres says of an error. */
+/** An error as Postgres describes it. */
 export interface DatabaseFault {
   /** SQLSTATE; `TMR04` where a row to change is not there. */
   readonly state: string
@@ -12,7 +12,7 @@ export interface DatabaseFault {
   readonly table: string | null
 }
 
-/** Why a mutation could not be done again here, in the words in which a server would refuse it. */
+/** Answers why a mutation could not be done again here, in the form in which a server would refuse it. */
 export function rejectionOfFault({ state, message, constraint, table }: DatabaseFault): Rejection {
   const where = table === null ? {} : { table }
   if (state === 'TMR04')
@@ -25,7 +25,7 @@ export function rejectionOfFault({ state, message, constraint, table }: Database
 
 const VIOLATES = /violates (?:[a-z-]+ )+constraint "(.+)"/
 
-/** As `rejectionOfFault`, of what an action threw. An error of PGlite crosses from its worker as words alone. */
+/** Works as `rejectionOfFault`, for what an action threw. An error of PGlite crosses from its worker as words alone. */
 export function rejectionOfThrown(error: unknown): Rejection {
   if (error instanceof ActionRefusal) {
     const { code, message, data } = error

@@ -37,7 +37,7 @@ test('FLD-105 HYD-R13 a second snapshot moves the number from where the first on
   progress.loading(100, 400)
   const quarter = progress.reached
   expect(quarter).toBeGreaterThan(left)
-  // The same load, gone on with after the connection broke.
+  // The same load goes on after the connection broke.
   progress.loading(100, 400)
   expect(progress.reached).toBe(quarter)
   progress.loading(400, 400)

@@ -1,16 +1,16 @@
-/** Parts of the way from the call to `ready`: as far as the open database, and as far as the last row; the rest is the stream. */
+/** The parts of the way from the call to `ready` at the open database and at the last row; the rest is the stream. */
 const OPENED = 0.2
 const LOADED = 0.95
 /** Signs of life after which half of an opening is thought done; a few hundred files are written, read and opened again. */
 const HALF_OPENED = 2_000
 
 /**
- * How far a replica is from its opening to `ready`, as one number from 0 to 1 that never falls: what has to begin anew shares
- * out the way that is left.
+ * Measures the way of a replica from its opening to `ready`, as one number from 0 to 1 that never falls: a load that
+ * begins anew shares out the way that is left.
  */
 export class Progress {
   #reached = 0
-  /** Where the load in hand began, and what share of it is done. */
+  /** The point at which the load in hand began, and the share of it that is done. */
   #from = OPENED
   #share = 0
 
@@ -18,7 +18,7 @@ export class Progress {
     return this.#reached
   }
 
-  /** By how much PGlite has asked of the device: how much it will ask is not known. */
+  /** Advances by how much PGlite has asked of the device; how much it will ask is not known. */
   opening(signs: number): void {
     this.#reach((OPENED * signs) / (signs + HALF_OPENED))
   }
@@ -27,7 +27,7 @@ export class Progress {
     this.#reach(OPENED)
   }
 
-  /** By what of a load is here; less than before is another load. */
+  /** Advances by the part of a load that is here; less than before means another load. */
   loading(done: number, total: number): void {
     const share = total > 0 ? Math.min(1, done / total) : 1
     if (share < this.#share) this.#from = this.#reached

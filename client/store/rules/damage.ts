@@ -1,4 +1,4 @@
-/** What Postgres says of files that are missing or hold what they never should; nothing else counts as damage. */
+/** Postgres' words for files that are missing or hold what they never should; nothing else counts as damage. */
 const DAMAGE: readonly RegExp[] = [
   /could not locate a (valid|required) checkpoint record/,
   /could not (open|access|stat) (the server configuration )?(file|directory) "[^"]*": No such file or directory/,
@@ -24,13 +24,13 @@ const OTHER_POSTGRES: readonly RegExp[] = [
   /initialized with CATALOG_VERSION_NO (\d+), but the server was compiled with CATALOG_VERSION_NO (\d+)/,
 ]
 
-/** What the words of a failed start or statement say of the stored files. */
+/** The state of the stored files, by the words of a failed start or statement. */
 export type Verdict =
   /** The files cannot be read by anything. */
   | { readonly kind: 'damaged'; readonly why: string }
   /** A Postgres of another version wrote them. */
   | { readonly kind: 'older' | 'newer'; readonly why: string }
-  /** Nothing: memory, rights, room, a module that did not load. */
+  /** The words say nothing of the files: memory, rights, room, a module that did not load. */
   | { readonly kind: 'unknown'; readonly why: string | null }
 
 const FATAL = /\b(FATAL|PANIC):\s+(.*)$/

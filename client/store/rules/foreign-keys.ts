@@ -6,7 +6,7 @@ export interface ForeignKey {
   readonly columns: readonly string[]
   readonly parent: string
   readonly parentColumns: readonly string[]
-  /** What a deleted or changed parent does to its children; `NO ACTION` and `RESTRICT` do nothing. */
+  /** The action of a deleted or changed parent on its children; `NO ACTION` and `RESTRICT` do nothing. */
   readonly onDelete: ReferentialAction | null
   readonly onUpdate: ReferentialAction | null
 }
@@ -27,7 +27,7 @@ function actionOn(event: string, rest: string): ReferentialAction | null {
   return found === 'CASCADE' || found === 'SET NULL' || found === 'SET DEFAULT' ? found : null
 }
 
-/** The foreign keys of a definition, read from the statements that Postgres itself has printed. */
+/** Answers the foreign keys of a definition, read from the statements that Postgres itself has printed. */
 export function foreignKeysOf(definition: Definition): ForeignKey[] {
   return definition.tables.flatMap(({ id, foreignKeys }) =>
     foreignKeys.flatMap(({ statement }): ForeignKey[] => {

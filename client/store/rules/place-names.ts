@@ -1,15 +1,15 @@
-/** Where one of a storage's databases lies. */
+/** The place of one of a storage's databases. */
 export interface Place {
-  /** As a storage's name. */
+  /** It has the form of a storage's name. */
   readonly name: string
-  /** When it was begun, in ms; 0 of the first, which has the storage's own name. */
+  /** The time at which it was begun, in ms; 0 for the first, which has the storage's own name. */
   readonly begun: number
 }
 
-/** Where the next database of a storage is to lie. */
+/** Answers the place for the next database of a storage. */
 export const nextPlace = (storage: string, nowMs: number): Place => ({ name: `${storage}.${nowMs}`, begun: nowMs })
 
-/** The databases of a storage among these names, oldest first: the last is the one in force, the others were put aside. */
+/** Finds a storage's databases among these names, oldest first: the last is in force, the others were put aside. */
 export function placesAmong(storage: string, names: Iterable<string>): Place[] {
   const places: Place[] = []
   for (const name of names) {
@@ -22,7 +22,7 @@ export function placesAmong(storage: string, names: Iterable<string>): Place[] {
   return places.sort((a, b) => a.begun - b.begun)
 }
 
-/** Those put aside so long ago that they go: each since the one after it was begun. */
+/** Answers the databases put aside longer than `keptMs` ago: each was when the one after it was begun. */
 export function outlived(places: readonly Place[], nowMs: number, keptMs: number): Place[] {
   return places.filter((_, index) => {
     const next = places[index + 1]
