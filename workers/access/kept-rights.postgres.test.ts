@@ -57,7 +57,7 @@ beforeEach(async () => {
   )
 })
 
-/** What a cycle of capture tells. */
+/** Notes the rights changes of one capture cycle. */
 function captured(change: RightsChange | null, version = 1): void {
   const definition = { version } as RoutedBatch['definition']
   marks.note({ epoch: 'e', definition, rights: change, everyone: false, transactions: [] } as unknown as RoutedBatch)
