@@ -103,7 +103,7 @@ describe.each(['system', 'embedded'] as const)('on the %s server', (server) => {
     ['plain', 'a', 'a ', 'b'],
     ['name', 'anna', 'ANNA', 'Anne'],
     ['name', 'anna', 'zoe', 'Anne'],
-    // What is to be there is not there yet either.
+    // The new value is not there yet either.
     ['name', 'zoe', 'anne', 'Anne'],
     ['names', '{anna}', '{ANNA}', '{Anne}'],
     ['label', 'anna', 'ANNA', 'Anne'],

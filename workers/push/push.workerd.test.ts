@@ -34,7 +34,7 @@ afterEach(() => vi.restoreAllMocks())
 
 const told: CommittedMutation[] = []
 let fails = false
-/** What the next booking does besides. */
+/** Extra work of the next booking. */
 let besides: (sql: ActionSql) => Promise<unknown> = async () => null
 const options = {
   ...access,
@@ -59,7 +59,7 @@ laneOptions.push = {
 }
 const { LONE_LANE } = bindings as unknown as { LONE_LANE: SyncEnv['SYNC'] }
 const realEnv = (): SyncEnv => ({ ...bindings, ...database.env, ADMIN_TOKEN, SYNC: LONE_LANE }) as unknown as SyncEnv
-/** Where every lane is busy. */
+/** A SyncDO namespace whose every lane is busy. */
 const NO_LANES: SyncEnv['SYNC'] = (bindings as unknown as { STAGED_SYNC: SyncEnv['SYNC'] }).STAGED_SYNC
 
 interface Asked {
