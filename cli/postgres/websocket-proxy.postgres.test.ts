@@ -23,7 +23,7 @@ async function connect(connectionString: string): Promise<Client> {
   return client
 }
 
-/** Whether it failed; the driver gives up with an event where the socket broke, with an error elsewhere. */
+/** Tells whether it failed; the driver gives up with an event where the socket broke, with an error elsewhere. */
 const fails = (running: Promise<unknown>): Promise<boolean> =>
   running.then(
     () => false,
