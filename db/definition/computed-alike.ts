@@ -17,36 +17,11 @@ export const expressionSchema = z.object({
 export type Expression = z.infer<typeof expressionSchema>
 
 // Postgres 15 changed the names of nodes; both stand here.
+// biome-ignore format: one list
 const NODES = new Set([
-  'VAR',
-  'CONST',
-  'FUNCEXPR',
-  'OPEXPR',
-  'DISTINCTEXPR',
-  'NULLIFEXPR',
-  'SCALARARRAYOPEXPR',
-  'BOOLEXPR',
-  'CASE',
-  'CASEEXPR',
-  'WHEN',
-  'CASEWHEN',
-  'CASETESTEXPR',
-  'COALESCE',
-  'COALESCEEXPR',
-  'NULLTEST',
-  'BOOLEANTEST',
-  'RELABELTYPE',
-  'COLLATE',
-  'COLLATEEXPR',
-  'ARRAY',
-  'ARRAYEXPR',
-  'SUBSCRIPTINGREF',
-  'COERCETODOMAIN',
-  'COERCETODOMAINVALUE',
-  'COERCEVIAIO',
-  'MINMAX',
-  'MINMAXEXPR',
-  'ARRAYCOERCEEXPR',
+  'VAR', 'CONST', 'FUNCEXPR', 'OPEXPR', 'DISTINCTEXPR', 'NULLIFEXPR', 'SCALARARRAYOPEXPR', 'BOOLEXPR', 'CASE', 'CASEEXPR', 'WHEN', 'CASEWHEN',
+  'CASETESTEXPR', 'COALESCE', 'COALESCEEXPR', 'NULLTEST', 'BOOLEANTEST', 'RELABELTYPE', 'COLLATE', 'COLLATEEXPR', 'ARRAY', 'ARRAYEXPR',
+  'SUBSCRIPTINGREF', 'COERCETODOMAIN', 'COERCETODOMAINVALUE', 'COERCEVIAIO', 'MINMAX', 'MINMAXEXPR', 'ARRAYCOERCEEXPR',
 ])
 /** Nodes that compare by a collation and name no function. */
 const COMPARING_NODES = new Set(['MINMAX', 'MINMAXEXPR'])

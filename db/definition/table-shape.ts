@@ -91,7 +91,7 @@ const MARK = `md5(concat_ws(',', c.oid, c.relkind, c.relpersistence, c.relreplid
 
 /**
  * Selects one row for each table of the latest definition that is not as it was last compared; nothing where all are.
- * Where none was ever compared, it selects one row with an empty id.
+ * If none was ever compared, it selects one row with an empty id.
  */
 export const ALTERED_TABLES = `
   SELECT coalesce(s.table_id, '') AS id
