@@ -154,7 +154,7 @@ export interface HealthCheck {
   readonly value: number | string | null
   readonly threshold: number | null
   readonly unit: string | null
-  /** What the finding means and what to do; empty when ok. */
+  /** States what the finding means and what to do; empty when ok. */
   readonly message: string
 }
 

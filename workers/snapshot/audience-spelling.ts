@@ -1,5 +1,5 @@
 /**
- * How a granted value relates to a column: as the column prints it, another spelling of a value it may hold, or
+ * A granted value compared with a column: as the column prints it, another spelling of a value it may hold, or
  * unreadable.
  */
 export type Spelling = 'as printed' | 'otherwise' | 'unreadable'

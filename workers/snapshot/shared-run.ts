@@ -22,7 +22,7 @@ export class SharedRun<T> {
   #start(): Promise<T> {
     this.#next = null
     const run = this.#task().finally(() => {
-      // Where a caller waits, the next run takes this place at once.
+      // If a caller waits, the next run takes this place at once.
       if (this.#next === null) this.#running = null
     })
     this.#running = run
