@@ -17,7 +17,7 @@ function dialThrough(proxy: string): void {
 
 async function connect(connectionString: string): Promise<Client> {
   const client = new Client({ connectionString })
-  // A cut connection is also told as an event, which would be an uncaught error without a listener.
+  // A cut connection is also reported as an event, which would be an uncaught error without a listener.
   client.on('error', () => {})
   await client.connect()
   return client

@@ -95,7 +95,7 @@ afterAll(async () => {
   )
 })
 
-/** As an app would, whatever the connection's own search path. */
+/** Queries as an app would, whatever the connection's own search path. */
 const inPublic = (statement: string) =>
   database.transaction(async ({ query }) => {
     await query('SET LOCAL search_path = public')

@@ -167,7 +167,7 @@ describe.each(['system', 'embedded'] as const)('on the %s server', (server) => {
     expect(
       await push(updateOf(NAME, a, { name: ['two', 'One'] }), updateOf(NAME, b, { name: ['ONE', 'Two'] })),
     ).toEqual(['committed'])
-    // Taken before the row that has it is no longer among those that count.
+    // Taken while the row that has the value still counts for the index.
     expect(await push(updateOf(NAME, a, { name: ['one', 'two'] }), updateOf(NAME, b, { gone: ['t', 'f'] }))).toEqual([
       'committed',
     ])
