@@ -1,18 +1,19 @@
 /*
  * The one way to Postgres from Workers and Durable Objects.
  *
- * A connection is a WebSocket through Neon's driver, or through a proxy beside a local server. Each caller opens its own, under
- * `PINNED_SETTINGS`, so that a text means the same wherever it comes from; transactions set them again, because a pooler may have
- * handed the session to others. Statements written in one turn leave as one message. Values are text in and out, as parameters;
- * statements with parameters are planned once where the session is ours. Pages of a large answer are fetched one ahead (`cursor.ts`).
+ * A connection is a WebSocket through Neon's driver, or through a proxy beside a local server. Each caller opens its
+ * own, under `PINNED_SETTINGS`, so that a text means the same wherever it comes from; transactions set them again,
+ * because a pooler may have handed the session to others. Statements written in one turn leave as one message. Values
+ * are text in and out, as parameters; statements with parameters are planned once where the session is ours. Pages of a
+ * large answer are fetched one ahead (`cursor.ts`).
  *
  *     open ──► query, transaction, pages ──► close
  *                  │
  *                  └─► cut, or out of time: unusable, and its holder opens another
  *
- * Every fault becomes a TidemarkError: `unavailable` where another try may help, `misconfigured` where the login is refused, else
- * `internal`, with Postgres' own message in its cause, for operators alone. A statement that outlives the server's own limit by
- * five seconds is taken for dead, together with its connection.
+ * Every fault becomes a TidemarkError: `unavailable` where another try may help, `misconfigured` where the login is
+ * refused, else `internal`, with Postgres' own message in its cause, for operators alone. A statement that outlives the
+ * server's own limit by five seconds is taken for dead, together with its connection.
  */
 import { Client } from '@neondatabase/serverless'
 import type { Parameter, Query } from '../../db/query.ts'
