@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 /** One option of a command; a text option may also come from the environment. */
 export interface OptionSpec {
   readonly name: string
-  /** What stands for the value in help, e.g. `<port>`; absent for a switch. */
+  /** The placeholder of the value in help, e.g. `<port>`; absent for a switch. */
   readonly value?: string
   /** Environment variable read when the option is not given. */
   readonly env?: string
@@ -16,14 +16,14 @@ export interface ArgumentSpec {
   readonly required: boolean
 }
 
-/** What a command was called with: values by option name, absent ones undefined. */
+/** The arguments of a call: values by option name, absent ones undefined. */
 export interface Invocation {
   readonly argument: string | undefined
   readonly values: Readonly<Record<string, string | undefined>>
   readonly switches: ReadonlySet<string>
 }
 
-/** A subcommand; `run` returns the exit code, and throws a TidemarkError for what went wrong. */
+/** A subcommand; `run` returns the exit code, and throws a TidemarkError where it fails. */
 export interface Command {
   readonly name: string
   readonly summary: string
@@ -39,7 +39,7 @@ export type Parsed =
   | { readonly kind: 'help' }
   | { readonly kind: 'misused'; readonly problem: string }
 
-/** Reads a command's own arguments; whatever it does not know is `misused`, and says which word. */
+/** Reads a command's own arguments; an unknown or misplaced word is `misused`, and the problem names it. */
 export function parseInvocation(
   command: Command,
   args: readonly string[],
@@ -91,7 +91,7 @@ function misused(problem: string): Parsed {
   return { kind: 'misused', problem }
 }
 
-/** The first line of a command's help, also shown when it is misused. */
+/** Returns the first line of a command's help, also shown when it is misused. */
 export function usageLine(command: Command): string {
   const argument =
     command.argument === null
@@ -102,7 +102,7 @@ export function usageLine(command: Command): string {
   return `Usage: tidemark ${command.name}${argument}${command.options.length > 0 ? ' [options]' : ''}`
 }
 
-/** The whole help text of a command. */
+/** Returns the whole help text of a command. */
 export function commandHelp(command: Command): string {
   const rows: [string, string][] = command.options.map((option) => [
     `--${option.name}${option.value ? ` ${option.value}` : ''}`,
@@ -115,7 +115,7 @@ export function commandHelp(command: Command): string {
   return parts.join('\n\n')
 }
 
-/** The help of the whole program. */
+/** Returns the help of the whole program. */
 export function programHelp(commands: readonly Command[]): string {
   return [
     'Usage: tidemark <command> [options]\n\nA live Postgres replica in every browser.',

@@ -5,10 +5,10 @@ import { type Database, databaseMessageOf, openDatabase } from '../workers/datab
 import type { DatabaseEnv } from '../workers/env.ts'
 import { startWebSocketProxy } from './postgres/websocket-proxy.ts'
 
-/** How a command, and the Worker it serves, reach a database; close it when both are done. */
+/** The way by which a command, and the Worker it serves, reach a database; close it when both are done. */
 export interface DatabaseAccess {
   readonly env: DatabaseEnv
-  /** Where the database is, without its password. */
+  /** Address of the database, without its password. */
   readonly shown: string
   close(): Promise<void>
 }
@@ -17,11 +17,14 @@ export interface DatabaseAccess {
 const NEON_HOST = /\.neon\.(tech|build)$/
 const DIAL_TIMEOUT_MS = 10_000
 
-/** Throws `bad-input` for what is no direct database URL, `unavailable` where nothing answers. */
+/**
+ * Prepares the way to a database. Throws `bad-input` for a URL that is not a direct database URL, `unavailable` where
+ * nothing answers.
+ */
 export async function accessDatabase(databaseUrl: string): Promise<DatabaseAccess> {
   const url = parseDatabaseUrl(databaseUrl)
   const shown = showDatabaseUrl(databaseUrl)
-  // Node has a WebSocket of its own from 22 on.
+  // Node has its own WebSocket only from 22 on.
   if (globalThis.WebSocket === undefined) Object.assign(globalThis, { WebSocket: NodeWebSocket })
   if (NEON_HOST.test(url.hostname)) {
     return { env: { DATABASE_URL: databaseUrl }, shown, close: async () => {} }
@@ -46,7 +49,7 @@ export async function openForMigration(access: DatabaseAccess): Promise<Database
   }
 }
 
-/** Throws `bad-input`. */
+/** Parses a direct database URL. Throws `bad-input`. */
 function parseDatabaseUrl(databaseUrl: string): URL {
   const url = URL.canParse(databaseUrl) ? new URL(databaseUrl) : null
   if (url === null || !/^postgres(ql)?:$/.test(url.protocol) || url.hostname === '' || url.pathname.length < 2) {
@@ -65,7 +68,7 @@ function parseDatabaseUrl(databaseUrl: string): URL {
   return url
 }
 
-/** The URL without its password and options. */
+/** Prints the URL without its password and options. */
 function showDatabaseUrl(databaseUrl: string): string {
   const url = new URL(databaseUrl)
   return `postgres://${url.username ? `${url.username}@` : ''}${url.host}${url.pathname}`
@@ -92,7 +95,7 @@ function dial(address: { host: string; port: number }, shown: string): Promise<v
   })
 }
 
-/** Throws `bad-input`. */
+/** Returns the URL that was given. Throws `bad-input` where none was. */
 export function requireDatabaseUrl(value: string | undefined): string {
   if (value !== undefined) return value
   throw new TidemarkError(

@@ -148,7 +148,7 @@ test('CLI-R2 a port in use is named, with the option that changes it', async () 
     expect(postgres.stderr).toContain('--postgres-port <port>')
     const wrong = await runCommand(['dev', app.folder, '--port', 'eighty'])
     expect(wrong.stderr).toContain('--port must be a port from 0')
-    // Nothing left that would keep the next start from this folder.
+    // Nothing is left that would keep the next start from using this folder.
     expect(existsSync(join(app.folder, '.tidemark', 'running.json'))).toBe(false)
   } finally {
     app.remove()

@@ -2,7 +2,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The folder of the installed package: where `migrations/` and `cli/template/` lie, from source and from dist alike. */
+/**
+ * Returns the folder of the installed package, which holds `migrations/` and `cli/template/`, from source and from dist
+ * alike.
+ */
 export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { TidemarkError } from '../protocol/index.ts'
 import { actionFaults } from './check-sync.ts'
 
-/** A value of a statement in an action. */
+/** A value that a statement in an action may take. */
 export type ActionValue = string | number | boolean | null
 
 /** Runs one statement, values only as `${…}`; every value comes back as Postgres text or null, in the replica and on the server alike. */
@@ -11,17 +11,23 @@ export type ActionSql = (
   ...values: readonly ActionValue[]
 ) => Promise<Record<string, string | null>[]>
 
-/** What an action has to go by. It must use nothing else that could differ: no clock, no randomness, no request. */
+/**
+ * All that an action may use. Anything else could differ between replica and server: no clock, no randomness, no
+ * request.
+ */
 export interface ActionContext {
   readonly sql: ActionSql
-  /** A uuid derived from the mutation and these names, equal wherever and however often the action runs. */
+  /** Derives a uuid from the mutation and these names, equal wherever and however often the action runs. */
   readonly id: (...names: readonly [string | number, ...(string | number)[]]) => string
-  /** When the action was called; ISO 8601, UTC. On the server it is never in the future, nor before the replica was made. */
+  /**
+   * Time at which the action was called; ISO 8601, UTC. On the server it is never in the future, nor before the replica
+   * was made.
+   */
   readonly now: string
   readonly user: { readonly id: string }
 }
 
-/** A function that runs in the replica at once and on the server again, whose result stands. */
+/** A function that runs in the replica at once and again on the server, whose result stands. */
 export interface Action<Args> {
   readonly schema: z.ZodType<Args>
   readonly run: (context: ActionContext, args: Args) => Promise<void>
@@ -56,7 +62,7 @@ export class ActionRefusal extends Error {
   }
 }
 
-/** Ends an action: nothing of it stays, and its author is told code, message and data. */
+/** Ends an action: none of its writes stay, and its author receives code, message and data. */
 export function refuse(code: string, message: string, data?: unknown): never {
   throw new ActionRefusal(code, message, data)
 }

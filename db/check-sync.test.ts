@@ -8,7 +8,7 @@ const task = pgTable('task', { id: integer('id'), team: text('team') })
 const other = pgTable('other', { id: integer('id'), team: text('team') })
 const byTeam = { column: task.team, prefix: 'team' }
 const good = { audience: byTeam }
-// What a JavaScript team may write.
+// Untyped, as a JavaScript team may write.
 const declare = (options: object) => () => table(task, options as TableOptions)
 const define = (sync: object) => () => defineSync(sync as Sync)
 

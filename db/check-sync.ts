@@ -10,7 +10,7 @@ const WRITES = ['all', 'actions', 'none']
 const POLICIES = ['reject', 'last-write-wins']
 
 const isBag = (value: unknown): value is Bag => typeof value === 'object' && value !== null && !Array.isArray(value)
-/** A value as a developer would write it; functions and objects by their kind. */
+/** Prints a value as a developer would write it; functions and objects by their kind. */
 const shown = (value: unknown): string =>
   value === null || ['string', 'number', 'boolean', 'undefined'].includes(typeof value)
     ? (JSON.stringify(value) ?? 'undefined')
@@ -61,7 +61,7 @@ function audienceFaults(audience: unknown, table: PgTable, place: string): strin
   return faults
 }
 
-/** What is wrong with the options of a table. */
+/** Lists the faults in the options of a table. */
 export function tableOptionFaults(table: unknown, options: unknown, within?: string): string[] {
   if (!is(table, PgTable)) return [`${within ?? 'table()'} names no drizzle table: give what pgTable() returned`]
   const place = within ?? `table(${nameOf(table)})`
@@ -79,7 +79,7 @@ export function tableOptionFaults(table: unknown, options: unknown, within?: str
   return faults
 }
 
-/** What is wrong with an action, by its two parts. */
+/** Lists the faults of an action's two parts. */
 export function actionFaults(action: unknown, place: string): string[] {
   if (!isBag(action)) return [`${place} is ${shown(action)}: make it by action(schema, run)`]
   const faults = unknownKeys(action, ['schema', 'run'], place)
@@ -95,12 +95,15 @@ function watchFaults(watch: unknown, place: string): string[] {
   const faults = unknownKeys(watch, ['table', 'user'], place)
   if (!is(watch.table, PgTable))
     return [...faults, `${place}.table is ${shown(watch.table)}: give what pgTable() returned`]
-  // Given and undefined is a slip of the pen, and would ask everyone anew at each change.
+  // A key given as undefined is a slip of the pen, and would ask for everyone's rights anew at each change.
   if ('user' in watch) faults.push(...columnFault(watch.user, watch.table, `${place}.user`))
   return faults
 }
 
-/** Everything that is wrong with a sync definition by itself, one sentence each with the name that was likely meant. */
+/**
+ * Lists everything that is wrong with a sync definition by itself, one sentence each, with the name that was likely
+ * meant.
+ */
 export function syncFaults(sync: unknown): string[] {
   if (!isBag(sync)) return [`the sync definition is ${shown(sync)}: defineSync({ tables: { … } })`]
   const faults = unknownKeys(sync, SYNC_KEYS, 'defineSync()')

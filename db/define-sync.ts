@@ -3,7 +3,10 @@ import { TidemarkError } from '../protocol/index.ts'
 import type { Action } from './action.ts'
 import { syncFaults, tableOptionFaults } from './check-sync.ts'
 
-/** What a conflict resolver is shown: values are Postgres text, NULL is null; `mine` and `basis` have the columns the author changed. */
+/**
+ * The conflict that a resolver gets: values are Postgres text, NULL is null; `mine` and `basis` have the columns that
+ * the author changed.
+ */
 export interface Conflict {
   /** The row as it stands on the server, hidden columns left out. */
   readonly server: Readonly<Record<string, string | null>>
@@ -13,21 +16,26 @@ export interface Conflict {
   readonly columns: readonly string[]
 }
 
-/** Answers the values to write for the columns in conflict; what it leaves out keeps the server's. Throwing rejects the mutation. */
+/**
+ * Returns the values to write for the columns in conflict; a column it leaves out keeps the server's. Throwing rejects
+ * the mutation.
+ */
 export type ConflictResolver = (conflict: Conflict) => Readonly<Record<string, string | null>>
 
-/** What happens where a column no longer holds what its author saw: refused with the server's row, overwritten, or resolved. */
+/**
+ * Decides where a column no longer holds what its author saw: refused with the server's row, overwritten, or resolved.
+ */
 export type ConflictPolicy = 'reject' | 'last-write-wins' | ConflictResolver
 
-/** How the app syncs one table. */
+/** Options for syncing one table. */
 export interface TableOptions {
-  /** Who sees a row: `prefix:value` of a column, or `'all'`. */
+  /** The audience of a row: `prefix:value` of a column, or `'all'`. */
   audience: 'all' | { column: AnyPgColumn; prefix: string }
   /** Database names of columns that never leave the server; columns the drizzle table does not name are hidden anyway. */
   hidden?: readonly string[]
-  /** Who may write it through a replica: any local SQL, actions alone, or nobody. Default `none`. */
+  /** The way to write the table through a replica: any local SQL, actions alone, or none. Default `none`. */
   write?: 'all' | 'actions' | 'none'
-  /** How conflicts of patches are decided, field by field. Default `reject`. */
+  /** The policy that decides conflicts of patches, field by field. Default `reject`. */
   conflict?: ConflictPolicy
   /** Lower loads first; tables of one priority load smaller first. Default 100. */
   priority?: number
@@ -41,7 +49,7 @@ export interface SyncTable<Table extends PgTable = PgTable> extends TableOptions
 /** A table on which the answer of the worker's `audiences` depends, synced or not. Its rows go nowhere. */
 export interface Watch {
   readonly table: PgTable
-  /** Column with the id of the user whose rights a row decides. Without it a change re-evaluates everyone. */
+  /** Column with the id of the user whose rights a row decides. Without it a change re-evaluates every user. */
   readonly user?: AnyPgColumn
 }
 
@@ -49,7 +57,7 @@ export interface Watch {
 // biome-ignore lint/suspicious/noExplicitAny: a record of functions of different arguments has no other type.
 export type Actions = Record<string, Action<any>>
 
-/** What an app syncs; one module shared by worker and page. */
+/** The tables, actions and watched tables that an app syncs; one module shared by worker and page. */
 export interface Sync<
   Tables extends Record<string, SyncTable> = Record<string, SyncTable>,
   SyncActions extends Actions = Actions,
@@ -59,7 +67,7 @@ export interface Sync<
   readonly watch?: readonly Watch[]
 }
 
-/** Says how a drizzle table is synced. Throws `misconfigured` for an option that there is not. */
+/** Declares how a drizzle table is synced. Throws `misconfigured` for an option that does not exist. */
 export function table<Table extends PgTable>(drizzleTable: Table, options: TableOptions): SyncTable<Table> {
   requireNone(tableOptionFaults(drizzleTable, options))
   return { table: drizzleTable, ...options }
@@ -68,14 +76,14 @@ export function table<Table extends PgTable>(drizzleTable: Table, options: Table
 /**
  * Declares what an app syncs; `tidemark migrate` checks it against the database and puts it in force.
  *
- * Throws `misconfigured` for whatever it has that there is not.
+ * Throws `misconfigured` for everything in it that does not exist.
  */
 export function defineSync<
   Tables extends Record<string, SyncTable>,
   SyncActions extends Actions = Record<never, never>,
 >(sync: {
   tables: Tables
-  /** What a replica may ask for beside plain SQL, by name; see `action`. */
+  /** Calls that a replica may make besides plain SQL, by name; see `action`. */
   actions?: SyncActions
   /** A committed change in one of these re-evaluates the `audiences` of open sessions, before it is delivered. */
   watch?: readonly Watch[]
@@ -84,7 +92,9 @@ export function defineSync<
   return sync
 }
 
-/** Throws `misconfigured` with everything that is wrong with a sync definition by itself, before any database is asked. */
+/**
+ * Throws `misconfigured` with everything that is wrong with a sync definition by itself, before any database is asked.
+ */
 export function checkSync(sync: unknown): void {
   requireNone(syncFaults(sync))
 }

@@ -1,4 +1,4 @@
-/** The name that was likely meant by a word; null where none is near. */
+/** Returns the name that was likely meant by a word; null where none is near. */
 export function nearest(word: string, names: readonly string[]): string | null {
   let best: { name: string; distance: number } | null = null
   for (const name of names) {
@@ -9,7 +9,7 @@ export function nearest(word: string, names: readonly string[]): string | null {
   return best?.name ?? null
 }
 
-/** How many letters must be put in, taken out or changed. */
+/** Counts the letters that must be put in, taken out or changed. */
 function distanceOf(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (const [index, letter] of [...a].entries()) {

@@ -1,4 +1,4 @@
-/** Bytes are text in UTF-8. */
+/** A parameter of a statement; bytes are text in UTF-8. */
 export type Parameter = string | number | boolean | null | Uint8Array
 
 /** Runs one statement; parameters are `$1…`, every value comes back as Postgres text or null. */

@@ -16,14 +16,14 @@ const pgLsn = customType<{ data: string }>({ dataType: () => 'pg_lsn' })
 const xid8 = customType<{ data: string }>({ dataType: () => 'xid8' })
 const timestamptz = (name: string) => timestamp(name, { withTimezone: true })
 
-/** Tidemark's own tables live in a schema of their own, never captured but for `sync_definition`. */
+/** The schema of Tidemark's own tables. Of these only `sync_definition` and `mutation` are captured. */
 export const tidemark = pgSchema('tidemark')
 
 /** One unbroken history. The current one has no `ended_at`; a new one begins when the slot or the timeline breaks. */
 export const epoch = tidemark.table('epoch', {
   id: text('id').primaryKey(),
   slotName: text('slot_name').notNull(),
-  /** Who captures: the id of the ReplicationDO, so that a second deployment is refused. */
+  /** The id of the ReplicationDO that captures, so that a second deployment is refused. */
   owner: text('owner').notNull(),
   decoder: text('decoder').notNull(),
   systemIdentifier: text('system_identifier').notNull(),
@@ -34,7 +34,7 @@ export const epoch = tidemark.table('epoch', {
   startXid: xid8('start_xid').notNull(),
   /** End of the last captured transaction; moves in the transaction that stores it. */
   headLsn: pgLsn('head_lsn').notNull(),
-  /** A cursor below it is outside retention, even when nothing is left to prune. */
+  /** A cursor below this is outside retention, even when nothing is left to prune. */
   floorLsn: pgLsn('floor_lsn').notNull(),
   /** The definition in force at `start_lsn`. */
   definitionVersion: bigint('definition_version', { mode: 'number' }).notNull(),
@@ -43,7 +43,9 @@ export const epoch = tidemark.table('epoch', {
   endReason: text('end_reason'),
 })
 
-/** Each definition that ever was in force; an insert here travels in the log and changes it at that commit. */
+/**
+ * Each definition that ever was in force; an insert here travels in the log and changes the definition at that commit.
+ */
 export const syncDefinition = tidemark.table('sync_definition', {
   version: bigint('version', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
   hash: text('hash').notNull(),
@@ -51,7 +53,10 @@ export const syncDefinition = tidemark.table('sync_definition', {
   createdAt: timestamptz('created_at').notNull().defaultNow(),
 })
 
-/** What the tables of a definition were made from when they were compared last; only the latest version's is compared. */
+/**
+ * The catalogue's facts behind the tables of a definition when they were last compared; only the latest version's are
+ * compared.
+ */
 export const tableShape = tidemark.table(
   'table_shape',
   {
@@ -59,11 +64,11 @@ export const tableShape = tidemark.table(
     tableId: text('table_id').notNull(),
     /** The table's name, quoted. */
     relation: text('relation').notNull(),
-    /** Differs where anything of it differs. */
+    /** A hash that differs where anything of the table's shape differs. */
     mark: text('mark').notNull(),
     /** `TableShape` of `db/definition/table-shape.ts`. */
     shape: jsonb('shape').notNull(),
-    /** It was altered at an unknown place below this version, from which on replicas load it anew. */
+    /** The table was altered at an unknown place below this version; from this version on replicas load it anew. */
     unplaced: boolean('unplaced').notNull().default(false),
   },
   (table) => [
@@ -81,20 +86,20 @@ export const changeHistory = tidemark.table(
     lsn: pgLsn('lsn').notNull(),
     /** Counts the changes inside the transaction from 0. */
     seq: integer('seq').notNull(),
-    /** As the log carries it: 32 bits. */
+    /** The transaction id as the log carries it: 32 bits. */
     xid: bigint('xid', { mode: 'number' }).notNull(),
     /** The same transaction in 64 bits, comparable with snapshots. */
     transactionId: xid8('transaction_id').notNull(),
     tableName: text('table_name').notNull(),
     /** insert, update, delete, truncate or definition. */
     operation: text('operation').notNull(),
-    /** Primary key of the row; null of a truncate. */
+    /** Primary key of the row; null for a truncate. */
     rowKey: jsonb('row_key'),
-    /** insert: the visible row. update: what changed. definition: the version and hash now in force. */
+    /** insert: the visible row. update: the changed columns. definition: the version and hash now in force. */
     data: jsonb('data'),
-    /** update: the old values of what changed. delete: the visible row. Never sent. */
+    /** update: the old values of the changed columns. delete: the visible row. Never sent. */
     oldData: jsonb('old_data'),
-    /** Who is told; null where the operation tells everyone. */
+    /** The audience that receives the change; null where the operation concerns everyone. */
     audience: text('audience'),
     schemaVersion: bigint('schema_version', { mode: 'number' }).notNull(),
     committedAt: timestamptz('committed_at').notNull(),
@@ -105,25 +110,25 @@ export const changeHistory = tidemark.table(
   (table) => [
     primaryKey({ columns: [table.epoch, table.lsn, table.seq] }),
     index('change_history_audience').on(table.epoch, table.audience, table.lsn, table.seq),
-    // A number: an index of texts makes each insert dearer.
+    // Hashed to a number, because an index of texts makes each insert more expensive.
     index('change_history_row').on(sql`jsonb_hash_extended(${table.rowKey}, 0)`),
     index('change_history_transaction').on(table.epoch, table.transactionId).where(sql`seq = 0`),
     index('change_history_mutation').on(table.clientId, table.mutationId).where(sql`mutation_id is not null`),
   ],
 )
 
-/** One replica; bound for good to the first user who showed its id. */
+/** One replica; bound permanently to the first user who showed its id. */
 export const client = tidemark.table('client', {
   id: text('id').primaryKey(),
   userId: text('user_id').notNull(),
-  /** Every mutation up to this number is settled: the client has stored its outcome, and nothing of it is done again. */
+  /** Every mutation up to this number is settled: the client has stored its outcome, and none of them is done again. */
   mutationFloor: bigint('mutation_floor', { mode: 'number' }).notNull().default(0),
   createdAt: timestamptz('created_at').notNull().defaultNow(),
 })
 
 /**
- * Each mutation that was decided and whose author may still ask. An insert here travels in the log, first in the transaction
- * that it is, and tells the author's client.
+ * Each mutation that was decided and whose author may still ask for it. An insert here travels in the log, first in the
+ * transaction of the mutation, and confirms it to the author's client.
  */
 export const mutation = tidemark.table(
   'mutation',
@@ -131,14 +136,17 @@ export const mutation = tidemark.table(
     clientId: text('client_id').notNull(),
     counter: bigint('counter', { mode: 'number' }).notNull(),
     userId: text('user_id').notNull(),
-    /** SHA-256 of what was pushed: another mutation of the same number is refused. */
+    /** SHA-256 of the pushed text: another mutation of the same number is refused. */
     digest: text('digest').notNull(),
     /** committed or rejected. */
     status: text('status').notNull(),
     rejection: jsonb('rejection'),
-    /** `PredictedChange[]`; null where its author is told the rows as captured. */
+    /** `PredictedChange[]`; null where the author receives the rows as captured. */
     predicted: jsonb('predicted'),
-    /** What it left in the rows it wrote, or the basis of what it would have, for later mutations that build on it. */
+    /**
+     * Values that it left in the rows it wrote, or the basis of those it would have written, for later mutations that
+     * build on it.
+     */
     effects: jsonb('effects'),
     transactionId: xid8('transaction_id').notNull().default(sql`pg_current_xact_id()`),
     decidedAt: timestamptz('decided_at').notNull().defaultNow(),
@@ -146,18 +154,21 @@ export const mutation = tidemark.table(
   (table) => [primaryKey({ columns: [table.clientId, table.counter] })],
 )
 
-/** The mutation of a client that was tried and not decided, if there is one: they are decided in order, so it is one at most. */
+/**
+ * The mutation of a client that was tried and not decided, if there is one: mutations are decided in order, so it is
+ * one at most.
+ */
 export const stuckMutation = tidemark.table('stuck_mutation', {
   clientId: text('client_id').primaryKey(),
-  /** Those up to it are tried one by one. */
+  /** Mutations up to this one are tried one by one. */
   counter: bigint('counter', { mode: 'number' }).notNull(),
   tries: integer('tries').notNull(),
-  /** Null of a connection that was cut. */
+  /** Null for a connection that was cut. */
   sqlState: text('sql_state'),
   since: timestamptz('since').notNull().defaultNow(),
 })
 
-/** Committed mutations that the app's `onCommitted` is still to be told. */
+/** Committed mutations for which the app's `onCommitted` is still to be called. */
 export const committedCall = tidemark.table(
   'committed_call',
   {
@@ -170,7 +181,7 @@ export const committedCall = tidemark.table(
   (table) => [primaryKey({ columns: [table.clientId, table.counter] }), index('committed_call_due').on(table.dueAt)],
 )
 
-/** The app's SQL migrations that have run, by file name, with the hash of what ran. */
+/** The app's SQL migrations that have run, by file name, with the hash of the text that ran. */
 export const appMigration = tidemark.table('app_migration', {
   name: text('name').primaryKey(),
   hash: text('hash').notNull(),

@@ -1,7 +1,7 @@
 import type { Change } from './change.ts'
 import type { WireChange } from './frames-down.ts'
 
-/** A change in its wire form; `JSON.stringify` of it is the fragment that frames share. */
+/** Encodes a change for the wire; its `JSON.stringify` is the fragment that frames share. */
 export function encodeChange(change: Change): WireChange {
   switch (change.op) {
     case 'insert':

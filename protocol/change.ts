@@ -9,9 +9,9 @@ export type Value = string | null
 export type Row = Readonly<Record<string, Value>>
 
 /**
- * One row's change as it travels: what a replica needs to apply it, and nothing a session may not see.
+ * One row's change as it travels: all that a replica needs to apply it, and nothing that a session may not see.
  *
- * `audience` is the audience the change is told to; of a truncate it is null and everyone is told.
+ * `audience` is the audience that receives the change; for a truncate it is null and every session receives it.
  */
 export type Change =
   | { readonly op: 'insert'; readonly table: string; readonly audience: string; readonly data: Row }
@@ -19,13 +19,13 @@ export type Change =
   | { readonly op: 'delete'; readonly table: string; readonly audience: string; readonly key: Row }
   | { readonly op: 'truncate'; readonly table: string; readonly audience: null }
 
-/** Which mutation a transaction is, or whose rejection it records; told to its own client alone. */
+/** The mutation that a transaction is, or whose rejection it records; sent to the mutation's own client alone. */
 export interface TransactionMutation {
   readonly client: string
   readonly counter: number
-  /** Null of one that was committed. */
+  /** Null for a mutation that was committed. */
   readonly rejection: Rejection | null
-  /** What its author predicted, so that they are told only what differs; null: they are told the rows as captured. */
+  /** The author's prediction, so that they receive only the differences; null: they receive the rows as captured. */
   readonly predicted: readonly PredictedChange[] | null
 }
 
@@ -37,7 +37,7 @@ export interface Transaction {
   /** ISO 8601, UTC. */
   readonly committedAt: string
   readonly changes: readonly Change[]
-  /** Only where its reader is the client whose mutation it is. */
+  /** Present only where the reader is the client whose mutation it is. */
   readonly mutation?: TransactionMutation
 }
 

@@ -15,7 +15,9 @@ function encodeField(value: Value): string {
   return value === null ? '\\N' : value.replace(NEEDS_ESCAPE, (character) => ESCAPES[character] ?? character)
 }
 
-/** One line of COPY text format, with its newline; an absent column is an error of the caller and reads as NULL. */
+/**
+ * Encodes one line of COPY text format, with its newline; an absent column is an error of the caller and reads as NULL.
+ */
 export function encodeCopyLine(columns: readonly string[], row: Row): string {
   return `${columns.map((column) => encodeField(row[column] ?? null)).join('\t')}\n`
 }

@@ -2,7 +2,10 @@ import { z } from 'zod'
 import { definitionSchema } from './definition.ts'
 import { lsnSchema } from './lsn-schema.ts'
 
-/** Answer of `GET /sync/definition`: what is in force at the head of the history, for whoever has no audience whose snapshot says it. */
+/**
+ * Answer of `GET /sync/definition`: the definition in force at the head of the history, for clients without an audience
+ * whose snapshot would hold it.
+ */
 export const definitionAnswerSchema = z.object({
   epoch: z.string(),
   head: lsnSchema,

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 
 /**
- * The definition in force: what the database stores of a sync definition, completed from the catalogue.
+ * The definition in force: a sync definition as the database stores it, completed from the catalogue.
  *
- * It says everything a reader of the stream needs: which tables and columns travel, under which types and keys, and to
- * whom. Hidden columns stand in it by no name. Version and hash name it in history, snapshots and frames.
+ * It holds everything that a reader of the stream needs: the tables and columns that travel, their types and keys, and
+ * their audiences. Hidden columns are not named in it. Version and hash name it in history, snapshots and frames.
  */
 const columnSchema = z.object({
   name: z.string(),
@@ -13,11 +13,16 @@ const columnSchema = z.object({
   notNull: z.boolean(),
   /** Expression of a stored generated column that a replica computes itself, so that it does not travel; else null. */
   generated: z.string().nullable(),
-  /** A stored generated column that a replica might compute otherwise: its value travels, and nobody writes it. */
+  /**
+   * A stored generated column that a replica might compute otherwise: its value travels, and no mutation may write it.
+   */
   serverGenerated: z.literal(true).optional(),
   /** Expression of a default that a replica computes as the server does. */
   default: z.string().optional(),
-  /** The server fills it in by what a replica cannot compute (a sequence, a function of the app): NULL until it returns. */
+  /**
+   * The server fills it in by a sequence, a function of the app or the like, which a replica cannot compute: NULL until
+   * it returns.
+   */
   serverDefault: z.literal(true).optional(),
 })
 
@@ -34,7 +39,7 @@ const tableDefinitionSchema = z.object({
   columns: z.array(columnSchema),
   primaryKey: z.array(z.string()).min(1),
   audience: audienceRuleSchema,
-  /** Who may write it through a replica: any local SQL, actions alone, or, where it is absent, nobody. */
+  /** The way to write it through a replica: any local SQL, actions alone, or, where this is absent, none. */
   write: z.enum(['all', 'actions']).optional(),
   /** Lower loads first. */
   priority: z.number().int(),
@@ -43,7 +48,7 @@ const tableDefinitionSchema = z.object({
     z.object({
       name: z.string(),
       columns: z.array(z.string()),
-      /** Whether a replica may defer it: not where a foreign key refers to it. */
+      /** True where a replica may defer it: not where a foreign key refers to it. */
       deferrable: z.boolean(),
       /** The server checks it row by row, so that ON CONFLICT may go by it. */
       atOnce: z.literal(true).optional(),
@@ -51,13 +56,14 @@ const tableDefinitionSchema = z.object({
     }),
   ),
   /**
-   * Complete, never unique `CREATE INDEX` statements of the other secondary indexes over visible columns only. `unique`: on the
-   * server it is, over an expression or of some rows, and depends on these columns.
+   * Complete `CREATE INDEX` statements, never unique, of the other secondary indexes over visible columns only.
+   * `unique` is set where the server's index is unique, over an expression or some rows; it names the columns that it
+   * depends on.
    */
   indexes: z.array(z.object({ name: z.string(), statement: z.string(), unique: z.array(z.string()).optional() })),
   /** Complete `ALTER TABLE … NOT VALID` statements, only of keys whose parent is always visible when the child is. */
   foreignKeys: z.array(z.object({ name: z.string(), statement: z.string() })),
-  /** The version from which the rows a replica holds of it are right; absent: not known, so the definition's own. */
+  /** The version from which on the rows that a replica holds are right; absent: not known, so the definition's own. */
   since: z.number().int().optional(),
 })
 
@@ -74,7 +80,7 @@ export const definitionSchema = z.object({
   tables: z.array(tableDefinitionSchema),
 })
 
-/** A table on which rights depend, synced or not. It is the server's matter: replicas are told nothing of it. */
+/** A table on which rights depend, synced or not. It concerns the server alone: replicas learn nothing of it. */
 export const watchedTableSchema = z.object({
   id: z.string(),
   schema: z.string(),
@@ -94,33 +100,36 @@ export interface DefinitionInForce {
   readonly version: number
   readonly hash: string
   readonly definition: Definition
-  /** A later version that nobody can read, so that this one still is in force; `tidemark migrate` replaces it. */
+  /** A later version that nobody can read, so that this one is still in force; `tidemark migrate` replaces it. */
   readonly passedOver?: number
-  /** Known on the server alone, and no part of the hash: replicas hold the same rows whatever rights depend on. */
+  /** Known on the server alone, and no part of the hash: the rows of replicas do not depend on it. */
   readonly watched?: readonly WatchedTable[]
 }
 
-/** The columns whose values travel: all but those that a replica generates, in definition order. */
+/** Returns the columns whose values travel: all but those that a replica generates, in definition order. */
 export function travellingColumns(table: TableDefinition): ColumnDefinition[] {
   return table.columns.filter((column) => column.generated === null)
 }
 
-/** The columns to which a mutation may give values. */
+/** Returns the columns to which a mutation may give values. */
 export function writableColumns(table: TableDefinition): ColumnDefinition[] {
   return travellingColumns(table).filter((column) => !column.serverGenerated)
 }
 
-/** Whether a row may be written without its audience, which the server then fills in: in a mutation it is the empty text. */
+/**
+ * Tells whether a row may be written without its audience, which the server then fills in: in a mutation it is the
+ * empty text.
+ */
 export function isAudienceLeft({ audience: rule, columns }: Pick<TableDefinition, 'audience' | 'columns'>): boolean {
   return 'column' in rule && columns.some(({ name, serverDefault }) => name === rule.column && serverDefault)
 }
 
-/** The app's types that a table's columns are of; one too many where a name is part of another. */
+/** Returns the app's types of a table's columns; one too many where a name is part of another. */
 export function typesOf(columns: readonly ColumnDefinition[], types: Definition['types']): Definition['types'] {
   return types.filter(({ name }) => columns.some(({ type }) => type.includes(name.replaceAll('"', '""'))))
 }
 
-/** The audience of a row by its table's rule; null where the column is NULL and nobody sees it. */
+/** Returns the audience of a row by its table's rule; null where the column is NULL and nobody sees the row. */
 export function audienceOf(
   rule: AudienceRule,
   row: Readonly<Record<string, string | null | undefined>>,

@@ -1,4 +1,4 @@
-/** What a caller may do after an error: try again as it is, never, or only after changing something it holds. */
+/** The next step after an error: try again unchanged, never, or only after renewing something the caller holds. */
 export type RetryRule = 'retry' | 'never' | 'after-renewal'
 
 interface ErrorRule {
@@ -9,7 +9,7 @@ interface ErrorRule {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
 }
 
-/** Every kind of error and what follows from it. Metric labels use the keys: rename none. */
+/** Every kind of error and its consequences. Metric labels use the keys: rename none. */
 export const ERROR_RULES = {
   /** A frame, request or option that does not have the form it must have. */
   'bad-input': { closeCode: 4400, httpStatus: 400, retry: 'never', level: 'warn' },
@@ -23,16 +23,16 @@ export const ERROR_RULES = {
   'not-found': { closeCode: 4404, httpStatus: 404, retry: 'never', level: 'debug' },
   /** The two sides do not speak the same protocol or schema. */
   'upgrade-required': { closeCode: 4426, httpStatus: 426, retry: 'never', level: 'warn' },
-  /** Too much: a size, a rate, a count. */
+  /** A size, a rate or a count is too large. */
   'limit-exceeded': { closeCode: 4413, httpStatus: 413, retry: 'never', level: 'warn' },
   'rate-limited': { closeCode: 4429, httpStatus: 429, retry: 'retry', level: 'warn' },
   /** The history this client followed is gone or broken; it hydrates anew. */
   'rehydrate-required': { closeCode: 4410, httpStatus: 410, retry: 'retry', level: 'info' },
-  /** Something this needs is down or busy. */
+  /** Something that this needs is down or busy. */
   unavailable: { closeCode: 4503, httpStatus: 503, retry: 'retry', level: 'warn' },
   /** The database lacks what capture needs: setting, slot, key, identity, role. */
   misconfigured: { closeCode: 4500, httpStatus: 500, retry: 'retry', level: 'error' },
-  /** A synced table no longer has the shape its definition says. */
+  /** A synced table no longer has the shape of its definition. */
   'schema-drift': { closeCode: 4501, httpStatus: 500, retry: 'retry', level: 'error' },
   /** Bytes that fail their checksum, rows that contradict the stream. */
   corrupt: { closeCode: 4502, httpStatus: 500, retry: 'retry', level: 'error' },
@@ -56,7 +56,7 @@ export type ErrorKind = keyof typeof ERROR_RULES
 export class TidemarkError extends Error {
   override readonly name = 'TidemarkError'
   readonly kind: ErrorKind
-  /** How long the other side asks to be left alone; null where it did not say. */
+  /** The time for which the other side asks to be left alone; null where it gave none. */
   readonly retryAfterMs: number | null
 
   constructor(kind: ErrorKind, message: string, options?: { cause?: unknown; retryAfterMs?: number | null }) {
@@ -78,13 +78,13 @@ export class TidemarkError extends Error {
   }
 }
 
-/** Wraps what is not ours once, at an entry; ours passes unchanged. */
+/** Wraps an error that is not ours once, at an entry; ours pass unchanged. */
 export function toTidemarkError(error: unknown, kind: ErrorKind = 'internal'): TidemarkError {
   if (error instanceof TidemarkError) return error
   return new TidemarkError(kind, error instanceof Error ? error.message : String(error), { cause: error })
 }
 
-/** The kind that a WebSocket close code stands for; `unavailable` for codes that are not ours. */
+/** Returns the kind that a WebSocket close code stands for; `unavailable` for codes that are not ours. */
 export function kindOfCloseCode(closeCode: number): ErrorKind {
   const found = Object.entries(ERROR_RULES).find(([, rule]) => rule.closeCode === closeCode)
   return (found?.[0] as ErrorKind | undefined) ?? 'unavailable'

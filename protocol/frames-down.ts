@@ -3,7 +3,7 @@ import { ERROR_RULES, type ErrorKind } from './errors.ts'
 import { lsnSchema } from './lsn-schema.ts'
 import { counterSchema, rejectionSchema } from './mutation.ts'
 
-/** What a SyncDO sends. Text frames of JSON; the bare text `pong` answers `ping`. */
+/** Frames that a SyncDO sends: text frames of JSON; the bare text `pong` answers `ping`. */
 const rowSchema = z.record(z.string(), z.string().nullable())
 
 /** A change as it travels; field names are short because they are most of the bytes. See `change-codec.ts`. */
@@ -18,8 +18,8 @@ export const wireChangeSchema = z.union([
 const mutationNoteSchema = z.object({ o: z.literal('m'), c: counterSchema, r: rejectionSchema.optional() })
 
 /**
- * A change that the reader's own mutation predicted: the change number `p` of its frozen prediction, with the columns `d`
- * instead of what was predicted, and without the columns `x`. What no `p` names was not written.
+ * A change that the reader's own mutation predicted: the change number `p` of its frozen prediction, with the columns
+ * `d` instead of the predicted ones, and without the columns `x`. A predicted change that no `p` names was not written.
  */
 const predictedNoteSchema = z.object({
   o: z.literal('p'),
@@ -45,7 +45,7 @@ const welcomeSchema = z.object({
   head: lsnSchema,
   definitionVersion: z.number().int(),
   definitionHash: z.string(),
-  /** What this session may see. */
+  /** The audiences that this session may see. */
   audiences: z.array(z.string()),
   /** `stream`: the cursor holds and frames follow. `hydrate`: fetch snapshots, then send `stream`. */
   resume: z.enum(['stream', 'hydrate']),
@@ -55,9 +55,10 @@ const welcomeSchema = z.object({
 })
 
 /**
- * Everything this session may see in `(from, to]`; apply it and move the cursor to `to` in one transaction.
+ * Everything that this session may see in `(from, to]`; apply it and move the cursor to `to` in one transaction.
  *
- * `from` equals the cursor the client has reached, else it reconnects. Without transactions it only tells the head.
+ * `from` equals the cursor that the client has reached, else the client reconnects. Without transactions a batch only
+ * announces the head.
  */
 const batchSchema = z.object({
   type: z.literal('batch'),
@@ -97,7 +98,7 @@ const fragmentSchema = z.object({
 /** Drop what is held and hydrate anew; the socket stays. */
 const rehydrateSchema = z.object({ type: z.literal('rehydrate'), reason: z.enum(REHYDRATE_REASONS) })
 
-/** Said before the server closes the socket with the kind's close code. */
+/** Sent before the server closes the socket with the kind's close code. */
 const faultSchema = z.object({
   type: z.literal('fault'),
   kind: z.enum(Object.keys(ERROR_RULES) as [ErrorKind, ...ErrorKind[]]),
@@ -108,13 +109,16 @@ const faultSchema = z.object({
 const renewedSchema = z.object({ type: z.literal('renewed'), expiresAt: z.string().nullable() })
 
 /**
- * What this session may see from here on in the stream. Rows of audiences that are gone are removed; of new ones changes
- * follow at once, and count from the snapshots that the client now loads beside what it shows. A transaction that was sent
- * in part begins anew.
+ * The audiences that this session may see from here on in the stream. Rows of audiences that are gone are removed;
+ * changes of new ones follow at once, and count from the snapshots that the client now loads beside the rows it shows.
+ * A transaction that was sent in part begins anew.
  */
 const audiencesSchema = z.object({ type: z.literal('audiences'), audiences: z.array(z.string()) })
 
-/** Answers a `stream` that came while another ran: what was sent before it belongs to that one, what follows to this. */
+/**
+ * Answers a `stream` that came while another ran: frames before this belong to the earlier one, frames after it to the
+ * new.
+ */
 const restartedSchema = z.object({ type: z.literal('restarted'), from: lsnSchema })
 
 export const frameDownSchema = z.discriminatedUnion('type', [

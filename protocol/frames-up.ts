@@ -1,25 +1,25 @@
 import { z } from 'zod'
 import { lsnSchema } from './lsn-schema.ts'
 
-/** What a client sends. Text frames of JSON; the bare text `ping` is answered by the runtime. */
+/** Frames that a client sends: text frames of JSON; the runtime answers the bare text `ping`. */
 const helloSchema = z.strictObject({
   type: z.literal('hello'),
   protocol: z.number().int(),
   client: z.string().regex(/^[A-Za-z0-9_-]{16,64}$/),
-  /** These four say what the replica holds; all are null when it holds nothing. */
+  /** These four state what the replica holds; all are null when it holds nothing. */
   epoch: z.string().max(64).nullable(),
   cursor: lsnSchema.nullable(),
   definitionVersion: z.number().int().nullable(),
   definitionHash: z.string().max(128).nullable(),
-  /** The audiences that the replica holds, so that the server can say what joined or left meanwhile. */
+  /** The audiences that the replica holds, so that the server can find out which joined or left meanwhile. */
   audiences: z.array(z.string().max(512)).max(200),
-  /** Whether mutations were sent whose outcome is not known here: then none of it may be missed. */
+  /** True where outcomes of mutations that were sent are not known here: then none of them may be missed. */
   unsettled: z.boolean(),
 })
 
 /**
- * Begin the stream after this LSN, once snapshots are in hand. Up to `rowsTo` the client's own mutations are told as the rows
- * captured, because it does not know what it predicted.
+ * Begins the stream after this LSN, once snapshots are in hand. Up to `rowsTo` the client's own mutations arrive as the
+ * captured rows, because it no longer knows its predictions.
  */
 const streamSchema = z.strictObject({
   type: z.literal('stream'),
@@ -38,7 +38,7 @@ const ackSchema = z.strictObject({
 /** A fresh token for the same user. */
 const tokenSchema = z.strictObject({ type: z.literal('token'), token: z.string().max(8192) })
 
-/** The tables that this replica cannot hold; takes the place of what was said before on this socket. */
+/** The tables that this replica cannot hold; replaces any earlier list on this socket. */
 const refusedSchema = z.strictObject({ type: z.literal('refused'), tables: z.array(z.string().max(200)).max(100) })
 
 export const frameUpSchema = z.discriminatedUnion('type', [

@@ -1,8 +1,6 @@
-/**
- * Every size and time the two sides agree on. Bounds of loops are listed in SPEC.md under the same names.
- */
+/** Every size and time that the two sides agree on. SPEC.md lists the bounds of loops under the same names. */
 export const LIMITS = {
-  /** Version of the wire; a client of another one is told `upgrade-required`. */
+  /** Version of the wire; a client of another version is refused as `upgrade-required`. */
   protocolVersion: 4,
   /** A frame's target size; a transaction above it travels in parts. Workers receive at most 32 MiB a message. */
   frameBytes: 512 * 1024,
@@ -13,7 +11,7 @@ export const LIMITS = {
   changeBytes: 16 * 1024 * 1024,
   /** Largest message a client may send, enough for a hello with all audiences; the socket is closed above it. */
   clientMessageBytes: 256 * 1024,
-  /** Bytes sent and not acknowledged, per socket, before the server waits. */
+  /** The most bytes sent and not acknowledged, per socket, before the server waits. */
   windowBytes: 4 * 1024 * 1024,
   /** Rows are cut into chunks of about this many bytes of COPY text, so that a chunk fits a 2 MB SQLite row gzipped. */
   chunkRawBytes: 1024 * 1024,
@@ -28,14 +26,14 @@ export const LIMITS = {
   pushChars: 1024 * 1024,
   /** Outcomes asked for at once. */
   outcomesCounters: 1_000,
-  /** Mutations that a replica keeps unsettled; beyond it a write is refused until some are. */
+  /** The most mutations that a replica keeps unsettled; beyond it a write is refused until some are settled. */
   outboxMutations: 20_000,
   audiencesPerSession: 200,
   audienceNameBytes: 512,
   tokenBytes: 8 * 1024,
   /** The client pings this often; the runtime answers without waking the object. */
   pingIntervalMs: 25_000,
-  /** Without any frame or pong for this long the socket is dead. */
+  /** After this long without any frame or pong the socket counts as dead. */
   silenceMs: 60_000,
   reconnectBaseMs: 500,
   reconnectMaxMs: 30_000,

@@ -51,17 +51,17 @@ export function minLsn(first: Lsn, ...rest: Lsn[]): Lsn {
   return rest.reduce((best, lsn) => (lsn < best ? lsn : best), first)
 }
 
-/** The position so many bytes further on; fewer than none: before it. */
+/** Returns the position this many bytes further on; a negative number gives one before it. */
 export function lsnAfter(lsn: Lsn, bytes: bigint): Lsn {
   return lsnFromBigInt(lsnToBigInt(lsn) + bytes)
 }
 
-/** As bytes from the beginning of the log. */
+/** Counts the bytes from the beginning of the log. */
 export function lsnToBigInt(lsn: Lsn): bigint {
   return BigInt(`0x${lsn}`)
 }
 
-/** Bytes of log between two positions, for lag figures. */
+/** Counts the bytes of log between two positions, for lag figures. */
 export function lsnDistanceBytes(from: Lsn, to: Lsn): number {
   return Number(lsnToBigInt(to) - lsnToBigInt(from))
 }

@@ -22,7 +22,7 @@ const manifestTableSchema = z.object({
 })
 
 /**
- * What a snapshot of one audience holds and how it joins the stream.
+ * The content of a snapshot of one audience, and how it joins the stream.
  *
  * Stream from `start`; in `(start, fence]`, and for this audience only, skip transactions that `snapshot` shows.
  */
@@ -37,7 +37,7 @@ export const manifestSchema = z.object({
   /** `pg_current_snapshot()` of the reading transaction. */
   snapshot: z.string(),
   builtAt: z.string(),
-  /** In load order. */
+  /** Tables in load order. */
   tables: z.array(manifestTableSchema),
 })
 

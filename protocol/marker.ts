@@ -10,18 +10,18 @@ const sameRow = (a: Row, b: Row): boolean => {
   return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name])
 }
 
-/** Whether a committed change is the one predicted, whatever its columns hold. */
+/** Tells whether a committed change is the one predicted, whatever its columns hold. */
 function isPredicted({ change }: Predicted, committed: WireChange): boolean {
   if (committed.o === 't' || committed.o !== change.o || committed.t !== change.t || committed.a !== change.a)
     return false
-  // An insert travels without its key: the prediction says which columns that is.
+  // An insert travels without its key: the prediction shows which columns form it.
   if (committed.o === 'i') return Object.entries(change.k).every(([name, value]) => committed.d[name] === value)
   return sameRow(change.k, committed.k)
 }
 
 /**
- * Says the changes of a mutation to its author by what differs from their prediction, one for one and losing nothing: whoever
- * holds the prediction has the changes as captured.
+ * Encodes the changes of a mutation for its author as differences from their prediction, one for one and losing
+ * nothing: the prediction and the result together give the changes as captured.
  *
  * Changes come in commit order; each prediction stands for one of them at most.
  */
@@ -54,9 +54,9 @@ export class MarkerEncoder {
 }
 
 /**
- * The changes as captured, from what was told to their author and what they predicted.
+ * Restores the changes as captured, from the changes sent to their author and the author's prediction.
  *
- * Null where they cannot be told apart from a prediction that is not known here; rows told whole need none.
+ * Null where they refer to a prediction that is not known here; rows sent whole need none.
  */
 export function decodeMarked(
   changes: readonly MarkedChange[],

@@ -1,7 +1,7 @@
-/** `client:counter`, for good. */
+/** `client:counter`, permanent. */
 export type MutationId = string & { readonly __brand: 'MutationId' }
 
 export const mutationId = (client: string, counter: number): MutationId => `${client}:${counter}` as MutationId
 
-/** The counter in a mutation's id; no safe integer where the text is no such id. */
+/** Returns the counter in a mutation's id; not a safe integer where the text is no such id. */
 export const counterOf = (id: string): number => Number(id.slice(id.lastIndexOf(':') + 1))

@@ -2,17 +2,24 @@ import { z } from 'zod'
 import { LIMITS } from './limits.ts'
 import { lsnSchema } from './lsn-schema.ts'
 
-/** Counts a client's mutations from 1 in the order in which its user made them; with the client's id it names one for good. */
+/**
+ * Counts a client's mutations from 1 in the order in which its user made them; with the client's id it names one
+ * permanently.
+ */
 export const counterSchema = z.number().int().positive().max(Number.MAX_SAFE_INTEGER)
 
 const rowSchema = z.record(z.string(), z.string().nullable())
 
-/** What a column held when its author changed it: a value they saw, or whatever their own earlier mutation left there. */
+/**
+ * The value of a column when its author changed it: a value that they saw, or whatever their own earlier mutation left
+ * there.
+ */
 export const basisSchema = z.union([z.strictObject({ v: z.string().nullable() }), z.strictObject({ m: counterSchema })])
 
 /**
- * One row as its author predicts it: `d` holds all columns of an insert, the changed ones of an update. A change of key or
- * of audience is a delete and an insert, as in the stream. `a` is the audience they expect to be told it.
+ * One row as its author predicts it: `d` holds all columns of an insert, the changed ones of an update. A change of key
+ * or of audience is a delete and an insert, as in the stream. `a` is the audience that the author expects to receive
+ * it.
  */
 export const predictedChangeSchema = z.discriminatedUnion('o', [
   z.strictObject({ o: z.literal('i'), t: z.string(), a: z.string(), k: rowSchema, d: rowSchema }),
@@ -20,7 +27,10 @@ export const predictedChangeSchema = z.discriminatedUnion('o', [
   z.strictObject({ o: z.literal('d'), t: z.string(), a: z.string(), k: rowSchema }),
 ])
 
-/** A predicted change as it is to be done: `z` names columns of an insert that are left to the server's defaults, `b` has the basis of each changed column. */
+/**
+ * A predicted change as an order: `z` names columns of an insert that are left to the server's defaults, `b` has the
+ * basis of each changed column.
+ */
 export const patchRowSchema = z.discriminatedUnion('o', [
   z.strictObject({
     o: z.literal('i'),
@@ -43,20 +53,23 @@ export const patchRowSchema = z.discriminatedUnion('o', [
 
 const mutationBase = {
   counter: counterSchema,
-  /** When it was made, by the author's clock; ISO 8601, UTC. The server clamps it. */
+  /** Time at which it was made, by the author's clock; ISO 8601, UTC. The server clamps it. */
   at: z.iso.datetime(),
   /** Earlier mutations whose rows this one writes or refers to: it falls with any of them. */
   after: z.array(counterSchema).max(LIMITS.mutationDependencies),
 }
 
-/** Captured SQL writes: at most one entry for each row, but for a delete followed by an insert. */
+/** Captured SQL writes: at most one entry for each row, except for a delete followed by an insert. */
 export const patchMutationSchema = z.strictObject({
   ...mutationBase,
   kind: z.literal('patch'),
   rows: z.array(patchRowSchema).min(1).max(LIMITS.mutationRows),
 })
 
-/** A named function and its arguments, with what it did where it was called; null where that is too much to send. */
+/**
+ * A named function and its arguments, with its effects where it was called; `predicted` is null where that is too much
+ * to send.
+ */
 export const actionMutationSchema = z.strictObject({
   ...mutationBase,
   kind: z.literal('action'),
@@ -70,7 +83,7 @@ export const pushedMutationSchema = z.discriminatedUnion('kind', [patchMutationS
 const clientIdSchema = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/)
 
 /**
- * `POST /sync/push`: mutations in their author's order. Each is checked for itself, so that one that is malformed is refused
+ * `POST /sync/push`: mutations in their author's order. Each is checked by itself, so that a malformed one is refused
  * and no other.
  */
 export const pushRequestSchema = z.strictObject({
@@ -90,7 +103,7 @@ export const REJECTION_KINDS = [
   'forbidden',
   /** The row is deleted, or moved to where the author does not see it. */
   'missing-row',
-  /** Not of the form or the types that the definition has. */
+  /** The mutation does not have the form or the types of the definition. */
   'invalid',
   'unknown-action',
   /** The app's own refusal: `code`, and `data` as it gave it. */
@@ -102,7 +115,10 @@ export const REJECTION_KINDS = [
   'outdated-schema',
   /** Another mutation has this number: the replica's storage was copied. */
   'id-taken',
-  /** The server settled this number long ago and keeps no more of it, and this replica does not know how: its storage was set back. */
+  /**
+   * The server settled this number long ago and keeps only that, and this replica does not know the outcome: its
+   * storage was set back.
+   */
   'outcome-unknown',
 ] as const
 
@@ -114,29 +130,29 @@ export const rejectionSchema = z.object({
   key: rowSchema.optional(),
   columns: z.array(z.string()).optional(),
   constraint: z.string().optional(),
-  /** The server's row, visible columns only; of a conflict. */
+  /** The server's row, visible columns only; set for a conflict. */
   row: rowSchema.optional(),
   code: z.string().optional(),
   data: z.json().optional(),
   on: counterSchema.optional(),
 })
 
-/** What became of one mutation; what is stored is what is answered, first time and ever after. */
+/** The outcome of one mutation; the stored outcome is the answer, the first time and ever after. */
 export const outcomeSchema = z.discriminatedUnion('status', [
   z.object({ counter: counterSchema, status: z.literal('committed') }),
-  /** At or below its client's floor: how it ended is with the client alone. */
+  /** At or below its client's floor: only the client knows how it ended. */
   z.object({ counter: counterSchema, status: z.literal('settled') }),
   z.object({ counter: counterSchema, status: z.literal('rejected'), rejection: rejectionSchema }),
 ])
 
 export const pushAnswerSchema = z.object({
-  /** The outcomes of the mutations sent, from the first up to where the answer ends. */
+  /** The outcomes of the mutations sent, from the first up to the last that was decided. */
   outcomes: z.array(outcomeSchema),
-  /** Why the rest was not tried, when to send it again; null where nothing is left. */
+  /** Why the rest was not tried, and when to send it again; null where nothing is left. */
   retry: z.object({ message: z.string(), afterMs: z.number().nonnegative().nullable() }).nullable(),
 })
 
-/** `POST /sync/outcomes`: what became of mutations whose answer may have been lost, asked before a snapshot joins. */
+/** `POST /sync/outcomes`: asks for outcomes of mutations whose answer may have been lost, before a snapshot joins. */
 export const outcomesRequestSchema = z.strictObject({
   protocol: z.number().int(),
   client: clientIdSchema,
@@ -145,13 +161,13 @@ export const outcomesRequestSchema = z.strictObject({
 
 export const outcomesAnswerSchema = z.object({
   epoch: z.string(),
-  /** Unknown ones are left out: nothing of them was committed before this was asked. */
+  /** Unknown mutations are left out: none of them was committed before this was asked. */
   outcomes: z.array(
     z.object({
       outcome: outcomeSchema,
       /**
-       * Where the commit lies in this epoch's history; all zeros where it lies in an earlier one, which every snapshot of this
-       * epoch shows; null where it is not captured yet, and the stream will bring it.
+       * The place of the commit in this epoch's history; all zeros where it lies in an earlier epoch, which every
+       * snapshot of this epoch shows; null where it is not captured yet, and the stream will bring it.
        */
       lsn: lsnSchema.nullable(),
     }),
@@ -172,13 +188,13 @@ export type Outcome = z.infer<typeof outcomeSchema>
 export type OutcomesRequest = z.infer<typeof outcomesRequestSchema>
 export type OutcomesAnswer = z.infer<typeof outcomesAnswerSchema>
 
-/** The audience through which a client is told what became of its mutations. */
+/** Returns the audience through which a client learns the outcomes of its mutations. */
 export const clientAudience = (client: string): string => `client:${client}`
 
-/** Whether an audience is a client's own, which no row and no answer of the app may name. */
+/** Tells whether an audience is a client's own, which no row and no answer of the app may name. */
 export const isClientAudience = (audience: string): boolean => audience.startsWith(clientAudience(''))
 
-/** What a patch predicts: its rows without what only the server needs. */
+/** Returns a patch's prediction: its rows without the parts that only the server needs. */
 export function predictedByPatch(rows: readonly PatchRow[]): PredictedChange[] {
   return rows.map((row): PredictedChange => {
     const { o, t, a, k } = row

@@ -26,7 +26,7 @@ const SCHEMAS = [
   definitionAnswerSchema,
 ]
 
-/** One line for each version of the wire: what it changed. */
+/** One entry for each version of the wire, with the changes it made. */
 const HASHES: Readonly<Record<number, string>> = {
   // The read path: hello, stream, ack, token; welcome, batch, part, fragment, rehydrate, fault, renewed, audiences, restarted; manifest.
   1: 'f4ae492ede7fbd13',
@@ -36,7 +36,7 @@ const HASHES: Readonly<Record<number, string>> = {
   // generated columns travel; and how the server checks what is unique. A replica says which tables it cannot hold. A number at
   // or below its client's floor is answered `settled`.
   3: '162b379920d4a48f',
-  // Whoever may see nothing asks for the definition, which no snapshot says to them.
+  // A session that may see nothing asks for the definition, because no snapshot brings it.
   4: 'f9b6b45587b69e9d',
 }
 

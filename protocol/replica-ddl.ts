@@ -1,16 +1,16 @@
 import type { ColumnDefinition, TableDefinition } from './definition.ts'
 import { quoteIdentifier } from './sql-identifier.ts'
 
-/** Statements that make a replica's table, which is named here as a statement does. */
+/** Statements that make a replica's table; a table is named here in SQL form. */
 
 const list = (names: readonly string[]) => names.map(quoteIdentifier).join(', ')
 
-/** The columns of a table as the app sees it. */
+/** Lists the columns of a table as the app sees it. */
 export function liveColumns(table: TableDefinition): string {
   return table.columns.map((column) => `${plainColumn(column)}${computed(column)}${required(column)}`).join(', ')
 }
 
-/** The columns of a copy that is only loaded. */
+/** Lists the columns of a copy that is only loaded. */
 export function loadedColumns(table: TableDefinition): string {
   const columns = table.columns.filter((column) => column.generated === null)
   return columns.map((column) => `${plainColumn(column)}${required(column)}`).join(', ')
@@ -23,7 +23,7 @@ function computed({ generated, default: expression }: ColumnDefinition): string 
   return expression === undefined ? '' : ` DEFAULT (${expression})`
 }
 
-/** What the server fills in is NULL here until it returns. */
+/** A column that the server fills in is NULL here until its value returns. */
 const required = ({ notNull, serverDefault }: ColumnDefinition) => (notNull && !serverDefault ? ' NOT NULL' : '')
 
 export function primaryKeySql(name: string, { primaryKey }: TableDefinition): string {

@@ -1,9 +1,12 @@
 import { TidemarkError } from './errors.ts'
 
-/** A transaction id as WAL carries it: 32 bits, in decimal text. */
+/** A transaction id as the log carries it: 32 bits, in decimal text. */
 export type Xid = string
 
-/** What one Postgres snapshot shows: everything below `xmin`, nothing from `xmax` on, and between them all but `inProgress`. */
+/**
+ * The transactions that a Postgres snapshot shows: all below `xmin`, none from `xmax` on, and between them all but
+ * `inProgress`.
+ */
 export interface PgSnapshot {
   readonly xmin: bigint
   readonly xmax: bigint
@@ -22,7 +25,7 @@ export function parsePgSnapshot(text: string): PgSnapshot {
   return { xmin: BigInt(xmin), xmax: BigInt(xmax), inProgress }
 }
 
-/** The 64-bit id nearest to `near` whose lower half is the 32-bit `xid`. */
+/** Returns the 64-bit id nearest to `near` whose lower half is the 32-bit `xid`. */
 export function extendXid(xid: Xid, near: bigint): bigint {
   const base = near - (near % XID_RANGE) + (BigInt(xid) % XID_RANGE)
   const candidates = [base - XID_RANGE, base, base + XID_RANGE].filter((candidate) => candidate >= 0n)
@@ -30,7 +33,7 @@ export function extendXid(xid: Xid, near: bigint): bigint {
   return candidates.reduce((best, candidate) => (distance(candidate) < distance(best) ? candidate : best))
 }
 
-/** Whether a committed transaction with this top-level xid is shown by the snapshot, comparing modulo 2³². */
+/** Tells whether the snapshot shows a committed transaction with this top-level xid, comparing modulo 2³². */
 export function isVisibleIn(snapshot: PgSnapshot, xid: Xid): boolean {
   const full = extendXid(xid, snapshot.xmax)
   if (full < snapshot.xmin) return true

@@ -2,21 +2,24 @@ import type { DefinitionAnswer, DefinitionInForce, Lsn, PushAnswer } from '../pr
 import type { EncodedTransaction } from './encoded-change.ts'
 
 /**
- * What the three Durable Objects ask of each other. Calls are RPC between objects of one deployment; nothing here is
- * reachable from outside.
+ * The calls that the three Durable Objects make to each other, as RPC between objects of one deployment; nothing here
+ * is reachable from outside.
  */
 
-/** The only ReplicationDO of a deployment. */
+/** Name of the only ReplicationDO of a deployment. */
 export const REPLICATION_NAME = 'main'
 
 export interface SubscribeRequest {
   /** Name of the SyncDO. */
   readonly subscriber: string
-  /** The union of its sessions' audiences, and their clients' own. */
+  /** The union of its sessions' audiences, and the audiences of their clients. */
   readonly audiences: readonly string[]
-  /** Counts up with each change of the union, clients' own audiences aside; an older version than the one known is refused. */
+  /**
+   * Counts up with each change of the union, clients' own audiences aside; a version older than the known one is
+   * refused.
+   */
   readonly version: number
-  /** By the subscriber's clock: of requests of one version the later says which clients are there. */
+  /** By the subscriber's clock: of requests of one version the later one decides which clients are there. */
   readonly askedMs: number
   /** Only prolongs the lease of what is subscribed already, so that Postgres need not be asked. */
   readonly renewal?: boolean
@@ -26,16 +29,16 @@ export interface SubscribeAnswer {
   readonly epoch: string
   /** S: the last LSN routed without this subscription; history up to it is read from the database, deliveries follow. */
   readonly routedTo: Lsn
-  /** At or past it: what was routed without the clients' own audiences that this request brought. */
+  /** At or past `routedTo`: what was routed without the clients' own audiences that this request brought. */
   readonly capturedTo: Lsn
   readonly definition: DefinitionInForce
-  /** History at or below it is pruned. */
+  /** History at or below this LSN is pruned. */
   readonly floor: Lsn
   /** Subscribe again before this many milliseconds have passed. */
   readonly leaseMs: number
 }
 
-/** Whose rights may have changed: these users', or everyone's. */
+/** The users whose rights may have changed, or everyone. */
 export type RightsChange = readonly string[] | 'all'
 
 /**
@@ -52,11 +55,14 @@ export interface Delivery {
   readonly transactions: readonly EncodedTransaction[] | null
   /** Set when the definition in force changed at or before `to`. */
   readonly definition: DefinitionInForce | null
-  /** Whose audiences must, because of `transactions`, be asked for anew before anything above `from` is told to them. */
+  /**
+   * Users whose audiences `transactions` may change; they must be asked for anew before anything above `from` is sent
+   * to them.
+   */
   readonly rights: RightsChange | null
 }
 
-/** The SyncDO's answer: how far its log reaches now. */
+/** The SyncDO's answer: the LSN that its log now reaches. */
 export interface DeliveryReceipt {
   readonly epoch: string
   readonly head: Lsn
@@ -64,49 +70,56 @@ export interface DeliveryReceipt {
 
 export interface FreshHead {
   readonly epoch: string
-  /** Every commit that returned before the call began is at or below it, captured and stored. */
+  /** Every commit that returned before the call began is at or below this, captured and stored. */
   readonly lsn: Lsn
 }
 
 export interface ToldHead extends FreshHead {
-  /** The SyncDO that was told; null: none. */
+  /** The SyncDO that the head was announced to; null: none. */
   readonly toldTo: string | null
 }
 
-/** Whether rights that were asked for still hold, as far as capture has come. */
+/** Tells whether rights that were asked for still hold, as far as capture has come. */
 export interface RightsGuard {
-  /** Another one after each change of this user's rights that was captured. */
+  /** Differs after each captured change of this user's rights. */
   readonly mark: string
-  /** How long ago everything committed was captured; null where nothing is watched, or nothing was captured yet. */
+  /**
+   * Time since everything committed was captured, in ms; null where nothing is watched, or nothing was captured yet.
+   */
   readonly behindMs: number | null
 }
 
 export interface ReplicationRpc {
   /** Throws `unavailable`, also for an outdated version. */
   subscribe(request: SubscribeRequest): Promise<SubscribeAnswer>
-  /** Ends subscriptions of versions below this one: a later one has overtaken the goodbye. */
+  /**
+   * Ends subscriptions of versions below this one, so that a goodbye cannot end a later subscription that overtook it.
+   */
   unsubscribe(subscriber: string, version: number): Promise<void>
-  /** Capture now rather than at the next alarm. */
+  /** Captures now rather than at the next alarm. */
   kick(): Promise<void>
   /**
-   * Captures everything committed so far, then tells the head to the SyncDO that serves `client`, which may be placed elsewhere
-   * by now, else to `subscriber`. Throws `unavailable`.
+   * Captures everything committed so far, then announces the head to the SyncDO that serves `client`, which may be
+   * placed elsewhere by now, else to `subscriber`. Throws `unavailable`.
    */
   freshHead(subscriber: string | null, client?: string | null): Promise<ToldHead>
-  /** What is in force at the head of the history. Throws `unavailable`. */
+  /** Answers the definition in force at the head of the history. Throws `unavailable`. */
   definition(): Promise<DefinitionAnswer>
-  /** Arms the alarm if nothing has; the cron watchdog calls it. */
+  /** Arms the alarm if nothing has; the cron watchdog calls this. */
   ensureAlarm(): Promise<void>
   rightsGuard(userId: string): Promise<RightsGuard>
-  /** The number under which to look for calls of `onCommitted` that are due; null where none can be, and Postgres need not be asked. */
+  /**
+   * Answers the mark to settle with once due calls of `onCommitted` have been made; null where none can be due, and
+   * Postgres need not be asked.
+   */
   owedCalls(): Promise<number | null>
-  /** Under this number nothing is left but what is due then. */
+  /** Notes that up to this mark only calls due at `dueAtMs` are left; null: none are. */
   settleCalls(mark: number, dueAtMs: number | null): Promise<void>
-  /** What health and `tidemark doctor` show; plain JSON. */
+  /** Answers what health and `tidemark doctor` show; plain JSON. */
   health(): Promise<ReplicationHealth>
 }
 
-/** A push as its request had it, of a session that is checked. */
+/** A push as it came in its request, for a session that has been checked. */
 export interface PushCall {
   readonly session: Session
   /** JSON text. */
@@ -114,10 +127,13 @@ export interface PushCall {
 }
 
 export interface SyncRpc {
-  /** Decides a push over a connection that is kept; null where none is free, and then nothing is done. Throws what a client is told. */
+  /**
+   * Decides a push over a connection that is kept; null where none is free, and then nothing is done. Throws what a
+   * client may see.
+   */
   push(call: PushCall): Promise<PushAnswer | null>
   deliver(delivery: Delivery): Promise<DeliveryReceipt>
-  /** Brings the log to a fresh head and tells it to this user's sockets at once. Throws `unavailable`. */
+  /** Brings the log to a fresh head and announces it to this user's sockets at once. Throws `unavailable`. */
   announce(head: FreshHead, userId: string): Promise<void>
   health(): Promise<SyncHealth>
 }
@@ -139,7 +155,7 @@ export interface HealthCheck {
   readonly value: number | string | null
   readonly threshold: number | null
   readonly unit: string | null
-  /** What it means and what to do; empty when ok. */
+  /** States what the finding means and what to do; empty when ok. */
   readonly message: string
 }
 
@@ -148,7 +164,7 @@ export interface ReplicationHealth {
   readonly epoch: string | null
   readonly head: Lsn | null
   readonly decoder: string | null
-  /** Why that decoder: `auto` says what it found. */
+  /** Why this decoder is used: under `auto` it names what was found. */
   readonly decoderReason: string | null
   readonly lastCycleAt: string | null
   readonly checks: readonly HealthCheck[]
@@ -164,13 +180,13 @@ export interface SyncHealth {
   readonly checks: readonly HealthCheck[]
 }
 
-/** What the Worker tells a SyncDO of an authenticated request, in the header `x-tidemark-session`. */
+/** An authenticated request, as the Worker describes it to a SyncDO in the header `x-tidemark-session`. */
 export interface Session {
   readonly userId: string
   readonly claims: Readonly<Record<string, unknown>>
   readonly audiences: readonly string[]
   readonly expiresAtMs: number | null
-  /** The SyncDO's own name; a Durable Object is not told it. */
+  /** The SyncDO's own name, which the runtime does not give to a Durable Object. */
   readonly syncName: string
 }
 

@@ -10,7 +10,7 @@ import { createReplicationObject } from './replication/replication-object.ts'
 import { createSnapshotObject } from './snapshot/snapshot-object.ts'
 import { createSyncObject } from './sync/sync-object.ts'
 
-/** The handlers of a Worker; mount `fetch` and `scheduled` under any other app, or export it as it is. */
+/** The handlers of a Worker; mount `fetch` and `scheduled` under any other app, or export the object unchanged. */
 export interface SyncWorker {
   /** `env` holds the bindings and secrets of `SyncEnv` beside the app's own. */
   fetch(request: Request, env: object, context?: object): Promise<Response>
@@ -49,7 +49,7 @@ export function createSyncWorker<SyncActions extends Actions>(
     ...(options.cors ? { cors: options.cors } : {}),
     ...(options.basePath === undefined ? {} : { basePath: options.basePath }),
   })
-  /** What the runtime hands over as it is; a missing binding shows where it is first used. */
+  /** Passes the runtime's `env` on unchecked: a missing binding shows where it is first used. */
   const boundEnv = (env: object) => nearDatabase(env as SyncEnv, location)
   const worker: SyncWorker = {
     fetch: async (request, env, context) => app.fetch(request, boundEnv(env), boundContext(context)),
@@ -80,7 +80,7 @@ export function createSyncWorker<SyncActions extends Actions>(
   }
 }
 
-/** Without one, as under a server of another kind, work goes on for as long as the process does. */
+/** Without a context, as under a server of another kind, work goes on for as long as the process does. */
 function boundContext(context: object | undefined): ExecutionContext | undefined {
   return context && 'waitUntil' in context ? (context as ExecutionContext) : undefined
 }

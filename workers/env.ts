@@ -4,7 +4,7 @@ import type { ReplicationRpc, SnapshotRpc, SyncRpc } from './contracts.ts'
 export const LOCATION_HINTS = ['wnam', 'enam', 'sam', 'weur', 'eeur', 'apac', 'oc', 'afr', 'me'] as const
 export type LocationHint = (typeof LOCATION_HINTS)[number]
 
-/** What we ask of a Durable Object namespace; `DurableObjectNamespace` has it. */
+/** The part of a Durable Object namespace that is used here; `DurableObjectNamespace` satisfies it. */
 export interface ObjectNamespace<Rpc> {
   getByName(
     name: string,
@@ -12,7 +12,7 @@ export interface ObjectNamespace<Rpc> {
   ): Rpc & { fetch(request: Request): Promise<Response> }
 }
 
-/** How `workers/database` reaches Postgres. */
+/** The settings by which `workers/database` reaches Postgres. */
 export interface DatabaseEnv {
   /** `postgres://…`, secret; on Neon the direct host, not the `-pooler` one. */
   readonly DATABASE_URL: string
@@ -20,7 +20,7 @@ export interface DatabaseEnv {
   readonly DATABASE_PROXY?: string
 }
 
-/** What we ask of a bucket; `R2Bucket` has it. */
+/** The part of a bucket that is used here; `R2Bucket` satisfies it. */
 export interface SnapshotBucket {
   put(key: string, bytes: Uint8Array): Promise<unknown>
   get(key: string): Promise<{ arrayBuffer(): Promise<ArrayBuffer> } | null>

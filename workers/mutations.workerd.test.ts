@@ -12,7 +12,7 @@ import type { ReplicationRpc } from './contracts.ts'
 const { REPLICATION, SYNC } = env as unknown as Record<'REPLICATION' | 'SYNC', DurableObjectNamespace>
 const worker = (exports as unknown as { default: { fetch(request: Request): Promise<Response> } }).default
 const AUDIENCE = `org:${ORG_A}`
-/** What the server makes of rows that no client can foresee, and a column that stays there. */
+/** A trigger whose effect no client can foresee; it also fills a column that never leaves the server. */
 const TRIGGER = `
   --> statement-breakpoint
   CREATE FUNCTION public.stamp() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -60,7 +60,7 @@ async function open(userId: string) {
   return { socket, client, askHead, settle }
 }
 
-/** As a push does it: the mutation first, its writes after it, in one transaction. */
+/** Writes as a push does: the mutation first, its writes after it, in one transaction. */
 const push = (mutation: RecordedMutation, ...writes: string[]) =>
   database.run(['BEGIN', recordMutation(mutation), ...writes, 'COMMIT'].join('--> statement-breakpoint'))
 
@@ -136,7 +136,7 @@ it('FLD-103 CAP-R48 the ReplicationDO owes calls from the commit of a mutation u
   expect(await replication.owedCalls()).toBeNull()
   await push({ client: author.client, counter: 1 }, insertItem(901, 'mine'))
   await author.settle()
-  // It is never without a request that a polite eviction would wait for.
+  // The object always has some request in progress, for which a polite eviction would wait.
   await runInDurableObject(REPLICATION.getByName('main'), (_instance, state) => state.abort('gone')).catch(() => {})
   const anew = REPLICATION.getByName('main') as unknown as ReplicationRpc
   expect(await anew.owedCalls()).toBe(mark + 1)

@@ -1,6 +1,9 @@
 import type { LocationHint, ObjectNamespace, SyncEnv } from './env.ts'
 
-/** The environment whose ReplicationDO is made where the database is; a hint counts when an object is first made. */
+/**
+ * Returns an environment whose ReplicationDO is made near the database; a hint only counts when an object is first
+ * made.
+ */
 export function nearDatabase(env: SyncEnv, location: LocationHint | undefined): SyncEnv {
   if (location === undefined) return env
   const near = <Rpc>(namespace: ObjectNamespace<Rpc>): ObjectNamespace<Rpc> => ({

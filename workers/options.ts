@@ -12,17 +12,20 @@ import type { SnapshotOptions } from './snapshot/snapshot-object.ts'
 import { DEFAULT_SYNC_INTERVALS, DEFAULT_SYNC_LIMITS, type SyncIntervals, type SyncLimits } from './sync/options.ts'
 import type { Rate } from './sync/rules/token-bucket.ts'
 
-/** How an app is served. All but the first two have defaults. */
+/** The options of `createSyncWorker`. All but the first two have defaults. */
 export interface SyncWorkerOptions<SyncActions extends Actions = Actions> {
   /** Says who holds a token. */
   readonly authenticate: Authenticate
   /** Says what a user may see. */
   readonly audiences: Audiences
-  /** Which SyncDO serves a session: it decides cost alone. Default `org`: its first org, else its first audience, else the user. */
+  /**
+   * Names the SyncDO that serves a session: it decides cost alone. Default `org`: by the first org, else the first
+   * audience, else the user.
+   */
   readonly placement?: PlacementOption
   /** The server's halves of actions, by name; an action needs none. */
   readonly actions?: ServerActions<SyncActions>
-  /** Told of each committed mutation, at least once, after its commit. */
+  /** Called for each committed mutation, at least once, after its commit. */
   readonly onCommitted?: OnCommitted
   readonly decoder?: ReplicationOptions['decoder']
   /** Replication slot, one for each deployment. Default `tidemark`. */
@@ -34,7 +37,7 @@ export interface SyncWorkerOptions<SyncActions extends Actions = Actions> {
   readonly snapshots?: SnapshotOptions
   /** Origins of pages on other hosts, or `'*'`. */
   readonly cors?: { readonly origins: readonly string[] | '*' }
-  /** Where the routes are mounted, such as `/tidemark`. */
+  /** Path under which the routes are mounted, such as `/tidemark`. */
   readonly basePath?: string
   /** The region that is nearest to the database: capture and pushes go through objects that are made there. */
   readonly location?: LocationHint
@@ -92,7 +95,7 @@ const optionsSchema = z.strictObject({
   location: z.enum(LOCATION_HINTS, `location: one of ${LOCATION_HINTS.join(', ')}`).optional(),
 })
 
-/** By the place in the options. */
+/** Known options, by the path of the object that holds them. */
 const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   '': Object.keys(optionsSchema.shape),
   intervals: Object.keys(INTERVALS),
@@ -117,7 +120,7 @@ export function checkOptions(sync: Pick<Sync, 'tables' | 'actions'>, options: ob
   if (checked.length > 0) throw new TidemarkError('misconfigured', `createSyncWorker: ${checked.join('; ')}`)
 }
 
-/** Names, for an option that does not exist, the one that was likely meant. */
+/** Suggests, for an option that does not exist, the one that was likely meant. */
 function messageOf(issue: z.core.$ZodIssue): string {
   if (issue.code !== 'unrecognized_keys') return issue.message
   const at = issue.path.join('.')

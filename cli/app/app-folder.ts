@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { TidemarkError } from '../../protocol/errors.ts'
 
-/** Where the parts of an app lie; what is optional and absent is null. */
+/** The paths of an app's parts; an optional part that is absent is null. */
 export interface AppFolder {
   readonly root: string
   readonly syncModule: string

@@ -8,23 +8,26 @@ import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
 import { hashSource, type SourceHashes } from './source-hash.ts'
 
-/** A bundled CommonJS dependency may call `require` for what Node has built in. */
+/** A bundled CommonJS dependency may call `require` for Node's built-in modules. */
 const REQUIRE_BANNER = `import { createRequire as tidemarkRequire } from 'node:module'; const require = tidemarkRequire(import.meta.url);`
 
-/** Loads the `sync` an app's module exports. Throws `bad-input` for a module that fails or exports none, `misconfigured` for what it may not hold. */
+/**
+ * Loads the `sync` that an app's module exports. Throws `bad-input` for a module that fails or exports none,
+ * `misconfigured` for a faulty one.
+ */
 export async function loadSync(path: string): Promise<Sync> {
   return (await loadSyncModule(path)).sync
 }
 
 export interface SyncModule {
   readonly sync: Sync
-  /** A hash over the module and all it imports, which tells whether anything of it was changed since. */
+  /** A hash over the module and all it imports, which shows whether any of it has changed since. */
   readonly hash: string
-  /** The app's own files among them. */
+  /** The app's own files among these modules. */
   readonly sources: SourceHashes
 }
 
-/** The same, with what tells one state of its files from another. */
+/** Loads the same, with the hashes that distinguish one state of its files from another. */
 export async function loadSyncModule(path: string): Promise<SyncModule> {
   const { exported, hash, sources } = await importTypeScript(path)
   const { sync } = exported
@@ -38,7 +41,7 @@ export async function loadSyncModule(path: string): Promise<SyncModule> {
   return { sync, hash, sources }
 }
 
-/** Loads the function a seed module exports by default. Throws `bad-input`. */
+/** Loads the function that a seed module exports by default. Throws `bad-input`. */
 export async function loadSeed(path: string): Promise<(query: Query) => Promise<void>> {
   const seed = (await importTypeScript(path)).exported.default
   if (typeof seed !== 'function') {
@@ -53,7 +56,10 @@ interface Imported extends Omit<SyncModule, 'sync'> {
   readonly exported: Record<string, unknown>
 }
 
-/** Bundled first, so that it loads under every Node that runs us, whatever syntax and imports it has. */
+/**
+ * Bundles a module before importing it, so that it loads under every supported Node, whatever syntax and imports it
+ * has.
+ */
 async function importTypeScript(path: string): Promise<Imported> {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-'))
   const outfile = join(folder, `${basename(path, '.ts')}.mjs`)

@@ -8,7 +8,7 @@ interface SourceMap {
   readonly sourcesContent?: readonly (string | null)[]
 }
 
-/** The files, packages left out, that a bundle was built of, as its source map has them; none where it has no map. */
+/** Hashes the files, packages left out, that a bundle was built of, from its source map; none where it has no map. */
 export function readBuiltSources(bundle: string): SourceHashes {
   const path = `${bundle}.map`
   try {

@@ -7,12 +7,12 @@ export interface ChildOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Called with each whole line of its output. */
   readonly onLine: (line: string) => void
-  /** Called with what it sends; it has a channel only where this is given. */
+  /** Called with each message the process sends; it has a channel only where this is given. */
   readonly onMessage?: (message: unknown) => void
   readonly escalation?: readonly Escalation[]
 }
 
-/** How long a request to end is given before the next, firmer one. */
+/** One request to end, and the time it is given before the next, firmer one. */
 export interface Escalation {
   readonly signal: NodeJS.Signals
   readonly waitMs: number
@@ -22,13 +22,13 @@ export interface Child {
   readonly pid: number
   /** Settles when the process has ended, whatever the reason. */
   readonly ended: Promise<string>
-  /** Reaches a process that has a channel, and is lost on one that has ended. */
+  /** Sends to a process that has a channel; the message is lost on one that has ended. */
   send(message: object): void
-  /** Asks it and all it started to end, then insists. */
+  /** Asks the process and all it started to end, then insists. */
   stop(): Promise<void>
 }
 
-/** What is killed still has to be reaped. */
+/** Even a killed process still has to be reaped. */
 const KILL_WAIT_MS = 5_000
 const ESCALATION: readonly Escalation[] = [
   { signal: 'SIGINT', waitMs: 4_000 },
@@ -65,7 +65,7 @@ async function stopGroup(child: ChildProcess, escalation: readonly Escalation[])
   if (child.pid !== undefined) await endGroup(child.pid, escalation)
 }
 
-/** Ends a group that nobody watches over any more. */
+/** Ends a process group that nobody watches over any more. */
 export async function killGroup(leader: number): Promise<void> {
   await endGroup(leader, [{ signal: 'SIGKILL', waitMs: KILL_WAIT_MS }])
 }
@@ -81,7 +81,7 @@ async function endGroup(leader: number, escalation: readonly Escalation[]): Prom
   }
 }
 
-/** False when nothing of the group is left. */
+/** Returns false when nothing of the group is left. */
 function signalGroup(leader: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(process.platform === 'win32' ? leader : -leader, signal)

@@ -1,6 +1,9 @@
 type Step = () => Promise<void>
 
-/** Ends what was started, last first; a step that fails does not keep the others, one added late runs at once. */
+/**
+ * Ends what was started, last first; a step that fails does not keep the others from running, and one added late runs
+ * at once.
+ */
 export class Cleanup {
   #steps: Step[] = []
   #begun: Promise<void> | null = null
@@ -10,7 +13,7 @@ export class Cleanup {
     return this.#begun !== null
   }
 
-  /** Returns what takes the step back, for what has ended by itself. */
+  /** Adds a step, and returns a function that takes it back, for a part that has ended by itself. */
   add(step: Step): () => void {
     this.#steps.push(step)
     if (this.#begun) this.#begun = this.#begun.then(() => this.#runAll())

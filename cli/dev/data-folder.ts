@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** What `tidemark dev` keeps between two starts. */
+/** The files that `tidemark dev` keeps between two starts. */
 export interface DataFolder {
   readonly root: string
   readonly postgres: string
@@ -23,7 +23,7 @@ export interface DataFolder {
 /** Opens the folder, making it and its secrets the first time. */
 export function openDataFolder(root: string): DataFolder {
   mkdirSync(root, { recursive: true })
-  // So that an app's git never sees it, whatever its own ignore file says.
+  // An app's git never sees the folder then, whatever its own ignore file says.
   if (!existsSync(join(root, '.gitignore'))) writeFileSync(join(root, '.gitignore'), '*\n')
   const adminTokenFile = join(root, 'admin-token')
   return {
@@ -46,7 +46,7 @@ export function writeWorkerEnv(folder: DataFolder, settings: Readonly<Record<str
   writeSecret(folder.workerEnv, lines.join(''))
 }
 
-/** Forgets rows, objects and logs; secrets, the folder itself and what others put there stay. Rule CLI-R15. */
+/** Deletes rows, objects and logs; secrets, the folder itself and files that others put there stay. Rule CLI-R15. */
 export function resetDataFolder(folder: DataFolder, withPostgres: boolean): void {
   const gone = [folder.objects, folder.logs, ...(withPostgres ? [folder.postgres] : [])]
   for (const path of gone) rmSync(path, { recursive: true, force: true })

@@ -1,7 +1,10 @@
 import { createServer } from 'node:net'
 import { TidemarkError } from '../../protocol/errors.ts'
 
-/** The port to use: the one asked for, or for 0 any free one. Throws `bad-input` for one that is taken or none. */
+/**
+ * Returns the port to use: the one asked for, or for 0 any free one. Throws `bad-input` for one that is taken or no
+ * port.
+ */
 export async function claimPort(asked: string, option: string): Promise<number> {
   const port = Number(asked)
   if (!/^\d+$/.test(asked) || port > 65_535) {

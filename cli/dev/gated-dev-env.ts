@@ -2,16 +2,16 @@ import { unstable_DevEnv as DevEnv } from 'wrangler'
 import type { SourceHashes } from '../app/source-hash.ts'
 import { readBuiltSources } from './built-sources.ts'
 
-/** What the process that serves the Worker says to `tidemark dev`. */
+/** Messages of the process that serves the Worker to `tidemark dev`. */
 export type ServerMessage =
-  /** A Worker is built of these files, and waits to be asked for by its number. */
+  /** A Worker is built of these files, and waits until it is asked for by its number. */
   | { readonly kind: 'built'; readonly build: number; readonly sources: SourceHashes }
   /** The Worker that was asked for is served. */
   | { readonly kind: 'served' }
-  /** What was saved last does not build, or does not start; what was served before is served on. */
+  /** The last saved state does not build, or does not start; the Worker served before is still served. */
   | { readonly kind: 'failed'; readonly reason: string }
 
-/** Faults after which wrangler watches no more: it must be told to build again. */
+/** Faults after which wrangler watches no more and must be asked to build again. */
 const WATCH_ENDED = new Set([
   'Failed to construct initial bundle',
   'Failed to restart bundler after exports changed',
@@ -22,17 +22,18 @@ type ServerEvent = Parameters<DevEnv['dispatch']>[0]
 type EventOf<Type extends ServerEvent['type']> = Extract<ServerEvent, { type: Type }>
 
 /**
- * The development server of wrangler, with a gate: it watches and builds as ever, but a Worker that was built is served
- * only once it is asked for, and the one before is served until then and whenever the new one does not start.
+ * Wrangler's development server with a gate: it watches and builds as usual, but a finished Worker is served only once
+ * it is asked for, and the one before is served until then and whenever the new one does not start.
  *
- * By itself wrangler holds requests back from a save on until something builds, and ends where the Worker does not start.
+ * By itself wrangler holds requests back from a save on until something builds, and ends where the Worker does not
+ * start.
  */
 export class GatedDevEnv extends DevEnv {
   readonly #tell: (message: ServerMessage) => void
   #builds = 0
   #built: EventOf<'bundleComplete'> | null = null
   #served: EventOf<'reloadComplete'> | null = null
-  /** Which Worker the runtime is starting: one at a time, so that it is known which does not start. */
+  /** The Worker that the runtime is starting: one at a time, so that it is known which one does not start. */
   #starting: 'new' | 'former' | null = null
   #wanted = false
   /** False where the first build of a configuration, or of a module with other exports, failed. */
@@ -76,7 +77,7 @@ export class GatedDevEnv extends DevEnv {
     }
   }
 
-  /** Does nothing where another was built since: that one has to be asked for itself. */
+  /** Does nothing where another Worker was built since: that one has to be asked for itself. */
   serve(build: number): void {
     if (build !== this.#builds) return
     this.#wanted = true
@@ -87,12 +88,12 @@ export class GatedDevEnv extends DevEnv {
     if (!this.#watching) void this.config.patch({})
   }
 
-  /** A changed configuration has the server hold requests back. */
+  /** Lets requests through again, which the server holds back after a change of configuration. */
   #unpause(): void {
     if (this.#served !== null && this.#starting === null) super.dispatch(this.#served)
   }
 
-  /** False where there is nothing to start. */
+  /** Starts the Worker that was asked for; false where there is none. */
   #startWanted(): boolean {
     const built = this.#built
     if (!this.#wanted || built === null) return false
@@ -110,7 +111,7 @@ export class GatedDevEnv extends DevEnv {
     super.dispatch({ type: 'bundleComplete', config, bundle })
   }
 
-  /** False for what no save can mend. */
+  /** Handles a fault that a save can mend; false for any other. */
   #goOnAfter(event: EventOf<'error'>): boolean {
     switch (event.source) {
       case 'BundlerController':

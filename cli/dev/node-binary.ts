@@ -4,10 +4,10 @@ import { dirname, join } from 'node:path'
 import { TidemarkError } from '../../protocol/errors.ts'
 import { packageRoot } from '../package-root.ts'
 
-/** What wrangler runs on. */
+/** The least version of Node that wrangler runs on. */
 const LEAST = [22, 12] as const
 
-/** A Node new enough for wrangler: this one, or the one of package `node`. Throws `misconfigured`. */
+/** Finds a Node new enough for wrangler: this one, or the one of package `node`. Throws `misconfigured`. */
 export function findNodeForWrangler(appRoot: string): string {
   if (isNewEnough(process.versions.node)) return process.execPath
   for (const folder of [appRoot, packageRoot()]) {

@@ -22,7 +22,7 @@ export async function requireLogicalDecoding(access: DatabaseAccess, cleanup: Cl
   })
 }
 
-/** Migrates, puts the definition in force and seeds, saying what it did. Throws what is to be mended in the app. */
+/** Migrates, puts the definition in force and seeds, printing each step. Throws faults that the app must mend. */
 export async function prepareDatabase(
   access: DatabaseAccess,
   app: AppFolder,
@@ -38,7 +38,7 @@ export async function prepareDatabase(
   })
 }
 
-/** The connection ends with the run, too. */
+/** Runs with a connection that ends with the run of `dev` too. */
 async function withMigrationAccess(
   access: DatabaseAccess,
   cleanup: Cleanup,

@@ -1,7 +1,7 @@
 export interface ReadyFacts {
   readonly url: string
   readonly adminTokenFile: string
-  /** What `psql` takes; null where the URL is not ours to show. */
+  /** The argument of `psql`; null where the URL is not ours to show. */
   readonly psqlUrl: string | null
   readonly database: string
   readonly workerEnv: string
@@ -9,7 +9,7 @@ export interface ReadyFacts {
   readonly demo: readonly string[]
 }
 
-/** The one block a developer reads when everything is up. */
+/** Formats the one block that a developer reads when everything is up. */
 export function readyBlock(facts: ReadyFacts): string {
   const rows: [string, string][] = [
     ['Page', `${facts.url}/`],

@@ -18,7 +18,7 @@ import { takeRunningLock } from './running-lock.ts'
 import { serveApp } from './serve-app.ts'
 import { requireWranglerConfig } from './worker-server.ts'
 
-/** Runs everything until Ctrl-C, then ends all of it; throws what kept it from starting or ended it. */
+/** Runs everything until Ctrl-C, then ends all of it; throws the fault that kept it from starting or ended it. */
 export async function runDev(invocation: Invocation): Promise<number> {
   const cleanup = new Cleanup()
   const asked = endRequest()
@@ -30,14 +30,14 @@ export async function runDev(invocation: Invocation): Promise<number> {
     return 0
   } finally {
     await cleanup.run()
-    // Whatever a start that was interrupted still did has failed or been ended by now.
+    // By now every step of an interrupted start has failed or been ended.
     await starting.then(({ broke }) => broke).catch(() => {})
     await cleanup.run()
   }
 }
 
 interface Started {
-  /** Settles with what broke when a part ends by itself. */
+  /** Settles with the reason when a part ends by itself. */
   readonly broke: Promise<string>
 }
 
@@ -85,11 +85,11 @@ async function startAll(invocation: Invocation, cleanup: Cleanup): Promise<Start
     )
     return server.ended.then((how) => `The Worker's server ended by itself (${how}).`)
   })
-  // An app that waits to be mended has nothing ready, and its Postgres may end meanwhile.
+  // An app that waits to be mended has nothing ready, yet its Postgres may end meanwhile.
   return { broke: Promise.race([shown, ...(postgresEnded ? [postgresEnded] : [])]) }
 }
 
-/** As it can be typed in this shell. */
+/** Shortens a path to a form that can be typed in this shell. */
 function fromHere(path: string): string {
   const short = relative(process.cwd(), path)
   return short.startsWith('..') ? path : short
@@ -101,7 +101,7 @@ function continueUnless(stopping: boolean): void {
 
 const demoSchema = z.array(z.string())
 
-/** What the app wants shown when it is ready, e.g. its demo logins: `demo.json`, a list of lines. */
+/** Reads the lines that the app wants shown when it is ready, e.g. its demo logins: `demo.json`, a list of lines. */
 function demoLines(app: AppFolder): readonly string[] {
   const path = join(app.root, 'demo.json')
   if (!existsSync(path)) return []

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 
-/** Whether this process runs, and its command is the one meant: process ids are used again. */
+/** Tells whether this process runs and its command is the one meant: process ids are used again. */
 export function isProcess(pid: number, isMeant: (command: string) => boolean): boolean {
   if (!Number.isInteger(pid) || pid <= 1) return false
   try {

@@ -11,15 +11,18 @@ export interface ServeOptions extends Omit<WorkerServerOptions, 'onMessage'> {
   readonly access: DatabaseAccess
 }
 
-/** A build that writes into the app's folder looks like a save: a start that fails is not tried again for it for ever. */
+/**
+ * Bounds restarts: a build that writes into the app's folder looks like a save, and must not retry a failed start for
+ * ever.
+ */
 const STARTS_IN_A_ROW = 2
 
 /**
- * Puts the app's definition in force and serves its Worker, then does both again for what is saved. Settles when the
+ * Puts the app's definition in force and serves its Worker, then does both again after each save. Settles when the
  * Worker is up.
  *
- * A slip ends nothing: it is told once, what was in force before stays so, and the next save is tried. Rejects with what no
- * save can mend, and when the run ends before.
+ * A slip ends nothing: it is printed once, what was in force before stays so, and the next save is tried. Rejects with
+ * a fault that no save can mend, and when the run ends before.
  */
 export function serveApp(options: ServeOptions): Promise<WorkerServer> {
   return new Promise((resolve, reject) => {
@@ -37,7 +40,7 @@ export function serveApp(options: ServeOptions): Promise<WorkerServer> {
 interface Built {
   readonly build: number
   readonly sources: SourceHashes
-  /** The hash of the sync module that it was built of; null until that is looked at. */
+  /** The hash of the sync module that it was built of; null until that has been read. */
   readonly hash: string | null
 }
 
@@ -49,9 +52,9 @@ class Serving {
   /** The hash of the sync module whose definition was put in force last; null where that failed. */
   #inForce: string | null = null
   #built: Built | null = null
-  /** Why what was saved last does not build or start, until it is told. */
+  /** Why the last saved state does not build or start, until it is printed. */
   #failure: string | null = null
-  /** What was told of the slip that is not mended yet. */
+  /** The last printed slip, until it is mended. */
   #told: string | null = null
   #attempting = false
   #again = false
@@ -63,7 +66,7 @@ class Serving {
     this.#onEnd = onEnd
   }
 
-  /** While all is well wrangler tells of what was saved; after a slip any file may mend it, such as a migration. */
+  /** While all is well wrangler reports saves; after a slip any file may mend it, such as a migration. */
   onSave(): void {
     if (this.#told !== null) this.#server?.onSave()
     if (this.#told !== null || this.#attempting) this.attempt()
@@ -99,7 +102,7 @@ class Serving {
   async #putInForce(): Promise<void> {
     const { app, access, cleanup } = this.#options
     const built = this.#built
-    // What was built of a module that does not load, or was saved since, is never served: another is built of the next.
+    // A build of a module that does not load, or was saved since, is never served: another is built of the next state.
     if (built?.hash === null) this.#built = null
     const { sync, hash, sources } = await loadSyncModule(app.syncModule)
     if (built?.hash === null && agree(built.sources, sources)) this.#built ??= { ...built, hash }

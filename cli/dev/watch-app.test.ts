@@ -40,7 +40,7 @@ test('CLI-R16 packages, hidden folders, the data folder and files of no code are
   const { save, onSave } = watched(...others)
   const marker = watched('sync.ts')
   for (const path of others) save(path)
-  // What those set off would be told before this, which is saved later.
+  // A save that those files set off would be reported before this one, which comes later.
   await marker.seen('sync.ts')
   expect(onSave).not.toHaveBeenCalled()
 })

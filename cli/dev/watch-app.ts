@@ -1,24 +1,27 @@
 import { type FSWatcher, readdirSync, watch } from 'node:fs'
 import { extname, join } from 'node:path'
 
-/** What an app's modules, migrations and configuration are written in. */
+/** The file types of an app's modules, migrations and configuration. */
 const WRITTEN_IN = new Set(
   ['ts', 'tsx', 'mts', 'cts', 'js', 'jsx', 'mjs', 'cjs', 'json', 'jsonc', 'sql', 'toml'].map((ending) => `.${ending}`),
 )
-/** An editor writes a file in several steps, and some save several files at once. */
+/**
+ * Saves this close together count as one: an editor writes a file in several steps, and some save several files at
+ * once.
+ */
 const SETTLE_MS = 100
 
 /**
- * Tells of each save below an app's folder until it is closed.
+ * Calls `onSave` for each save below an app's folder until it is closed.
  *
- * What nobody writes by hand is left out: packages, folders that begin with a dot, and `ignored`. Folders are watched one
- * by one, because a recursive watch would take in the packages.
+ * Files that nobody writes by hand are left out: packages, folders that begin with a dot, and `ignored`. Folders are
+ * watched one by one, because a recursive watch would take in the packages.
  */
 export function watchApp(root: string, ignored: string, onSave: () => void): { close(): void } {
   const watchers = new Map<string, FSWatcher>()
   let settling: NodeJS.Timeout | null = null
   const heard = (name: string | null) => {
-    // A folder has no ending: what is made or renamed may hold files already.
+    // A folder has no ending, and one that is made or renamed may hold files already.
     const ending = name === null ? '' : extname(name)
     if (ending !== '' && !WRITTEN_IN.has(ending)) return
     if (settling !== null) clearTimeout(settling)
@@ -48,7 +51,7 @@ export function watchApp(root: string, ignored: string, onSave: () => void): { c
       try {
         watchFolder(folder)
       } catch {
-        // It is gone again, or may not be read.
+        // The folder is gone again, or may not be read.
       }
     }
   }

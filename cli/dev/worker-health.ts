@@ -5,9 +5,10 @@ const REQUEST_TIMEOUT_MS = 10_000
 const POLL_MS = 250
 
 /**
- * Waits until the Worker answers and capture runs. Returns null, or what `failed` settles with where that is sooner.
+ * Waits until the Worker answers and capture runs. Returns null, or the reason that `failed` settles with where that is
+ * sooner.
  *
- * Throws `misconfigured` for what neither fails nor comes up.
+ * Throws `misconfigured` for a Worker that neither fails nor comes up.
  */
 export async function untilUp(url: string, adminToken: string, failed: Promise<string>): Promise<string | null> {
   let failure: string | null = null
@@ -34,7 +35,7 @@ export async function untilUp(url: string, adminToken: string, failed: Promise<s
   )
 }
 
-/** False while the first cycle has not ended well; the answer of an app that mounts no such route is no matter. */
+/** Returns false while the first cycle has not ended well; an app that mounts no such route counts as running. */
 async function captureRuns(url: string, adminToken: string, signal: AbortSignal): Promise<boolean> {
   const answer = await request(`${url}/health/replication`, signal, { authorization: `Bearer ${adminToken}` })
   if (answer === null || !answer.headers.get('content-type')?.includes('json')) return answer !== null

@@ -16,9 +16,9 @@ export interface WorkerServer {
   readonly url: string
   /** Settles when wrangler ends, by itself or stopped. */
   readonly ended: Promise<string>
-  /** Lets the Worker of a build in, if none was built since. */
+  /** Puts the Worker of a build in service, if none was built since. */
   serve(build: number): void
-  /** Says that something was saved after a slip. */
+  /** Reports that something was saved after a failed build. */
   onSave(): void
 }
 
@@ -27,15 +27,15 @@ export interface WorkerServerOptions {
   readonly data: DataFolder
   readonly port: number
   readonly cleanup: Cleanup
-  /** Told the leader of the server's process group. */
+  /** Called with the leader of the server's process group. */
   readonly onPid: (pid: number) => void
   /** Gets the lines of wrangler once the Worker is up. */
   readonly onLine: (line: string) => void
-  /** Told, once the Worker is up, what became of each save; what is built waits for `serve`. */
+  /** Called, once the Worker is up, with the result of each save; a finished build waits for `serve`. */
   readonly onMessage: (message: ServerMessage) => void
 }
 
-/** wrangler prints an error line by line. */
+/** wrangler prints an error line by line, so its last lines are waited for. */
 const ERROR_TAIL_MS = 500
 const SHOWN_LINES = 40
 /** The runtime's cron does not fire in development, and the alarm must be armed again should it ever stop. */
@@ -53,8 +53,8 @@ export function requireWranglerConfig(app: AppFolder): string {
 /**
  * Serves the app's Worker by wrangler, and returns once its `/health` is up.
  *
- * Throws, with nothing of it left, `bad-input` for a Worker that does not build or start, and `misconfigured` for one that
- * does not come up.
+ * Throws, after ending all that it started, `bad-input` for a Worker that does not build or start, and `misconfigured`
+ * for one that does not come up.
  */
 export async function startWorkerServer(options: WorkerServerOptions): Promise<WorkerServer> {
   const { app, data, port } = options
@@ -120,7 +120,7 @@ export async function startWorkerServer(options: WorkerServerOptions): Promise<W
   }
 }
 
-/** It lies beside this one, among the sources as in the package. */
+/** The module lies beside this one, among the sources as in the package. */
 function serverModule(): string {
   const here = fileURLToPath(import.meta.url)
   return join(dirname(here), `wrangler-server${extname(here)}`)
@@ -131,7 +131,7 @@ function wranglerSettings(app: AppFolder, data: DataFolder, port: number): Wrang
     config: requireWranglerConfig(app),
     port,
     objects: data.objects,
-    // Other dev sessions on this machine are none of our business.
+    // A registry of our own, apart from other dev sessions on this machine.
     registry: join(data.objects, 'registry'),
     envFile: data.workerEnv,
   }

@@ -1,6 +1,9 @@
 import { describeFault, GatedDevEnv, type ServerMessage } from './gated-dev-env.ts'
 
-/** What `tidemark dev` says to it: let the Worker of this build in; or, after a slip, that something was saved. */
+/**
+ * Messages of `tidemark dev` to the server's process: serve the Worker of this build; or, after a slip, something was
+ * saved.
+ */
 export type DevMessage = { readonly kind: 'serve'; readonly build: number } | { readonly kind: 'saved' }
 
 export interface WranglerSettings {
@@ -34,7 +37,7 @@ try {
     envFiles: [settings.envFile],
     dev: {
       server: { hostname: '127.0.0.1', port: settings.port },
-      // The default port may be another's.
+      // Another process may use the default port.
       inspector: { port: 0 },
       persist: settings.objects,
       registry: settings.registry,

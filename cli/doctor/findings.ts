@@ -2,7 +2,7 @@ import type { HealthCheck } from '../../workers/contracts.ts'
 
 const MARKS = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' } as const
 
-/** One finding: its figures on the first line, what to do below. */
+/** Formats one finding: its figures on the first line, the remedy below. */
 export function findingLines(check: HealthCheck): string {
   const unit = check.unit === null ? '' : ` ${check.unit}`
   const threshold = check.threshold === null ? '' : ` (limit ${check.threshold}${unit})`
@@ -11,7 +11,7 @@ export function findingLines(check: HealthCheck): string {
   return `  ${MARKS[check.status]}  ${check.name}${figures}${remedy}`
 }
 
-/** The closing line. */
+/** Words the closing line. */
 export function verdict(checks: readonly HealthCheck[]): string {
   const failed = checks.filter((check) => check.status === 'fail').length
   const warned = checks.filter((check) => check.status === 'warn').length

@@ -1,4 +1,4 @@
-/** What an app's package.json takes from ours. */
+/** The parts of our package.json that go into an app's. */
 export interface OwnManifest {
   readonly version: string
   readonly allowScripts: Readonly<Record<string, boolean>>
@@ -6,7 +6,7 @@ export interface OwnManifest {
   readonly devDependencies: Readonly<Record<string, string>>
 }
 
-/** The package.json of a new app; versions are those Tidemark itself is tested with. */
+/** Builds the package.json of a new app; versions are those Tidemark itself is tested with. */
 export function appManifest(name: string, own: OwnManifest): Record<string, unknown> {
   const version = (dependency: string) => own.dependencies[dependency] ?? own.devDependencies[dependency] ?? '*'
   return {
@@ -28,7 +28,7 @@ export function appManifest(name: string, own: OwnManifest): Record<string, unkn
     },
     devDependencies: {
       '@types/node': version('@types/node'),
-      // wrangler needs a newer Node than some machines have; scripts find this one first.
+      // wrangler needs a newer Node than some machines have; scripts find the one in this package first.
       node: version('node'),
       typescript: version('typescript'),
     },

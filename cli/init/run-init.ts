@@ -9,7 +9,7 @@ import { appManifest, type OwnManifest } from './app-manifest.ts'
 const NAME = 'tidemark-app'
 const NAMED_FILES = ['wrangler.toml', 'README.md']
 
-/** Writes a new app into a folder. Throws `bad-input` for one that holds anything. */
+/** Writes a new app into a folder. Throws `bad-input` for a folder that is not empty. */
 export function runInit({ argument }: Invocation): number {
   const folder = resolve(argument ?? '')
   if (existsSync(folder) && (!statSync(folder).isDirectory() || readdirSync(folder).length > 0)) {
@@ -31,7 +31,7 @@ export function runInit({ argument }: Invocation): number {
   return 0
 }
 
-/** A name that npm and Cloudflare both take: lower case letters, digits and single hyphens. */
+/** Makes a name that npm and Cloudflare both take: lower case letters, digits and single hyphens. */
 export function workerName(folderName: string): string {
   const plain = folderName.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
   return plain.replaceAll(/^-+|-+$/g, '').slice(0, 54) || NAME

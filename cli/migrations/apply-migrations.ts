@@ -14,7 +14,7 @@ import type { ReplicaTrial } from './replica-trial.ts'
 import { retryLocks } from './retry-locks.ts'
 
 export interface MigrationOutcome {
-  /** Names of what ran, in order. */
+  /** Names of the files that ran, in order. */
   readonly ran: readonly string[]
   readonly definition: { readonly version: number; readonly hash: string; readonly changed: boolean }
   readonly notes: readonly string[]
@@ -24,16 +24,16 @@ const OWN_PREFIX = 'tidemark:'
 /** Any number will do, as long as every version uses the same. */
 const LOCK_KEY = '7884210518930377'
 const LOCK_WAIT_MS = 120_000
-/** Not the file's fault: it is run again. */
+/** Faults that are not the file's: it is run again. */
 const LOCKS = new Set<string | null>([SQL_STATE.lockNotAvailable, SQL_STATE.deadlockDetected])
 
 /**
- * Brings a database to where this package and the app's folder are: our migrations, the app's, the sync definition.
+ * Brings a database up to date with this package and the app's folder: our migrations, the app's, the sync definition.
  *
  * Each file runs in one transaction with its record; the definition changes in the transaction of the app's last
- * pending file, so that capture never meets the one without the other. A definition that may be new is tried by what
- * `startTrial` starts. Two runs at once wait for each other. Throws
- * `bad-input` for files that contradict the record, `misconfigured` for what the database refuses.
+ * pending file, so that capture never meets the one without the other. `startTrial` starts the database in which a
+ * definition that may be new is tried. Two runs at once wait for each other. Throws `bad-input` for files that
+ * contradict the record, `misconfigured` for what the database refuses.
  */
 export async function applyMigrations(
   database: Database,
@@ -60,11 +60,11 @@ export async function applyMigrations(
       ran.push(file.name)
     }
     const last = appPlan.pending.at(-1)
-    // Started before anything is locked: what is, the app waits for.
+    // Started before anything is locked, because the app waits for every lock.
     const trial = last || !(await isInForce(database.query, sync)) ? await startTrial?.() : undefined
     try {
       const { version, hash, changed, notes } = await retryLocks(database, tables, LOCK_WAIT_MS, async (query) => {
-        // What is there already is locked first: a file that has run for long would otherwise be run again for each try.
+        // Existing tables are locked first: a file that has run for long would otherwise be run again for each try.
         await lockJoining(query, tables)
         const drifted = await findDriftedTables(query)
         if (last) await runFile(query, last)

@@ -5,9 +5,9 @@ import { TidemarkError } from '../../protocol/errors.ts'
 
 /** One SQL migration as it will run. */
 export interface MigrationFile {
-  /** Its name on record: the file name, of our own ones after `tidemark:`. */
+  /** Its name on record: the file name, for our own files after `tidemark:`. */
   readonly name: string
-  /** SHA-256 of the text, whatever its line ends. */
+  /** SHA-256 of the text, whatever its line endings. */
   readonly hash: string
   readonly statements: readonly string[]
 }
@@ -21,7 +21,10 @@ export function readMigrationFiles(folder: string, namePrefix = ''): MigrationFi
   return names.sort().map((name) => toMigrationFile(`${namePrefix}${name}`, readFileSync(join(folder, name), 'utf8')))
 }
 
-/** Throws `bad-input` for a file that begins or ends transactions itself: it could be half applied. */
+/**
+ * Makes a migration of a text. Throws `bad-input` where it begins or ends transactions itself: it could be half
+ * applied.
+ */
 export function toMigrationFile(name: string, text: string): MigrationFile {
   const normalized = text.replaceAll('\r\n', '\n')
   const own = transactionStatement(normalized)
@@ -39,7 +42,9 @@ export function toMigrationFile(name: string, text: string): MigrationFile {
   }
 }
 
-/** The first statement that would begin or end a transaction, looking past comments, strings and function bodies. */
+/**
+ * Finds the first statement that would begin or end a transaction, looking past comments, strings and function bodies.
+ */
 function transactionStatement(text: string): string | null {
   const bare = text.replaceAll(/--.*$|\/\*[\s\S]*?\*\/|\$(\w*)\$[\s\S]*?\$\1\$|'(?:[^']|'')*'/gm, ' ')
   // `BEGIN ATOMIC … END` is the body of an SQL function.

@@ -7,11 +7,11 @@ export interface AppliedMigration {
 
 export interface MigrationPlan {
   readonly pending: readonly MigrationFile[]
-  /** What stands in the way, one sentence each; with any, nothing may run. */
+  /** Obstacles, one sentence each; with any, nothing may run. */
   readonly faults: readonly string[]
 }
 
-/** Compares the files of one folder with what is on record for it. */
+/** Compares the files of one folder with the record of those that ran. */
 export function planMigrations(files: readonly MigrationFile[], applied: readonly AppliedMigration[]): MigrationPlan {
   const recorded = new Map(applied.map((migration) => [migration.name, migration.hash]))
   const present = new Set(files.map((file) => file.name))

@@ -38,7 +38,7 @@ describe.each(captureCases)(
       return database
     }
 
-    /** Puts a definition in force as `migrate` does; `isDone` says whether it has ended by now. */
+    /** Puts a definition in force as `migrate` does; `isDone` is true once that has ended. */
     async function migrate(sync: Sync, waitMs = 100_000) {
       const database = await open()
       const state = { isDone: false }
@@ -53,7 +53,7 @@ describe.each(captureCases)(
     const isWaitedFor = async (name: string) =>
       (await harness.query('SELECT FROM pg_locks WHERE relation = to_regclass($1) AND NOT granted', [name])).length > 0
 
-    /** The keys of a table that a replica holds which loads now and then streams everything captured so far. */
+    /** The keys of a table in a replica that loads now and then streams everything captured so far. */
     async function arriving(name: string, load: Awaited<ReturnType<typeof snapshot>>): Promise<string[]> {
       const { head, lines } = load
       const epochs = await harness.query(

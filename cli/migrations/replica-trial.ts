@@ -11,25 +11,30 @@ import {
   uniqueSql,
 } from '../../protocol/index.ts'
 
-/** A database as replicas have it, in which a definition's tables are made once before anybody is to make them. */
+/** A database as replicas have it, in which the tables of a definition are made once before any replica has to. */
 export interface ReplicaTrial {
   readonly tryDefinition: TryDefinition
   close(): Promise<void>
 }
 
-/** Postgres fills its buffers with zeros at each start, which takes longer than all the rest of it; nothing is read here. */
+/**
+ * Postgres fills its buffers with zeros at each start, which takes longer than everything else here; small ones do,
+ * because nothing is read.
+ */
 const SMALL = ['-c', 'shared_buffers=16MB']
 
-/** Takes a second, and many where the package lacks its image: call it before anything is locked. */
+/**
+ * Starts a trial. It takes a second, and many where the package lacks its image: call this before anything is locked.
+ */
 export async function startReplicaTrial(): Promise<ReplicaTrial> {
-  // Loaded here, because no other command needs it.
+  // Imported here, because no other command needs it.
   const { PGlite } = await import('@electric-sql/pglite')
   const image = await imageIfThere()
   const database = await PGlite.create({
     startParams: [...PGlite.defaultStartParams, ...SMALL],
     ...(image ? { loadDataDir: image } : {}),
   })
-  // As replicas make tables: what a replica forbids its app is forbidden by triggers.
+  // As when replicas make tables: triggers forbid what a replica forbids its app.
   await database.exec('SET session_replication_role = replica')
   return {
     tryDefinition: (definition) => findUnmakeable(database, definition),
@@ -37,7 +42,7 @@ export async function startReplicaTrial(): Promise<ReplicaTrial> {
   }
 }
 
-/** What new replicas start from; null before a build. */
+/** Reads the image that new replicas start from; null before a build. */
 async function imageIfThere(): Promise<Blob | null> {
   try {
     const image = await readFile(new URL('../../client/store/database-image.bin', import.meta.url))
@@ -47,7 +52,7 @@ async function imageIfThere(): Promise<Blob | null> {
   }
 }
 
-/** Leaves nothing behind: a migration that met a lock asks again. */
+/** Leaves nothing behind, because a migration that met a lock asks again. */
 async function findUnmakeable(database: PGlite, definition: Definition): Promise<string[]> {
   await database.exec('BEGIN')
   try {
@@ -57,7 +62,7 @@ async function findUnmakeable(database: PGlite, definition: Definition): Promise
   }
 }
 
-/** Each statement for itself, so that all that is wrong is said at once. */
+/** Runs each statement by itself, so that all faults are reported at once. */
 async function makeEach(database: PGlite, definition: Definition): Promise<string[]> {
   const faults: string[] = []
   const attempt = async (what: string, statement: string) => {

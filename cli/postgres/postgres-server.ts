@@ -24,9 +24,9 @@ export interface PostgresServer {
   url(database: string): string
   /** Settles when the server process has ended, whatever the reason. */
   readonly ended: Promise<void>
-  /** Fast shutdown; insists after a while. */
+  /** Shuts down fast; insists after a while. */
   stop(): Promise<void>
-  /** SIGKILL of the server and all its backends, as a power cut would. */
+  /** Ends the server and all its backends by SIGKILL, as a power cut would. */
   kill(): Promise<void>
 }
 
@@ -96,7 +96,10 @@ function prepare({ binDirectory, dataDirectory, password }: PostgresOptions): vo
   }
 }
 
-/** Security releases allow only listed decoders; older servers refuse to start when given the setting. */
+/**
+ * Allows the decoders where the server knows the setting: security releases allow only listed ones, and older servers
+ * refuse to start with it.
+ */
 function pluginSetting({ binDirectory, dataDirectory }: PostgresOptions): Record<string, string> {
   const { file, args } = unprivileged().command(join(binDirectory, 'postgres'), [
     '-C',
@@ -170,7 +173,7 @@ function killIfAlive(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
-    // Gone by itself.
+    // It has ended by itself.
   }
 }
 

@@ -10,7 +10,7 @@ const NOBODY = { uid: 65_534, gid: 65_534 }
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv']
 
 /**
- * How to run Postgres, which refuses root: as `postgres`, or else as `nobody`.
+ * Finds a way to run Postgres, which refuses root: as `postgres`, or else as `nobody`.
  *
  * The right to pass closed folders is kept, because a checkout below a private folder must work as well.
  */
@@ -21,7 +21,8 @@ export function unprivileged(): Unprivileged {
   }
   const owner = postgresUser() ?? NOBODY
   const user = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups']
-  // Whoever started the server may be killed; it then shuts down instead of holding port and data directory for good.
+  // If the process that started the server is killed, the server shuts down instead of holding port and data directory
+  // for good.
   const lifetime = ['--pdeathsig=INT']
   // Without the fixup bit access(2), by which initdb looks for its programs, would ignore the right.
   const rights = ['--inh-caps=+dac_override', '--ambient-caps=+dac_override', '--securebits=+no_setuid_fixup']

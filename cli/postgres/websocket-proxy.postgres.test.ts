@@ -17,13 +17,13 @@ function dialThrough(proxy: string): void {
 
 async function connect(connectionString: string): Promise<Client> {
   const client = new Client({ connectionString })
-  // A cut connection is also told as an event, which would be an uncaught error without a listener.
+  // A cut connection is also reported as an event, which would be an uncaught error without a listener.
   client.on('error', () => {})
   await client.connect()
   return client
 }
 
-/** Whether it failed; the driver gives up with an event where the socket broke, with an error elsewhere. */
+/** Tells whether it failed; the driver gives up with an event where the socket broke, with an error elsewhere. */
 const fails = (running: Promise<unknown>): Promise<boolean> =>
   running.then(
     () => false,

@@ -2,11 +2,11 @@ import { connect, type Socket } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { TidemarkError } from '../../protocol/errors.ts'
 
-/** Waiting for a client that reads slowly. */
+/** The most bytes that wait for a client that reads slowly. */
 const MOST_BUFFERED_BYTES = 4 * 1024 * 1024
 
 export interface WebSocketProxy {
-  /** `host:port`, as `DATABASE_PROXY` takes it. */
+  /** `host:port`, the form that `DATABASE_PROXY` takes. */
   readonly address: string
   close(): Promise<void>
 }
@@ -48,7 +48,10 @@ export async function startWebSocketProxy(target: { host: string; port: number }
   }
 }
 
-/** Bytes of either side to the other, no further ahead than it takes them. By hand: a stream in between costs each message more than all else. */
+/**
+ * Passes bytes between the two sides, no further ahead than each takes them. Done by hand, because a stream in between
+ * would cost each message more than everything else.
+ */
 function join(socket: WebSocket, outgoing: Socket): void {
   socket.on('message', (data: Buffer) => {
     if (outgoing.write(data)) return

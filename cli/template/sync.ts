@@ -8,7 +8,7 @@ export const task = pgTable('task', {
   done: boolean('done').notNull(),
 })
 
-/** A task is seen by its team, and by nobody else. */
+/** Only its team sees a task. */
 export const sync = defineSync({
   tables: { task: table(task, { audience: { column: task.team, prefix: 'team' } }) },
 })

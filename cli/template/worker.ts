@@ -1,7 +1,7 @@
 import { createSyncWorker, jwt } from 'tidemark/workers'
 import { sync } from './sync.ts'
 
-/** Who a user is stands in their token, and so does the team whose tasks they may see. */
+/** The token names the user and the team whose tasks they may see. */
 export const { worker, ReplicationDO, SyncDO, SnapshotDO } = createSyncWorker(sync, {
   ...jwt({ secret: (env) => env.JWT_SECRET, audiences: (claims) => [`team:${claims.team}`] }),
 })

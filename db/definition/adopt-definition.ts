@@ -9,10 +9,10 @@ import { lockJoining } from './lock-joining.ts'
 import { resolveDeclared } from './resolve-definition.ts'
 
 /**
- * Puts the definition in force anew, with what has become of these tables; replicas load them anew.
+ * Puts the definition in force anew, with these tables as they are now; replicas load them anew.
  *
- * A table whose shape drifted is defined as the catalogue has it now; one that can no longer be synced is left out.
- * Run it in a transaction, as the owner of the tables. Throws `misconfigured` where nothing would be left.
+ * A table whose shape drifted is defined as the catalogue has it now; one that can no longer be synced is left out. Run
+ * it in a transaction, as the owner of the tables. Throws `misconfigured` where nothing would be left.
  */
 export async function adoptDefinition(query: Query, drifts: readonly Drift[]): Promise<AppliedDefinition> {
   await query('LOCK TABLE tidemark.sync_definition IN SHARE ROW EXCLUSIVE MODE')

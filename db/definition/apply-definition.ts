@@ -25,16 +25,16 @@ import { keepUncompared, readShapes, storeShapes } from './table-shape.ts'
 import { sinceWhen } from './table-since.ts'
 
 export interface AppliedDefinition extends DefinitionInForce {
-  /** Whether this call put a new version in force. */
+  /** True where this call put a new version in force. */
   readonly changed: boolean
-  /** What was altered to make the tables capturable, one sentence each. */
+  /** Alterations that made the tables capturable, one sentence each. */
   readonly notes: readonly string[]
 }
 
-/** Says, with a remedy each, what a definition's tables cannot be made of in a replica. */
+/** Lists, with a remedy each, the parts of a definition that a replica cannot make tables of. */
 export type TryDefinition = (definition: Definition) => Promise<readonly string[]>
 
-/** Whether the definition in force is the one that the app declares, of the schema as it is now. */
+/** Tells whether the definition in force is the one that the app declares, of the schema as it is now. */
 export async function isInForce(query: Query, sync: Sync): Promise<boolean> {
   const { definition, faults } = resolveDefinition(sync, await readCatalogue(query, declaredNames(sync)))
   if (faults.length > 0) return false
@@ -45,9 +45,9 @@ export async function isInForce(query: Query, sync: Sync): Promise<boolean> {
  * Puts a sync definition in force: row identity, rights of the client role, publication and the stored definition.
  *
  * Run it in the transaction of the migration that changed the schema, as the owner of the tables; all of it commits or
- * none. `rewritten` names, by id, tables that others had altered before this transaction began (`findDriftedTables`): like
- * those of which it is found now, they alone are a reason for a new version. `tryDefinition` is asked of a new one. Throws
- * `misconfigured` with every fault found, each with its remedy.
+ * none. `rewritten` names, by id, tables that others had altered before this transaction began (`findDriftedTables`):
+ * like tables that are found altered now, they alone are a reason for a new version. `tryDefinition` is asked about a
+ * new one. Throws `misconfigured` with every fault found, each with its remedy.
  */
 export async function applyDefinition(
   query: Query,
@@ -58,7 +58,7 @@ export async function applyDefinition(
   checkSync(sync)
   await query('SET LOCAL search_path = pg_catalog')
   await query('LOCK TABLE tidemark.sync_definition IN SHARE ROW EXCLUSIVE MODE')
-  // Before anything is read, so that what is checked is what joins.
+  // Locked before anything is read, so that the tables that were checked are those that join.
   await lockJoining(query, declaredNames(sync))
   const catalogue = await readCatalogue(query, declaredNames(sync))
   const { definition, watched, faults } = resolveDefinition(sync, catalogue)
@@ -66,7 +66,7 @@ export async function applyDefinition(
   return await putInForce(query, { definition, watched }, catalogue, rewritten, tryDefinition)
 }
 
-/** The same for a definition that is already resolved. */
+/** Does the same for a definition that is already resolved. */
 export async function putInForce(
   query: Query,
   { definition, watched }: Pick<AppliedDefinition, 'definition'> & { readonly watched: readonly WatchedTable[] },
@@ -112,7 +112,7 @@ export async function putInForce(
   return { version, hash, definition: dated, watched, changed: true, notes }
 }
 
-/** What stays in the definition and is, or holds, something else than under the one before. */
+/** Lists the tables that stay in the definition and are, or hold, something else than under the one before. */
 async function alteredTables(
   query: Query,
   before: DefinitionInForce | null,
@@ -128,7 +128,10 @@ async function alteredTables(
 
 type Ddl = (statement: string) => Promise<void>
 
-/** Runs our DDL: event triggers of the app find their names as ever, and nothing of ours is looked up by the app's search path. */
+/**
+ * Runs our DDL under the app's search path where event triggers of the app need it; nothing of ours is looked up by
+ * that path.
+ */
 async function ddlOf(query: Query): Promise<Ddl> {
   const [row] = await query(`SELECT EXISTS (SELECT FROM pg_event_trigger WHERE evtenabled <> 'D')::text AS listens`)
   return async (statement) => {
@@ -138,13 +141,13 @@ async function ddlOf(query: Query): Promise<Ddl> {
   }
 }
 
-/** What is stored is read by this very schema, here and in whatever runs. */
+/** Checks that the schema which every reader uses can read what is to be stored. */
 function requireReadable(definition: Definition, watched: readonly WatchedTable[]): void {
   const fault = definitionFault(JSON.parse(JSON.stringify({ ...definition, watched })))
   if (fault !== null) throw new TidemarkError('misconfigured', `The sync definition cannot be put in force: ${fault}.`)
 }
 
-/** Without the whole old row neither a move between audiences nor an unchanged TOASTed value could be told. */
+/** Without the whole old row neither a move between audiences nor an unchanged TOASTed value could be recognised. */
 async function setFullIdentity(query: Query, ddl: Ddl, catalogue: readonly CatalogueTable[]): Promise<string[]> {
   const notes: string[] = []
   for (const table of catalogue.filter((candidate) => !candidate.identityFull)) {
@@ -191,7 +194,9 @@ async function grantColumns(
   }
 }
 
-/** Grants what a write of the role uses beside its table, as far as that may be given from here; `doctor` names the rest. */
+/**
+ * Grants what a write of the role uses besides its table, as far as this role may grant it; `doctor` names the rest.
+ */
 async function grantNeeded(query: Query, ddl: Ddl, tables: readonly TableDefinition[]): Promise<string[]> {
   const notes: string[] = []
   for (const table of tables.filter(({ write }) => write !== undefined)) {
@@ -204,11 +209,12 @@ async function grantNeeded(query: Query, ddl: Ddl, tables: readonly TableDefinit
   return notes
 }
 
-/** In the definition's own transaction, so that the log's tables and the definition change at one commit. */
+/** Runs in the definition's own transaction, so that the log's tables and the definition change at one commit. */
 async function publish(query: Query, ddl: Ddl, tables: readonly { schema: string; name: string }[]): Promise<void> {
   const [server] = await query(`SELECT current_setting('server_version_num') AS version`)
   if (Number(server?.version) >= PUBLISHES_GENERATED_COLUMNS_FROM) {
-    // Else the server refuses the app's updates of a table with full identity and a generated column that is not published.
+    // Otherwise the server refuses the app's updates of a table with full identity and a generated column that is not
+    // published.
     await ddl('ALTER PUBLICATION tidemark SET (publish_generated_columns = stored)')
   }
   const own = OWN_TABLES.map(({ name }) => quoteTable({ schema: OWN_SCHEMA, name }))

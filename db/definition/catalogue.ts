@@ -10,19 +10,19 @@ const columnSchema = z.object({
   generated: z.string().nullable(),
   /** Computed when read; Postgres 18 makes that the default. */
   generatedVirtual: z.boolean(),
-  /** Columns the generation expression reads. */
+  /** Columns that the generation expression reads. */
   generatedFrom: z.array(z.string()),
   /** Expression of the default, the column's own or its domain's; null where there is none, or it is an identity. */
   default: z.string().nullable(),
-  /** What the generation expression or the default is made of; null where there is neither. */
+  /** The parts of the generation expression or of the default; null where there is neither. */
   expression: expressionSchema.nullable(),
-  /** Texts that differ may be equal, by its collation. */
+  /** True where the column's collation takes texts that differ for equal. */
   comparedLoosely: z.boolean(),
   /** `GENERATED … AS IDENTITY`, or a default that draws on a sequence. */
   counted: z.boolean(),
   /** The default depends on something that is neither built in nor a type. */
   defaultIsOwn: z.boolean(),
-  /** Types of the app that the default names; of an array its element type. */
+  /** Types of the app that the default names; for an array its element type. */
   defaultTypes: z.array(z.object({ schema: z.string(), name: z.string() })),
   /** The schema of the column's type; for an array, of its element type. */
   typeSchema: z.string(),
@@ -48,10 +48,10 @@ const tableSchema = z.object({
   /** pg_class.relkind: r, p, v, m, f. */
   kind: z.string(),
   isPartition: z.boolean(),
-  /** Tables that inherit from it, as they must be quoted; partitions are none. */
+  /** Tables that inherit from it, quoted for SQL; partitions are not among them. */
   children: z.array(z.string()),
   persistent: z.boolean(),
-  /** Whether REPLICA IDENTITY is FULL on the table, or, where it is partitioned, on all its leaf partitions. */
+  /** True where REPLICA IDENTITY is FULL on the table, or, where it is partitioned, on all its leaf partitions. */
   identityFull: z.boolean(),
   columns: z.array(columnSchema),
   /** Enabled row triggers that fire before an insert or an update, of the table or of one of its partitions. */
@@ -70,7 +70,7 @@ const tableSchema = z.object({
       columns: z.array(z.string()),
       builtIn: z.boolean(),
       unique: z.boolean(),
-      /** Its key, where it is of columns alone and of all rows. */
+      /** The key of a unique index, where it consists of columns alone and covers all rows. */
       plainKey: z.array(z.string()).nullable(),
       nullsNotDistinct: z.boolean(),
     }),
@@ -91,7 +91,7 @@ export type CatalogueColumn = z.infer<typeof columnSchema>
 export type CatalogueTrigger = z.infer<typeof triggerSchema>
 export type CatalogueTable = z.infer<typeof tableSchema>
 
-/** Column names of an attribute number array, in its order; the array is an expression over the row `%`. */
+/** Selects the column names of an attribute number array, in its order; the array is an expression over the row `%`. */
 const namesOf = (numbers: string, relation: string) => `
   coalesce((
     SELECT json_agg(a.attname::text ORDER BY n.position)
@@ -99,7 +99,7 @@ const namesOf = (numbers: string, relation: string) => `
     JOIN pg_attribute a ON a.attrelid = ${relation} AND a.attnum = n.number
   ), '[]')`
 
-/** Reads the stored expression `tree`: what is in one node stands before its arguments, and its texts are numbers. */
+/** Reads the stored expression `tree`: a node's own fields stand before its arguments, and its texts are numbers. */
 const EXPRESSION = String.raw`
   SELECT json_build_object(
     'nodes', coalesce((SELECT json_agg(DISTINCT m[1]) FROM regexp_matches(tree.text, '\{([A-Z]+)', 'g') m), '[]'),
@@ -178,7 +178,7 @@ const COLUMNS = `
   ) tree
   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`
 
-/** Postgres 14 has no such column. */
+/** Read through JSON, because Postgres 14 has no such column. */
 const NULLS_NOT_DISTINCT = `coalesce((to_jsonb(i)->>'indnullsnotdistinct')::boolean, false)`
 
 const INDEXES = `
@@ -263,7 +263,7 @@ const TABLE = `
   JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`
 
 /**
- * What the database says of these tables; one that does not exist is absent from the answer.
+ * Reads the database's description of these tables; one that does not exist is absent from the answer.
  *
  * Must run under `PINNED_SETTINGS`, whose search path makes Postgres print qualified names.
  */

@@ -1,16 +1,22 @@
 import type { DefinitionInForce, TableDefinition } from '../../protocol/index.ts'
 import type { FoundShape, LeafShape, TableShape } from './table-shape.ts'
 
-/** What a table's replicas would show wrongly. */
+/** A reason why a table's replicas would show it wrongly. */
 export interface Drift {
   readonly table: string
-  /** `rows`: what it holds, though its shape is as defined: loading it anew is all there is to do. `shape`: the definition is another. */
+  /**
+   * `rows`: the rows are others, though the shape is as defined: loading the table anew is enough. `shape`: the
+   * definition itself is another.
+   */
   readonly kind: 'rows' | 'shape'
-  /** What happened, to follow `Table x`. */
+  /** The event, worded to follow `Table x`. */
   readonly what: string
 }
 
-/** Everything by which the tables are no longer what the definition's replicas were made from; empty where nothing matters. */
+/**
+ * Lists every way in which the tables no longer are what the definition's replicas were made from; empty where nothing
+ * matters.
+ */
 export function compareShapes(
   { definition, watched = [] }: Pick<DefinitionInForce, 'definition' | 'watched'>,
   shapes: ReadonlyMap<string, FoundShape>,
@@ -30,14 +36,17 @@ export function compareShapes(
   return [...synced, ...others]
 }
 
-/** A column that looks as it did, and whose row in the catalogue is another: granted on, or altered and taken back. */
+/**
+ * A column that looks as it did, and whose row in the catalogue is another: because of a grant, or it was altered and
+ * taken back.
+ */
 export interface ColumnInDoubt {
   readonly table: Pick<TableDefinition, 'id' | 'schema' | 'name'>
   readonly column: string
   readonly type: string
-  /** `xmin` of its row in the catalogue. */
+  /** `xmin` of the column's row in the catalogue. */
   readonly made: string
-  /** The same of the row that was compared. */
+  /** `xmin` of the row that was compared. */
   readonly compared: string
 }
 
@@ -57,7 +66,7 @@ export function columnsInDoubt(
   })
 }
 
-/** Leaves that need REPLICA IDENTITY FULL and were none of this table's when it was compared last. */
+/** Returns leaves that need REPLICA IDENTITY FULL and were not this table's when it was last compared. */
 export function leavesToIdentify({ before, now }: FoundShape): readonly LeafShape[] {
   const known = new Set(before?.leaves.map(({ relation }) => relation))
   return (now?.leaves ?? []).filter((leaf) => leaf.identity !== 'f' && !known.has(leaf.relation))
@@ -82,7 +91,7 @@ function shapeDrift(table: TableDefinition, before: TableShape | null, now: Tabl
   return identityDrift(before, now)
 }
 
-/** What capture cannot follow of a table, whether it is synced or rights alone depend on it. */
+/** Names what capture cannot follow in a table, whether it is synced or rights alone depend on it. */
 function relationDrift(id: string, before: TableShape | null, now: TableShape): string | null {
   if (before !== null && before.relation !== now.relation) return 'is another table than the one that was captured'
   const [child] = now.children
@@ -125,12 +134,12 @@ function rowsDrift(table: TableDefinition, before: TableShape, now: TableShape):
   const relabelled = known.find(({ was, is }) => was.labelsMade !== null && was.labelsMade !== is?.labelsMade)
   if (relabelled) return `had other labels in column ${relabelled.name} for a while`
   const remade = known.find(({ was, is }) => was.made !== is?.made)
-  // One alone is maintenance (VACUUM FULL, CLUSTER) or a grant.
+  // One of these alone is maintenance (VACUUM FULL, CLUSTER) or a grant.
   if (before.file !== now.file && remade) return `was rewritten for column ${remade.name}`
   for (const leaf of before.leaves) {
     const is = now.leaves.find(({ relation }) => relation === leaf.relation)
     if (is === undefined) return `no longer has partition ${leaf.name}`
-    // Its columns' rows in the catalogue do not tell TRUNCATE from VACUUM FULL.
+    // The catalogue rows of its columns cannot distinguish TRUNCATE from VACUUM FULL.
     if (is.file !== leaf.file) return `has partition ${leaf.name}, which was truncated or rewritten`
   }
   for (const leaf of now.leaves) {
@@ -141,12 +150,12 @@ function rowsDrift(table: TableDefinition, before: TableShape, now: TableShape):
   return null
 }
 
-/** Why the log may lack something of a leaf that is new; null where it cannot. */
+/** Returns why the log may lack rows of a new leaf; null where it cannot. */
 function rowsOfNewLeaf(table: TableDefinition, leaf: LeafShape): string | null {
   if (leaf.empty && (!leaf.born || leaf.relation === leaf.file)) return null
   if (!leaf.born) return 'which brought rows along'
   if (leaf.relation !== leaf.file) return 'which was truncated or rewritten'
-  // An incomplete old row shows by NULL where there can be none.
+  // An incomplete old row is recognised by NULL where there can be none.
   const shows = table.columns.some(
     ({ name, notNull, generated }) => notNull && generated === null && !table.primaryKey.includes(name),
   )

@@ -43,7 +43,7 @@ const ALIKE = [
   '(a COLLATE "C") < (b COLLATE "C")',
   `encode(sha256(decode(md5(a), 'hex')), 'hex')`,
 ]
-/** What a replica would do otherwise here, or may do otherwise elsewhere. */
+/** Expressions that a replica computes otherwise here, or may compute otherwise elsewhere. */
 const NOT_ALIKE = [
   'lower(a)',
   'upper(a)',
@@ -95,7 +95,7 @@ afterAll(async () => {
   )
 })
 
-/** As an app would, whatever the connection's own search path. */
+/** Queries as an app would, whatever the connection's own search path. */
 const inPublic = (statement: string) =>
   database.transaction(async ({ query }) => {
     await query('SET LOCAL search_path = public')
@@ -157,7 +157,7 @@ describe('what a replica computes itself, beside a server of another locale', ()
       )
     const compared = `SELECT ${computed.map((column) => `${column.name}::text`).join(', ')} FROM public.alike ORDER BY id`
     expect((await replica.query(compared)).rows).toEqual(await database.query(compared))
-    // What is not computed here would indeed have differed.
+    // Expressions that are not computed here would indeed have differed.
     const [other] = await inPublic(`SELECT lower('I') || upper('i') || ('Ç' < 'Z')::text AS text`)
     const { rows: here } = await replica.query<{ text: string }>(
       `SELECT lower('I') || upper('i') || ('Ç' < 'Z')::text AS text`,

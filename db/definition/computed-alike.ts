@@ -1,29 +1,29 @@
 import { z } from 'zod'
 
-/** What an expression is made of, as its stored tree says: nothing of it is read from printed text. */
+/** The parts of an expression, from its stored tree: none of them is read from printed text. */
 export const expressionSchema = z.object({
   /** Kinds of nodes, such as FUNCEXPR. */
   nodes: z.array(z.string()),
-  /** Functions called, those behind operators too, by signature under the search path pg_catalog. */
+  /** Functions called, including those behind operators, by signature under the search path pg_catalog. */
   calls: z.array(
     z.object({ function: z.string(), collation: z.enum(['none', 'C', 'deterministic', 'nondeterministic']) }),
   ),
   /** Types of all nodes that name one. */
   types: z.array(z.string()),
-  /** Collations that it names itself. */
+  /** Collations that the expression itself names. */
   collations: z.array(z.string()),
 })
 
 export type Expression = z.infer<typeof expressionSchema>
 
-// Names of nodes changed with Postgres 15; both stand here.
+// Postgres 15 changed the names of nodes; both stand here.
 // biome-ignore format: one list
 const NODES = new Set([
   'VAR', 'CONST', 'FUNCEXPR', 'OPEXPR', 'DISTINCTEXPR', 'NULLIFEXPR', 'SCALARARRAYOPEXPR', 'BOOLEXPR', 'CASE', 'CASEEXPR', 'WHEN', 'CASEWHEN',
   'CASETESTEXPR', 'COALESCE', 'COALESCEEXPR', 'NULLTEST', 'BOOLEANTEST', 'RELABELTYPE', 'COLLATE', 'COLLATEEXPR', 'ARRAY', 'ARRAYEXPR',
   'SUBSCRIPTINGREF', 'COERCETODOMAIN', 'COERCETODOMAINVALUE', 'COERCEVIAIO', 'MINMAX', 'MINMAXEXPR', 'ARRAYCOERCEEXPR',
 ])
-/** Those that compare by a collation and name no function. */
+/** Nodes that compare by a collation and name no function. */
 const COMPARING_NODES = new Set(['MINMAX', 'MINMAXEXPR'])
 /** Types whose text is the same under every setting. */
 // biome-ignore format: one list
@@ -34,7 +34,7 @@ const PLAIN_TEXT_TYPES = new Set([
 /** Every immutable built-in function of whole numbers, truth values, bytes and uuids alone is exact. */
 const EXACT = '(?:boolean|smallint|integer|bigint|uuid|bytea)'
 const EXACT_FUNCTION = new RegExp(`^[a-z_0-9]+\\((?:${EXACT}(?:,${EXACT})*)?\\)$`)
-/** These are exceptions: they give another type, or read more than their arguments. */
+/** Exceptions to this: functions that give another type, or read more than their arguments. */
 const NOT_EXACT = /^(?:convert|pg_|hash|tidvalid|current|row_|uuid_extract|uuidv7|gen_)/
 const COMPARED =
   /^(?:numeric|date|timestamp|timestamptz|time|timetz|interval|float4|float8|float48|float84|enum|jsonb|bit|varbit|network|macaddr|inet)_?(?:eq|ne|lt|le|gt|ge|cmp|larger|smaller)\(/
@@ -42,7 +42,7 @@ const DATE_AND_TIMESTAMP = /^(?:date|timestamp)_(?:eq|ne|lt|le|gt|ge)_(?:timesta
 const RANGE = /^(?:int4|int8|num|date|ts|tstz)range\(/
 const ARITHMETIC = /^(?:numeric_(?:add|sub|mul|div|mod|uminus|abs)|float[48](?:pl|mi|mul|div|um|abs))\(/
 
-/** Exact functions besides, whatever the collation. */
+/** Further exact functions, whatever the collation. */
 // biome-ignore format: one list
 const SAME = new Set([
   'textcat(text,text)', 'length(text)', 'char_length(text)', 'character_length(text)', 'octet_length(text)', 'bit_length(text)', 'textlen(text)',
@@ -71,7 +71,7 @@ const SAME = new Set([
   'array_append(anycompatiblearray,anycompatible)', 'lower(anyrange)', 'upper(anyrange)',
   'array_cat(anycompatiblearray,anycompatiblearray)', 'array_prepend(anycompatible,anycompatiblearray)', 'num_nulls(any)', 'num_nonnulls(any)',
 ])
-/** Alike wherever equal texts have equal bytes. */
+/** Functions that are alike wherever equal texts have equal bytes. */
 // biome-ignore format: one list
 const DETERMINISTIC = new Set([
   'texteq(text,text)', 'textne(text,text)', 'bpchareq(character,character)', 'bpcharne(character,character)', 'textlike(text,text)', 'like(text,text)',
@@ -80,20 +80,23 @@ const DETERMINISTIC = new Set([
   'array_eq(anyarray,anyarray)', 'array_ne(anyarray,anyarray)', 'arraycontains(anyarray,anyarray)', 'arraycontained(anyarray,anyarray)',
   'arrayoverlap(anyarray,anyarray)',
 ])
-/** Alike under the collations C and POSIX alone: a replica knows no other, and takes their names for C. */
+/**
+ * Functions that are alike under the collations C and POSIX only: a replica knows no others, and takes their names for
+ * C.
+ */
 // biome-ignore format: one list
 const BY_BYTES = new Set([
   'text_lt(text,text)', 'text_le(text,text)', 'text_gt(text,text)', 'text_ge(text,text)', 'text_larger(text,text)', 'text_smaller(text,text)',
   'bpcharlt(character,character)', 'bpcharle(character,character)', 'bpchargt(character,character)', 'bpcharge(character,character)',
   'lower(text)', 'upper(text)', 'initcap(text)', 'texticlike(text,text)', 'texticnlike(text,text)',
 ])
-/** Functions besides these whose result depends on a locale or on what is set of it. */
+/** Further functions whose result depends on a locale or on its settings. */
 const OF_THE_LOCALE =
   /^(?:text|bpchar|name)?(?:ic)?regex|^regexp_|^similar|^(?:bpchar|name)ic(?:n?like)|^to_(?:ts|char|number)|^casefold\(|^array_(?:lt|le|gt|ge)\(/
 
 /**
- * What in the expression of a generated column a replica may lack or may do otherwise, under another locale, version or
- * setting; empty where its result cannot differ. `types` are those of the app that replicas have.
+ * Lists what in the expression of a generated column a replica may lack or may compute otherwise, under another locale,
+ * version or setting; empty where its result cannot differ. `types` are those of the app that replicas have.
  */
 export function strangersIn(expression: Expression, types: ReadonlySet<string>): string[] {
   const { nodes, calls } = expression
@@ -111,7 +114,7 @@ export function strangersIn(expression: Expression, types: ReadonlySet<string>):
   return [...new Set([...strangers, ...nodes.filter((node) => !NODES.has(node)).map((node) => `${node} of its kind`)])]
 }
 
-/** Whether a default's result is the same under every locale; what else it depends on is judged elsewhere. */
+/** Tells whether a default's result is the same under every locale; its other dependencies are judged elsewhere. */
 export function isLocaleFree({ calls, nodes, types }: Expression): boolean {
   if (nodes.some((node) => COMPARING_NODES.has(node)) && !types.every(isOrderedAlike)) return false
   return calls.every((call) => {
@@ -122,7 +125,7 @@ export function isLocaleFree({ calls, nodes, types }: Expression): boolean {
 
 const isDecidedByCollation = (signature: string) => DETERMINISTIC.has(signature) || BY_BYTES.has(signature)
 
-/** GREATEST and LEAST, and so on, of texts go by a collation. */
+/** False for types whose order goes by a collation, as in GREATEST and LEAST of texts. */
 const isOrderedAlike = (type: string) =>
   /^(boolean|smallint|integer|bigint|numeric|uuid|date|timestamp without time zone)$/.test(type)
 

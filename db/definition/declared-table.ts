@@ -3,7 +3,7 @@ import type { TableDefinition } from '../../protocol/index.ts'
 import type { Sync, SyncTable, Watch } from '../define-sync.ts'
 import type { CatalogueTable } from './catalogue.ts'
 
-/** What the app declares of one table, as plain names. */
+/** The app's declaration of one table, as plain names. */
 export interface DeclaredTable {
   readonly schema: string
   readonly name: string
@@ -12,7 +12,7 @@ export interface DeclaredTable {
   readonly hidden: readonly string[]
   readonly audience: { readonly constant: 'all' } | { readonly column: string; readonly prefix: string }
   readonly priority: number
-  /** Null: nobody writes it through a replica. */
+  /** Null: the table cannot be written through a replica. */
   readonly write: 'all' | 'actions' | null
 }
 
@@ -55,7 +55,7 @@ export function declaredNames(sync: Sync): { schema: string; name: string }[] {
   return [...byName.values()]
 }
 
-/** What was declared of a table in force, as far as the catalogue still has it. */
+/** Returns the declaration of a table in force, as far as the catalogue still has its columns. */
 export function declaredAgain(table: TableDefinition, catalogue: readonly CatalogueTable[]): DeclaredTable {
   const { schema, name, audience, priority, write = null } = table
   const found = catalogue.find((candidate) => candidate.schema === schema && candidate.name === name)

@@ -6,16 +6,16 @@ const watchedSchema = z.object({ watched: z.array(watchedTableSchema).default([]
 
 const storedSchema = z.intersection(definitionSchema, watchedSchema)
 
-/** What keeps a stored definition from being read; null where nothing does. */
+/** Names what keeps a stored definition from being read; null where nothing does. */
 export function definitionFault(stored: unknown): string | null {
   const issue = storedSchema.safeParse(stored).error?.issues[0]
   return issue ? `${issue.path.join('.') || 'the whole'}: ${issue.message}` : null
 }
 
 /**
- * The definition of this version, or the latest; null where none is stored.
+ * Reads the definition of this version, or the latest; null where none is stored.
  *
- * One that nobody can read never came in force: the one before it still is, and says which was passed over.
+ * A definition that nobody can read never came in force: the one before it still is, and names the version passed over.
  */
 export async function readDefinitionInForce(
   query: Query,
@@ -34,7 +34,10 @@ export async function readDefinitionInForce(
   return null
 }
 
-/** The latest row up to a version. Qualified in ORDER BY: the bare name would mean the text selected, in which 9 is after 10. */
+/**
+ * Reads the latest row up to a version. Qualified in ORDER BY: the bare name would mean the selected text, in which 9
+ * is after 10.
+ */
 async function readRow(query: Query, upTo: number | null): Promise<Record<string, string | null> | undefined> {
   const [row] = await query(
     `SELECT version::text, hash, definition::text FROM tidemark.sync_definition

@@ -2,18 +2,19 @@ import type { CatalogueTrigger } from './catalogue.ts'
 
 const ASSIGNS_ROW = /\bnew\s*:?=|\binto\s+(?:strict\s+)?new\b(?!\s*\.)/i
 const RETURNED = /\breturn\s+([^;]*);/gi
-/** What a trigger returns where it changes nothing but by name. */
+/** Expressions that a trigger returns where it changes columns by name only, if at all. */
 const PLAIN_RETURNS = new Set(['new', 'null', 'old', '(new)', 'coalesce(new, old)'])
 
 const escaped = (name: string) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
 /**
- * Whether this trigger may put a value into the column of a row about to be written.
+ * Tells whether this trigger may put a value into the column of a row about to be written.
  *
- * Doubt is yes: a column that it does not fill is refused by the server, and one that it does would be refused here.
+ * In doubt the answer is yes: a NULL that no trigger fills is then refused by the server, while one that a trigger
+ * would fill would otherwise be refused here.
  */
 export function mayFill(trigger: CatalogueTrigger, column: string): boolean {
-  // Such as tsvector_update_trigger or moddatetime, which are told their columns.
+  // Such as tsvector_update_trigger or moddatetime, which get their columns as arguments.
   if (['internal', 'c'].includes(trigger.language) && trigger.arguments.length > 0)
     return trigger.arguments.includes(column)
   if (trigger.language !== 'plpgsql') return trigger.language !== 'internal'
@@ -24,7 +25,7 @@ export function mayFill(trigger: CatalogueTrigger, column: string): boolean {
   return new RegExp(`(?<![\\w$])${escaped(column)}(?![\\w$])`, 'i').test(source)
 }
 
-/** Whether this trigger makes up the column's value where none is given, rather than work on the one that is. */
+/** Tells whether this trigger makes up the column's value where none is given, rather than work on the given one. */
 export function makesUp(trigger: CatalogueTrigger, column: string): boolean {
   if (trigger.language !== 'plpgsql') return trigger.arguments.includes(column)
   const held = `new\\s*\\.\\s*"?${escaped(column)}"?(?![\\w$])`

@@ -5,11 +5,14 @@ import { readDefinitionInForce } from './definition-in-force.ts'
 import { ALTERED_TABLES, readShapes } from './table-shape.ts'
 
 export interface DriftFound extends Drift {
-  /** This transaction altered the table, and nobody had before it: rows above its commit alone are of the new kind. */
+  /** This transaction altered the table, and none had before it: only rows above its commit are of the new kind. */
   readonly placed: boolean
 }
 
-/** What has become of the tables of a definition since it came in force; `known` had already when the transaction began. */
+/**
+ * Finds the tables of a definition that drifted since it came in force; those in `known` had drifted when the
+ * transaction began.
+ */
 export async function findDrift(
   query: Query,
   inForce: DefinitionInForce,
@@ -22,13 +25,16 @@ export async function findDrift(
   }))
 }
 
-/** Ids of the tables that others have altered, for a transaction that is about to alter some itself. */
+/** Returns ids of the tables that others have altered, for a transaction that is about to alter some itself. */
 export async function findDriftedTables(query: Query): Promise<ReadonlySet<string>> {
   const inForce = await readDefinitionInForce(query)
   return new Set(inForce && (await findDrift(query, inForce)).map(({ table }) => table))
 }
 
-/** Whether the tables hold, or are, something else than the latest definition says. Cheap where nothing was altered. */
+/**
+ * Tells whether the tables hold, or are, something else than the latest definition says. Cheap where nothing was
+ * altered.
+ */
 export async function hasDrifted(query: Query): Promise<boolean> {
   if ((await query(ALTERED_TABLES)).length === 0) return false
   return (await findDriftedTables(query)).size > 0

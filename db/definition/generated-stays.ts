@@ -1,6 +1,6 @@
 import type { Query } from '../query.ts'
 
-/** What decides of a table. */
+/** The facts about a table that decide. */
 interface MaybeGenerated {
   readonly schema: string
   readonly name: string
@@ -8,11 +8,11 @@ interface MaybeGenerated {
   readonly columns: readonly { readonly generated: string | null }[]
 }
 
-/** From which version on pgoutput sends stored generated columns. */
+/** The server version from which on pgoutput sends stored generated columns. */
 export const PUBLISHES_GENERATED_COLUMNS_FROM = 180_000
 
 /**
- * Why values of generated columns of these tables cannot travel; null where they can, or none has any.
+ * Returns why values of generated columns of these tables cannot travel; null where they can, or none has any.
  *
  * Below that version they travel by wal2json alone, which cannot read a log of partitioned tables.
  */

@@ -1,7 +1,7 @@
 import { quoteTable } from '../../protocol/index.ts'
 import type { Query } from '../query.ts'
 
-/** Below Postgres' usual `deadlock_timeout` of 1 s, so that it is we who give way and never a transaction of the app. */
+/** Below Postgres' usual `deadlock_timeout` of 1 s, so that we give way and never a transaction of the app. */
 const LOCK_WAIT = '900ms'
 
 const JOINING = `
@@ -23,12 +23,13 @@ const JOINING = `
   ORDER BY mode, 1, 2`
 
 /**
- * Locks the tables that are about to join the publication, with their leaves, against whoever writes; to the end of the transaction.
+ * Locks the tables that are about to join the publication, with their leaves, against all writers; to the end of the
+ * transaction.
  *
- * The log tells a change by the publication as of that change, a snapshot by what is committed: what a transaction wrote before
- * its table joined and commits after the snapshot is in neither. Tables that change their identity as well are locked at once
- * as that needs, for a lock that grows is how deadlocks come about. Raises 55P03 where a lock cannot be had soon: begin the
- * transaction anew, so that nobody queues behind it.
+ * The log decides on a change by the publication as of that change, a snapshot by what is committed: what a transaction
+ * wrote before its table joined and commits after the snapshot is in neither. Tables whose identity changes too get the
+ * stronger lock at once, because raising a lock later is how deadlocks come about. Raises 55P03 where a lock cannot be
+ * had soon: begin the transaction anew, so that nobody queues behind it.
  */
 export async function lockJoining(query: Query, tables: readonly { schema: string; name: string }[]): Promise<void> {
   const joining = await query(JOINING, [JSON.stringify(tables)])

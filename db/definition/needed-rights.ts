@@ -4,23 +4,25 @@ import type { Query } from '../query.ts'
 
 const neededSchema = z.object({
   kind: z.enum(['sequence', 'function', 'schema']),
-  /** As it stands in a GRANT: qualified, quoted, of a function with its arguments. */
+  /** As it stands in a GRANT: qualified and quoted, a function with its arguments. */
   name: z.string(),
-  /** The role has the right. */
+  /** True where the role has the right. */
   held: z.boolean(),
-  /** Whoever asks may grant it. */
+  /** True where the connecting role may grant it. */
   grantable: z.boolean(),
 })
 
-/** A right beside those to the table that a statement on it needs. */
+/** A right that a statement on a table needs besides those to the table itself. */
 export type NeededRight = z.infer<typeof neededSchema>
 
-/** What stands in `source`'s dependencies: sequences, functions, and the functions of operators. */
+/** Selects what an object of `source` depends on: sequences, functions, and the functions of operators. */
 const dependenciesOf = (source: string, object: string, from: string) => `
     SELECT p.refclassid, p.refobjid FROM ${from}
     JOIN pg_depend p ON p.classid = '${source}'::regclass AND p.objid = ${object}`
 
-/** Whatever runs as the role when it writes; triggers' functions need no right, and an identity's sequence neither. */
+/**
+ * Everything that runs as the role when it writes; triggers' functions need no right, nor does an identity's sequence.
+ */
 const OF_WRITES = [
   dependenciesOf('pg_attrdef', 'd.oid', 'relation r JOIN pg_attrdef d ON d.adrelid = r.oid'),
   dependenciesOf('pg_constraint', 'k.oid', `relation r JOIN pg_constraint k ON k.conrelid = r.oid AND k.contype = 'c'`),
@@ -64,8 +66,9 @@ const needed = (sources: readonly string[]) => `
 const NEEDED = { writes: needed(OF_WRITES), reads: needed([OF_POLICIES]), both: needed([...OF_WRITES, OF_POLICIES]) }
 
 /**
- * Rights that role tidemark_client lacks and statements on a table need: what its defaults, checks, generated columns, index
- * expressions, partition keys and domains use, and with `policies` what its policies call. Must run under `PINNED_SETTINGS`.
+ * Lists rights that role tidemark_client lacks and statements on a table need. `writes`: what its defaults, checks,
+ * generated columns, index expressions, partition keys and domains use; `reads`: what its policies call; `both`. Must
+ * run under `PINNED_SETTINGS`.
  */
 export async function lackingRights(
   query: Query,
@@ -76,7 +79,7 @@ export async function lackingRights(
   return rows.map((row) => neededSchema.parse(JSON.parse(row.needed ?? 'null')))
 }
 
-/** The statement that gives such a right. */
+/** Returns the statement that gives such a right. */
 export function grantOf({ kind, name }: NeededRight): string {
   const right =
     kind === 'function' ? 'EXECUTE ON FUNCTION' : kind === 'sequence' ? 'USAGE ON SEQUENCE' : 'USAGE ON SCHEMA'

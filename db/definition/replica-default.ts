@@ -1,7 +1,9 @@
 import type { CatalogueColumn } from './catalogue.ts'
 import { isLocaleFree } from './computed-alike.ts'
 
-/** Built-in functions that give in a replica what they would have given on the server at that moment, in every version. */
+/**
+ * Built-in functions whose result in a replica is what the server's would have been at that moment, in every version.
+ */
 // biome-ignore format: one list
 const SAME_EVERYWHERE = new Set([
   'now', 'clock_timestamp', 'statement_timestamp', 'transaction_timestamp', 'timezone', 'date_trunc', 'date_part', 'make_interval',
@@ -11,7 +13,7 @@ const SAME_EVERYWHERE = new Set([
   'to_json', 'to_jsonb', 'json_build_object', 'jsonb_build_object', 'json_build_array', 'jsonb_build_array', 'array_fill', 'extract',
   'numeric', 'char', 'character', 'varchar', 'bit', 'interval', 'time', 'timestamp', 'array',
 ])
-/** Words that ask who or where the session is: a replica would answer for itself. */
+/** Words that ask for the user or place of the session: a replica would answer for itself. */
 const OF_THE_SESSION =
   /\b(current_user|session_user|system_user|current_role|user|current_catalog|current_schema|current_database)\b/i
 const LITERAL = /E?'(?:[^'\\]|''|\\.)*'|"(?:[^"]|"")*"/g
@@ -20,7 +22,10 @@ const CALLED = /([a-z_][a-z0-9_]*)\s*\(/gi
 // biome-ignore format: one list
 const NOT_CALLS = new Set(['and', 'or', 'not', 'in', 'any', 'all', 'case', 'when', 'then', 'else', 'varying', 'precision', 'zone', 'as', 'from', 'for'])
 
-/** Whether a replica can compute a column's default: literals and functions that are the same there, of types it has. */
+/**
+ * Tells whether a replica can compute a column's default: literals and functions that are the same there, of types it
+ * has.
+ */
 export function isReplicaDefault(
   column: Pick<CatalogueColumn, 'default' | 'expression' | 'counted' | 'defaultIsOwn' | 'defaultTypes'>,
   types: readonly { readonly schema: string; readonly name: string }[],

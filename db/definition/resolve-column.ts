@@ -5,7 +5,10 @@ import { mayFill } from './filling-trigger.ts'
 import { isReplicaDefault } from './replica-default.ts'
 import { isGeneratedAlike } from './table-faults.ts'
 
-/** The columns that travel, with what a replica makes of each: required, filled in or generated here, or left to the server. */
+/**
+ * Returns the columns that travel, each with how a replica treats it: required, filled in or generated here, or left to
+ * the server.
+ */
 export function resolveColumns(
   declared: DeclaredTable,
   table: CatalogueTable,
@@ -16,14 +19,14 @@ export function resolveColumns(
   const open = resolved.filter(({ column, made }) => column.notNull && (made.serverDefault || !made.notNull))
   const names = new Set(open.map(({ made }) => made.name))
   return resolved.map(({ column, made }) =>
-    // What is computed from what is not yet filled in is NULL as well.
+    // A column computed from one that is not yet filled in is NULL as well.
     made.generated !== null && column.generatedFrom.some((name) => names.has(name))
       ? { ...made, notNull: false }
       : made,
   )
 }
 
-/** Only where replicas write does it matter what fills in a column. */
+/** Resolves one column. What fills it in only matters where replicas write. */
 function resolveColumn(
   column: CatalogueColumn,
   table: CatalogueTable,
@@ -35,14 +38,14 @@ function resolveColumn(
   if (generated !== null) return isGeneratedAlike(declared, table, column) ? plain : serverGenerated(plain, declared)
   if (declared.write === null) return plain
   if (column.counted) return { ...plain, serverDefault: true }
-  // Refused by the server or filled in, and only the server knows which.
+  // The server refuses NULL here or a trigger fills it in, and only the server knows which.
   const isOpen = notNull && !table.primaryKey.includes(name) && table.triggersBefore.some((one) => mayFill(one, name))
   if (column.default === null) return isOpen ? { ...plain, serverDefault: true } : plain
   if (!isReplicaDefault(column, types)) return { ...plain, serverDefault: true }
   return { ...plain, notNull: notNull && !isOpen, default: column.default }
 }
 
-/** Nothing stands in it where a replica has written the row, until the server's value comes. */
+/** Describes a column that is NULL where a replica has written the row, until the server's value comes. */
 function serverGenerated(
   { name, type, notNull }: { name: string; type: string; notNull: boolean },
   declared: DeclaredTable,

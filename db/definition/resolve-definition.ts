@@ -25,13 +25,13 @@ type Pair = { declared: DeclaredTable; table: CatalogueTable }
 const sameName = (a: { schema: string; name: string }, b: { schema: string; name: string }) =>
   a.schema === b.schema && a.name === b.name
 
-/** Completes what the app declares with what the catalogue says, and lists all that keeps it from being synced. */
+/** Completes the app's declaration from the catalogue, and lists all that keeps it from being synced. */
 export function resolveDefinition(sync: Sync, catalogue: readonly CatalogueTable[]): Resolution {
   const declared = Object.values(sync.tables).map(declaredTable)
   return resolveDeclared(declared, (sync.watch ?? []).map(declaredWatch), catalogue)
 }
 
-/** The same of plain names. */
+/** Does the same for plain names. */
 export function resolveDeclared(
   declared: readonly DeclaredTable[],
   watches: readonly DeclaredWatch[],
@@ -101,11 +101,14 @@ function resolveTable({ declared, table }: Pair, pairs: readonly Pair[], types: 
   }
 }
 
-/** As a constraint it can be deferred, so that rows are applied in any order. */
+/** Makes a constraint of a unique index, because only that can be deferred, so that rows are applied in any order. */
 const asUnique = ({ name, plainKey, nullsNotDistinct }: CatalogueTable['indexes'][number]) =>
   plainKey === null ? [] : [{ name, columns: plainKey, atOnce: true, nullsNotDistinct }]
 
-/** What is not of columns and of all rows cannot be deferred, so only the server enforces it. */
+/**
+ * Makes an index that is not over plain columns and all rows non-unique: it could not be deferred, so only the server
+ * enforces it.
+ */
 function plainIndex(statement: string): string {
   return statement
     .replace(/^CREATE UNIQUE INDEX/, 'CREATE INDEX')

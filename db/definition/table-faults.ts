@@ -6,7 +6,7 @@ import { makesUp } from './filling-trigger.ts'
 import { isReplicaDefault } from './replica-default.ts'
 
 const PREFIX = /^[a-z][a-z0-9_-]*$/
-/** Through it a replica is told what became of its mutations. */
+/** Prefix of the audience through which a replica learns the outcomes of its mutations. */
 const RESERVED_PREFIX = 'client'
 
 /** Built-in types that a replica cannot hold or that print differently from server to server. */
@@ -68,7 +68,7 @@ function strangersOf(declared: DeclaredTable, table: CatalogueTable, { expressio
   return expression === null ? [] : strangersIn(expression, types)
 }
 
-/** Whether a replica computes this generated column itself, because its result cannot differ. */
+/** Tells whether a replica computes this generated column itself, because its result cannot differ. */
 export function isGeneratedAlike(declared: DeclaredTable, table: CatalogueTable, column: CatalogueColumn): boolean {
   return strangersOf(declared, table, column).length === 0
 }
@@ -94,7 +94,7 @@ function audienceFaults(declared: DeclaredTable, table: CatalogueTable): string[
   return faults
 }
 
-/** A replica that writes makes its keys itself. */
+/** Lists the faults of a key column in a table that replicas write, since they make its keys themselves. */
 function keyFaults(declared: DeclaredTable, table: CatalogueTable, name: string): string[] {
   const column = table.columns.find((candidate) => candidate.name === name)
   if (!column) return []
@@ -113,7 +113,10 @@ function keyFaults(declared: DeclaredTable, table: CatalogueTable, name: string)
   ]
 }
 
-/** A snapshot and a policy read the rows of children too, and the log names each by its child. */
+/**
+ * Refuses child tables: a snapshot and a policy read the rows of children too, while the log names each row by its
+ * child.
+ */
 function childrenFault(table: CatalogueTable): string | null {
   const [child] = table.children
   if (child === undefined) return null
@@ -123,7 +126,10 @@ function childrenFault(table: CatalogueTable): string | null {
   )
 }
 
-/** A replica takes texts for equal where they are the same, whatever the collation. */
+/**
+ * Refuses loose collations in keys: a replica takes texts for equal only where they are the same, whatever the
+ * collation.
+ */
 function looseKeyFaults(declared: DeclaredTable, table: CatalogueTable): string[] {
   const keys = [table.primaryKey, ...table.uniques.map(({ columns }) => columns)]
   const names = new Set(keys.flat().filter((name) => declared.columns.includes(name)))
@@ -135,7 +141,10 @@ function looseKeyFaults(declared: DeclaredTable, table: CatalogueTable): string[
     )
 }
 
-/** Everything that keeps a declared table from being synced, each as one sentence with its remedy; empty when it can be. */
+/**
+ * Lists everything that keeps a declared table from being synced, each as one sentence with its remedy; empty when it
+ * can be.
+ */
 export function tableFaults(declared: DeclaredTable, table: CatalogueTable | undefined): string[] {
   if (!table) return ['does not exist: run the migration that creates it, or take it out of the sync definition']
   if (table.kind !== 'r' && table.kind !== 'p') return ['is not a table: only tables can be synced']
@@ -163,7 +172,8 @@ export function tableFaults(declared: DeclaredTable, table: CatalogueTable | und
   }
   faults.push(...looseKeyFaults(declared, table), ...audienceFaults(declared, table))
   for (const column of table.columns) {
-    // Hidden or not: the server refuses every update of a published table whose full identity has one.
+    // Checked even if hidden: the server refuses every update of a published table with full identity that has such a
+    // column.
     if (column.generatedVirtual)
       faults.push(`has a virtual generated column ${column.name}, which Postgres cannot publish: make it STORED`)
     if (declared.columns.includes(column.name)) faults.push(...columnFaults(declared, table, column))
@@ -171,7 +181,7 @@ export function tableFaults(declared: DeclaredTable, table: CatalogueTable | und
   return faults
 }
 
-/** What keeps a table from being watched. */
+/** Lists what keeps a table from being watched. */
 export function watchFaults(declared: DeclaredWatch, table: CatalogueTable | undefined): string[] {
   if (!table) return ['does not exist: run the migration that creates it, or take it out of `watch`']
   if (table.kind !== 'r' || table.isPartition) return ['is no plain table: only those can be watched']

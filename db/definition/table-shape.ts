@@ -4,18 +4,18 @@ import type { Query } from '../query.ts'
 
 const columnShapeSchema = z.object({
   name: z.string(),
-  /** pg_attribute.attnum: another column may bear the name. */
+  /** pg_attribute.attnum: another column may come to have the same name. */
   number: z.number(),
   type: z.string(),
   notNull: z.boolean(),
   generated: z.string().nullable(),
-  /** `xmin` of its row in the catalogue. */
+  /** `xmin` of the column's row in the catalogue. */
   made: z.string(),
   /** The labels of an enum, in order. */
   labels: z.array(z.string()),
-  /** `xmin` of each of them in the catalogue; null where an earlier build did not look. */
+  /** `xmin` of each label in the catalogue; null where an earlier build did not look. */
   labelsMade: z.string().nullable().default(null),
-  /** What a domain is made of; else null. */
+  /** Base type of a domain; else null. */
   base: z.string().nullable(),
 })
 
@@ -26,10 +26,13 @@ const leafShapeSchema = z.object({
   persistence: z.string(),
   identity: z.string(),
   file: z.string(),
-  /** Made as a partition: whatever is in it was written through the log. Else it was attached, perhaps with rows. */
+  /**
+   * True where it was made as a partition: all its rows were written through the log. Else it was attached, perhaps
+   * with rows.
+   */
   born: z.boolean(),
   empty: z.boolean(),
-  /** Its full identity is as old as itself. */
+  /** True where its full identity is as old as the leaf itself. */
   whole: z.boolean(),
 })
 
@@ -39,13 +42,13 @@ export const tableShapeSchema = z.object({
   kind: z.string(),
   persistence: z.string(),
   identity: z.string(),
-  /** The file that holds its rows; a rewrite makes another. */
+  /** The file that holds its rows; a rewrite makes a new one. */
   file: z.string(),
   key: z.array(z.string()),
   /** Tables that inherit from it, where it is not partitioned. */
   children: z.array(z.string()),
   columns: z.array(columnShapeSchema),
-  /** Where it is partitioned; branches have no rows. */
+  /** Its leaf partitions, where it is partitioned; branches have no rows. */
   leaves: z.array(leafShapeSchema),
 })
 
@@ -53,19 +56,22 @@ export const tableShapeSchema = z.object({
 export type TableShape = z.infer<typeof tableShapeSchema>
 export type LeafShape = z.infer<typeof leafShapeSchema>
 
-/** The row of pg_class behind a name; LIMIT keeps the planner, who thinks of a hundred tables, to one lookup for each. */
+/**
+ * Joins the row of pg_class behind a name; LIMIT keeps the planner, which expects a hundred tables, to one lookup for
+ * each.
+ */
 const relationOf = (name: string) => `
   LEFT JOIN LATERAL (
     SELECT oid, relkind, relpersistence, relreplident, relfilenode, relhassubclass, xmin FROM pg_class
     WHERE oid = to_regclass(${name}) AND relkind IN ('r', 'p') LIMIT 1
   ) c ON true`
 
-/** The type that a column's labels or base stand in: its own, or of an array that of its elements. */
+/** The type that holds a column's labels or base: its own, or for an array its element type. */
 const ELEMENT_TYPE = `
   pg_type declared JOIN pg_type t ON t.oid = CASE WHEN declared.typelem <> 0 THEN declared.typelem ELSE declared.oid END`
 const FIRST_OWN_OID = 16_384
 
-/** A text that differs where anything of a shape differs: what a cycle can afford. */
+/** A text that differs where anything of a shape differs, cheap enough for every capture cycle. */
 const MARK = `md5(concat_ws(',', c.oid, c.relkind, c.relpersistence, c.relreplident, c.relfilenode,
   (SELECT bit_xor(hash_record_extended(ROW (a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated, a.xmin,
       CASE WHEN a.attgenerated <> '' THEN (SELECT d.oid FROM pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END,
@@ -84,8 +90,8 @@ const MARK = `md5(concat_ws(',', c.oid, c.relkind, c.relpersistence, c.relreplid
   END))`
 
 /**
- * One row for each table of the latest definition that is not as it was compared last; nothing where all are. Where none was
- * ever compared, one row with an empty id.
+ * Selects one row for each table of the latest definition that is not as it was last compared; nothing where all are.
+ * If none was ever compared, it selects one row with an empty id.
  */
 export const ALTERED_TABLES = `
   SELECT coalesce(s.table_id, '') AS id
@@ -116,8 +122,8 @@ const COLUMNS = `
   FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`
 
 /**
- * A table made as a partition is listed as one by the second command after its type. One that was attached was a table for a
- * while, if only for a few commands of the same transaction.
+ * A table made as a partition is listed as one by the second command after its type. An attached one was a table of its
+ * own for a while, if only for a few commands of the same transaction.
  */
 const BORN = `i.xmin = t.xmin AND i.cmin::text::int8 - t.cmin::text::int8 <= 2`
 
@@ -155,7 +161,7 @@ const SHAPE = `json_build_object(
   'columns', coalesce((${COLUMNS}), '[]'),
   'leaves', CASE WHEN c.relkind = 'p' THEN coalesce((${LEAVES}), '[]') ELSE '[]'::json END)`
 
-/** Whether this very transaction altered something of the table. */
+/** True where this very transaction altered something of the table. */
 const TOUCHED = `coalesce((
   SELECT own.xid IN (SELECT c.xmin
     UNION ALL SELECT a.xmin FROM pg_attribute a WHERE a.attrelid = c.oid
@@ -170,7 +176,9 @@ const TOUCHED = `coalesce((
 /** A version of the definition, with the tables that are watched under it. */
 export type Version = Pick<DefinitionInForce, 'version' | 'definition' | 'watched' | 'passedOver'>
 
-/** Shapes stand with the latest version stored, also where nobody can read it: that is all a cheap look can ask for. */
+/**
+ * Shapes are stored under the latest stored version, even where nobody can read it: a cheap look can ask for no other.
+ */
 const keptUnder = ({ version, passedOver = version }: Version): number => passedOver
 
 function wantedOf({ definition, watched = [] }: Version): string {
@@ -179,14 +187,14 @@ function wantedOf({ definition, watched = [] }: Version): string {
 }
 
 export interface FoundShape {
-  /** Null where no table bears the name. */
+  /** Null where no table has the name. */
   readonly now: TableShape | null
-  /** As compared last under the definition's version; null where it never was. */
+  /** As last compared under the definition's version; null where it never was. */
   readonly before: TableShape | null
   readonly touched: boolean
 }
 
-/** What each table of a version is made from, by its id. Must run under `PINNED_SETTINGS`. */
+/** Reads the shapes of a version's tables, now and when last compared, by id. Must run under `PINNED_SETTINGS`. */
 export async function readShapes(query: Query, inForce: Version): Promise<ReadonlyMap<string, FoundShape>> {
   const rows = await query(
     `SELECT wanted.id, s.shape::text AS before, CASE WHEN c.oid IS NOT NULL THEN ${SHAPE} END::text AS now, ${TOUCHED}::text AS touched
@@ -212,8 +220,8 @@ function parseShape(text: string | null | undefined): TableShape | null {
 }
 
 /**
- * Keeps what the tables of this version are made from now, for later looks; in the transaction that puts the version in force,
- * or finds it unharmed. `unplaced`: ids of those that were altered where nobody knows.
+ * Stores the shapes that the tables of this version have now, for later looks; in the transaction that puts the version
+ * in force, or finds it unharmed. `unplaced`: ids of tables that were altered at an unknown place.
  */
 export async function storeShapes(query: Query, inForce: Version, unplaced: readonly string[] = []): Promise<void> {
   await query(
@@ -228,7 +236,7 @@ export async function storeShapes(query: Query, inForce: Version, unplaced: read
   await query('DELETE FROM tidemark.table_shape WHERE version < $1::bigint AND NOT unplaced', [inForce.version])
 }
 
-/** A column whose row in the catalogue was another when its table was compared last. */
+/** A column that had another catalogue row when its table was last compared. */
 export interface UncomparedColumn {
   readonly table: string
   readonly column: string
@@ -237,7 +245,7 @@ export interface UncomparedColumn {
 }
 
 /**
- * Leaves these columns of stored shapes to the next look of capture, which asks the log what they were meanwhile; call it
+ * Leaves these columns of stored shapes to capture's next look, which asks the log what they were meanwhile; call this
  * after `storeShapes`.
  */
 export async function keepUncompared(

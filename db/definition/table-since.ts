@@ -1,9 +1,9 @@
 import { type Definition, type DefinitionInForce, type TableDefinition, typesOf } from '../../protocol/index.ts'
 
 /**
- * The definition of `version`, each table with the version since which its rows are what they are.
+ * Dates the definition of `version`: each table gets the version since which its rows are what they are.
  *
- * A table that is as it was in the version before keeps what it had, unless it is among the rewritten.
+ * A table that is as it was in the version before keeps the date it had, unless it is among the rewritten.
  */
 export function sinceWhen(
   definition: Definition,
@@ -19,7 +19,9 @@ export function sinceWhen(
   return { ...definition, tables: definition.tables.map((table) => ({ ...table, since: sinceOf(table) })) }
 }
 
-/** What decides which rows of a table a replica holds, and their values; everything else of it is changed in place. */
+/**
+ * Serialises what decides which rows of a table a replica holds, and their values; everything else is changed in place.
+ */
 function rowsOf(table: TableDefinition, { types }: Definition): string {
   const columns = table.columns.map(({ default: _, serverDefault: _filled, ...column }) => column)
   return JSON.stringify([columns, table.primaryKey, table.audience, typesOf(table.columns, types)])

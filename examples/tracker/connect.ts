@@ -1,6 +1,6 @@
 import { Client } from '@neondatabase/serverless'
 
-/** Opens a connection of the app's own; `DATABASE_PROXY` is how development reaches its Postgres. */
+/** Opens a connection of the app's own; in development Postgres is reached through `DATABASE_PROXY`. */
 export async function connect(env: { DATABASE_URL: string; DATABASE_PROXY?: string | undefined }): Promise<Client> {
   const client = new Client(env.DATABASE_URL)
   const proxy = env.DATABASE_PROXY
@@ -11,7 +11,7 @@ export async function connect(env: { DATABASE_URL: string; DATABASE_PROXY?: stri
     client.neonConfig.pipelineTLS = false
     client.neonConfig.forceDisablePgSSL = true
   }
-  // A cut connection fails what waits on it; when nothing does, nobody has to hear of it.
+  // A cut connection fails the queries that wait on it; when none do, the error concerns nobody.
   client.on('error', () => {})
   await client.connect()
   return client

@@ -1,6 +1,6 @@
 type Query = (text: string) => Promise<readonly object[]>
 
-/** What holds of the app's rows, each with the rows that break it; in a replica and on the server alike. */
+/** The app's invariants, each with the rows that break it; they hold in a replica and on the server alike. */
 const INVARIANTS = {
   'no closed issue has an open subtask': `
     SELECT part.id FROM public.issue AS part JOIN public.issue AS whole ON whole.id = part.parent_id
@@ -18,7 +18,7 @@ const INVARIANTS = {
 
 export type Invariant = keyof typeof INVARIANTS
 
-/** The invariants that do not hold. */
+/** Returns the invariants that do not hold. */
 export async function brokenInvariants(query: Query): Promise<Invariant[]> {
   const broken: Invariant[] = []
   for (const [invariant, violations] of Object.entries(INVARIANTS) as [Invariant, string][]) {

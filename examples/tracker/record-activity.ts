@@ -15,7 +15,7 @@ const KINDS: Readonly<Record<string, ActivityKind>> = {
   assignee_id: 'assignee',
 }
 
-/** What a mutation did to issues, as far as it is recorded. */
+/** Lists the effects of a mutation on issues, as far as they are recorded. */
 function eventsOf(mutation: CommittedMutation): Event[] {
   if (mutation.kind === 'patch') {
     return mutation.rows.flatMap((row) => {
@@ -39,7 +39,7 @@ function eventsOf(mutation: CommittedMutation): Event[] {
   }
 }
 
-/** Whoever acted is a member, or was one; the issue may be gone by now. */
+/** The acting user is a member, or was one; the issue may be gone by now. */
 const RECORD = `
   INSERT INTO public.activity (org_id, issue_id, actor_id, kind, value, mutation_id)
   SELECT issue.org_id, issue.id, actor.id, $3::public.activity_kind,
@@ -48,7 +48,7 @@ const RECORD = `
   WHERE issue.id = $1::uuid
   ON CONFLICT (mutation_id, issue_id, kind) DO NOTHING`
 
-/** Writes down what a committed mutation did; told twice, once. */
+/** Records the effects of a committed mutation; a second call for the same one records nothing. */
 export async function recordActivity(
   mutation: CommittedMutation,
   env: { readonly DATABASE_URL: string; readonly DATABASE_PROXY?: string | undefined },

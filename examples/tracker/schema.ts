@@ -2,7 +2,7 @@ import { bigserial, date, integer, pgEnum, pgTable, primaryKey, text, timestamp,
 
 const timestamptz = (name: string) => timestamp(name, { withTimezone: true, mode: 'string' })
 
-/** The columns that replicas hold; `migrations/` is what makes the tables, with their keys, indexes and policies. */
+/** The columns that replicas hold; `migrations/` makes the tables, with their keys, indexes and policies. */
 const memberRole = pgEnum('member_role', ['owner', 'admin', 'member', 'guest'])
 export const issueState = pgEnum('issue_state', ['backlog', 'todo', 'in_progress', 'in_review', 'done', 'cancelled'])
 export const issuePriority = pgEnum('issue_priority', ['urgent', 'high', 'medium', 'low', 'none'])

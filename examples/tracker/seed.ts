@@ -19,7 +19,7 @@ const INSERTS: Record<keyof SeedRows, string> = {
     'INSERT INTO public.issue_label SELECT * FROM jsonb_populate_recordset(null::public.issue_label, $1::jsonb)',
   comment: 'INSERT INTO public.comment SELECT * FROM jsonb_populate_recordset(null::public.comment, $1::jsonb)',
   note: 'INSERT INTO public.note SELECT * FROM jsonb_populate_recordset(null::public.note, $1::jsonb)',
-  // Its keys come from the sequence, in the order of the rows.
+  // The keys of activity come from the sequence, in the order of the rows.
   activity: `
     INSERT INTO public.activity (org_id, issue_id, actor_id, kind, value, created_at)
     SELECT org_id, issue_id, actor_id, kind, value, created_at

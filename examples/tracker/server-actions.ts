@@ -2,9 +2,9 @@ import { refuse } from 'tidemark/db'
 import type { SyncWorkerOptions } from 'tidemark/workers'
 import type { actions } from './actions/index.ts'
 
-/** What the server has to say in an action beside the function that both sides run. */
+/** The server's own part of an action, beside the function that both sides run. */
 export const serverActions: NonNullable<SyncWorkerOptions<typeof actions>['actions']> = {
-  // Numbers are given out one at a time, whoever asks at once.
+  // Numbers are given out one at a time, however many ask at once.
   createIssue: async (run, { args, sql }) => {
     await sql`SELECT pg_advisory_xact_lock(hashtextextended(${args.projectId}, 0))`
     await run()

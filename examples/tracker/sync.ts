@@ -3,8 +3,8 @@ import { actions } from './actions/index.ts'
 import { activity, comment, issue, issueLabel, label, membership, note, organization, project } from './schema.ts'
 
 /**
- * Everyone holds the rows of the organisations they belong to and their own notes; what a list needs loads before the long tail
- * of comments. They write what people talk about; who belongs where, and what happened, is the server's.
+ * Everyone holds the rows of the organisations they belong to and their own notes; the data of lists loads before the
+ * long tail of comments. Users write the content; memberships and activity belong to the server.
  */
 export const sync = defineSync({
   tables: {
@@ -19,7 +19,7 @@ export const sync = defineSync({
     issue: table(issue, {
       audience: { column: issue.orgId, prefix: 'org' },
       write: 'all',
-      // Two who changed one field have to decide.
+      // Two users who changed one field have to decide.
       conflict: 'reject',
       priority: 2,
     }),
@@ -31,7 +31,7 @@ export const sync = defineSync({
     note: table(note, {
       audience: { column: note.userId, prefix: 'user' },
       write: 'all',
-      // They have one author, who may be at two devices.
+      // A note has one author, who may use two devices.
       conflict: 'last-write-wins',
       priority: 2,
     }),

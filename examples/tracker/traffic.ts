@@ -81,6 +81,6 @@ for (;;) {
   const { text, params } = nextChange()
   const { rows } = await client.query<{ title: string; what: string }>(text, params)
   for (const row of rows) console.log(`${row.what.padEnd(16)} ${row.title}`)
-  // Irregular, as people are.
+  // Irregular intervals, as people keep.
   await pause((1_000 / CHANGES_PER_SECOND) * (0.4 + 1.2 * Math.random()))
 }

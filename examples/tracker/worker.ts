@@ -8,13 +8,16 @@ import { sync } from './sync.ts'
 
 interface Env {
   readonly JWT_SECRET: string
-  /** Set where anyone may log in as any of the seeded people. */
+  /** Set where any visitor may log in as any of the seeded people. */
   readonly DEMO_LOGIN?: string
 }
 
 const { authenticate } = jwt({ secret: (env) => String(env.JWT_SECRET), audiences: () => [] })
 
-/** A short-lived token says who somebody is; what they may see stands in the database, and changes on open sockets too. */
+/**
+ * A short-lived token identifies the user; the database decides what they may see, and changes that on open sockets
+ * too.
+ */
 export const { worker, ReplicationDO, SyncDO, SnapshotDO } = createSyncWorker(sync, {
   authenticate,
   audiences: async ({ userId, sql }) => {

@@ -3,13 +3,13 @@ import type { DatabaseEnv } from '../env.ts'
 /** Bindings, variables and secrets as the app named them. */
 export type AppEnv = DatabaseEnv & Readonly<Record<string, unknown>>
 
-/** Who a request is. */
+/** The user behind a request, as the app's `authenticate` answers. */
 export interface Identity {
   /** At most 256 characters. */
   readonly userId: string
-  /** Whatever `audiences`, `placement` and row-level security may need; for policies it is `request.jwt.claims`. */
+  /** All that `audiences`, `placement` and row-level security may need; policies read it as `request.jwt.claims`. */
   readonly claims: Readonly<Record<string, unknown>>
-  /** When the right ends, in ms since 1970; null: with the token's own revocation. */
+  /** When the right ends, in ms since 1970; null: it lasts until the token itself is revoked. */
   readonly expiresAtMs: number | null
 }
 
@@ -19,7 +19,10 @@ export type Authenticate = (request: {
   readonly env: AppEnv
 }) => Identity | null | Promise<Identity | null>
 
-/** A query as role tidemark_client, with `tidemark.user_id` set: values only as `${…}`. Every value comes back as text or null. */
+/**
+ * Runs a query as role tidemark_client, with `tidemark.user_id` set: values only as `${…}`. Every value comes back as
+ * text or null.
+ */
 export type ClientSql = (
   strings: TemplateStringsArray,
   ...values: readonly (string | number | boolean | null)[]
@@ -38,7 +41,7 @@ export type Placement = (session: {
   readonly userId: string
   readonly claims: Readonly<Record<string, unknown>>
   readonly audiences: readonly string[]
-  /** Id of the replica; null where a caller does not say. */
+  /** Id of the replica; null where the caller does not state it. */
   readonly client: string | null
 }) => string
 

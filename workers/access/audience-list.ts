@@ -2,7 +2,10 @@ import { isClientAudience, LIMITS, TidemarkError } from '../../protocol/index.ts
 
 const FORM = /^(?:all|[a-z][a-z0-9_-]*:[^\0]*)$/su
 
-/** Whether a text can name an audience of the app's: `all`, or `prefix:value` within `LIMITS.audienceNameBytes`; `client:` is ours. */
+/**
+ * Tells whether a text can name an audience of the app: `all`, or `prefix:value` within `LIMITS.audienceNameBytes`. The
+ * prefix `client:` is Tidemark's own.
+ */
 function isAudience(text: unknown): text is string {
   // A lone surrogate has no UTF-8 form, so no column holds it.
   if (typeof text !== 'string' || !FORM.test(text) || !text.isWellFormed() || isClientAudience(text)) return false
@@ -10,9 +13,10 @@ function isAudience(text: unknown): text is string {
 }
 
 /**
- * What the app's `audiences` answered, checked, without doubles, in its order.
+ * Checks what the app's `audiences` answered and returns it without doubles, in the app's order.
  *
- * Throws `internal` where it is no such list: the app's mistake, told without its values.
+ * Throws `internal` where it is no such list, which is the app's mistake; the message holds none of its values.
+ * Throws `limit-exceeded` above `LIMITS.audiencesPerSession`.
  */
 export function checkAudiences(answer: unknown): string[] {
   if (!Array.isArray(answer)) throw new TidemarkError('internal', 'audiences() must return an array of texts.')
@@ -29,13 +33,13 @@ export function checkAudiences(answer: unknown): string[] {
   return list
 }
 
-/** The default placement: the first org, else the first audience, else the user alone. */
+/** Places a session by default: with its first org, else with its first audience, else with the user alone. */
 export function placeByOrg(session: { readonly userId: string; readonly audiences: readonly string[] }): string {
   const org = session.audiences.find((audience) => audience.startsWith('org:'))
   return org ?? session.audiences[0] ?? `user:${session.userId}`
 }
 
-/** Each replica alone; the user's id is part of the name, so that nobody can name another's. */
+/** Places each replica alone; the user's id is part of the name, so that nobody can name another user's place. */
 export function placeByClient(session: { readonly userId: string; readonly client: string | null }): string {
   return session.client === null ? `user:${session.userId}` : `client:${session.userId}/${session.client}`
 }

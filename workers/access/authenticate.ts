@@ -14,7 +14,10 @@ export interface AccessOptions {
 const USER_ID_CHARS = 256
 const PLACE_CHARS = 1024
 
-/** Who this token's holder is. Throws `unauthenticated` or `token-expired`. */
+/**
+ * Resolves a token to its user. Throws `unauthenticated`, `token-expired`, or `internal` where the app's answer is
+ * malformed.
+ */
 export async function identify(
   options: Pick<AccessOptions, 'authenticate'>,
   token: string | null,
@@ -34,7 +37,11 @@ export async function identify(
   return { userId, claims: claims ?? {}, expiresAtMs }
 }
 
-/** What this user may see now, by the app's word; `beforeSql` comes before its first query. Throws what the app throws, `internal`, `limit-exceeded`, `unavailable`. */
+/**
+ * Asks the app what this user may see now; `beforeSql` runs before the app's first query.
+ *
+ * Throws what the app throws, `internal`, `limit-exceeded`, `unavailable`.
+ */
 export async function askAudiences(
   options: Pick<AccessOptions, 'audiences'>,
   { userId, claims }: Pick<Identity, 'userId' | 'claims'>,
@@ -53,7 +60,10 @@ function placementOf(option: PlacementOption = 'org'): Placement {
   return option === 'client' ? placeByClient : placeByOrg
 }
 
-/** The session of this token: identity, audiences and place. Throws `unauthenticated`, `token-expired`, `unavailable`. */
+/**
+ * Opens the session of a token: identity, audiences and place. Throws `unauthenticated`, `token-expired`,
+ * `unavailable`.
+ */
 export async function openSession(
   options: AccessOptions,
   token: string | null,
@@ -64,7 +74,7 @@ export async function openSession(
   ask: (identity: Identity) => Promise<readonly string[]> = (identity) => askAudiences(options, identity, env),
 ): Promise<Session> {
   const identity = await identify(options, token, env, nowMs)
-  // Before the app's own query, which is what a flood would cost.
+  // Ahead of the app's own query, because that query is what a flood of requests would cost.
   admit(identity.userId)
   const { userId, claims, expiresAtMs } = identity
   const audiences = await ask(identity)
@@ -84,7 +94,7 @@ async function withClientSql<T>(
   run: (sql: ClientSql) => Promise<T>,
 ): Promise<T> {
   let opened: Promise<Database> | null = null
-  // One after the other: transactions of a connection must not overlap.
+  // Queries run one after the other: transactions of one connection must not overlap.
   let last: Promise<unknown> = Promise.resolve()
   const { userId, claims } = identity
   const sql: ClientSql = (strings, ...values) => {
@@ -110,7 +120,7 @@ async function withClientSql<T>(
   }
 }
 
-/** What a query of the app's did not find, for the log; its cause stays. */
+/** Names in the log what a query of the app did not find or may not use; the cause stays. */
 function explained(error: unknown): unknown {
   const why = explainAppCode(error)
   if (why === null || !(error instanceof TidemarkError)) return error

@@ -18,7 +18,7 @@ let database: TestDatabase
 let marks: RightsMarks
 let rights: KeptRights
 let nowMs: number
-/** As capture tells it; null while it does not answer. */
+/** The lag that capture answers with; null while nothing is captured. */
 let behindMs: number | null
 let isAway: boolean
 /** The server's process of each connection that was asked. */
@@ -57,7 +57,7 @@ beforeEach(async () => {
   )
 })
 
-/** What a cycle of capture tells. */
+/** Notes the rights changes of one capture cycle. */
 function captured(change: RightsChange | null, version = 1): void {
   const definition = { version } as RoutedBatch['definition']
   marks.note({ epoch: 'e', definition, rights: change, everyone: false, transactions: [] } as unknown as RoutedBatch)
@@ -74,7 +74,7 @@ it('FLD-100 PSH-R20 a hundred requests of a session ask once, over one connectio
   const bob = await Promise.all(Array.from({ length: 20 }, () => rights.of({ userId: 'bob', claims: {} }, env)))
   expect(bob.every((audiences) => audiences.length === 0)).toBe(true)
   expect(asked.length).toBe(2)
-  // Other claims are another session; who is told by a token alone costs nothing and is asked each time.
+  // Other claims are another session; rights that the token alone decides cost nothing and are asked for each time.
   expect(await rights.of({ ...ann, claims: { role: 'x' } }, env)).toEqual(['org:a'])
   for (let request = 0; request < 3; request += 1) await rights.of({ ...ann, claims: { listed: true } }, env)
   expect([asked.length, calls]).toEqual([3, 6])
@@ -119,7 +119,7 @@ it('FLD-102 PSH-R20 without watch, and while capture is behind or away, an answe
   await rights.of(ann, env)
   expect(asked.length).toBe(4)
   ;[isAway, behindMs] = [false, 0]
-  // Asked while nothing said whether rights change.
+  // Asked while capture did not say whether rights change.
   await rights.of(ann, env)
   expect(asked.length).toBe(5)
   nowMs += 599_999

@@ -3,7 +3,7 @@ import type { SyncEnv } from '../env.ts'
 import type { Identity } from './access.ts'
 import { type AccessOptions, askAudiences } from './authenticate.ts'
 
-/** An answer holds this long by itself, and is never kept longer than that. */
+/** An answer holds this long without any word from capture, and is never kept longer than `LONGEST_MS`. */
 const FRESH_MS = 15_000
 const LONGEST_MS = 10 * 60_000
 const MAX_KEPT = 5_000
@@ -11,15 +11,15 @@ const MAX_KEPT = 5_000
 interface Kept {
   readonly audiences: readonly string[]
   readonly askedAtMs: number
-  /** Null where nothing said whether rights change. */
+  /** Null where capture did not say whether rights change. */
   readonly mark: string | null
 }
 
 type Who = Pick<Identity, 'userId' | 'claims'>
 
 /**
- * What users may see, where the app asked Postgres for it: kept while capture has seen no change in a table that is watched, else for
- * a moment. An answer that cost no query is not kept.
+ * Keeps what users may see, where the app asked Postgres for it: as long as capture sees no change in a watched table,
+ * else for a moment. An answer that cost no query is not kept.
  */
 export class KeptRights {
   readonly #options: Pick<AccessOptions, 'audiences'>
@@ -33,7 +33,7 @@ export class KeptRights {
     this.#nowMs = nowMs
   }
 
-  /** As `askAudiences`, now or a moment ago. */
+  /** Answers like `askAudiences`, from now or from a moment ago. */
   async of(who: Who, env: SyncEnv): Promise<readonly string[]> {
     const key = keyOf(who)
     const kept = this.#kept.get(key)
@@ -48,7 +48,7 @@ export class KeptRights {
     const askedAtMs = this.#nowMs()
     let guard: Promise<RightsGuard | null> | null = null
     const audiences = await askAudiences(this.#options, who, env, async () => {
-      // Before the query: what is captured from then on makes the answer void.
+      // Asked before the query, so that whatever is captured from then on voids the answer.
       guard ??= guardOf(who.userId, env)
       await guard
     })
@@ -73,7 +73,7 @@ async function isHolding({ askedAtMs, mark }: Kept, userId: string, env: SyncEnv
   return Math.min(ageMs, guard.behindMs ?? Number.POSITIVE_INFINITY) < FRESH_MS
 }
 
-/** Null where capture does not answer. */
+/** Returns null where capture does not answer. */
 async function guardOf(userId: string, env: SyncEnv): Promise<RightsGuard | null> {
   try {
     return await env.REPLICATION.getByName(REPLICATION_NAME).rightsGuard(userId)

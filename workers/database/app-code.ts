@@ -1,17 +1,17 @@
 import { databaseMessageOf, sqlStateOf } from './database-error.ts'
 import { faultField } from './fault-field.ts'
 
-/** A table, function, type, schema or column that is not there, or to which the role has no right. */
+/** SQLSTATEs for a table, function, type, schema or column that does not exist, or that the role may not use. */
 const NAMES = /^(42P01|42883|42704|3F000|42703|42501)$/
-/** How Postgres names functions in an error's context, the innermost first. */
+/** Matches the functions that Postgres names in an error's context, the innermost first. */
 const CALLED = /(?:SQL|PL\/\w+) function "?([^"\s(]+)/
 
-/** The function of the app's in which an error arose; null where it was a statement by itself. */
+/** Returns the app's function in which an error arose; null where a statement by itself raised it. */
 export const functionOf = (error: unknown): string | null => CALLED.exec(faultField(error, 'where') ?? '')?.[1] ?? null
 
 /**
- * What code of the app's that Tidemark runs did not find or may not use, in which function, and what to do; null for any other
- * error. For operators: it holds names and no values.
+ * Explains what code of the app that Tidemark runs did not find or may not use, in which function, and what to do; null
+ * for any other error. For operators: it holds names and no values.
  */
 export function explainAppCode(error: unknown): string | null {
   const sqlState = sqlStateOf(error) ?? ''

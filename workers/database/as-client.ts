@@ -1,7 +1,7 @@
 import type { Query } from '../../db/query.ts'
 import type { Database, DatabaseTransaction, TransactionOptions } from './database.ts'
 
-/** For whom a statement runs. `userId` null: for an audience, not for a user (snapshots). */
+/** The identity a statement runs for. `userId` null: it runs for an audience, not for a user (snapshots). */
 export interface ClientIdentity {
   readonly userId: string | null
   readonly audiences: readonly string[]
@@ -9,8 +9,8 @@ export interface ClientIdentity {
 }
 
 /**
- * From here to the end of the transaction everything runs as role `tidemark_client` for this identity, under the search path
- * that database and role are set to: policies, and what they call, are the app's.
+ * Makes everything up to the end of the transaction run as role `tidemark_client` for this identity, under the search
+ * path that database and role are set to: policies, and what they call, are the app's.
  *
  * It selects, so in REPEATABLE READ it fixes the snapshot: take locks before.
  */

@@ -4,7 +4,7 @@ import type { PageOptions, Pages, QueryRows, TextRows } from './text-rows.ts'
 const FIRST_PAGE_ROWS = 200
 let cursors = 0
 
-/** Pages of a query through a cursor of the open transaction, each fetched while the one before is in use. */
+/** Pages through a query with a cursor of the open transaction; each page is fetched while the one before is in use. */
 export function readPages(
   rows: QueryRows,
   text: string,
@@ -23,7 +23,7 @@ export function readPages(
       place += fetched.length
       return fetched
     })
-    page.catch(() => {}) // Seen when it is awaited; until then it must not count as unhandled.
+    page.catch(() => {}) // The error surfaces where the page is awaited; until then it must not count as unhandled.
     return page
   }
   async function* read(): AsyncGenerator<TextRows> {
@@ -56,7 +56,7 @@ export function readPages(
   }
 }
 
-/** How many rows the next page may have, judged by the largest row of the last one. */
+/** Returns the row limit of the next page, judged by the largest row of the last one. */
 function nextPageRows(page: TextRows, maxRows: number, targetChars: number): number {
   let largest = 1
   for (const row of page) {

@@ -1,6 +1,9 @@
 import { type ErrorKind, TidemarkError } from '../../protocol/index.ts'
 
-/** Cause of every error of the database; `sqlState` is null where the connection failed before Postgres could speak. */
+/**
+ * The cause of every error of the database; `sqlState` is null where the connection failed before Postgres could
+ * answer.
+ */
 class DatabaseFault extends Error {
   override readonly name = 'DatabaseFault'
   readonly sqlState: string | null
@@ -11,7 +14,7 @@ class DatabaseFault extends Error {
   }
 }
 
-/** SQLSTATEs whose names are worth knowing. */
+/** The SQLSTATEs that the code refers to by name. */
 export const SQL_STATE = {
   undefinedObject: '42704',
   undefinedFunction: '42883',
@@ -26,7 +29,9 @@ export const SQL_STATE = {
   uniqueViolation: '23505',
 } as const
 
-/** Connection faults, shutdown, too many connections, timeouts, deadlocks, a slot in use: worth another try as they are. */
+/**
+ * Connection faults, shutdown, too many connections, timeouts, deadlocks, a slot in use: worth another try unchanged.
+ */
 const TRANSIENT = /^(08...|53...|57P..|57014|55P03|55006|40001|40P01)$/
 /** Wrong password, unknown database or role. */
 const REFUSED_LOGIN = /^(28...|3D000)$/
@@ -38,8 +43,8 @@ function textOf(error: unknown): string {
 }
 
 /**
- * Wraps what the driver threw: `unavailable` where another try may help, `misconfigured` where the login is refused,
- * else `internal`. The message names no value; what Postgres said stands in the cause.
+ * Wraps an error of the driver: `unavailable` where another try may help, `misconfigured` where the login is refused,
+ * else `internal`. The message names no value; Postgres' own message stands in the cause.
  */
 export function toDatabaseError(error: unknown): TidemarkError {
   if (error instanceof TidemarkError) return error
@@ -59,12 +64,12 @@ function describe(sqlState: string | null): [ErrorKind, string] {
   return ['internal', `The database refused a statement (SQLSTATE ${sqlState}).`]
 }
 
-/** SQLSTATE of an error of this folder; null for any other error. */
+/** Returns the SQLSTATE of an error of this folder; null for any other error. */
 export function sqlStateOf(error: unknown): string | null {
   return error instanceof TidemarkError && error.cause instanceof DatabaseFault ? error.cause.sqlState : null
 }
 
-/** What Postgres itself said, for operators; it may hold values, so it never reaches a client. */
+/** Returns Postgres' own message, for operators; it may hold values, so it never reaches a client. */
 export function databaseMessageOf(error: unknown): string | null {
   return error instanceof TidemarkError && error.cause instanceof DatabaseFault ? error.cause.message : null
 }

@@ -1,18 +1,19 @@
 /*
  * The one way to Postgres from Workers and Durable Objects.
  *
- * A connection is a WebSocket through Neon's driver, or a proxy beside a local server. It is opened by whoever needs it, under
- * `PINNED_SETTINGS`, so that text means the same whoever wrote it; transactions set them again, because a pooler may have handed the
- * session to others. Statements written in one turn leave as one message. Values are text in and out, as parameters; statements
- * with parameters are planned once where the session is ours. Pages of a large answer are fetched one ahead (`cursor.ts`).
+ * A connection is a WebSocket through Neon's driver, or through a proxy beside a local server. Each caller opens its
+ * own, under `PINNED_SETTINGS`, so that a text means the same wherever it comes from; transactions set them again,
+ * because a pooler may have handed the session to others. Statements written in one turn leave as one message. Values
+ * are text in and out, as parameters; statements with parameters are planned once where the session is ours. Pages of a
+ * large answer are fetched one ahead (`cursor.ts`).
  *
  *     open ──► query, transaction, pages ──► close
  *                  │
- *                  └─► cut, or out of time: unusable, and whoever holds it opens another
+ *                  └─► cut, or out of time: unusable, and its holder opens another
  *
- * Every fault becomes a TidemarkError: `unavailable` where another try may help, `misconfigured` where the login is refused, else
- * `internal`, with what Postgres said in its cause, for operators alone. A statement that outlives the server's own limit by five
- * seconds is taken for dead with its connection.
+ * Every fault becomes a TidemarkError: `unavailable` where another try may help, `misconfigured` where the login is
+ * refused, else `internal`, with Postgres' own message in its cause, for operators alone. A statement that outlives the
+ * server's own limit by five seconds is taken for dead, together with its connection.
  */
 import { Client } from '@neondatabase/serverless'
 import type { Parameter, Query } from '../../db/query.ts'
@@ -31,11 +32,11 @@ export interface OpenOptions {
   /** Shown in `pg_stat_activity`. */
   readonly applicationName?: string
   readonly connectTimeoutMs?: number
-  /** 0 lifts it. */
+  /** 0 means no limit. */
   readonly statementTimeoutMs?: number
   readonly lockTimeoutMs?: number
   readonly idleInTransactionTimeoutMs?: number
-  /** Statements with parameters are planned once; not through a pooler, which may hand the session to others. */
+  /** Plans statements with parameters once; not for use through a pooler, which may hand the session to others. */
   readonly prepare?: boolean
 }
 
@@ -48,9 +49,9 @@ export interface TransactionOptions {
 export interface DatabaseTransaction {
   readonly query: Query
   readonly rows: QueryRows
-  /** As `query`, and the COMMIT is sent with it: nothing may follow. */
+  /** Like `query`, and the COMMIT is sent with it: nothing may follow. */
   readonly last: Query
-  /** As `query`, of one statement alone: Postgres refuses a text that holds more. */
+  /** Like `query`, for exactly one statement: Postgres refuses a text that holds more. */
   readonly single: Query
   /** Reads a query through a cursor, page by page; one page is fetched ahead while another is in use. */
   pages(text: string, params?: readonly Parameter[], options?: PageOptions): Pages
@@ -62,7 +63,7 @@ export interface Database {
   readonly rows: QueryRows
   /** Runs and commits; rolls back when `run` throws. `PINNED_SETTINGS` are set locally, whatever a pooler did. */
   transaction<T>(run: (transaction: DatabaseTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>
-  /** Leaves the session as it was opened: whatever was set, locked, listened to or made for its time is gone. */
+  /** Brings the session back to how it was opened: all that was set, locked, listened to or made in it is gone. */
   reset(): Promise<void>
   /** The server's process of this session, as `pg_stat_activity` numbers it. */
   readonly processId: string
@@ -82,10 +83,10 @@ const RAW_TEXT = { getTypeParser: () => (value: string) => value }
 const SET_LOCAL = Object.entries(PINNED_SETTINGS)
   .map(([name, value]) => `SET LOCAL ${name} = '${value}';`)
   .join(' ')
-/** What DISCARD ALL does, but for statements that are planned already. */
+/** DISCARD ALL without its DEALLOCATE: statements that are planned already stay. */
 const RESET = `CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES;
   RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL`
-/** Beyond the server's own limit the connection is taken for dead. */
+/** This long after the server's own limit the connection is taken for dead. */
 const CLIENT_GRACE_MS = 5_000
 const CLOSE_WAIT_MS = 2_000
 const MAX_PREPARED = 50
@@ -137,7 +138,7 @@ export async function withDatabase<T>(
 
 function useProxy(client: Client, proxy: string): void {
   const config = client.neonConfig
-  // The proxy takes the address it shall dial from the query, and refuses all but the one it stands for.
+  // The proxy reads the address to dial from the query, and refuses all but the server that it stands for.
   config.wsProxy = (host, port) => `${proxy}/?address=${host}:${port}`
   config.useSecureWebSocket = false
   config.pipelineConnect = false
@@ -188,7 +189,7 @@ class Connection implements Database {
     options: TransactionOptions = {},
   ): Promise<T> {
     const mode = `ISOLATION LEVEL ${options.isolation ?? 'read committed'} READ ${options.readOnly ? 'ONLY' : 'WRITE'}`
-    // Awaited: what was sent ahead of a BEGIN that fails would stand by itself, and as another role.
+    // Awaited: statements sent ahead of a BEGIN that fails would run by themselves, and as another role.
     await this.#run(() => this.#client.query(`BEGIN ${mode}; ${SET_LOCAL}`))
     let committing: Promise<void> | null = null
     try {
@@ -225,7 +226,7 @@ class Connection implements Database {
 
   async close(): Promise<void> {
     this.usable = false
-    // A farewell through a socket that is closed would be an uncaught error.
+    // A closing message on a socket that is already closed would be an uncaught error.
     if (this.#ended) return
     await within(
       CLOSE_WAIT_MS,
@@ -233,7 +234,7 @@ class Connection implements Database {
     )
   }
 
-  /** Bounded by its first texts: those that recur come early, and texts made for one use have no parameters. */
+  /** Names only the first texts: those that recur come early, and texts made for one use have no parameters. */
   #statement(text: string, params: readonly Parameter[] = []): Statement {
     const statement = { text, values: [...params] }
     if (!this.#prepares || params.length === 0) return statement
@@ -268,7 +269,8 @@ class Connection implements Database {
       return await start()
     } catch (error) {
       const wrapped = toDatabaseError(error)
-      // Without an SQLSTATE the driver gave up; with one of these the server ended the session, unless it was raised by a statement.
+      // Without an SQLSTATE the driver gave up; with one of these the server ended the session, unless a statement
+      // raised it.
       if (/^(08|57P)|^$/.test(sqlStateOf(wrapped) ?? '') && faultField(wrapped, 'severity') !== 'ERROR') this.#broke()
       throw wrapped
     }

@@ -2,7 +2,7 @@ import type { DatabaseEnv } from '../env.ts'
 import { within } from '../within.ts'
 import { type Database, withDatabase } from './database.ts'
 
-/** How long a session is waited for that was told to end. */
+/** The server waits this long for a session to end after ending it. */
 const ENDING_MS = 3_000
 const MOST_MS = 10_000
 
@@ -10,7 +10,8 @@ const END = `SELECT pg_terminate_backend(pid, ${ENDING_MS}) FROM pg_stat_activit
   WHERE pid = $1::int AND usename = session_user AND datname = current_database() AND application_name = $2`
 
 /**
- * Ends a session on the server too, over another connection: closing one from here leaves a statement that runs in it running.
+ * Ends a session on the server too, over another connection: closing a connection here leaves a statement running
+ * there.
  *
  * Never throws: a server that cannot be reached is left to its own limits.
  */

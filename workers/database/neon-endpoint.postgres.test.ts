@@ -43,7 +43,7 @@ describe('a connection without a proxy, as to Neon', () => {
     server = endpoint.server
     server.on('upgrade', (request) => upgrades.push(request.url ?? ''))
     const ca = readFileSync(join(folder, 'cert.pem'))
-    // Only the port and whom to trust differ from what the driver does with a Neon host.
+    // Only the port and the trusted certificate differ from the use of a Neon host.
     neonConfig.wsProxy = () => `localhost:${endpoint.port}/v2`
     neonConfig.webSocketConstructor = class extends WebSocket {
       constructor(address: string) {

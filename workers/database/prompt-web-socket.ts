@@ -5,8 +5,8 @@ const OPEN = 1
 const made = new WeakMap<WebSocketConstructor, WebSocketConstructor>()
 
 /**
- * A WebSocket of the class given that sends what was written in one turn as one message when the turn ends; the driver's own
- * way to join messages holds each for a timer, a millisecond of every round trip.
+ * Makes a WebSocket class that sends all that was written in one turn as one message when the turn ends. The driver's
+ * own way of joining messages holds each for a timer, which adds a millisecond to every round trip.
  */
 export function promptWebSocket(base: WebSocketConstructor): WebSocketConstructor {
   const known = made.get(base)

@@ -1,6 +1,6 @@
 import type { Client } from '@neondatabase/serverless'
 
-/** What of the driver is used here; without it statements just go one after the other. */
+/** The driver's internals that are used here; without them statements simply go one after the other. */
 interface Internals {
   readonly connection?: { readonly parsedStatements?: Readonly<Record<string, string>> }
   readonly activeQuery?: Statement | null
@@ -16,9 +16,9 @@ interface Statement {
 const sent = new WeakSet<Statement>()
 
 /**
- * Sends what the driver keeps back until earlier statements are answered: the server takes one after the other anyway, and
- * each wait costs a round trip. Each ends with a Sync of its own, so that one that fails changes nothing for the next. For a
- * client that is connected.
+ * Sends statements that the driver keeps back until earlier ones are answered: the server takes one after the other
+ * anyway, and each wait costs a round trip. Each ends with a Sync of its own, so that one that fails changes nothing
+ * for the next. The client must be connected.
  */
 export function sendAhead(client: Client): void {
   const { connection, activeQuery, queryQueue = [] } = client as Client & Internals
@@ -26,10 +26,10 @@ export function sendAhead(client: Client): void {
   for (const statement of queryQueue) {
     const { name } = statement
     if (!sent.has(statement)) {
-      // It may be planned by the one before: only then is it known whether it has to be.
+      // The statement before it may plan this one, and only after that is it known whether it still has to be planned.
       const isPlanned = !name || connection?.parsedStatements?.[name] !== undefined
       if (!isPlanned && before.some((earlier) => earlier.name === name)) return
-      // One that cannot be sent says so at its turn.
+      // A statement that cannot be sent reports its error when its turn comes.
       if (statement.submit(connection) !== null) return
       sent.add(statement)
       statement.submit = () => null

@@ -5,15 +5,18 @@ export type TextRows = (string | null)[][]
 export type QueryRows = (text: string, params?: readonly Parameter[]) => Promise<TextRows>
 
 export interface PageOptions {
-  /** Most rows of a page. Default 5,000. */
+  /** The most rows that a page may have. Default 5,000. */
   readonly maxRows?: number
   /** The page size follows the rows seen so that a page stays near this many characters. Default 4 Mi. */
   readonly targetChars?: number
-  /** So that `last` may be asked for; the server keeps what it has read. */
+  /** Lets `last` be asked for; the server then keeps what it has read. */
   readonly scroll?: boolean
 }
 
 export interface Pages extends AsyncIterable<TextRows> {
-  /** The last row of all, read ahead of its turn while the pages are being read; null when there is none. Needs `scroll`. */
+  /**
+   * Returns the last row of all, ahead of its turn while the pages are being read; null when there is none. Needs
+   * `scroll`.
+   */
   last(): Promise<(string | null)[] | null>
 }

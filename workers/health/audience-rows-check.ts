@@ -6,7 +6,7 @@ import { matchAudience } from '../snapshot/audience.ts'
 import { audienceCondition } from '../snapshot/table-rows-sql.ts'
 import { failCheck, okCheck, warnCheck } from './health-check.ts'
 
-/** How many rows of an audience there are, and how many of them the client role sees for that audience. */
+/** The rows of an audience, counted in all and as the client role sees them for that audience. */
 export interface AudienceCount {
   readonly audience: string
   readonly rows: number
@@ -16,7 +16,7 @@ export interface AudienceCount {
 const SAMPLED_ROWS = 1_000
 const SAMPLED_AUDIENCES = 3
 
-/** A policy that hides rows of the audience itself makes snapshots and stream disagree. */
+/** Compares the counts: a policy that hides rows of the audience itself makes snapshots and stream disagree. */
 export function audienceRowsCheck(table: Pick<TableDefinition, 'id'>, counts: readonly AudienceCount[]): HealthCheck {
   const name = `client-rows ${table.id}`
   const short = counts.find((count) => count.seen !== count.rows)
@@ -63,7 +63,7 @@ async function countAudiences(
   table: TableDefinition,
   phase: { asClient: boolean },
 ): Promise<AudienceCount[]> {
-  // Rather an error than a count that a policy has cut for the connecting role too.
+  // An error is better than a count that a policy has cut for the connecting role too.
   await query('SET LOCAL row_security = off')
   const count = async (audience: string) => {
     const match = matchAudience(table.audience, audience)
@@ -75,7 +75,7 @@ async function countAudiences(
   const owned: { audience: string; rows: number }[] = []
   for (const audience of await sampleAudiences(query, table)) owned.push({ audience, rows: await count(audience) })
   await query('SET LOCAL row_security = on')
-  // As snapshots read: policies, and what they call, are the app's.
+  // Counted as snapshots read: policies, and what they call, are the app's.
   await query('SET LOCAL search_path TO DEFAULT')
   await query('SET LOCAL ROLE tidemark_client')
   phase.asClient = true

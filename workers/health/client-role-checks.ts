@@ -6,11 +6,11 @@ import { failCheck, okCheck, warnCheck } from './health-check.ts'
 
 export interface ClientRoleFacts {
   readonly bypassesRls: boolean
-  /** Whether the connecting role may `SET ROLE tidemark_client`. */
+  /** True where the connecting role may `SET ROLE tidemark_client`. */
   readonly settable: boolean
 }
 
-/** Whether what clients cause can run as a role of its own; null facts: there is no such role. */
+/** Judges whether statements on behalf of clients can run as a role of their own; null facts: there is no such role. */
 export function clientRoleCheck(facts: ClientRoleFacts | null): HealthCheck {
   const name = 'client-role'
   if (facts === null) return failCheck(name, 'Role tidemark_client does not exist: run `tidemark migrate`.')
@@ -27,18 +27,18 @@ export function clientRoleCheck(facts: ClientRoleFacts | null): HealthCheck {
 
 export interface TableRights {
   readonly schemaUsage: boolean
-  /** Whether it has the rights of the table's owner, whom row-level security passes by. */
+  /** True where the role has the rights of the table's owner, to whom row-level security does not apply. */
   readonly owner: boolean
   readonly rowSecurity: boolean
   /** Columns that the role may select. */
   readonly readable: readonly string[]
-  /** Columns that it may insert, and those that it may update. */
+  /** Columns that the role may insert, and those that it may update. */
   readonly insertable: readonly string[]
   readonly updatable: readonly string[]
   readonly deletes: boolean
 }
 
-/** Whether the role reads exactly the visible columns of a table. */
+/** Judges whether the role reads exactly the visible columns of a table. */
 export function columnRightsCheck(
   table: Pick<TableDefinition, 'id' | 'schema' | 'name'>,
   visible: readonly string[],
@@ -74,7 +74,7 @@ export function columnRightsCheck(
   return okCheck(name, { value: visible.length, unit: 'columns' })
 }
 
-/** Whether the role writes exactly what replicas may write of a table. */
+/** Judges whether the role writes exactly what replicas may write of a table. */
 export function writeRightsCheck(
   table: Pick<TableDefinition, 'id' | 'schema' | 'name' | 'write' | 'columns'>,
   rights: Pick<TableRights, 'insertable' | 'updatable' | 'deletes'>,
@@ -120,7 +120,7 @@ export function rowSecurityCheck(
   )
 }
 
-/** Whether it may use what statements on the table need beside it. */
+/** Judges whether the role may use all that statements on the table need besides the table. */
 function neededRightsCheck(table: Pick<TableDefinition, 'id'>, lacking: readonly NeededRight[]): HealthCheck {
   const name = `client-needs ${table.id}`
   if (lacking.length === 0) return okCheck(name)
@@ -156,7 +156,7 @@ export async function checkClientRole(query: Query): Promise<HealthCheck> {
   return clientRoleCheck(row ? { bypassesRls: row.bypasses === 'true', settable: row.settable === 'true' } : null)
 }
 
-/** Rights of the role on each synced table that exists. */
+/** Checks the rights of the role on each synced table that exists. */
 export async function checkClientRights(query: Query, tables: readonly TableDefinition[]): Promise<HealthCheck[]> {
   const checks: HealthCheck[] = []
   for (const table of tables) {

@@ -6,7 +6,10 @@ interface Named {
   readonly hash: string
 }
 
-/** Whether a definition is in force, and the one that the app declares; `declaredHash` null where the app's is not known. */
+/**
+ * Judges whether a definition is in force, and the one that the app declares; `declaredHash` null where the app's is
+ * not known.
+ */
 export function definitionCheck(
   inForce: (Named & { readonly passedOver?: number }) | null,
   declaredHash: string | null,

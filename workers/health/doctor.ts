@@ -18,17 +18,17 @@ import { checkSlot } from './slot-checks.ts'
 import { checkTables, checkWatched } from './table-checks.ts'
 
 export interface DoctorOptions {
-  /** What the app declares; without it the definition in force is what the tables are held against. */
+  /** The app's declaration; without it the tables are checked against the definition in force. */
   readonly sync?: Sync
   /** Default `tidemark`. */
   readonly slotName?: string
 }
 
 /**
- * Every check of a database, in the order in which one mends them; it changes nothing.
+ * Runs every check of a database, in the order in which to mend the findings; it changes nothing.
  *
  * `query` must be one connection under `PINNED_SETTINGS`, outside a transaction, as the role that capture uses. Throws
- * nothing that the database says: what cannot be checked is a finding.
+ * no error of the database: a check that cannot run is a finding.
  */
 export async function runDoctor(query: Query, options: DoctorOptions = {}): Promise<HealthCheck[]> {
   const slotName = options.slotName ?? 'tidemark'
@@ -70,12 +70,15 @@ async function checkAgainstDefinition(query: Query, sync: Sync | undefined): Pro
   return checks
 }
 
-/** What the app's definition would be called in force; null where it cannot come in force, of which the tables' checks say why. */
+/**
+ * Computes the hash that the app's definition would have in force; null where it has faults, which the tables' checks
+ * report.
+ */
 async function declaredHash(query: Query, sync: Sync, inForce: DefinitionInForce | null): Promise<string | null> {
   const catalogue = await readCatalogue(query, declaredNames(sync))
   const { definition, watched, faults } = resolveDefinition(sync, catalogue)
   if (faults.length > 0) return null
-  // Not part of the hash, yet as much in force: rights would not be live.
+  // Watched tables are not part of the hash, yet they are in force too: without them rights would not be live.
   if (JSON.stringify(watched) !== JSON.stringify(inForce?.watched ?? [])) return 'other watched tables'
   return await definitionHash(definition)
 }
@@ -92,7 +95,7 @@ function declaredOf(inForce: DefinitionInForce | null): DeclaredTable[] {
   }))
 }
 
-/** A check that itself fails is a finding under its own name. */
+/** Turns a check that itself fails into a finding under its own name. */
 async function attempt(name: string, run: () => Promise<HealthCheck[]>): Promise<HealthCheck[]> {
   try {
     return await run()

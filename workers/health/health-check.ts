@@ -23,17 +23,19 @@ export function okCheck(name: string, figures?: Figures): HealthCheck {
   return check(name, 'ok', '', figures)
 }
 
-/** `message` says what it means and what to do. */
+/** Makes a warning; `message` states what it means and what to do. */
 export function warnCheck(name: string, message: string, figures?: Figures): HealthCheck {
   return check(name, 'warn', message, figures)
 }
 
-/** `message` says what it means and what to do. */
+/** Makes a failure; `message` states what it means and what to do. */
 export function failCheck(name: string, message: string, figures?: Figures): HealthCheck {
   return check(name, 'fail', message, figures)
 }
 
-/** Two limits on one figure, above which it warns and fails; `message` gets the limit that was passed. */
+/**
+ * Judges one figure by two limits, above which it warns or fails; its `threshold` is then the limit that was passed.
+ */
 export function limitCheck(
   name: string,
   value: number,
@@ -46,7 +48,7 @@ export function limitCheck(
   return okCheck(name, { value, threshold: warn, unit })
 }
 
-/** The worst of all: one failure fails the whole, else one warning warns; nothing checked is no failure. */
+/** Sums up: one failure fails the whole, else one warning warns; nothing checked is no failure. */
 export function overallStatus(checks: readonly HealthCheck[]): HealthStatus {
   if (checks.some((one) => one.status === 'fail')) return 'fail'
   return checks.some((one) => one.status === 'warn') ? 'warn' : 'ok'

@@ -22,7 +22,7 @@ const FUNCTIONS = [
   'tidemark.reject_mutation(text,bigint,text,text,text,text)',
 ]
 
-/** `schema.table.column` of everything our own tables have in this version of the package. */
+/** Returns `schema.table.column` of everything our own tables have in this version of the package. */
 function expectedColumns(): string[] {
   return Object.values(schema).flatMap((entry) => {
     if (!is(entry, PgTable)) return []
@@ -31,7 +31,7 @@ function expectedColumns(): string[] {
   })
 }
 
-/** Whether our own schema is that of this package; `missing` names columns and functions. */
+/** Judges whether our own schema is that of this package; `missing` names columns and functions. */
 export function ownSchemaCheck(missing: readonly string[]): HealthCheck {
   if (missing.length === 0) return okCheck('own-schema')
   const shown =

@@ -13,7 +13,10 @@ export interface PublicationFacts {
 
 const REMEDY = 'run `tidemark migrate`'
 
-/** Whether the publication carries every synced table and our own, with all operations; null facts: it does not exist. */
+/**
+ * Judges whether the publication carries every synced table and our own, with all operations; null facts: it does not
+ * exist.
+ */
 export function publicationCheck(facts: PublicationFacts | null, syncedTables: readonly string[]): HealthCheck {
   const name = 'publication'
   if (facts === null) return failCheck(name, `The publication tidemark does not exist: ${REMEDY}.`)

@@ -39,7 +39,10 @@ export function freeSlotCheck(facts: { max: number; used: number; ownExists: boo
   )
 }
 
-/** `allowed` is the setting `output_plugin_libraries`; null on servers that do not have it and forbid nothing. */
+/**
+ * Tells whether a decoder's plugin may be used. `allowed` is the setting `output_plugin_libraries`; null on servers
+ * that do not have it and forbid nothing.
+ */
 export function isPluginAllowed(plugin: string, allowed: string | null): boolean {
   if (allowed === null) return true
   const names = allowed.split(',').map((name) => name.trim().replace(/^"(.*)"$/, '$1'))
@@ -69,7 +72,7 @@ export function outputPluginCheck(facts: { allowed: string | null; slotPlugin: s
 
 const OLD_TRANSACTION = { warn: 10 * 60, fail: 6 * 3600, unit: 's' }
 
-/** Judges the age of the oldest transaction that has written and is open or prepared. */
+/** Judges the age of the oldest transaction that has written and is still open or prepared. */
 export function openTransactionCheck(ageSeconds: number): HealthCheck {
   return limitCheck(
     'open-transaction',
@@ -79,7 +82,7 @@ export function openTransactionCheck(ageSeconds: number): HealthCheck {
   )
 }
 
-// A setting that the role may not see is absent from the view, where current_setting would fail.
+// Read from pg_settings: a setting that the role may not see is merely absent there, while current_setting would fail.
 const SERVER = `
   SELECT current_setting('server_version_num') AS version, current_setting('wal_level') AS wal_level,
     current_setting('max_replication_slots') AS max_slots,
@@ -93,7 +96,7 @@ const SERVER = `
       SELECT xact_start AS began FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
       UNION ALL SELECT prepared FROM pg_prepared_xacts) AS writing)::text AS oldest_seconds`
 
-/** What the server and the connecting role must offer before capture can begin. */
+/** Checks that the server and the connecting role offer all that capture needs to begin. */
 export async function checkServer(query: Query, slotName: string): Promise<HealthCheck[]> {
   const [row = {}] = await query(SERVER, [slotName])
   const slotPlugin = row.slot_plugin ?? null

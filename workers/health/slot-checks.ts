@@ -4,11 +4,11 @@ import { failCheck, limitCheck, okCheck, warnCheck } from './health-check.ts'
 
 export interface SlotFacts {
   readonly plugin: string
-  /** The database of the slot, which decodes no other. */
+  /** The database of the slot, which decodes no other database. */
   readonly database: string
   readonly currentDatabase: string
   readonly active: boolean
-  /** reserved, extended, unreserved or lost. */
+  /** One of reserved, extended, unreserved, lost. */
   readonly walStatus: string
   /** From `restart_lsn` to the end of the log. */
   readonly retainedBytes: number
@@ -19,7 +19,7 @@ export interface SlotFacts {
 const GIB = 1024 ** 3
 const NO_LIMIT = { warn: GIB, fail: 16 * GIB }
 
-/** Whether the slot can still be read; null facts mean that there is none yet. */
+/** Judges whether the slot can still be read; null facts mean that there is none yet. */
 export function slotStateCheck(name: string, facts: SlotFacts | null): HealthCheck {
   if (facts === null) {
     return warnCheck(
@@ -49,7 +49,7 @@ export function slotStateCheck(name: string, facts: SlotFacts | null): HealthChe
   return okCheck('slot', { value: facts.walStatus })
 }
 
-/** How much log the slot holds back, against what the server keeps at most. */
+/** Judges how much log the slot holds back, against the most that the server keeps. */
 export function retainedWalCheck(facts: Pick<SlotFacts, 'retainedBytes' | 'keepBytes'>): HealthCheck {
   const { keepBytes, retainedBytes } = facts
   const limits = keepBytes === null ? NO_LIMIT : { warn: keepBytes / 2, fail: keepBytes * 0.9 }

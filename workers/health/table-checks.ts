@@ -6,9 +6,11 @@ import { quoteTable, tableId } from '../../protocol/index.ts'
 import type { HealthCheck } from '../contracts.ts'
 import { failCheck, okCheck, warnCheck } from './health-check.ts'
 
-/** Above this, REPLICA IDENTITY FULL writes the old row into the log dearly at each update, however small. */
+/**
+ * Above this size REPLICA IDENTITY FULL is costly: each update, however small, writes the whole old row into the log.
+ */
 const DEAR_ROW_BYTES = 8 * 1024
-/** Below it a table's size says little of its rows, for it is counted in pages. */
+/** Below this a table's size reveals little about its rows, because it is counted in pages. */
 const SMALL_TABLE_BYTES = 1024 * 1024
 
 function tableShapeCheck(declared: DeclaredTable, table: CatalogueTable | undefined): HealthCheck {
@@ -67,7 +69,9 @@ const ROW_SIZES = `
   JOIN pg_class l ON l.oid = leaf.relid
   GROUP BY 1, 2 HAVING sum(pg_table_size(l.oid)) > ${SMALL_TABLE_BYTES}`
 
-/** Shape, identity, row size and, where capture must follow its partitions, owner of every declared table. */
+/**
+ * Checks shape, identity and row size of every declared table, and its owner where capture must follow its partitions.
+ */
 export async function checkTables(query: Query, declared: readonly DeclaredTable[]): Promise<HealthCheck[]> {
   const catalogue = await readCatalogue(query, declared)
   const names = JSON.stringify(declared.map(({ schema, name }) => ({ schema, name })))
@@ -88,7 +92,7 @@ export async function checkTables(query: Query, declared: readonly DeclaredTable
   })
 }
 
-/** What keeps a table from being watched. */
+/** Reports what keeps tables from being watched. */
 export async function checkWatched(query: Query, watched: readonly DeclaredWatch[]): Promise<HealthCheck[]> {
   const catalogue = await readCatalogue(query, watched)
   return watched.map((one) => {

@@ -20,21 +20,21 @@ import { RequestRates } from './request-rates.ts'
 export interface HttpOptions {
   readonly access: AccessOptions
   readonly push: PushOptions
-  /** Origins of pages on other hosts; `*` for any. Without it only pages of this host may read answers. */
+  /** Origins of pages on other hosts; `*` for any. Without this only pages of this host may read answers. */
   readonly cors?: { readonly origins: readonly string[] | '*' }
-  /** Requests of one user; counted in each isolate of the Worker for itself. */
+  /** The rate of requests of one user; each isolate of the Worker counts for itself. */
   readonly requests?: Rate
-  /** Where the routes are mounted, such as `/tidemark`. */
+  /** Path under which the routes are mounted, such as `/tidemark`. */
   readonly basePath?: string
 }
 
 type Env = { Bindings: SyncEnv }
 
-/** A first load asks for a chunk of a megabyte at a time. */
+/** Generous, because a first load asks for one chunk of a megabyte after another. */
 const DEFAULT_REQUESTS: Rate = { burst: 600, refillMs: 20 }
 const CHUNK_ID = /^[0-9a-f]{64}$/
 const DAY_SECONDS = 86_400
-/** Around the mutations stands little. */
+/** A push body holds little besides its mutations. */
 const PUSH_CHARS = LIMITS.pushChars + 64 * 1024
 const OUTCOMES_CHARS = 64 * 1024
 const RETRY_AFTER_SECONDS = '1'
@@ -46,12 +46,12 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'cross-origin-resource-policy': 'cross-origin',
 }
 
-/** The routes of a deployment; each error becomes its kind's status and `{ kind, message }` in one place. */
+/** Builds the routes of a deployment; each error becomes its kind's status and `{ kind, message }` in one place. */
 export function createApp(options: HttpOptions): Hono<Env> {
   const app = new Hono<Env>().basePath(options.basePath ?? '/')
   const rates = new RequestRates(options.requests ?? DEFAULT_REQUESTS)
   const rights = new KeptRights(options.access)
-  /** `isAnew`: what the answer decides lasts, so that rights asked for a moment ago will not do. */
+  /** `isAnew`: the answer decides something lasting, so rights asked for a moment ago are not enough. */
   const session = (context: Context<Env>, token: string | null, isAnew = false): Promise<Session> =>
     openSession(
       options.access,
@@ -136,7 +136,8 @@ export function createApp(options: HttpOptions): Hono<Env> {
   const snapshotOf = async (context: Context<Env>, isAnew: boolean) => {
     const right = await session(context, bearerToken(context.req.raw.headers), isAnew)
     const audience = context.req.param('audience') ?? ''
-    // Before anything is asked of the audience: absent and foreign are the same.
+    // Checked before anything is asked of the audience, so that one that is absent and one that is foreign look the
+    // same.
     if (!right.audiences.includes(audience)) throw notFound()
     return context.env.SNAPSHOT.getByName(audience)
   }
@@ -193,7 +194,7 @@ function errorResponse(error: unknown): Response {
   return answer
 }
 
-/** What the answer need not wait for; without a runtime that keeps it alive it just runs. */
+/** Runs work that the answer need not wait for; without a runtime that keeps it alive it just runs. */
 function inBackground(context: Context<Env>, work: () => Promise<void>): void {
   const guarded = Promise.resolve()
     .then(work)
@@ -213,7 +214,10 @@ async function isUp(env: SyncEnv): Promise<boolean> {
   }
 }
 
-/** Throws `forbidden` unless the request shows ADMIN_TOKEN; without such a secret the route is closed to all. */
+/**
+ * Throws `unauthenticated` without a token and `forbidden` unless it is ADMIN_TOKEN; without such a secret the route is
+ * closed to all.
+ */
 async function requireAdmin(context: Context<Env>): Promise<void> {
   const given = bearerToken(context.req.raw.headers)
   const { ADMIN_TOKEN } = context.env

@@ -1,10 +1,13 @@
 import { TidemarkError } from '../../protocol/index.ts'
 import { type Bucket, fullBucket, type Rate, takeToken } from '../sync/rules/token-bucket.ts'
 
-/** Users remembered; the one seen longest ago is forgotten first. */
+/** The most users remembered; the one seen longest ago is forgotten first. */
 const USERS = 10_000
 
-/** How often each user asks, as far as this isolate sees it: nothing is stored, so a flood costs no more than itself. */
+/**
+ * Limits how often each user asks, as far as this isolate sees it: nothing is stored, so a flood costs no more than
+ * itself.
+ */
 export class RequestRates {
   readonly #rate: Rate
   readonly #buckets = new Map<string, Bucket>()

@@ -16,7 +16,7 @@ const SETUP = `
 
 let fixture: PushFixture
 let client: TestClient
-/** What the action does on the server. */
+/** The server's half of the action; each test sets its own. */
 let half: (sql: ActionSql) => Promise<unknown>
 beforeAll(async () => {
   fixture = await openPushFixture(servers().system)

@@ -90,7 +90,7 @@ describe('shared functions', () => {
     ])
     expect(JSON.stringify(settled)).not.toMatch(/secret|SELEKT|zero/)
     expect(vi.mocked(console.warn).mock.calls.flat().join()).toContain('action broken failed: secret of the server')
-    // What was not awaited belongs to the transaction all the same.
+    // A statement that was not awaited belongs to the transaction all the same.
     expect(await ledger('00000000-0000-4000-8000-000000000001')).toBeDefined()
   })
 

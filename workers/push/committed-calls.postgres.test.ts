@@ -41,7 +41,7 @@ beforeEach(() => {
   env = { ...fixture.owned.env, REPLICATION: { getByName: () => replication } } as unknown as SyncEnv
 })
 
-/** Whoever asks Postgres with it fails. */
+/** An environment with which every query fails. */
 const unreachable = () => ({ ...env, DATABASE_PROXY: '127.0.0.1:1' })
 const commit = async () => {
   const id = crypto.randomUUID()
@@ -49,7 +49,7 @@ const commit = async () => {
   calls = noteCommit(calls)
 }
 
-/** As cron does, tick after tick: the server's own work may be in progress at one of them. */
+/** Runs as cron does, tick after tick: the server's own work may be in progress at one of them. */
 async function untilNothingOwed(listen: OnCommitted) {
   while (owedMark(calls, nowMs) !== null) await callOwed(env, listen)
 }

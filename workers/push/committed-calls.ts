@@ -5,11 +5,11 @@ import { type Database, withDatabase } from '../database/index.ts'
 import type { DatabaseEnv, SyncEnv } from '../env.ts'
 import type { CommittedMutation, OnCommitted } from './options.ts'
 
-/** Calls of one run; what is left is done by the next push, or by the cron trigger. */
+/** The most calls of one run; the rest is left to the next push, or to the cron trigger. */
 const CALLS_A_RUN = 100
 const BATCH = 10
 
-/** Takes calls that are due and puts them off, so that nobody else makes them meanwhile: 30 s doubling to an hour. */
+/** Takes calls that are due and puts them off by 30 s doubling to an hour, so that nobody else makes them meanwhile. */
 const TAKE = `
   UPDATE tidemark.committed_call c
   SET attempts = attempts + 1, due_at = now() + least(interval '1 hour', interval '30 seconds' * 2 ^ least(attempts, 10))
@@ -19,13 +19,15 @@ const TAKE = `
 
 const DONE = 'DELETE FROM tidemark.committed_call WHERE client_id = $1 AND counter = $2::bigint'
 
-/** When the next is due. What a transaction in progress queues is not seen yet: then `whole` is false. */
+/**
+ * Reads when the next call is due. Calls that a transaction in progress queues are not seen yet: then `whole` is false.
+ */
 const LEFT = `
   SELECT floor(extract(epoch FROM min(due_at)) * 1000)::text AS due,
     (pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot()))::text AS whole
   FROM tidemark.committed_call`
 
-/** As `callCommitted`, and only where capture or a push has seen a commit since nothing was left. */
+/** Does what `callCommitted` does, but only where capture or a push has seen a commit since nothing was left. */
 export async function callOwed(env: SyncEnv, onCommitted: OnCommitted): Promise<void> {
   const replication = env.REPLICATION.getByName(REPLICATION_NAME)
   const mark = await replication.owedCalls()
@@ -34,7 +36,10 @@ export async function callOwed(env: SyncEnv, onCommitted: OnCommitted): Promise<
   if (isWhole) await replication.settleCalls(mark, dueAtMs)
 }
 
-/** Tells the app of committed mutations that are due, each at least once; one that throws is told again later. Answers what is left. */
+/**
+ * Calls the app for committed mutations that are due, each at least once; a call that throws is made again later.
+ * Answers what is left.
+ */
 export async function callCommitted(
   env: DatabaseEnv,
   onCommitted: OnCommitted,
@@ -62,7 +67,7 @@ async function call(
   env: AppEnv,
 ): Promise<void> {
   try {
-    // Written by a push, in the transaction of the mutation.
+    // Written by the push, in the transaction of the mutation.
     const mutation: CommittedMutation = JSON.parse(row.mutation ?? 'null')
     await onCommitted(mutation, env)
   } catch (error) {

@@ -91,7 +91,7 @@ describe.each(['system', 'embedded'] as const)('on the %s server', (server) => {
     return id
   }
 
-  /** Changes a column whose author saw `seen`, where `held` is by now. */
+  /** Changes a column in which the author saw `seen` and which by now holds `held`. */
   async function change(name: Name, seen: string, held: string, value: string): Promise<string> {
     const id = await holding({ [name]: held })
     const [outcome] = await client.settle(client.patch([updateOf(THING, id, { [name]: [value, seen] })]))
@@ -103,7 +103,7 @@ describe.each(['system', 'embedded'] as const)('on the %s server', (server) => {
     ['plain', 'a', 'a ', 'b'],
     ['name', 'anna', 'ANNA', 'Anne'],
     ['name', 'anna', 'zoe', 'Anne'],
-    // What is to be there is not there yet either.
+    // The new value is not there yet either.
     ['name', 'zoe', 'anne', 'Anne'],
     ['names', '{anna}', '{ANNA}', '{Anne}'],
     ['label', 'anna', 'ANNA', 'Anne'],

@@ -100,7 +100,7 @@ describe.each(['system', 'embedded'] as const)('on the %s server', (server) => {
     expect(await push(...turned)).toEqual(['committed'])
     expect(await column('task', ids, 'slug')).toEqual(['r2', 'r3', 'r4', 'r1'])
     const [a = '', b = '', c = '', d = ''] = ids
-    // What takes comes before what leaves: a → new, b → a's, an insert → b's, c → deleted d's.
+    // Rows that take a value come before those that leave it: a → new, b → a's, an insert → b's, c → deleted d's.
     const key = randomUUID()
     expect(
       await push(
@@ -167,7 +167,7 @@ describe.each(['system', 'embedded'] as const)('on the %s server', (server) => {
     expect(
       await push(updateOf(NAME, a, { name: ['two', 'One'] }), updateOf(NAME, b, { name: ['ONE', 'Two'] })),
     ).toEqual(['committed'])
-    // Taken before the row that has it is no longer among those that count.
+    // Taken while the row that has the value still counts for the index.
     expect(await push(updateOf(NAME, a, { name: ['one', 'two'] }), updateOf(NAME, b, { gone: ['t', 'f'] }))).toEqual([
       'committed',
     ])

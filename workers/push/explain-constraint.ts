@@ -2,7 +2,7 @@ import type { Query } from '../../db/query.ts'
 import type { Definition, Rejection, TableDefinition } from '../../protocol/index.ts'
 import { faultField } from '../database/index.ts'
 
-/** The columns that a constraint, or an index that acts as one, is about. */
+/** Reads the columns that a constraint, or an index that acts as one, is about. */
 const COLUMNS = `
   SELECT coalesce(json_agg(DISTINCT a.attname::text), '[]')::text AS columns
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
@@ -14,9 +14,10 @@ const COLUMNS = `
       WHERE i.indrelid = c.oid AND ic.relname = $3 AND a.attnum > 0))`
 
 /**
- * Which constraint refused a mutation, if it is one of a synced table over columns that replicas hold; else nothing.
+ * Names the constraint that refused a mutation, if it is one of a synced table over columns that replicas hold; else
+ * `{}`, or the table alone.
  *
- * Values stand in none of it. Where the catalogue cannot be asked, nothing is said either.
+ * The answer holds no values. Throws what the database throws.
  */
 export async function explainConstraint(
   query: Query,

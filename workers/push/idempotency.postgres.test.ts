@@ -28,7 +28,7 @@ const stored = () =>
     client.id,
   ])
 
-/** Holds the row in a transaction of its own until it is told to go on, having done what it is given. */
+/** Does the given work and holds the row in a transaction of its own, until it may go on. */
 async function holding(table: string, statement = 'SELECT 1'): Promise<() => Promise<void>> {
   const holder = await fixture.owned.open()
   await holder.query('SET search_path = public')
@@ -84,7 +84,7 @@ it('OUT-03 OUT-26 FLD-92 PSH-R2 what is settled is never done again, however lat
   expect(await client.settle(first)).toMatchObject([{ kind: 'outcome-unknown' }])
   expect(await count()).toBe(2)
   expect(await stored()).toEqual([{ counter: '104', status: 'committed' }])
-  // Few at a time they stay: pruning is a commit of its own.
+  // So few are not pruned, because pruning is a commit of its own.
   client.acknowledged = 104
   expect(await client.settle(client.action('bump', { id }))).toEqual(['committed'])
   expect(await stored()).toHaveLength(2)
@@ -116,7 +116,7 @@ it('OUT-27 PSH-R1 a duplicate that races a rejection: both get the stored answer
   const [first, second] = await Promise.all(pushes)
   expect(first).toMatchObject([{ kind: 'conflict', row: { title: 'theirs' } }])
   expect(second).toEqual(first)
-  // Whatever has become possible since: what is stored is answered.
+  // The stored outcome is the answer, whatever has become possible since.
   await fixture.database.query(`UPDATE public.task SET title = 'one' WHERE id = $1`, [id])
   expect(await client.settle(patch)).toEqual(first)
   expect(await stored()).toEqual([{ counter: '1', status: 'rejected' }])

@@ -45,11 +45,11 @@ const page = (body = 'x') =>
   client.patch([insertOf('public.page', { id: randomUUID(), org_id: ORG_A, body, tags: null })])
 const tally = () => client.patch([insertOf('public.tally', { id: randomUUID(), org_id: ORG_A, log: null })])
 
-/** As if what has been tried until now had been tried for so much longer. */
+/** Ages the tries made until now by this much. */
 const age = (by: string) =>
   fixture.database.query('UPDATE tidemark.stuck_mutation SET since = since - $1::interval', [by])
 
-/** Pushes as a replica does, until nothing is left; answers the outcomes, and how often it was told `again`. */
+/** Pushes as a replica does, until nothing is left; returns the outcomes, and how often the answer was `again`. */
 async function untilDecided(mutations: readonly PushedMutation[], aged = '10 seconds') {
   const outcomes: ('committed' | Rejection)[] = []
   let again = 0
@@ -127,7 +127,7 @@ it('FLD-66 PSH-R15 tries count for one mutation, whoever sends it; time alone an
   expect((await client.push([next])).retry).not.toBeNull()
   await age('1 hour')
   expect((await client.push([next])).retry).not.toBeNull()
-  // Two that race count both, and are answered alike.
+  // Two pushes that race both count, and get the same answer.
   const answers = await Promise.all([client.settle(next), client.settle(next)])
   expect(answers).toMatchObject([[{ code: '42883' }], [{ code: '42883' }]])
   const kept = 'SELECT count(*)::text AS kept FROM tidemark.stuck_mutation WHERE client_id = $1'

@@ -14,7 +14,7 @@ import type { EarlierMutations, Effects } from './rules/earlier.ts'
 import { MutationRejected } from './rules/mutation-rejected.ts'
 import type { PatchContext } from './write-patch.ts'
 
-/** One push, open. */
+/** The state of one push while its mutations are decided. */
 export interface OpenPush {
   readonly options: PushOptions
   readonly env: AppEnv
@@ -38,8 +38,8 @@ export const predictionOf = (mutation: PushedMutation): readonly PredictedChange
   mutation.kind === 'patch' ? predictedByPatch(mutation.rows) : mutation.predicted
 
 /**
- * What builds on a mutation falls with it, and with one that was never decided. Of a settled one its client knew, and would
- * not have sent this. Throws MutationRejected.
+ * Throws MutationRejected where the mutation builds on one that was rejected or never decided. Settled ones need no
+ * check: the client knew their outcome, and would not have sent this one on a rejected one.
  */
 export function checkDependencies({ earlier }: OpenPush, { after }: PushedMutation, settledTo: number): void {
   const on = after.find((counter) => counter > settledTo && earlier.statusOf(counter) !== 'committed')
@@ -47,13 +47,13 @@ export function checkDependencies({ earlier }: OpenPush, { after }: PushedMutati
   throw new MutationRejected({ kind: 'dependency', message: 'A mutation on which this one builds was rejected.', on })
 }
 
-/** Later mutations of the push may build on it. */
+/** Remembers a committed mutation, because later ones of the push may build on it. */
 export function remember({ earlier }: OpenPush, mutation: PushedMutation, effects: Effects | null): void {
   const predicted = [...(predictionOf(mutation) ?? [])]
   earlier.add({ counter: mutation.counter, status: 'committed', predicted, effects })
 }
 
-/** What the app is to be told once it is committed; null where it does not listen. */
+/** Returns what the app is called with once the mutation is committed; null where the app does not listen. */
 export const toTell = (push: OpenPush, mutation: PushedMutation): CommittedMutation | null =>
   push.options.onCommitted ? committedMutation(push, mutation) : null
 

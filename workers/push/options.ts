@@ -3,7 +3,7 @@ import type { ActionMutation, PatchMutation } from '../../protocol/index.ts'
 import type { AppEnv } from '../access/access.ts'
 import type { LocationHint } from '../env.ts'
 
-/** What the server's half of an action has to go by; `sql` runs as the author, under row-level security. */
+/** The context of the server's half of an action; `sql` runs as the author, under row-level security. */
 export interface ServerActionContext<Args> extends ActionContext {
   readonly args: Args
   readonly sql: ActionSql
@@ -12,9 +12,10 @@ export interface ServerActionContext<Args> extends ActionContext {
 }
 
 /**
- * Stands around the shared function of an action, in its transaction: check, `refuse`, call `run`, write more.
+ * Wraps the shared function of an action, in its transaction: check, `refuse`, call `run`, write more.
  *
- * What it throws ends the mutation; a refusal reaches its author, of anything else only that it failed.
+ * An error thrown here ends the mutation; a refusal reaches its author as it is, of any other error they only learn
+ * that it failed.
  */
 export type ServerAction<Args> = (run: () => Promise<void>, context: ServerActionContext<Args>) => Promise<void>
 
@@ -23,25 +24,25 @@ export type ServerActions<SyncActions extends Actions> = {
   readonly [Name in keyof SyncActions]?: SyncActions[Name] extends Action<infer Args> ? ServerAction<Args> : never
 }
 
-/** A mutation that was committed, as the app is told afterwards. */
+/** A mutation that was committed, as `onCommitted` gets it. */
 export type CommittedMutation = {
-  /** `client:counter`, for good: the key by which a second call is known. */
+  /** `client:counter`, permanent: the key by which to recognise a second call. */
   readonly id: string
   readonly client: string
   readonly userId: string
 } & Pick<PatchMutation | ActionMutation, 'counter' | 'at'> &
   (Pick<PatchMutation, 'kind' | 'rows'> | Pick<ActionMutation, 'kind' | 'name' | 'args'>)
 
-/** Called after a commit, at least once; what it throws has it called again later. */
+/** Called after a commit, at least once; when it throws, it is called again later. */
 export type OnCommitted = (mutation: CommittedMutation, env: AppEnv) => void | Promise<void>
 
-/** What pushes are judged by besides the definition in force. */
+/** The app's own rules for pushes, besides the definition in force. */
 export interface PushOptions {
   readonly sync: Pick<Sync, 'tables' | 'actions'>
   readonly actions?: ServerActions<Actions>
   readonly onCommitted?: OnCommitted
-  /** How long a push may take at most, in ms; then its session is ended. Default 45 s. */
+  /** The longest time a push may take, in ms; then its session is ended. Default 45 s. */
   readonly deadlineMs?: number
-  /** Where lanes are made. */
+  /** The region in which lanes are made. */
   readonly location?: LocationHint
 }

@@ -19,10 +19,10 @@ interface Found {
 }
 
 /**
- * What became of a client's mutations, and where in the stream that stands.
+ * Answers the outcomes of a client's mutations, and where in the stream each stands.
  *
- * Throws `bad-input`, `upgrade-required`, `forbidden` for another user's client, and `unavailable` while capture cannot say
- * where a decided one stands.
+ * Throws `bad-input`, `upgrade-required`, `forbidden` for another user's client, and `unavailable` while capture cannot
+ * say where a decided one stands.
  */
 export async function answerOutcomes(env: SyncEnv, session: Session, body: unknown): Promise<OutcomesAnswer> {
   checkProtocol(body)
@@ -33,7 +33,8 @@ export async function answerOutcomes(env: SyncEnv, session: Session, body: unkno
     async (database) => {
       let found = await readOutcomes(database, session.userId, data.client, data.counters)
       if (found.rows.some((row) => row.lsn === null)) {
-        // Then all that is decided is captured: what history still lacks is of an earlier epoch, or below its floor.
+        // After this all that is decided is captured: what history still lacks is of an earlier epoch, or below its
+        // floor.
         await env.REPLICATION.getByName(REPLICATION_NAME).freshHead(null)
         const decided = found.rows.map(({ counter }) => counter)
         found = await readOutcomes(database, session.userId, data.client, decided)
@@ -63,7 +64,7 @@ async function readOutcomes(
   const rows = await query(OUTCOMES, [client, textArray(counters.map(String))])
   const [first] = rows
   if (!first) throw new TidemarkError('unavailable', 'There is no history yet; try again.')
-  // A client that was never seen has no outcomes; it is bound when it connects or pushes.
+  // A client that was never seen has no outcomes; it is bound to its user when it connects or pushes.
   if (first.user_id != null && first.user_id !== userId)
     throw new TidemarkError('forbidden', 'This client id is not yours; make a new one.')
   const decided = rows.filter((row) => row.counter != null)
@@ -88,7 +89,7 @@ function answerOf({ epoch, floor, rows }: Found, counters: readonly number[]): O
         : { counter, status: 'rejected', rejection: storedRejection.parse(rejection) },
     lsn: lsn === null ? ZERO_LSN : parsePgLsn(lsn),
   }))
-  // Only a replica that was copied or set back asks for what it had acknowledged.
+  // Only a replica that was copied or set back asks for mutations whose outcomes it had acknowledged.
   for (const counter of new Set(counters)) {
     if (counter <= floor) outcomes.push({ outcome: { counter, status: 'settled' }, lsn: ZERO_LSN })
   }

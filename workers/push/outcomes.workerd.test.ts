@@ -32,7 +32,7 @@ const outcomesOf = async (client: TestClient, counters: number[]) => {
   const body = { protocol: LIMITS.protocolVersion, client: client.id, counters }
   return outcomesAnswerSchema.parse(await ask('/sync/outcomes', ann, body))
 }
-/** As capture stores the mutation's own row. */
+/** Stores the mutation's own row as capture does. */
 async function capture(epoch: string, client: TestClient, counter: number, at: Lsn): Promise<void> {
   const key = { client_id: client.id, counter: String(counter) }
   const change = { op: 'insert' as const, table: 'tidemark.mutation', audience: `client:${client.id}`, data: key }

@@ -22,7 +22,7 @@ it('FLD-84 PSH-R25 a row that another made first is theirs where the policy refu
   expect(await client.settle(made({ title: 'mine' }))).toMatchObject([
     { kind: 'conflict', table: TASK, key: { id }, columns: ['title'], row: { title: 'one', slug: `slug-${id}` } },
   ])
-  // What both made alike is nobody's loss.
+  // Nobody loses anything, because both made the same row.
   expect(await client.settle(made({}))).toEqual(['committed'])
   expect(await fixture.row('task', id)).toMatchObject({ title: 'one', secret: `hidden-${id}` })
 })

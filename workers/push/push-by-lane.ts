@@ -8,9 +8,10 @@ import { PushConnection } from './push-connection.ts'
 import { laneName } from './rules/lane-name.ts'
 
 /**
- * Pushes by the user's lane, or here where that is busy or fails: what it may have done before is found stored. Rule PSH-R14.
+ * Decides a push in the user's lane, or here where the lane is busy or fails: what the lane may have done before is
+ * found stored. Rule PSH-R14.
  *
- * Throws as `receivePush`.
+ * Throws what `receivePush` throws.
  */
 export async function pushByLane(
   options: PushOptions,

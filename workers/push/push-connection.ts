@@ -3,7 +3,7 @@ import type { DatabaseEnv } from '../env.ts'
 
 const OPTIONS = { applicationName: 'tidemark push', prepare: true, lockTimeoutMs: 5_000, statementTimeoutMs: 20_000 }
 
-/** One connection, opened when it is first asked for, and anew when it was cut. */
+/** One connection, opened when it is first asked for, and again after it was cut. */
 export class PushConnection {
   readonly #env: DatabaseEnv
   readonly #nowMs: () => number
@@ -15,12 +15,12 @@ export class PushConnection {
     this.#nowMs = nowMs
   }
 
-  /** How long ago it was opened; 0 while it is not. */
+  /** Time since the connection was opened; 0 while none is open. */
   get ageMs(): number {
     return this.#open ? this.#nowMs() - this.#openedAtMs : 0
   }
 
-  /** Throws `unavailable` or `misconfigured`. */
+  /** Returns the open connection, or opens one. Throws `unavailable` or `misconfigured`. */
   async get(): Promise<Database> {
     if (this.#open?.usable) return this.#open
     await this.close()
@@ -29,7 +29,7 @@ export class PushConnection {
     return this.#open
   }
 
-  /** Makes it as good as new for somebody else. Throws what the database throws. */
+  /** Makes the connection as good as new for another user. Throws what the database throws. */
   async reset(): Promise<void> {
     if (this.#open?.usable) await this.#open.reset()
   }

@@ -1,22 +1,22 @@
-/** Thrown within a push that has come to its end. */
+/** Thrown within a push whose time is over. */
 export class DeadlinePassed extends Error {
   override readonly name = 'DeadlinePassed'
 }
 
-/** The end of a push, which nothing that runs in it can put off. */
+/** The time limit of a push, which nothing that runs in it can put off. */
 export class PushDeadline {
-  /** Rejects once it is reached and the session has been ended. */
+  /** Rejects once the limit is reached and the session has been ended. */
   readonly ended: Promise<never>
   isPast = false
   readonly #timer: ReturnType<typeof setTimeout>
 
-  /** `end` ends the session, and does not throw. */
+  /** `end` ends the session, and must not throw. */
   constructor(ms: number, end: () => Promise<void>) {
     let reject: (error: DeadlinePassed) => void = () => {}
     this.ended = new Promise((_resolve, no) => {
       reject = no
     })
-    // Nobody may be waiting.
+    // Handled here as well, because nobody may be waiting.
     this.ended.catch(() => {})
     this.#timer = setTimeout(() => {
       this.isPast = true

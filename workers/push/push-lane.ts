@@ -5,22 +5,22 @@ import type { PushOptions } from './options.ts'
 import { receivePush } from './push.ts'
 import { PushConnection } from './push-connection.ts'
 
-/** Connections that one lane uses at once. */
+/** The number of connections that one lane uses at once. */
 const CONNECTIONS = 4
-/** What nobody has used for so long is closed, so that the database may sleep. */
+/** A connection that nobody has used for this long is closed, so that the database may sleep. */
 const IDLE_MS = 10_000
-/** A connection lives no longer, whatever it has gathered in its caches. */
+/** A connection lives no longer than this, because of what it gathers in its caches. */
 const LONGEST_MS = 60_000
 
-/** Faults of a request, which say nothing of the connection. */
+/** Faults of a request, which leave the connection sound. */
 const OF_CLIENTS: ReadonlySet<ErrorKind> = new Set(['bad-input', 'limit-exceeded', 'upgrade-required', 'forbidden'])
 
-/** What a lane needs of the object around it. */
+/** The lane's dependencies on the object around it. */
 export interface LaneContext {
   readonly env: SyncEnv
   readonly push: PushOptions
   readonly nowMs: () => number
-  /** Keeps work that nobody awaits. */
+  /** Keeps the object alive for work that nobody awaits. */
   readonly background: (work: Promise<void>) => void
 }
 
@@ -29,7 +29,10 @@ interface Idle {
   readonly sinceMs: number
 }
 
-/** Pushes over connections that stay open for a moment: opening one costs more than all that a small push does with it. */
+/**
+ * Runs pushes over connections that stay open for a moment: opening one costs more than all that a small push does with
+ * it.
+ */
 export class PushLane {
   readonly #context: LaneContext
   #used = 0
@@ -40,7 +43,9 @@ export class PushLane {
     this.#context = context
   }
 
-  /** Null where all connections are in use, and then nothing is done. Throws as `receivePush`. */
+  /**
+   * Decides a push; null where all connections are in use, and then nothing is done. Throws what `receivePush` throws.
+   */
   async push({ session, body }: PushCall): Promise<PushAnswer | null> {
     const { env, push, nowMs, background } = this.#context
     if (this.#used === CONNECTIONS) return null

@@ -20,16 +20,19 @@ import { countTry, tryAlone, Undecided } from './undecided.ts'
 
 const ATTEMPTS = 3
 const RETRY_BASE_MS = 40
-/** What has not begun by then is left to the next push. */
+/** Mutations that have not begun by then are left to the next push. */
 const PUSH_MS = 20_000
 const RETRY_AFTER_MS = 1_000
-/** Then the session is ended, whatever runs in it: what began last had as long as its statement may take, and more. */
+/**
+ * Then the session is ended, whatever runs in it: even the mutation that began last has by then had longer than a
+ * statement may take.
+ */
 const DEADLINE_MS = 45_000
 
 const openedSchema = z.object({
   madeMs: z.number(),
   definition: z.object({ version: z.number(), hash: z.string() }).nullable(),
-  /** The counter of a mutation that was tried before. */
+  /** The highest counter up to which mutations are tried one by one, because an earlier try failed. */
   stuck: z.number().nullable(),
 })
 
@@ -55,7 +58,7 @@ export async function receivePush(
       acknowledged,
     ])
   const [row] = await open().catch((error: unknown) => {
-    // It may have been cut while nobody used it.
+    // A kept connection may have been cut while nobody used it.
     if (!isKept || !isTransient(error)) throw error
     return open()
   })
@@ -100,7 +103,7 @@ async function settleAll(
     try {
       const decided = await withRetries(course.endMs, () => settleFirst(push, connection, next, course))
       outcomes.push(...decided)
-      // What stands in the way of one may stand in the way of others: then it is felt out anew how many go at once.
+      // An obstacle to one mutation may be one to others too: how many go at once then grows again from one.
       together = decided.length < next.length ? 1 : 2 * together
     } catch (error) {
       const refused = await refusedAtLast(push, connection, error, course.aloneTo)
@@ -115,7 +118,9 @@ async function settleAll(
   return { outcomes, retry: null }
 }
 
-/** What becomes of a mutation that failed once more; null where the rest of the push waits for it, or for the database. */
+/**
+ * Decides about a mutation that failed once more; null where the rest of the push waits for it, or for the database.
+ */
 async function refusedAtLast(
   push: OpenPush,
   connection: PushConnection,
@@ -138,7 +143,7 @@ async function refusedAtLast(
 const asFault = (error: unknown): TidemarkError =>
   error instanceof TidemarkError ? error : new TidemarkError('internal', 'A push failed.', { cause: error })
 
-/** Decides at least the first. */
+/** Decides the first mutation at least. */
 async function settleFirst(
   push: OpenPush,
   connection: PushConnection,
@@ -153,13 +158,16 @@ async function settleFirst(
     const decided = await settlePatches(push, database, mutations)
     return decided.length > 0 ? decided : [await settleMutation(push, database, first)]
   } catch (error) {
-    // Which of them it was, only they themselves can tell.
+    // Only trying the mutations one by one can show which of them it was.
     if (!(error instanceof Undecided)) course.aloneTo = mutations.at(-1)?.counter ?? first.counter
     throw error
   }
 }
 
-/** Deadlocks and cut connections are over soon; of a commit whose answer was lost the next attempt finds the outcome. */
+/**
+ * Retries, because deadlocks and cut connections are over soon; where the answer of a commit was lost, the next attempt
+ * finds the outcome.
+ */
 async function withRetries<Result>(endMs: number, run: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -180,7 +188,7 @@ function isTransient(error: unknown): boolean {
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
-/** The last definition read by this isolate: it only changes with its hash. */
+/** The last definition that this isolate read; it only changes with its hash. */
 let lastDefinition: DefinitionInForce | null = null
 
 async function definitionOf(

@@ -34,7 +34,7 @@ afterEach(() => vi.restoreAllMocks())
 
 const told: CommittedMutation[] = []
 let fails = false
-/** What the next booking does besides. */
+/** Extra work of the next booking. */
 let besides: (sql: ActionSql) => Promise<unknown> = async () => null
 const options = {
   ...access,
@@ -59,7 +59,7 @@ laneOptions.push = {
 }
 const { LONE_LANE } = bindings as unknown as { LONE_LANE: SyncEnv['SYNC'] }
 const realEnv = (): SyncEnv => ({ ...bindings, ...database.env, ADMIN_TOKEN, SYNC: LONE_LANE }) as unknown as SyncEnv
-/** Where every lane is busy. */
+/** A SyncDO namespace whose every lane is busy. */
 const NO_LANES: SyncEnv['SYNC'] = (bindings as unknown as { STAGED_SYNC: SyncEnv['SYNC'] }).STAGED_SYNC
 
 interface Asked {
@@ -69,7 +69,7 @@ interface Asked {
   readonly env: SyncEnv
 }
 
-/** A request to the Worker; what it left to do in the background is done when this resolves. */
+/** Sends a request to the Worker; its work in the background is done too when this resolves. */
 async function ask({ path, who, body, env }: Asked): Promise<Response> {
   const context = createExecutionContext()
   const request = new Request(`https://tidemark.test${path}`, {
@@ -234,7 +234,7 @@ describe('POST /sync/push', () => {
         (SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()) AS locks`),
       )
     }
-    // Put back only after its push was answered; four at once then use all that the lane kept.
+    // A connection is put back only after its push was answered; four at once then use all that the lane kept.
     while (!found.some(({ pid }) => pid === dirtied[0]?.pid))
       expect(await Promise.all(clients.map(book))).toEqual(clients.map(() => ['committed']))
     for (const one of found) {
@@ -242,7 +242,7 @@ describe('POST /sync/push', () => {
       expect([null, '']).toContain(one.left)
     }
     besides = async () => null
-    // One that was cut while nobody used it is noticed by the next push, which opens another.
+    // The next push notices a connection that was cut while nobody used it, and opens another.
     await query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tidemark push'`,
     )

@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../protocol/index.ts'
 
-/** A request's body, of which no more than this is read. Throws `limit-exceeded`. */
+/** Reads a request's body, and no more of it than this. Throws `limit-exceeded`. */
 export async function readBody(request: Request, maxChars: number): Promise<string> {
   const decoder = new TextDecoder()
   const reader = request.body?.getReader()
@@ -17,7 +17,7 @@ export async function readBody(request: Request, maxChars: number): Promise<stri
   return text + decoder.decode()
 }
 
-/** Throws `bad-input`. */
+/** Parses a body. Throws `bad-input`. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)

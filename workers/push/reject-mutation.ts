@@ -5,7 +5,10 @@ import { basisEffects } from './rules/earlier.ts'
 import { knownSchema, outcomeOf } from './rules/known-mutation.ts'
 import { isMutation, type ParsedMutation } from './rules/parse-mutation.ts'
 
-/** Records why a mutation is refused, in a transaction of its own; what is stored by then, perhaps by others, is answered. */
+/**
+ * Records why a mutation is refused, in a transaction of its own; the answer is whatever is stored by then, perhaps by
+ * others.
+ */
 export async function rejectMutation(
   { client, session, earlier }: OpenPush,
   database: Database,
@@ -24,7 +27,7 @@ export async function rejectMutation(
   ])
   const known = knownSchema.parse(JSON.parse(row?.known ?? 'null'))
   const outcome = outcomeOf(counter, digest, known)
-  // Only if this rejection is the stored one does its basis count.
+  // The basis counts only if this rejection is the stored one.
   if ('digest' in known && known.digest === digest && known.status === 'rejected')
     earlier.add({ counter, status: 'rejected', predicted: null, effects })
   return outcome

@@ -8,7 +8,7 @@ import { MutationRejected } from './rules/mutation-rejected.ts'
 import { isStorable } from './rules/parse-mutation.ts'
 import { type Told, type Verdict, verdictOf } from './rules/verdict.ts'
 
-/** Refusals carry data for a reason to be shown, not for rows. */
+/** The most data a refusal may carry: it is for showing a reason, not for rows. */
 const DATA_CHARS = 16 * 1024
 const NOT_OF_ACTIONS =
   'The action failed on the server: a statement in it does more than read and write rows. Its role, settings and transaction are not its own.'
@@ -19,12 +19,15 @@ export interface ActionRequest {
   readonly env: AppEnv
   readonly query: DatabaseTransaction['query']
   readonly single: DatabaseTransaction['single']
-  /** When the author's replica was made, and now, in ms since 1970 by the database's clock. */
+  /** When the author's replica was made, and the time now, in ms since 1970 by the database's clock. */
   readonly madeMs: number
   readonly nowMs: number
 }
 
-/** Runs an action as its author, with its server's half where it has one. Throws MutationRejected, and faults of the database. */
+/**
+ * Runs an action as its author, with its server's half where it has one. Throws MutationRejected, and faults of the
+ * database.
+ */
 export async function runAction(options: PushOptions, mutation: ActionMutation, request: ActionRequest): Promise<void> {
   const { actions = {} } = options.sync
   const action = Object.hasOwn(actions, mutation.name) ? actions[mutation.name] : undefined
@@ -49,14 +52,17 @@ export async function runAction(options: PushOptions, mutation: ActionMutation, 
   await settle()
 }
 
-/** The author's time, but not of the future, nor from before their replica was made. */
+/** Returns the author's time, but none in the future, nor from before their replica was made. */
 function clampedNow(at: string, { madeMs, nowMs }: ActionRequest): string {
   return new Date(Math.min(nowMs, Math.max(madeMs, Date.parse(at)))).toISOString()
 }
 
 const STANDING = 'SELECT tidemark.standing() AS standing'
 
-/** `settle` waits for what was not awaited, closes `sql`, and throws the first fault even if it was caught: the transaction is void. */
+/**
+ * Gives an action its `sql`. `settle` waits for statements not awaited, closes `sql`, and throws the first fault even
+ * if it was caught: the transaction is void.
+ */
 function actionSql({ query, single }: ActionRequest): { sql: ActionSql; settle: () => Promise<void> } {
   const running = new Set<Promise<unknown>>()
   let failed: { readonly error: unknown } | null = null
@@ -114,7 +120,7 @@ function refusal(name: string, { code, message, data }: ActionRefusal): Rejectio
     const copy = JSON.parse(text)
     if (text.length <= DATA_CHARS && isStorable(copy)) return { ...kept, data: copy }
   } catch {
-    // Not JSON: told below.
+    // Not JSON: logged below.
   }
   console.warn(
     `tidemark: action ${name} refused with data that is no JSON of at most ${DATA_CHARS} characters: left out`,
@@ -122,7 +128,7 @@ function refusal(name: string, { code, message, data }: ActionRefusal): Rejectio
   return kept
 }
 
-/** What an error in an action means: a statement that the database does not understand is the app's mistake. */
+/** Judges an error in an action: a statement that the database does not understand is the app's mistake. */
 export function actionVerdict(told: Told): Verdict {
   const verdict = verdictOf(told)
   if (verdict.kind !== 'again' || !told.sqlState?.startsWith('42')) return verdict

@@ -21,7 +21,7 @@ beforeEach(async () => {
 })
 const task = (key = id) => fixture.row('task', key)
 const fine = (): PatchRow => insertOf(TASK, { id: randomUUID(), org_id: ORG_A, title: 'fine', state: 'open' })
-/** Tells how one mutation is refused that does something allowed besides. */
+/** Returns the refusal of a mutation that also does something allowed. */
 async function refusal(...rows: PatchRow[]): Promise<unknown> {
   const first = fine()
   const [outcome] = await client.settle(client.patch([first, ...rows]))
@@ -53,7 +53,7 @@ it('SEC-02 SEC-03 PSH-R4 what is not open to its author refuses the whole mutati
   const answers = new Set<string>()
   for (const row of attempts) answers.add(JSON.stringify(await refusal(row)))
   expect([...answers].map((text) => JSON.parse(text))).toEqual([{ kind: 'forbidden', message: expect.any(String) }])
-  // By a foreign row's key under an audience of one's own it is as good as absent.
+  // Named by its key under the author's own audience, a foreign row counts as absent.
   expect(await refusal(updateOf(TASK, foreign, { title: ['x', 'one'] }))).toMatchObject({ kind: 'missing-row' })
   expect(await client.settle(client.patch([deleteOf(TASK, foreign)]))).toEqual(['committed'])
   expect(await task(foreign)).toMatchObject({ title: 'one' })

@@ -30,9 +30,11 @@ const begunSchema = z.union([
 ])
 
 /**
- * Decides one mutation for good: one transaction commits it, or another records why not; what is stored is what is answered.
+ * Decides one mutation for good: one transaction commits it, or another records why not; the stored outcome is the
+ * answer.
  *
- * Throws `Undecided` where the mutation failed and may yet succeed, and what is no matter of the mutation; then nothing is decided.
+ * Throws `Undecided` where the mutation failed and may yet succeed, and errors that are not the mutation's own; then
+ * nothing is decided.
  */
 export async function settleMutation(push: OpenPush, database: Database, parsed: ParsedMutation): Promise<Outcome> {
   const digest = await sha256Hex(parsed.json)
@@ -54,7 +56,7 @@ export async function settleMutation(push: OpenPush, database: Database, parsed:
         const { client, env, madeMs, session } = push
         const { nowMs } = begun
         const request = { client, userId: session.userId, env, query, single, madeMs, nowMs }
-        // It may wait for what never comes.
+        // The action may wait for something that never comes.
         await Promise.race([runAction(push.options, content, request), push.deadline.ended])
       }
       return { known: null, effects: await finish(push, last, content, steps) }
@@ -92,7 +94,7 @@ async function begin(
   return begunSchema.parse(JSON.parse(row?.begun ?? 'null'))
 }
 
-/** The last of its transaction. */
+/** Ends the mutation's transaction: nothing may follow. */
 async function finish(
   push: OpenPush,
   last: DatabaseTransaction['last'],
@@ -117,10 +119,11 @@ interface Tried {
   isBegun: boolean
 }
 
-/** Why an error refuses a mutation; throws what does not. */
+/** Returns the rejection that an error amounts to; throws where it amounts to none. */
 async function rejectionOf(push: OpenPush, database: Database, tried: Tried, error: unknown): Promise<Rejection> {
   if (error instanceof MutationRejected) return error.rejection
-  // What fails before the mutation has begun is ours, or a connection's, unless our own code fails at what it says.
+  // A fault before the mutation has begun is the server's or the connection's, not the mutation's; other errors are
+  // judged below, as our own code may fail at the mutation's content.
   if (!tried.isBegun && error instanceof TidemarkError) throw error
   const { content } = tried.parsed
   if (push.deadline.isPast) throw new Undecided(tried.parsed, tried.digest, TOO_SLOW, null, error)

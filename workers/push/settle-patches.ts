@@ -13,19 +13,19 @@ import { TOO_SLOW } from './rules/verdict.ts'
 import { Undecided } from './undecided.ts'
 import { patchStatements } from './write-patch.ts'
 
-/** Half the time a statement has: the last patch of a call may still wait for a lock. */
+/** Half the time that a statement has, because the last patch of a call may still wait for a lock. */
 const CALL_MS = 10_000
 
 const settledSchema = z.array(
   z.union([
     z.object({ known: knownSchema }),
     z.object({ effects: effectsSchema.nullable() }),
-    // The last: it took as long as a statement may.
+    // Only the last entry: it took as long as a statement may.
     z.object({ stopped: z.string() }),
   ]),
 )
 
-/** A patch, and what the database is given to do it. */
+/** A patch, and the order that the database gets for it. */
 interface PatchOrder {
   readonly parsed: ParsedMutation
   readonly mutation: PatchMutation
@@ -34,10 +34,11 @@ interface PatchOrder {
 }
 
 /**
- * Decides mutations from the first on, for good and in one round trip, each by a transaction of its own, up to the first that
- * is no patch or cannot be done as it is: that one, and so perhaps none, is left undone.
+ * Decides mutations from the first on, for good and in one round trip, each in a transaction of its own, up to the
+ * first that is no patch or cannot be done as it is: that one, which may be the very first, is left undone.
  *
- * Throws `Undecided` where the first takes too long, and what the connection throws; what was committed until then is found stored.
+ * Throws `Undecided` where the first takes too long, and what the connection throws; whatever was committed until then
+ * is found stored.
  */
 export async function settlePatches(
   push: OpenPush,
@@ -76,7 +77,7 @@ function outcomeIn(
   return { counter: mutation.counter, status: 'committed' }
 }
 
-/** Those from the first on that need nothing to be known but what is known here. */
+/** Returns orders for the mutations, from the first on, that depend on nothing that is not known here. */
 async function ordersOf(push: OpenPush, mutations: readonly ParsedMutation[]): Promise<PatchOrder[]> {
   const orders: PatchOrder[] = []
   const before = new Set<number>()
@@ -91,7 +92,10 @@ async function ordersOf(push: OpenPush, mutations: readonly ParsedMutation[]): P
   return orders
 }
 
-/** Where a patch is done, those before it in its call are committed; what they left in rows is not known yet. */
+/**
+ * True where all is known that the patch builds on. Patches before it in the call are then committed, but what they
+ * left in rows is not known yet.
+ */
 const isReady = ({ earlier }: OpenPush, { after, rows }: PatchMutation, before: ReadonlySet<number>): boolean =>
   after.every((counter) => before.has(counter) || earlier.statusOf(counter) === 'committed') &&
   basisCounters(rows).every((counter) => earlier.statusOf(counter) !== null)

@@ -1,10 +1,13 @@
-/** How a column gets a value that no other row has: none, one that looks like what it holds, one far from all others. */
+/**
+ * The ways to give a column a value that no other row has: NULL, one that looks like the held one, one far from all
+ * others.
+ */
 export type Way = 'null' | 'alike' | 'far'
 
 const TEXTS = new Set(['text', 'character varying', 'character', 'bpchar'])
 const NUMBERS = new Set(['smallint', 'integer', 'bigint', 'numeric'])
 
-/** The ways there are for a type but NULL, best first. */
+/** Returns the ways there are for a type besides NULL, best first. */
 export function waysOf(type: string): Way[] {
   const { base } = parse(type)
   if (TEXTS.has(base)) return ['alike', 'far']
@@ -12,7 +15,10 @@ export function waysOf(type: string): Way[] {
   return far(base, null, 0, 0) === undefined ? [] : ['far']
 }
 
-/** A value for a moment, never the one that is held. Those of several rows differ by `nth`; `start`, from 0 to 1, is theirs in common. */
+/**
+ * Makes a temporary value, never the one that is held. The values of several rows differ by `nth`; they share `start`,
+ * from 0 to 1.
+ */
 export function temporaryValue(type: string, held: string, way: Way, start: number, nth: number): string | null {
   if (way === 'null') return null
   const { base, length } = parse(type)
@@ -24,7 +30,7 @@ function parse(type: string): { base: string; length: number | null } {
   return { base, length: length === undefined ? null : Number(length) }
 }
 
-/** What checks say of digits, letters and length holds for it as well. */
+/** Keeps digits, letters and length in place, so that checks on these hold for the new value as well. */
 const alike = (held: string): string =>
   held
     .replace(/\d/g, (digit, place: number) => (place === 0 ? other(digit, '123456789') : other(digit, '0123456789')))

@@ -11,7 +11,7 @@ export class Undecided extends Error {
   readonly parsed: ParsedMutation
   readonly digest: string
   readonly verdict: Again
-  /** Null of a connection that was cut, and of what failed in our own code. */
+  /** Null for a connection that was cut, and for a failure in our own code. */
   readonly sqlState: string | null
 
   constructor(parsed: ParsedMutation, digest: string, verdict: Again, sqlState: string | null, cause?: unknown) {
@@ -24,9 +24,10 @@ export class Undecided extends Error {
 }
 
 /**
- * Counts the try in the database, and refuses the mutation once it was tried often and for long; null while it is to be tried again.
+ * Counts the try in the database, and refuses the mutation once it was tried often enough and for long enough; null
+ * while it is to be tried again.
  *
- * Throws what the database throws: one that is away counts nothing.
+ * Throws what the database throws; while the database cannot be reached, nothing is counted.
  */
 export async function countTry(push: OpenPush, database: Database, undecided: Undecided): Promise<Outcome | null> {
   const { parsed, digest, sqlState } = undecided
@@ -37,7 +38,7 @@ export async function countTry(push: OpenPush, database: Database, undecided: Un
   return rejectMutation(push, database, parsed, digest, refusalOf(patience, sqlState))
 }
 
-/** Has the mutations up to this one tried one by one from now on: which of them failed is not known. */
+/** Makes the mutations up to this one be tried one by one from now on, because it is not known which of them failed. */
 export async function tryAlone({ client }: OpenPush, database: Database, counter: number): Promise<void> {
   if (counter > 0) await count(database, client, counter, null, 0)
 }
@@ -53,7 +54,7 @@ async function count({ query }: Database, client: string, counter: number, sqlSt
   return counted
 }
 
-/** Columns of the definition in force that the catalogue has otherwise. */
+/** Finds columns of the definition in force that the catalogue does not have, or has with another type. */
 const DRIFTED = `
   SELECT FROM json_to_recordset($1::json) AS given(schema text, name text, "column" text, type text)
   WHERE NOT EXISTS (
@@ -62,7 +63,10 @@ const DRIFTED = `
       AND NOT a.attisdropped AND format_type(a.atttypid, a.atttypmod) = given.type)
   LIMIT 1`
 
-/** Where a table that the mutation writes is not as the definition says, a migration may be under way. */
+/**
+ * Grants more patience where a table that the mutation writes differs from the definition: a migration may be under
+ * way.
+ */
 async function patienceNow({ definition }: OpenPush, { query }: Database, undecided: Undecided): Promise<Patience> {
   const { patience } = undecided.verdict
   if (patience !== 'soon') return patience

@@ -14,10 +14,10 @@ import { concerned, freedLate, freeing, mayExchange, type UniqueColumns } from '
 import { temporaryValue, type Way, waysOf } from './temporary-value.ts'
 import { decide, isWritten, lockRow, type PatchContext, withValues, writePatch } from './write-patch.ts'
 
-/** Unique indexes of one patch whose values are freed first. */
+/** The most unique indexes of one patch whose values are freed first. */
 const MOST_UNIQUES = 4
 
-/** A column that can hold something else for a moment, and how. */
+/** A column that can hold another value for a moment, and the way to find one. */
 interface Place {
   readonly column: ColumnDefinition
   readonly way: Way
@@ -27,13 +27,13 @@ interface Place {
 interface Obstacle extends UniqueColumns {
   readonly name: string
   readonly places: readonly Place[]
-  /** Whether all that may leave a value do so first, or only what leaves one too late by its bases. */
+  /** True: all rows that may leave a value do so first; false: only those that, by their bases, leave it too late. */
   readonly all: boolean
 }
 
 /**
- * As `writePatch`, whatever unique values rows of the patch take from each other: where they are in each other's way, those
- * that leave a value hold another one first. Rule PSH-R24.
+ * Does what `writePatch` does, whatever unique values rows of the patch take from each other: where they are in each
+ * other's way, those that leave a value hold another one first. Rule PSH-R24.
  */
 export async function writeInAnyOrder(context: PatchContext, steps: readonly PatchStep[]): Promise<void> {
   if (!mayExchange(steps)) return writePatch(context, steps)
@@ -53,10 +53,10 @@ export async function writeInAnyOrder(context: PatchContext, steps: readonly Pat
 }
 
 const REFUSED = /^2[23]/
-/** What a value for a moment may meet: a check, a policy, a trigger. */
+/** Errors that a temporary value may meet: from a check, a policy, a trigger. */
 const NOT_THIS_WAY = /^(2[23]|P0|42501|44000)/
 
-/** The error of the database, where it is one of these; any other is thrown. */
+/** Returns the error of the database, where its SQLSTATE matches; any other error is thrown. */
 async function errorOf(work: () => Promise<void>, states: RegExp): Promise<unknown> {
   try {
     await work()
@@ -77,7 +77,7 @@ const foundSchema = z.array(
   }),
 )
 
-/** Columns on which an index depends and to which nothing refers; of a partition those of its table. */
+/** Reads the columns on which an index depends and to which nothing refers; for a partition, those of its table. */
 const COLUMNS = `
   SELECT coalesce(json_agg(json_build_object('schema', rn.nspname::text, 'table', r.relname::text, 'name', a.attname::text,
     'canBeNull', (is_key OR is_read) AND NOT a.attnotnull AND NOT coalesce((to_jsonb(i)->>'indnullsnotdistinct')::boolean, false),
@@ -98,7 +98,7 @@ const COLUMNS = `
     AND NOT EXISTS (
       SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = c.oid AND a.attnum = ANY (k.confkey))`
 
-/** These obstacles and the one that an error names; null where more cannot be done about it. */
+/** Returns these obstacles and the one that an error names; null where nothing more can be done about it. */
 async function withObstacle(
   { query, types }: PatchContext,
   steps: readonly PatchStep[],
@@ -141,7 +141,7 @@ function placesOf(table: TableDefinition, found: z.infer<typeof foundSchema>, ty
   })
 }
 
-/** What is left to do once values are freed, in each way in turn; null where none could be. */
+/** Frees values, trying each way in turn, and returns the steps that are left to do; null where no way works. */
 async function freeFirst(
   context: PatchContext,
   steps: readonly PatchStep[],
@@ -183,11 +183,14 @@ async function freeValues(
     const step = left[place]
     if (step) left[place] = await freeRow(context, step, held, { start, nth })
   }
-  // An update whose every conflict is resolved as the row has it leaves nothing to write.
+  // An update whose every conflict is resolved in favour of the row leaves nothing to write.
   return left.filter(({ decided, columns }) => !decided || columns.length > 0)
 }
 
-/** Has a row hold something else, and answers what is left to do with it; the step itself where there is no such row. */
+/**
+ * Makes a row hold temporary values, and returns what is left to do with it; the step itself where there is no such
+ * row.
+ */
 async function freeRow(
   context: PatchContext,
   step: PatchStep,
@@ -207,7 +210,7 @@ async function freeRow(
     values[column.name] = temporaryValue(baseType(column.type, context.types), held, way, start, nth)
   }
   if (columns.length === 0) return decided
-  // What row-level security keeps from being written frees nothing; its own step says so.
+  // A row that row-level security keeps from being written frees nothing; its own step reports that.
   if (!(await isWritten(context, withValues(step, columns, values))) || step.op === 'delete') return decided
   const missing = columns.filter(({ name }) => !decided.columns.some((column) => column.name === name))
   const back = Object.fromEntries(missing.map(({ name }) => [name, locked.row[name] ?? null]))

@@ -19,18 +19,18 @@ export interface PatchContext {
 
 export interface Given {
   readonly step: PatchStep
-  /** Null of a column of which nothing is known. */
+  /** Known values of the changed columns before the change; a column of which nothing is known is absent. */
   readonly basis: Row
 }
 
-/** A row as it stands, and the columns of it that are not in conflict. */
+/** A row as it stands, and those of its columns that are not in conflict. */
 export type Locked = z.infer<typeof lockedSchema>
 
 const lockedSchema = z.object({ row: z.record(z.string(), z.string().nullable()), agreed: z.array(z.string()) })
 
 type Group = readonly [Given, ...Given[]]
 
-/** Does what a patch says, rows of one shape in one statement. Throws MutationRejected, and what the database throws. */
+/** Carries out a patch, rows of one shape in one statement. Throws MutationRejected, and what the database throws. */
 export async function writePatch(context: PatchContext, steps: readonly PatchStep[]): Promise<void> {
   for (const group of groupsOf(context, steps)) {
     const text = statementOf(context, group)
@@ -42,20 +42,20 @@ export async function writePatch(context: PatchContext, steps: readonly PatchSte
     const left = await run(context, group, text)
     if (!isGroup(left)) continue
     if (op === 'move') await insert(context, left)
-    // Whatever was changed meanwhile, a delete wins, and one of a missing row has nothing to do.
+    // A delete wins over any change made meanwhile, and a delete of a missing row has nothing to do.
     else if (op === 'delete') await refuseSeen(context, left)
     else for (const one of left) await updateLocked(context, one)
   }
 }
 
-/** The server fills in whose the row is. */
+/** True where the server fills in the audience of the row. */
 const isUnnamed = ({ step }: Given): boolean => step.row.a === ''
 
 const isNamedInsert = ({ op, row }: PatchStep): boolean => op === 'insert' && row.a !== ''
 
 const isGroup = (given: readonly Given[]): given is Group => given.length > 0
 
-/** A patch as statements that each touch as many rows as they are given, if nothing stands in the way. */
+/** Turns a patch into statements that each touch as many rows as they are given, if nothing stands in the way. */
 export function patchStatements(
   context: Omit<PatchContext, 'query'>,
   steps: readonly PatchStep[],
@@ -78,7 +78,7 @@ function statementOf(context: Omit<PatchContext, 'query'>, group: Group): string
   return updateSql(table, columns, checked, bareOf(first), context.types, group.length)
 }
 
-/** Neighbours that one statement can do. */
+/** Groups neighbouring steps that one statement can do. */
 function groupsOf({ earlier }: Pick<PatchContext, 'earlier'>, steps: readonly PatchStep[]): Group[] {
   const groups: [Given, ...Given[]][] = []
   let shape = ''
@@ -95,7 +95,7 @@ function groupsOf({ earlier }: Pick<PatchContext, 'earlier'>, steps: readonly Pa
   return groups
 }
 
-/** Runs a statement over the group, and answers those of it that it did not touch. */
+/** Runs a statement over the group, and returns those of the group that it did not touch. */
 async function run(context: PatchContext, group: Group, text: string): Promise<Given[]> {
   const touched = new Set((await context.query(text, parameters(context, group))).map((row) => Number(row.position)))
   return group.filter((_, index) => !touched.has(index + 1))
@@ -105,7 +105,9 @@ function givenRows(group: Group): string {
   return JSON.stringify(group.map(({ step: { row }, basis }) => ({ k: row.k, d: 'd' in row ? row.d : {}, b: basis })))
 }
 
-/** What its author sees in the audience's column; an insert says its audience itself. */
+/**
+ * Returns the values of the audience's column that the author sees; none for an insert that names its audience itself.
+ */
 function seenValues({ audiences }: Pick<PatchContext, 'audiences'>, [{ step }]: Group): string[] {
   const rule = step.table.audience
   if ('constant' in rule || isNamedInsert(step)) return []
@@ -119,17 +121,20 @@ function parameters(context: PatchContext, group: Group): string[] {
   return [givenRows(group), textArray(seenValues(context, group))]
 }
 
-/** Also of rows to be moved that are not there. */
+/** Inserts rows, including those of a move whose old row is not there. */
 async function insert(context: PatchContext, group: Group): Promise<void> {
   const [first, ...rest] = group
   const asInsert = (one: Given): Given => ({ ...one, step: { ...one.step, op: 'insert' } })
   const given: Group = [asInsert(first), ...rest.map(asInsert)]
   const rows = await context.query(statementOf(context, given), parameters(context, given))
-  // Whose a row is that the server filled in, nobody knew before it stood there.
+  // Nobody knew the audience of a row that the server fills in before the row stood there.
   if (isUnnamed(first) && rows.length < group.length) throw new MutationRejected(FORBIDDEN)
 }
 
-/** Rows that are there already, somebody made meanwhile: then each column is as one of which the author knew nothing. */
+/**
+ * Inserts rows. One that is there already was made by somebody else meanwhile: each of its columns counts as one whose
+ * basis the author did not know.
+ */
 async function insertOrDecide(context: PatchContext, group: Group): Promise<void> {
   const asUpdate = (one: Given): Given => ({
     basis: {},
@@ -144,7 +149,7 @@ async function insertOrDecide(context: PatchContext, group: Group): Promise<void
   for (const [index, one] of updates.entries()) if (there.has(index)) await updateLocked(context, one)
 }
 
-/** What is seen and was not written, row-level security keeps from being written. */
+/** Refuses rows that the author sees and that were still not written: row-level security keeps them from it. */
 async function refuseSeen(context: PatchContext, group: Group): Promise<void> {
   const rows = await context.query(seenSql(group[0].step.table, group.length), parameters(context, group))
   const seen = group[Number(rows[0]?.position ?? 0) - 1]
@@ -157,11 +162,11 @@ function reject(row: PatchRow, kind: 'forbidden' | 'missing-row', message: strin
   return new MutationRejected({ kind, message, table: row.t, key: row.k })
 }
 
-/** Columns of which no basis is known: they agree only where nothing would change. */
+/** Returns columns whose basis is unknown: they agree only where nothing would change. */
 const bareOf = ({ step, basis }: Given): Set<string> =>
   new Set(step.columns.map(({ name }) => name).filter((name) => !Object.hasOwn(basis, name)))
 
-/** A row that the update passed over: gone, not open to its author, or in conflict. */
+/** Decides a row that the update passed over: it is gone, not open to its author, or in conflict. */
 async function updateLocked(context: PatchContext, one: Given): Promise<void> {
   const { step } = one
   if (step.decided) throw reject(step.row, 'forbidden', 'This row is not open to you.')
@@ -173,7 +178,7 @@ async function updateLocked(context: PatchContext, one: Given): Promise<void> {
   await writeDecided(context, decide(context, one, locked))
 }
 
-/** Null where its author does not see it. */
+/** Locks a row and reads it; null where its author does not see it. */
 export async function lockRow(context: PatchContext, one: Given): Promise<Locked | null> {
   const { table, columns } = one.step
   const [found] = await context.query(lockSql(table, columns, bareOf(one), context.types), parameters(context, [one]))
@@ -182,7 +187,10 @@ export async function lockRow(context: PatchContext, one: Given): Promise<Locked
     : null
 }
 
-/** What an update writes into a row that is locked: what its table's policy says where it is in conflict. Throws MutationRejected. */
+/**
+ * Returns what an update writes into a locked row; where it is in conflict, its table's policy decides. Throws
+ * MutationRejected.
+ */
 export function decide(
   { policyOf }: Pick<PatchContext, 'policyOf'>,
   { step, basis }: Given,
@@ -197,13 +205,13 @@ export function decide(
   return withValues({ ...step, decided: true }, written, values)
 }
 
-/** The step with these columns alone, and some of their values otherwise. */
+/** Returns the step with these columns alone, and with some of their values replaced. */
 export function withValues(step: PatchStep, columns: readonly ColumnDefinition[], values: Row): PatchStep {
   const { row } = step
   return { ...step, columns, row: { ...row, d: { ...('d' in row ? row.d : {}), ...values } } as PatchRow }
 }
 
-/** Whether the row, locked as what an update may touch, was written. */
+/** Updates a row that was locked as one an update may touch, and returns whether it was written. */
 export async function isWritten(context: PatchContext, step: PatchStep): Promise<boolean> {
   const text = updateSql(step.table, step.columns, [], new Set(), context.types, 1)
   return (await run(context, [{ step, basis: {} }], text)).length === 0

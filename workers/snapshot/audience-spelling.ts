@@ -1,4 +1,7 @@
-/** How a granted value stands to a column: as the column prints it, as another spelling of a value it may hold, or as none. */
+/**
+ * A granted value compared with a column: as the column prints it, another spelling of a value it may hold, or
+ * unreadable.
+ */
 export type Spelling = 'as printed' | 'otherwise' | 'unreadable'
 
 export interface ColumnSpelling {
@@ -9,9 +12,10 @@ export interface ColumnSpelling {
 }
 
 /**
- * What operators are told of an audience that was granted in a spelling that no row has; it has no rows there.
+ * Words the warnings for operators about an audience that was granted in a spelling that no row has; it has no rows
+ * there.
  *
- * What one column cannot read may be meant for another, of another type. The value itself is not told.
+ * A value that one column cannot read may be meant for another, of another type. The value itself is never logged.
  */
 export function tellSpellings(audience: string, found: readonly ColumnSpelling[]): string[] {
   const isMeant = found.some(({ spelling }) => spelling === 'as printed')

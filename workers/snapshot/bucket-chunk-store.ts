@@ -4,15 +4,15 @@ import type { ChunkStore } from './chunk-store.ts'
 import { sha256Hex } from './pack-chunk.ts'
 
 const READ_ATTEMPTS = 3
-/** A bucket that failed is left alone for this long, and new chunks go to the object's own storage. */
+/** A bucket that failed is left alone for this long; new chunks then go to the object's own storage. */
 const DISTRUST_MS = 60_000
 const DROPPED_OBJECTS = 200
 
 export interface BucketOptions {
   readonly sql: SqlStorage
-  /** Null where none is bound; what a former deployment put into one is then out of reach. */
+  /** Null where none is bound; chunks that a former deployment put into one are then out of reach. */
   readonly bucket: SnapshotBucket | null
-  /** Takes what the bucket does not. */
+  /** Takes the chunks that the bucket does not. */
   readonly own: ChunkStore
   readonly audience: () => string
 }
@@ -20,7 +20,7 @@ export interface BucketOptions {
 /**
  * Keeps chunks in an R2 bucket, and in the object's own storage while the bucket fails or where none is bound.
  *
- * An object is recorded here before it is put, so that a killed build leaves none that nobody knows.
+ * An object is recorded here before it is put, so that a killed build leaves no object that nobody knows of.
  */
 export class BucketChunkStore implements ChunkStore {
   readonly #options: BucketOptions
@@ -61,7 +61,7 @@ export class BucketChunkStore implements ChunkStore {
       const bytes = bucket && (await this.#read(bucket, key))
       if (bytes && (await sha256Hex(bytes)) === id) return bytes
     }
-    // Said once: whoever goes on asking for these builds must not bring down the one that follows them.
+    // Thrown once only: clients that go on asking for these builds must not bring down the one that follows them.
     sql.exec('UPDATE bucket_chunk SET dropping = 1 WHERE build IN (SELECT build FROM bucket_chunk WHERE chunk = ?)', id)
     throw new TidemarkError('unavailable', 'A chunk recorded as stored in the bucket cannot be read whole.')
   }

@@ -24,7 +24,7 @@ export class BuildCatalogue {
 
   constructor(sql: SqlStorage) {
     this.#sql = sql
-    // drop_at_ms: null of the build being written and of the current one, which alone has finished = 1.
+    // drop_at_ms is null for the build being written and for the current one, which alone has finished = 1.
     sql.exec(`CREATE TABLE IF NOT EXISTS build (
       id TEXT PRIMARY KEY, finished INTEGER NOT NULL DEFAULT 0, drop_at_ms INTEGER,
       audience TEXT, epoch TEXT, definition_version INTEGER, definition_hash TEXT, start TEXT, started_at_ms INTEGER
@@ -34,7 +34,7 @@ export class BuildCatalogue {
     ) WITHOUT ROWID`)
   }
 
-  /** Call it before any build of this instance: whatever is unfinished now was killed. */
+  /** Call this before any build of this instance: whatever is unfinished now was killed. */
   doomOrphans(nowMs: number): void {
     this.#sql.exec('UPDATE build SET drop_at_ms = ? WHERE finished = 0 AND drop_at_ms IS NULL', nowMs)
   }
@@ -103,7 +103,7 @@ export class BuildCatalogue {
     return rows.toArray().map((row) => row.id)
   }
 
-  /** Once its chunks are gone. */
+  /** Call this once the build's chunks are gone. */
   forget(id: string): void {
     this.#sql.exec('DELETE FROM manifest_piece WHERE build = ?', id)
     this.#sql.exec('DELETE FROM build WHERE id = ?', id)

@@ -1,18 +1,21 @@
 import { TidemarkError } from '../../protocol/index.ts'
 import type { WaitReason } from './join-position.ts'
 
-/** Attempts of one build before its callers are told to come back. */
+/** Attempts of one build before its callers are asked to come back. */
 export const BUILD_ATTEMPTS = 12
 const BASE_DELAY_MS = 100
 const MAX_DELAY_MS = 2_000
 
-/** Delay before the next attempt, doubling from 100 ms to 2 s, less up to a half; `attempt` counts from 0, `random` in [0, 1). */
+/**
+ * Returns the delay before the next attempt: doubling from 100 ms to 2 s, less up to a half; `attempt` counts from 0,
+ * `random` in [0, 1).
+ */
 export function buildDelayMs(attempt: number, random: number): number {
   const full = Math.min(MAX_DELAY_MS, BASE_DELAY_MS * 2 ** attempt)
   return Math.round(full * (1 - random / 2))
 }
 
-/** Reasons that pass when capture goes on, so that it is worth a kick. */
+/** Tells whether a reason passes when capture goes on, so that capture is worth a kick. */
 export function waitsForCapture(reason: WaitReason): boolean {
   return ['no-epoch', 'definition-ahead', 'behind-floor', 'altered'].includes(reason)
 }
@@ -28,7 +31,7 @@ const EXPLANATIONS: Readonly<Record<WaitReason, string>> = {
   locked: 'a synced table is locked by another transaction, a migration perhaps',
 }
 
-/** What callers are told when the attempts are used up. */
+/** Makes the error that callers get when the attempts are used up. */
 export function outOfPatience(reason: WaitReason): TidemarkError {
   return new TidemarkError('unavailable', `No snapshot can be read now: ${EXPLANATIONS[reason]}. Try again later.`)
 }

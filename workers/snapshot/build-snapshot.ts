@@ -7,7 +7,7 @@ import { readSnapshot, type SnapshotHead, type SnapshotReceiver } from './read-s
 
 export interface BuildSurroundings {
   readonly withDatabase: <T>(run: (database: Database) => Promise<T>) => Promise<T>
-  /** Called between two attempts, for the reason and the number of the one that failed. */
+  /** Called between two attempts, with the reason why the last one failed and the delay to wait. */
   readonly wait: (reason: WaitReason, delayMs: number) => Promise<void>
   readonly nowMs: () => number
   readonly random: () => number
@@ -22,8 +22,8 @@ export interface BuiltSnapshot {
 /**
  * Reads and packs one snapshot, trying again while it cannot be read yet, at most `BUILD_ATTEMPTS` times.
  *
- * Every chunk is stored before this resolves; the manifest is the caller's to store, last. Throws `unavailable` when
- * patience runs out, `schema-drift`, `limit-exceeded` for a row too large, and what the database throws.
+ * Every chunk is stored before this resolves; the caller stores the manifest, last. Throws `unavailable` when patience
+ * runs out, `schema-drift`, `limit-exceeded` for a row too large, and what the database throws.
  */
 export async function buildSnapshot(
   audience: string,
@@ -40,7 +40,7 @@ export async function buildSnapshot(
   }
 }
 
-/** One attempt. */
+/** Makes one attempt. */
 async function buildOnce(
   database: Database,
   audience: string,

@@ -1,6 +1,6 @@
 import { type ColumnDefinition, isNeverEscaped, outputExpression, quoteIdentifier } from '../../protocol/index.ts'
 
-/** What COPY writes as `\x`, in the order in which replacing is safe: the backslash first. */
+/** The characters that COPY writes as `\x`, in the order in which replacing is safe: the backslash first. */
 const ESCAPES: readonly (readonly [string, string])[] = [
   [`E'\\\\'`, `E'\\\\\\\\'`],
   [`E'\\b'`, `E'\\\\b'`],
@@ -17,11 +17,11 @@ function fieldExpression(column: ColumnDefinition): string {
     ? output
     : ESCAPES.reduce((inner, [from, to]) => `replace(${inner}, ${from}, ${to})`, output)
   if (column.notNull) return escaped
-  // `IS NULL` would be true of a row value of NULLs, and `format` prints NULL as an empty text.
+  // `IS NULL` would be true for a row value made of NULLs, and `format` prints NULL as an empty text.
   return `CASE WHEN ${quoteIdentifier(column.name)} IS NOT DISTINCT FROM NULL THEN E'\\\\N' ELSE ${escaped} END`
 }
 
-/** SQL of one line of COPY text format without its newline, equal to `encodeCopyLine` of the row's values. */
+/** Returns SQL for one line of COPY text format without its newline, equal to `encodeCopyLine` of the row's values. */
 export function copyLineExpression(columns: readonly ColumnDefinition[]): string {
   if (columns.length === 0) return `''`
   return columns.map(fieldExpression).join(` || E'\\t' || `)

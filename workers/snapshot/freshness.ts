@@ -1,6 +1,6 @@
 import type { Lsn } from '../../protocol/index.ts'
 
-/** What is kept of a finished build beside its manifest: enough to say whether it still holds. */
+/** A finished build as it is kept beside its manifest: enough to decide whether it still holds. */
 export interface FinishedBuild {
   readonly id: string
   readonly audience: string
@@ -8,11 +8,11 @@ export interface FinishedBuild {
   readonly definitionVersion: number
   readonly definitionHash: string
   readonly start: Lsn
-  /** When its transaction began. */
+  /** When the transaction of the build began. */
   readonly startedAtMs: number
 }
 
-/** What the database says now of that by which a snapshot holds. */
+/** The database's present state, by which a snapshot holds or not. */
 export interface Present {
   readonly epoch: string | null
   readonly floor: Lsn | null
@@ -20,7 +20,7 @@ export interface Present {
   readonly definitionHash: string | null
 }
 
-/** Whether a client that loads this build now can join the stream and need not wait for a newer one. */
+/** Tells whether a client that loads this build now can join the stream and need not wait for a newer one. */
 export function isFresh(
   build: FinishedBuild,
   audience: string,

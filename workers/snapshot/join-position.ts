@@ -1,6 +1,6 @@
 import { type Lsn, lsnAfter, lsnFromBigInt, lsnToBigInt, minLsn, parsePgSnapshot } from '../../protocol/index.ts'
 
-/** What a snapshot's transaction sees of capture, all of it read inside that transaction. */
+/** A snapshot transaction's view of capture, all of it read inside that transaction. */
 export interface SnapshotFacts {
   /** `pg_current_snapshot()`. */
   readonly snapshot: string
@@ -10,11 +10,11 @@ export interface SnapshotFacts {
     readonly floor: Lsn
     readonly startXid: bigint
   } | null
-  /** The hash of the latest definition stored. */
+  /** The hash of the latest stored definition. */
   readonly definitionHash: string | null
-  /** Where this epoch's capture passed that definition; null where it has not yet. */
+  /** The LSN at which this epoch's capture passed that definition; null where it has not yet. */
   readonly definitionLsn: Lsn | null
-  /** First captured transaction which the snapshot does not show. */
+  /** The first captured transaction that the snapshot does not show. */
   readonly firstHidden: Lsn | null
   /** `pg_current_wal_insert_lsn()`, read after the snapshot was taken. */
   readonly insertLsn: Lsn
@@ -22,7 +22,7 @@ export interface SnapshotFacts {
   readonly walSegmentBytes: number
 }
 
-/** Why a snapshot cannot be read just now; each passes by itself or with the next capture cycle. */
+/** Why a snapshot cannot be read now; each reason passes by itself or with the next capture cycle. */
 export type WaitReason =
   | 'no-epoch'
   | 'no-definition'
@@ -40,7 +40,7 @@ const PAGE_HEADER_BYTES = 24n
 const SEGMENT_HEADER_BYTES = 40n
 
 /**
- * The insert position as the end of the last record: right behind a page header it means the page's start.
+ * Turns the insert position into the end of the last record: right behind a page header it means the page's start.
  *
  * Without this a quiet server's flush position stays below the fence until something is written.
  */
@@ -54,13 +54,17 @@ export function fenceOf({
   return position % BigInt(walBlockBytes) === header ? lsnFromBigInt(position - header) : insertLsn
 }
 
-/** Where the stream joins a snapshot, or why that is not yet known; `readHash` is of the definition whose tables were locked. */
+/**
+ * Finds where the stream joins a snapshot, or why that is not yet known; `readHash` is of the definition whose tables
+ * were locked.
+ */
 export function joinPosition(facts: SnapshotFacts, readHash: string): JoinPosition {
   const { epoch } = facts
   if (epoch === null) return { wait: 'no-epoch' }
   if (facts.definitionHash === null) return { wait: 'no-definition' }
   if (facts.definitionHash !== readHash) return { wait: 'definition-changed' }
-  // A transaction that committed before the slot's first position, still hidden here, would be in neither.
+  // A transaction that committed before the slot's first position, and is still hidden here, would be in neither
+  // snapshot nor stream.
   if (parsePgSnapshot(facts.snapshot).xmin <= epoch.startXid) return { wait: 'epoch-young' }
   const start = facts.firstHidden === null ? epoch.head : minLsn(epoch.head, lsnAfter(facts.firstHidden, -1n))
   // From a start below the definition's commit the stream would bring rows of the former shape.

@@ -6,7 +6,7 @@ export interface PackedChunk {
   readonly rawBytes: number
 }
 
-/** Gzips lines of COPY text, each of which gets its newline. */
+/** Gzips lines of COPY text, after adding a newline to each. */
 export async function packChunk(lines: readonly string[]): Promise<PackedChunk> {
   const raw = new TextEncoder().encode(`${lines.join('\n')}\n`)
   const zipped = new Blob([raw]).stream().pipeThrough(new CompressionStream('gzip'))

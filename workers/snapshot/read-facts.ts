@@ -2,7 +2,7 @@ import type { Query } from '../../db/query.ts'
 import { type DefinitionInForce, parsePgLsn } from '../../protocol/index.ts'
 import type { SnapshotFacts } from './join-position.ts'
 
-/** The first statement that selects: it takes the snapshot. The insert position is read by a later one. */
+/** The first statement that selects, so it takes the snapshot. A later one reads the insert position. */
 const FACTS = `
   SELECT pg_current_snapshot()::text AS snapshot, d.version::text, d.hash,
     e.id, e.head_lsn::text, e.floor_lsn::text, e.start_xid::text,
@@ -28,7 +28,10 @@ const FENCE = `
     (SELECT setting FROM pg_settings WHERE name = 'wal_block_size') AS block_bytes,
     (SELECT setting FROM pg_settings WHERE name = 'wal_segment_size') AS segment_bytes`
 
-/** What the open transaction sees of capture, and the version of the definition it shows; fixes the transaction's snapshot. */
+/**
+ * Reads what the open transaction sees of capture, and the version of the definition it shows; fixes the transaction's
+ * snapshot.
+ */
 export async function readFacts(
   query: Query,
   { version, passedOver = version }: Pick<DefinitionInForce, 'version' | 'passedOver'>,

@@ -270,7 +270,7 @@ describe.each(['embedded', 'system'] as const)('reading a snapshot on the %s ser
     await expect(readSnapshot(reader, AUDIENCE, new LineCollector())).rejects.toMatchObject({ kind: 'schema-drift' })
     await writer.query('ALTER TABLE public.note_away RENAME TO note')
     await writer.query('ALTER TABLE public.note RENAME COLUMN body TO other')
-    // Capture says what became of it, and until then nothing is read that would not fit.
+    // Until capture has decided about the table nothing is read that would not fit.
     expect(await readSnapshot(reader, 'user:u1', new LineCollector())).toEqual({ wait: 'altered' })
     await writer.query('ALTER TABLE public.note RENAME COLUMN other TO body')
     // Nothing captures here that would have taken these changes over.
@@ -341,7 +341,7 @@ function deferred(): Deferred {
   return { promise, resolve }
 }
 
-/** Runs a statement in a transaction that stays open until told. */
+/** Runs a statement in a transaction that stays open until it is ended. */
 function begun(
   database: Database,
   statement: string,

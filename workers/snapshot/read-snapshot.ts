@@ -23,17 +23,17 @@ import { joinPosition, type WaitReason } from './join-position.ts'
 import { readFacts } from './read-facts.ts'
 import { canonicalValueQuery, largeLineQuery, tableRowsQuery } from './table-rows-sql.ts'
 
-/** DDL holds these locks for moments; while we wait for one, we stand in the way of others who come after it. */
+/** DDL holds these locks for moments only; while we wait for one, we block others who come after us. */
 const LOCK_TIMEOUT_MS = 3_000
 const PAGE_ROWS = 500
 
-/** Takes the lines of one table; each call is awaited, so its pace bounds memory. */
+/** Takes the lines of one table; each call is awaited, so the sink's pace bounds memory. */
 export interface LineSink {
   line(line: string, bytes: number): void | Promise<void>
   end(): Promise<void>
 }
 
-/** What a snapshot is of and where the stream joins it. */
+/** The history and definition that a snapshot belongs to, and where the stream joins it. */
 export interface SnapshotHead {
   readonly epoch: string
   readonly definition: DefinitionInForce
@@ -54,8 +54,9 @@ export interface SnapshotReceiver {
 /**
  * Reads an audience's rows of all synced tables as of one moment, in one REPEATABLE READ transaction, to `receiver`.
  *
- * Locks come before the transaction's snapshot, because DDL and TRUNCATE pass a snapshot by. Throws `schema-drift` where
- * a table no longer has the columns its definition says.
+ * Locks come before the transaction's snapshot, because a snapshot does not keep out DDL and TRUNCATE. Throws
+ * `schema-drift` where a table no longer has the columns its definition names, `misconfigured` where the app's policies
+ * fail, `limit-exceeded` for a row too large.
  */
 export async function readSnapshot(
   database: Database,
@@ -70,12 +71,13 @@ export async function readSnapshot(
       readOnly: true,
     })
     if ('wait' in head) return head
-    // The locks keep neither partitions from being attached nor labels from being renamed.
+    // The locks prevent neither that partitions are attached nor that labels are renamed.
     return (await hasDrifted(database.query)) ? { wait: 'altered' } : head
   } catch (error) {
     if (sqlStateOf(error) === SQL_STATE.lockNotAvailable) return { wait: 'locked' }
     const why = explainAppCode(error)
-    // A statement of ours by itself fails by what the definition says; in a function, or for want of a right, it is the app's policies.
+    // Our own statement fails by itself where the definition no longer fits; in a function, or for lack of a right, the
+    // app's policies failed.
     if (why !== null && (functionOf(error) !== null || sqlStateOf(error) === SQL_STATE.insufficientPrivilege))
       throw new TidemarkError('misconfigured', `Rows cannot be read as role tidemark_client: ${why}.`, { cause: error })
     switch (sqlStateOf(error)) {
@@ -130,7 +132,10 @@ async function readIn(
   return head
 }
 
-/** A value that the audience column cannot hold, or would print otherwise, has no rows; asking must not fail the transaction. */
+/**
+ * Tells how a column prints an audience's value. A value that it cannot hold, or prints otherwise, has no rows; asking
+ * must not fail the transaction.
+ */
 async function spellingOf(
   { query }: DatabaseTransaction,
   table: TableDefinition,
@@ -150,7 +155,7 @@ async function spellingOf(
   }
 }
 
-/** Data exceptions, and what a domain's check raises. */
+/** True for data exceptions, and for errors that a domain's check raises. */
 function isUnreadableValue(sqlState: string | null): boolean {
   return sqlState !== null && (sqlState.startsWith('22') || sqlState.startsWith('23'))
 }

@@ -1,4 +1,6 @@
-/** Runs one task at a time for however many ask; nobody gets the result of a run that began before they asked. */
+/**
+ * Runs one task at a time for any number of callers; no caller gets the result of a run that began before they asked.
+ */
 export class SharedRun<T> {
   readonly #task: () => Promise<T>
   #running: Promise<T> | null = null
@@ -20,7 +22,7 @@ export class SharedRun<T> {
   #start(): Promise<T> {
     this.#next = null
     const run = this.#task().finally(() => {
-      // With somebody waiting, the run that follows takes this place at once.
+      // If a caller waits, the next run takes this place at once.
       if (this.#next === null) this.#running = null
     })
     this.#running = run

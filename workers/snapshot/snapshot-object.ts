@@ -17,7 +17,7 @@ import { SqliteChunkStore } from './sqlite-chunk-store.ts'
 export interface SnapshotOptions {
   /** A snapshot older than this is read anew for the next client. Default one hour. */
   readonly maxAgeMs?: number
-  /** How long chunks outlive their snapshot, so that running downloads end well. Default 15 minutes. */
+  /** Chunks outlive their snapshot by this, so that running downloads end well. Default 15 minutes. */
   readonly graceMs?: number
 }
 
@@ -28,7 +28,7 @@ export interface SnapshotObjectOptions {
 const DEFAULT_MAX_AGE_MS = 60 * 60_000
 const DEFAULT_GRACE_MS = 15 * 60_000
 const CHUNK_ID = /^[0-9a-f]{64}$/
-/** Between two turns of dropping, when there is more to drop. */
+/** Pause between two rounds of dropping, when there is more to drop. */
 const SWEEP_PAUSE_MS = 100
 const CONNECTION: OpenOptions = { applicationName: 'tidemark snapshot' }
 
@@ -85,7 +85,7 @@ export function createSnapshotObject(
       } catch (error) {
         logFault(toTidemarkError(error), error)
       }
-      // Damaged or lost in storage: fetching again cannot help, a new build does.
+      // The chunk is damaged or lost in storage: fetching again cannot help, a new build does.
       this.#catalogue.doom(null, Date.now())
       await this.#armSweep()
       return null
@@ -94,7 +94,7 @@ export function createSnapshotObject(
     override async alarm(): Promise<void> {
       const nowMs = Date.now()
       const current = this.#catalogue.current()
-      // Nobody asked while it held; who asks next needs a newer one anyway.
+      // Nobody asked while it was fresh, and the next to ask needs a newer one anyway.
       if (current && nowMs - current.startedAtMs >= maxAgeMs) this.#catalogue.doom(current.id, nowMs + graceMs)
       let pauseMs = 0
       for (const id of this.#catalogue.due(nowMs)) {
@@ -103,7 +103,7 @@ export function createSnapshotObject(
           pauseMs = 0
           break
         } catch {
-          // One that cannot be dropped now does not stand in the way of the others.
+          // A build that cannot be dropped now must not block the others.
           pauseMs = graceMs
         }
       }
@@ -153,7 +153,7 @@ export function createSnapshotObject(
       }
     }
 
-    /** Only speeds things up: capture goes on without. */
+    /** Only speeds things up: capture goes on without this. */
     async #kick(): Promise<void> {
       try {
         await this.env.REPLICATION.getByName(REPLICATION_NAME).kick()

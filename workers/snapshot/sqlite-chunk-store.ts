@@ -20,7 +20,7 @@ export class SqliteChunkStore implements ChunkStore {
   }
 
   async put(build: string, id: string, bytes: Uint8Array): Promise<void> {
-    // Without an await between, the pieces are committed together.
+    // No await in between, so the pieces are committed together.
     for (let start = 0, piece = 0; start < bytes.byteLength; start += PIECE_BYTES, piece += 1) {
       const part = bytes.slice(start, start + PIECE_BYTES)
       this.#sql.exec(
@@ -40,7 +40,7 @@ export class SqliteChunkStore implements ChunkStore {
     let isDamaged = false
     for (const { build } of builds) {
       const bytes = this.#read(build, id)
-      // Dropped while another was looked at.
+      // This copy was dropped while another was looked at.
       if (bytes === null) continue
       if ((await sha256Hex(bytes)) === id) return bytes
       isDamaged = true

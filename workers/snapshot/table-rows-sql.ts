@@ -8,7 +8,7 @@ import {
 import type { AudienceMatch } from './audience.ts'
 import { copyLineExpression } from './copy-line-sql.ts'
 
-/** A line above this size is not returned by the cursor but read alone, so that a page's size has a bound. */
+/** The cursor does not return a line above this size; it is read alone, so that a page's size has a bound. */
 const LARGE_LINE_BYTES = 16 * 1024
 
 export interface Statement {
@@ -23,7 +23,10 @@ function columnType(table: TableDefinition, name: string): string {
   return column.type
 }
 
-/** Which rows match, by `$1`. The parameter is cast to the column's type, so that an index serves; equal text too, since `A` and `a` may be equal values. */
+/**
+ * Returns the condition for the matching rows, by `$1`. The parameter is cast to the column's type, so that an index
+ * serves; the text must be equal too, since `A` and `a` may be equal values.
+ */
 export function audienceCondition(table: TableDefinition, match: AudienceMatch): Statement {
   if (match.kind === 'every') return { text: 'true', params: [] }
   const type = columnType(table, match.column)
@@ -34,7 +37,10 @@ export function audienceCondition(table: TableDefinition, match: AudienceMatch):
   }
 }
 
-/** Whether a value is one that the audience column could print; raises a data exception where it cannot be read at all. */
+/**
+ * Asks whether a value is one that the audience column could print; raises a data exception where it cannot be read at
+ * all.
+ */
 export function canonicalValueQuery(table: TableDefinition, match: AudienceMatch & { kind: 'value' }): Statement {
   const type = columnType(table, match.column)
   const output = outputExpression({ name: 'value', type })
@@ -44,7 +50,7 @@ export function canonicalValueQuery(table: TableDefinition, match: AudienceMatch
   }
 }
 
-/** Rows as (bytes, line or NULL where it is large, key values of a large one…), in no order. */
+/** Returns rows as (bytes, line or NULL where it is large, key values of a large one…), in no order. */
 export function tableRowsQuery(table: TableDefinition, match: AudienceMatch): Statement {
   const condition = audienceCondition(table, match)
   const keys = table.primaryKey.map((name, index) => ({
@@ -64,7 +70,7 @@ export function tableRowsQuery(table: TableDefinition, match: AudienceMatch): St
   }
 }
 
-/** The line of the one row with this primary key. */
+/** Returns the line of the one row with this primary key. */
 export function largeLineQuery(table: TableDefinition, key: readonly string[]): Statement {
   const conditions = table.primaryKey.map(
     (name, index) => `${quoteIdentifier(name)} = $${index + 1}::text::${columnType(table, name)}`,

@@ -4,7 +4,7 @@ import { issueOf, ownMembership } from './look-up.ts'
 
 const text = z.string().trim().min(1).max(20_000)
 
-/** A comment of one's own. */
+/** Adds a comment as the acting user. */
 export const addComment = action(z.object({ issueId: z.uuid(), body: text }), async (context, { issueId, body }) => {
   const { sql, id, now } = context
   const { org_id: orgId = null } = await issueOf(sql, issueId)
@@ -14,7 +14,7 @@ export const addComment = action(z.object({ issueId: z.uuid(), body: text }), as
     VALUES (${id('comment')}, ${orgId}, ${issueId}, ${author}, ${body}, ${now})`
 })
 
-/** A paragraph below an issue's description, whatever others wrote there meanwhile. */
+/** Adds a paragraph below an issue's description, whatever others wrote there meanwhile. */
 export const appendToIssue = action(z.object({ issueId: z.uuid(), text }), async ({ sql }, args) => {
   await issueOf(sql, args.issueId)
   await sql`

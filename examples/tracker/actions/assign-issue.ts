@@ -2,7 +2,10 @@ import { action } from 'tidemark/db'
 import { z } from 'zod'
 import { checkAssignee, issueOf } from './look-up.ts'
 
-/** To a member of its organisation, or to nobody. The server has its own word in this: see `worker.ts`. */
+/**
+ * Assigns an issue to a member of its organisation, or to nobody. The server adds a rule of its own: see
+ * `server-actions.ts`.
+ */
 export const assignIssue = action(
   z.object({ issueId: z.uuid(), assigneeId: z.uuid().nullable() }),
   async ({ sql }, { issueId, assigneeId }) => {

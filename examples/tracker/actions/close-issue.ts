@@ -6,11 +6,14 @@ import { isClosed, issueOf } from './look-up.ts'
 const closeArgs = z.object({
   issueId: z.uuid(),
   state: z.enum(['done', 'cancelled']),
-  /** What becomes of open subtasks: they are closed with it, or keep it open. */
+  /** The rule for open subtasks: they are closed with the issue, or keep it open. */
   subtasks: z.enum(['close', 'refuse']),
 })
 
-/** No issue is closed while a subtask is open, wherever that was opened meanwhile: the server runs this again. */
+/**
+ * Keeps an issue from being closed while a subtask is open, even one opened elsewhere meanwhile: the server runs this
+ * again.
+ */
 export const closeIssue = action(closeArgs, async ({ sql, now }, { issueId, state, subtasks }) => {
   await issueOf(sql, issueId)
   const open = await sql`
@@ -24,7 +27,7 @@ export const closeIssue = action(closeArgs, async ({ sql, now }, { issueId, stat
     WHERE id = ${issueId} OR (parent_id = ${issueId} AND state NOT IN ('done', 'cancelled'))`
 })
 
-/** An open subtask keeps its issue open, so it comes back only under an open one. */
+/** Reopens a subtask only under an open issue, because an open subtask keeps its issue open. */
 export const reopenIssue = action(
   z.object({ issueId: z.uuid(), state: openState }),
   async ({ sql }, { issueId, state }) => {

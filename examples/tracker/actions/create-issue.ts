@@ -12,11 +12,11 @@ const args = z.object({
   state: openState,
   priority: z.enum(issuePriority.enumValues),
   assigneeId: z.uuid().nullable(),
-  /** What it is a subtask of. */
+  /** The issue that it is a subtask of. */
   parentId: z.uuid().nullable(),
 })
 
-/** A new issue, with the next number of its project; the server may give it another one. */
+/** Creates an issue with the next number of its project; the server may give it another one. */
 export const createIssue = action(args, async (context, { projectId, title, body, ...rest }) => {
   const { sql, id, now } = context
   const { org_id: orgId = null } = await openProject(sql, projectId)

@@ -4,5 +4,5 @@ import { closeIssue, reopenIssue } from './close-issue.ts'
 import { createIssue } from './create-issue.ts'
 import { moveIssue } from './move-issue.ts'
 
-/** Where an invariant lives, or a result depends on what others did; all else is plain SQL. */
+/** Actions guard an invariant, or depend on what others did; all other writes are plain SQL. */
 export const actions = { createIssue, closeIssue, reopenIssue, moveIssue, assignIssue, addComment, appendToIssue }

@@ -2,7 +2,7 @@ import { action, refuse } from 'tidemark/db'
 import { z } from 'zod'
 import { issueOf, nextNumber, openProject } from './look-up.ts'
 
-/** Into another project of its organisation, under that one's next numbers; its subtasks go with it. */
+/** Moves an issue into another project of its organisation, under that one's next numbers; its subtasks go with it. */
 export const moveIssue = action(
   z.object({ issueId: z.uuid(), projectId: z.uuid() }),
   async ({ sql }, { issueId, projectId }) => {

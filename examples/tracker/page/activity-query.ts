@@ -1,6 +1,6 @@
 import type { ActivityKind } from '../schema.ts'
 
-/** A serial key passes what a number holds exactly. */
+/** Reads the id as text, because a serial key can pass what a number holds exactly. */
 export const ACTIVITY = `
   SELECT activity.id::text AS id, activity.kind, activity.value, activity.created_at, membership.display_name AS actor
   FROM activity LEFT JOIN membership ON membership.id = activity.actor_id

@@ -1,11 +1,11 @@
 import { type IssueFilter, type IssueListRow, issueConditions, ORDERS } from './issue-query.ts'
 
 export interface BoardRow extends IssueListRow {
-  /** How many issues are in this state, shown or not. */
+  /** The number of issues in this state, shown or not. */
   of_state: number
 }
 
-/** The first `limit` issues of each state that pass the rest of the filter. */
+/** Selects the first `limit` issues of each state that pass the rest of the filter. */
 export function boardQuery(filter: IssueFilter, limit: number) {
   const { where, params } = issueConditions({ ...filter, state: 'all' })
   const order = ORDERS[filter.sort]

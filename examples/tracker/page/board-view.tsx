@@ -27,7 +27,7 @@ export function BoardView(props: { filter: IssueFilter; selected: string | null 
     [changeState],
   )
   const { drag, boardRef, ...handlers } = useBoardDrag(drop)
-  // In its new column a card is another element.
+  // A card is a new element in its new column, so it is focused again.
   // biome-ignore lint/correctness/useExhaustiveDependencies: new rows may have brought it there.
   useEffect(() => {
     if (moved.current === null || document.activeElement !== document.body) return

@@ -1,7 +1,7 @@
 import { formatClock } from './format.ts'
 import { useReplica, useReplicaStatus } from './replica-context.ts'
 
-/** Says over the list, while there is no connection, from when its rows are. */
+/** Shows above the list, while there is no connection, how old its rows are. */
 export function ConnectionStrip() {
   const { phase, lastChangeAt } = useReplicaStatus(useReplica())
   if (phase !== 'offline' && phase !== 'backing-off' && phase !== 'refused') return null

@@ -3,7 +3,7 @@ import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 
 /**
  * A text that turns into a field when it is clicked or asked for, and back when it is saved or left by Esc.
  *
- * Somebody else may change it meanwhile: then it says so, and saving is a decision.
+ * If somebody else changes the text meanwhile, a notice appears, and saving is a decision.
  */
 export function EditableText(props: {
   label: string

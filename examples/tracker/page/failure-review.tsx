@@ -91,7 +91,7 @@ export function FailureReview({ failure, onLater }: { failure: Failure; onLater:
   )
 }
 
-/** The issue it is about; empty where none is. */
+/** Returns the issue that a failure is about; empty where there is none. */
 function issueOf({ rows, action }: Failure): string {
   const [first] = rows
   const args = action?.args

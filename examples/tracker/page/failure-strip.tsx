@@ -1,6 +1,6 @@
 import { useFailures } from './use-failures.ts'
 
-/** Says over the list that something was refused and waits for a decision. */
+/** Shows above the list that a change was refused and waits for a decision. */
 export function FailureStrip({ onReview }: { onReview: () => void }) {
   const { length } = useFailures()
   if (length === 0) return null

@@ -20,7 +20,7 @@ const TABLE_WORDS: Readonly<Record<string, string>> = {
 
 const VERBS = { insert: 'Adding', update: 'Changing', delete: 'Deleting' } as const
 
-/** What somebody tried to do. */
+/** Words the attempt that failed. */
 export function attemptOf({ action, rows }: Pick<Failure, 'action' | 'rows'>): string {
   if (action) return ACTION_WORDS[action.name] ?? action.name
   const [first] = rows
@@ -30,7 +30,7 @@ export function attemptOf({ action, rows }: Pick<Failure, 'action' | 'rows'>): s
 
 export const tableName = (table: string) => table.slice(table.lastIndexOf('.') + 1)
 
-/** Why, in the app's words where Postgres or Tidemark spoke. */
+/** Words the reason, in the app's own terms instead of those of Postgres or Tidemark. */
 export function reasonOf({ rejection, rows }: Failure): string {
   switch (rejection.kind) {
     case 'conflict':

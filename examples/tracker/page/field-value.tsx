@@ -37,7 +37,7 @@ export function FieldValue({ column, value }: { column: string; value: string | 
   return <span className="field-value written">{value}</span>
 }
 
-/** Whether somebody can write another value by hand. */
+/** Tells whether a user can write another value by hand. */
 export const isEditableField = (column: string) =>
   ['title', 'body', 'state', 'priority', 'due_on', 'assignee_id', 'name'].includes(column)
 

@@ -1,10 +1,10 @@
-/** How long a finger rests on a card to pick it up. */
+/** A finger that rests on a card for this long picks it up. */
 const HOLD_MS = 350
 const PICKED_UP_VIBRATION_MS = 10
 /** A click wobbles less than this. */
 const WOBBLE_PX = 5
 const FINGER_WOBBLE_PX = 10
-/** So near to its left or right edge a held card scrolls the board. */
+/** A card held this near to the left or right edge scrolls the board. */
 const EDGE_PX = 48
 const EDGE_SCROLL_PX_PER_MS = 0.6
 
@@ -16,14 +16,14 @@ export interface Point {
 
 export interface Press {
   readonly isHeld: boolean
-  /** Lets the card be. */
+  /** Stops following, and leaves the card where it is. */
   end(): void
 }
 
 /**
  * Follows a press on a card: a mouse picks it up by moving, a finger by resting, while one that moves at once scrolls.
- * `onCarry` hears of the pick-up and of each move of the pointer, or of the board under it; `onEnd` hears once, with null
- * unless a held card was put down.
+ * `onCarry` is called for the pick-up and for each move of the pointer, or of the board under it; `onEnd` is called
+ * once, with null unless a held card was put down.
  */
 export function followPress(
   down: PointerEvent,
@@ -49,7 +49,7 @@ export function followPress(
     frame = requestAnimationFrame((nowMs) => {
       const { left, right } = board.getBoundingClientRect()
       const scrolledPx = board.scrollLeft
-      // Only once moved towards an edge, since a card may be picked up beside it.
+      // Only after a move towards an edge, since a card may be picked up beside it.
       const isAtLeft = at.x < Math.min(left + EDGE_PX, start.x - wobblePx)
       const isAtRight = at.x > Math.max(right - EDGE_PX, start.x + wobblePx)
       board.scrollLeft += (Number(isAtRight) - Number(isAtLeft)) * EDGE_SCROLL_PX_PER_MS * (nowMs - beforeMs)

@@ -8,7 +8,7 @@ interface HydrationProps {
   readonly onSignOut: () => void
 }
 
-/** While Postgres starts in the page. */
+/** Shown while Postgres starts in the page. */
 export function OpeningView({ progress, onSignOut }: HydrationProps & { readonly progress: number }) {
   return (
     <LoadingCard title="Opening your replica" onSignOut={onSignOut}>
@@ -18,7 +18,7 @@ export function OpeningView({ progress, onSignOut }: HydrationProps & { readonly
   )
 }
 
-/** Until the replica holds a whole state of the server's; most of it is the first load. */
+/** Shown until the replica holds a whole state of the server's; most of that is the first load. */
 export function HydrationView({ onSignOut }: HydrationProps) {
   const replica = useReplica()
   const { phase, hydration, progress, error } = useReplicaStatus(replica)
@@ -74,7 +74,7 @@ function LoadingCard(props: { title: string; children: ReactNode; action?: React
   )
 }
 
-/** Before the first row, and after the last while the newest changes are awaited. */
+/** Titles the waits before the first row, and after the last until the newest changes arrive. */
 function waitingTitle(phase: ReplicaPhase, progress: number): string {
   if (phase === 'hydrating') return 'Preparing your snapshot'
   return progress >= 0.95 ? 'Almost there' : 'Connecting'

@@ -42,7 +42,7 @@ export interface IssueDetailRow {
   parent: string | null
   parent_reference: string | null
   labels: { id: string; name: string; color: string }[]
-  /** One's own, while nobody else has said anything about it. */
+  /** True for the user's own issue, while nobody else has commented on it. */
   is_deletable: boolean | null
 }
 

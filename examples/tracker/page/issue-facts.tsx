@@ -13,7 +13,7 @@ import { useLiveQuery } from './use-live-query.ts'
 import { useWrite } from './use-write.ts'
 import { ofOrganization, PEOPLE, type PersonRow, PROJECTS, type ProjectRow } from './workspace-query.ts'
 
-/** What is known of an issue beside its text, each to be changed where it stands. */
+/** Shows the fields of an issue besides its text; each can be changed in place. */
 export function IssueFacts({ issue }: { issue: IssueDetailRow }) {
   const write = useWrite()
   const changeState = useChangeState()

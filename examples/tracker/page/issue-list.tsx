@@ -45,7 +45,7 @@ export function IssueList(props: { filter: IssueFilter; selected: string | null;
   )
 }
 
-/** By more than the organisation and the order. */
+/** True where the filter narrows the list by more than the organisation. */
 function isNarrowed(filter: IssueFilter): boolean {
   const { organizationId, sort } = filter
   return JSON.stringify({ ...NO_FILTER, organizationId, sort }) !== JSON.stringify({ ...NO_FILTER, ...filter })

@@ -7,12 +7,12 @@ export interface IssueFilter {
   /** Null shows the issues of all the organisations in the replica. */
   readonly organizationId: string | null
   readonly projectId: string | null
-  /** Without a project: the issues of archived projects instead of those of the others. */
+  /** Without a project: shows the issues of archived projects instead of those of the others. */
   readonly archived: boolean
   readonly state: StateFilter
   /** A user, `'nobody'`, or null for anyone. */
   readonly assignee: string | null
-  /** By name: organisations that use the same word mean the same. */
+  /** A label by name: organisations that use the same word mean the same. */
   readonly label: string | null
   readonly search: string
   readonly sort: SortOrder
@@ -78,7 +78,7 @@ export function issueConditions(filter: IssueFilter): { where: string; params: (
   return { where: `WHERE ${parts.join(' AND ')}`, params }
 }
 
-/** The first `limit` issues that pass, and what a list shows of them. */
+/** Selects the first `limit` issues that pass, with the columns that a list shows. */
 export function issueListQuery(filter: IssueFilter, limit: number): Query {
   const { where, params } = issueConditions(filter)
   const order = ORDERS[filter.sort]

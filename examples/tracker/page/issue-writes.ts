@@ -10,7 +10,7 @@ const EDITS: Readonly<Record<EditableColumn, string>> = {
   due_on: 'UPDATE issue SET due_on = $2 WHERE id = $1',
 }
 
-/** Plain SQL: what differs from before is what travels, with the value that was seen. */
+/** Writes plain SQL: only what differs from before travels, with the value that was seen. */
 export async function editIssue(
   { db }: TrackerReplica,
   issueId: string,
@@ -39,7 +39,9 @@ export async function setLabel(
 
 export const isClosed = (state: IssueState) => state === 'done' || state === 'cancelled'
 
-/** Between open states it is a patch; where subtasks have a say, an action. Rejects with its refusal. */
+/**
+ * Changes the state: by a patch between open states, by an action where subtasks have a say. Rejects with its refusal.
+ */
 export async function changeState(
   replica: TrackerReplica,
   issue: { readonly id: string; readonly state: IssueState },

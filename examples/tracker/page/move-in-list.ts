@@ -10,13 +10,15 @@ export function moveInList(step: 1 | -1): void {
   next?.scrollIntoView({ block: 'nearest' })
 }
 
-/** The arrows belong to whatever scrolls or chooses; the list has them while the focus is in it or nowhere. */
+/**
+ * Tells whether the arrows belong to the list: while the focus is in it or nowhere. Elsewhere they scroll or choose.
+ */
 export function hasListFocus(): boolean {
   const focused = document.activeElement
   return focused === null || focused === document.body || focused.closest('.issue-list') !== null
 }
 
-/** Back to the row of an issue that was open, unless the focus has gone elsewhere meanwhile. */
+/** Returns the focus to the row of an issue that was open, unless it has gone elsewhere meanwhile. */
 export function focusRowOf(issueId: string): void {
   if (document.activeElement !== null && document.activeElement !== document.body) return
   rowsOfList()

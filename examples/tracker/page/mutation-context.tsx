@@ -8,7 +8,7 @@ export interface SeenMutation extends MutationRecord {
   readonly seenAt: Readonly<Partial<Record<MutationStatus, number>>>
 }
 
-/** As many as the log shows and marks can stand for. */
+/** The most mutations that the log shows and that marks cover. */
 const SHOWN = 200
 
 interface Mutations {
@@ -23,7 +23,7 @@ const MutationContext = createContext<Mutations>(NONE)
 /** The newest mutations of this replica, newest first. */
 export const useMutations = () => useContext(MutationContext).records
 
-/** Which rows wait for the server, or were refused. */
+/** The marks of rows that wait for the server, or were refused. */
 export const useRowMarks = () => useContext(MutationContext).marks
 
 export function MutationProvider({ children }: { children: ReactNode }) {
@@ -53,7 +53,7 @@ function followMutations(replica: TrackerReplica, show: (mutations: Mutations) =
       const seen = records.map((record) => {
         const before = known.get(record.id)
         const seenAt = { [record.status]: nowMs, ...before?.seenAt }
-        // What a settled one did is forgotten by the replica, and kept here for the log.
+        // The replica forgets the writes of settled mutations; they are kept here for the log.
         const writes = record.writes.length > 0 ? record.writes : (before?.writes ?? [])
         known.set(record.id, { seenAt, writes })
         return { ...record, seenAt, writes }

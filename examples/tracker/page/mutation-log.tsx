@@ -104,7 +104,7 @@ function summary({ writes }: SeenMutation): string {
   return [...counts].map(([what, count]) => (count > 1 ? `${what} ×${count}` : what)).join(', ')
 }
 
-/** From when it was made to what this page has seen of it. */
+/** Lists the times from the making of a mutation to the last state that this page has seen. */
 function timing({ at, seenAt }: SeenMutation): string {
   const madeMs = Date.parse(at)
   const steps = [

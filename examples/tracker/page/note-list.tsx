@@ -7,7 +7,7 @@ import { useLiveQuery } from './use-live-query.ts'
 import { useNow } from './use-now.ts'
 import { useWrite } from './use-write.ts'
 
-/** Without a condition on its author: nobody else's notes are ever in this replica. */
+/** Needs no condition on the author: nobody else's notes are ever in this replica. */
 const NOTES = 'SELECT id, body, created_at FROM note WHERE issue_id = $1 ORDER BY created_at, id'
 
 interface NoteRow {

@@ -21,7 +21,7 @@ export function ProjectSidebar(props: {
   const archived = rows.filter((row) => row.archived_at !== null)
   const isInArchive = filter.archived || archived.some(({ id }) => id === filter.projectId)
   const total = (projects: readonly ProjectRow[]) => projects.reduce((sum, row) => sum + row.issues, 0)
-  // What is archived is mostly closed: there the list starts with every state.
+  // Archived issues are mostly closed, so there the list starts with every state.
   const open = (projectId: string | null, intoArchive: boolean) => {
     const state = intoArchive === isInArchive ? {} : { state: intoArchive ? ('all' as const) : ('open' as const) }
     props.onChange({ projectId, archived: intoArchive, ...state })

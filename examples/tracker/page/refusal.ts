@@ -1,6 +1,6 @@
 import { ActionRefusal } from 'tidemark/db'
 
-/** The code with which an action refused, if that is what an error is. */
+/** Returns the code with which an action refused; null for any other error. */
 export function refusalCode(error: unknown): string | null {
   return error instanceof ActionRefusal ? error.code : null
 }

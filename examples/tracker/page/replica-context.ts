@@ -6,7 +6,7 @@ export type TrackerReplica = Replica<typeof sync>
 
 export const ReplicaContext = createContext<TrackerReplica | null>(null)
 
-/** The open replica. Throws outside of `ReplicaGate`. */
+/** Returns the open replica. Throws outside of `ReplicaGate`. */
 export function useReplica(): TrackerReplica {
   const replica = useContext(ReplicaContext)
   if (replica === null) throw new Error('There is no open replica here.')

@@ -8,7 +8,7 @@ import { ToastProvider } from './toast.tsx'
 import { type OpenFault, useOpenReplica } from './use-open-replica.ts'
 import { Workspace } from './workspace.tsx'
 
-/** Opens the replica and shows the workspace once it is usable; until then, how far it is or what is wrong. */
+/** Opens the replica and shows the workspace once it is usable; until then, the progress or the fault. */
 export function ReplicaGate({ user, onSignOut }: { user: LoginUser; onSignOut: () => void }) {
   const [attempt, setAttempt] = useState(0)
   const { replica, fault, progress } = useOpenReplica(user.id, attempt)

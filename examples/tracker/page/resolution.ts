@@ -2,14 +2,14 @@ import type { FailedRow, Failure } from 'tidemark/client'
 
 export type Choice = { readonly take: 'mine' | 'theirs' } | { readonly take: 'other'; readonly value: string | null }
 
-/** By column; what nobody decided is mine. */
+/** Choices by column; a column that nobody decided keeps mine. */
 export type Resolution = Readonly<Record<string, Choice>>
 
 const MINE: Choice = { take: 'mine' }
 
 export const choiceOf = (resolution: Resolution, column: string): Choice => resolution[column] ?? MINE
 
-/** The rows of a refused change with the server's row as it refused by: the stream may bring that here only later. */
+/** Puts the server's row of the refusal into the rows of a refused change: the stream may bring it here only later. */
 export function withTheirs({ rows, rejection }: Pick<Failure, 'rows' | 'rejection'>): readonly FailedRow[] {
   const { table, key, row: theirs } = rejection
   if (!theirs) return rows
@@ -19,7 +19,7 @@ export function withTheirs({ rows, rejection }: Pick<Failure, 'rows' | 'rejectio
   })
 }
 
-/** The values to write, or whose version it is in every field. */
+/** Returns the values to write, or whose version it is in every field. */
 export function resolvedValues(
   { local, server }: Pick<FailedRow, 'local' | 'server'>,
   resolution: Resolution,

@@ -3,7 +3,7 @@ import { FailureReview } from './failure-review.tsx'
 import { Modal } from './modal.tsx'
 import { useFailures } from './use-failures.ts'
 
-/** What was refused, one after the other, until everything is decided or put off. */
+/** Shows refused changes, one after the other, until all are decided or put off. */
 export function ReviewDialog({ onClose }: { onClose: () => void }) {
   const failures = useFailures()
   const [position, setPosition] = useState(0)

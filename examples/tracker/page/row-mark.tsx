@@ -7,7 +7,7 @@ const WORDS: Readonly<Record<Mark, string>> = {
   failed: 'A change was refused: see the review',
 }
 
-/** Says of a row that something in it waits for the server, or was refused. */
+/** Marks a row in which a change waits for the server, or was refused. */
 export function RowMark({ id }: { id: string }) {
   const mark = useRowMarks().get(id)
   if (mark === undefined) return null

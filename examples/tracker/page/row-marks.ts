@@ -2,7 +2,7 @@ import type { Failure, MutationRecord } from 'tidemark/client'
 
 export type Mark = 'pending' | 'sent' | 'failed'
 
-/** By the id of a row; what was written to an issue's labels or comments marks the issue too. */
+/** Marks by the id of a row; a write to an issue's labels or comments marks the issue too. */
 export type RowMarks = ReadonlyMap<string, Mark>
 
 type Values = Readonly<Record<string, string | null>>
@@ -32,7 +32,7 @@ export function rowMarks(
   return marks
 }
 
-/** The issue that an action was about. */
+/** Returns the issue that an action was about. */
 function argumentsOf(action: Failure['action']): Values | null {
   const args = action?.args
   if (typeof args !== 'object' || args === null || !('issueId' in args)) return null

@@ -9,7 +9,7 @@ export interface LoginUser {
 
 const address = new URLSearchParams(window.location.search)
 
-/** Names the storage, where one browser is to hold several replicas of its user; null for the one of its own. */
+/** Names the storage, where one browser is to hold several replicas of its user; null for the browser's usual one. */
 export const device = address.get('device')
 
 const STORAGE_KEY = device === null ? 'tracker.user' : `tracker.user.${device}`
@@ -33,7 +33,7 @@ export async function fetchToken(userId: string): Promise<string> {
   return token
 }
 
-/** Who the address wants to be logged in, instead of whoever is. */
+/** Returns the user that the address asks for, where another is logged in; null where it asks for none. */
 export function wantedUser(): string | null {
   const wanted = address.get('as')
   return wanted === readUser()?.id ? null : wanted

@@ -1,7 +1,7 @@
 import type { IssuePriority, IssueState } from '../schema.ts'
 import { PRIORITY_WORDS, STATE_WORDS } from './issue-words.ts'
 
-/** How much of the circle is filled. */
+/** The filled part of the circle, from 0 to 1. */
 const PROGRESS: Readonly<Record<IssueState, number>> = {
   backlog: 0,
   todo: 0,

@@ -23,7 +23,7 @@ interface StatusBarProps {
   readonly onShowKeys: () => void
 }
 
-/** What the replica is doing, where it stands, what waits in it, and the switch that takes it off the net. */
+/** Shows the replica's phase, its position and the writes that wait, and the switch that takes it offline. */
 export function StatusBar(props: StatusBarProps) {
   const replica = useReplica()
   const { phase, error, lsn, head, rows, lastChangeAt, pending, failed, ...status } = useReplicaStatus(replica)

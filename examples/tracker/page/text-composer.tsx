@@ -1,6 +1,6 @@
 import { type FormEvent, type RefObject, useState } from 'react'
 
-/** A field for something new to say, or for what was said; Ctrl Enter sends it off. */
+/** A field for a new text, or for one that is edited; Ctrl Enter sends it. */
 export function TextComposer(props: {
   label: string
   submit: string

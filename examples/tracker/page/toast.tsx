@@ -10,7 +10,7 @@ const SHOWN_MS = 8_000
 
 const ToastContext = createContext<(message: ToastMessage) => void>(() => {})
 
-/** Says something for a few seconds, below everything else; a new message takes the place of the one before. */
+/** Shows a message for a few seconds, below everything else; a new message replaces the one before. */
 export const useToast = () => useContext(ToastContext)
 
 export function ToastProvider({ children }: { children: ReactNode }) {

@@ -15,7 +15,7 @@ export interface Drag {
   readonly id: string
   readonly from: IssueState
   readonly over: IssueState
-  /** Where the pointer has taken it, in CSS pixels within `.issues`; null while keys move it. */
+  /** The place to which the pointer has taken the card, in CSS pixels within `.issues`; null while keys move it. */
   readonly place: { readonly left: number; readonly top: number; readonly width: number } | null
 }
 
@@ -30,7 +30,7 @@ function stateUnder(x: number, y: number): IssueState | null {
 
 /**
  * Moves cards from state to state: by mouse, by a finger that rests on one first, or by keys: Space picks up and puts
- * down, arrows choose, Esc lets be. A finger needs `boardRef` on the board.
+ * down, arrows choose, Esc cancels. A finger needs `boardRef` on the board.
  */
 export function useBoardDrag(onDrop: (card: Card, state: IssueState) => void) {
   const [drag, setDrag] = useState<Drag | null>(null)
@@ -43,10 +43,10 @@ export function useBoardDrag(onDrop: (card: Card, state: IssueState) => void) {
       if (press.current?.isHeld && event.cancelable) event.preventDefault()
     }
     const keepMenuAway = (event: PointerEvent) => {
-      // Whether or not it still rests, since some browsers ask when the finger goes.
+      // Even if the finger no longer rests, since some browsers ask when it leaves.
       if (event.pointerType === 'touch') event.preventDefault()
     }
-    // Not React's, which are passive, and ahead of the touch, since a browser that heard of none then scrolls.
+    // React's listeners are passive; these are set before the touch, since a browser that knows of none then scrolls.
     board.addEventListener('touchmove', keepStill, { passive: false })
     board.addEventListener('contextmenu', keepMenuAway)
     return () => {
@@ -106,7 +106,7 @@ export function useBoardDrag(onDrop: (card: Card, state: IssueState) => void) {
     }
   }
 
-  /** The click that ends a drag opens nothing; a key's, which counts no clicks, does. */
+  /** Keeps the click that ends a drag from opening the card; the click of a key, which counts no clicks, still does. */
   const swallowClick = (event: MouseEvent) => {
     if (!wasDragged.current || event.detail === 0) return
     wasDragged.current = false

@@ -1,7 +1,7 @@
 import type { Failure } from 'tidemark/client'
 import { useReplica, useReplicaStatus } from './replica-context.ts'
 
-/** What was refused and waits for a decision. */
+/** The writes that were refused and wait for a decision. */
 export function useFailures(): readonly Failure[] {
   const replica = useReplica()
   useReplicaStatus(replica)

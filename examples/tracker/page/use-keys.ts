@@ -1,6 +1,6 @@
 import { useEffect, useRef } from 'react'
 
-/** Hears single keys that act on the page: not while something is typed or chosen, nor behind a dialog. */
+/** Listens for single keys that act on the page: not while something is typed or chosen, nor behind a dialog. */
 export function useKeys(onKey: (event: KeyboardEvent) => void): void {
   const latest = useRef(onKey)
   useEffect(() => {

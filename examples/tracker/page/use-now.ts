@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react'
 
-/** The time, renewed every `stepMs`, for words such as "3 min. ago". */
+/** The present time, renewed every `stepMs`, for words such as "3 min. ago". */
 export function useNow(stepMs: number): number {
   const [nowMs, setNowMs] = useState(Date.now)
   useEffect(() => {

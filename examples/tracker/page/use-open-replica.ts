@@ -19,16 +19,16 @@ export interface OpenFault {
 export interface OpenedReplica {
   readonly replica: TrackerReplica | null
   readonly fault: OpenFault | null
-  /** Of the opening, on the way to `ready`. */
+  /** Progress of the opening, on the way to `ready`. */
   readonly progress: number
 }
 
 const OPENING: OpenedReplica = { replica: null, fault: null, progress: 0 }
 
-/** Only one replica of a user can be open: the next waits until the one before has closed. */
+/** A user can have only one replica open: the next waits until the one before has closed. */
 let previous: Promise<unknown> = Promise.resolve()
 
-/** How often a tab looks whether the one that has the replica is gone. */
+/** A tab checks this often whether the tab that has the replica is gone. */
 const TAKE_OVER_MS = 2_000
 
 /** Opens the user's replica while mounted; another `attempt` opens it anew, and so does the end of a tab that has it. */
@@ -51,7 +51,7 @@ export function useOpenReplica(userId: string, attempt: number): OpenedReplica {
     opening
       .then((replica) => {
         if (replica === null || !isCurrent) return
-        // For whoever opens the console: `await replica.db.query('SELECT count(*) FROM issue')`.
+        // For use in the console: `await replica.db.query('SELECT count(*) FROM issue')`.
         window.replica = replica
         setOpened({ replica, fault: null, progress: replica.status.progress })
       })
@@ -71,7 +71,7 @@ export function useOpenReplica(userId: string, attempt: number): OpenedReplica {
   return opened
 }
 
-/** The same kind as the default, under another name. */
+/** Names a storage of the default kind under another name. */
 function storageOf(name: string): string {
   const scheme = typeof navigator.storage?.getDirectory === 'function' ? 'opfs-ahp' : 'idb'
   return `${scheme}://tracker-${name}`

@@ -4,12 +4,12 @@ import { ORGANIZATIONS, type OrganizationRow } from './workspace-query.ts'
 
 export interface OrganizationChoice {
   readonly organizations: readonly OrganizationRow[]
-  /** Null for all of them. */
+  /** Null for all organisations. */
   readonly current: string | null
   choose(id: string | null): void
 }
 
-/** Which of their organisations somebody looks at; remembered for them in this browser. */
+/** The organisation that the user looks at, remembered for them in this browser. */
 export function useOrganization(userId: string): OrganizationChoice {
   const storageKey = `tracker.organization.${userId}`
   const [chosen, setChosen] = useState(() => localStorage.getItem(storageKey))
@@ -22,7 +22,7 @@ export function useOrganization(userId: string): OrganizationChoice {
     },
     [storageKey],
   )
-  // They may have left it since.
+  // The user may have left it since.
   const isHeld = organizations === null || organizations.some(({ id }) => id === chosen)
   return { organizations: organizations ?? [], current: isHeld ? chosen : null, choose }
 }

@@ -1,7 +1,10 @@
 import { useEffect, useRef, useState } from 'react'
 import { useFailures } from './use-failures.ts'
 
-/** Whether the review is open. It opens by itself for a new conflict, unless somebody is writing or has another dialog. */
+/**
+ * The state of the review dialog. It opens by itself for a new conflict, unless the user is writing or has another
+ * dialog open.
+ */
 export function useReview(): [isOpen: boolean, setIsOpen: (isOpen: boolean) => void] {
   const failures = useFailures()
   const [isOpen, setIsOpen] = useState(false)

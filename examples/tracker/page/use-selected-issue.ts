@@ -4,7 +4,7 @@ const UUID = /^#([0-9a-f-]{36})$/
 
 const readHash = () => UUID.exec(window.location.hash)?.[1] ?? null
 
-/** The issue named in the address, so that a reload and the back button keep it. */
+/** The issue that the address names, so that a reload and the back button keep it. */
 export function useSelectedIssue(): [string | null, (id: string | null) => void] {
   const [selected, setSelected] = useState(readHash)
   useEffect(() => {

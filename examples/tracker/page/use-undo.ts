@@ -7,7 +7,7 @@ export interface UndoActions {
   redo(): void
 }
 
-/** Takes back what was written here last, and brings it back; also by Ctrl Z where no text is being written. */
+/** Takes back the last write made here, and brings it back; also by Ctrl Z where no text is being written. */
 export function useUndo(): UndoActions {
   const replica = useReplica()
   const toast = useToast()
@@ -39,7 +39,7 @@ export function useUndo(): UndoActions {
   return { undo, redo }
 }
 
-/** A text field has its own undo. */
+/** True in a text field, which has an undo of its own. */
 function isWritingText(target: EventTarget | null): boolean {
   return target instanceof Element && target.matches('textarea, input:not([type="checkbox"], [type="radio"])')
 }

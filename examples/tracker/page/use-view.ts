@@ -4,7 +4,7 @@ export type View = 'list' | 'board'
 
 const STORAGE_KEY = 'tracker.view'
 
-/** How issues are laid out; remembered in this browser. */
+/** The chosen layout of issues, remembered in this browser. */
 export function useView(): [View, (view: View) => void] {
   const [view, setView] = useState<View>(() => (localStorage.getItem(STORAGE_KEY) === 'board' ? 'board' : 'list'))
   const choose = useCallback((next: View) => {

@@ -2,7 +2,7 @@ import { useCallback } from 'react'
 import { type TrackerReplica, useReplica } from './replica-context.ts'
 import { useToast } from './toast.tsx'
 
-/** Runs a write; what is refused here and now is said, with nothing written. Answers whether it was written. */
+/** Runs a write. A refusal on the spot is shown, and then nothing is written. Resolves to whether it was written. */
 export function useWrite(): (write: (replica: TrackerReplica) => Promise<unknown>) => Promise<boolean> {
   const replica = useReplica()
   const toast = useToast()

@@ -3,7 +3,7 @@ import { fieldWord } from './failure-words.ts'
 import { FieldEditor, FieldValue, isEditableField } from './field-value.tsx'
 import { type Choice, choiceOf, type Resolution } from './resolution.ts'
 
-/** Columns that say nothing to people. */
+/** Columns that mean nothing to people. */
 const SILENT = new Set(['id', 'org_id', 'issue_id', 'creator_id', 'author_id', 'user_id', 'label_id'])
 const TIMES = /_at$/
 

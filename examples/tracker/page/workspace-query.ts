@@ -11,7 +11,7 @@ export interface ProjectRow {
   name: string
   organization: string
   archived_at: Date | null
-  /** How many are open; of an archived project, how many there are. */
+  /** The number of open issues; for an archived project, of all its issues. */
   issues: number
 }
 
@@ -28,14 +28,14 @@ export const PROJECTS = `
   ORDER BY organization.name, project.name`
 
 export interface PersonRow {
-  /** Of the membership. */
+  /** Id of the membership. */
   id: string
   org_id: string
   user_id: string
   name: string
 }
 
-/** Somebody in two organisations stands here twice. */
+/** A user in two organisations is listed twice. */
 export const PEOPLE = 'SELECT id, org_id, user_id, display_name AS name FROM membership ORDER BY display_name, user_id'
 
 export interface LabelRow {
@@ -47,7 +47,9 @@ export interface LabelRow {
 
 export const LABELS = 'SELECT id, org_id, name, color FROM label ORDER BY name'
 
-/** Rows of one organisation, or of all. They are few: a switch of organisations need not ask the replica anew. */
+/**
+ * Picks the rows of one organisation, or of all. They are few: a switch of organisations need not ask the replica anew.
+ */
 export function ofOrganization<Row extends { org_id: string }>(
   rows: readonly Row[] | null,
   organizationId: string | null,

@@ -2,7 +2,7 @@ import type { ActivityKind, IssueState } from '../schema.ts'
 import { type IssueDraft, iso, markChanged, type SeedRows } from './issue-draft.ts'
 import type { Random } from './random.ts'
 
-/** The states an issue went through on its way. */
+/** Returns the states that an issue went through on its way. */
 function statesUntil(random: Random, state: IssueState): IssueState[] {
   if (state === 'backlog') return []
   if (state === 'in_review') return ['in_progress', 'in_review']
@@ -10,7 +10,7 @@ function statesUntil(random: Random, state: IssueState): IssueState[] {
   return [state]
 }
 
-/** How each issue came to its assignee and state; the last step of a closed one is when it was closed. */
+/** Seeds the steps by which each issue came to its assignee and state; the last step of a closed one is its closing. */
 export function seedActivity(random: Random, rows: SeedRows, drafts: readonly IssueDraft[], sinceMs: number): void {
   for (const draft of drafts) {
     const assignee = draft.members.find(({ id }) => id === draft.row.assignee_id)

@@ -30,7 +30,7 @@ import { seedSubtasks } from './subtasks.ts'
 
 const DAY_MS = 86_400_000
 const HISTORY_DAYS = 270
-/** The organisations began to record activity later than to write issues. */
+/** The organisations began to write issues before they began to record activity. */
 const RECORDED_DAYS = 90
 
 /** Younger issues are mostly open, older ones mostly done. */
@@ -58,7 +58,9 @@ function draftIssue(random: Random, plan: ProjectPlan, members: readonly Member[
   return { isBug, thing, title, body, state, closedMs }
 }
 
-/** All demo data, the same for the same `now`: only times follow it, so that the demo never looks abandoned. */
+/**
+ * Generates all demo data, the same for the same `now`: only times follow it, so that the demo never looks abandoned.
+ */
 export function generateSeed(now: Date, commentCount = 20_000): SeedRows {
   const random = createRandom(20_261_118)
   const nowMs = now.getTime()
@@ -183,7 +185,9 @@ function seedOrganization(
   }
 }
 
-/** A few issues are talked about a lot, most a little; a comment comes after its issue, and sets when that changed last. */
+/**
+ * Seeds comments: many on a few issues, few on most; a comment comes after its issue, and sets when that changed last.
+ */
 function seedComments(random: Random, rows: SeedRows, drafts: readonly IssueDraft[], count: number): void {
   const popularity = drafts.map((draft) => ({ draft, weight: 0.15 + random.next() ** 3 }))
   const total = popularity.reduce((sum, entry) => sum + entry.weight, 0)

@@ -53,7 +53,7 @@ export function markChanged({ row }: IssueDraft, changedMs: number): void {
   if (String(row.updated_at) < updatedAt) row.updated_at = updatedAt
 }
 
-/** A phrase that nobody in this thread has used yet, if there is one. */
+/** Picks a phrase that this thread does not have yet, if there is one. */
 export function pickUnsaid(random: Random, phrases: readonly string[], said: Set<string>): string {
   const fresh = phrases.filter((phrase) => !said.has(phrase))
   const phrase = random.pick(fresh.length > 0 ? fresh : phrases)

@@ -4,7 +4,7 @@ import type { Random } from './random.ts'
 
 const NOTES_PER_MEMBER = 14
 
-/** Everybody's notes on the issues they were given last. */
+/** Seeds everybody's notes on the issues that they were given last. */
 export function seedNotes(random: Random, rows: SeedRows, drafts: readonly IssueDraft[]): void {
   for (const { id: memberId, org_id: orgId, user_id: userId } of rows.membership) {
     const mine = drafts.filter(

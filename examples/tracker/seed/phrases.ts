@@ -1,5 +1,5 @@
 /** Sentence parts. `{thing}` is a noun phrase with its article, `{name}` a member's first name, `{n}` a small number. */
-/** What goes wrong, and under which circumstances that is believable. */
+/** Symptoms of bugs, and the circumstances under which each is believable. */
 export const symptoms: readonly { readonly text: string; readonly when: readonly string[] }[] = [
   {
     text: 'shows a stale value',
@@ -153,7 +153,7 @@ export const closingComments = [
   'Closing the loop: the customer confirmed that it works.',
 ] as const
 
-/** What somebody writes down for himself. */
+/** Notes that people write for themselves. */
 export const privateNotes = [
   'Ask {name} before touching this again.',
   'My guess is {thing} itself, not the data. Prove it before saying so.',

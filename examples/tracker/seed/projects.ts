@@ -1,11 +1,11 @@
-/** What each demo organisation works on. `things` finish sentences: "Cache … ", "… times out". */
+/** A demo organisation's field of work. `things` finish sentences: "Cache … ", "… times out". */
 export interface ProjectPlan {
   readonly organization: string
   readonly key: string
   readonly name: string
   readonly description: string
   readonly issues: number
-  /** Archived so long ago; what happened in it happened before. */
+  /** Archived this long ago; everything in it happened before. */
   readonly archivedDaysAgo?: number
   readonly things: readonly string[]
 }

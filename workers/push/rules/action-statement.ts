@@ -1,11 +1,17 @@
-/** What of SQL an action may use: what reads and writes rows. Everything else could leave its role, settings or transaction. */
+/**
+ * Statements that an action may use: those that read and write rows. Any other could leave its role, settings or
+ * transaction.
+ */
 const ALLOWED =
   /^(select|with|values|table|insert|update|delete|merge|call|lock|show|set\s+constraints|create\s+(local\s+)?temp(orary)?)\b/i
 
-/** Whether an action may run this one statement, judged by the words it begins with: they alone say what a statement is. */
+/**
+ * Tells whether an action may run this one statement, judged by its first words, which alone decide what a statement
+ * is.
+ */
 export const isActionStatement = (text: string): boolean => ALLOWED.test(skipLeading(text))
 
-/** Without spaces, comments and brackets in front; comments nest. */
+/** Drops spaces, comments and brackets in front; comments nest. */
 function skipLeading(text: string): string {
   let rest = text
   for (;;) {

@@ -1,6 +1,9 @@
 import { type Definition, tableId } from '../../../protocol/index.ts'
 
-/** The type by which a value is read: of a domain, alone or in an array, what it is over, whose checks a value held may fail. */
+/**
+ * Returns the type by which a value is read. A domain, alone or in an array, is replaced by its base type, because a
+ * held value may fail the domain's checks.
+ */
 export function baseType(type: string, types: Definition['types']): string {
   const array = type.endsWith('[]') ? '[]' : ''
   const element = array === '' ? type : type.slice(0, -2)

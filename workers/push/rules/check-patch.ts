@@ -10,27 +10,30 @@ import {
 } from '../../../protocol/index.ts'
 import { MutationRejected } from './mutation-rejected.ts'
 
-/** A row of a patch with the table it is for. `move`: a delete and an insert of one key, which the server does as one update. */
+/**
+ * A row of a patch with its table. `move` stands for a delete and an insert of one key, which the server does as one
+ * update.
+ */
 export interface PatchStep {
   readonly op: 'insert' | 'update' | 'delete' | 'move'
   readonly table: TableDefinition
   readonly row: PatchRow
-  /** Columns it writes; of a delete none. */
+  /** Columns that it writes; none for a delete. */
   readonly columns: readonly ColumnDefinition[]
-  /** Its row is locked, and what it writes is decided. */
+  /** The row is locked, and what to write is decided. */
   readonly decided?: true
-  /** In no statement with others, which might write them in any order. */
+  /** Set where the step must not share a statement with others, which might write them in any order. */
   readonly apart?: true
 }
 
-/** One message for whatever the author may not know or not write, so that it tells nothing of either. */
+/** One message for everything that the author may not know or not write, so that it reveals nothing of either. */
 export const FORBIDDEN: Rejection = {
   kind: 'forbidden',
   message: 'This writes a table, a column or an audience that is not open to you.',
 }
 
 /**
- * What a patch does, by the definition in force and the audiences of its author.
+ * Resolves a patch into steps, by the definition in force and the audiences of its author.
  *
  * Throws MutationRejected, `forbidden` or `invalid`, as soon as one row is not allowed.
  */
@@ -54,7 +57,7 @@ export function checkPatch(
       seen.set(name, steps.length)
       steps.push(step)
     } else if (deleted?.op === 'delete' && step.op === 'insert') {
-      // As a delete it would take along whatever refers to the row.
+      // A delete would take along the rows that refer to this one.
       steps[before] = { ...step, op: 'move' }
     } else throw invalid(row, 'it names one row twice')
   }
@@ -113,7 +116,9 @@ function checkInsert(
   return columns.filter((column) => !isLeft(column))
 }
 
-/** Which of the rule's audiences it is, the row itself says, when it is written. */
+/**
+ * Checks only the form of the audience: which of the rule's audiences it is, the row itself shows when it is written.
+ */
 function checkAudience(row: PatchRow, table: TableDefinition): void {
   const rule = table.audience
   if (row.a === '' && isAudienceLeft(table)) return

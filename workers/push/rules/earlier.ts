@@ -11,7 +11,7 @@ import { rowName } from './check-patch.ts'
 export const effectsSchema = z.array(
   z.object({ t: z.string(), k: z.record(z.string(), z.string()), d: z.record(z.string(), z.string().nullable()) }),
 )
-/** What a committed mutation left otherwise than predicted, or the basis that a rejected one had. */
+/** Values that a committed mutation left otherwise than predicted, or the basis that a rejected one had. */
 export type Effects = z.infer<typeof effectsSchema>
 
 export const earlierSchema = z.object({
@@ -23,7 +23,7 @@ export const earlierSchema = z.object({
 /** A decided mutation of the same client, on which others build. */
 export type Earlier = z.infer<typeof earlierSchema>
 
-/** What mutations left in rows, by their counters. */
+/** Knows what mutations left in rows, by their counters. */
 export class EarlierMutations {
   readonly #known = new Map<number, { readonly earlier: Earlier; rows: Map<string, Row> | null }>()
 
@@ -35,7 +35,10 @@ export class EarlierMutations {
     return this.#known.get(counter)?.earlier.status ?? null
   }
 
-  /** What the mutation left in this row's column, or would have built on; undefined where nothing says. */
+  /**
+   * Returns the value that the mutation left in this row's column, or would have built on; undefined where nothing is
+   * known of it.
+   */
   valueOf(counter: number, table: string, key: Row, column: string): Value | undefined {
     const entry = this.#known.get(counter)
     if (!entry) return undefined
@@ -62,7 +65,7 @@ export function basisCounters(rows: readonly PatchRow[]): number[] {
   return [...new Set(bases.flatMap((basis) => ('m' in basis ? [basis.m] : [])))]
 }
 
-/** The values a row's changed columns are based on, as far as they are known. */
+/** Returns the values that a row's changed columns are based on, as far as they are known. */
 export function basisOf(row: PatchRow, earlier: EarlierMutations): Row {
   if (row.o !== 'u') return {}
   const known = Object.entries(row.b).map(([column, basis]): [string, Value | undefined] => [
@@ -72,14 +75,14 @@ export function basisOf(row: PatchRow, earlier: EarlierMutations): Row {
   return Object.fromEntries(known.filter((entry): entry is [string, Value] => entry[1] !== undefined))
 }
 
-/** What is kept of a rejected patch, for later edits of the same columns that were made on top of it. */
+/** Returns the bases to keep of a rejected patch, for later edits of the same columns that were made on top of it. */
 export function basisEffects(rows: readonly PatchRow[], earlier: EarlierMutations): Effects {
   return rows
     .map((row) => ({ t: row.t, k: row.k as Record<string, string>, d: basisOf(row, earlier) }))
     .filter(({ d }) => Object.keys(d).length > 0)
 }
 
-/** What an action predicted of rows that are still there afterwards, each row once. */
+/** Returns an action's predictions for rows that still exist afterwards, each row once. */
 export function lastPredicted(predicted: readonly PredictedChange[]): PredictedChange[] {
   const last = new Map<string, PredictedChange>()
   for (const change of predicted) last.set(rowName(change.t, change.k), change)

@@ -1,7 +1,7 @@
 import type { Row } from '../../../protocol/index.ts'
 import type { PatchStep } from './check-patch.ts'
 
-/** Columns of one unique index, or of what acts as one. */
+/** The columns of one unique index, or of a constraint that acts as one. */
 export interface UniqueColumns {
   readonly table: string
   readonly columns: readonly string[]
@@ -17,7 +17,7 @@ const frees = (step: PatchStep, unique: UniqueColumns) =>
 const takes = (step: PatchStep, unique: UniqueColumns) =>
   step.table.id === unique.table && step.op !== 'delete' && writes(step, unique)
 
-/** Whether one row of a patch may take what another of its table leaves. */
+/** Tells whether one row of a patch may take a value that another of its table leaves. */
 export function mayExchange(steps: readonly PatchStep[]): boolean {
   const rows = new Map<string, { frees: number; takes: number; all: number }>()
   for (const { op, table } of steps) {
@@ -30,7 +30,7 @@ export function mayExchange(steps: readonly PatchStep[]): boolean {
   return [...rows.values()].some((of) => of.all > 1 && of.frees > 0 && of.takes > 0)
 }
 
-/** Places of the steps that write these columns, or may leave what they held. */
+/** Returns the places of steps that write these columns, or may leave what they held. */
 export function concerned(steps: readonly PatchStep[], unique: UniqueColumns): number[] {
   return [...steps.keys()].filter((place) => {
     const step = steps[place]
@@ -38,7 +38,7 @@ export function concerned(steps: readonly PatchStep[], unique: UniqueColumns): n
   })
 }
 
-/** Places of the steps that may leave a value which an earlier one takes, as far as their bases tell. */
+/** Returns the places of steps that may leave a value which an earlier one takes, as far as their bases show. */
 export function freedLate(
   steps: readonly PatchStep[],
   unique: UniqueColumns,
@@ -56,11 +56,11 @@ export function freedLate(
   return late
 }
 
-/** Places of the steps that may leave a value. */
+/** Returns the places of steps that may leave a value. */
 export function freeing(steps: readonly PatchStep[], unique: UniqueColumns): number[] {
   return concerned(steps, unique).filter((place) => steps[place] !== undefined && frees(steps[place], unique))
 }
 
-/** What one of them does not say may be the same. */
+/** A column that one of the two lacks may hold the same value. */
 const agree = ({ columns }: UniqueColumns, taken: Row, left: Row): boolean =>
   columns.every((name) => !Object.hasOwn(taken, name) || !Object.hasOwn(left, name) || taken[name] === left[name])

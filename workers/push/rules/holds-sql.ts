@@ -2,15 +2,16 @@ import { type ColumnDefinition, type Definition, printedSql, quoteIdentifier } f
 import { baseType } from './base-type.ts'
 
 /**
- * SQL of whether a column holds the value of which `text` is the text: it prints as that does, so that nobody sees a difference.
+ * Returns SQL that tells whether a column holds the value with the text `text`: it prints alike, so that nobody sees a
+ * difference.
  *
- * Equality of the type is asked of a numeric alone, where 1.0 is 1.00: that of other types takes for equal what people tell
- * apart (a collation that ignores case, 24 hours and a day), or there is none. Nothing that is held makes this fail.
+ * The type's own equality is used for numeric alone, where 1.0 is 1.00: other types have none, or take for equal what
+ * people tell apart (a collation that ignores case, 24 hours and a day). No value that is held makes the SQL fail.
  */
 export function holdsSql({ name, type }: ColumnDefinition, text: string, types: Definition['types']): string {
   const held = quoteIdentifier(name)
   const base = baseType(type, types)
-  // What is the same as it stands needs no reading, which might fail.
+  // A value whose text is the same needs no reading, which might fail.
   return `CASE WHEN ${text} IS NULL OR ${held} IS NOT DISTINCT FROM NULL
     THEN ${text} IS NULL AND ${held} IS NOT DISTINCT FROM NULL
     WHEN ${inBytes(printedSql(held, type))} = ${text} THEN true
@@ -25,7 +26,7 @@ function sameWhenRead(held: string, text: string, type: string, base: string): s
   return `${inBytes(printedSql(held, type))} = ${printedSql(`${text}::${base}`, base)}`
 }
 
-/** A printed value has the collation of its column. */
+/** Compares in bytes, because a printed value has the collation of its column. */
 const inBytes = (printed: string) => `(${printed}) COLLATE "C"`
 
 function withoutLength(type: string): { bare: string; array: string } {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type Outcome, rejectionSchema } from '../../../protocol/index.ts'
 
-/** As `known_mutation` of the database answers. */
+/** The answer of the database's function `known_mutation`. */
 export const knownSchema = z.union([
   z.object({ settled: z.literal(true) }),
   z.object({ digest: z.string(), status: z.enum(['committed', 'rejected']), rejection: rejectionSchema.nullable() }),
@@ -9,9 +9,9 @@ export const knownSchema = z.union([
 
 export type KnownMutation = z.infer<typeof knownSchema>
 
-/** What is stored is what is answered, unless it is another mutation's. */
+/** Answers what is stored, unless that is another mutation's. */
 export function outcomeOf(counter: number, digest: string, known: KnownMutation): Outcome {
-  // Its client has stored the outcome long ago; one that has not must not take it for done.
+  // The client stored the outcome long ago; a client that has not must not take the mutation for committed.
   if ('settled' in known) return { counter, status: 'settled' }
   if (known.digest !== digest) {
     const message = 'Another mutation has this number: the storage of this replica was copied, or set back.'

@@ -9,17 +9,17 @@ import {
   TidemarkError,
 } from '../../../protocol/index.ts'
 
-/** One entry of a push: what it is, or why it is refused. */
+/** One entry of a push: the mutation, or why it is refused. */
 export interface ParsedMutation {
   readonly counter: number
-  /** What its digest is made of. */
+  /** The JSON text that the digest is made of. */
   readonly json: string
   readonly content: PushedMutation | Rejection
 }
 
 export const isMutation = (content: PushedMutation | Rejection): content is PushedMutation => 'at' in content
 
-/** The request of a push. Throws `bad-input`, `limit-exceeded` or `upgrade-required`. */
+/** Parses the request of a push. Throws `bad-input`, `limit-exceeded` or `upgrade-required`. */
 export function parsePush(body: unknown): Omit<PushRequest, 'mutations'> & { mutations: readonly ParsedMutation[] } {
   checkProtocol(body)
   if (countOf(body, 'mutations') > LIMITS.pushMutations) {
@@ -53,7 +53,7 @@ function parseMutation(entry: unknown): ParsedMutation {
     const json = JSON.stringify(entry)
     return { counter, json, content: contentOf(entry, json) }
   } catch (error) {
-    // Nested deeper than the stack: nothing that a replica makes.
+    // Nested deeper than the stack allows: no replica makes that.
     throw new TidemarkError('bad-input', 'A mutation of this push is nested too deep.', { cause: error })
   }
 }
@@ -75,7 +75,7 @@ function countOf(value: unknown, name: 'rows' | 'mutations'): number {
   return Array.isArray(list) ? list.length : 0
 }
 
-/** Whether Postgres can hold each text: no NUL, and no surrogate without its other half. */
+/** Tells whether Postgres can hold each text: no NUL, and no surrogate without its other half. */
 export function isStorable(value: unknown): boolean {
   if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0')
   if (typeof value !== 'object' || value === null) return true

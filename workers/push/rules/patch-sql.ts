@@ -11,8 +11,8 @@ import {
 import { holdsSql } from './holds-sql.ts'
 
 /**
- * Statements over many rows of one table and shape. `$1` is a JSON array of `{k, d, b}`; `$2`, where the audience is a column,
- * the values that the author sees there. They answer positions in `$1`, from 1.
+ * Statements over many rows of one table and shape. `$1` is a JSON array of `{k, d, b}`; `$2`, where the audience is a
+ * column, holds the values that the author sees there. They answer positions in `$1`, from 1.
  */
 
 const ROW = '"tidemark row"'
@@ -21,12 +21,17 @@ const HELD = '"tidemark held"'
 const GIVEN = 'jsonb_array_elements($1::jsonb) WITH ORDINALITY'
 const AS_GIVEN = `AS "tidemark given"(${ROW}, ${POSITION})`
 
-/** The planner takes an array for 100 rows, and then reads a whole table of some thousand rather than look for one. */
+/**
+ * The planner assumes 100 rows for an array, and then reads a whole table of some thousand rows rather than look for
+ * one.
+ */
 const one = (elements: string, rows: number) => (rows === 1 ? `(SELECT * FROM ${elements} LIMIT 1)` : elements)
 
 const givenRows = (rows: number) => `${one(GIVEN, rows)} ${AS_GIVEN}`
 
-/** The type to which a text is cast: without length, which a cast would cut to and an assignment checks. */
+/**
+ * Returns the type to cast a text to: without length, because a cast would cut to it, while an assignment checks it.
+ */
 function castType(type: string): string {
   const bare = type.replace(/\([\d, -]+\)/, '')
   const [base, array] = bare.endsWith('[]') ? [bare.slice(0, -2), '[]'] : [bare, '']
@@ -53,7 +58,7 @@ function columnOf(table: TableDefinition, name: string): ColumnDefinition {
 const hasKey = (table: TableDefinition): string =>
   table.primaryKey.map((name) => `${quoteIdentifier(name)} = ${given('k', columnOf(table, name))}`).join(' AND ')
 
-/** The row itself says whose it is, whatever its author predicted. */
+/** The row itself decides its audience, whatever its author predicted. */
 function isSeen(table: TableDefinition): string {
   if ('constant' in table.audience) return hasKey(table)
   const output = outputExpression(columnOf(table, table.audience.column))
@@ -66,7 +71,7 @@ export function insertSql(table: TableDefinition, columns: readonly ColumnDefini
   return `INSERT INTO ${quoteTable(table)} (${names}) SELECT ${values} FROM ${GIVEN} ${AS_GIVEN} ORDER BY ${POSITION}`
 }
 
-/** As `insertSql`, of rows whose audience the server fills in; answers those of them that the author then sees. */
+/** Like `insertSql`, for rows whose audience the server fills in; answers those of them that the author then sees. */
 export function insertUnnamedSql(table: TableDefinition, columns: readonly ColumnDefinition[]): string {
   if ('constant' in table.audience) return insertSql(table, columns)
   const output = outputExpression(columnOf(table, table.audience.column))
@@ -78,7 +83,9 @@ export function deleteSql(table: TableDefinition, rows: number): string {
   return `DELETE FROM ${quoteTable(table)} USING ${givenRows(rows)} WHERE ${isSeen(table)} RETURNING ${POSITION}::text AS position`
 }
 
-/** Updates where each of `checked` holds its basis, or already what it is to be; of a column in `bare` no basis is known. */
+/**
+ * Updates where each of `checked` holds its basis, or already its new value; for a column in `bare` no basis is known.
+ */
 export function updateSql(
   table: TableDefinition,
   columns: readonly ColumnDefinition[],
@@ -97,7 +104,7 @@ const agrees = (column: ColumnDefinition, bare: ReadonlySet<string>, types: Defi
     ? isGiven('d', column, types)
     : `${isGiven('b', column, types)} OR ${isGiven('d', column, types)}`
 
-/** Locks a row and answers it as `row`, and as `agreed` the names of the columns that `updateSql` would pass. */
+/** Locks a row and answers it as `row`, and as `agreed` the names of the columns that `updateSql` would accept. */
 export function lockSql(
   table: TableDefinition,
   columns: readonly ColumnDefinition[],
@@ -113,7 +120,7 @@ export function lockSql(
   )
 }
 
-/** Whether the author sees the rows at all. */
+/** Answers the rows that the author sees at all. */
 export function seenSql(table: TableDefinition, rows: number): string {
   return `SELECT ${POSITION}::text AS position FROM ${quoteTable(table)}, ${givenRows(rows)} WHERE ${isSeen(table)}`
 }
@@ -128,7 +135,7 @@ const namesAndValues = (columns: readonly ColumnDefinition[]): string =>
     .map(nullIfNull(columns))
     .join(', ')}]::text[]`
 
-/** `format` prints NULL as an empty text. */
+/** Needed because `format` prints NULL as an empty text. */
 const nullIfNull = (columns: readonly ColumnDefinition[]) => (output: string, index: number) => {
   const column = columns[index]
   return column === undefined || !output.startsWith('format')
@@ -136,17 +143,20 @@ const nullIfNull = (columns: readonly ColumnDefinition[]) => (output: string, in
     : `CASE WHEN ${quoteIdentifier(column.name)} IS DISTINCT FROM NULL THEN ${output} END`
 }
 
-/** Rows of one table in `keys->index`, how many, and the columns of which it matters what is left there. */
+/** Rows of one table in `keys->index`, their number, and the columns whose final values matter. */
 export interface Reading {
   readonly rows: number
   readonly table: TableDefinition
   readonly columns: readonly ColumnDefinition[]
 }
 
-/** One JSON array of `{t, k, d}`: of each row the columns that do not hold what was given for them; NULL where all do. */
+/**
+ * Answers one JSON array of `{t, k, d}`: of each row the columns that do not hold what was given for them; NULL where
+ * all do.
+ */
 export function readingSql(readings: readonly Reading[]): string {
   const parts = readings.map(
-    // Compared whole first: most often all is as given.
+    // Rows are compared whole first, because most often all is as given.
     ({ table, columns, rows }, index) =>
       `SELECT ${quoteLiteral(table.id)} AS t, ${ROW}->'k' AS k, ${HELD} AS held, ${ROW}->'d' AS given
       FROM ${quoteTable(table)}, ${one(`jsonb_array_elements($1->${index})`, rows)} AS "tidemark given"(${ROW}),

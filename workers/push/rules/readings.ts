@@ -8,7 +8,7 @@ import type { PatchStep } from './check-patch.ts'
 import { lastPredicted } from './earlier.ts'
 import { type Reading, readingSql } from './patch-sql.ts'
 
-/** What of its rows is read when it is done, as parameters. */
+/** Returns the parameters by which a mutation's rows are read once it is done. */
 export function readingsOf(
   definition: Definition,
   audiences: readonly string[],
@@ -30,14 +30,17 @@ function readingsOfPatch(steps: readonly PatchStep[]): KeyedReadings {
   const { readings, keys, add } = collect()
   for (const { op, table, row, columns } of steps) {
     if (row.o === 'd') continue
-    // For an insert, what it left to the server is read as well.
+    // For an insert, the columns that it left to the server are read as well.
     const read = op === 'update' ? columns : travellingColumns(table)
     add({ table, columns: read }, { k: row.k, d: row.d })
   }
   return { readings, keys }
 }
 
-/** Rows that its author cannot see may not be asked for; nor does a prediction of no such table matter. */
+/**
+ * Skips rows that the author cannot see, which must not be asked for, and predictions of tables that are not synced,
+ * which do not matter.
+ */
 function readingsOfAction(
   definition: Definition,
   audiences: readonly string[],

@@ -11,7 +11,10 @@ export interface FoundConflict {
   readonly columns: readonly string[]
 }
 
-/** What the table's policy writes into the columns in conflict; a resolver may leave some as the server has them. Throws MutationRejected. */
+/**
+ * Returns what the table's policy writes into the columns in conflict; a resolver may leave some as the server has
+ * them. Throws MutationRejected.
+ */
 export function resolveConflict(policy: ConflictPolicy, row: PatchRow, conflict: FoundConflict): Row {
   const { server, basis, columns } = conflict
   const refused = (message: string) =>
