@@ -20,7 +20,7 @@ export function encodeTransaction({ lsn, xid, committedAt: at, changes, mutation
 }
 
 /** The transaction that was delivered, with its mutation where one was told. */
-export function decodeTransaction({ lsn, xid, at, changes }: EncodedTransaction): Transaction {
+function decodeTransaction({ lsn, xid, at, changes }: EncodedTransaction): Transaction {
   const isMutation = ({ audience }: { readonly audience: string | null }) =>
     audience !== null && isClientAudience(audience)
   const [first] = changes

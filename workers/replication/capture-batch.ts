@@ -1,44 +1,9 @@
-import { type DefinitionInForce, type Lsn, TidemarkError } from '../../protocol/index.ts'
+import { type Lsn, TidemarkError } from '../../protocol/index.ts'
 import type { Database, DatabaseTransaction } from '../database/index.ts'
 import { PagedStore, SingleStore } from './batch-store.ts'
 import type { ChangeSource, SourcePage } from './change-source.ts'
-import { BatchReader, DriftInTransaction } from './read-batch.ts'
-import { type BatchNews, BatchTally } from './rules/batch-tally.ts'
-import type { TablePlans } from './rules/table-plan.ts'
-
-export interface BatchRequest {
-  readonly epoch: string
-  /** Only transactions above it are stored. */
-  readonly head: Lsn
-  readonly upTo: Lsn
-  readonly maxChanges: number
-  readonly slotName: string
-  readonly definition: DefinitionInForce
-  readonly plans: TablePlans
-  readonly xidHorizon: bigint
-  /** Ids of tables whose rows are passed over: a later definition, already stored, has replicas load them anew. */
-  readonly passedOver: ReadonlySet<string>
-  /** The last version known of tables that were altered at an unknown place below it. */
-  readonly unplacedTo: number
-  /** Whether anybody subscribes to this audience. */
-  readonly wanted: (audience: string) => boolean
-}
-
-/** What one peek brought and stored. */
-export interface CapturedBatch {
-  /** End of the last transaction stored; null when none was. */
-  readonly head: Lsn | null
-  /** End of the last transaction seen, stored or not. */
-  readonly seenTo: Lsn | null
-  /** The peek ran to its end: everything up to `upTo` was seen. */
-  readonly complete: boolean
-  readonly storedRows: number
-  readonly news: BatchNews
-  /** The version that the last transaction put in force; the batch ends with it. */
-  readonly definitionVersion: number | null
-  /** What contradicts the definition after `seenTo`; nothing of it is stored. */
-  readonly drift: TidemarkError | null
-}
+import { BatchReader, type BatchRequest, type CapturedBatch, DriftInTransaction } from './read-batch.ts'
+import { BatchTally } from './rules/batch-tally.ts'
 
 /**
  * Peeks once and stores what is new, all in one transaction that is durable when this resolves. With a `reader`, a connection

@@ -20,7 +20,6 @@
 import { readDefinitionInForce } from '../../db/definition/definition-in-force.ts'
 import { type DefinitionInForce, type Lsn, lsnDistanceBytes, maxLsn, TidemarkError } from '../../protocol/index.ts'
 import type { Database } from '../database/index.ts'
-import type { CapturedBatch } from './capture-batch.ts'
 import { CaptureHalt } from './capture-halt.ts'
 import { findPublicationLoss, resumeHistory, startHistory } from './capture-history.ts'
 import { CapturePeek, peekLimit } from './capture-peek.ts'
@@ -32,6 +31,7 @@ import type {
   CycleResult,
   Distribute,
 } from './capture-state.ts'
+import type { CapturedBatch } from './read-batch.ts'
 import { decideEpoch } from './rules/epoch-decision.ts'
 import type { RoutedBatch } from './rules/subscription.ts'
 import { planTables } from './rules/table-plan.ts'

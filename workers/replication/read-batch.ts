@@ -1,13 +1,47 @@
-import { extendXid, type Lsn, mutationId, TidemarkError } from '../../protocol/index.ts'
+import { type DefinitionInForce, extendXid, type Lsn, mutationId, TidemarkError } from '../../protocol/index.ts'
 import type { RightsChange } from '../contracts.ts'
 import type { BatchStore, TransactionHeader } from './batch-store.ts'
-import type { BatchRequest, CapturedBatch } from './capture-batch.ts'
 import type { SourcePage } from './change-source.ts'
 import { joinAnnotations } from './rules/annotation.ts'
-import { BatchTally } from './rules/batch-tally.ts'
+import { type BatchNews, BatchTally } from './rules/batch-tally.ts'
 import { joinRights, rightsOf, rightsRow } from './rules/rights.ts'
 import type { BeginEvent, SourceEvent, TableEvent } from './rules/source-event.ts'
+import type { TablePlans } from './rules/table-plan.ts'
 import { type HistoryRow, mutationOf, toChanges } from './rules/to-changes.ts'
+
+export interface BatchRequest {
+  readonly epoch: string
+  /** Only transactions above it are stored. */
+  readonly head: Lsn
+  readonly upTo: Lsn
+  readonly maxChanges: number
+  readonly slotName: string
+  readonly definition: DefinitionInForce
+  readonly plans: TablePlans
+  readonly xidHorizon: bigint
+  /** Ids of tables whose rows are passed over: a later definition, already stored, has replicas load them anew. */
+  readonly passedOver: ReadonlySet<string>
+  /** The last version known of tables that were altered at an unknown place below it. */
+  readonly unplacedTo: number
+  /** Whether anybody subscribes to this audience. */
+  readonly wanted: (audience: string) => boolean
+}
+
+/** What one peek brought and stored. */
+export interface CapturedBatch {
+  /** End of the last transaction stored; null when none was. */
+  readonly head: Lsn | null
+  /** End of the last transaction seen, stored or not. */
+  readonly seenTo: Lsn | null
+  /** The peek ran to its end: everything up to `upTo` was seen. */
+  readonly complete: boolean
+  readonly storedRows: number
+  readonly news: BatchNews
+  /** The version that the last transaction put in force; the batch ends with it. */
+  readonly definitionVersion: number | null
+  /** What contradicts the definition after `seenTo`; nothing of it is stored. */
+  readonly drift: TidemarkError | null
+}
 
 /** Thrown inside the database's transaction, to undo what a drifting one of the log has stored so far. */
 export class DriftInTransaction extends Error {
