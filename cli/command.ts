@@ -81,7 +81,8 @@ export function parseInvocation(
     }
   }
   const [argument, extra] = positionals
-  if (command.argument === null && argument !== undefined) return misused(`${argument} is not understood here`)
+  if (command.argument === null && argument !== undefined)
+    return misused(`${argument} is one argument too many: this command takes none`)
   if (extra !== undefined) return misused(`${extra} is one argument too many`)
   if (command.argument?.required && argument === undefined) return misused(`${command.argument.name} is missing`)
   return { kind: 'run', invocation: { argument, values, switches } }

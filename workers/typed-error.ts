@@ -17,7 +17,7 @@ const REMOTE = 'TidemarkError: '
 export function errorFrom(error: unknown): TidemarkError {
   const kind = kindOf(error)
   if (FOR_OPERATORS.has(kind)) {
-    return new TidemarkError(kind, 'Something failed on the server; try again later.', { cause: error })
+    return new TidemarkError(kind, 'The server failed, and its log says why; try again later.', { cause: error })
   }
   if (error instanceof TidemarkError) return error
   const message = error instanceof Error ? error.message.replace(REMOTE, '') : 'Refused.'

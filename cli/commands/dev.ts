@@ -6,7 +6,7 @@ export const dev: Command = {
   summary: 'Run an app on this machine: Postgres, migrations, seed, Worker and page.',
   details: [
     'What it needs to remember (rows, secrets, Durable Objects) stays in .tidemark of the app; the next start goes on from there.',
-    'What is saved goes in by itself. A slip ends nothing: it is told, what was in force before is served on, and the next save is tried.',
+    'Each save is applied at once. A mistake ends nothing: it is printed, the last state that worked is served on, and the next save is tried.',
   ],
   argument: { name: 'folder', help: "the app's folder; default: the current one", required: false },
   options: [

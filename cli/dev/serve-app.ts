@@ -21,7 +21,7 @@ const STARTS_IN_A_ROW = 2
  * Puts the app's definition in force and serves its Worker, then does both again after each save. Settles when the
  * Worker is up.
  *
- * A slip ends nothing: it is printed once, what was in force before stays so, and the next save is tried. Rejects with
+ * A mistake ends nothing: it is printed once, what was in force before stays so, and the next save is tried. Rejects with
  * a fault that no save can mend, and when the run ends before.
  */
 export function serveApp(options: ServeOptions): Promise<WorkerServer> {
@@ -157,7 +157,7 @@ class Serving {
     this.#failure = null
     if (message === this.#told) return
     this.#told = message
-    const meanwhile = this.#server === null ? 'dev waits' : 'what was in force before is served'
-    console.error(`tidemark: ${message}\nMend it and save: until then ${meanwhile}, and dev goes on by itself.`)
+    const meanwhile = this.#server === null ? 'dev waits' : 'the last state that worked is served'
+    console.error(`tidemark: ${message}\nMend it and save, and dev goes on by itself; until then ${meanwhile}.`)
   }
 }

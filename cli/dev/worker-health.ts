@@ -31,7 +31,7 @@ export async function untilUp(url: string, adminToken: string, failed: Promise<s
   if (failure !== null) return failure
   throw new TidemarkError(
     'misconfigured',
-    `GET /health did not come up within ${START_TIMEOUT_MS / 1000} s (${lastAnswer}):\n${await replicationHealth(url, adminToken)}`,
+    `The Worker was not healthy after ${START_TIMEOUT_MS / 1000} s; GET /health answered last: ${lastAnswer}:\n${await replicationHealth(url, adminToken)}`,
   )
 }
 

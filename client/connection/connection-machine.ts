@@ -97,7 +97,16 @@ function checkPulse(state: ConnectedState, surroundings: Surroundings): Step {
 const pulse = (state: ConnectedState, _event: unknown, surroundings: Surroundings) => checkPulse(state, surroundings)
 const renew = (state: ConnectedState): Step => ({ state, effects: [{ do: 'renew-token' }] })
 const outOfTurn = (what: string) => (state: ConnectedState, _event: unknown, surroundings: Surroundings) =>
-  fail(state, { error: new TidemarkError('corrupt', `The server sent ${what} out of turn.`) }, surroundings)
+  fail(
+    state,
+    {
+      error: new TidemarkError(
+        'corrupt',
+        `The server sent ${what} when none was due; the replica connects again, and nothing is lost.`,
+      ),
+    },
+    surroundings,
+  )
 
 /** After this many loads in a row the next one waits for the backoff, because nothing else is sure to end the loop. */
 const LOADS_IN_A_ROW = 3

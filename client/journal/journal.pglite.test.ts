@@ -90,7 +90,7 @@ test('FLD-126 JRN-R10 without a journal that is there and cannot be read no data
   for (let tries = 0; tries < 2; tries++)
     await expect(open(url, storage)).rejects.toMatchObject({
       kind: 'storage',
-      message: expect.stringContaining('without it no database is begun'),
+      message: expect.stringContaining('no new database is begun without it'),
     })
   for (const file of files) {
     await rm(file, { recursive: true })

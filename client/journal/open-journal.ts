@@ -46,7 +46,7 @@ export function requireJournal({ fault }: FoundJournal): void {
   const said = fault instanceof Error ? fault.message : String(fault)
   throw new TidemarkError(
     'storage',
-    `The journal of unsent work cannot be read now, and without it no database is begun: ${said}`,
+    `The journal of unsent work cannot be read now; no new database is begun without it, so that nothing is lost. Reload to try again: ${said}`,
     { cause: fault },
   )
 }

@@ -419,12 +419,15 @@ type LoadBeside = (options: Omit<Parameters<typeof loadRenewal>[0], 'refusedOf'>
 
 function besideFault(reason: RehydrateReason, error: unknown): TidemarkError {
   if (reason === 'audience-granted')
-    return new TidemarkError('unavailable', 'What was granted could not be loaded.', { cause: error })
+    return new TidemarkError('unavailable', 'Rows that were granted could not be loaded; they are asked for again.', {
+      cause: error,
+    })
   const fault = toTidemarkError(error)
   if (fault.kind !== 'not-found') return fault
   return new TidemarkError('unavailable', 'A snapshot is gone; reconnecting.', { cause: fault })
 }
 
-const rightsFault = () => new TidemarkError('unavailable', 'What may be seen changed during the load; reconnecting.')
+const rightsFault = () =>
+  new TidemarkError('unavailable', 'The rights of this user changed during the load; connecting again.')
 export const closedFault = () => new TidemarkError('unavailable', 'The replica is closed.')
 export const offlineFault = () => new TidemarkError('unavailable', 'The replica is offline: call goOnline() first.')

@@ -173,7 +173,7 @@ export class Stream {
   /** Removes rows that may no longer be seen, at this place in the stream; granted ones are ignored until loaded. */
   async #takeAudiences(copy: Copy, audiences: readonly string[]): Promise<void> {
     if (copy.stage !== 'joined' || this.#granted.renewal)
-      throw new TidemarkError('unavailable', 'What may be seen changed during the load; reconnecting.')
+      throw new TidemarkError('unavailable', 'The rights of this user changed during the load; connecting again.')
     // The transaction that was being received begins anew.
     await this.#dropParts()
     const lost = [...copy.joins.keys()].filter((audience) => !audiences.includes(audience))

@@ -17,11 +17,14 @@ export function clientRoleCheck(facts: ClientRoleFacts | null): HealthCheck {
   if (facts.bypassesRls) {
     return failCheck(
       name,
-      'Role tidemark_client passes row-level security by: ALTER ROLE tidemark_client NOSUPERUSER NOBYPASSRLS.',
+      'Role tidemark_client bypasses row-level security. Run: ALTER ROLE tidemark_client NOSUPERUSER NOBYPASSRLS.',
     )
   }
   if (!facts.settable)
-    return failCheck(name, 'The connecting role may not become tidemark_client: GRANT tidemark_client TO it.')
+    return failCheck(
+      name,
+      'The role of DATABASE_URL may not become tidemark_client. Run: GRANT tidemark_client TO that role.',
+    )
   return okCheck(name)
 }
 
@@ -127,7 +130,7 @@ function neededRightsCheck(table: Pick<TableDefinition, 'id'>, lacking: readonly
   const grants = lacking.map((right) => `${grantOf(right)};`).join(' ')
   return failCheck(
     name,
-    `Statements on ${table.id} use what role tidemark_client may not: ${grants} Run that as its owner, or \`tidemark migrate\` as one who may grant it.`,
+    `Statements on ${table.id} need rights that role tidemark_client lacks: ${grants} Run that as its owner, or \`tidemark migrate\` as one who may grant it.`,
     { value: lacking.length, unit: 'rights' },
   )
 }

@@ -57,7 +57,7 @@ export function retainedWalCheck(facts: Pick<SlotFacts, 'retainedBytes' | 'keepB
     'slot-retained-wal',
     retainedBytes,
     { ...limits, unit: 'bytes' },
-    'The slot holds back much log: see that capture runs and advances (/health/replication) and that no transaction stays open for long.',
+    'The slot keeps much of the log on disk: see that capture runs and advances (/health/replication) and that no transaction stays open for long.',
   )
 }
 

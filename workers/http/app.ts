@@ -183,7 +183,7 @@ export function createApp(options: HttpOptions): Hono<Env> {
 }
 
 function notFound(): TidemarkError {
-  return new TidemarkError('not-found', 'There is nothing here for you.')
+  return new TidemarkError('not-found', 'Nothing is found at this address, or not by this user.')
 }
 
 function errorResponse(error: unknown): Response {
@@ -223,5 +223,8 @@ async function requireAdmin(context: Context<Env>): Promise<void> {
   const { ADMIN_TOKEN } = context.env
   if (given === null) throw new TidemarkError('unauthenticated', 'This needs `Authorization: Bearer <ADMIN_TOKEN>`.')
   if (!ADMIN_TOKEN || !(await sameSecret(given, ADMIN_TOKEN)))
-    throw new TidemarkError('forbidden', 'This is for operators.')
+    throw new TidemarkError(
+      'forbidden',
+      'This needs the admin token, which is the secret ADMIN_TOKEN of the deployment.',
+    )
 }

@@ -63,7 +63,7 @@ async function readOutcomes(
 ): Promise<Found> {
   const rows = await query(OUTCOMES, [client, textArray(counters.map(String))])
   const [first] = rows
-  if (!first) throw new TidemarkError('unavailable', 'There is no history yet; try again.')
+  if (!first) throw new TidemarkError('unavailable', 'Capture has not begun a history yet; try again soon.')
   // A client that was never seen has no outcomes; it is bound to its user when it connects or pushes.
   if (first.user_id != null && first.user_id !== userId)
     throw new TidemarkError('forbidden', 'This client id is not yours; make a new one.')

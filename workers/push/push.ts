@@ -199,7 +199,8 @@ async function definitionOf(
     throw new TidemarkError('misconfigured', 'No sync definition is in force: run `tidemark migrate`.')
   if (lastDefinition?.hash !== named.hash)
     lastDefinition = await readDefinitionInForce((await connection.get()).query, named.version)
-  if (lastDefinition === null) throw new TidemarkError('unavailable', 'The definition in force has just changed.')
+  if (lastDefinition === null)
+    throw new TidemarkError('unavailable', 'The sync definition changed during this push; push again.')
   return lastDefinition
 }
 

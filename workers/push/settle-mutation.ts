@@ -132,7 +132,9 @@ async function rejectionOf(push: OpenPush, database: Database, tried: Tried, err
   if (verdict.kind === 'again') throw new Undecided(tried.parsed, tried.digest, verdict, told.sqlState, error)
   const { rejection } = verdict
   if (rejection.code === SQL_STATE.insufficientPrivilege)
-    console.warn(`tidemark: a write lacks a right: ${databaseMessageOf(error)}`)
+    console.warn(
+      `tidemark: a write was refused because role tidemark_client lacks a right; run \`tidemark doctor\`: ${databaseMessageOf(error)}`,
+    )
   if (rejection.kind !== 'constraint') return rejection
   return { ...rejection, ...(await explainConstraint(database.query, push.definition.definition, error)) }
 }

@@ -63,7 +63,10 @@ export class BucketChunkStore implements ChunkStore {
     }
     // Thrown once only: clients that go on asking for these builds must not bring down the one that follows them.
     sql.exec('UPDATE bucket_chunk SET dropping = 1 WHERE build IN (SELECT build FROM bucket_chunk WHERE chunk = ?)', id)
-    throw new TidemarkError('unavailable', 'A chunk recorded as stored in the bucket cannot be read whole.')
+    throw new TidemarkError(
+      'unavailable',
+      'A snapshot chunk is missing or damaged in the bucket; the next request builds a new snapshot.',
+    )
   }
 
   async #read(bucket: SnapshotBucket, key: string): Promise<Uint8Array | null> {

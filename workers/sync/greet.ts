@@ -32,7 +32,7 @@ export async function greet(
   if (!session.open) return
   const { epoch, head, floor, definitionVersion, definitionHash } = storage.state
   if (epoch === null || head === null)
-    throw new TidemarkError('unavailable', 'There is no history to follow yet; try again.')
+    throw new TidemarkError('unavailable', 'Capture has not begun a history yet; try again soon.')
   for (const other of sessions) {
     if (
       other !== session &&

@@ -115,7 +115,10 @@ export class Rights {
       if (fault.kind === 'unavailable') throw fault
       // Whose rights cannot be told has none.
       logFault(fault, error)
-      session.fault(new TidemarkError(fault.kind, 'Your rights could not be told anew.'), this.#context.nowMs())
+      session.fault(
+        new TidemarkError(fault.kind, 'The server could not look up anew what you may see; connect again.'),
+        this.#context.nowMs(),
+      )
     }
     if (session.open) this.#onSettled(session)
   }

@@ -22,7 +22,9 @@ export function syncHealth(
       value: leaseLeftMs,
       threshold: 0,
       unit: 'ms',
-      message: leaseOk ? '' : 'The subscription has run out and was not renewed; look at the ReplicationDO.',
+      message: leaseOk
+        ? ''
+        : 'The subscription ran out and was not renewed, so that clients here get no changes: see /health/replication.',
     },
     {
       name: 'catch-up',

@@ -64,7 +64,11 @@ function contentOf(entry: unknown, json: string): ParsedMutation['content'] {
     return { kind: 'limit-exceeded', message }
   }
   const { data } = pushedMutationSchema.safeParse(entry)
-  if (!data) return { kind: 'invalid', message: 'This mutation is not of the form that the server knows.' }
+  if (!data)
+    return {
+      kind: 'invalid',
+      message: 'The server does not know the form of this mutation: update the app, then make the change again.',
+    }
   if (isStorable(data)) return data
   return { kind: 'invalid', message: 'A text with a NUL or half a character cannot be stored.' }
 }

@@ -70,7 +70,7 @@ export function verdictOf(told: Told): Verdict {
   if (sqlState === null) return again('soon')
   if (/^23/.test(sqlState)) return rejected('constraint', 'A constraint of the database refuses this.')
   if (sqlState === '42501') return lackingRight(told)
-  if (sqlState === '44000') return rejected('forbidden', 'This is not open to you.')
+  if (sqlState === '44000') return rejected('forbidden', 'You may not write this.')
   // A value for a column that the server alone numbers.
   if (sqlState === '428C9') return rejected('invalid', 'A column that the server fills in was given a value.')
   if (/^54/.test(sqlState)) return rejected('limit-exceeded', 'A value is larger than the database can hold.')
@@ -80,7 +80,8 @@ export function verdictOf(told: Told): Verdict {
   return rejected('invalid', 'The database cannot take these values.')
 }
 
-const raised = (code: string): Verdict => rejected('refused', 'The database refuses this.', { code })
+const raised = (code: string): Verdict =>
+  rejected('refused', 'A trigger or function of the database refuses this write.', { code })
 
 function verdictOfPassing(sqlState: string, isRaised: boolean): Verdict | null {
   // A function that raises these itself, or reads another server, asks to be called again.
@@ -98,8 +99,8 @@ function verdictOfPassing(sqlState: string, isRaised: boolean): Verdict | null {
  */
 function lackingRight({ routine, isOfTable, sqlState }: Told): Verdict {
   if (routine === null || routine === RAISE || routine === POLICY || isOfTable)
-    return rejected('forbidden', 'This is not open to you.')
-  const message = 'The database lacks a right that this write needs: whoever runs it finds it by `tidemark doctor`.'
+    return rejected('forbidden', 'You may not write this.')
+  const message = 'The database lacks a right that this write needs: its operator finds it with `tidemark doctor`.'
   return rejected('refused', message, { code: sqlState ?? '' })
 }
 
@@ -107,5 +108,5 @@ function lackingRight({ routine, isOfTable, sqlState }: Told): Verdict {
 export function refusalOf(patience: Patience, sqlState: string | null): Rejection {
   const code = sqlState === null ? {} : { code: sqlState }
   if (patience === 'slow') return { kind: 'limit-exceeded', message: 'This takes longer than a write may.', ...code }
-  return { kind: 'refused', message: 'The database keeps failing at this.', ...code }
+  return { kind: 'refused', message: 'The database failed at this write again and again, so it was given up.', ...code }
 }

@@ -110,7 +110,7 @@ function retainedCheck({ server }: HealthFigures): HealthCheck {
   const bytes = server?.retainedWalBytes ?? null
   const status = bytes === null || bytes < RETAINED_WARN_BYTES ? 'ok' : bytes < RETAINED_FAIL_BYTES ? 'warn' : 'fail'
   const message =
-    'The slot holds back much log. See the other checks for why it does not advance, before the disk fills.'
+    'The slot keeps much of the log on disk. See the other checks for why it does not advance, before the disk fills.'
   return check('retained-wal', status, bytes, message, 'bytes', RETAINED_WARN_BYTES)
 }
 
