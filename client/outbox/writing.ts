@@ -20,6 +20,8 @@ import { Failures } from './failures.ts'
 import type { Outbox } from './outbox.ts'
 import { readCounts, readSettled } from './outbox-state.ts'
 import { OutgoingMutations } from './outgoing-mutations.ts'
+import { PacedLooks } from './paced-looks.ts'
+import { compareLooks, type FollowedUp, failuresKey, isSettledTo, type OutboxLook } from './rules/compare-looks.ts'
 import { connectionEvent } from './rules/connection-event.ts'
 import { UndoHistory } from './undo-history.ts'
 
@@ -65,9 +67,6 @@ interface Wait {
   readonly reject: (error: TidemarkError) => void
 }
 
-/** The rest between two looks at the outbox that nobody waits for, one screen frame: writes in a row share a look. */
-const LOOK_REST_MS = 16
-
 /** Joins the parts of writing: what is written here is sent, waited for, counted, and offered again where it failed. */
 export class Writing implements DrainHost {
   failures: readonly Failure[] = []
@@ -78,19 +77,16 @@ export class Writing implements DrainHost {
   #outgoing: OutgoingMutations
   #undo: UndoHistory
   #waits = new Set<Wait>()
-  #failed = ''
-  /** The last mutation whose sending was asked for. */
-  #newest = 0
-  /** The last mutation that was looked at for undo. */
-  #noted = 0
+  #followedUp: FollowedUp = { notedTo: 0, sentTo: 0, failures: null }
   /** True while mutations may have ended without a notice of it. */
   #mayHaveEnded = true
   /** True while a mutation that is waited for may end with another. */
   #wereSquashed = false
-  #refreshing: Promise<void> | null = null
-  #again = false
-  #lookedAtMs = Number.NEGATIVE_INFINITY
-  #endRest: () => void = () => undefined
+  readonly #looks = new PacedLooks({
+    ready: () => this.#letPushGo(),
+    look: () => this.#look(),
+    isAwaited: () => this.#isAwaited,
+  })
   /** The number of actions and transactions being run: each looks anew when it is done. */
   #calls = 0
   #stopListening: () => void = () => undefined
@@ -124,10 +120,10 @@ export class Writing implements DrainHost {
     this.#stopListening = outbox.onChange(({ confirmed, mayHaveEnded }) => {
       this.#mayHaveEnded ||= mayHaveEnded || (this.#wereSquashed && confirmed.length > 0)
       this.#confirmations.settle(confirmed.map((counter) => ({ counter, rejection: null })))
-      if (this.#calls === 0) this.#refreshSoon()
+      if (this.#calls === 0) void this.#looks.soon()
     })
     this.#stopWatching = this.#watchShown()
-    await this.#refresh()
+    await this.#looks.soon()
   }
 
   /** Tells the drain when a copy comes to be shown: work may have waited for it. */
@@ -144,9 +140,8 @@ export class Writing implements DrainHost {
     this.#stopWatching()
     this.#drain.dispatch({ type: 'close' })
     this.#fail(new TidemarkError('unavailable', 'The replica is closed.'))
-    this.#endRest()
     await this.#drain.idle()
-    await this.#refreshing?.catch(() => undefined)
+    await this.#looks.idle()
   }
 
   /** Passes a step of the connection on to sending; `isNew`: the first time live on its socket. */
@@ -154,7 +149,7 @@ export class Writing implements DrainHost {
     const event = connectionEvent(before, state, isNew)
     if (event) this.#drain.dispatch(event)
     // By now there may be rows to show beside failures.
-    if (event?.type === 'online' || (event?.type === 'live' && event.isNew)) this.#refreshSoon()
+    if (event?.type === 'online' || (event?.type === 'live' && event.isNew)) void this.#looks.soon()
     if (state.phase === 'refused') this.#fail(state.error)
     if (state.phase === 'offline')
       this.#fail(new TidemarkError('unavailable', 'The replica is offline: call goOnline() first.'))
@@ -175,7 +170,7 @@ export class Writing implements DrainHost {
   async transaction<Result>(work: (tx: PGliteTransaction) => Promise<Result>): Promise<TransactionHandle<Result>> {
     const { id, result } = await this.#calling(this.#options.outbox.transaction(work))
     if (id !== null) return { ...this.#made(id), result }
-    this.#refreshSoon()
+    void this.#looks.soon()
     return { id, confirmed: Promise.resolve(), result }
   }
 
@@ -210,14 +205,14 @@ export class Writing implements DrainHost {
     const done = new Promise<void>((resolve, reject) => {
       this.#waits.add({ upTo: last, resolve, reject })
     })
-    this.#refreshSoon()
+    void this.#looks.soon()
     await done
   }
 
   async next(): Promise<Outgoing> {
     const outgoing = await this.#outgoing.next()
     // Mutations that were squashed to nothing are confirmed by now.
-    this.#refreshSoon()
+    void this.#looks.soon()
     return outgoing
   }
 
@@ -236,7 +231,7 @@ export class Writing implements DrainHost {
     try {
       return await call
     } catch (error) {
-      this.#refreshSoon()
+      void this.#looks.soon()
       throw error
     } finally {
       this.#calls -= 1
@@ -246,72 +241,48 @@ export class Writing implements DrainHost {
   #made(id: MutationId): MutationHandle {
     const counter = counterOf(id)
     const handle = this.#confirmations.handle(counter)
-    this.#newest = Math.max(this.#newest, counter)
+    this.#followedUp = { ...this.#followedUp, sentTo: Math.max(this.#followedUp.sentTo, counter) }
     this.#drain.dispatch({ type: 'written', urgency: 'now' })
-    this.#refreshSoon()
+    void this.#looks.soon()
     return handle
   }
 
-  /** Looks anew at what is settled, counted and failed; all calls during a look share the one that follows it. */
-  #refreshSoon(): void {
-    this.#again = true
-    if (this.#isAwaited) this.#endRest()
-    if (this.#refreshing) return
-    this.#refreshing = this.#refresh().finally(() => {
-      this.#refreshing = null
-    })
-    // A database that is closing or broken reports so to its callers by itself.
-    this.#refreshing.catch(() => undefined)
+  /** Looks at what is settled, counted and failed, and follows it up. */
+  async #look(): Promise<void> {
+    const { db, shown, journal } = this.#options
+    // Nothing is reported here that the journal has not recorded.
+    await journal?.settleAll()
+    const copy = shown()
+    // Those who wait for a confirmation are served first.
+    await this.#tellConfirmations()
+    const look: OutboxLook = { ...(await readCounts(db)), isShown: copy !== null }
+    const { notedTo } = this.#followedUp
+    const seen = { ...this.#followedUp, notedTo: Math.max(notedTo, this.#undo.seen) }
+    const { notesUndo, readsFailures, asksToSend } = compareLooks(seen, look)
+    if (notesUndo && copy) await this.#undo.note(db, copy)
+    if (copy) this.#followedUp = { ...this.#followedUp, notedTo: look.last }
+    if (readsFailures) await this.#readFailures(look)
+    this.#tellStatus({ pending: look.pending, failed: look.failed.length }, readsFailures)
+    for (const wait of [...this.#waits]) {
+      if (!isSettledTo(look, wait.upTo)) continue
+      this.#waits.delete(wait)
+      wait.resolve()
+    }
+    if (!asksToSend) return
+    this.#followedUp = { ...this.#followedUp, sentTo: Math.max(this.#followedUp.sentTo, look.newest) }
+    this.#drain.dispatch({ type: 'written', urgency: 'soon' })
   }
 
-  async #refresh(): Promise<void> {
-    do {
-      await this.#rest()
-      await this.#letPushGo()
-      this.#again = false
-      const { db, shown, journal } = this.#options
-      // The journal records first what is announced below.
-      await journal?.settleAll()
-      const copy = shown()
-      // Handles come first, because somebody may wait for them.
-      await this.#tellConfirmations()
-      const { last, pending, newest, oldest, failed } = await readCounts(this.#options.db)
-      if (copy && last > Math.max(this.#noted, this.#undo.seen)) await this.#undo.note(db, copy)
-      if (copy) this.#noted = last
-      const told = `${copy !== null} ${failed}`
-      const isNew = told !== this.#failed
-      if (isNew) {
-        this.#undo.forget(new Set(failed))
-        this.failures = await this.#failures.read()
-        // It names the failures read, not those counted: more may have failed or been decided on in between.
-        this.#failed = `${copy !== null} ${this.failures.map(({ id }) => counterOf(id))}`
-      }
-      this.#tellStatus({ pending, failed: failed.length }, isNew)
-      for (const wait of [...this.#waits]) {
-        if (oldest !== null && oldest <= wait.upTo) continue
-        this.#waits.delete(wait)
-        wait.resolve()
-      }
-      if (newest > this.#newest) {
-        this.#newest = newest
-        this.#drain.dispatch({ type: 'written', urgency: 'soon' })
-      }
-      this.#lookedAtMs = performance.now()
-    } while (this.#again)
+  async #readFailures({ isShown, failed }: OutboxLook): Promise<void> {
+    this.#undo.forget(new Set(failed))
+    this.failures = await this.#failures.read()
+    // The failures that were read count, not those of the look: more may have failed or been decided on in between.
+    const read = this.failures.map(({ id }) => counterOf(id))
+    this.#followedUp = { ...this.#followedUp, failures: failuresKey({ isShown, failed: read }) }
   }
 
   get #isAwaited(): boolean {
     return this.#waits.size > 0 || (this.#mayHaveEnded && this.#confirmations.waiting.length > 0)
-  }
-
-  /** Leaves the database to the app's own statements for a while after each look, unless this one is waited for. */
-  async #rest(): Promise<void> {
-    const restMs = this.#lookedAtMs + LOOK_REST_MS - performance.now()
-    if (restMs <= 0 || this.#isAwaited) return
-    await new Promise<void>((resolve) => {
-      this.#endRest = resolve
-      setTimeout(resolve, restMs)
-    })
   }
 
   /** Waits for a push that is being taken from the database, because it goes first. */

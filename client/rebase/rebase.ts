@@ -41,6 +41,7 @@ import { runStatement } from '../store/run-statement.ts'
 import { TELL_LIVE_QUERIES } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
 import { redoSteps } from './redo-steps.ts'
+import { dependency, groupByKind, judgeMisses, type Miss } from './rules/judge-misses.ts'
 import { rejectionOfFault, rejectionOfThrown } from './rules/rejection-of.ts'
 
 /** The tables and audiences that pending work is undone from and redone onto, and the actions to run again. */
@@ -54,9 +55,6 @@ export interface RebaseScope {
 export function scopeOf({ tables, joins }: Pick<Copy, 'tables' | 'joins'>, actions: ActionRunner): RebaseScope {
   return { tables, isHeld: (audience) => joins.has(audience), actions }
 }
-
-/** The reason why a mutation could not be done again: its own error, or that of a mutation it builds on. */
-type Miss = { readonly rejection: Rejection } | { readonly on: number }
 
 /**
  * The unsettled mutations of a replica, within one transaction that runs as the server's: undone, settled, redone.
@@ -204,7 +202,7 @@ export class Rebase {
     const on = dependencies(await this.#effects(counters, patches), this.#foreignKeys())
     const misses = new Map<number, Miss>()
     await this.#tx.exec(`SET LOCAL session_replication_role = origin; SELECT set_config('tidemark.redo', 'on', true)`)
-    for (const group of neighbours(list)) {
+    for (const group of groupByKind(list)) {
       if (group[0]?.kind === 'action') for (const one of group) await this.#redoAction(one, on, misses)
       else await this.#redoPatches(group, patches, on, misses)
     }
@@ -270,15 +268,7 @@ export class Rebase {
   }
 
   async #judge(list: readonly Unsettled[], misses: ReadonlyMap<number, Miss>): Promise<void> {
-    const failed = new Map<number, Rejection>()
-    const waiting = new Set<number>()
-    for (const { counter, attempted } of list) {
-      const miss = misses.get(counter)
-      if (!miss) continue
-      const waits = attempted || ('on' in miss && waiting.has(miss.on))
-      if (waits) waiting.add(counter)
-      else failed.set(counter, 'on' in miss ? dependency(miss.on) : miss.rejection)
-    }
+    const { failed, waiting } = judgeMisses(list, misses)
     const changed = list.filter(({ counter, effective }) => effective === waiting.has(counter) && !failed.has(counter))
     if (changed.length > 0) {
       await this.#tx.query(
@@ -353,21 +343,4 @@ interface RedoMiss {
   readonly message: string | null
   readonly constraint_name: string | null
   readonly table_name: string | null
-}
-
-const dependency = (on: number): Rejection => ({
-  kind: 'dependency',
-  message: 'An earlier mutation on which this one builds has failed.',
-  on,
-})
-
-/** Groups mutations into runs of patches and runs of actions. */
-function neighbours(list: readonly Unsettled[]): Unsettled[][] {
-  const groups: Unsettled[][] = []
-  for (const one of list) {
-    const last = groups.at(-1)
-    if (last?.[0]?.kind === one.kind) last.push(one)
-    else groups.push([one])
-  }
-  return groups
 }

@@ -40,7 +40,7 @@ export interface CycleOptions {
   readonly openReader?: (() => Promise<Database>) | null
   /** A peek that came with a wait: then a short cycle is one round trip. */
   readonly waited?: WaitedPeek | null
-  /** Leave the slot to `owedAdvance`. */
+  /** Leaves the slot where it is, and owes the move. */
   readonly deferAdvance?: boolean
 }
 

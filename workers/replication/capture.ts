@@ -18,7 +18,7 @@
  * ends when the log holds nothing more, or after `RUN_MS` or `MAX_CYCLES_PER_RUN`.
  */
 import { readDefinitionInForce } from '../../db/definition/definition-in-force.ts'
-import { type DefinitionInForce, type Lsn, lsnDistanceBytes, maxLsn, TidemarkError } from '../../protocol/index.ts'
+import { type DefinitionInForce, maxLsn, TidemarkError } from '../../protocol/index.ts'
 import type { Database } from '../database/index.ts'
 import { CaptureHalt } from './capture-halt.ts'
 import { findPublicationLoss, resumeHistory, startHistory } from './capture-history.ts'
@@ -37,10 +37,8 @@ import type { RoutedBatch } from './rules/subscription.ts'
 import { planTables } from './rules/table-plan.ts'
 import type { CycleFacts } from './server-facts.ts'
 import { type PeekOrder, SHORT_PEEK_ROWS } from './short-peek.ts'
-import { advanceSlot, logStandbySnapshot, slotFault } from './slot.ts'
-
-/** A peek decodes from the restart position: this much costs it some 50 ms. */
-const LAGGING_RESTART_BYTES = 8 * 1024 * 1024
+import { slotFault } from './slot.ts'
+import { SlotAdvance } from './slot-advance.ts'
 
 /** One database's capture. Cycles must not overlap. */
 export class Capture {
@@ -48,12 +46,9 @@ export class Capture {
   readonly #store: CaptureStore
   readonly #halt: CaptureHalt
   readonly #peek: CapturePeek
+  /** Where the slot may move to, and what has moved it. */
+  readonly advance: SlotAdvance
   #state: CaptureState | null = null
-  #maySnapshot = true
-  /** Where the last running-transactions record of ours was written. */
-  #snapshotAt: Lsn | null = null
-  /** Where the slot may move to, all below being stored and told. */
-  #owedAdvance: Lsn | null = null
   #slotPresent: boolean | null = null
 
   constructor(settings: CaptureSettings, store: CaptureStore) {
@@ -61,6 +56,7 @@ export class Capture {
     this.#store = store
     this.#halt = new CaptureHalt(settings, store)
     this.#peek = new CapturePeek(settings, store, this.#halt)
+    this.advance = new SlotAdvance(settings.slotName, store)
   }
 
   /** Null until a cycle has spoken with the database. */
@@ -81,11 +77,6 @@ export class Capture {
       : []
   }
 
-  /** Where the slot may move to and has not yet. */
-  get owedAdvance(): Lsn | null {
-    return this.#owedAdvance
-  }
-
   /** What a wait shall peek; null where the next peek is not known or not likely to be short. */
   get peekOrder(): PeekOrder | null {
     return this.#peek.order(this.#state)
@@ -103,7 +94,7 @@ export class Capture {
     options: CycleOptions = {},
   ): Promise<CycleResult> {
     try {
-      await this.settle(options.peeker ?? database)
+      await this.advance.settle(options.peeker ?? database)
       return await this.#cycle(database, wanted, distribute, options)
     } catch (error) {
       // What was stored may not have been distributed: the next cycle begins as after a restart.
@@ -112,23 +103,10 @@ export class Capture {
     }
   }
 
-  /** Moves the slot where a cycle left that to be done. */
-  async settle(database: Database): Promise<void> {
-    const to = this.#owedAdvance
-    if (to === null) return
-    await advanceSlot(database.query, this.#settings.slotName, to)
-    this.advanced(to)
-  }
-
-  /** The slot has moved. */
-  advanced(to: Lsn): void {
-    if (this.#owedAdvance === to) this.#owedAdvance = null
-  }
-
   /** Forgets what the database said last, so that the next cycle asks anew. */
   forget(): void {
     this.#state = null
-    this.#owedAdvance = null
+    this.advance.forget()
   }
 
   async #cycle(
@@ -175,8 +153,9 @@ export class Capture {
     }
     if (definition.version === facts.latestDefinitionVersion) this.#halt.trust()
     await distribute({ epoch: epoch.id, from: state.capturedTo, to, definition, ...batch.news })
-    await this.#oweAdvance(database, facts, to)
-    if (batch.drift !== null || batch.definitionVersion !== null || !deferAdvance) await this.settle(peeker ?? database)
+    await this.advance.owe(database, facts, to, epoch.headLsn)
+    if (batch.drift !== null || batch.definitionVersion !== null || !deferAdvance)
+      await this.advance.settle(peeker ?? database)
     if (batch.drift !== null) throw this.#halt.begin(batch.drift)
     // The next cycle asks whether the decoder can capture the new definition too.
     if (batch.definitionVersion !== null) this.forget()
@@ -219,22 +198,6 @@ export class Capture {
     if (definition === null)
       throw new TidemarkError('misconfigured', `Definition ${batch.definitionVersion} is missing.`)
     return definition
-  }
-
-  async #oweAdvance(database: Database, facts: CycleFacts, to: Lsn): Promise<void> {
-    const confirmed = facts.slot?.confirmedFlushLsn ?? to
-    if (to <= confirmed) return
-    // Stored before the slot moves: a slot found further along was moved by somebody else.
-    const headLsn = this.#state?.epoch.headLsn ?? null
-    this.#store.write({ ...this.#store.read(), capturedTo: to, advancedTo: to, headLsn })
-    this.#owedAdvance = to
-    const restart = facts.slot?.restartLsn
-    // Where an open transaction holds the restart position back, another record would not move it.
-    const since = restart && maxLsn(restart, this.#snapshotAt ?? restart)
-    if (this.#maySnapshot && since && lsnDistanceBytes(since, to) > LAGGING_RESTART_BYTES) {
-      this.#maySnapshot = await logStandbySnapshot(database.query)
-      this.#snapshotAt = to
-    }
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Sync } from '../../db/index.ts'
 import { type Lsn, parsePgLsn, TidemarkError, toTidemarkError, ZERO_LSN } from '../../protocol/index.ts'
 import type { ReplicationHealth } from '../contracts.ts'
-import { type Database, databaseMessageOf, openDatabase } from '../database/index.ts'
+import { type Database, openDatabase } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
 import { within } from '../within.ts'
 import { bundleHash } from './bundle-hash.ts'
@@ -10,11 +10,12 @@ import type { CaptureState } from './capture-state.ts'
 import type { ReplicationStorage } from './replication-storage.ts'
 import { pruneHistory } from './retention.ts'
 import type { Router } from './router.ts'
-import { classifyHealth, type HealthFigures, type ServerFigures } from './rules/classify-health.ts'
+import { classifyHealth, type ServerFigures } from './rules/classify-health.ts'
 import type { OwnIdentity } from './rules/epoch-decision.ts'
 import { nextPauseMs, type ReplicationIntervals } from './rules/interval.ts'
 import type { RoutedBatch } from './rules/subscription.ts'
 import { decideWatch, isPooled, type WatchDecision } from './rules/watch.ts'
+import { RunOutcome } from './run-outcome.ts'
 import { readFigures } from './server-facts.ts'
 import type { WaitedPeek } from './short-peek.ts'
 import { WalWatch } from './wal-watch.ts'
@@ -57,12 +58,12 @@ export class ReplicationLoop {
   readonly #context: LoopContext
   readonly #capture: Capture
   readonly #watch: WalWatch
+  readonly #outcome: RunOutcome
   #database: Database | null = null
   #running: Promise<void> | null = null
   #next: Promise<void> | null = null
   /** The latest wish for a fresh head that no run has met. */
   #freshWanted: symbol | null = null
-  #failures = 0
   #more = false
   /** The last cycle stored something, so its own writes are still ahead of it in the log. */
   #wrote = false
@@ -73,23 +74,16 @@ export class ReplicationLoop {
   /** What the last wait peeked, for the cycle after it. */
   #waited: WaitedPeek | null = null
   #lastCycleMs = 0
-  #lastError: TidemarkError | null = null
-  #lastCycleAtMs: number | null = null
   /** When the last cycle began that captured all there was. */
   #wholeAtMs: number | null = null
   #figures: { server: ServerFigures; bundleHash: string | null; atMs: number } | null = null
   #prunedAtMs = 0
   /** The last state known, for health. */
   #shown: CaptureState | null = null
-  #epochStarted: HealthFigures['epochStarted'] = null
 
   constructor(context: LoopContext) {
-    const { lastError = null, lastCycleAtMs = null, epochStarted = null } = context.storage.outcome ?? {}
-    this.#lastError = lastError && new TidemarkError(lastError.kind, lastError.message)
-    this.#failures = lastError?.count ?? 0
-    this.#lastCycleAtMs = lastError && lastCycleAtMs
-    this.#epochStarted = epochStarted
     this.#context = context
+    this.#outcome = new RunOutcome(context.storage)
     this.#capture = new Capture(
       { ...context.own, env: context.env, driftWaitMs: context.intervals.driftWaitMs, nowMs: context.nowMs },
       context.storage,
@@ -157,14 +151,15 @@ export class ReplicationLoop {
   async #waitOnce(): Promise<void> {
     const { state } = this
     const { slotName } = this.#context.own
-    const { owedAdvance, peekOrder } = this.#capture
+    const { advance, peekOrder } = this.#capture
+    const advanceTo = advance.owed
     // What others commit between a peek and our own commit lies below our own writes: they are read before they are waited out.
     const past = state === null || this.#wrote ? ZERO_LSN : state.capturedTo
     const ownXid = this.#wrote ? this.#ownXid : null
     const atLeastMs = Math.min(this.#lastCycleMs, LONGEST_REST_MS)
-    const order = { slotName, past, atLeastMs, ownXid, advanceTo: owedAdvance, peek: peekOrder }
+    const order = { slotName, past, atLeastMs, ownXid, advanceTo, peek: peekOrder }
     const { done, peeked } = await this.#watch.wait(order)
-    if (done && owedAdvance !== null) this.#capture.advanced(owedAdvance)
+    if (done && advanceTo !== null) advance.moved(advanceTo)
     this.#waited = peeked
   }
 
@@ -186,14 +181,14 @@ export class ReplicationLoop {
         head: state?.capturedTo ?? null,
         decoder: state?.epoch.decoder ?? null,
         decoderReason: state?.decoderReason ?? null,
-        lastCycleAtMs: this.#lastCycleAtMs,
+        lastCycleAtMs: this.#outcome.lastCycleAtMs,
         // While an alarm runs, none is armed.
         nextCycleAtMs: nextCycleAtMs ?? (this.#running && nowMs()),
-        lastError: this.#failure,
+        lastError: this.#outcome.failure,
         slotPresent: this.#capture.slotPresent,
         server: this.#figures?.server ?? null,
         bundleHash: this.#figures?.bundleHash ?? null,
-        epochStarted: this.#epochStarted,
+        epochStarted: this.#outcome.epochStarted,
         leftOut: this.#capture.leftOut,
         subscribers: router.subscribers,
         subscribersBehind: router.behind,
@@ -221,38 +216,19 @@ export class ReplicationLoop {
       // What was written for the target ends it.
       if (target !== null) await within(WAIT_END_MS, this.#wait)
       await this.#cycles(database, target)
-      if (this.#more || !this.#watchDecision.on) await this.#capture.settle(database)
+      if (this.#more || !this.#watchDecision.on) await this.#capture.advance.settle(database)
       // A run that fails leaves the wish to the next.
       if (this.#freshWanted === wanted) this.#freshWanted = null
       await this.#readFigures(database)
       await this.#prune(database)
-      this.#failures = 0
-      this.#lastError = null
-      this.#keepOutcome()
+      this.#outcome.succeed()
     } catch (error) {
       const fault = toTidemarkError(error)
-      this.#failures += 1
-      this.#lastError = fault
-      this.#keepOutcome()
+      this.#outcome.fail(fault)
       this.#more = false
       await this.#disconnect()
       throw fault
     }
-  }
-
-  get #failure(): HealthFigures['lastError'] {
-    const error = this.#lastError
-    return error && { kind: error.kind, message: operatorText(error), count: this.#failures }
-  }
-
-  /** Written when it changes only: a run that goes well, as the one before did, writes nothing. */
-  #keepOutcome(): void {
-    const { storage } = this.#context
-    const kept = storage.outcome
-    const lastError = this.#failure
-    const epochStarted = this.#epochStarted
-    const same = lastError === null && !kept?.lastError && kept?.epochStarted?.atMs === epochStarted?.atMs
-    if (!same) storage.outcome = { lastError, lastCycleAtMs: this.#lastCycleAtMs, epochStarted }
   }
 
   async #cycles(database: Database, target: Lsn | null): Promise<void> {
@@ -275,8 +251,9 @@ export class ReplicationLoop {
       const deferAdvance = this.#watchDecision.on
       const options = { peeker, openReader, waited, deferAdvance }
       const { more, storedRows, ownXid } = await this.#capture.cycle(database, router.wanted, distribute, options)
-      this.#lastCycleAtMs = nowMs()
-      this.#lastCycleMs = this.#lastCycleAtMs - startedMs
+      const endedMs = nowMs()
+      this.#outcome.noteCycle(endedMs)
+      this.#lastCycleMs = endedMs - startedMs
       this.#wrote = storedRows > 0
       this.#ownXid = ownXid
       this.#noteEpoch()
@@ -312,7 +289,7 @@ export class ReplicationLoop {
       storage.place = { epoch: epoch.id, definition, floor: epoch.floorLsn }
     }
     const reason = state.startedReason
-    if (reason !== null && this.#epochStarted?.reason !== reason) this.#epochStarted = { reason, atMs: nowMs() }
+    if (reason !== null) this.#outcome.noteEpochStarted(reason, nowMs())
   }
 
   async #connect(): Promise<Database> {
@@ -338,14 +315,14 @@ export class ReplicationLoop {
   get #watchDecision(): WatchDecision {
     const { router, watch, intervals } = this.#context
     const { obstacle } = this.#watch
-    const facts = { subscribers: router.subscribers, quietMs: this.#quietMs, failures: this.#failures }
+    const facts = { subscribers: router.subscribers, quietMs: this.#quietMs, failures: this.#outcome.failures }
     return decideWatch({ ...facts, wanted: watch, obstacle }, intervals)
   }
 
   #pauseMs(watching: boolean): number {
     const { router, intervals, random } = this.#context
-    if (this.#more && this.#failures === 0) return 0
-    const pace = { subscribers: router.subscribers, quietMs: this.#quietMs, failures: this.#failures }
+    if (this.#more && this.#outcome.failures === 0) return 0
+    const pace = { subscribers: router.subscribers, quietMs: this.#quietMs, failures: this.#outcome.failures }
     return nextPauseMs({ ...pace, watching, random: random() }, intervals)
   }
 
@@ -365,10 +342,4 @@ export class ReplicationLoop {
     const more = await pruneHistory(database, new Date(nowMs() - retentionMs).toISOString())
     if (!more) this.#prunedAtMs = nowMs()
   }
-}
-
-/** Operators also see what Postgres said. */
-function operatorText(error: TidemarkError): string {
-  const said = databaseMessageOf(error)
-  return said === null || said === '' ? error.message : `${error.message} Postgres: ${said}`
 }

@@ -33,11 +33,12 @@ describe.each([
 
   /** Moves the slot where that is owed, and peeks at once. */
   async function wait(): Promise<WaitedPeek | null> {
-    const { owedAdvance, peekOrder } = harness.capture
+    const { advance, peekOrder } = harness.capture
+    const advanceTo = advance.owed
     const { slotName } = harness.settings
-    const order = { slotName, past: ZERO_LSN, atLeastMs: 0, ownXid: null, advanceTo: owedAdvance, peek: peekOrder }
+    const order = { slotName, past: ZERO_LSN, atLeastMs: 0, ownXid: null, advanceTo, peek: peekOrder }
     const { done, peeked } = await watch.wait(order)
-    if (done && owedAdvance !== null) harness.capture.advanced(owedAdvance)
+    if (done && advanceTo !== null) advance.moved(advanceTo)
     return peeked
   }
   const cycle = (waited: WaitedPeek | null, through: Database = harness.connection) =>
@@ -74,14 +75,14 @@ describe.each([
     expect(await ids()).toEqual(['1'])
     expect(harness.batches.at(-1)?.transactions).toHaveLength(1)
     expect(await confirmed()).toBe(before)
-    const owed = harness.capture.owedAdvance
+    const owed = harness.capture.advance.owed
     expect(owed).not.toBeNull()
     await harness.run(`INSERT INTO item VALUES (2, 'a')`)
     const waited = await wait()
     expect(await confirmed()).toBe(owed)
     await cycle(waited)
     await harness.drain()
-    expect(harness.capture.owedAdvance).toBeNull()
+    expect(harness.capture.advance.owed).toBeNull()
     expect(await ids()).toEqual(['1', '2'])
   })
 

@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest'
+import { until } from '../../testing/system/until.ts'
+import { PacedLooks } from './paced-looks.ts'
+
+/** Looks that end when the test says so. */
+function controlled(isAwaited: () => boolean = () => true) {
+  const open: { resolve: () => void; reject: (error: Error) => void }[] = []
+  const world = { begun: 0 }
+  const looks = new PacedLooks({
+    ready: async () => undefined,
+    look: () => {
+      world.begun += 1
+      return new Promise<void>((resolve, reject) => open.push({ resolve, reject }))
+    },
+    isAwaited,
+  })
+  const take = async () => {
+    await until(() => open.length > 0)
+    return open.shift()
+  }
+  return {
+    looks,
+    world,
+    end: async () => (await take())?.resolve(),
+    fail: async () => (await take())?.reject(new Error('gone')),
+  }
+}
+
+test('whatever is asked for during a look is one look more', async () => {
+  const { looks, world, end } = controlled()
+  const first = looks.soon()
+  await until(() => world.begun === 1)
+  const others = [looks.soon(), looks.soon(), looks.soon()]
+  await end()
+  await end()
+  await Promise.all([first, ...others])
+  expect(world.begun).toBe(2)
+})
+
+test('a look rests after another one until somebody waits for it', async () => {
+  let isAwaited = false
+  const { looks, world, end } = controlled(() => isAwaited)
+  const first = looks.soon()
+  await until(() => world.begun === 1)
+  void looks.soon()
+  const second = looks.soon()
+  isAwaited = true
+  await end()
+  await end()
+  await Promise.all([first, second])
+  expect(world.begun).toBe(2)
+})
+
+test('a look that fails ends its run, and the next one begins anew', async () => {
+  const { looks, world, end, fail } = controlled()
+  const failing = looks.soon()
+  await fail()
+  await expect(failing).rejects.toThrow('gone')
+  const next = looks.soon()
+  await end()
+  await next
+  expect(world.begun).toBe(2)
+})
+
+test('it is idle once the look in hand has ended, also by a fault', async () => {
+  const { looks, world, fail } = controlled()
+  looks.soon().catch(() => undefined)
+  await until(() => world.begun === 1)
+  const idle = looks.idle()
+  await fail()
+  await idle
+  await looks.idle()
+  expect(world.begun).toBe(1)
+})
