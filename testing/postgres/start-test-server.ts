@@ -8,7 +8,7 @@ import { freePort } from './free-port.ts'
 
 const pathOf = (relative: string) => join(import.meta.dirname, relative)
 
-/** Starts a server on a copy of a directory made once for each Postgres and password, because `initdb` takes seconds. */
+/** Starts a server on a copy of a directory made once for each Postgres and password, as `initdb` takes seconds. */
 export async function startTestServer(options: PostgresOptions): Promise<PostgresServer> {
   copy(await madeDirectory(options), options.dataDirectory)
   return startPostgresServer(options)

@@ -59,7 +59,7 @@ function memberships(): Statement[] {
   return WRITERS.flatMap(({ user, orgs }) => orgs.map((org) => ({ text, params: [user, ORGS[org] ?? ''] })))
 }
 
-/** Lets replicas write, offline and on, beside direct writes and faults, all planned by the seed; reports violations. */
+/** Lets replicas write, offline and on, beside direct writes and faults, all planned by seed; reports violations. */
 export async function runWritingOracle(options: WritingOracleOptions): Promise<WritingReport> {
   // wal2json reports nothing about partitioned tables.
   const visits = options.decoder === 'pgoutput'
