@@ -87,7 +87,7 @@ describe('whatever is tried, nothing of others is told or touched', () => {
       storage: 'memory://',
     })
     await zoe.ready
-    // A client of theirs whose number is known, and what became of its first mutation.
+    // This push is to leave a client of Zoe's whose id is known, and an outcome of its first mutation.
     await fetch(`${system.url}/sync/push`, {
       method: 'POST',
       headers: { authorization: `Bearer ${await system.token({ userId: 'zoe', audiences: ['org:b'] })}` },

@@ -5,7 +5,7 @@ export type OracleEvent =
   | { readonly kind: 'offline' | 'online' | 'stall' | 'flow' | 'reopen' | 'sample'; readonly replica: number }
   | { readonly kind: 'samplePostgres' }
   | { readonly kind: 'killWorkerd' | 'killPostgres' | 'dropSockets' | 'evict' }
-  /** The history of what was captured so far is pruned; the slot is lost; the other definition is put in force. */
+  /** The history captured so far is pruned; the slot is lost; the other definition is put in force. */
   | { readonly kind: 'prune' | 'dropSlot' | 'redefine' }
   /** The replica's user joins an organisation, or leaves it where they are a member. */
   | { readonly kind: 'joinOrLeave'; readonly replica: number; readonly org: number }

@@ -66,7 +66,7 @@ function examineCursors(samples: readonly ReplicaSample[]): string[] {
   return faults
 }
 
-/** Reports each that is at no one commit between its last exact sample and its cursor, by the definition it holds. */
+/** Reports each that is at no commit between its last exact sample and its cursor, by the definition it holds. */
 function examineBehind(evidence: Evidence, behind: readonly Behind[]): string[] {
   if (behind.length === 0) return []
   const { model, steps } = fold(evidence)

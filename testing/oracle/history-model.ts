@@ -11,7 +11,7 @@ import {
 
 /** A synced row, complete, as text by column. */
 export type ModelRow = Readonly<Record<string, string | null>>
-/** The rows of each table by its id, in turn by the text of their keys. */
+/** For each table id, the table's rows by the text of their keys. */
 export type ModelState = ReadonlyMap<string, ReadonlyMap<string, ModelRow>>
 
 /** One stored change, as `tidemark.change_history` has it. */

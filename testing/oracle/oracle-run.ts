@@ -14,7 +14,7 @@ import { runWorkload } from './run-workload.ts'
 import type { PlannedTransaction } from './workload.ts'
 
 const CONNECTIONS = 3
-/** So many times in a stage, the workload waits until a replica shows what it has done. */
+/** This many times in a stage, the workload waits until a replica shows its changes. */
 const LOOKS_PER_STAGE = 3
 const SAMPLE_EVERY_MS = 20
 const MOST_PAUSE_MS = 150

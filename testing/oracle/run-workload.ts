@@ -15,10 +15,10 @@ export interface WorkloadRun {
 const RECONNECT_MS = 200
 
 /**
- * Runs planned transactions over several connections at once, in whatever interleaving comes of it.
+ * Runs planned transactions over several connections at once; how they interleave is left to chance.
  *
- * Refused statements and deadlocks are part of the plan; a lost connection is opened again, its transaction's fate
- * unknown, as it is to any application.
+ * Refused statements and deadlocks are part of the plan; a lost connection is opened again, and its transaction's fate
+ * stays unknown, as it does to any application.
  */
 export function runWorkload(
   env: DatabaseEnv,

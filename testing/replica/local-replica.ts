@@ -37,7 +37,7 @@ interface Options {
   readonly rows?: Readonly<Record<string, readonly Row[]>>
 }
 
-/** A replica without a connection: whole, at one LSN, fed by hand with what a server would send. */
+/** A replica without a connection: whole, at one LSN, fed by hand with changes that a server would send. */
 export class LocalReplica {
   readonly db: Database
   readonly outbox: Outbox

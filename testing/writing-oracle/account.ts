@@ -29,7 +29,7 @@ export interface Evidence {
   readonly wasUndone: (token: string) => boolean
   /** The id under which a failed mutation was made anew; null where nothing was left to write. */
   readonly retries: ReadonlyMap<string, string | null>
-  /** True where its process was killed before it could report what it had made anew. */
+  /** True where its process was killed before it could report the mutations that it had made anew. */
   readonly lostRetries: (writer: number) => boolean
   /** True where its database was lost, and with it the list of mutations confirmed until then. */
   readonly lostDatabase: (writer: number) => boolean
