@@ -4,7 +4,7 @@ import { launchChromium, type TestBrowser } from '../testing/browser/launch-chro
 import { servePage } from '../testing/browser/serve-page.ts'
 import type { BenchFunctions } from './page/main.ts'
 
-/** What the page leaves on its window. */
+/** The functions that the page leaves on its window. */
 export type BenchWindow = BenchFunctions
 
 /** Builds the page, serves it, and starts a browser for `measure`, which is given its address. */
@@ -21,7 +21,7 @@ export async function withBenchPage<Result>(
   }
 }
 
-/** A fresh tab with the page's functions. */
+/** Opens a fresh tab with the page's functions. */
 export async function openBenchPage(browser: TestBrowser, url: string): Promise<Page> {
   const page = await browser.newPage()
   await page.goto(url)

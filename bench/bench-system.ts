@@ -8,7 +8,7 @@ export type Decoder = 'pgoutput' | 'wal2json'
 
 /** An organisation of the tracker with `HYDRATE_ROWS` issues. */
 export const LARGE_ORG = '0b000000-0000-4000-8000-000000000001'
-/** One with few issues, which the other cases change. */
+/** An organisation with few issues, which the other cases change. */
 export const SMALL_ORG = '0b000000-0000-4000-8000-000000000002'
 export const HYDRATE_ROWS = 100_000
 const SMALL_ROWS = 200
@@ -17,14 +17,14 @@ export { sync }
 
 export interface BenchOptions {
   readonly largeRows?: number
-  /** Of `createSyncWorker`; the defaults if left out. */
+  /** Options of `createSyncWorker`; the defaults if left out. */
   readonly workerOptions?: Readonly<Record<string, unknown>>
-  /** Wraps the Worker's parts. */
+  /** The module that wraps the Worker's parts. */
   readonly instrument?: URL
   readonly postgresSettings?: Readonly<Record<string, string>>
 }
 
-/** The tracker with both organisations. */
+/** Starts the tracker with both organisations. */
 export async function startBenchSystem(decoder: Decoder, options: BenchOptions = {}): Promise<System> {
   return await startSystem({
     app: {
@@ -41,7 +41,7 @@ export async function startBenchSystem(decoder: Decoder, options: BenchOptions =
   })
 }
 
-/** The demo's own issues, copied as often as it takes. */
+/** Fills both organisations with the demo's own issues, copied as often as it takes. */
 async function seedTracker(env: DatabaseEnv, largeRows: number): Promise<void> {
   const database = await openDatabase(env, { statementTimeoutMs: 0, idleInTransactionTimeoutMs: 0 })
   const { default: seed } = await import('../examples/tracker/seed.ts')
@@ -82,7 +82,7 @@ export async function insertIssues(database: Database, org: string, from: number
   )
 }
 
-/** Past the gate, whose forwarding would be measured too. */
+/** Answers the address past the gate, whose forwarding would be measured too. */
 export const directUrl = (system: System) => `http://127.0.0.1:${system.worker.port}`
 
 export const tokenFor = (system: System, org: string, userId: string = randomUUID()) =>

@@ -58,7 +58,7 @@ const POLLING: LatencyPlan = {
   targets: NO_TARGETS,
   note: '; plain polling, once a second',
 }
-/** Characters of a log that holds next to nothing, so that everything behind is read from history. */
+/** The characters of a log that holds next to nothing, so that a replica behind it reads everything from history. */
 const NO_LOG_CHARS = 1_000
 
 export const STANDS: readonly Stand[] = [
@@ -78,7 +78,7 @@ export const STANDS: readonly Stand[] = [
     ],
   },
   {
-    // After those that measure delays: what these load stays in this process for a while.
+    // This comes after the stand that measures delays, because loaded rows stay in this process's memory for a while.
     name: 'as deployed, with a large organisation, pgoutput',
     start: () => startBenchSystem('pgoutput', { largeRows: HYDRATE_ROWS, workerOptions: { cors: { origins: '*' } } }),
     cases: [
@@ -90,7 +90,7 @@ export const STANDS: readonly Stand[] = [
     ],
   },
   {
-    // What waits inside Postgres commits each millisecond, and is counted whenever it ends.
+    // In watch mode, the wait inside Postgres commits each millisecond, and these are counted whenever it ends.
     name: 'plain polling, pgoutput',
     start: () => startBenchSystem('pgoutput', { workerOptions: { watch: false } }),
     cases: [{ id: 'reconnect', run: reconnectStorm }],

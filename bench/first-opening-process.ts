@@ -6,7 +6,7 @@ import { openReplica } from '../dist/client/index.js'
 const [, , way = '', folder = ''] = process.argv
 const start = performance.now()
 if (way === 'bare') await PGlite.create({ dataDir: folder, relaxedDurability: false, extensions: { live } })
-// Nobody is asked before it is open.
+// No server is asked before it is open, so none has to be there.
 else await openReplica({ url: 'http://localhost', user: 'ann', token: () => '', sync: { tables: {} }, storage: folder })
 console.log(performance.now() - start)
 process.exit(0)

@@ -1,6 +1,6 @@
 import type { Replica } from '../client/index.ts'
 
-/** Updates one task again and again; of each, how long it took from its call to the callback of a live query. */
+/** Updates one task again and again; answers the time of each from its call to the callback of a live query. */
 export async function localWriteDelays(db: Pick<Replica['db'], 'query' | 'live'>, writes: number): Promise<number[]> {
   const { rows } = await db.query<{ id: string }>('SELECT id::text AS id FROM public.task ORDER BY id LIMIT 1')
   const id = rows[0]?.id

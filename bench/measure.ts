@@ -9,11 +9,11 @@ export interface Figure {
   readonly detail: string
 }
 
-/** What a figure is held to; `null` where it is only printed. */
+/** The bound that a figure has to keep; `null` where it is only printed. */
 export type Target = { readonly atLeast: number } | { readonly atMost: number } | null
 
 export function figure(id: string, value: number, unit: string, target: Target, detail: string): Figure {
-  // Three digits are more than runs agree on.
+  // Runs agree on fewer than three digits, so no more are kept.
   const rounded = Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3))
   if (target === null) return { id, value: rounded, unit, target: null, ok: null, detail }
   return 'atLeast' in target
@@ -27,7 +27,7 @@ export async function timed<Result>(run: () => Promise<Result>): Promise<{ resul
   return { result, elapsedMs: performance.now() - start }
 }
 
-/** Nearest-rank percentile; `share` in (0, 1]. */
+/** Answers the nearest-rank percentile; `share` lies in (0, 1]. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN

@@ -20,14 +20,14 @@ function descendants(): Process[] {
   return all.filter(({ pid }) => pid !== process.pid && ours.has(pid))
 }
 
-/** Of the processes with this name that this one has started: proportional set size, which counts shared pages once. Linux only. */
+/** Sums the proportional set size, which counts shared pages once, of descendants with this name. Linux only. */
 export function memoryMb(command: string): number {
   return descendants()
     .filter((candidate) => candidate.command === command)
     .reduce((sum, { pid }) => sum + proportionalKb(pid) / MEGABYTE_KB, 0)
 }
 
-/** Proportional set size of one process. Linux only. */
+/** Reads the proportional set size of one process. Linux only. */
 export const processMb = (pid: number) => proportionalKb(pid) / MEGABYTE_KB
 
 function proportionalKb(pid: number): number {
@@ -41,7 +41,7 @@ function proportionalKb(pid: number): number {
 
 const TICK_MS = 10
 
-/** Processor time that the processes with this name that this one has started have taken so far. Linux only. */
+/** Sums the processor time that descendants with this name have taken so far. Linux only. */
 export function cpuMs(command: string): number {
   return descendants()
     .filter((candidate) => candidate.command === command)
@@ -58,7 +58,7 @@ function ticks(pid: number): number {
   }
 }
 
-/** Runs `work` and samples meanwhile; answers the most there was. */
+/** Runs `work` and samples meanwhile; answers the largest sample. */
 export async function peakMemoryMb(command: string, everyMs: number, work: () => Promise<unknown>): Promise<number> {
   let peak = memoryMb(command)
   const timer = setInterval(() => {

@@ -1,7 +1,7 @@
 import { openReplica } from '../client/index.ts'
 import { sync } from '../examples/tracker/sync.ts'
 
-/** A replica in a process of its own, so that its memory can be told; ends with its parent. */
+/** A replica in a process of its own, so that its memory can be measured; ends with its parent. */
 process.on('message', ({ url, user, token }: { url: string; user: string; token: string }) => {
   const open = async () => {
     const replica = await openReplica({ url, user, token: async () => token, sync, storage: 'memory://' })

@@ -21,7 +21,7 @@ export interface FleetAnswer {
 
 /** Marks stand in the titles of changed rows. */
 const MARK = /mark-[0-9a-z-]+-end/g
-/** Connections being opened at once at the start; a reconnect opens all. */
+/** The number of connections that are opened at once at the start; a reconnect opens all at once. */
 const OPENING = 20
 
 interface Position {
@@ -31,7 +31,7 @@ interface Position {
   cursor: string
 }
 
-/** Times by mark, one entry per client. */
+/** Times by mark, one for each client. */
 const arrivals = new Map<string, number[]>()
 let waiters: (() => void)[] = []
 
@@ -81,7 +81,7 @@ class SocketClient {
     })
   }
 
-  /** Bytes of frames on the present socket, before any compression. */
+  /** The characters of frames on the present socket, before any compression. */
   get received(): number {
     return this.#received
   }
@@ -95,7 +95,7 @@ class SocketClient {
     this.#socket?.send(JSON.stringify(frame))
   }
 
-  /** Batches are not parsed: that would be measuring this process. */
+  /** Takes in a frame, but does not parse batches, because that would measure this process. */
   #take(text: string, atMs: number, streaming: () => void): void {
     if (!text.startsWith('{"type":"batch"')) {
       const frame = frameDownSchema.parse(JSON.parse(text))

@@ -5,9 +5,9 @@ import type { FleetAnswer, FleetCommand } from './socket-fleet-process.ts'
 
 /** Many raw socket clients in a process of their own, so that receiving does not delay writing. */
 export interface SocketFleet {
-  /** Resolves when every client has received the text of this mark; answers when each did, in epoch milliseconds. */
+  /** Resolves when every client has received the text of this mark; answers the time of each, in epoch milliseconds. */
   arrivals(mark: string): Promise<readonly number[]>
-  /** Characters of all frames that arrived so far, before any compression. */
+  /** Counts the characters of all frames that arrived on the present sockets, before any compression. */
   received(): Promise<number>
   /** Breaks all connections, then resolves when every client is streaming again. */
   reconnect(): Promise<void>
@@ -51,5 +51,5 @@ export async function openSocketFleet(system: System, org: string, count: number
   }
 }
 
-/** On the clock of all processes of this machine, in milliseconds with fractions. */
+/** Reads the clock that all processes of this machine share, in milliseconds with fractions. */
 export const clockMs = () => performance.timeOrigin + performance.now()

@@ -1,7 +1,7 @@
 import { openReplica } from '../client/index.ts'
 import { sync } from '../testing/writing-oracle/app/sync.ts'
 
-/** What the process is told to watch. */
+/** The order that tells the process which tally to watch. */
 export interface WatchOrder {
   readonly url: string
   readonly user: string
@@ -9,7 +9,7 @@ export interface WatchOrder {
   readonly tally: string
 }
 
-/** Each time a live query shows other logs of the tally; nanoseconds of the machine's monotonic clock, in decimal. */
+/** One log of the tally that a live query showed; `atNs` is on the machine's monotonic clock, in decimal. */
 export interface Sighting {
   readonly log: string
   readonly atNs: string

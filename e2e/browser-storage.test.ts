@@ -43,7 +43,7 @@ it('FLD-130 HYD-R10 right after a first opening one statement may make as many f
   const made = await page.evaluate(async () => {
     const own = window as unknown as StorageWindow
     await own.openStorage('opfs-ahp://many')
-    // Each has a heap, a key, a TOAST table and its index.
+    // Each table has a heap, a key, a TOAST table and its index.
     await own.replica.db.exec(`DO $$ BEGIN
       FOR i IN 1..20 LOOP EXECUTE format('CREATE TABLE extra_%s (id int PRIMARY KEY, body text)', i); END LOOP;
     END $$`)

@@ -18,7 +18,7 @@ test('CLI-R14 wrangler deploy builds the example whole from the root: page, Work
     })
     for (const name of ['REPLICATION (ReplicationDO)', 'SYNC (SyncDO)', 'SNAPSHOT (SnapshotDO)'])
       expect(output).toContain(name)
-    // What only development knows is not deployed.
+    // Settings of development alone are not deployed.
     expect(output).not.toMatch(/DATABASE_PROXY|DEMO_LOGIN/)
     expect(readdirSync(outdir)).toContain('worker.js')
     expect(readdirSync(join(ROOT, 'examples', 'tracker', 'dist'))).toContain('index.html')

@@ -19,7 +19,7 @@ import { withDatabase } from '../workers/database/index.ts'
 type Rows = Record<string, string | null>[]
 type Query = (text: string) => Promise<Rows>
 
-/** Whole runs of the command on the example. Each test goes on from the last. */
+/** These are whole runs of the command on the example; each test goes on from the last. */
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-dev-'))
 const dataDir = join(folder, 'data')
 const tracker = copyTracker()
@@ -56,7 +56,7 @@ async function stop(): Promise<void> {
 const query = (text: string) =>
   withDatabase(dev?.env ?? { DATABASE_URL: '' }, (database) => database.query(text), { applicationName: 'test' })
 
-/** Their database, without dev. */
+/** Queries the user's own database, without dev. */
 async function withTheirs(run: (query: Query) => Promise<Rows>, database = 'theirs'): Promise<Rows> {
   const access = await accessDatabase(postgres.url(database))
   try {
@@ -66,7 +66,7 @@ async function withTheirs(run: (query: Query) => Promise<Rows>, database = 'thei
   }
 }
 
-/** The epoch, once capture runs. */
+/** Answers the epoch once capture runs. */
 const epoch = () =>
   until(async () => {
     const answer = await fetch(`${dev?.url}/health/replication`, {
@@ -111,7 +111,7 @@ test('CLI-R15 CLI-R9 dev --database-url works in that database alone, and --rese
   await epoch()
   await query(`UPDATE public.issue SET title = 'changed'`)
   await stop()
-  // What is theirs runs on.
+  // The user's own Postgres runs on, with its rows.
   expect(
     await withTheirs((sql) => sql(`SELECT count(*)::text AS n FROM public.issue WHERE title = 'changed'`)),
   ).toEqual([{ n: String(seeded) }])
@@ -122,7 +122,7 @@ test('CLI-R15 CLI-R9 dev --database-url works in that database alone, and --rese
   await stop()
 })
 
-/** A small app, in whose modules somebody slips. */
+/** A small app, in whose modules its author makes mistakes. */
 const app = makeTemplateApp()
 const SYNC = app.read('sync.ts')
 const sync = (options: string) => SYNC.replace("prefix: 'team' }", `prefix: 'team' }, ${options}`)
@@ -151,7 +151,7 @@ async function startOnApp(): Promise<BackgroundCommand> {
   return command
 }
 
-/** The command lines of what runs on the app's folder. */
+/** Answers the command lines of processes that run on the app's folder. */
 const processesOfApp = () =>
   execFileSync('ps', ['-eo', 'stat=,args='], { encoding: 'utf8' })
     .split('\n')
@@ -168,7 +168,7 @@ async function appQuery(text: string): Promise<Rows> {
 }
 
 const definitions = () => appQuery('SELECT count(*)::text AS definitions FROM tidemark.sync_definition')
-/** What the Worker that answers has of its sync module. */
+/** Answers the priority in the sync module of the Worker that runs now. */
 const served = async () => await (await fetch(`http://127.0.0.1:${ports.page}/served`)).json()
 const times = (text: string) => (command?.output().split(text).length ?? 0) - 1
 
@@ -244,7 +244,7 @@ test('FLD-41 a definition whose column is not there yet goes in with the migrati
 
 test('FLD-41 CLI-R8 a Worker that does not start leaves the one before; SIGTERM then ends all of it', async () => {
   const slip = `${WORKER}\nthrow new Error('slipped')`
-  // An editor that empties a file before it writes is seen in between.
+  // The empty text stands for an editor that empties a file before it writes it.
   for (const text of ['', slip]) {
     const [told, mended] = [times('The Worker does not build or start'), times('Mended')]
     app.save('worker.ts', text)

@@ -9,7 +9,7 @@ import { type PackedPackage, packPackage } from '../testing/cli/packed-app.ts'
 import { readGuide } from '../testing/cli/read-guide.ts'
 import { withDatabase } from '../workers/database/index.ts'
 
-/** The guide, followed to the letter, with the packed package in place of a published one. Each test goes on from the last. */
+/** Follows the guide to the letter, with the packed package for a published one; each test goes on from the last. */
 const blocks = readGuide('getting-started.md')
 const [make = [], serve = [], replicate = [], examine = []] = blocks
   .filter((block) => block.language === 'sh')
@@ -81,7 +81,7 @@ async function replication(): Promise<{ status: string; epoch: string }> {
   return (await answer.json()) as { status: string; epoch: string }
 }
 
-/** Command lines of processes that run from, or on, the app's folder. */
+/** Answers the command lines of processes that run from, or on, the app's folder. */
 function processesOfApp(): string[] {
   const all = execFileSync('ps', ['-eo', 'stat=,args='], { encoding: 'utf8' }).split('\n')
   return all.filter((line) => line.includes(app) && !line.startsWith('Z'))

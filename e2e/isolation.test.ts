@@ -8,16 +8,16 @@ import { seededRandom } from '../testing/oracle/random.ts'
 import { type System, startSystem } from '../testing/system/start-system.ts'
 import { type Database, withDatabase } from '../workers/database/index.ts'
 
-/** One standing seed, `ISOLATION_RUNS` fresh ones beside it, `ISOLATION_SEED` one alone. */
+/** Runs one standing seed and `ISOLATION_RUNS` fresh ones; with `ISOLATION_SEED`, only that one. */
 const fresh = Array.from({ length: Number(process.env.ISOLATION_RUNS ?? 0) }, () =>
   Math.random().toString(36).slice(2, 10),
 )
 const seeds = process.env.ISOLATION_SEED ? [process.env.ISOLATION_SEED] : ['low-water', ...fresh]
 const attempts = Number(process.env.ISOLATION_ATTEMPTS ?? 250)
 
-/** Stands in everything that others hold, and in nothing that is sent. */
+/** A text that stands in everything that others hold, and in nothing that is sent. */
 const FOREIGN_TEXT = 'kraken'
-/** Stands in a hidden column of the user's own row, which no replica is shown. */
+/** A text that stands in a hidden column of the user's own row, which no replica gets. */
 const HIDDEN_TEXT = 'nautilus'
 const FOREIGN: Target = { audience: 'org:b', user: 'zoe', id: 'b-1', client: 'client-of-zoe-000001' }
 const ABSENT: Target = { audience: 'org:q', user: 'joe', id: 'q-1', client: 'client-of-joe-000001' }
@@ -36,7 +36,7 @@ const neutral = (text: string) =>
     .replaceAll(/\b(zoe|joe)\b/g, '·')
     .replaceAll(/\b[bq]-1\b/g, '·')
     .replaceAll(/client-of-\w+-000001/g, '·')
-    // Each fresh head is one of its own moment.
+    // Each fresh head depends on its moment.
     .replaceAll(/"lsn":"\w+"/g, '"lsn":"·"')
 
 describe('whatever is tried, nothing of others is told or touched', () => {
@@ -87,7 +87,7 @@ describe('whatever is tried, nothing of others is told or touched', () => {
       storage: 'memory://',
     })
     await zoe.ready
-    // A client of theirs whose number is known, and what became of its first mutation.
+    // This push is to leave a client of Zoe's whose id is known, and an outcome of its first mutation.
     await fetch(`${system.url}/sync/push`, {
       method: 'POST',
       headers: { authorization: `Bearer ${await system.token({ userId: 'zoe', audiences: ['org:b'] })}` },
@@ -121,7 +121,7 @@ describe('whatever is tried, nothing of others is told or touched', () => {
       expect(foreign.status, said).not.toBe(500)
       const isSnapshot = attempt.kind === 'get' && attempt.path.startsWith('/sync/snapshot/')
       if (isSnapshot && !OWN_SNAPSHOT.test(attempt.path)) expect(foreign.status, said).toBeGreaterThanOrEqual(400)
-      // Nothing that a client says makes the server ask for the same again.
+      // Nothing that a client sends makes the server ask for the same again.
       expect(foreign.text.includes('"retry":{'), said).toBe(false)
       counts[foreign.status === 200 ? 'answered' : 'refused'] += 1
     }
@@ -138,7 +138,7 @@ describe('whatever is tried, nothing of others is told or touched', () => {
     for (let number = 0; number < attempts / 2; number += 1) {
       const label = `${seed}/${number}`
       const one = planAttempt(random.fork(label), FOREIGN)
-      // A client id belongs to whoever showed it first, which is told by design: ids are long and random.
+      // A client id belongs to the first user who showed it; answers reveal that by design, as ids are long and random.
       if (one.kind === 'socket' || JSON.stringify(one).includes(FOREIGN.client)) continue
       const foreign = await performAttempt(system.url, one, tokens)
       const other = planAttempt(random.fork(label), ABSENT)

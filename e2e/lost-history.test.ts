@@ -19,7 +19,7 @@ const app = {
   migrations: new URL('../testing/writing-oracle/app/migrations/', import.meta.url),
 }
 const ORG = ORGS[0]
-/** What the outbox of each replica holds when the history goes. */
+/** The state of each replica's outbox when the history goes. */
 const OUTBOXES = ['empty', 'pending', 'sent', 'answered', 'failed'] as const
 type Outbox = (typeof OUTBOXES)[number]
 
@@ -28,7 +28,7 @@ interface Member {
   readonly gate: HttpGate
 }
 
-/** Each takes the history away in its own way, with what health says of the epoch that follows. */
+/** Each takes the history away in its own way; `reason` is the one that health gives for the epoch that follows. */
 const CAUSES = [
   { cause: 'a slot that was dropped', reason: 'slot-missing', takesBack: false, lose: dropSlot },
   { cause: 'a slot that Postgres gave up', reason: 'slot-lost: wal_removed', takesBack: false, lose: outgrowSlot },
@@ -60,7 +60,7 @@ async function dropSlot(system: System): Promise<void> {
   )
 }
 
-/** Keeps capture from the slot until the log has outgrown what is kept for it. */
+/** Keeps capture from the slot until the log has outgrown the size that Postgres keeps for it. */
 async function outgrowSlot(system: System): Promise<void> {
   await withDatabase(system.env, async ({ query }) => {
     await query(`ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'`)
@@ -123,7 +123,7 @@ describe('a history that is lost costs no unsent work', () => {
     return { replica, gate }
   }
 
-  /** One mutation that leaves its token in Postgres. */
+  /** Makes one mutation that leaves its token in Postgres. */
   async function write({ replica }: Member, token: string): Promise<string | null> {
     const { id } = await replica.transaction((tx) =>
       tx.query('INSERT INTO entry (id, org_id, token) VALUES ($1, $2, $3)', [randomUUID(), ORG, token]),
@@ -162,7 +162,7 @@ describe('a history that is lost costs no unsent work', () => {
     pending.replica.goOffline()
     const unsent = await write(pending, token('pending'))
 
-    // What is decided now is captured by nobody: only the stream would confirm it.
+    // Mutations decided now are not captured, and only the stream would confirm them.
     const { unanswered, unseen } = await withDatabase(system.env, async ({ query }) => {
       await query('BEGIN')
       await query('LOCK TABLE tidemark.change_history')

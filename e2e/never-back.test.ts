@@ -17,7 +17,7 @@ beforeAll(async () => {
       syncModule: new URL('../testing/oracle/app/sync.ts', import.meta.url),
       migrations: new URL('../testing/oracle/app/migrations/', import.meta.url),
     },
-    // Each commit is several frames, so that it is applied by itself.
+    // Frames are so small that each commit takes several, so that it is applied by itself.
     workerOptions: { limits: { frameChars: 20_000 } },
   })
 })

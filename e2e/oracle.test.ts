@@ -3,8 +3,8 @@ import { REGRESSION_SEEDS } from '../testing/oracle/regression-seeds.ts'
 import { runOracle } from '../testing/oracle/run-oracle.ts'
 
 /**
- * Without a word the same seed every time, so that a failure is somebody's change. `ORACLE_RUNS` adds as many fresh seeds,
- * `ORACLE_SEED` repeats one run alone; `ORACLE_STEPS` is the number of transactions.
+ * By default the seeds are the same every time, so that a failure comes from a change. `ORACLE_RUNS` adds as many fresh
+ * seeds, `ORACLE_SEED` repeats one run alone; `ORACLE_STEPS` is the number of transactions.
  */
 const transactions = Number(process.env.ORACLE_STEPS ?? 240)
 const freshSeeds = Array.from({ length: Number(process.env.ORACLE_RUNS ?? 0) }, () =>
@@ -15,7 +15,7 @@ const seeds = isStanding ? freshSeeds : [process.env.ORACLE_SEED ?? '']
 
 const cases = [
   ...(isStanding ? REGRESSION_SEEDS.map(({ seed, decoder }) => ({ seed, decoder })) : []),
-  // The regressions are of pgoutput.
+  // All regressions are of pgoutput, so wal2json has a seed of its own.
   ...(isStanding ? [{ seed: 'spring-tide', decoder: 'wal2json' as const }] : []),
   ...seeds.flatMap((seed) => [
     { seed, decoder: 'pgoutput' as const },

@@ -60,7 +60,7 @@ describe.each([
     while (running) {
       const [sums] = (await replica.db.query<Sums>(SUMS)).rows
       if (sums) seen.push(sums)
-      // How often it is looked, and a turn for what arrives; the loop ends with the load.
+      // This sets the pace of the looks and leaves a turn for arriving frames; the loop ends with the load.
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
     await load

@@ -12,7 +12,7 @@ beforeAll(async () => {
       syncModule: new URL('../testing/oracle/app/sync.ts', import.meta.url),
       migrations: new URL('../testing/oracle/app/migrations/', import.meta.url),
     },
-    // An idle client that is told nothing by itself, so that waiting for a notice shows as waiting for ever.
+    // An idle client gets no notice for an hour, so that a replica that waits for one is seen to wait for ever.
     workerOptions: { intervals: { headNoticeMs: 3_600_000 } },
   })
 })

@@ -56,7 +56,7 @@ describe.each([
     await system?.dispose()
   })
 
-  /** Both sides, once the replica has everything. */
+  /** Compares both sides once the replica has everything. */
   async function compare() {
     await replica.settled()
     expect(await itemsOf(replica)).toEqual(await database.query(visible, ['ann']))
@@ -92,7 +92,7 @@ describe.each([
     await compare()
     expect(await orgsOf(replica)).toEqual(['a', 'b'])
     await watching.unsubscribe()
-    // All of the granted rows at once, and never without the others.
+    // All of the granted rows came at once, and the other rows were never missing.
     expect(statuses.every(({ ready, audiences }) => ready && audiences.includes('org:a'))).toBe(true)
     expect(statuses.every(({ phase }) => phase === 'live' || phase === 'catching-up')).toBe(true)
     for (const counts of seen) expect(counts).toMatch(/^a:(300|299)(,b:(300|299))?$/)
@@ -170,7 +170,7 @@ describe.each([
     expect(await chunk()).toBe(200)
     const before = await scans()
     for (let asked = 0; asked < 40; asked += 1) expect(await chunk()).toBe(200)
-    // Sessions tell the server what they did when they end, and each query would have had its own.
+    // Sessions report their scans when they end, and each query would have had a session of its own.
     expect((await scans()) - before).toBeLessThanOrEqual(2)
     await database.query(`DELETE FROM public.membership WHERE user_id = 'ann' AND org_id = 'c'`)
     await until(() => !replica.status.audiences.includes('org:c'))

@@ -42,7 +42,7 @@ describe.each([
     const token = await system.token({ userId: runtime, audiences: [] })
     return startProcess(command, [PROGRAM, system.url, runtime, token, join(folder, runtime)])
   }
-  /** What this user may see, and what his replica shows once it has all of it. */
+  /** Compares the rows that this user may see with those that their replica shows once it has all of them. */
   async function compare(replica: TalkingProcess) {
     const orgs = await database.query('SELECT org_id FROM public.membership WHERE user_id = $1', [runtime])
     const audiences = [`user:${runtime}`, ...orgs.map(({ org_id }) => `org:${org_id}`)]

@@ -14,7 +14,7 @@ import { withDatabase } from '../workers/database/index.ts'
 const HARBOUR = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0001'
 const ADA = '7b1d90e4-52c8-4f1a-8e0b-6c2f4a9d0001'
 const BRUNO = '7b1d90e4-52c8-4f1a-8e0b-6c2f4a9d0002'
-/** A bound on how long a condition may take on a busy machine; nothing measures against it. */
+/** The time that a condition may take on a busy machine; nothing is measured against it. */
 const PATIENCE_MS = 120_000
 
 const dataDir = mkdtempSync(join(tmpdir(), 'tidemark-e2e-'))
@@ -32,7 +32,7 @@ afterAll(async () => {
   tracker.remove()
   rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 })
 })
-/** The replicas stay, as they do for people; the windows go, but for the one without which Chromium ends. */
+/** The replicas stay, as they do for users; the windows go, but for the one without which Chromium ends. */
 afterEach(async () => {
   await browser.context.unrouteAll({ behavior: 'ignoreErrors' })
   for (const page of browser.context.pages()) if (page.url() !== 'about:blank') await page.close()
@@ -41,7 +41,7 @@ afterEach(async () => {
 const query = (text: string, params: string[] = []) =>
   withDatabase(server.env, (database) => database.query(text, params), { applicationName: 'test' })
 
-/** Wide enough for a list beside an open issue. */
+/** Opens a window that is wide enough for a list beside an open issue. */
 async function newWindow(): Promise<Page> {
   const page = await browser.newPage()
   page.setDefaultTimeout(PATIENCE_MS)
@@ -50,7 +50,7 @@ async function newWindow(): Promise<Page> {
   return page
 }
 
-/** A window of somebody's own, with a storage of its own, that shows an issue. */
+/** Opens a user's own window that shows an issue, with a storage of its own. */
 async function open(device: string, user: string, issue = ''): Promise<Page> {
   const page = await newWindow()
   await page.goto(`${server.url}/?${new URLSearchParams({ device, as: user })}#${issue}`)
@@ -62,7 +62,7 @@ async function openBoth(issue: string): Promise<[Page, Page]> {
   return [await open('one', ADA, issue), await open('two', BRUNO, issue)]
 }
 
-/** An issue of its own for each test, so that none of them meets another's. */
+/** Makes a new issue, so that no test meets another's. */
 async function newIssue(title: string): Promise<string> {
   const [row] = await query(
     `INSERT INTO public.issue (org_id, project_id, number, title, body, state, creator_id)
@@ -80,7 +80,7 @@ const rowOf = async (id: string) =>
 
 const online = (page: Page | FrameLocator) => page.getByRole('switch', { name: 'Online' })
 const allSaved = (page: Page | FrameLocator) => page.locator('.waiting-writes[data-pending="0"]')
-/** The mark comes a moment after what it counts, so what was written is waited for first. */
+/** Waits until everything is saved; the mark comes a moment after the writes that it counts, so these come first. */
 async function saved(page: Page): Promise<void> {
   await settle(page)
   await allSaved(page).waitFor()
@@ -113,9 +113,9 @@ async function describeAs(page: Page, text: string): Promise<void> {
 const choose = (page: Page, fact: string, value: string) =>
   page.getByRole('combobox', { name: `Change ${fact}` }).selectOption(value)
 
-/** Everyone holds what Postgres has, and nothing that must not be. */
+/** Expects that all users hold the rows of Postgres, and that no invariant is broken. */
 async function expectEqual(...users: (readonly [Page, string])[]): Promise<void> {
-  // Twice, because what one of them had to send is news to the others.
+  // All settle twice, because the writes of one are news to the others.
   for (const [page] of users) await settledDigest(page)
   for (const [page, user] of users) {
     const digest = await settledDigest(page)
@@ -125,7 +125,7 @@ async function expectEqual(...users: (readonly [Page, string])[]): Promise<void>
   expect(await brokenInvariants(query)).toEqual([])
 }
 
-/** Removes the databases of a device from the origin's own files; answers what of its names lies beside them. */
+/** Removes the databases of a device from the origin's own files; answers the names of its files beside them. */
 async function removeDatabases(device: string): Promise<string[]> {
   const page = await newWindow()
   await page.goto(`${server.url}/health`)
@@ -363,7 +363,7 @@ describe('one person writes', () => {
     const arrived = new Promise<void>((resolve, reject) => {
       browser.context
         .route('**/sync/push', async (route: Route) => {
-          // The server has it; the answer never comes.
+          // The server gets the push; its answer never comes.
           await route.fetch().catch(reject)
           resolve()
         })
@@ -444,14 +444,14 @@ async function touchBy(page: Page): Promise<Finger> {
   return (type, ...touchPoints) => session.send('Input.dispatchTouchEvent', { type, touchPoints })
 }
 
-/** Within its column, which scrolls the board and moves nothing. */
+/** Swipes over a card within its column, which scrolls the board and moves nothing. */
 async function swipe(page: Page, finger: Finger, what: ReturnType<typeof card>): Promise<void> {
   const scrolled = () => page.evaluate(() => document.querySelector('.board')?.scrollLeft ?? 0)
   do {
     const from = await what.boundingBox()
     if (!from) throw new Error('There is nothing to swipe over.')
     const [x, y] = [from.x + from.width - 20, from.y + 15]
-    // Without waiting in between, which would be resting; where the browser rested by itself, once more.
+    // There is no wait in between, as the finger would rest; if the browser itself paused, this is done once more.
     await Promise.all([
       finger('touchStart', { x, y }),
       finger('touchMove', { x: x - 70, y }),
@@ -462,7 +462,7 @@ async function swipe(page: Page, finger: Finger, what: ReturnType<typeof card>):
   expect(await page.locator('[data-held]').count()).toBe(0)
 }
 
-/** To a column that comes into sight while the finger rests at the edge. */
+/** Drags a card to a column that comes into sight while the finger rests at the edge. */
 async function dragPastTheEdge(
   page: Page,
   finger: Finger,

@@ -17,7 +17,7 @@ const FIELDNOTE = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0003'
 const ADA = '7b1d90e4-52c8-4f1a-8e0b-6c2f4a9d0001'
 const DANA = '7b1d90e4-52c8-4f1a-8e0b-6c2f4a9d0004'
 const FARID = '7b1d90e4-52c8-4f1a-8e0b-6c2f4a9d0006'
-/** A bound on how long a condition may take on a busy machine; nothing measures against it. */
+/** The time that a condition may take on a busy machine; nothing is measured against it. */
 const PATIENCE_MS = 120_000
 
 const dataDir = mkdtempSync(join(tmpdir(), 'tidemark-e2e-'))
@@ -60,7 +60,7 @@ async function signIn(page: Page, name: string): Promise<void> {
   await page.getByRole('button', { name }).click()
 }
 
-/** Comes back as a user; a browser killed outright may have forgotten who that was, though not his replica. */
+/** Comes back as a user; a browser killed outright may have forgotten who that was, though not their replica. */
 async function comeBack(page: Page, name: string): Promise<void> {
   await page.goto(server.url)
   const login = page.getByRole('button', { name })

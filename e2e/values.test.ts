@@ -15,7 +15,7 @@ const app = {
 
 type Writer = Replica<typeof sync>
 
-// The embedded server is read by pgoutput, the distribution's by wal2json.
+// Capture reads the embedded server by pgoutput, the distribution's by wal2json.
 describe.each(['embedded', 'system'] as const)('values that only the server makes, on the %s Postgres', (postgres) => {
   let system: System
   let database: Database
@@ -44,7 +44,7 @@ describe.each(['embedded', 'system'] as const)('values that only the server make
   const one = async (replica: Writer, name: string, id: string) =>
     (await replica.db.query<Record<string, unknown>>(`SELECT * FROM ${name} WHERE id = $1`, [id])).rows[0]
 
-  /** What the replica holds of a table is what Postgres holds. */
+  /** Expects that the replica holds the same rows of a table as Postgres. */
   async function expectEqual(replica: Writer, name: string, org: string): Promise<void> {
     await replica.settled()
     const rows = `SELECT to_json(t)::text AS row FROM public.${name} t WHERE org_id = $1 ORDER BY id`

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { NEWER_BINARIES } from '../testing/postgres/global-setup.ts'
 import { runWritingOracle } from '../testing/writing-oracle/run-writing-oracle.ts'
 
-/** As of the reading oracle: one standing seed, `ORACLE_RUNS` fresh ones beside it, `ORACLE_SEED` one alone. */
+/** As in the reading oracle: one standing seed and `ORACLE_RUNS` fresh ones, or with `ORACLE_SEED` that one alone. */
 const steps = Number(process.env.ORACLE_STEPS ?? 140)
 const freshSeeds = Array.from({ length: Number(process.env.ORACLE_RUNS ?? 0) }, () =>
   Math.random().toString(36).slice(2, 10),

@@ -48,9 +48,9 @@ describe('writing, through workerd and Postgres', () => {
   const rowsOf = async (board: string) =>
     database.query(`SELECT ${COLUMNS} FROM public.note WHERE board = $1 ORDER BY id`, [board])
 
-  /** Every replica and Postgres hold the same rows. */
+  /** Expects that every replica and Postgres hold the same rows. */
   async function expectEqual(board: string, ...replicas: Writer[]): Promise<void> {
-    // Twice, because what one of them had to send is news to the others.
+    // All settle twice, because the writes of one are news to the others.
     for (const replica of [...replicas, ...replicas]) await replica.settled()
     const truth = await rowsOf(board)
     for (const replica of replicas) expect(await rowsIn(replica)).toEqual(truth)
@@ -92,7 +92,7 @@ describe('writing, through workerd and Postgres', () => {
     await ann.settled()
     bob.goOnline()
     await bob.settled()
-    // What came before the push lies under both of his edits: they go one by one, and the first lands.
+    // Changes that came before the push lie under both of Bob's edits, so they go one by one, and the first lands.
     await expect(his.confirmed).rejects.toMatchObject({ rejection: { kind: 'conflict', columns: ['title'] } })
     const [failure] = bob.failures
     expect(failure?.rows).toMatchObject([
@@ -131,7 +131,7 @@ describe('writing, through workerd and Postgres', () => {
       await replica.actions.append({ id: 'n1', text: `[${users[index]}]` })
       await replica.actions.addOne({ id: 'n1' })
     }
-    // The oldest work comes last.
+    // The oldest work is sent last.
     for (const replica of replicas.toReversed()) {
       replica.goOnline()
       await replica.settled()
@@ -159,13 +159,13 @@ describe('writing, through workerd and Postgres', () => {
     const hers = await ann.actions.countComments({ id: 'h1' })
     const his = await bob.actions.append({ id: 'h1', text: 'his' })
     expect([await rowsIn(ann), await rowsIn(bob)]).toMatchObject([[{ count: '2' }], [{ count: '0', body: 'his' }]])
-    // Neither of them knows of it when the action runs on the server.
+    // Neither replica knows of this comment when the action runs on the server.
     await comment('hidden, and new', 'h-private')
     for (const replica of [ann, bob]) replica.goOnline()
     await Promise.all([hers.confirmed, his.confirmed])
     await expectEqual('h', ann, bob)
     expect(await rowsIn(bob)).toMatchObject([{ count: '3', body: 'his' }])
-    // He counts what he sees.
+    // Bob's action counts only the comments that Bob sees.
     await (await bob.actions.countComments({ id: 'h1' })).confirmed
     await expectEqual('h', ann, bob)
     expect(await rowsIn(ann)).toMatchObject([{ count: '1' }])

@@ -8,7 +8,7 @@ import {
 } from '../protocol/index.ts'
 import type { EncodedTransaction } from '../workers/encoded-change.ts'
 
-/** A transaction as capture would deliver it. */
+/** Encodes a transaction as capture would deliver it. */
 export function encodeTransaction({ lsn, xid, committedAt: at, changes, mutation }: Transaction): EncodedTransaction {
   const encoded = changes.map((change) => ({
     audience: change.audience,
@@ -19,7 +19,7 @@ export function encodeTransaction({ lsn, xid, committedAt: at, changes, mutation
   return { lsn, xid, at, changes: [{ audience: clientAudience(client), text: JSON.stringify(kept) }, ...encoded] }
 }
 
-/** The transaction that was delivered, with its mutation where one was told. */
+/** Decodes a transaction that was delivered, with its mutation where one came with it. */
 function decodeTransaction({ lsn, xid, at, changes }: EncodedTransaction): Transaction {
   const isMutation = ({ audience }: { readonly audience: string | null }) =>
     audience !== null && isClientAudience(audience)
@@ -33,11 +33,11 @@ function decodeTransaction({ lsn, xid, at, changes }: EncodedTransaction): Trans
   return { ...told, mutation: { client, ...JSON.parse(first.text) } }
 }
 
-/** All that deliveries brought, in order. */
+/** Decodes all transactions that deliveries brought, in order. */
 export const transactionsOf = (
   deliveries: readonly { readonly transactions: readonly EncodedTransaction[] | null }[],
 ): Transaction[] => deliveries.flatMap(({ transactions }) => transactions ?? []).map(decodeTransaction)
 
-/** Ids of the rows that transactions insert, in order; false for every other change. */
+/** Answers the ids of the rows that transactions insert, in order, with false for every other change. */
 export const insertedIds = (transactions: readonly Transaction[]) =>
   transactions.flatMap(({ changes }) => changes.map((change) => change.op === 'insert' && change.data.id))

@@ -12,7 +12,7 @@ const LARGE_ROWS = 300_000
 const SAMPLE_MS = 200
 const CALM_MS = 1_000
 
-/** Capture looks only when asked here, so that the clock runs for capture alone: the writes are there already. */
+/** So long a pause that capture looks only when asked; then the clock runs for capture alone, after the writes. */
 export const CAPTURE_POLL_MS = 3_600_000
 
 export async function captureSingle(system: System, decoder: Decoder): Promise<Figure[]> {
@@ -91,7 +91,7 @@ export async function captureLarge(system: System, decoder: Decoder): Promise<Fi
   ]
 }
 
-/** What others wait for a push through lane and database, each by another user, until `work` is done. */
+/** Measures pushes of others through lane and database, each by another user, until `work` is done. */
 async function pushDelaysMs(system: System, work: Promise<unknown>): Promise<number[]> {
   let isDone = false
   const ended = work.finally(() => {

@@ -20,7 +20,7 @@ async function replicaMb(system: System, org: string): Promise<number> {
   return mb
 }
 
-/** What a replica in memory takes of a Node process, by which the envelope's defaults are judged. */
+/** Measures the memory that a replica takes in a Node process, by which the envelope's defaults are judged. */
 export async function envelopeNode(system: System): Promise<Figure[]> {
   const fixedMb = await replicaMb(system, SMALL_ORG)
   const fullMb = await replicaMb(system, LARGE_ORG)

@@ -18,7 +18,7 @@ const newMark = () => {
   return `mark-${marks.toString(36)}-end`
 }
 
-/** Changes one issue with one commit; answers when the commit was known to its author. */
+/** Changes one issue with one commit; answers the time at which its author knew of the commit. */
 type Commit = (mark: string) => Promise<number>
 
 async function withCommits<Result>(system: System, work: (commit: Commit) => Promise<Result>): Promise<Result> {

@@ -8,7 +8,7 @@ import { memoryMb } from '../processes.ts'
 
 const ROUNDS = 3
 const MEGABYTE = 2 ** 20
-/** What the browser's processes are called, whoever built it. */
+/** The names of the browser's processes in every build of it. */
 const NAMES = ['chromium', 'chrome', 'headless_shell']
 const browserMb = () => NAMES.reduce((sum, name) => sum + memoryMb(name), 0)
 
@@ -16,7 +16,7 @@ interface Measured extends PageLoad {
   readonly grownMb: number
 }
 
-/** A fresh tab, which a replica of this organisation is opened in. */
+/** Measures a fresh tab in which a replica of this organisation is opened. */
 async function loadInTab(
   system: System,
   browser: TestBrowser,

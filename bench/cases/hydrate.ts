@@ -20,7 +20,7 @@ interface Hydrated {
   readonly bare: BareLoad
 }
 
-/** What bare PGlite needs to load the same table: its statements before and after, and its rows. */
+/** Everything that bare PGlite needs to load the same table: the statements before and after, and the rows. */
 interface BareLoad {
   readonly create: string
   readonly copy: string
@@ -85,7 +85,7 @@ async function loadBare(db: Database, { create, copy, finish, text }: BareLoad):
   return elapsedMs
 }
 
-/** Replica and bare load take turns, so that what else the machine does falls on both. */
+/** Lets replica and bare load take turns, so that other work of the machine falls on both. */
 export async function hydrateNode(system: System): Promise<Figure[]> {
   const first = await hydrateOnce(system)
   const ours: number[] = []

@@ -7,7 +7,7 @@ import { type Figure, figure } from '../measure.ts'
 import { openSocketFleet } from '../socket-fleet.ts'
 
 const MEASURED_HOURS = 4
-/** Until pauses have grown to their longest. */
+/** After this time, pauses have grown to their longest. */
 const SETTLING_HOURS = 3
 const CLIENTS = 100
 const HOUR_MS = 3_600_000
@@ -38,12 +38,12 @@ async function measureIdle(system: System, id: string, who: string): Promise<Fig
   const evicting = (async () => {
     while (measuring) {
       await wait(EVICTION_MS)
-      // One that is at work stays.
+      // An object that is at work stays.
       for (const [className, name] of objects) await system.worker.evict(className, name).catch(() => {})
     }
   })()
   try {
-    // Sockets opened before: a hello has no time on a fast clock.
+    // Sockets were opened before this, because a hello has no time on a fast clock.
     await fetch(`${directUrl(system)}/bench/fast`)
     await wait((SETTLING_HOURS * HOUR_MS) / CLOCK_SPEED)
     const before = await look(system)
@@ -87,6 +87,6 @@ async function look(system: System) {
     'SELECT (xact_commit + xact_rollback)::text AS count FROM pg_stat_database WHERE datname = current_database()'
   const [row] = await database.query(text)
   await database.close()
-  // What this look itself costs falls between the two: settings and the question.
+  // Two transactions of the looks themselves fall between the two counts: settings and the question.
   return { counts, transactions: Number(row?.count), own: 2 }
 }

@@ -10,11 +10,11 @@ import { type Figure, figure, median } from '../measure.ts'
 const ROUNDS = 3
 const PROGRAM = fileURLToPath(new URL('../first-opening-process.ts', import.meta.url))
 
-/** A replica, or PGlite as it comes, which initialises its database. */
+/** Two ways to open: a replica, or PGlite as it comes, which initialises its database. */
 const WAYS = ['replica', 'bare'] as const
 type Delays = Record<(typeof WAYS)[number], number[]>
 
-/** Both ways take turns, so that what else the machine does falls on both. */
+/** Lets both ways take turns, so that other work of the machine falls on both. */
 async function inTurns(open: (way: keyof Delays, round: number) => Promise<number>): Promise<Delays> {
   const delays: Delays = { replica: [], bare: [] }
   for (let round = 0; round < ROUNDS; round++) {
@@ -38,7 +38,7 @@ function figures(where: string, { replica, bare }: Delays, how: string): Figure[
   ]
 }
 
-/** Each in a process of its own, because PGlite keeps what it has compiled. */
+/** Opens each in a process of its own, because PGlite keeps its compiled modules. */
 export async function openFirstInNode(): Promise<Figure[]> {
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-open-'))
   try {

@@ -11,7 +11,7 @@ const [ORG] = ORGS
 const PENDING = [10, 100, 1_000] as const
 const ROUNDS = 9
 
-/** Transactions that come in while patches wait: one that touches the row of each, and one that touches none. */
+/** Measures transactions that come in while patches wait: one touches the row of each patch, another touches none. */
 export async function rebase(system: System): Promise<Figure[]> {
   const gate = await startHttpGate(system.worker.port)
   const database = await system.openDatabase()
@@ -80,7 +80,7 @@ export async function rebase(system: System): Promise<Figure[]> {
   })
 }
 
-/** When all of these tasks have the weight. */
+/** Answers the time at which all of these tasks have the weight. */
 async function seenAt(replica: Replica<typeof sync>, ids: readonly string[], weight: string): Promise<number> {
   const last = ids.at(-1) ?? ''
   let lsn = replica.status.lsn

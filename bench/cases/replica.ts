@@ -33,7 +33,7 @@ async function someIssue(database: Database): Promise<string> {
 }
 
 export interface LatencyPlan {
-  /** In the figures' names. */
+  /** The beginning of the figures' names. */
   readonly id: string
   readonly updates: number
   readonly perSecond: number
@@ -72,7 +72,7 @@ export async function latency(
     const aheadMs = begunMs + (update * 1_000) / perSecond - performance.now()
     if (aheadMs > 0) await wait(aheadMs)
     await database.query('UPDATE public.issue SET title = $1 WHERE id = $2::text::uuid', [`update ${update}`, id])
-    // Before any row can have come by way of the replica: its event is a later turn of this same loop.
+    // No row can have come through the replica before this, because its event takes a later turn of this same loop.
     committedMs.push(performance.now())
   }
   const reached = updates / ((performance.now() - begunMs) / 1_000)
@@ -87,7 +87,7 @@ export async function latency(
   ]
 }
 
-/** Commits `BEHIND` inserts while the replica is away; answers how long it takes to have them, and scans of history meanwhile. */
+/** Commits `BEHIND` inserts while the replica is away; answers the time to catch up, and scans of history meanwhile. */
 async function catchUp(system: System, mark: string): Promise<{ elapsedMs: number; scans: number }> {
   const replica = await openBenchReplica(system)
   // A socket of the same organisation stays, so that the SyncDO goes on keeping its log.
@@ -138,7 +138,7 @@ export async function catchupFromLog(system: System): Promise<Figure[]> {
   return [figure('catchup.log.per_s', BEHIND / (elapsedMs / 1000), 'changes/s', { atLeast: 15_000 }, detail)]
 }
 
-/** On a system whose SyncDO keeps no log to speak of. */
+/** Measures catching up on a system whose SyncDO keeps no log to speak of. */
 export async function catchupFromPostgres(system: System): Promise<Figure[]> {
   const { elapsedMs, scans } = await catchUp(system, 'mark-catchup-postgres-end')
   const detail = `${BEHIND_DETAIL}, read from history (${scans} scans) because the log is too short`

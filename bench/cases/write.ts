@@ -26,7 +26,7 @@ const PER_PUSH = 10
 
 type WritingReplica = Replica<typeof sync>
 
-/** The small app of lists and tasks, as deployed, with a route beside it that does one transaction. */
+/** Starts the small app of lists and tasks, as deployed, with a route beside it that does one transaction. */
 export async function startWriteSystem(): Promise<System> {
   return await startSystem({
     app: {
@@ -36,7 +36,7 @@ export async function startWriteSystem(): Promise<System> {
     },
     instrument: new URL('../floor/instrument.ts', import.meta.url),
     proxyAside: true,
-    // Nothing of what is measured is the app's to bound.
+    // No limit of the app may bound what is measured.
     workerOptions: { limits: { requests: { burst: 100_000, refillMs: 1 } }, cors: { origins: '*' } },
     seed: async (env) => {
       const database = await openDatabase(env)
@@ -73,7 +73,7 @@ async function tallyOf(replica: WritingReplica): Promise<string> {
   return row.id
 }
 
-/** Each from the call of a local write to the callback of a live query that shows it. */
+/** Measures local writes, each from its call to the callback of a live query that shows it. */
 export async function localWrite(system: System): Promise<Figure[]> {
   const replica = await openWriter(system, 'bench-local')
   const delaysMs = await localWriteDelays(replica.db, LOCAL_WRITES)
@@ -86,7 +86,7 @@ export async function localWrite(system: System): Promise<Figure[]> {
   ]
 }
 
-/** Likewise in a browser that keeps what is written. */
+/** Measures the same in a browser, on storage that keeps the writes. */
 export function localWriteInBrowser(system: System): Promise<Figure[]> {
   return withBenchPage(async (browser, url) => {
     const user = 'bench-browser'
@@ -105,7 +105,7 @@ export function localWriteInBrowser(system: System): Promise<Figure[]> {
   })
 }
 
-/** An action to its author's stream and to a replica in another process, above a route that does one transaction. */
+/** Measures an action until its author's stream and a replica in another process have it, above a bare transaction. */
 export async function actionLatency(system: System): Promise<Figure[]> {
   const author = await openWriter(system, 'bench-author')
   const tally = await tallyOf(author)
@@ -127,7 +127,7 @@ export async function actionLatency(system: System): Promise<Figure[]> {
       await answer.body?.cancel()
     })
     floorMs.push(floor.elapsedMs)
-    // What it changed has reached both replicas by then.
+    // By the end of the pause, the changes of this transaction have reached both replicas.
     await wait(ACTION_PAUSE_MS)
     const token = `bench-${round}`
     const startNs = process.hrtime.bigint()
@@ -166,7 +166,7 @@ export async function actionLatency(system: System): Promise<Figure[]> {
   ]
 }
 
-/** Mutations made offline, from going online to the last one confirmed. */
+/** Measures mutations made offline, from going online until the last one is confirmed. */
 export async function pushDrain(system: System): Promise<Figure[]> {
   const replica = await openWriter(system, 'bench-drain')
   const { rows } = await replica.db.query<{ id: string }>('SELECT id::text AS id FROM public.list ORDER BY id LIMIT 1')
@@ -200,7 +200,7 @@ export async function pushDrain(system: System): Promise<Figure[]> {
   ]
 }
 
-/** Many clients push at once, each batch after the answer to the one before. */
+/** Measures many clients that push at once, each batch after the answer to the one before. */
 export async function pushFromMany(system: System): Promise<Figure[]> {
   const database = await system.openDatabase()
   const [found] = await database.query('SELECT id::text AS id FROM public.list WHERE org_id = $1 ORDER BY id LIMIT 1', [

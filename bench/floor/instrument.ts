@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { withDatabase } from '../../workers/database/index.ts'
 import type { DatabaseEnv } from '../../workers/env.ts'
 
-/** What `createSyncWorker` makes, as far as it is asked here. */
+/** The part of `createSyncWorker`'s result that is used here. */
 interface Parts {
   readonly worker: {
     fetch(request: Request, env: object, context?: object): Promise<Response>
@@ -10,7 +10,7 @@ interface Parts {
   }
 }
 
-/** Beside the Worker a route that does one transaction and nothing else: what a write costs without Tidemark. */
+/** Adds a route that does one transaction and nothing else, which shows the cost of a write without Tidemark. */
 export function instrument<Given extends Parts>(parts: Given): Given {
   const { worker } = parts
   const app = new Hono<{ Bindings: DatabaseEnv }>()

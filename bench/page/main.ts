@@ -41,7 +41,7 @@ async function writeLocally(url: string, user: string, token: string, writes: nu
   return delaysMs
 }
 
-/** Opens a replica on new storage, of which nobody has asked the server yet when this ends. */
+/** Opens a replica on new storage; answers how long that took, which ends before the server is asked for anything. */
 async function openFirst(name: string): Promise<number> {
   const start = performance.now()
   await openReplica({
@@ -54,7 +54,7 @@ async function openFirst(name: string): Promise<number> {
   return performance.now() - start
 }
 
-/** The same of PGlite as it comes. */
+/** Opens PGlite as it comes on new storage; answers how long that took. */
 async function openBare(name: string): Promise<number> {
   const start = performance.now()
   const worker = new Worker(new URL('./bare-worker.ts', import.meta.url), { type: 'module' })

@@ -2,9 +2,9 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The example in a folder of its own, where it finds the package as it does in its place. */
+/** A copy of the example in a folder of its own, where it finds the package as it does in its place. */
 export interface TrackerCopy {
-  /** From the repository's root. */
+  /** The path of the copy from the repository's root. */
   readonly app: string
   remove(): void
 }
@@ -12,7 +12,7 @@ export interface TrackerCopy {
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const MADE = ['dist', '.wrangler', '.tidemark']
 
-/** Suites run side by side, and a server that builds its page would take another's away. */
+/** Copies the example, because suites run side by side and a server that builds its page would take another's away. */
 export function copyTracker(): TrackerCopy {
   const copies = join(ROOT, '.tidemark')
   mkdirSync(copies, { recursive: true })

@@ -8,7 +8,7 @@ import { type BrowserContext, chromium, type Page } from 'playwright-core'
 export interface TestBrowser {
   readonly context: BrowserContext
   newPage(): Promise<Page>
-  /** SIGKILL, as a crash or an empty battery does; then starts anew with what the disk holds. */
+  /** Ends it by SIGKILL, like a crash or an empty battery, and starts it anew with what the disk holds. */
   killAndRestart(): Promise<void>
   close(): Promise<void>
 }
@@ -25,7 +25,7 @@ const FLAGS = [
   '--remote-debugging-port=0',
 ]
 
-/** `CHROMIUM_PATH` names the browser to use. */
+/** Launches the browser that `CHROMIUM_PATH` names, by default the system's Chromium. */
 export async function launchChromium(): Promise<TestBrowser> {
   const profile = mkdtempSync(join(tmpdir(), 'tidemark-profile-'))
   let running = await start(profile)
@@ -46,7 +46,7 @@ export async function launchChromium(): Promise<TestBrowser> {
 }
 
 async function start(profile: string) {
-  // Its own process group: the wrapper script, the browser and its renderers end together.
+  // It gets a process group of its own, so that the wrapper script, the browser and its renderers end together.
   const child = spawn(
     process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
     [...FLAGS, `--user-data-dir=${profile}`, 'about:blank'],

@@ -8,7 +8,7 @@ export interface ServedPage {
   close(): Promise<void>
 }
 
-/** Builds a page as an app would and serves it; what it asks of `/sync` goes to `server`. */
+/** Builds a page as an app would and serves it; its requests to `/sync` go to `server`. */
 export async function servePage(root: string, server?: string): Promise<ServedPage> {
   const outDir = mkdtempSync(join(tmpdir(), 'tidemark-page-'))
   const rolldownOptions = { checks: { eval: false } }

@@ -8,23 +8,23 @@ import type { DatabaseEnv } from '../../workers/env.ts'
 export interface DevServer {
   /** The address of the page, as a browser opens it. */
   readonly url: string
-  /** How `openDatabase` reaches its Postgres from here. */
+  /** The settings with which `openDatabase` reaches its Postgres from here. */
   readonly env: DatabaseEnv
   readonly adminToken: string
   /** Everything it printed until it was ready. */
   readonly said: string
-  /** Ctrl-C. */
+  /** Ends it as Ctrl-C does. */
   stop(): Promise<void>
-  /** SIGKILL of the command and of the server and runtime it started. */
+  /** Ends the command, and the server and runtime that it started, by SIGKILL. */
   kill(): Promise<void>
 }
 
 export interface DevOptions {
   readonly app: string
   readonly dataDir: string
-  /** 0 takes any free one. */
+  /** 0 takes any free port. */
   readonly port: number
-  /** Such as `--reset`. */
+  /** Further arguments, such as `--reset`. */
   readonly more?: readonly string[]
 }
 

@@ -1,13 +1,13 @@
 import type { Query } from '../../db/query.ts'
 
-/** What one table holds, by count and by content. */
+/** The rows of one table, by count and by a hash of their content. */
 export interface TableDigest {
   readonly name: string
   readonly rows: number
   readonly content: string
 }
 
-/** Times as seconds: their text depends on the session that prints them. */
+/** Times are read as seconds, because their text depends on the session that prints them. */
 const COLUMNS: Readonly<Record<string, string>> = {
   organization: 'id, name, slug, extract(epoch FROM created_at)',
   membership: 'id, org_id, user_id, display_name, email, role, extract(epoch FROM joined_at)',
@@ -42,7 +42,7 @@ export async function digestReplica(query: Query): Promise<TableDigest[]> {
   return (await query(digestSql(() => ''))).map(toDigest)
 }
 
-/** Digests what Postgres holds of some organisations, and of one user's own. */
+/** Digests the rows of some organisations in Postgres, and one user's own. */
 export async function digestAudiences(
   query: Query,
   organizations: readonly string[],

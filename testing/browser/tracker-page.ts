@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { digestReplica, type TableDigest } from './tracker-digest.ts'
 
-/** The page leaves its replica on `window` for whoever opens the console. */
+/** The page leaves its replica on `window` for users of the console. */
 interface ReplicaWindow {
   readonly replica: {
     readonly db: { query(text: string): Promise<{ rows: Record<string, string | null>[] }> }
@@ -13,11 +13,11 @@ interface ReplicaWindow {
 export const queryReplica = (page: Page) => (text: string) =>
   page.evaluate(async (sql) => (await (window as unknown as ReplicaWindow).replica.db.query(sql)).rows, text)
 
-/** Until everything written in the tab is decided and everything committed so far is there. */
+/** Waits until everything written in the tab is decided and everything committed so far is there. */
 export const settle = (page: Page): Promise<void> =>
   page.evaluate(() => (window as unknown as ReplicaWindow).replica.settled())
 
-/** What the tab's replica holds once it is settled. */
+/** Digests everything that the tab's replica holds once it is settled. */
 export async function settledDigest(page: Page): Promise<TableDigest[]> {
   await settle(page)
   return digestReplica(queryReplica(page))

@@ -12,14 +12,14 @@ export interface BoundedCapture {
 export interface BoundedOutcome {
   readonly memory: CaptureMemory
   readonly traffic: Traffic
-  /** Whether a batch was too large to be handed on. */
+  /** True where a batch was too large to be handed on. */
   readonly dropped: boolean
   /** The most that lay outside the heap: bytes received and not read yet. */
   readonly externalBytes: number
 }
 
 /**
- * Captures everything in a thread whose heap ends at `heapMb`: what needs more dies with ERR_WORKER_OUT_OF_MEMORY.
+ * Captures everything in a thread whose heap ends at `heapMb`; if it needs more, it dies with ERR_WORKER_OUT_OF_MEMORY.
  */
 export function captureBounded({ settings, memory }: BoundedCapture, heapMb: number): Promise<BoundedOutcome> {
   // A function does not cross to a thread, which has a clock of its own.

@@ -4,7 +4,7 @@ import type { TestServer } from '../postgres/test-server.ts'
 export interface CaptureCase {
   readonly decoder: 'wal2json' | 'pgoutput'
   readonly server: 'embedded' | 'system' | 'newer'
-  /** Whether NaN and infinities of numeric columns arrive. */
+  /** True where NaN and infinities of numeric columns arrive. */
   readonly numbers: boolean
 }
 

@@ -24,23 +24,23 @@ export interface CaptureHarness {
   readonly database: TestDatabase
   /** The connection that capture uses. */
   connection: Database
-  /** What the last object remembered; replace it to play a wiped or restored storage. */
+  /** The memory of the last object; replace it to play a wiped or restored storage. */
   memory: CaptureMemory
   readonly batches: RoutedBatch[]
   readonly settings: CaptureSettings
-  /** What capture takes for the time. */
+  /** The time on capture's clock. */
   nowMs: number
   capture: Capture
-  /** Statements of the app, on a connection of its own, without any transaction around them. */
+  /** Runs statements of the app on a connection of its own, without any transaction around them. */
   run(sql: string): Promise<void>
   query(text: string, params?: (string | number | null)[]): Promise<Record<string, string | null>[]>
-  /** Short cycles take the short way where there is a second connection, as there is by default on the harness's own. */
+  /** Runs a cycle; a short one takes the short way given a second connection, as there is for the harness's own. */
   cycle(through?: Database, peeker?: Database | null): Promise<CycleResult>
-  /** Cycles until nothing is waiting. */
+  /** Runs cycles until nothing is waiting. */
   drain(through?: Database): Promise<void>
-  /** New connections, after the server went away. */
+  /** Opens new connections after the server went away. */
   reconnect(): Promise<void>
-  /** A new object over the same storage, as after an eviction. */
+  /** Makes a new object over the same storage, as after an eviction. */
   restart(settings?: Partial<CaptureSettings>): void
   history(epoch?: string): Promise<HistoryEntry[]>
   install(schema: string, sync: Sync): Promise<AppliedDefinition>
@@ -56,7 +56,7 @@ export async function startCapture(
   const database = await createDatabase(server)
   await database.install(schema, sync)
   const connection = await database.open()
-  // As in watch mode, so that short cycles take the short way.
+  // There is a second connection, as in watch mode, so that short cycles take the short way.
   let peeker = await database.open()
   let app = await database.open()
   await app.query('SET search_path = public')

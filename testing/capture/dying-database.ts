@@ -1,6 +1,6 @@
 import type { Database, DatabaseTransaction, QueryRows } from '../../workers/database/index.ts'
 
-/** The process that held the connection is gone. */
+/** Thrown where the process that held the connection is gone. */
 export class Killed extends Error {}
 
 /** A moment of a cycle: before or after a statement that matches; `commit` stands for the history transaction's end. */
@@ -9,7 +9,7 @@ export interface Moment {
   readonly statement: RegExp | 'commit'
 }
 
-/** A connection whose holder is killed at a moment; nothing more is done through it. */
+/** Wraps a connection whose holder is killed at a moment; nothing more is done through it. */
 export function dyingAt(database: Database, moment: Moment): Database {
   let dead = false
   const guard = async <T>(text: string, run: () => Promise<T>): Promise<T> => {

@@ -10,7 +10,7 @@ export interface CaughtUp {
   readonly wrong: readonly string[]
 }
 
-/** A replica without a database: it folds history, and loads from Postgres what a definition says that its rows hold since then. */
+/** A replica without a database: it folds history, and loads tables from Postgres that a definition has made anew. */
 export class Follower {
   readonly #harness: CaptureHarness
   readonly #tables = new Map<string, Map<string, Row>>()
@@ -25,7 +25,7 @@ export class Follower {
   /** Captures what waits, follows it, and compares. */
   async catchUp(): Promise<CaughtUp> {
     await this.#harness.drain()
-    // A cycle that meets a definition leaves what follows from it to the next.
+    // A cycle that meets a definition leaves the consequences to the next one.
     if (this.#harness.capture.state === null) await this.#harness.drain()
     const [current] = await this.#harness.query('SELECT id FROM tidemark.epoch WHERE ended_at IS NULL')
     if (this.#epoch !== (current?.id ?? '')) this.#begin()
@@ -78,7 +78,7 @@ export class Follower {
     return await this.#harness.query(`SELECT ${columns.join(', ')} FROM ${quoteTable(table)}`)
   }
 
-  /** Values as a replica's columns would hold them. */
+  /** Compares values as a replica's columns would hold them. */
   async #compare(table: TableDefinition): Promise<string[]> {
     const shown = [...this.#rowsOf(table.id).values()]
     const columns = travellingColumns(table)

@@ -1,6 +1,6 @@
 import type { Database, DatabaseTransaction } from '../../workers/database/index.ts'
 
-/** A connection of which each statement waits until `before` has been told its text. */
+/** Wraps a connection so that each statement first waits for `before`, which gets its text. */
 export function interposed(database: Database, before: (text: string) => Promise<void>): Database {
   const wrap = ({ query, last, single, rows, pages }: DatabaseTransaction): DatabaseTransaction => ({
     query: (text, params) => before(text).then(() => query(text, params)),

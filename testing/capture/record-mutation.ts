@@ -7,7 +7,7 @@ export interface RecordedMutation {
   readonly rejection?: Rejection
 }
 
-/** The statement with which a pushed mutation's transaction begins, or which is the record of its rejection. */
+/** Makes the statement with which a pushed mutation's transaction begins, or which records its rejection. */
 export function recordMutation({ client, counter, predicted = null, rejection }: RecordedMutation): string {
   const json = (value: unknown) =>
     value === undefined || value === null ? 'NULL' : quoteLiteral(JSON.stringify(value))

@@ -1,6 +1,6 @@
 import type { Database, DatabaseTransaction } from '../../workers/database/index.ts'
 
-/** What passed through a connection's transactions. */
+/** A record of everything that passed through a connection's transactions. */
 export interface Traffic {
   /** Rows of the largest page read, and of the largest page stored in history. */
   mostRead: number
@@ -9,7 +9,7 @@ export interface Traffic {
   readonly read: { readonly text: string; readonly params: Parameters<DatabaseTransaction['pages']>[1] }[]
 }
 
-/** The same connection, with its traffic on record, which may be that of another too. */
+/** Wraps a connection to record its traffic, which may be added to that of another. */
 export function watched(
   database: Database,
   traffic: Traffic = { mostRead: 0, mostStored: 0, read: [] },

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { databaseImage } from './database-image.ts'
 
-/** Each part under the types of its own runtime; one that several include is written last by the narrowest. */
+/** Each part is compiled under its own runtime's types; one that several include is written last by the narrowest. */
 const RUNTIMES = ['cli', 'client', 'workers', 'portable']
 const EMIT = [
   '--noEmit',
@@ -22,6 +22,6 @@ for (const runtime of RUNTIMES) {
   execFileSync('tsc', ['-p', `tsconfig/${runtime}.json`, '--pretty', 'false', ...EMIT], { stdio: 'inherit' })
 }
 chmodSync('dist/cli/main.js', 0o755)
-// Beside the module that reads it, in the package and for those who run the sources.
+// The image lies beside the module that reads it, in the package and for those who run the sources.
 const image = await databaseImage()
 for (const root of ['dist', '.']) writeFileSync(`${root}/client/store/database-image.bin`, image)

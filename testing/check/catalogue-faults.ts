@@ -7,7 +7,7 @@ export interface TestFile {
 }
 
 export interface Catalogue {
-  /** Scenario id → whether it must have a test now. */
+  /** Scenario ids, each with true where it must have a test now. */
   readonly scenarios: ReadonlyMap<string, boolean>
   readonly rules: ReadonlySet<string>
 }
@@ -16,7 +16,7 @@ const SCENARIO = /\b(?:CAP|HIS|DIS|SNP|APP|OUT|CON|REB|MIG|TAB|FLT|SEC|OPS|ORA|F
 const RULE = /\b[A-Z]{3,4}-R\d+\b/g
 const SCENARIO_ROW = /^\|([A-Z]{3}-\d{2,3})\|.*\|([^|]+)\|$/gm
 const RULE_LINE = /^- \*\*([A-Z]{3,4}-R\d+)\*\*/gm
-/** Tests of a whole environment name what they prove; a pure unit's name says enough. */
+/** Tests of a whole environment name the rule or scenario that they prove; a pure unit's own name is enough. */
 const NEEDS_ID = /(\.(postgres|pglite|workerd)\.test\.ts|^e2e\/.*\.test\.ts)$/
 
 export function parseCatalogue(scenarios: string, specification: string): Catalogue {
@@ -28,10 +28,10 @@ export function parseCatalogue(scenarios: string, specification: string): Catalo
   }
 }
 
-/** A test counts only where it runs, always and with all others. */
+/** A test with one of these does not count, because it must always run, and with all others. */
 const NOT_RUN = ['skip', 'skipIf', 'runIf', 'only', 'todo', 'fails']
 
-/** What the catalogue promises and no test holds, and what tests quote that no catalogue knows. */
+/** Reports promises of the catalogue that no test proves, and ids in tests that the catalogue does not know. */
 export function catalogueFaults(catalogue: Catalogue, files: readonly TestFile[]): string[] {
   const faults: string[] = []
   const quoted = new Set<string>()

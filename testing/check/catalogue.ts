@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { catalogueFaults, parseCatalogue } from './catalogue-faults.ts'
 import { testsOf } from './test-titles.ts'
 
-/** Fails where a scenario due now or a rule has no test, or a test quotes what no page defines. */
+/** Fails where a scenario due now or a rule has no test, or where a test quotes an id that no page defines. */
 const read = (path: string) => readFileSync(path, 'utf8')
 const paths = globSync('{protocol,db,workers,client,cli,e2e,testing,examples,bench}/**/*.{ts,tsx}', {
   exclude: (name) => name === 'node_modules' || name === 'dist',

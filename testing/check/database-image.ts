@@ -19,23 +19,23 @@ import { makeOwnSchema, OWN_SCHEMA } from '../../client/store/own-schema.ts'
 
 const pathOf = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
-/** Bytes of a tar's header and of the blocks that its files fill. */
+/** The bytes of a tar's header, and of each block that its files fill. */
 const BLOCK = 512
-/** Files of the log that it does not go on in, and maps of free and of visible rows, which Postgres makes as it needs them. */
+/** Log files in which it does not go on, and maps of free and visible rows, which Postgres makes as it needs them. */
 const NEEDLESS = /^pg_wal\/[0-9A-F]{24}$|_fsm$|_vm$/
-/** Bytes of a page of Postgres' log. */
+/** The bytes of a page of Postgres' log. */
 const PAGE = 8192
 
 /**
- * The data directory of a database that holds a replica's own schema and nothing else, as a gzipped tar; made once for each
- * version of PGlite, of that schema and of this file, because it takes seconds.
+ * Answers the data directory of a database that holds a replica's own schema and nothing else, as a gzipped tar; made
+ * once for each version of PGlite, of that schema and of this file, because it takes seconds.
  */
 export async function databaseImage(): Promise<Buffer> {
   const cached = pathOf(`../../node_modules/.cache/tidemark/database-image-${fingerprint()}.bin`)
   if (existsSync(cached)) return readFileSync(cached)
   const image = await makeImage()
   mkdirSync(dirname(cached), { recursive: true })
-  // Several processes may make it at once: each puts a whole one in place.
+  // Several processes may make it at once; each puts a whole one in place.
   const own = `${cached}.${process.pid}`
   writeFileSync(own, image)
   renameSync(own, cached)
@@ -64,15 +64,15 @@ async function makeImage(): Promise<Buffer> {
   }
 }
 
-/** Makes a database and shuts it down; answers the file of its log that it goes on in. */
+/** Makes a database and shuts it down; answers the file of the log in which it goes on. */
 async function makeDatabase(folder: string): Promise<string> {
   const db = await PGlite.create(folder)
   await db.transaction(makeOwnSchema)
-  // PGlite has one database: the two that others would be made from are twice its size, and files are what opening waits for.
+  // PGlite has one database: the two templates for others are twice its size, and opening waits for files above all.
   await db.exec(`UPDATE pg_database SET datistemplate = false WHERE datname LIKE 'template_'`)
   await db.exec('DROP DATABASE template0')
   await db.exec('DROP DATABASE template1')
-  // What initdb logged is in the tables; a fresh file of the log holds next to nothing.
+  // Everything that initdb logged is in the tables, so a fresh file of the log holds next to nothing.
   await db.exec('CHECKPOINT')
   await db.exec('SELECT pg_switch_wal()')
   await db.exec('CHECKPOINT')
@@ -101,7 +101,7 @@ function tarOf(folder: string, log: string): { readonly tar: Buffer; readonly fi
   return { tar: Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)]), files }
 }
 
-/** What a file holds; the log without the zeros to come, because Postgres writes on from there as it does from zeros. */
+/** Reads a file; the log without its last zeros, because Postgres writes on from its end as it does from zeros. */
 function contentOf(path: string, isLog: boolean): Buffer {
   const content = readFileSync(path)
   if (!isLog) return content
@@ -109,7 +109,7 @@ function contentOf(path: string, isLog: boolean): Buffer {
   return content.subarray(0, Math.ceil(used / PAGE) * PAGE)
 }
 
-/** As ustar has it; without times and owners, which nobody reads. */
+/** Makes a header of the ustar format, without times and owners, which nobody reads. */
 function header(name: string, type: '0' | '5', size: number): Buffer {
   const block = Buffer.alloc(BLOCK)
   block.write(name, 0, 100)

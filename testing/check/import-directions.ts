@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize, sep } from 'node:path'
 
-/** Folder → folders of ours that its product code may import; tests may import anything. */
+/** For each folder, the folders of ours that its product code may import; tests may import anything. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   protocol: ['protocol'],
   db: ['db', 'protocol'],
@@ -10,7 +10,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ['cli', 'workers', 'db', 'protocol'],
   examples: ['examples'],
 }
-/** Room → rooms of the same folder that its product code may import beside itself; what lies in the folder itself is for all. */
+/** For each room, the others that its product code may import; files that lie in the folder itself are for all. */
 const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   db: { definition: [] },
   workers: {
@@ -42,16 +42,16 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     commands: ['dev', 'doctor', 'init', 'migrations'],
   },
 }
-/** What a pure rule may not name: platform, driver, replica, clock, timers, randomness. */
+/** The names that a pure rule may not use: platform, driver, replica, clock, timers, randomness. */
 const IMPURE =
   /from '(cloudflare:|@neondatabase|@electric-sql|node:|hono|ws')|\bDate\.now\b|\bMath\.random\b|\bset(Timeout|Interval)\b|\bnew Date\(\)/
 const IMPORT = /(?:from|import\(|import)\s*'(\.[^']+)'/g
 
 const faults: string[] = []
-/** What each file of product code imports of ours, types included. */
+/** The files of ours that each file of product code imports, types included. */
 const imports = new Map<string, readonly string[]>()
 
-/** The room of a file, as `client/store`; null where it lies in the folder itself. */
+/** Answers the room of a file, such as `client/store`; null where it lies in the folder itself. */
 function roomOf(path: string): { readonly folder: string; readonly room: string } | null {
   const [folder = '', room = '', ...rest] = path.split(sep)
   return rest.length > 0 && ROOMS[folder] ? { folder, room } : null
@@ -66,7 +66,7 @@ function roomFault(path: string, target: string): string | null {
   return `${path} imports ${target}: ${from.folder}/${from.room} may import only ${[from.room, ...allowed].join(', ')}`
 }
 
-/** Files that import each other in a circle, each circle once. */
+/** Finds files that import each other in a circle, each circle once. */
 function circles(): string[] {
   const found: string[] = []
   const done = new Set<string>()

@@ -15,7 +15,7 @@ interface Journal {
   readonly entries: readonly { readonly idx: number; readonly when: number }[]
 }
 
-/** Writes the next migration, with the text of those files of `db/functions` that the migrations differ from. */
+/** Writes the next migration, with the text of the files of `db/functions` from which the migrations differ. */
 const [name = ''] = process.argv.slice(2)
 if (!/^[a-z][a-z0-9-]*$/.test(name)) {
   console.error('Name the migration: node testing/check/make-functions-migration.ts prune-seldom')
@@ -30,7 +30,7 @@ else {
   console.log(`Wrote migrations/${file} and its entry in migrations/meta/_journal.json.`)
   try {
     await runStatements(db, toMigrationFile(file, text))
-    // CREATE OR REPLACE takes back no right that a file no longer grants.
+    // CREATE OR REPLACE does not take back a right that a file no longer grants.
     for (const left of await compareFunctions(db, files)) {
       console.error(describeDifference(left, `Add to migrations/${file} by hand what mends that.`))
       process.exitCode = 1
@@ -42,7 +42,7 @@ else {
 }
 await db.close()
 
-/** Numbered after the last one in the journal, from which drizzle-kit counts too; answers its file's name. */
+/** Adds it under the number after the journal's last, from which drizzle-kit counts too; answers its file's name. */
 function addMigration(sql: string): string {
   const path = join(MIGRATIONS, 'meta/_journal.json')
   const journal: Journal = JSON.parse(readFileSync(path, 'utf8'))

@@ -14,7 +14,7 @@ import {
 const files = readFunctionFiles()
 const textOf = (name: string) =>
   files.find((file) => file.name === name)?.statements.join('\n--> statement-breakpoint\n') ?? ''
-/** The files, with other texts in some and without those that have none. */
+/** Answers the files with these texts in place of their own, and without those whose text is null. */
 const filesWith = (changes: Readonly<Record<string, string | null>>) =>
   [...new Set([...files.map(({ name }) => name), ...Object.keys(changes)])].sort().flatMap((name) => {
     const text = name in changes ? (changes[name] ?? null) : textOf(name)

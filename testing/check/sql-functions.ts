@@ -7,7 +7,7 @@ const FUNCTIONS = join(import.meta.dirname, '../../db/functions')
 
 /** A function or procedure of schema `tidemark` that migrations and files do not make alike. */
 interface FunctionDifference {
-  /** With its types, as `tidemark.open_push(text,text,bigint)`: functions of one name share a file. */
+  /** Its name with its types, as `tidemark.open_push(text,text,bigint)`, because functions of one name share a file. */
   readonly signature: string
   readonly name: string
   readonly differs: 'text' | 'rights' | 'comment' | 'only in migrations' | 'only in its file'
@@ -21,7 +21,7 @@ interface Routine {
   readonly comment: string | null
 }
 
-/** Rights that nobody has touched are kept as NULL, and are those of `acldefault`. */
+/** Postgres keeps rights that nobody has touched as NULL, which stands for those of `acldefault`. */
 const ROUTINES = `
   SELECT p.oid::regprocedure::text AS signature, p.proname AS name, pg_get_functiondef(p.oid) AS text,
     (SELECT array_agg(one.item::text ORDER BY one.item::text)
@@ -37,19 +37,19 @@ export function readFunctionFiles(): MigrationFile[] {
   return readMigrationFiles(FUNCTIONS)
 }
 
-/** A fresh database as the migrations make it. */
+/** Opens a fresh database as the migrations make it. */
 export async function openMigrated(): Promise<PGlite> {
   const db = await PGlite.create()
   for (const migration of readMigrationFiles(MIGRATIONS)) await runStatements(db, migration)
   return db
 }
 
-/** One by one, as `tidemark migrate` does. */
+/** Runs the statements one by one, as `tidemark migrate` does. */
 export async function runStatements(db: PGlite | Transaction, { statements }: MigrationFile): Promise<void> {
   for (const statement of statements) await db.exec(statement)
 }
 
-/** Files that define another function than the one they are named after, or none. */
+/** Reports files that define another function than the one they are named after, or none. */
 export function misplacedFunctions(files: readonly MigrationFile[]): string[] {
   return files.flatMap((file) => {
     const defined = file.statements.flatMap((statement) => [...statement.matchAll(CREATES)].map(([, name]) => name))
@@ -61,15 +61,15 @@ export function misplacedFunctions(files: readonly MigrationFile[]): string[] {
   })
 }
 
-/** Compares what a database has with what the files alone make, and leaves the database as it was. */
+/** Compares a database's functions with those that the files alone make, and leaves the database as it was. */
 export async function compareFunctions(db: PGlite, files: readonly MigrationFile[]): Promise<FunctionDifference[]> {
   const migrated = await readRoutines(db)
   const filed = await db.transaction(async (tx) => {
-    // A replaced function keeps its rights and its comment, so all go first: then what a file leaves out is missed.
+    // A replaced function keeps its rights and its comment, so all go first; then a file that leaves these out shows.
     await tx.exec(`DROP ROUTINE ${[...migrated.keys()].join(', ')} CASCADE`)
-    // One may call another whose file comes later.
+    // One function may call another whose file comes later.
     await tx.exec('SET LOCAL check_function_bodies = off')
-    // Twice, because in a migration they come upon functions that are there.
+    // The files run twice, because in a migration they meet functions that are there.
     for (const file of [...files, ...files]) await runStatements(tx, file)
     const routines = await readRoutines(tx)
     await tx.rollback()
@@ -92,7 +92,7 @@ function differenceOf(migrated: Routine | undefined, filed: Routine | undefined)
   return (['text', 'rights', 'comment'] as const).find((part) => migrated[part] !== filed[part]) ?? null
 }
 
-/** Says which function it is and what to do about it. */
+/** Describes which function differs, and the remedy. */
 export function describeDifference(
   { signature, name, differs }: FunctionDifference,
   remedy = 'Make the next migration of the files: node testing/check/make-functions-migration.ts <name>',
@@ -104,7 +104,7 @@ export function describeDifference(
   return `${signature}: the migrations and ${file} differ in its ${differs}. ${remedy}`
 }
 
-/** The text of a migration that leaves the database's functions as the files have them; null where they are. */
+/** Makes a migration that leaves the database's functions as the files have them; null where they are so already. */
 export function toFunctionsMigration(
   differences: readonly FunctionDifference[],
   files: readonly MigrationFile[],

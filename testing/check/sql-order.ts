@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
 /**
- * A bare name in ORDER BY means what is selected under it: where that is its text, 10 comes before 9. So a statement that
- * selects `name::text` names the table in ORDER BY.
+ * A bare name in ORDER BY means the value selected under it; where that is a text, 10 comes before 9. So a statement
+ * that selects `name::text` names the table in ORDER BY.
  */
 const AS_TEXT = /\b(\w+)::text\b(?!\s+AS\b)/gi
 const AS_ITS_NAME = /::text\s+AS\s+(\w+)/gi
@@ -27,7 +27,7 @@ const namesIn = (text: string, pattern: RegExp) =>
 for (const file of files) {
   const source = readFileSync(file, 'utf8')
   for (const statement of file.endsWith('.sql') ? source.split(';') : (source.match(TEMPLATE) ?? [])) {
-    // What is ordered inside a function call or a subquery selects for itself.
+    // An ORDER BY inside a function call or a subquery belongs to that, not to the outer SELECT.
     const outer = withoutParentheses(statement)
     const texts = new Set([...namesIn(outer, AS_TEXT), ...namesIn(outer, AS_ITS_NAME)])
     for (const [, order = ''] of outer.matchAll(ORDER)) {

@@ -3,7 +3,7 @@ import { parseSync } from 'vite'
 export interface FoundTest {
   /** Titles of the describes around it and its own, as they stand in the source. */
   readonly title: string
-  /** `each`, `skip`, …: what stands between `it` and the call, on it and on the describes around it. */
+  /** The names between `it` and its call, such as `each` or `skip`, with those of the describes around it. */
   readonly modifiers: readonly string[]
 }
 
@@ -15,7 +15,7 @@ interface Node {
 
 const TESTS = ['it', 'test']
 
-/** Every test that a source declares, in its order. Throws where the source does not parse. */
+/** Answers every test that a source declares, in its order. Throws where the source does not parse. */
 export function testsOf(path: string, source: string): FoundTest[] {
   const { program, errors } = parseSync(path, source)
   if (errors[0]) throw new Error(`${path}: ${errors[0].message}`)
@@ -41,7 +41,7 @@ interface Called {
   readonly modifiers: readonly string[]
 }
 
-/** What a callee calls: `it`, `it.skip`, `describe.each(table)`; null for anything else. */
+/** Reads a callee such as `it`, `it.skip` or `describe.each(table)`; answers null for anything else. */
 function calledAs(callee: unknown): Called | null {
   if (!isNode(callee)) return null
   const name = field(callee, 'name')

@@ -5,15 +5,15 @@ export interface BackgroundCommand {
   readonly pid: number
   /** Everything it printed so far. */
   readonly output: () => string
-  /** Settles with what it printed by then; rejects when it ends without having printed it. */
+  /** Settles with its whole output once that matches; rejects when the command ends before. */
   until(pattern: RegExp): Promise<string>
-  /** Settles with how it ended. */
+  /** Settles with a text on how it ended. */
   readonly ended: Promise<string>
   /** Sends a signal to the command alone, as `kill` does. */
   signal(name: NodeJS.Signals): void
-  /** What Ctrl-C in its terminal does: a signal to all of its process group. */
+  /** Interrupts all of its process group, as Ctrl-C in its terminal does. */
   interrupt(): void
-  /** Ends it and whatever it started. */
+  /** Ends it and everything that it started. */
   stop(): Promise<void>
 }
 
@@ -28,7 +28,7 @@ export function startCommand(
     command,
     args,
     ...options,
-    // What it started itself has to end first.
+    // The processes that it started itself have to end first.
     escalation: [
       { signal: 'SIGINT', waitMs: 40_000 },
       { signal: 'SIGKILL', waitMs: 5_000 },

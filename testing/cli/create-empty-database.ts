@@ -11,7 +11,7 @@ export interface EmptyDatabase {
 
 const randomName = customAlphabet('abcdefghijklmnopqrstuvwxyz', 12)
 
-/** A database in which nothing of Tidemark is yet. */
+/** Creates a database in which nothing of Tidemark is yet. */
 export async function createEmptyDatabase(server: TestServer): Promise<EmptyDatabase> {
   const name = `empty_${randomName()}`
   const admin = { DATABASE_URL: server.adminUrl, DATABASE_PROXY: server.proxy }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 const DB = fileURLToPath(new URL('../../db/index.ts', import.meta.url))
 const DRIZZLE = fileURLToPath(import.meta.resolve('drizzle-orm/pg-core'))
 
-/** A synced table `note`, as an app's own modules would say it; imports by path, for the app has no packages. */
+/** A synced table `note`, as an app's own modules would define it; it imports by path, as the app has no packages. */
 export const NOTE_APP: Readonly<Record<string, string>> = {
   'sync.ts': `
 import { pgTable, text, uuid } from '${DRIZZLE}'
@@ -23,7 +23,7 @@ export interface MadeApp {
   remove(): void
 }
 
-/** An app's folder below the system's temporary one. */
+/** Makes an app's folder below the system's temporary one. */
 export function makeApp(files: Readonly<Record<string, string>> = NOTE_APP): MadeApp {
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-app-'))
   const write = (more: Readonly<Record<string, string>>) => {

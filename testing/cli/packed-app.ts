@@ -21,7 +21,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 export function packPackage(): PackedPackage {
   if (!existsSync(join(ROOT, 'dist', 'cli', 'main.js'))) throw new Error('There is no dist/: npm run build makes it.')
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-packed-'))
-  // Postgres may run as another user, who has to come by.
+  // Postgres may run as another user, who has to get into the folder.
   chmodSync(folder, 0o755)
   const env = userEnvironment()
   const packed = execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
@@ -37,7 +37,7 @@ export function packPackage(): PackedPackage {
   return { folder, tarball, main: join(folder, 'package', 'dist', 'cli', 'main.js'), env, remove }
 }
 
-/** Without what npm and vitest tell the processes they start. */
+/** Answers the environment without the variables that npm and vitest set for the processes they start. */
 function userEnvironment(): Record<string, string | undefined> {
   const kept = Object.entries(process.env).filter(
     ([name]) =>

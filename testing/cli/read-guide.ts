@@ -8,7 +8,7 @@ export interface GuideBlock {
   readonly text: string
 }
 
-/** The fenced blocks of a Markdown page of `docs/`, in order. */
+/** Reads the fenced blocks of a Markdown page of `docs/`, in order. */
 export function readGuide(name: string): GuideBlock[] {
   const page = readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
   const fence = /^```(\w+)(?: title="([^"]+)")?\n([\s\S]*?)^```$/gm

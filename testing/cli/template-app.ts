@@ -2,11 +2,11 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** What `tidemark init` makes, in a folder where it finds the package without an installation. */
+/** The app that `tidemark init` makes, in a folder where it finds the package without an installation. */
 export interface TemplateApp {
   readonly folder: string
   read(name: string): string
-  /** As an editor saves it. */
+  /** Writes a file as an editor saves it. */
   save(name: string, text: string): void
   remove(): void
 }

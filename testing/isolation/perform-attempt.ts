@@ -8,7 +8,7 @@ export interface Answer {
   readonly text: string
 }
 
-/** Makes one attempt and answers all that it brought; the tokens are by whom they show. */
+/** Makes one attempt and answers everything that came back; `tokens` holds the token for each way to show one. */
 export async function performAttempt(
   url: string,
   attempt: Attempt,
@@ -22,7 +22,7 @@ export async function performAttempt(
   const answer = await fetch(`${url}${attempt.path}`, { method: attempt.kind, headers, ...body })
   const bytes = Buffer.from(await answer.arrayBuffer())
   const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes
-  // What differs between two equal answers at two moments is no answer to anything.
+  // These headers differ even between two equal answers, so they reveal nothing.
   const told = [...answer.headers].filter(([name]) => name !== 'date' && name !== 'content-length')
   return { status: answer.status, text: `${JSON.stringify(told)}\n${plain.toString('utf8')}` }
 }
@@ -30,7 +30,7 @@ export async function performAttempt(
 const withProtocol = (body: unknown) =>
   JSON.stringify(body).replaceAll('"protocol":0', `"protocol":${LIMITS.protocolVersion}`)
 
-/** Says these frames, the later ones once a welcome has come or nothing will, and gathers what comes until the socket ends. */
+/** Sends frames, the later ones once a welcome has come or none will; answers all that comes until the socket ends. */
 function talk(url: string, frames: readonly string[], token: string | null): Promise<Answer> {
   const protocols = [SUBPROTOCOL]
   if (token !== null) protocols.push(`${TOKEN_SUBPROTOCOL_PREFIX}${Buffer.from(token).toString('base64url')}`)

@@ -1,15 +1,15 @@
 import type { Random } from '../oracle/random.ts'
 
-/** Whose token an attempt shows; only the first and the second are this user's own and valid. */
+/** The token that an attempt shows; only the first two are this user's own and valid. */
 export type Shown = 'own' | 'own-again' | 'forged' | 'expired' | 'garbled' | 'none'
 
-/** One thing that somebody tries who may see organisation `a` and is after `b`. */
+/** One thing that a user tries who may see organisation `a` and is after `b`. */
 export type Attempt =
   | { readonly kind: 'get'; readonly path: string; readonly shown: Shown }
   | { readonly kind: 'post'; readonly path: string; readonly body: unknown; readonly shown: Shown }
   | { readonly kind: 'socket'; readonly frames: readonly string[]; readonly shown: Shown }
 
-/** What is asked for: something of others that is there, or the same of something that is nowhere. */
+/** The object of an attempt: something of others that is there, or the same of something that exists nowhere. */
 export interface Target {
   readonly audience: string
   readonly user: string
@@ -23,7 +23,7 @@ const COLUMNS = ['id', 'title', 'body', 'secret', 'org_id', 'user_id', 'xmin', '
 const ODD = ['', '*', "b' OR '1'='1", 'b"; SELECT 1; --', '../../b', '%62', 'a\u0000b', 'b ', 'B', '__proto__', '{b}']
 const AT = '2026-01-02T03:04:05.678Z'
 
-/** The same attempt for any target, from the choices that `random` makes. */
+/** Plans the same attempt for any target, by the choices that `random` makes. */
 export function planAttempt(random: Random, target: Target): Attempt {
   const shown = random.weighted<Shown>({ own: 60, 'own-again': 10, forged: 8, expired: 6, garbled: 8, none: 8 })
   const kind = random.weighted({ snapshot: 18, page: 6, push: 44, outcomes: 8, socket: 24 })
@@ -83,7 +83,7 @@ function patch(random: Random, target: Target, counter: number): unknown {
   return { counter, at: AT, after: [], kind: 'patch', rows }
 }
 
-/** An update or delete of somebody's row, or a row moved over to them; never an insert under a key that is taken. */
+/** Plans an update or delete of somebody's row, or a move of one to them; never an insert under a key that is taken. */
 function patchRow(random: Random, { id, audience, user }: Target): unknown {
   const t = random.chance(0.85) ? random.pick(TABLES) : random.pick([...OWN_TABLES, ...ODD])
   const a = random.pick([audience, 'org:a', 'user:mia', `user:${user}`, `org:${random.pick(ODD)}`])
@@ -125,7 +125,7 @@ function frames(random: Random, target: Target): string[] {
     [hello],
     'no frame',
   ])
-  // What has no meaning ends the socket, so that its end can be waited for.
+  // A frame without meaning ends the socket, so that its end can be waited for.
   return [...(random.chance(0.85) ? [hello] : []), ...(random.chance(0.7) ? [stream] : []), odd, 'end'].map((frame) =>
     JSON.stringify(frame),
   )

@@ -15,7 +15,7 @@ export interface CaptureTask {
   readonly maxChanges: number
 }
 
-/** Captures everything into an epoch of its own; small batches, so that transactions meet their ends. */
+/** Captures everything into an epoch of its own, in small batches, so that transactions meet the ends of batches. */
 export async function captureInto(
   database: Database,
   definition: DefinitionInForce,
@@ -32,7 +32,7 @@ export async function captureInto(
      VALUES ($1, $2, 'oracle', $3, '1', 1, $4::pg_lsn, '1', $4::pg_lsn, $4::pg_lsn, 1)`,
     [epoch, slotName, source.decoder, place?.start ?? null],
   )
-  // A truncate gave a table another file; capture's own cycle takes that over before it reads.
+  // A truncate gave a table another file; as in capture's own cycle, that is taken over before anything is read.
   const slot = { name: slotName, decoder: source.decoder }
   const drifts = await takeOver(database, { findTakenBack: (doubts) => findTakenBack(database.query, slot, doubts) })
   if (drifts.length > 0) throw new Error(`The workload altered ${drifts.map(({ table }) => table).join()}.`)

@@ -18,12 +18,12 @@ import {
   stateOf,
 } from './samples.ts'
 
-/** What a run knows of the truth beside what replicas show: epochs, definitions, rights, and history before it is pruned. */
+/** Keeps the truth of a run, to compare replicas with: epochs, definitions, rights, and history before it is pruned. */
 export class Chronicle {
   readonly changes = new Map<number, DefinitionChange>()
   readonly rights: RightsEvent[] = []
   readonly postgresSamples: PostgresSample[] = []
-  /** Oldest first; what Postgres held some time after each began. */
+  /** One sample of Postgres for each epoch, taken some time after it began; oldest first. */
   readonly #epochs: PostgresSample[] = []
   readonly #adoptions: { readonly beforeMs: number; readonly sample: PostgresSample }[] = []
   readonly #history = new Map<string, Map<string, HistoryRow>>()
@@ -32,9 +32,9 @@ export class Chronicle {
     return this.#epochs.map(({ epoch }) => epoch)
   }
 
-  /** Waits for an epoch not known yet; nobody may write meanwhile. */
+  /** Waits for an epoch that is not known yet; nobody may write meanwhile. */
   async awaitEpoch(database: Database): Promise<void> {
-    // It pauses between its looks, whose transactions would hold up the slot that the epoch begins with.
+    // It pauses between its looks, because their transactions would hold up the slot with which the epoch begins.
     const found = await until(async () => {
       const sample = await samplePostgres(database)
       return sample.epoch !== '' && !this.epochs.includes(sample.epoch) && sample
@@ -69,7 +69,7 @@ export class Chronicle {
     )
   }
 
-  /** Everything that contradicts: read at the end, when all is captured. */
+  /** Answers every contradiction between samples and history; called at the end, when all is captured. */
   async examine(database: Database, replicaSamples: readonly ReplicaSample[]): Promise<string[]> {
     await this.archive(database)
     const stored = await database.query('SELECT id, head_lsn::text AS head FROM tidemark.epoch ORDER BY started_at')
@@ -81,7 +81,7 @@ export class Chronicle {
     }
     for (const { epoch } of this.#epochs) {
       const head = stored.find(({ id }) => id === epoch)?.head
-      // What a lost slot had not told yet is in no history.
+      // Commits not captured before a slot was lost are in no history, so samples beyond its head are left out.
       const told = epoch === this.epochs.at(-1) || !head ? null : parsePgLsn(head)
       faults.push(...this.#examineEpoch(epoch, told, replicaSamples))
     }
@@ -92,7 +92,7 @@ export class Chronicle {
     const history = this.historyOf(epoch)
     const first = this.#epochs.find((sample) => sample.epoch === epoch)
     if (!first) return []
-    // The epoch begins where what the sample shows of its history is undone.
+    // The state at the epoch's beginning is its first sample with the history undone that the sample shows.
     return examine({
       start: { definition: first.definition, base: this.#undone(first, history) },
       changes: new Map([...this.changes, ...this.#adoptedIn(history)]),
@@ -104,14 +104,14 @@ export class Chronicle {
     })
   }
 
-  /** What a sample shows without what is visible to it of this history. */
+  /** Answers a sample's state with that part of this history undone that is visible to it. */
   #undone(sample: PostgresSample, history: readonly HistoryRow[]): ModelState {
     const model = new HistoryModel({ definition: sample.definition, base: stateOf(sample) }, this.changes)
     for (const change of visibleHistory(history, parsePgSnapshot(sample.snapshot)).toReversed()) model.undo(change)
     return model.state
   }
 
-  /** The definitions that capture put in force by itself in this history, with the tables that are loaded anew for them. */
+  /** Answers the definitions that capture put in force by itself in this history, with the rows of renewed tables. */
   #adoptedIn(history: readonly HistoryRow[]): Map<number, DefinitionChange> {
     const changes = new Map<number, DefinitionChange>()
     for (const { beforeMs, sample } of this.#adoptions) {
@@ -139,7 +139,7 @@ export class Chronicle {
     return faults
   }
 
-  /** Rights from before the first commit. */
+  /** Notes rights that a replica had before the first commit. */
   grantFromStart(replica: string, audiences: readonly string[]): void {
     for (const audience of audiences) this.rights.push({ replica, audience, granted: true, lsn: ZERO_LSN })
   }

@@ -1,7 +1,7 @@
 import { customType, integer, type PgTable, pgSchema, pgTable, text } from 'drizzle-orm/pg-core'
 import { defineSync, type Sync, table } from '../../db/index.ts'
 
-/** Names alone matter here; types come from the catalogue. Drizzle assigns its properties, of which none may be `__proto__`. */
+/** Only names matter here; types come from the catalogue. Drizzle assigns to properties: none may be `__proto__`. */
 const columns = (...names: string[]) =>
   Object.fromEntries(
     names.map((name, index) => [`column${index}`, customType<{ data: string }>({ dataType: () => 'text' })(name)]),
@@ -15,7 +15,7 @@ const TYPED =
 
 const parent = pgTable('parent', { a: integer('a'), b: text('b'), note: text('note') })
 
-/** Syncs those of the corpus' tables that Tidemark can; `numbers` where the decoder tells NaN from NULL. */
+/** Syncs the tables of the corpus that Tidemark can sync; `numbers` only where the decoder tells NaN from NULL. */
 export function corpusSync(numbers: boolean): Sync {
   return defineSync({
     tables: {

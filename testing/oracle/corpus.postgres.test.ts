@@ -15,7 +15,7 @@ import { type PostgresSample, readState, samplePostgres } from './samples.ts'
 
 const SCHEMA = readFileSync(new URL('./corpus-schema.sql', import.meta.url), 'utf8')
 
-/** Both decoders read each server's log, so it is one with wal2json. */
+/** Both decoders read each server's log, so only servers with wal2json are taken. */
 describe.each(captureCases.filter(({ decoder }) => decoder === 'wal2json'))(
   'the corpus on the $server server',
   ({ server, numbers }: CaptureCase) => {

@@ -1,10 +1,10 @@
-/** A statement each; those of a list run one after another on one connection. */
+/** Each entry is one statement; the statements of a list run one after another on one connection. */
 type Statements = readonly string[]
 
 const within = (...statements: string[]): Statements => ['BEGIN', ...statements, 'COMMIT']
 const ODD = `"Odd, schema.name"."Tä\\ble ""x"" *"`
 
-/** Every kind of statement that ends up in the log, or must not; each valid in the state the ones before leave. */
+/** Every kind of statement that ends up in the log, or must not; each is valid in the state that earlier ones leave. */
 export const CORPUS: Readonly<Record<string, Statements>> = {
   'every type, filled': [
     `INSERT INTO typed VALUES (1, -32768, 9223372036854775807, true, 'c', 'a name', 'ab', 'short', E'tab\\tline\\nend\\\\',

@@ -45,7 +45,7 @@ beforeAll(async () => {
   const sampling = (async () => {
     while (!finished) {
       samples.push(await samplePostgres(database))
-      // How often it is looked, not what is waited for: the loop ends with the workload.
+      // This only sets the pace of the looks; the loop ends with the workload.
       await new Promise((resolve) => setTimeout(resolve, 300))
     }
   })()

@@ -1,11 +1,11 @@
 import type { Random } from './random.ts'
 
-/** What happens to the system and its replicas while the workload runs. */
+/** Something that happens to the system or its replicas while the workload runs. */
 export type OracleEvent =
   | { readonly kind: 'offline' | 'online' | 'stall' | 'flow' | 'reopen' | 'sample'; readonly replica: number }
   | { readonly kind: 'samplePostgres' }
   | { readonly kind: 'killWorkerd' | 'killPostgres' | 'dropSockets' | 'evict' }
-  /** The history of what was captured so far is pruned; the slot is lost; the other definition is put in force. */
+  /** The history captured so far is pruned; the slot is lost; the other definition is put in force. */
   | { readonly kind: 'prune' | 'dropSlot' | 'redefine' }
   /** The replica's user joins an organisation, or leaves it where they are a member. */
   | { readonly kind: 'joinOrLeave'; readonly replica: number; readonly org: number }
@@ -23,7 +23,7 @@ export interface EventOptions {
   readonly faults: boolean
 }
 
-/** Stage by stage, planned from the seed alone; each replica opens in the stage that `lateStage` says. */
+/** Plans the events of each stage from the seed alone; each replica opens in the stage that `lateStage` says. */
 export function planEvents(random: Random, options: EventOptions): OracleEvent[][] {
   const absent = new Map<number, 'online' | 'flow'>()
   const stages = Array.from({ length: options.stages }, (_, stage): OracleEvent[] => {
@@ -54,7 +54,7 @@ export function planEvents(random: Random, options: EventOptions): OracleEvent[]
   return stages
 }
 
-/** Sends a replica away or lets it come back; of those open from the start one stays, for the workload waits for it. */
+/** Sends a replica away or lets it come back; one of those open from the start stays, as the workload waits for it. */
 function away(
   kind: 'offline' | 'stall',
   replica: number,
@@ -77,7 +77,7 @@ export function lateStage(replica: number, { stages, firstLate }: EventOptions):
   return replica < firstLate ? 0 : Math.floor(((replica - firstLate + 1) * stages) / 3)
 }
 
-/** Each fault at least once, wherever the seed puts it; the dear ones not more. */
+/** Adds each fault at least once, wherever the seed puts it, and the costly ones no more often than that. */
 function addFaults(random: Random, stages: OracleEvent[][], { replicas, orgs }: EventOptions): void {
   const putIn = (stage: OracleEvent[] = [], event: OracleEvent) =>
     stage.splice(random.below(stage.length + 1), 0, event)
@@ -92,14 +92,14 @@ function addFaults(random: Random, stages: OracleEvent[][], { replicas, orgs }: 
   for (let times = 0; times < 2; times++) put({ kind: 'prune' })
   for (let times = 0; times < 5; times++)
     put({ kind: 'joinOrLeave', replica: random.below(replicas), org: random.below(orgs) })
-  // Apart, for each is where a fold of history begins anew.
+  // They come in different stages, because a fold of history begins anew at each.
   const [lost, there, back] = apart(random, stages.length)
   putIn(stages[lost], { kind: 'dropSlot' })
   putIn(stages[there], { kind: 'redefine' })
   putIn(stages[back], { kind: 'redefine' })
 }
 
-/** Three stages, none of them the first, each another. */
+/** Answers three different stages, none of them the first. */
 function apart(random: Random, stages: number): [number, number, number] {
   const rest = Array.from({ length: stages - 1 }, (_, index) => index + 1)
   const take = () => rest.splice(random.below(rest.length), 1)[0] ?? 1

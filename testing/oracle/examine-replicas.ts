@@ -6,9 +6,9 @@ import type { ReplicaSample } from './samples.ts'
 /** A sample of a replica to which a later definition is on its way. */
 interface Behind {
   readonly sample: ReplicaSample
-  /** Those that are loaded anew, or leave: until then they are as they were when the replica heard of it. */
+  /** The tables that are loaded anew or leave; until then they stay as they were when the replica heard of it. */
   readonly tables: readonly TableDefinition[]
-  /** Where the replica was last seen with all of them at its cursor. */
+  /** The last cursor at which the replica was seen to show all of them as committed. */
   readonly from: Lsn
   readonly difference: readonly string[]
   /** The commits at which all of them were as they are shown. */
@@ -16,10 +16,10 @@ interface Behind {
 }
 
 /**
- * Holds what replicas show against history folded to their cursors.
+ * Compares what replicas show with history folded to their cursors.
  *
- * Where a later definition was there by then, tables that do not hold by both may stand at one earlier commit, the same
- * one until they join (HYD-R6); the others are at the cursor all the same.
+ * If a later definition was there by then, tables that are not the same by both may stand at one earlier commit, always
+ * the same until they join (HYD-R6); the others are at the cursor even so.
  */
 export function examineReplicas(evidence: Evidence): string[] {
   const faults = examineCursors(evidence.replicaSamples)
@@ -66,7 +66,7 @@ function examineCursors(samples: readonly ReplicaSample[]): string[] {
   return faults
 }
 
-/** Each must be at one commit between where it was last seen to be whole and its cursor, under the definition it holds. */
+/** Reports each that is at no commit between its last exact sample and its cursor, by the definition it holds. */
 function examineBehind(evidence: Evidence, behind: readonly Behind[]): string[] {
   if (behind.length === 0) return []
   const { model, steps } = fold(evidence)
@@ -82,7 +82,7 @@ function examineBehind(evidence: Evidence, behind: readonly Behind[]): string[] 
   }
   const standing = new Map<string, Set<Lsn>>()
   return behind.flatMap(({ sample, tables, from, difference, commits }) => {
-    // What stands still cannot be at one commit at one look, and at another at the next.
+    // Tables that stand still cannot be at one commit at one look, and at another at the next.
     const renewal = `${sample.replica} ${sample.version} ${from}`
     const before = standing.get(renewal)
     const both = before ? new Set([...commits].filter((commit) => before.has(commit))) : commits
@@ -121,7 +121,7 @@ function laterDefinition(
   return known.sort((a, b) => b.version - a.version)[0] ?? null
 }
 
-/** Tables whose rows are the same by both; a definition says since when they are what they are. */
+/** Answers the tables whose rows are the same by both; a definition says since which version each is as it is. */
 function keptTables(held: DefinitionInForce, later: DefinitionInForce): readonly TableDefinition[] {
   const same = later.definition.tables.filter(({ since }) => (since ?? later.version) <= held.version)
   return held.definition.tables.filter(({ id }) => same.some((other) => other.id === id))
@@ -146,7 +146,7 @@ function fold({ start, changes, history }: Evidence) {
   const steps = {
     to: (lsn: Lsn) => go((other) => other <= lsn),
     toEnd: () => go(() => true),
-    /** Where the next commit stands; null at the end. */
+    /** The LSN of the next commit; null at the end. */
     get next(): Lsn | null {
       return history[position]?.lsn ?? null
     },

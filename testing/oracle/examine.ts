@@ -11,7 +11,7 @@ import {
 } from './history-model.ts'
 import type { PostgresSample, ReplicaSample } from './samples.ts'
 
-/** What was seen of one epoch. */
+/** Everything that was seen of one epoch. */
 export interface Evidence {
   readonly start: HistoryStart
   /** Definitions put in force later on, by version. */
@@ -22,7 +22,7 @@ export interface Evidence {
 }
 
 /**
- * Holds every sample against history folded to its place, and history against Postgres; answers what is wrong.
+ * Compares every sample with history folded to its place, and history with Postgres; answers everything that is wrong.
  *
  * - A replica at cursor L shows what its audiences see after the last commit at or below L. Where a later definition is on
  *   its way, tables that it renews show one earlier commit, and stand still until they join.
@@ -92,7 +92,7 @@ export interface RightsEvent {
   readonly lsn: Lsn
 }
 
-/** A replica at or beyond the commit that took a right shows nothing of it, unless it was given again later. */
+/** Reports audiences shown at or beyond the commit that took the right to them, unless it was given again later. */
 export function examineRights(rights: readonly RightsEvent[], samples: readonly ReplicaSample[]): string[] {
   return samples.flatMap((sample) => {
     const own = rights.filter(({ replica }) => sample.replica === replica || sample.replica.startsWith(`${replica},`))

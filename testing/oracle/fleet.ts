@@ -13,9 +13,9 @@ import { linesOf, PIN_SETTINGS, type ReplicaSample, requireDefinition, selectAsT
 export interface MemberOptions {
   readonly name: string
   readonly userId: string
-  /** What its token lists. */
+  /** The audiences that its token lists. */
   readonly listed: readonly string[]
-  /** The organisations of which its user is a member at first. */
+  /** The organisations that its user belongs to at first. */
   readonly orgs: readonly string[]
   readonly storage: string
 }
@@ -42,7 +42,7 @@ export class FleetMember {
     return new FleetMember(system, sync, options, await startTcpGate(system.gate.port))
   }
 
-  /** What is in memory is another replica each time, and may begin at an older snapshot. */
+  /** Each opening in memory is another replica, which may begin at an older snapshot. */
   get #identity(): string {
     const { name, storage } = this.options
     return storage === 'memory://' ? `${name}, opening ${this.#openings}` : name
@@ -52,7 +52,7 @@ export class FleetMember {
     return this.#replica !== null
   }
 
-  /** Whether its position is another than when it was last looked at. */
+  /** True where its position is another than in the last sample. */
   get hasMoved(): boolean {
     const lsn = this.#replica?.status.lsn ?? null
     return lsn !== null && lsn !== this.samples.at(-1)?.cursor
@@ -91,7 +91,7 @@ export class FleetMember {
     await this.gate.dispose()
   }
 
-  /** Takes down what the replica holds, rows, cursor and audiences at one moment; nothing before it is first ready. */
+  /** Records rows, cursor and audiences of the replica at one moment; nothing before it is first ready. */
   async sample(moment: string): Promise<void> {
     const replica = this.#replica
     if (!replica) return
@@ -106,7 +106,7 @@ export class FleetMember {
     return [...listed, ...orgs.map(({ org }) => `org:${org}`)]
   }
 
-  /** How the replica differs from what its audiences select in Postgres, generated columns included; empty when it does not. */
+  /** Answers its differences from what its audiences select in Postgres, generated columns included; empty if none. */
   async differences(database: Database): Promise<string[]> {
     const faults: string[] = []
     const { name } = this.options

@@ -11,7 +11,7 @@ import {
 
 /** A synced row, complete, as text by column. */
 export type ModelRow = Readonly<Record<string, string | null>>
-/** Rows by key text, by table id. */
+/** For each table id, the table's rows by the text of their keys. */
 export type ModelState = ReadonlyMap<string, ReadonlyMap<string, ModelRow>>
 
 /** One stored change, as `tidemark.change_history` has it. */
@@ -30,14 +30,14 @@ export interface HistoryRow {
 /** A definition put in force, and the rows at that commit. */
 export interface DefinitionChange {
   readonly definition: DefinitionInForce
-  /** Every row where nobody could write meanwhile; those of the tables that are loaded anew where capture adopted an alteration. */
+  /** Every row, as nobody could write meanwhile; if capture adopted it, those of tables that are loaded anew. */
   readonly state: ModelState
   readonly adopted: boolean
-  /** Before it was put in force, on the clock of the samples. */
+  /** A moment before it was put in force, on the clock of the samples. */
   readonly beforeMs: number
 }
 
-/** Where an epoch's history begins. */
+/** The state in which an epoch's history begins. */
 export interface HistoryStart {
   readonly definition: DefinitionInForce
   readonly base: ModelState
@@ -60,11 +60,11 @@ export function parseHistoryRow(row: Readonly<Record<string, string | null | und
 }
 
 /**
- * What Postgres holds after each commit, told by history alone.
+ * The state of Postgres after each commit, computed from history alone.
  *
- * Every step is checked against the state it meets: an update or delete must find its row with the old values history
- * claims, an insert must find none, and each change must name the audience its row has. A change of definition that we made
- * must meet the rows that it was seen to meet. Violations are collected.
+ * Every step is checked against the state it meets: an update or delete must find its row with the old values that
+ * history claims, an insert must find none, and each change must name the audience of its row. A change of definition
+ * that we made must meet the rows that it was seen to meet. Violations are collected.
  */
 export class HistoryModel {
   readonly violations: string[] = []
@@ -83,13 +83,13 @@ export class HistoryModel {
     return this.#rows
   }
 
-  /** What is in force at the commit reached. */
+  /** The definition in force at the commit that was reached. */
   get inForce(): DefinitionInForce {
     return this.#inForce
   }
 
   apply(change: HistoryRow): void {
-    // What says whose transaction it is, or whose rights it changes, is no row of the app.
+    // A row that says whose transaction it is, or whose rights it changes, is no row of the app.
     if (change.operation === 'rights' || change.operation === 'mutation') return
     if (change.operation === 'definition') {
       this.#redefine(change)
@@ -217,7 +217,7 @@ export function keyOf(table: TableDefinition, row: ModelRow): string {
 
 const NONE: ReadonlySet<string> = new Set()
 
-/** The rows these audiences see, one line each, sorted, but for those with keys in `except`: what a replica must hold; `null` sees every row. */
+/** Answers the lines that a replica of these audiences must hold, sorted, without keys in `except`; `null` sees all. */
 export function visibleLines(
   table: TableDefinition,
   rows: Iterable<ModelRow>,
@@ -235,12 +235,12 @@ export function visibleLines(
   return lines.sort()
 }
 
-/** The history of the transactions a Postgres snapshot shows. */
+/** Answers the history of the transactions that a Postgres snapshot shows. */
 export function visibleHistory(history: readonly HistoryRow[], snapshot: PgSnapshot): HistoryRow[] {
   return history.filter((change) => isVisibleIn(snapshot, change.xid))
 }
 
-/** What two sorted lists of lines do not share, shortened for a report; empty when they are equal. */
+/** Answers the lines that two sorted lists do not share, shortened for a report; empty when they are equal. */
 export function lineDifference(expected: readonly string[], actual: readonly string[]): string[] {
   const count = (lines: readonly string[]) => {
     const counts = new Map<string, number>()

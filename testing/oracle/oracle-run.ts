@@ -14,7 +14,7 @@ import { runWorkload } from './run-workload.ts'
 import type { PlannedTransaction } from './workload.ts'
 
 const CONNECTIONS = 3
-/** How often in a stage the workload waits until a replica shows what it has done. */
+/** This many times in a stage, the workload waits until a replica shows its changes. */
 const LOOKS_PER_STAGE = 3
 const SAMPLE_EVERY_MS = 20
 const MOST_PAUSE_MS = 150
@@ -81,7 +81,7 @@ export class OracleRun {
     return { ...report, protocolFile: this.writeProtocol(violations) }
   }
 
-  /** Nothing is written meanwhile, so that what is read here tells where the epoch's history begins. */
+  /** Waits for an epoch while nothing is written, so that what is read here shows where its history begins. */
   async #awaitEpoch(): Promise<void> {
     await this.#withDatabase((database) => this.#chronicle.awaitEpoch(database))
     this.#note(`epoch ${this.#chronicle.epochs.at(-1)} began`)
@@ -104,7 +104,7 @@ export class OracleRun {
     await sampling
     if (losesSlot) await this.#awaitEpoch()
     this.#note(`stage ${stage} done`)
-    // Should the run never end, this is all there is.
+    // If the run never ends, this file is all that is left of it.
     this.writeProtocol(['unfinished'])
   }
 
@@ -115,7 +115,7 @@ export class OracleRun {
     }
   }
 
-  /** Goes no faster than replicas follow: else a slow machine would do all the work before anything is seen of it. */
+  /** Works no faster than replicas follow, or a slow machine would do all the work before anything is seen of it. */
   async #work(planned: readonly PlannedTransaction[]): Promise<void> {
     const part = Math.ceil(planned.length / LOOKS_PER_STAGE)
     for (let from = 0; from < planned.length; from += part) {
@@ -128,7 +128,7 @@ export class OracleRun {
     }
   }
 
-  /** Commits a change that nearly everyone sees, and waits until one replica has been looked at that shows it. */
+  /** Commits a change that nearly everyone sees, and waits until a sample of one replica lies beyond it. */
   async #awaitLook(): Promise<void> {
     this.#looks += 1
     const before = await until(() => this.#withDatabase(markLook(this.#looks)).catch(() => null))
@@ -144,7 +144,7 @@ export class OracleRun {
   /** Looks at every replica that has moved, again and again. */
   async #sampleAlong(isOver: () => boolean): Promise<void> {
     for (let turn = 0; !isOver(); turn++) {
-      // How often it is looked, not what is waited for.
+      // This only sets the pace of the looks.
       await new Promise((resolve) => setTimeout(resolve, SAMPLE_EVERY_MS))
       for (const member of this.#parts.fleet.filter(({ hasMoved }) => hasMoved)) {
         await member.sample(`while running, turn ${turn}`).catch((error: unknown) => {
@@ -164,7 +164,7 @@ export class OracleRun {
       member.replica.goOnline()
     }
     for (const member of fleet) {
-      // What was granted last may still be loading, aside.
+      // An audience that was granted last may still be loading aside.
       const audiences = await this.#withDatabase((database) => member.rights(database))
       await until(() => member.replica.status.audiences.toSorted().join() === audiences.toSorted().join())
       await member.replica.settled()
@@ -196,7 +196,7 @@ export class OracleRun {
     this.#log.push(`${((performance.now() - this.#startedAt) / 1000).toFixed(2)} s ${what}`)
   }
 
-  /** Everything it takes to understand a failure: plan, what happened, what is wrong, what the Worker logged. */
+  /** Writes all it takes to understand a failure: violations, events, plan and the Worker's log; answers the file. */
   writeProtocol(violations: readonly string[]): string {
     const { options, plan, system } = this.#parts
     const folder = join('.tidemark', 'oracle')
@@ -218,7 +218,7 @@ export class OracleRun {
   }
 }
 
-/** Answers a place in the log below its commit. */
+/** Commits the change to look for, and answers a place in the log below its commit. */
 const markLook =
   (look: number) =>
   async ({ query }: Database) => {
@@ -231,12 +231,12 @@ const markLook =
     return parsePgLsn(row?.lsn ?? '')
   }
 
-/** Old values undo everything but a truncate, and where a new epoch begins is told by undoing. */
+/** Leaves truncates out: old values undo everything else, and undoing is what finds the beginning of a new epoch. */
 function withoutTruncate(planned: PlannedTransaction): PlannedTransaction {
   return { ...planned, statements: planned.statements.filter(({ text }) => !text.startsWith('TRUNCATE')) }
 }
 
-/** Long values are the seed's to make again. */
+/** Cuts long values, which the seed can make again. */
 function shortened(_key: string, value: unknown): unknown {
   return typeof value === 'string' && value.length > SHOWN_CHARS && !value.includes(' ')
     ? `${value.slice(0, 40)}…`

@@ -162,7 +162,7 @@ describe('the checker finds what is wrong', () => {
       expect(found([shows(2, 1, 'old', 'new'), shows(4, 1, 'new', 'newer')])).toMatch(/public.t is not/)
       expect(found([shows(1, 1, 'new', 'old'), shows(4, 1, 'old', 'newer')])).toMatch(/public.t is not/)
       expect(found([shows(4, 1, 'other', 'newer')])).toMatch(/public.t is not/)
-      // What was committed under the later definition is not shown by the earlier one.
+      // A replica on the earlier definition shows nothing that was committed under the later one.
       expect(found([shows(5, 1, 'newer', 'newer')])).toMatch(/public.t is not/)
     })
 

@@ -11,14 +11,14 @@ import type { FleetMember } from './fleet.ts'
 import { appTables, readState, samplePostgres } from './samples.ts'
 import { ORGS } from './workload.ts'
 
-/** What an event may touch. */
+/** Everything that an event may touch. */
 export interface Scene {
   readonly system: System
   readonly sync: Sync
   readonly fleet: readonly FleetMember[]
   readonly chronicle: Chronicle
   readonly withDatabase: <Result>(run: (database: Database) => Promise<Result>) => Promise<Result>
-  /** Done beside the run, which waits for it at its end. */
+  /** Lets work go on beside the run, which waits for it at its end. */
   readonly beside: (work: Promise<void>) => void
   readonly note: (what: string) => void
 }
@@ -54,7 +54,7 @@ export async function performEvent(event: OracleEvent, scene: Scene): Promise<vo
     case 'dropSockets':
       return system.dropSockets()
     case 'evict':
-      // It waits until the object is idle, which under load it may not become; the run goes on meanwhile.
+      // The eviction waits until the object is idle, which it may never be under load; the run goes on meanwhile.
       return scene.beside(
         system.worker.evict('SyncDO', `org:${ORGS[0]}`).then(
           () => scene.note('evicted'),
@@ -87,7 +87,7 @@ export async function performEvent(event: OracleEvent, scene: Scene): Promise<vo
   }
 }
 
-/** Everything but the last moment, of which more may be on its way into history. */
+/** Prunes history but for its last moment, as more of that may still be on its way. */
 export async function prune(database: Database, chronicle: Chronicle): Promise<void> {
   const [row] = await database.query(
     `SELECT (max(committed_at) - interval '300 ms')::text AS until FROM tidemark.change_history`,
@@ -96,7 +96,7 @@ export async function prune(database: Database, chronicle: Chronicle): Promise<v
   if (row?.until) while (await pruneHistory(database, row.until));
 }
 
-/** Whoever reads it is cut off. */
+/** Drops the slot; a reader that holds it is cut off. */
 export async function dropSlot({ query }: Database): Promise<void> {
   await until(async () => {
     await query(
@@ -114,7 +114,7 @@ export async function dropSlot({ query }: Database): Promise<void> {
 
 const MOST_TRIES = 20
 
-/** Puts the other definition in force as a migration does, while nobody can write, so that the rows at that commit are known. */
+/** Puts the other definition in force as a migration does; nobody can write, so the rows at that commit are known. */
 async function redefine({ sync, chronicle, withDatabase, note }: Scene): Promise<void> {
   const changed = chronicle.changes.size % 2 === 0
   for (let tries = 1; ; tries++) {
@@ -140,7 +140,7 @@ async function redefine({ sync, chronicle, withDatabase, note }: Scene): Promise
   }
 }
 
-/** Makes a user a member of an organisation, or not any more; `replicas` are theirs. */
+/** Makes a user a member of an organisation, or ends the membership; `replicas` are the user's. */
 export async function joinOrLeave(
   { query }: Database,
   chronicle: Chronicle,

@@ -1,14 +1,14 @@
 /** A reproducible source of choices: one seed, one sequence. */
 export interface Random {
-  /** In [0, 1). */
+  /** Answers a number in [0, 1). */
   next(): number
-  /** An integer in [0, below). */
+  /** Answers an integer in [0, below). */
   below(below: number): number
   chance(probability: number): boolean
   pick<Item>(items: readonly Item[]): Item
-  /** One key, as often as its weight says. */
+  /** Answers one key, each as often as its weight demands. */
   weighted<Key extends string>(weights: Readonly<Record<Key, number>>): Key
-  /** A source of its own, so that one consumer's choices do not shift another's. */
+  /** Makes a source of its own, so that one consumer's choices do not shift another's. */
   fork(label: string): Random
 }
 

@@ -1,4 +1,4 @@
-/** Seeds that once found a fault, and what it was; each runs again on every check. */
+/** Seeds that once found a fault, with a description of it; each runs again on every check. */
 export const REGRESSION_SEEDS: readonly {
   readonly seed: string
   readonly decoder: 'pgoutput' | 'wal2json'

@@ -20,7 +20,7 @@ export interface OracleOptions {
 }
 
 export interface OracleReport {
-  /** What is wrong, in full sentences; empty when nothing is. */
+  /** Everything that is wrong, in full sentences; empty when nothing is. */
   readonly violations: readonly string[]
   readonly transactionsCommitted: number
   readonly historyRows: number
@@ -31,7 +31,7 @@ export interface OracleReport {
   readonly epochs: number
   readonly definitions: number
   readonly rightsChanges: number
-  /** Where the whole run is written down. */
+  /** The file in which the whole run is written down. */
   readonly protocolFile: string
 }
 
@@ -42,7 +42,7 @@ const FIRST_LATE = 3
 const org = (number: number) => ORGS[number] ?? ''
 const user = (number: number) => `user:${USERS[number]}`
 
-/** Audience sets that overlap; the last two open late. */
+/** Answers members whose audiences overlap; the last two open late. */
 function members(folder: string): MemberOptions[] {
   const file = (name: string) => join(folder, name)
   const [one, two, three, four] = [org(0), org(1), org(2), org(3)]
@@ -66,7 +66,7 @@ function membershipStatements(fleet: readonly MemberOptions[]): Statement[] {
   return fleet.flatMap(({ userId, orgs }) => orgs.map((id) => ({ text, params: [userId, id] })))
 }
 
-/** Limits so tight that gaps, parts, full windows and fresh snapshots are the rule; some runs have the usual ones. */
+/** Picks limits so tight that gaps, parts, full windows and fresh snapshots are the rule; some runs keep the usual. */
 function strain(random: Random): Readonly<Record<string, unknown>> {
   if (random.chance(0.3)) return {}
   return {
@@ -80,7 +80,7 @@ function strain(random: Random): Readonly<Record<string, unknown>> {
   }
 }
 
-/** Runs the whole system under a random workload and faults, all planned from the seed, and says what was not as it must be. */
+/** Runs the whole system under a random workload and faults, all planned from the seed, and reports violations. */
 export async function runOracle(options: OracleOptions): Promise<OracleReport> {
   const numbers = options.decoder === 'pgoutput'
   const random = seededRandom(options.seed)

@@ -4,10 +4,10 @@ import type { DatabaseEnv } from '../../workers/env.ts'
 import type { PlannedTransaction } from './workload.ts'
 
 export interface WorkloadRun {
-  /** Transactions finished, however they ended. */
+  /** Counts the transactions that have finished, however they ended. */
   readonly done: number
   readonly committed: number
-  /** What happened to each, for a failure's report. */
+  /** One line for each on how it ended, for a failure's report. */
   readonly log: readonly string[]
   readonly finished: Promise<void>
 }
@@ -15,10 +15,10 @@ export interface WorkloadRun {
 const RECONNECT_MS = 200
 
 /**
- * Runs planned transactions over several connections at once, in whatever interleaving comes of it.
+ * Runs planned transactions over several connections at once; how they interleave is left to chance.
  *
- * Refused statements and deadlocks are part of the plan; a lost connection is opened again, its transaction's fate
- * unknown, as it is to any application.
+ * Refused statements and deadlocks are part of the plan; a lost connection is opened again, and its transaction's fate
+ * stays unknown, as it does to any application.
  */
 export function runWorkload(
   env: DatabaseEnv,
@@ -37,7 +37,7 @@ export function runWorkload(
       const next = queue.shift()
       if (!next) break
       database = await connected(env, database)
-      // Spread out, so that replicas get to see states in between.
+      // The pauses spread transactions out, so that replicas get to see states in between.
       await new Promise((resolve) => setTimeout(resolve, pauseMs(next.index)))
       const outcome = await runTransaction(database, next)
       log.push(`#${next.index} on connection ${number}: ${outcome}`)

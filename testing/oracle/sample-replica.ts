@@ -11,14 +11,14 @@ interface Position {
   readonly audiences: string[]
 }
 
-/** Where the replica is and what it says it shows; none before it has first joined. */
+/** Selects the replica's position and the audiences that it says it shows; no row before it has first joined. */
 const POSITION = `SELECT epoch, cursor, version, definition,
     ARRAY(SELECT audience FROM tidemark.audience WHERE place = 'live' ORDER BY audience) AS audiences
   FROM tidemark.copy WHERE place = 'live' AND stage = 'joined'`
 
 const TOUCHED = 'SELECT DISTINCT key FROM tidemark.write WHERE table_id = $1'
 
-/** What a replica holds at one moment, but for rows on which unsent work lies; null before it is first ready. */
+/** Reads a replica at one moment, but for rows on which unsent work lies; null before it is first ready. */
 export async function sampleReplica(
   db: Pick<Replica['db'], 'transaction'>,
 ): Promise<Omit<ReplicaSample, 'replica' | 'moment' | 'takenMs'> | null> {

@@ -13,42 +13,42 @@ import {
 import type { Database } from '../../workers/database/index.ts'
 import { type HistoryRow, keyOf, type ModelRow, type ModelState, parseHistoryRow } from './history-model.ts'
 
-/** What a replica held at one moment, read together with its cursor. */
+/** The state of a replica at one moment, read together with its cursor. */
 export interface ReplicaSample {
   readonly replica: string
-  /** Whose rows it showed, as it said itself. */
+  /** The audiences whose rows it showed, by its own account. */
   readonly audiences: readonly string[]
   readonly epoch: string
-  /** Version of the definition by which it held them. */
+  /** The version of the definition by which it held them. */
   readonly version: number
   readonly cursor: Lsn
   readonly lines: ReadonlyMap<string, readonly string[]>
-  /** Keys of rows on which unsent work lies, by table: they are in no lines. */
+  /** Keys of rows on which unsent work lies, by table; these rows are in no lines. */
   readonly touched: ReadonlyMap<string, ReadonlySet<string>>
-  /** When it was taken, for the report: transactions done, say. */
+  /** The moment of the run at which it was taken, in words for the report. */
   readonly moment: string
-  /** When it was there, on the clock of this process. */
+  /** The time at which it was taken, on the clock of this process. */
   readonly takenMs: number
 }
 
-/** What Postgres held in one snapshot. */
+/** The state of Postgres in one snapshot. */
 export interface PostgresSample {
   readonly snapshot: string
   /** The epoch that had begun and not ended there; empty before the first. */
   readonly epoch: string
-  /** What the snapshot shows lies at or below it in the log. */
+  /** A place in the log; everything that the snapshot shows lies at or below it. */
   readonly lsn: Lsn
   readonly definition: DefinitionInForce
   readonly lines: ReadonlyMap<string, readonly string[]>
 }
 
-/** A value as its type prints it, as the log does; a cast to text differs for boolean, char(n) and inet. */
+/** Selects a value as its type prints it, like the log; a cast to text differs for boolean, char(n) and inet. */
 function printed(name: string): string {
   const column = quoteIdentifier(name)
   return `CASE WHEN ${column} IS NOT NULL THEN format('%s', ${column}) END AS ${column}`
 }
 
-/** `SELECT` of a table's travelling columns as text, in definition order; generated ones too where asked. */
+/** Makes a `SELECT` of a table's travelling columns as text, in definition order; generated ones too where asked. */
 export function selectAsText(table: TableDefinition, generated: boolean, where = ''): string {
   const columns = generated ? table.columns : travellingColumns(table)
   return `SELECT ${columns.map((column) => printed(column.name)).join(', ')} FROM ${quoteTable(table)} ${where}`
@@ -66,7 +66,7 @@ export async function samplePostgres(database: Database): Promise<PostgresSample
   const tables = await appTables(database.query)
   return await database.transaction(
     async ({ query, rows }) => {
-      // First of all: a TRUNCATE after the snapshot would empty what it shows.
+      // The lock comes first, because a TRUNCATE after the snapshot would empty what it shows.
       await query(`LOCK TABLE ${tables} IN ACCESS SHARE MODE`)
       const [row] = await query(
         `SELECT pg_current_snapshot()::text AS snapshot, pg_current_wal_insert_lsn()::text AS lsn,
@@ -88,7 +88,7 @@ export async function samplePostgres(database: Database): Promise<PostgresSample
   )
 }
 
-/** Every table of the app, as a list in SQL. */
+/** Answers every table of the app, as a list in SQL. */
 export async function appTables(query: Database['query']): Promise<string> {
   const [row] = await query(
     `SELECT string_agg(format('%I.%I', schemaname, tablename), ', ' ORDER BY tablename) AS tables FROM pg_tables
@@ -103,12 +103,12 @@ export async function requireDefinition(query: Database['query']): Promise<Defin
   return definition
 }
 
-/** A row by the names of its values, which stand in the order in which `selectAsText` has them. */
+/** Names the values of a row, which come in the order of `selectAsText`. */
 export function rowOf(table: TableDefinition, values: readonly (string | null)[]): ModelRow {
   return Object.fromEntries(travellingColumns(table).map(({ name }, index) => [name, values[index] ?? null]))
 }
 
-/** The rows of a sample by key. */
+/** Answers the rows of a sample by key. */
 export function stateOf({ definition, lines }: PostgresSample): ModelState {
   return new Map(
     definition.definition.tables.map((table) => {
@@ -118,7 +118,7 @@ export function stateOf({ definition, lines }: PostgresSample): ModelState {
   )
 }
 
-/** All rows by key: the state from which history is folded. */
+/** Reads all rows by key: the state from which history is folded. */
 export async function readState(query: Database['query'], definition: Definition): Promise<ModelState> {
   const state = new Map<string, ReadonlyMap<string, ModelRow>>()
   for (const table of definition.tables) {
@@ -128,7 +128,7 @@ export async function readState(query: Database['query'], definition: Definition
   return state
 }
 
-/** All of the epoch's history, in order. */
+/** Reads all of the epoch's history, in order. */
 export async function readHistory(database: Database, epoch: string): Promise<HistoryRow[]> {
   return await database.transaction(
     async ({ pages }) => {

@@ -11,7 +11,7 @@ export interface Statement {
   readonly params: readonly (string | null)[]
 }
 
-/** One transaction as planned; whether it commits is the server's to say too. */
+/** One transaction as planned; the server decides too whether it commits. */
 export interface PlannedTransaction {
   readonly index: number
   readonly statements: readonly Statement[]
@@ -34,7 +34,7 @@ const org = (random: Random) => random.pick(ORGS)
 const orgOrNone = (random: Random) => (random.chance(0.1) ? null : org(random))
 const userOrNone = (random: Random) => (random.chance(0.1) ? null : random.pick(USERS))
 
-/** A value for each of some columns, NULL now and then. */
+/** Makes values for some of the columns, NULL now and then. */
 function someValues(random: Random, from: Readonly<Record<string, (random: Random) => string>>, chance: number) {
   return Object.entries(from)
     .filter(([name]) => name === 'title' || random.chance(chance))
@@ -311,7 +311,7 @@ const MEASURE_KINDS: typeof KINDS = {
   },
 }
 
-/** Thousands of rows in one statement, then changes to them all. */
+/** Inserts thousands of rows in one statement, or changes or deletes many of them in one. */
 function bulk(random: Random, rows: number): Statement[] {
   const range = `id >= '${uuidOf(BULK_KIND, 0)}' AND id < '${uuidOf(BULK_KIND + 1, 0)}'`
   const orgId = org(random)
@@ -338,7 +338,7 @@ export interface WorkloadOptions {
   readonly transactions: number
   /** Rows of the largest transactions. */
   readonly bulkRows: number
-  /** Whether the numeric and float table is synced. */
+  /** True where the table of numeric and float columns is synced. */
   readonly numbers: boolean
 }
 

@@ -10,10 +10,10 @@ const randomName = customAlphabet('abcdefghijklmnopqrstuvwxyz', 12)
 /** A database of a test file's own, with Tidemark's migrations applied. */
 export interface TestDatabase {
   readonly name: string
-  /** For this database alone: the names of slots are shared by all databases of a server. */
+  /** A name for this database alone, because all databases of a server share the names of slots. */
   readonly slotName: string
   readonly url: string
-  /** What `openDatabase` and a Worker take. */
+  /** The settings that `openDatabase` and a Worker take. */
   readonly env: Required<DatabaseEnv>
   open(): Promise<Database>
   /** Runs several statements on a connection of its own, under the database's default settings. */
@@ -57,7 +57,7 @@ export async function createDatabase(server: TestServer): Promise<TestDatabase> 
   }
 }
 
-/** A terminated connection holds its slot for a moment longer. */
+/** Waits until all connections have ended, because a terminated one holds its slot for a moment longer. */
 async function untilGone(query: Database['query'], name: string): Promise<void> {
   const others = `SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1`
   while ((await query(others, [name])).length > 0);

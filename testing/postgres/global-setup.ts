@@ -25,12 +25,12 @@ interface RunningServers {
   stop(): Promise<void>
 }
 
-/** Each project loads this module anew, yet all of a run share the servers; so what is shared hangs on the process. */
+/** Each project loads this module anew, yet all of a run share the servers; so this state hangs on the process. */
 const shared: { running: Promise<RunningServers>[]; users: number } = sharedState()
 
 /**
- * Starts the Postgres servers once for the whole run, for each worker of a project its own: the embedded one (pgoutput), the
- * system's (wal2json), and a newer one.
+ * Starts the Postgres servers once for the whole run, a set for each worker of a project: the embedded one (pgoutput),
+ * the system's (wal2json), and a newer one.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   shared.users++

@@ -8,7 +8,7 @@ import { freePort } from './free-port.ts'
 
 const pathOf = (relative: string) => join(import.meta.dirname, relative)
 
-/** As `startPostgresServer`, on a copy of a data directory made once for each Postgres and password: `initdb` takes seconds. */
+/** Starts a server on a copy of a directory made once for each Postgres and password, as `initdb` takes seconds. */
 export async function startTestServer(options: PostgresOptions): Promise<PostgresServer> {
   copy(await madeDirectory(options), options.dataDirectory)
   return startPostgresServer(options)
@@ -23,7 +23,7 @@ async function madeDirectory(options: PostgresOptions): Promise<string> {
     const server = await startPostgresServer({ ...options, dataDirectory, port: await freePort() })
     await server.stop()
     mkdirSync(dirname(cached), { recursive: true })
-    // Several processes may make it at once: whichever is first puts a whole one in place.
+    // Several processes may make it at once; the first to finish puts a whole one in place.
     const own = `${cached}.${process.pid}`
     copy(dataDirectory, own)
     try {
@@ -38,7 +38,7 @@ async function madeDirectory(options: PostgresOptions): Promise<string> {
   }
 }
 
-/** With its owner, who is not this process's. */
+/** Copies a directory with its owner, who may be another user than this process's. */
 function copy(from: string, to: string): void {
   execFileSync('cp', ['-a', from, to])
 }

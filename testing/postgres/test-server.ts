@@ -7,13 +7,13 @@ export interface TestServer {
   readonly proxy: string
 }
 
-/** Database with Tidemark's migrations applied, which `createDatabase` copies. */
+/** The database with Tidemark's migrations applied, which `createDatabase` copies. */
 export const TEMPLATE_DATABASE = 'tidemark_template'
 
 export interface TestServers {
   readonly embedded: TestServer
   readonly system: TestServer
-  /** With the newest wal2json; null where the environment names none in NEWER_POSTGRES. */
+  /** The server with the newest wal2json; null where the environment names none in NEWER_POSTGRES. */
   readonly newer: TestServer | null
 }
 

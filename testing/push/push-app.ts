@@ -43,7 +43,7 @@ const byOrg = (
   column: typeof task.orgId | typeof page.orgId | typeof tally.orgId | typeof ledger.orgId | typeof shape.orgId,
 ) => ({ column, prefix: 'org' })
 
-/** Keeps both texts; throws where one of them is `unmergeable`. */
+/** Keeps both texts; throws where the client's is `unmergeable`. */
 function mergeBodies({ server, mine }: Conflict): Record<string, string | null> {
   if (mine.body === 'unmergeable') throw new Error('no way')
   if (mine.body === 'misplaced') return { tags: 'not in conflict' }

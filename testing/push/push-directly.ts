@@ -5,7 +5,7 @@ import type { PushOptions } from '../../workers/push/options.ts'
 import { receivePush } from '../../workers/push/push.ts'
 import { PushConnection } from '../../workers/push/push-connection.ts'
 
-/** A push straight to the rules, over a connection of its own. */
+/** Pushes straight to the rules, over a connection of its own. */
 export async function pushDirectly(
   options: PushOptions,
   env: SyncEnv,

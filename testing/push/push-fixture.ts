@@ -13,11 +13,11 @@ import type { SendPush } from './test-client.ts'
 /** A database to write to, and pushes that go straight to the rules. */
 export interface PushFixture {
   readonly owned: TestDatabase
-  /** As the owner. */
+  /** A connection as the owner. */
   readonly database: Database
   readonly send: SendPush
   sender(options: Omit<PushOptions, 'sync'>): SendPush
-  /** A task of ORG_A: `one`, open, 1.00 points. */
+  /** Makes a task of ORG_A: `one`, open, 1.00 points. */
   task(more?: Row): Promise<string>
   row(table: string, id: string): Promise<Record<string, string | null> | undefined>
   /** Resolves once this many connections of pushes wait for a lock. */
@@ -32,9 +32,9 @@ export async function openPushFixture(
   const owned = await createDatabase(server)
   await owned.install(schema, sync)
   const database = await owned.open()
-  // As the app's own connections: its triggers name tables without a schema.
+  // The app's own connections do the same, because its triggers name tables without a schema.
   await database.query('SET search_path = public')
-  // Deciding asks for nothing but the database.
+  // Of the environment, deciding needs nothing but the database.
   const env = owned.env as unknown as SyncEnv
   const sender =
     (options: Omit<PushOptions, 'sync'>): SendPush =>

@@ -20,7 +20,7 @@ export interface Author {
 const AT = '2026-01-02T03:04:05.678Z'
 let clients = 0
 
-/** A replica that makes mutations and says what the server answered. */
+/** A replica that makes mutations and reports the server's answers. */
 export class TestClient {
   readonly id: string
   readonly author: Author
@@ -59,7 +59,7 @@ export class TestClient {
   }
 }
 
-/** One that was settled before is what a replica makes of it that does not know how. */
+/** Shortens an outcome; one settled before is unknown, as to a replica that does not know how it was decided. */
 export function shortOf(outcome: Outcome): 'committed' | Rejection {
   if (outcome.status === 'settled') return { kind: 'outcome-unknown', message: '' }
   return outcome.status === 'committed' ? 'committed' : outcome.rejection
@@ -69,7 +69,7 @@ export function insertOf(t: string, d: Row, z?: string[], a = `org:${ORG_A}`): P
   return { o: 'i', t, a, k: { id: d.id ?? null }, d: { ...d }, ...(z ? { z } : {}) }
 }
 
-/** `changes`: column → its value and its basis, which is a value or `{ m }`. */
+/** Makes an update; `changes` gives each column its value and its basis, which is a value or `{ m }`. */
 export function updateOf(
   t: string,
   id: string,

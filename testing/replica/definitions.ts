@@ -41,7 +41,7 @@ export const NOTES: Definition = {
   ],
 }
 
-/** Folders with notes in them that go with their folder, written by the app; labels that actions alone write; and what nobody writes here. */
+/** Folders and notes that go with them, written by the app; labels that actions alone write; events, unwritten here. */
 export const WRITABLE: Definition = {
   types: [],
   tables: [
@@ -87,7 +87,7 @@ export const WRITABLE: Definition = {
   ],
 }
 
-/** Folders and notes in them, all written by everyone of an org; `seq` is the server's to fill in. */
+/** Folders and notes in them, all written by everyone of an org; the server alone fills in `seq`. */
 export const FOLDERS: Definition = {
   types: [],
   tables: [
@@ -118,7 +118,7 @@ export const FOLDERS: Definition = {
   ],
 }
 
-/** A row of `folder`, and one of `note`, as the server tells them. */
+/** These make a row of `folder`, and one of `note`, as the server sends them. */
 export const folder = (id: string) => ({ id, org: 'a', name: `folder ${id}` })
 
 export const note = (id: string, more: Readonly<Record<string, string | null>> = {}) => ({

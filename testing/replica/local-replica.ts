@@ -24,7 +24,7 @@ import {
 import { openPreparedDatabase } from './prepared-database.ts'
 import { at } from './scripted-server.ts'
 
-/** Who made a transaction: one of this replica's mutations, or others. */
+/** The author of a transaction: one of this replica's mutations, or others. */
 export interface Authorship {
   readonly counter?: number
   readonly rejection?: Rejection
@@ -37,7 +37,7 @@ interface Options {
   readonly rows?: Readonly<Record<string, readonly Row[]>>
 }
 
-/** A replica without a connection: whole, at one LSN, fed by hand with what a server would send. */
+/** A replica without a connection: whole, at one LSN, fed by hand with changes that a server would send. */
 export class LocalReplica {
   readonly db: Database
   readonly outbox: Outbox
@@ -116,7 +116,7 @@ export class LocalReplica {
     return this.#asked
   }
 
-  /** Applies changes as one transaction of the server's; as the author's own they come as his marker. */
+  /** Applies changes as one transaction of the server's; a mutation of its own comes with its marker. */
   commit(changes: readonly WireChange[], by: Authorship = {}): Promise<Applied> {
     return this.commitAll([{ changes, by }])
   }
@@ -155,7 +155,7 @@ export class LocalReplica {
     return [note, ...changes.map((change) => encoder.encode(change))]
   }
 
-  /** Freezes a mutation as its first sending would; answers what it predicts. */
+  /** Freezes a mutation as its first sending would; answers the changes that it predicts. */
   async send(counter: number): Promise<readonly PredictedChange[]> {
     return this.db.transaction(async (tx) => {
       await this.outbox.sealNew(tx, this.copy.tables)
@@ -170,7 +170,7 @@ export class LocalReplica {
     })
   }
 
-  /** The mutations by counter: `status`, with a `!` where it is without effect, and the kind of its rejection. */
+  /** Reads the mutations by counter: `status`, with a `!` where it is without effect, and the kind of its rejection. */
   async states(): Promise<Record<number, string>> {
     const { rows } = await this.db.query<{
       counter: number

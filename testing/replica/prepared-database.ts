@@ -8,7 +8,7 @@ import { startParams } from '../../client/store/start-params.ts'
 import { dataDirOf, type Storage } from '../../client/store/storage-name.ts'
 import { databaseImage } from '../check/database-image.ts'
 
-/** Postgres fills its buffers with zeros at each start, which took longer than all the rest of an opening; tests hold few rows. */
+/** Postgres zeroes its buffers at each start, which took longer than the rest of an opening; tests hold few rows. */
 const SMALL = '16MB'
 
 let image: Promise<Blob> | null = null
@@ -17,10 +17,10 @@ async function readImage(): Promise<Blob> {
   return new Blob([new Uint8Array(await databaseImage())], { type: 'application/gzip' })
 }
 
-/** Opens storage as a replica does, of which the sources lack the image until they are built. */
+/** Opens storage as a replica does, but makes the image, which the sources lack until they are built. */
 export const openPreparedDatabase = (storage: Storage): Promise<Database> => openWithBuffers(storage, SMALL)
 
-/** The same with buffers of a size, in the words of Postgres. */
+/** Works as `openPreparedDatabase`, with buffers of the given size, written as Postgres reads it. */
 export async function openWithBuffers(storage: Storage, buffers: string): Promise<Database> {
   const found = await findDatabase(storage)
   if (found !== 'nothing' && found !== 'database') return openDatabase(storage)

@@ -4,9 +4,9 @@ import { sync } from '../rights/sync.ts'
 import { statusThat } from './start-replica.ts'
 
 /**
- * A replica in a process of its own, under whatever runtime: `replica-process.ts <url> <user> <token> <directory>`. It
- * prints one JSON line when it has opened, and one for each line of audiences it is sent: the items it holds once it shows
- * these and everything committed is there.
+ * A replica in a process of its own, under any runtime: `replica-process.ts <url> <user> <token> <directory>`. It
+ * prints one JSON line when it has opened, and one for each line of audiences that it is sent: the items that it holds
+ * once it shows these audiences and everything committed is there.
  */
 const [, , url = '', user = '', token = '', storage = ''] = process.argv
 const replica = await openReplica({ url, user, token: () => token, sync, storage })

@@ -24,7 +24,7 @@ import {
   type Welcome,
 } from '../../protocol/index.ts'
 
-/** What one audience's snapshot holds. */
+/** The content of one audience's snapshot. */
 export interface SnapshotScript {
   readonly start: Lsn
   readonly fence: Lsn
@@ -32,7 +32,7 @@ export interface SnapshotScript {
   readonly rows: Readonly<Record<string, readonly Row[]>>
 }
 
-/** An LSN for tests, from a small number; widths differ so that text order is put to the test. */
+/** Makes an LSN for tests from a small number. */
 export const at = (position: number): Lsn => position.toString(16).padStart(16, '0') as Lsn
 
 export interface TransactionScript {
@@ -149,14 +149,14 @@ export const commitAll = ({ mutations }: ReceivedPush): PushAnswer => ({
   retry: null,
 })
 
-/** The commit of a mutation as its author is told it, where all came as predicted. */
+/** Makes the commit of a mutation as its author receives it, where all came as predicted. */
 export function committedAs(lsn: Lsn, mutation: PushedMutation): TransactionScript {
   const predicted = mutation.kind === 'patch' ? mutation.rows : (mutation.predicted ?? [])
   const notes = predicted.map((_, index): MarkedChange => ({ o: 'p', p: index }))
   return { lsn, xid: String(Number.parseInt(lsn, 16)), changes: [{ o: 'm', c: mutation.counter }, ...notes] }
 }
 
-/** An answer, a bare status, or none at all. */
+/** An answer, a bare status, or null for none at all. */
 type PushReply = PushAnswer | number | null
 
 type Interceptor = (path: string, response: ServerResponse) => boolean
@@ -171,12 +171,12 @@ export class ScriptedServer {
   audiences: string[]
   chunkRows = 2
   snapshots = new Map<string, SnapshotScript>()
-  /** What to answer a hello; default: stream where epoch and definition fit, else hydrate. */
+  /** Decides on the answer to a hello. Default: stream where epoch and definition fit, else hydrate. */
   welcome: (hello: Hello) => Partial<Welcome> = () => ({})
-  /** What to answer a push; null leaves it without an answer and cuts its connection. Default: all are committed. */
+  /** Decides on the answer to a push; null gives none and cuts the connection. Default: all are committed. */
   answerPush: (push: ReceivedPush) => PushReply | Promise<PushReply> = commitAll
   answerOutcomes: (request: OutcomesRequest) => OutcomesAnswer = () => ({ epoch: this.epoch, outcomes: [] })
-  /** As they came, the JSON text of each. */
+  /** The JSON text of each push, as it came. */
   readonly pushes: string[] = []
   /** Sees each request first; true when it has answered. */
   intercept: Interceptor = () => false
@@ -217,7 +217,7 @@ export class ScriptedServer {
     await new Promise((resolve) => this.#http.close(resolve))
   }
 
-  /** The n-th session (from 0), waiting for it. */
+  /** Waits for the n-th session (from 0) and answers it. */
   async session(index: number): Promise<ScriptedSession> {
     for (;;) {
       const session = this.sessions[index]
@@ -226,7 +226,7 @@ export class ScriptedServer {
     }
   }
 
-  /** The n-th push (from 0), waiting for it. */
+  /** Waits for the n-th push (from 0) and answers it. */
   async push(index: number): Promise<ReceivedPush> {
     for (;;) {
       const push = this.pushes[index]

@@ -15,7 +15,7 @@ export function startReplica<S extends Sync = Sync>(
     sync: { tables: {} },
     storage: 'memory://',
   }
-  // Without a definition of its own it is one that declares nothing.
+  // A replica without a definition of its own gets one that declares nothing.
   return openReplicaOn({ ...defaults, ...options } as ReplicaOptions<S>, openPreparedDatabase)
 }
 
@@ -31,7 +31,7 @@ export function statusThat(replica: Replica, test: (status: ReplicaStatus) => bo
   })
 }
 
-/** Every row of a table as text, ordered by its text. */
+/** Reads every row of a table, ordered by the first column. */
 export async function rowsOf(replica: Replica, table: string, columns = '*'): Promise<unknown[]> {
   const { rows } = await replica.db.query(`SELECT ${columns} FROM ${table} ORDER BY 1`)
   return rows

@@ -3,12 +3,12 @@ import { createInterface } from 'node:readline'
 
 /** A process that answers each line it is sent by one line of JSON. */
 export interface TalkingProcess {
-  /** The next line it prints. Rejects when it ends before. */
+  /** Answers the next line it prints; rejects when it ends before. */
   line(): Promise<unknown>
   ask(line: string): Promise<unknown>
-  /** Ends its input, and awaits that it ends by itself. Rejects when it ends with a fault. */
+  /** Ends its input and waits until it ends by itself; rejects when it ends with a fault. */
   end(): Promise<void>
-  /** SIGKILL. */
+  /** Ends it by SIGKILL. */
   kill(): Promise<void>
 }
 

@@ -9,7 +9,7 @@ const item = pgTable('item', {
 
 const membership = pgTable('membership', { userId: text('user_id').notNull(), orgId: text('org_id').notNull() })
 
-/** Members see the items of their orgs; who is a member travels to nobody. */
+/** Members see the items of their orgs; memberships travel to nobody. */
 export const sync = defineSync({
   tables: { item: table(item, { audience: { column: item.orgId, prefix: 'org' } }) },
   watch: [{ table: membership, user: membership.userId }],

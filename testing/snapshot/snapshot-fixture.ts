@@ -16,7 +16,7 @@ export async function beginEpoch(query: Query, id: string): Promise<void> {
   })
 }
 
-/** Begins an epoch; transactions older than it may still be open, whose snapshots it must wait for. */
+/** Begins an epoch while older transactions may still be open, for which its snapshots must wait. */
 export async function beginYoungEpoch(query: Query, id: string): Promise<void> {
   await query('UPDATE tidemark.epoch SET ended_at = now() WHERE ended_at IS NULL')
   await query(
@@ -38,7 +38,7 @@ export async function createSlot(query: Query, name: string): Promise<void> {
   await query(`SELECT pg_create_logical_replication_slot($1, 'test_decoding')`, [name])
 }
 
-/** What the slot holds, in commit order; the reader is Postgres' own test decoder. */
+/** Reads everything that the slot holds, in commit order, through Postgres' own test decoder. */
 export async function streamOf(query: Query, slot: string): Promise<StreamedTransaction[]> {
   const rows = await query(`SELECT lsn::text, xid::text, data FROM pg_logical_slot_peek_changes($1, NULL, NULL)`, [
     slot,
@@ -80,7 +80,7 @@ function pgLsn(lsn: Lsn): string {
   return `${lsn.slice(0, 8)}/${lsn.slice(8)}`
 }
 
-/** How often each item arrives at a replica that loads the snapshot and then streams by the rule of the specification. */
+/** Counts arrivals of each item at a replica that loads the snapshot, then streams by the specification's rule. */
 export function arrivals(
   head: SnapshotHead,
   loaded: readonly string[],
@@ -128,7 +128,7 @@ export function headOf(outcome: SnapshotHead | NotYet): SnapshotHead {
   return outcome
 }
 
-/** Until a backend waits for a lock on the table, or waits as `event` says. */
+/** Resolves once a backend waits for `event`, which names a wait event or a type of them. */
 export async function untilWaiting(database: Database, pid: string, event: string): Promise<void> {
   await until(async () => {
     const [row] = await database.query(

@@ -7,7 +7,7 @@ export interface BundleOptions {
   /** Passed to `createSyncWorker` besides authentication; plain JSON. */
   readonly workerOptions: Readonly<Record<string, unknown>>
   readonly jwtSecret: string
-  /** Module that exports `audiences`; without it they are those that the token lists. */
+  /** Module that exports `audiences`; without it the token lists them. */
   readonly audiencesModule?: URL | undefined
   /** Module whose export `instrument` takes the Worker's parts and answers those that run. */
   readonly instrument?: URL | undefined

@@ -1,14 +1,14 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { connect, type Socket } from 'node:net'
 
-/** A stretch of network between one client and the Worker that knows HTTP, so that answers to pushes can be lost and requests doubled. */
+/** A network between one client and the Worker that knows HTTP, to lose answers to pushes and double requests. */
 export interface HttpGate {
   readonly port: number
-  /** The next pushes reach the server, and their answers nobody. */
+  /** Lets the next pushes reach the server and loses their answers. */
   loseAnswers(count: number): void
-  /** The next pushes reach the server twice at once; the client has one of the answers. */
+  /** Sends the next pushes to the server twice at once; the client gets one of the answers. */
   doublePushes(count: number): void
-  /** Until this is called again with `false`, pushes are answered 503 and reach no server. */
+  /** Answers pushes with 503, so that they reach no server, until this is called again with `false`. */
   refusePushes(refused: boolean): void
   /** Cuts every connection without a goodbye. */
   cut(): void

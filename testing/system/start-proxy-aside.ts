@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import type { WebSocketProxy } from '../../cli/postgres/websocket-proxy.ts'
 
-/** As `startWebSocketProxy`, so that what else this process does holds nothing up between Worker and database. */
+/** Starts the proxy aside, so that other work of this process delays nothing between Worker and database. */
 export async function startProxyAside(port: number): Promise<WebSocketProxy> {
   const child = fork(new URL('./proxy-process.ts', import.meta.url), { stdio: 'inherit' })
   const exited = once(child, 'exit')

@@ -21,12 +21,12 @@ import { startTcpGate, type TcpGate } from './tcp-gate.ts'
 import { signToken, type TokenClaims } from './tokens.ts'
 import { startWorkerHost, type WorkerHost } from './worker-host.ts'
 
-/** What runs in the system: a sync definition by value and by module, and the migrations that make its tables. */
+/** The app in the system: a sync definition by value and by module, and the migrations that make its tables. */
 export interface SystemApp {
   readonly sync: Sync
   /** The module whose export `sync` this is; the Worker bundles it. */
   readonly syncModule: URL
-  /** The module that exports `audiences`; without it they are those that the token lists. */
+  /** The module that exports `audiences`; without it the token lists them. */
   readonly audiencesModule?: URL
   /** The module that exports `actions`, the server's halves of them. */
   readonly actionsModule?: URL
@@ -36,7 +36,7 @@ export interface SystemApp {
 
 export interface SystemOptions {
   readonly app: SystemApp
-  /** Whose Postgres: the embedded one, the distribution's, which has wal2json, or that of NEWER_POSTGRES with a newer one. Default `embedded`. */
+  /** The embedded Postgres (default), the distribution's with wal2json, or that of NEWER_POSTGRES with a newer one. */
   readonly postgres?: 'embedded' | 'system' | 'newer'
   /** Passed to `createSyncWorker`; plain JSON. */
   readonly workerOptions?: Readonly<Record<string, unknown>>
@@ -51,21 +51,21 @@ export interface SystemOptions {
 
 /** A whole Tidemark: Postgres, Worker and the network between it and its clients, each of which can be made to fail. */
 export interface System {
-  /** Where clients go, through the gate. */
+  /** The address that clients use; it leads through the gate. */
   readonly url: string
-  /** How `openDatabase` reaches the database from here. */
+  /** The settings with which `openDatabase` reaches the database from here. */
   readonly env: DatabaseEnv
   readonly databaseUrl: string
   readonly gate: TcpGate
   readonly worker: WorkerHost
-  /** What the Worker logged, oldest first. */
+  /** The last lines that the Worker logged, oldest first. */
   readonly workerLog: readonly string[]
   readonly adminToken: string
   token(claims: TokenClaims): Promise<string>
   openDatabase(): Promise<Database>
   health(): Promise<ReplicationHealth>
   killWorkerd(): Promise<void>
-  /** SIGKILL; every connection breaks and the slot goes back to its last checkpoint. */
+  /** Ends Postgres by SIGKILL; every connection breaks and the slot goes back to its last checkpoint. */
   killPostgres(): Promise<void>
   restartPostgres(): Promise<void>
   /** Puts the whole database aside as it is now, its slots too; connections break meanwhile. */
@@ -73,7 +73,7 @@ export interface System {
   /** Takes the database back to what was put aside. */
   restoreDatabase(): Promise<void>
   dropSockets(): void
-  /** Until `releaseCommits`, commits are in the log and shown to nobody, as if a synchronous standby were slow. */
+  /** Keeps commits in the log and hidden from all until `releaseCommits`, as if a synchronous standby were slow. */
   holdCommits(): Promise<void>
   releaseCommits(): Promise<void>
   dispose(): Promise<void>
@@ -133,11 +133,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     const copyWhileDown = async (from: string, to: string) => {
       await postgres.kill()
       rmSync(to, { recursive: true, force: true })
-      // With its owner, who is not this process's.
+      // The copy keeps the owner, who may be another user than this process's.
       execFileSync('cp', ['-a', from, to])
       postgres = await startPostgresServer(postgresOptions)
     }
-    // Nothing captures before somebody asks: the cron arms the alarm, as it does after a deploy.
+    // Nothing is captured before somebody asks: the cron arms the alarm, as it does after a deploy.
     await worker.cron()
 
     return {
@@ -182,7 +182,7 @@ function binariesOf(postgres: 'embedded' | 'system' | 'newer'): string {
   return NEWER_BINARIES
 }
 
-/** Connections see the change soon, not at once. */
+/** Sets the synchronous standbys; connections see the change soon, not at once. */
 async function setStandbys(env: DatabaseEnv, names: string): Promise<void> {
   const database = await openDatabase(env)
   try {

@@ -12,9 +12,9 @@ export interface TcpGate {
   open(): void
   /** Holds every piece of data back this long, in both directions; keeps its order. */
   delay(delayMs: number): void
-  /** Lets the next request that begins so through, and loses its answer with the connection; resolves when that has happened. */
+  /** Lets the next request with this beginning through and loses its answer with the connection; resolves then. */
   loseAnswer(requestStart: string): Promise<void>
-  /** Reads nothing more from the server, as a client that has stopped reading; until `flow`. */
+  /** Reads nothing more from the server until `flow`, like a client that has stopped reading. */
   stall(): void
   flow(): void
   dispose(): Promise<void>
@@ -50,7 +50,7 @@ export async function startTcpGate(targetPort: number): Promise<TcpGate> {
     })
     from.on('close', () => {
       sockets.delete(from)
-      // Whatever was held back has to leave before the end of the stream does.
+      // Data that was held back has to leave before the end of the stream does.
       setTimeout(() => to.end(), holdMs)
     })
     from.on('error', () => to.destroy())

@@ -3,7 +3,7 @@ import { SignJWT } from 'jose'
 export interface TokenClaims {
   readonly userId: string
   readonly audiences: readonly string[]
-  /** Seconds the token is good for. Default a day. */
+  /** The seconds for which the token is valid. Default: a day. */
   readonly lifetimeSeconds?: number
 }
 

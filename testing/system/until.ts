@@ -1,4 +1,4 @@
-/** Asks until the answer is the one hoped for; the test's own limit is the only one. */
+/** Asks until there is an answer that is not falsy; the only time limit is the test's own. */
 export async function until<Answer>(
   ask: () => Promise<Answer | null | undefined | false> | Answer | null | undefined | false,
 ): Promise<Answer> {

@@ -6,7 +6,7 @@ export interface WorkerHostOptions {
   script: string
   /** Text bindings: variables and secrets alike. */
   vars: Record<string, string>
-  /** Where Durable Objects keep their storage. */
+  /** The folder in which Durable Objects keep their storage. */
   statePath: string
   /** Every line the worker logs. */
   onLog?: (line: { level: string; message: string }) => void
@@ -28,8 +28,8 @@ export interface WorkerHost {
 
 const WORKER_NAME = 'tidemark-test'
 /**
- * Miniflare's calls block this thread, and with it the gate and the proxy that a busy object waits for, unless an argument
- * holds a Blob.
+ * Unless an argument holds a Blob, Miniflare's calls block this thread, and with it the gate and the proxy that a busy
+ * object waits for.
  */
 const ASYNCHRONOUS = { asynchronous: new Blob() }
 

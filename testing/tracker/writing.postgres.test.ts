@@ -59,7 +59,7 @@ afterAll(async () => {
 
 function clientOf(userId: string): TestClient {
   const env = owned.env as unknown as SyncEnv
-  // What the Worker does with them.
+  // The Worker casts them in the same way.
   const options = { sync, actions: serverActions as ServerActions<Actions> }
   const org = MEMBERS.find(([, user]) => user === userId)?.[0]
   const author = { userId, audiences: [`org:${org}`, `user:${userId}`] }
@@ -154,7 +154,7 @@ describe('the tracker’s server', () => {
       { code: 'one-level' },
     ])
     expect(await issueRow(part)).toMatchObject({ state: 'done', closed_at: expect.any(String) })
-    // In whatever order its rows come.
+    // One patch may reopen both, in any order of its rows.
     expect(
       await ann.settle(
         ann.patch([

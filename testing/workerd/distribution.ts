@@ -45,12 +45,12 @@ const app = createApp({
   cors: { origins: ['https://app.example'] },
 })
 
-/** A request to the Worker's routes. */
+/** Sends a request to the Worker's routes. */
 export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   return app.fetch(new Request(`https://tidemark.test${path}`, init), stagedEnv(env))
 }
 
-/** LSNs whose widths in Postgres' own form vary, across a rollover of the lower half. */
+/** Answers LSNs whose widths in Postgres' own form vary, across a rollover of the lower half. */
 export function lsn(step: number): Lsn {
   return asLsn((0xfffffe00n + BigInt(step) * 0x10n).toString(16).padStart(16, '0'))
 }
@@ -60,7 +60,7 @@ function xidOf(at: Lsn): string {
 }
 
 let rows = 0
-/** An insert nobody made before. */
+/** Makes an insert of a row that nobody inserted before. */
 export function insert(audience: string, note = 'x'): Change {
   rows += 1
   return { op: 'insert', table: 'public.item', audience, data: { id: String(rows), note } }
@@ -150,7 +150,7 @@ export async function deliver(
   return await syncObject(name).deliver({ epoch, version, from, to, transactions: encoded, definition: null, rights })
 }
 
-/** What SyncDOs have asked of Postgres so far: scans of history and of clients. */
+/** Reads how Postgres was used so far: scans of, and inserts into, history and clients. */
 export async function databaseUse(database: DatabaseEnv): Promise<Record<string, string | null>> {
   const found = await withDatabase(database, async ({ query }) => {
     await query('SELECT pg_stat_force_next_flush()')
@@ -170,13 +170,13 @@ export interface Person {
 
 export const tokenOf = (person: Person): Promise<string> => signToken(JWT_SECRET, person)
 
-/** The headers of an upgrade whose subprotocol list carries the token. */
+/** Makes the headers of an upgrade whose subprotocol list carries the token. */
 export function upgradeHeaders(token: string): Record<string, string> {
   const encoded = btoa(token).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
   return { upgrade: 'websocket', 'sec-websocket-protocol': `${SUBPROTOCOL}, ${TOKEN_SUBPROTOCOL_PREFIX}${encoded}` }
 }
 
-/** The client's end of a socket: keeps every frame, and puts the stream together as a replica would. */
+/** The client's end of a socket, which keeps every frame and puts the stream together as a replica would. */
 export class TestSocket {
   readonly frames: FrameDown[] = []
   readonly transactions: WireTransaction[] = []
@@ -224,12 +224,12 @@ export class TestSocket {
   }
 
   ack(): void {
-    // Nothing is heard after our own close.
+    // Once the socket is closed, nobody would hear an ack.
     if (this.closed !== null || this.#socket.readyState !== WebSocket.READY_STATE_OPEN) return
     this.send({ type: 'ack', received: this.received, cursor: this.cursor })
   }
 
-  /** From here on nothing is heard. */
+  /** Closes the socket; from here on, the client takes nothing in. */
   close(): void {
     this.closed ??= { code: 1000, reason: 'done' }
     this.#socket.close(1000, 'done')
@@ -240,7 +240,7 @@ export class TestSocket {
     while (!condition(this)) await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
-  /** The first frame of a type, awaited. */
+  /** Waits for the first frame of a type, past or to come, and answers it. */
   async frame<Type extends FrameDown['type']>(type: Type): Promise<Extract<FrameDown, { type: Type }>> {
     const find = () => this.frames.find((frame): frame is Extract<FrameDown, { type: Type }> => frame.type === type)
     await this.until(() => find() !== undefined)
@@ -254,7 +254,7 @@ export class TestSocket {
     if ((this.cursor ?? '') < cursor) throw new Error(`closed: ${JSON.stringify(this.closed)}`)
   }
 
-  /** Ids of the inserted rows in order. */
+  /** The ids of inserted rows in order, with the operation of every other change. */
   get ids(): (string | null | undefined)[] {
     return this.transactions.flatMap(({ changes }) =>
       changes.map((change) => (change.o === 'i' ? change.d.id : change.o)),

@@ -2,9 +2,9 @@ import { neonConfig } from '@neondatabase/serverless'
 import type { ReplicationRpc } from '../../workers/contracts.ts'
 import type { SyncEnv } from '../../workers/env.ts'
 
-/** Where one object waits for something outside: it may be gone before what it asked for, and before the answer. */
+/** Moments at which one object waits for something outside: it may be gone before its request, or before the answer. */
 interface Failpoints {
-  /** How many were passed. */
+  /** The number of those that were passed. */
   passed: number
   /** The one at which the object is reset; 0 for none. */
   readonly at: number
@@ -13,7 +13,7 @@ interface Failpoints {
 let active: Failpoints | null = null
 let current: DurableObjectState | null = null
 
-/** Counts what the SyncDO made last waits for while `run` goes on, and resets it at the given one; answers how many there were. */
+/** Counts the failpoints of the newest SyncDO during `run`, and resets it at the one given; answers their number. */
 export async function withFailpoints(at: number, run: () => Promise<void>): Promise<number> {
   const points: Failpoints = { passed: 0, at }
   active = points
@@ -27,7 +27,7 @@ export async function withFailpoints(at: number, run: () => Promise<void>): Prom
   return points.passed
 }
 
-/** The alarm's reads and writes are awaited too. */
+/** Watches an object; its reads and writes of the alarm are failpoints too. */
 export function watchObject(state: DurableObjectState): void {
   current = state
   const { storage } = state
@@ -56,7 +56,7 @@ async function around<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
   return answer
 }
 
-/** The environment of a SyncDO, with every call of the ReplicationDO watched. */
+/** Answers the environment of a SyncDO, with every call of the ReplicationDO watched. */
 export function watchReplication(env: SyncEnv): SyncEnv {
   return {
     ...env,
@@ -73,7 +73,7 @@ export function watchReplication(env: SyncEnv): SyncEnv {
   }
 }
 
-/** Every message to Postgres and from it. */
+/** A socket on which every message to Postgres and from it is a failpoint. */
 class FailingSocket {
   constructor(url: string) {
     const socket = new WebSocket(url)
@@ -84,7 +84,7 @@ class FailingSocket {
         try {
           pass()
         } catch {
-          // No socket of the driver's throws here: what is not sent ends with the connection, as whoever waits for it hears.
+          // The driver's sockets never throw here: an unsent message ends with the connection, as its waiters see.
           return
         }
         send(data)

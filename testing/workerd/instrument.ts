@@ -5,7 +5,7 @@ type Parts = ReturnType<typeof createSyncWorker>
 type ObjectClass = new (...args: never[]) => object
 
 const counts = new Map<string, ObjectCounts & { open: number; sinceMs: number }>()
-/** Class names by the native objects that belong to one of its instances. */
+/** The name of the class to whose instance each native object belongs. */
 const owners = new WeakMap<object, string>()
 const realNow = Date.now.bind(Date)
 /** The clock shows `shownMs` at the real `realMs`, and goes on from there at `speed`. */
@@ -37,7 +37,7 @@ async function during<Result>(name: string, work: () => Result | Promise<Result>
   }
 }
 
-/** Replaces a method of the runtime's own prototype, once. */
+/** The runtime's own prototypes whose methods `patch` has replaced, which it does once. */
 const patched = new Set<object>()
 function patch(
   native: object,
@@ -108,7 +108,7 @@ function counted<Class extends ObjectClass>(name: string, base: Class): Class {
   return Counted as unknown as Class
 }
 
-/** Counts what each class of objects does, and lets the Worker's time run fast from `/bench/fast` to `/bench/slow`; `/bench/counts` answers the counts. */
+/** Counts each class's work for `/bench/counts`, and lets time run fast from `/bench/fast` to `/bench/slow`. */
 export function instrument({ worker, ReplicationDO, SyncDO, SnapshotDO }: Parts): Parts {
   Date.now = () => shownAt(realNow())
   return {

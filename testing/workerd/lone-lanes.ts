@@ -4,7 +4,7 @@ import { createSyncObject } from '../../workers/sync/sync-object.ts'
 import { access } from './staged.ts'
 import { withTestDatabase } from './test-database.ts'
 
-/** Read when an object is made: a test says by what its pushes are judged. */
+/** Read when an object is made, so that a test can set the options by which its pushes are decided. */
 export const laneOptions: { push?: PushOptions } = {}
 
 /** SyncDOs that only push. */

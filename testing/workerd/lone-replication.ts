@@ -4,13 +4,13 @@ import type { ReplicationOptions } from '../../workers/replication/options.ts'
 import { createReplicationObject } from '../../workers/replication/replication-object.ts'
 import { withTestDatabase } from './test-database.ts'
 
-/** Read when an object is made: a test gives each database its own slot. */
+/** Read when an object is made, so that a test can give each database a slot of its own. */
 export const loneOptions: { -readonly [Name in keyof ReplicationOptions]: ReplicationOptions[Name] } = {}
 
 /** A SyncDO that only listens. */
 export class Listener {
   readonly deliveries: Delivery[] = []
-  /** Set to let deliveries wait, or fail, or answer otherwise. */
+  /** Answers a delivery; tests set it so that deliveries wait, fail, or get another answer. */
   answer: (delivery: Delivery) => Promise<DeliveryReceipt> = async ({ epoch, to }) => ({ epoch, head: to })
   #waiting: (() => void)[] = []
 

@@ -10,7 +10,7 @@ export class LoneSnapshotDO extends createSnapshotObject() {
   }
 }
 
-/** Set to let the bucket refuse, or to bind none. */
+/** Tests set these to let the bucket refuse, or to bind none. */
 export const bucketFaults = { unbound: false, put: false, get: false, delete: false }
 
 function faultyBucket(bucket: SnapshotBucket): SnapshotBucket {
@@ -23,7 +23,7 @@ function faultyBucket(bucket: SnapshotBucket): SnapshotBucket {
   }
 }
 
-/** The same with a real bucket behind faults that a test switches on. */
+/** A LoneSnapshotDO with a real bucket, behind faults that a test switches on. */
 export class LoneBucketDO extends LoneSnapshotDO {
   constructor(ctx: DurableObjectState, env: SyncEnv & { readonly TEST_BUCKET: SnapshotBucket }) {
     super(ctx, bucketFaults.unbound ? env : { ...env, SNAPSHOTS: faultyBucket(env.TEST_BUCKET) })

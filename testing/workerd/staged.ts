@@ -25,10 +25,10 @@ export const access = jwt({
   audiences: (claims) => (Array.isArray(claims.audiences) ? claims.audiences.map(String) : []),
 })
 
-/** Whoever's token lists it sees besides what `staged_membership` says when the SyncDO asks. */
+/** A user whose token lists this also sees the orgs that `staged_membership` gives when the SyncDO asks. */
 export const WATCHING = 'user:watching'
 
-/** Small, so that a test needs little to go beyond them, and slow to fill again, so that a slow machine does not stay below them. */
+/** Limits that are easy to exceed, and fill again so slowly that even a slow machine does not stay below them. */
 export const STAGED_LIMITS = {
   logChars: 60_000,
   frameChars: 4_000,
@@ -45,7 +45,7 @@ interface StagedBindings {
   readonly STAGED_SNAPSHOT: SyncEnv['SNAPSHOT']
 }
 
-/** The environment in which the real SyncDO and routes meet the staged rest. */
+/** Makes the environment in which the real SyncDO and routes meet the staged rest. */
 export function stagedEnv(env: object): SyncEnv {
   const bindings = env as StagedBindings
   return {
@@ -81,11 +81,11 @@ export interface Stage {
   readonly answer: SubscribeAnswer
   readonly freshHead: FreshHead
   readonly health: ReplicationHealth
-  /** Calls of `subscribe` that fail before one succeeds. */
+  /** The number of calls of `subscribe` that fail before one succeeds. */
   readonly failures: number
 }
 
-/** A ReplicationDO that answers what it was told to, and remembers what it was asked. */
+/** A ReplicationDO that answers as it was staged, and remembers the requests that it got. */
 export class StagedReplicationDO extends DurableObject implements ReplicationRpc {
   #stage: Stage | null = null
   #gates: (() => void)[] | null = null
@@ -96,7 +96,7 @@ export class StagedReplicationDO extends DurableObject implements ReplicationRpc
     this.#stage = stage
   }
 
-  /** From now on subscribing waits until `release`. */
+  /** Lets subscribing wait from now on, until `release`. */
   hold(): void {
     this.#gates ??= []
   }
@@ -106,7 +106,7 @@ export class StagedReplicationDO extends DurableObject implements ReplicationRpc
     this.#gates = null
   }
 
-  /** Requests of one subscriber, oldest first, and whether it left. */
+  /** Answers the requests of one subscriber, oldest first, with true in `left` once it has left. */
   asked(subscriber: string): { requests: SubscribeRequest[]; left: boolean; leftVersion: number } {
     const requests = this.#subscribes.filter((request) => request.subscriber === subscriber)
     return { requests, left: this.#left.has(subscriber), leftVersion: this.#left.get(subscriber) ?? 0 }

@@ -2,7 +2,7 @@ import type { DatabaseEnv } from '../../workers/env.ts'
 
 let database: DatabaseEnv | null = null
 
-/** Points the objects made from now on at a database of the test file's own; bindings are one for all files. */
+/** Points the objects made from now on at a database of the test file's own, because all files share the bindings. */
 export function useDatabase(env: DatabaseEnv): void {
   database = env
 }

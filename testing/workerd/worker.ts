@@ -10,7 +10,7 @@ export { LoneBucketDO, LoneSnapshotDO } from './lone-snapshot.ts'
 export { StagedReplicationDO, StagedSnapshotDO, StagedSyncDO } from './staged.ts'
 export { useDatabase } from './test-database.ts'
 
-/** A whole app; its three classes and its worker take the test file's own database for that of the environment. */
+/** A whole app; its three classes and its worker use the test file's own database instead of the environment's. */
 const app = createSyncWorker(snapshotSync, {
   ...access,
   slotName: 'tidemark_workerd_tests',

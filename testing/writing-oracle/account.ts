@@ -1,6 +1,6 @@
 import type { Operation } from './operation.ts'
 
-/** What somebody did through a replica. */
+/** One operation that somebody did through a replica. */
 export interface Made {
   readonly writer: number
   readonly operation: Operation
@@ -8,7 +8,7 @@ export interface Made {
   outcome: { readonly id: string | null } | 'refused' | 'unknown'
 }
 
-/** What somebody did in Postgres itself. */
+/** One operation that somebody did in Postgres itself. */
 export interface Direct {
   readonly token: string
   readonly operation: Operation
@@ -16,26 +16,26 @@ export interface Direct {
   committed: boolean | null
 }
 
-/** What is there at the end. */
+/** Everything that is there at the end. */
 export interface Evidence {
   /** Rows of each token in Postgres. */
   readonly entries: ReadonlyMap<string, number>
-  /** Tokens that the tallies list, as often as they do. */
+  /** Tokens that the tallies list, each as often as it is listed. */
   readonly logged: readonly string[]
   /** For each writer, the status of each mutation. */
   readonly statuses: readonly ReadonlyMap<string, string>[]
   readonly names: readonly string[]
-  /** Whether what a token stands for may be gone again, or there although its mutation failed. */
+  /** True where the effect of the token's mutation may be gone again. */
   readonly wasUndone: (token: string) => boolean
   /** The id under which a failed mutation was made anew; null where nothing was left to write. */
   readonly retries: ReadonlyMap<string, string | null>
-  /** Whether its process was killed before it could say what it had made anew. */
+  /** True where its process was killed before it could report the mutations that it had made anew. */
   readonly lostRetries: (writer: number) => boolean
-  /** Whether its database was lost, and with it the list of what was confirmed until then. */
+  /** True where its database was lost, and with it the list of mutations confirmed until then. */
   readonly lostDatabase: (writer: number) => boolean
 }
 
-/** Every mutation confirmed is in Postgres once, every one failed is not there, and none has vanished: what is otherwise. */
+/** Reports each mutation that was confirmed and is not in Postgres once, that failed and is there, or that vanished. */
 export function account(
   made: readonly Made[],
   direct: readonly Direct[],
@@ -59,7 +59,7 @@ export function account(
     const id = lastOf(evidence.retries, outcome.id)
     if (id === null && outcome.id !== null) continue
     const listed = id === null ? undefined : evidence.statuses[writer]?.get(id)
-    // Only what is confirmed may be forgotten: it is looked for in Postgres all the same.
+    // A lost database forgets confirmed mutations only, so one that is not listed must be in Postgres like these.
     const status = listed ?? (id !== null && evidence.lostDatabase(writer) ? 'confirmed' : undefined)
     if (status === undefined && evidence.lostRetries(writer)) continue
     if (status !== 'confirmed' && status !== 'failed') {
@@ -79,7 +79,7 @@ export function account(
   return { violations, ...ended }
 }
 
-/** The id that a mutation has now; null where it needs none. */
+/** Answers the id that a mutation has now, after all retries; null where it needs none. */
 function lastOf(retries: ReadonlyMap<string, string | null>, id: string | null): string | null {
   const again = id === null ? undefined : retries.get(id)
   return again === undefined ? id : lastOf(retries, again)

@@ -1,13 +1,13 @@
 import type { Lsn } from '../../protocol/index.ts'
 
-/** What one replica, or somebody in Postgres itself, does at one moment; `token` stands in a row that it leaves. */
+/** One act of a replica, or of somebody in Postgres itself, at one moment; `token` stands in a row that it leaves. */
 export type Operation =
   | { readonly kind: 'add'; readonly token: string; readonly tally: string }
   | { readonly kind: 'finish' | 'reopen'; readonly token: string; readonly task: string }
   | { readonly kind: 'split'; readonly token: string; readonly task: string; readonly names: readonly string[] }
   | { readonly kind: 'assign'; readonly token: string; readonly task: string; readonly person: string }
   | { readonly kind: 'patch'; readonly token: string; readonly org: string; readonly statements: readonly Statement[] }
-  /** Plain SQL without an account of its own: what is squashed, say. */
+  /** Plain SQL that no token accounts for, such as writes that are squashed. */
   | { readonly kind: 'raw'; readonly token: null; readonly statements: readonly Statement[] }
 
 /** Values are text or null. */
@@ -16,7 +16,7 @@ export interface Statement {
   readonly params: readonly (string | null)[]
 }
 
-/** What the process of a replica is asked. */
+/** A request to the process of a replica. */
 export type WriterRequest =
   | {
       readonly do: 'open'
@@ -24,7 +24,7 @@ export type WriterRequest =
       readonly token: string
       readonly user: string
       readonly storage: string
-      /** Whether visits are synced. */
+      /** True where visits are synced. */
       readonly visits: boolean
     }
   | { readonly do: 'operation'; readonly operation: Operation }
@@ -44,14 +44,14 @@ export interface Look {
   readonly error: string | null
   /** Rows by table, as sorted JSON text. */
   readonly rows: Readonly<Record<string, readonly string[]>>
-  /** Rows that break an invariant, by its place. */
+  /** The ids of rows that break each invariant, in the order of the invariants. */
   readonly broken: readonly (readonly string[])[]
   readonly mutations: readonly ReportedMutation[]
-  /** What it shows of the server's; null before it is first ready. */
+  /** The rows of the server's that it shows; null before it is first ready. */
   readonly sample: SentSample | null
 }
 
-/** A sample of the replica, as it crosses from its process. */
+/** A sample of the replica, as its process sends it. */
 export interface SentSample {
   readonly epoch: string
   readonly cursor: Lsn

@@ -21,7 +21,7 @@ const task = (org: number, number: number) => uuid(0xd, place(org, number))
 const tally = (org: number, number: number) => uuid(0xe, place(org, number))
 const visit = (org: number, number: number) => uuid(0xf, place(org, number))
 
-/** What happens, in this order; `writer` is a place among the writers. */
+/** One event of the plan; `writer` is a place among the writers. */
 export type WritingEvent =
   | { readonly kind: 'operation'; readonly writer: number; readonly operation: Operation }
   | { readonly kind: 'direct'; readonly operation: Operation }
@@ -40,11 +40,11 @@ export type WritingEvent =
   | { readonly kind: 'partitionJob'; readonly job: PartitionJob }
   | { readonly kind: 'wait'; readonly waitMs: number }
 
-/** What jobs do with partitions at night, in the order in which they are done. */
+/** Jobs that change partitions at night, in the order in which they are done. */
 export const PARTITION_JOBS = ['open', 'detach', 'attachFull', 'drop', 'attachBack'] as const
 export type PartitionJob = (typeof PARTITION_JOBS)[number]
 
-/** What becomes of the files of a journal; `at` is a fraction of their length. */
+/** Damage to the files of a journal; `at` is a fraction of their length. */
 export interface JournalDamage {
   readonly how: 'removed' | 'torn' | 'cut' | 'garbled'
   readonly at: number
@@ -52,14 +52,14 @@ export interface JournalDamage {
 
 export interface WritingPlanOptions {
   readonly steps: number
-  /** For each writer, the organisations he works in, by number. */
+  /** For each writer, the organisations they work in, by number. */
   readonly writers: readonly (readonly number[])[]
   readonly faults: boolean
-  /** Whether visits are synced, whose table is partitioned. */
+  /** True where visits are synced, whose table is partitioned. */
   readonly visits: boolean
 }
 
-/** Everything from the seed alone. */
+/** Plans everything from the seed alone. */
 export function planWriting(random: Random, options: WritingPlanOptions): WritingEvent[] {
   const events: WritingEvent[] = []
   for (let step = 0; step < options.steps; step++) {
@@ -75,7 +75,7 @@ export function planWriting(random: Random, options: WritingPlanOptions): Writin
     for (let times = 0; times < 2; times++) {
       const writer = random.below(options.writers.length)
       const change: WritingEvent = { kind: 'joinOrLeave', writer, org: random.below(ORGS.length) }
-      // There and back: who may see nothing for long gets nothing done.
+      // The change goes there and back, because a user who may see nothing for long gets nothing done.
       putInOrder(random, events, [change, change])
     }
     const jobs = options.visits ? PARTITION_JOBS : []
@@ -162,7 +162,7 @@ function directOperation(random: Random, org: number, token: string): Operation 
   return patch(random, org, token)
 }
 
-/** As somebody types: the same field again and again. */
+/** Writes the same field again and again, as somebody types. */
 function typing(random: Random, org: number, token: string): Statement[] {
   const id = task(org, random.below(TASKS))
   const column = random.pick(['title', 'notes'])
@@ -236,7 +236,7 @@ function change(random: Random, org: number, word: string): Statement {
   }
 }
 
-/** What a job does, in one transaction. */
+/** Answers the statements of a job, which run in one transaction. */
 export function partitionStatements(job: PartitionJob): string[] {
   const full = 'public.visit_4'
   switch (job) {
@@ -259,7 +259,7 @@ export function partitionStatements(job: PartitionJob): string[] {
   }
 }
 
-/** What is there before anybody writes. */
+/** Answers the statements for the rows that are there before anybody writes. */
 export function seedWriting(): Statement[] {
   const rows: Statement[] = []
   for (const [org, orgId] of ORGS.entries()) {

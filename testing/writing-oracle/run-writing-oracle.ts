@@ -31,16 +31,16 @@ export interface WritingOracleOptions {
 }
 
 export interface WritingReport {
-  /** What is wrong, in full sentences; empty when nothing is. */
+  /** Everything that is wrong, in full sentences; empty when nothing is. */
   readonly violations: readonly string[]
-  /** Mutations whose handle was given. */
+  /** The number of mutations whose handle was given. */
   readonly made: number
   readonly confirmed: number
   readonly failed: number
-  /** Operations that the replica itself refused. */
+  /** The number of operations that the replica itself refused. */
   readonly refused: number
   readonly looks: number
-  /** Histories that there were. */
+  /** The number of histories that there were. */
   readonly epochs: number
   readonly chronicleFile: string
 }
@@ -59,9 +59,9 @@ function memberships(): Statement[] {
   return WRITERS.flatMap(({ user, orgs }) => orgs.map((org) => ({ text, params: [user, ORGS[org] ?? ''] })))
 }
 
-/** Several replicas write, offline and on, beside direct writes and under faults, all planned from the seed; says what was not as it must be. */
+/** Lets replicas write, offline and on, beside direct writes and faults, all planned by seed; reports violations. */
 export async function runWritingOracle(options: WritingOracleOptions): Promise<WritingReport> {
-  // wal2json tells nothing of partitioned tables.
+  // wal2json reports nothing about partitioned tables.
   const visits = options.decoder === 'pgoutput'
   const random = seededRandom(options.seed)
   const events = planWriting(random.fork('plan'), {
@@ -78,7 +78,7 @@ export async function runWritingOracle(options: WritingOracleOptions): Promise<W
       audiencesModule: new URL('../oracle/app/audiences.ts', import.meta.url),
       migrations: new URL('./app/migrations/', import.meta.url),
     },
-    // Older ones lose the NaN that a numeric column may hold, and say so.
+    // Older versions of wal2json lose the NaN that a numeric column may hold, and report that.
     postgres: options.decoder === 'wal2json' ? 'newer' : 'embedded',
     workerOptions: { decoder: options.decoder, ...(random.chance(0.5) ? {} : { limits: { logChars: 20_000 } }) },
     seed: async (env) => {
@@ -116,14 +116,14 @@ class WritingRun {
   readonly #made: Made[] = []
   readonly #direct: Direct[] = []
   readonly #violations: string[] = []
-  /** Written as it happens: of a run that hangs, too, one sees how far it came. */
+  /** Written as the run goes on, so that even a run that hangs shows how far it came. */
   readonly #chronicleFile: string
-  /** What each replica does, one after the other. */
+  /** For each replica, the end of everything that it has been given to do, one after the other. */
   readonly #turns: Promise<unknown>[]
   readonly #retries = new Map<string, string | null>()
   readonly #lostRetries = new Set<number>()
   readonly #undone = new Set<string>()
-  /** Writers whose database was removed: what was confirmed before is not listed any more. */
+  /** Writers whose database was removed; mutations confirmed before are not listed any more. */
   readonly #lostDatabases = new Set<number>()
   readonly #chronicle = new Chronicle()
   readonly #samples: ReplicaSample[] = []
@@ -154,7 +154,7 @@ class WritingRun {
     await this.#comeTogether()
     await this.#compare()
     const statuses = await this.#account()
-    // What was shown in between, of rows that were the server's alone, was committed so.
+    // Rows on which no unsent work lay must have been shown in between as they were committed.
     const between = await this.#withDatabase((database) => this.#chronicle.examine(database, this.#samples))
     this.#violations.push(...between)
     for (const violation of this.#violations) this.#note(violation)
@@ -179,7 +179,7 @@ class WritingRun {
     return writer
   }
 
-  /** In the writer's own turn; a kill may end it at any moment. */
+  /** Queues work in the writer's own turn; a kill may end it at any moment. */
   #turn(place: number, work: (writer: Writer) => Promise<unknown>): void {
     this.#turns[place] = (this.#turns[place] ?? Promise.resolve())
       .then(() => work(this.#writer(place)))
@@ -269,7 +269,7 @@ class WritingRun {
       database.transaction(async ({ query }) => {
         for (const statement of partitionStatements(job)) await query(statement)
       })
-    // A new empty partition is taken over without a new definition: one that nobody expected is a violation at the end.
+    // A new empty partition is taken over without a new definition; an unexpected definition is a violation at the end.
     await (job === 'open' ? alter() : this.#chronicle.awaitAdoption(database, alter))
   }
 
@@ -283,7 +283,7 @@ class WritingRun {
     })
   }
 
-  /** Takes back what `token` stands for, where it was done: else an undo would take back what was done before it. */
+  /** Undoes the operation of `token` if it was done; otherwise an undo would take back the operation before it. */
   #undo(writer: number, token: string): void {
     this.#turn(writer, async (one) => {
       const made = this.#made.find(({ operation }) => operation.token === token)
@@ -303,7 +303,7 @@ class WritingRun {
     })
   }
 
-  /** As an app's own endpoint does, past every replica. */
+  /** Writes as an app's own endpoint does, past every replica. */
   async #writeDirectly(operation: Operation): Promise<void> {
     const token = operation.token ?? ''
     const direct: Direct = { token, operation, committed: null }
@@ -327,7 +327,7 @@ class WritingRun {
         await database.close()
       }
     } catch (error) {
-      // A constraint said no, or Postgres was being killed and nobody knows.
+      // A constraint refused it, or Postgres was being killed and nobody knows the outcome.
       direct.committed = /SQLSTATE 2/.test(String(error)) ? false : null
       this.#note(`direct ${token}: ${String(error)}`)
     }
@@ -367,7 +367,7 @@ class WritingRun {
     }
   }
 
-  /** Everyone online, everything sent and seen. */
+  /** Brings every writer online and waits until everything is sent and seen. */
   async #comeTogether(): Promise<void> {
     for (const writer of this.#writers) await writer.tell('online')
     for (const writer of this.#writers) {
@@ -377,7 +377,7 @@ class WritingRun {
         return answer.ok
       })
     }
-    // What the last of them sent, the first has to see too.
+    // The first writer also has to see what the last one sent.
     for (const writer of this.#writers) await until(async () => (await writer.settle()).ok)
   }
 
@@ -430,7 +430,7 @@ class WritingRun {
   }
 }
 
-/** What a user may see by now. */
+/** Reads the rows of a table that a user may see by now. */
 async function readRows(database: Database, table: string, user: string): Promise<string[]> {
   const rows = await database.transaction(async ({ query }) => {
     await query(`SET LOCAL TimeZone = 'UTC'`)

@@ -78,7 +78,7 @@ async function look(tables: readonly string[], invariants: readonly string[]): P
   }
 }
 
-/** What cannot be done here any more stays failed. */
+/** Retries every failure; one that cannot be done here any more stays failed. */
 async function retryFailures(): Promise<Retry[]> {
   const retries: Retry[] = []
   for (const failure of opened().failures) {
@@ -121,7 +121,7 @@ async function answer(request: WriterRequest): Promise<{ id?: string | null; loo
   }
 }
 
-// Several of these share the machine with the servers they wait for.
+// Several of these processes share the machine with the servers that they wait for, so they give way.
 setPriority(5)
 process.on('message', (message: { readonly number: number; readonly request: WriterRequest }) => {
   const { number, request } = message

@@ -9,7 +9,7 @@ export interface WriterOptions {
   readonly name: string
   readonly user: string
   readonly orgs: readonly string[]
-  /** A directory: what was durable is there after a kill. */
+  /** A directory, so that everything durable is there after a kill. */
   readonly storage: string
   readonly visits: boolean
 }
@@ -47,7 +47,7 @@ export class Writer {
     await this.#must({ do: 'open', url: this.#url, token: this.#token, user, storage, visits })
   }
 
-  /** Null where it was refused here, which is an answer like any other. */
+  /** Performs an operation; a refusal by the replica is an answer like any other, with null for the id. */
   async perform(operation: Operation): Promise<{ readonly id: string | null; readonly refused: string | null }> {
     const answer = await this.#ask({ do: 'operation', operation })
     return answer.ok ? { id: answer.id, refused: null } : { id: null, refused: answer.message }
@@ -61,7 +61,7 @@ export class Writer {
     return (await this.#must({ do: 'retryFailures' })).retries
   }
 
-  /** Does nothing where what was written later is in the way. */
+  /** Undoes the last mutation; does nothing where something written later is in the way. */
   async undo(): Promise<void> {
     await this.#ask({ do: 'undo' })
   }
@@ -76,7 +76,7 @@ export class Writer {
     return answer.look
   }
 
-  /** As a killed tab: without a goodbye, whatever it was doing. */
+  /** Kills the process like a tab, without a goodbye, in the middle of anything. */
   async kill(): Promise<void> {
     const child = this.#child
     this.#child = null
@@ -86,7 +86,7 @@ export class Writer {
     await ended
   }
 
-  /** Removes the database of a writer that is not running; what lies beside it stays. */
+  /** Removes the database of a writer that is not running; files beside it stay. */
   async loseDatabase(): Promise<void> {
     const { storage } = this.options
     const own = new RegExp(`^${basename(storage)}-[0-9a-f]+$`)
@@ -122,7 +122,7 @@ export class Writer {
 async function damageFile(path: string, damage: JournalDamage): Promise<void> {
   if (damage.how === 'removed') return rm(path)
   const bytes = await readFile(path)
-  // The beginning of what there is, which looks like a record that is not whole.
+  // The file's own beginning, appended to it, looks like a record that is not whole.
   if (damage.how === 'torn') return appendFile(path, bytes.subarray(0, Math.min(9, bytes.length - 1)))
   const at = Math.floor(damage.at * bytes.length)
   if (damage.how === 'cut') return truncate(path, at)

@@ -3,7 +3,7 @@ import { openReplicaOn } from '../../client/open-replica.ts'
 import { openWithBuffers } from '../replica/prepared-database.ts'
 import { folderSync } from './opened-folders.ts'
 
-/** Run as a process of its own, which may be short of something: says how many wait to be sent, or what keeps it shut. */
+/** Run as a process of its own, which may lack memory, say: prints how many mutations are pending, or the fault. */
 const [, , url = '', storage = '', buffers = ''] = process.argv
 const options = { url, user: 'ann', token: () => 'token', sync: folderSync, storage }
 try {

@@ -45,7 +45,7 @@ export async function live(replica: Replica): Promise<void> {
   await statusThat(replica, ({ phase }) => phase === 'live')
 }
 
-/** A replica with two notes, live, and the server's side of it. */
+/** Opens a replica with two notes, live, and answers it with the server's side of it. */
 export async function openedFolders(storage = 'memory://') {
   const { server, url } = await serveFolders()
   const replica: FolderReplica = await start(url, { sync: folderSync, storage })
@@ -66,7 +66,7 @@ export function commit(
   }
 }
 
-/** All notes by id, as text. */
+/** Reads all notes as text, in the order of their ids. */
 export async function notesOf(replica: Replica): Promise<Record<string, string | null>[]> {
   const { rows } = await replica.db.query<Record<string, string | null>>(
     'SELECT id, folder, title, slug, count::text FROM note ORDER BY id',

@@ -34,7 +34,7 @@ export const sync = defineSync({
     addOne: action(z.object({ id: z.string() }), async ({ sql }, { id }) => {
       await sql`UPDATE note SET count = count + 1 WHERE id = ${id}`
     }),
-    /** Counts the comments that its author sees, wherever they are. */
+    /** Counts the comments on a note that the mutation's author sees, on any board. */
     countComments: action(z.object({ id: z.string() }), async ({ sql }, { id }) => {
       await sql`UPDATE note SET count = (SELECT count(*) FROM comment WHERE note_id = ${id}) WHERE id = ${id}`
     }),

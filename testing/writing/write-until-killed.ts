@@ -7,8 +7,8 @@ const replica = await openReplica({ url, user: 'ann', token: () => 'token', sync
 await replica.ready
 for (;;) {
   const { id } = await replica.actions.addOne({ id: '1' })
-  // Said only once it is durable.
+  // The id is printed only once the mutation is durable.
   console.log(id)
-  // The database answers without ever leaving the event loop's turn: sockets need one too.
+  // The database answers without ever ending the event loop's turn, and sockets need a turn too.
   await new Promise((resolve) => setImmediate(resolve))
 }

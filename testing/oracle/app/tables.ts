@@ -60,7 +60,7 @@ const note = pgTable('note', {
 
 const setting = pgTable('setting', { key: text('key'), value: column('value'), version: column('version') })
 
-/** Both are synced otherwise, or at all, by the second definition of a run. */
+/** A run's second definition alone has this table with its new column, and syncs the one below. */
 const remarkedSetting = pgTable('setting', {
   key: text('key'),
   value: column('value'),

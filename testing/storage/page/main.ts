@@ -1,10 +1,10 @@
 import type { Replica } from '../../../client/index.ts'
 import { openReplica } from '../../../dist/client/index.js'
 
-/** What the page leaves on its window. */
+/** Everything that the page leaves on its window. */
 export interface StoragePage {
   replica: Replica
-  /** Opens the replica of one user, who talks to whoever served the page. */
+  /** Opens the replica of one user, which talks to the server of the page. */
   openStorage(storage: string): Promise<void>
   /** Removes the databases of the origin and leaves everything else; answers the names of what is left. */
   loseDatabases(): Promise<string[]>

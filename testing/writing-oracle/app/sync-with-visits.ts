@@ -4,7 +4,7 @@ import { sync as withoutVisits } from './sync.ts'
 
 const visit = pgTable('visit', { id: uuid('id'), month: integer('month'), orgId: uuid('org_id'), word: text('word') })
 
-/** With a partitioned table, of which wal2json tells nothing. */
+/** The definition with a partitioned table too, about which wal2json reports nothing. */
 export const sync = {
   ...withoutVisits,
   tables: {

@@ -35,7 +35,7 @@ export const sync = defineSync({
   },
   watch: [{ table: membership, user: membership.userId }],
   actions: {
-    /** Reads and writes: whatever others added meanwhile stays. */
+    /** Reads before it writes, so that everything others added meanwhile stays. */
     add: action(z.object({ tally: id, token }), async ({ sql, id }, args) => {
       const [row] = await sql`SELECT org_id, count, log FROM tally WHERE id = ${args.tally} FOR UPDATE`
       if (!row) refuse('gone', 'There is no such tally.')
@@ -57,7 +57,7 @@ export const sync = defineSync({
       await sql`UPDATE task SET done = false WHERE id = ${args.task}`
       await sql`INSERT INTO entry (id, org_id, token) VALUES (${id('entry')}, ${row.org_id ?? null}, ${args.token})`
     }),
-    /** Makes as many subtasks as the task has none of, under names of their own. */
+    /** Makes a subtask for each of the names that no subtask of the task has yet. */
     split: action(
       z.object({ task: id, names: z.array(z.string().max(20)).max(5), token }),
       async ({ sql, id }, args) => {
@@ -84,7 +84,7 @@ export const sync = defineSync({
   },
 })
 
-/** What must hold in every state of server and replica; each answers the rows that break it. */
+/** The rules that must hold in every state of server and replica; each query answers the rows that break it. */
 export const INVARIANTS: readonly (readonly [name: string, query: string])[] = [
   [
     'no task that is done has an open subtask',
