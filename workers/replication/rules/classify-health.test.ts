@@ -51,6 +51,8 @@ describe('a check', () => {
   test('CAP-R26 of the next cycle fails a minute after it was due, not before', () => {
     expect(checkOf('cycle', { nextCycleAtMs: NOW - 60_000 })?.status).toBe('ok')
     expect(checkOf('cycle', { nextCycleAtMs: NOW - 60_001 })?.status).toBe('fail')
+    expect(checkOf('cycle', { lastCycleAtMs: null, nextCycleAtMs: NOW - 60_000 })?.status).toBe('warn')
+    expect(checkOf('cycle', { lastCycleAtMs: null, nextCycleAtMs: NOW - 60_001 })?.status).toBe('fail')
   })
 
   test('OPS-01 of subscribers warns only where none of several acknowledges anything', () => {

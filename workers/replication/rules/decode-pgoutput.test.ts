@@ -1,5 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decodeRelation, PgoutputDecoder } from './decode-pgoutput.ts'
+import { bytesOfHex, decodeRelation, PgoutputDecoder } from './decode-pgoutput.ts'
 import { planTables } from './table-plan.ts'
 
 const column = (name: string, type = 'text') => ({ name, type, notNull: false, generated: null })
@@ -221,4 +222,13 @@ test('a kind of message, or of value, that is not known is corrupt', () => {
   expect(() => decoder().decode(message('S', ...uint32(1)))).toThrow(corrupt)
   const binary = message('I', ...uint32(1), tag('N'), ...uint16(1), tag('b'), ...uint32(1), 0)
   expect(() => decoder().decode(binary)).toThrow(corrupt)
+})
+
+test('the bytes of a page are those that Postgres printed in hex', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+      const hex = `\\x${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`
+      expect(bytesOfHex(hex)).toEqual(bytes)
+    }),
+  )
 })

@@ -93,6 +93,15 @@ describe('a request', () => {
     })
   })
 
+  test('CAP-R33 of the same moment, or a later one, says which clients are there', () => {
+    const clients = (askedMs: number, ...audiences: string[]) => [
+      ...renewed({ ...fresh, askedMs: 9 }, request({ askedMs, audiences }), 100).audiences,
+    ]
+    expect(clients(9, 'a', 'client:x')).toEqual(['a', 'client:x'])
+    expect(clients(10)).toEqual([])
+    expect(clients(10, 'client:x')).toEqual(['client:x'])
+  })
+
   test('CAP-R33 that was made before another and came after it prolongs the lease alone', () => {
     const late = renewed({ ...fresh, askedMs: 9 }, request({ askedMs: 8, audiences: [] }), 100)
     expect(late).toEqual({ ...fresh, askedMs: 9, leaseUntilMs: 100 + LEASE_MS })
@@ -146,6 +155,13 @@ describe('a delivery', () => {
     const told = afterReceipt(fresh, delivery, { epoch: 'e', head: lsn(20) }, 0)
     expect(told.definitionVersion).toBe(2)
     expect(noticeOf(told, position(30, { definition: definitionOf(2) })).definition).toBeNull()
+  })
+
+  test('CAP-R21 tells whom nothing concerns the head every ten seconds, and nothing that it has', () => {
+    const other = batch(20, { audiences: new Set(['b']) })
+    expect(deliveryOf(fresh, other, 9_999)).toBeNull()
+    expect(deliveryOf(fresh, other, 10_000)).toMatchObject({ from: lsn(10), to: lsn(20), transactions: [] })
+    expect(deliveryOf(fresh, batch(10, { audiences: new Set(['b']) }), 99_999)).toBeNull()
   })
 
   test('CAP-R21 in another history says no position of the one before', () => {
