@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { compareJournal, hasLearnt, type KnownMutation, SKIPPED_NUMBERS } from './compare-journal.ts'
-import { foldJournal, type JournalState, newestJournal } from './fold-journal.ts'
-import { decodeFrames, encodeFrames } from './frames.ts'
+import { foldJournal, type JournalState } from './fold-journal.ts'
+import { encodeFrames } from './frames.ts'
 import type { JournalRecord } from './records.ts'
 
 const begun = (generation = 1): JournalRecord => ({
@@ -48,74 +48,6 @@ const stateOf = (...records: JournalRecord[]): JournalState => {
   if (!state) throw new Error('Not readable.')
   return state
 }
-
-describe('records in a file', () => {
-  const texts = ['', 'a', '{"ä":"💧"}', 'x'.repeat(1_000)]
-
-  test('JRN-R10 a file that is cut at any byte tells what stood whole before the cut, and that it was cut', () => {
-    const bytes = encodeFrames(texts)
-    expect(decodeFrames(bytes)).toEqual({ texts, isWhole: true })
-    let end = 0
-    const ends = texts.map((text) => (end += 8 + new TextEncoder().encode(text).length))
-    for (let cut = 0; cut < bytes.length; cut++) {
-      const whole = ends.filter((one) => one <= cut).length
-      const isWhole = cut === 0 || ends.includes(cut)
-      expect(decodeFrames(bytes.subarray(0, cut))).toEqual({ texts: texts.slice(0, whole), isWhole })
-    }
-  })
-
-  test('JRN-R10 no byte can change unseen, and nothing behind it is read', () => {
-    const bytes = encodeFrames(texts)
-    for (let place = 0; place < bytes.length; place++) {
-      const damaged = bytes.slice()
-      damaged[place] = (damaged[place] ?? 0) ^ 0x20
-      const found = decodeFrames(damaged)
-      expect(found.isWhole).toBe(false)
-      expect(texts.slice(0, found.texts.length)).toEqual(found.texts)
-    }
-  })
-})
-
-describe('what a journal tells', () => {
-  test('JRN-R8 how each ended; those that were taken in end with the one that took them', () => {
-    const state = stateOf(
-      made(1),
-      made(2),
-      made(3),
-      made(4),
-      made(5),
-      frozen(1, [2]),
-      failed(3),
-      ended(1),
-      made(6, 'retry 3'),
-      ended(5, 'gone'),
-    )
-    expect([...state.open.keys()]).toEqual([4, 6])
-    expect([...state.ended]).toEqual([
-      [1, 'confirmed'],
-      [2, 'confirmed'],
-      [3, 'gone'],
-      [5, 'gone'],
-    ])
-    expect(state).toMatchObject({ counter: 6, client: 'client-1', isWhole: true, hasLeft: false })
-  })
-
-  test('JRN-R12 of two files the newest that was sealed is in force, wherever the begin of the next was cut', () => {
-    const old = fileOf(begun(7), made(1), sealed(1), made(2))
-    const next = fileOf(begun(8), made(2), sealed(2))
-    for (let cut = 0; cut < next.length; cut++)
-      expect(newestJournal([next.slice(0, cut), old])).toMatchObject({ slot: 1, state: { generation: 7, counter: 2 } })
-    expect(newestJournal([next, old])).toMatchObject({ slot: 0, state: { generation: 8, isWhole: true } })
-    expect(newestJournal([new Uint8Array(), new Uint8Array([1, 2, 3])])).toBeNull()
-  })
-
-  test('JRN-R10 a record that nobody can read ends the reading', () => {
-    const state = foldJournal(
-      encodeFrames([JSON.stringify(begun()), JSON.stringify(sealed()), '{"t":"later"}', JSON.stringify(made(1))]),
-    )
-    expect(state).toMatchObject({ isWhole: false, counter: 0 })
-  })
-})
 
 describe('what a database lacks of its journal', () => {
   const known = (counter: number, ...mutations: KnownMutation[]) => ({ client: 'client-1', counter, mutations })
@@ -182,5 +114,36 @@ describe('what a database lacks of its journal', () => {
     const learning = compareJournal(stateOf(made(1)), { client: 'client-2', counter: 3, mutations: [] })
     expect(learning).toMatchObject({ client: 'client-2', counter: 3, taken: [] })
     expect(numbers(learning.foreign)).toEqual([1])
+  })
+
+  test('JRN-R9 a number that the database gave and its journal never recorded is no matter of the journal', () => {
+    const learning = compareJournal(stateOf(made(1)), known(3, row(1), row(2), row(3)))
+    expect(hasLearnt(learning)).toBe(true)
+  })
+
+  test('JRN-R9 a failure that waits here is learnt once, and one that is confirmed here is not undone', () => {
+    const journal = stateOf(made(1), failed(1), made(2), failed(2))
+    const learning = compareJournal(journal, known(2, row(1, 'failed'), row(2, 'confirmed')))
+    expect(hasLearnt(learning)).toBe(true)
+  })
+
+  test('JRN-R7 JRN-R9 what was taken in waits for the one that took it, and is no unknown outcome of its own', () => {
+    const journal = stateOf(made(1), made(2), frozen(1, [2]))
+    const learning = compareJournal(journal, known(2, row(1), row(2)))
+    expect(numbers(learning.frozen)).toEqual([1])
+    expect(learning).toMatchObject({ failed: new Map(), discarded: [], committed: [] })
+  })
+
+  test('JRN-R9 one that was discarded goes here too, failed already or not', () => {
+    const journal = stateOf(made(1), failed(1), ended(1, 'gone'), made(2), failed(2), made(3, 'retry 2'))
+    const learning = compareJournal(journal, known(3, row(1, 'failed'), row(2, 'failed'), row(3)))
+    expect(learning).toMatchObject({ discarded: [1, 2], failed: new Map() })
+  })
+
+  test('JRN-R10 no number is skipped where nothing was lost, or the database is ahead of what was', () => {
+    const torn = { ...stateOf(made(1)), isWhole: false }
+    expect(compareJournal(torn, known(1, row(1))).counter).toBe(1)
+    expect(compareJournal(stateOf(made(1)), known(0)).counter).toBe(1)
+    expect(SKIPPED_NUMBERS).toBeGreaterThan(2 ** 31)
   })
 })
