@@ -1,6 +1,7 @@
 import { SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openReplica, type Replica } from '../client/index.ts'
+import { LIMITS } from '../protocol/index.ts'
 import { sync } from '../testing/isolation/app/sync.ts'
 import { performAttempt } from '../testing/isolation/perform-attempt.ts'
 import { planAttempt, type Shown, type Target } from '../testing/isolation/plan-attempts.ts'
@@ -87,12 +88,23 @@ describe('whatever is tried, nothing of others is told or touched', () => {
       storage: 'memory://',
     })
     await zoe.ready
-    // This push is to leave a client of Zoe's whose id is known, and an outcome of its first mutation.
-    await fetch(`${system.url}/sync/push`, {
+    // Zoe's client has an id that is known, and an outcome of its first mutation.
+    const write = { name: 'write', args: { id: FOREIGN.id, body: FOREIGN_TEXT }, predicted: null }
+    const mutation = { kind: 'action', counter: 1, at: new Date().toISOString(), after: [], ...write }
+    const pushed = await fetch(`${system.url}/sync/push`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${await system.token({ userId: 'zoe', audiences: ['org:b'] })}` },
-      body: JSON.stringify({ protocol: 2, client: FOREIGN.client, acknowledged: 0, mutations: [{}] }),
+      headers: {
+        authorization: `Bearer ${await system.token({ userId: 'zoe', audiences: ['org:b'] })}`,
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({
+        protocol: LIMITS.protocolVersion,
+        client: FOREIGN.client,
+        acknowledged: 0,
+        mutations: [mutation],
+      }),
     })
+    expect(await pushed.json()).toMatchObject({ outcomes: [{ counter: 1, status: 'committed' }] })
   })
   afterAll(async () => {
     await zoe?.close()
