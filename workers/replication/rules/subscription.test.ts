@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { asLsn, type DefinitionInForce, type Lsn, type Transaction } from '../../../protocol/index.ts'
+import { asLsn, type DefinitionInForce, type Lsn } from '../../../protocol/index.ts'
 import type { SubscribeRequest } from '../../contracts.ts'
+import type { EncodedTransaction } from '../../encoded-change.ts'
 import {
   afterFailure,
   afterReceipt,
@@ -10,7 +11,7 @@ import {
   LEASE_MS,
   noticeOf,
   type Position,
-  type Routable,
+  type RoutedBatch,
   renewed,
   type Subscription,
   subscribe,
@@ -37,21 +38,27 @@ const request = (more: Partial<SubscribeRequest> = {}): SubscribeRequest => ({
   askedMs: 0,
   ...more,
 })
-const change = (audience: string): Transaction => ({
+const change = (audience: string): EncodedTransaction => ({
   lsn: lsn(20),
   xid: '1',
-  committedAt: '',
-  changes: [{ op: 'delete', table: 't', audience, key: { id: '1' } }],
+  at: '',
+  changes: [{ audience, text: '{}' }],
 })
-const batch = (to: number, more: Partial<Routable> = {}): Routable => ({
+const batch = (to: number, more: Partial<RoutedBatch> = {}): RoutedBatch => ({
   ...position(to),
+  from: lsn(0),
   audiences: new Set(['a']),
   everyone: false,
   transactions: [change('a'), change('b')],
   rights: null,
-  generation: 1,
+  hasMutations: false,
   ...more,
 })
+/** The batch was gathered for the subscriptions as they stood at the first generation. */
+const GENERATION = 1
+const delivered = (subscription: Subscription, one: RoutedBatch, now: number) =>
+  deliveryOf(subscription, one, GENERATION, now)
+const afterBatch = (subscription: Subscription, one: RoutedBatch) => withBatch(subscription, one, GENERATION)
 
 function subscribed(known: Subscription | undefined, asked: SubscribeRequest, at: Position, now = 0): Subscription {
   const made = subscribe(known, asked, at, 1, now)
@@ -110,7 +117,7 @@ describe('a request', () => {
 
 describe('a delivery', () => {
   test('DIS-01 CAP-R21 begins at the acknowledged head and brings what its audiences may see', () => {
-    expect(deliveryOf(fresh, batch(20, { rights: ['u'] }), 0)).toEqual({
+    expect(delivered(fresh, batch(20, { rights: ['u'] }), 0)).toEqual({
       epoch: 'e',
       version: 1,
       from: lsn(10),
@@ -126,16 +133,16 @@ describe('a delivery', () => {
     ['while a failure is waited out', { retryAtMs: 5_000 }],
     ['up to where it has acknowledged', { acked: lsn(20), neededTo: lsn(20) }],
   ])('CAP-R21 is not sent %s', (_, more) => {
-    expect(deliveryOf({ ...fresh, ...more }, batch(20), 60_000)).toBeNull()
+    expect(delivered({ ...fresh, ...more }, batch(20), 60_000)).toBeNull()
   })
 
-  test.each<[string, Partial<Subscription>, Partial<Routable>]>([
+  test.each<[string, Partial<Subscription>, Partial<RoutedBatch>]>([
     ['where something before it was missed', { neededTo: lsn(15) }, {}],
     ['that was larger than a delivery may be', {}, { transactions: null }],
     ['that was gathered before an audience joined', { generation: 2 }, {}],
     ['in a history that is new to it', { epoch: 'old' }, {}],
   ])('CAP-R21 CAP-R20 is a head without transactions %s', (_, more, changed) => {
-    expect(deliveryOf({ ...fresh, ...more }, batch(20, changed), 0)).toMatchObject({
+    expect(delivered({ ...fresh, ...more }, batch(20, changed), 0)).toMatchObject({
       to: lsn(20),
       transactions: null,
       rights: null,
@@ -144,12 +151,12 @@ describe('a delivery', () => {
 
   test('CAP-R10 what is told to everyone reaches whoever sees nothing of it', () => {
     const quiet = batch(20, { audiences: new Set(), everyone: true, transactions: [] })
-    expect(deliveryOf(fresh, quiet, 0)).toMatchObject({ to: lsn(20), transactions: [] })
+    expect(delivered(fresh, quiet, 0)).toMatchObject({ to: lsn(20), transactions: [] })
   })
 
   test('CAP-R19 brings a definition to whoever has not been told it, and to nobody twice', () => {
     const next = batch(20, { definition: definitionOf(2), audiences: new Set() })
-    const delivery = deliveryOf(fresh, next, 0)
+    const delivery = delivered(fresh, next, 0)
     expect(delivery).toMatchObject({ to: lsn(20), definition: { version: 2 } })
     if (delivery === null) throw new Error('Nothing is sent.')
     const told = afterReceipt(fresh, delivery, { epoch: 'e', head: lsn(20) }, 0)
@@ -159,9 +166,9 @@ describe('a delivery', () => {
 
   test('CAP-R21 tells whom nothing concerns the head every ten seconds, and nothing that it has', () => {
     const other = batch(20, { audiences: new Set(['b']) })
-    expect(deliveryOf(fresh, other, 9_999)).toBeNull()
-    expect(deliveryOf(fresh, other, 10_000)).toMatchObject({ from: lsn(10), to: lsn(20), transactions: [] })
-    expect(deliveryOf(fresh, batch(10, { audiences: new Set(['b']) }), 99_999)).toBeNull()
+    expect(delivered(fresh, other, 9_999)).toBeNull()
+    expect(delivered(fresh, other, 10_000)).toMatchObject({ from: lsn(10), to: lsn(20), transactions: [] })
+    expect(delivered(fresh, batch(10, { audiences: new Set(['b']) }), 99_999)).toBeNull()
   })
 
   test('CAP-R21 in another history says no position of the one before', () => {
@@ -174,26 +181,26 @@ describe('a delivery', () => {
 
 describe('what must be told', () => {
   test('CAP-R21 stays so until it is acknowledged, whatever else comes', () => {
-    const needed = withBatch(fresh, batch(20))
+    const needed = afterBatch(fresh, batch(20))
     expect(isBehind(needed, 'e')).toBe(true)
-    const later = withBatch(needed, batch(30, { audiences: new Set(['b']) }))
+    const later = afterBatch(needed, batch(30, { audiences: new Set(['b']) }))
     expect(later.neededTo).toBe(lsn(20))
     expect(isBehind({ ...later, acked: lsn(19) }, 'e')).toBe(true)
     expect(isBehind({ ...later, acked: lsn(20) }, 'e')).toBe(false)
   })
 
   test('CAP-R21 never goes back, though a batch be told late', () => {
-    expect(withBatch(withBatch(fresh, batch(30)), batch(20)).neededTo).toBe(lsn(30))
+    expect(afterBatch(afterBatch(fresh, batch(30)), batch(20)).neededTo).toBe(lsn(30))
   })
 
   test('CAP-R12 HIS-07 is everything in a history that it does not know', () => {
     expect(isBehind(fresh, 'new')).toBe(true)
-    expect(withBatch({ ...fresh, neededTo: lsn(99) }, batch(2, { epoch: 'new' })).neededTo).toBe(lsn(2))
+    expect(afterBatch({ ...fresh, neededTo: lsn(99) }, batch(2, { epoch: 'new' })).neededTo).toBe(lsn(2))
   })
 
   test('nothing, where it is not concerned', () => {
     const other = batch(20, { audiences: new Set(['b']) })
-    expect(withBatch(fresh, other)).toBe(fresh)
+    expect(afterBatch(fresh, other)).toBe(fresh)
     expect(isBehind(fresh, 'e')).toBe(false)
   })
 })
