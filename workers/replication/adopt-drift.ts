@@ -20,7 +20,7 @@ const LOCK_WAIT_MS = 1_000
 export type FindTakenBack = (doubts: readonly ColumnInDoubt[]) => Promise<readonly ColumnInDoubt[]>
 
 export interface TakeOver {
-  /** Null where a history begins: what the tables held, and which tables they were, does not matter to it. */
+  /** Null where a history begins, for which neither the tables' rows nor their identity until now matter. */
   readonly findTakenBack: FindTakenBack | null
 }
 

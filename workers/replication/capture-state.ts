@@ -25,10 +25,10 @@ export interface CaptureStore {
 export type Distribute = (batch: RoutedBatch) => void | Promise<void>
 
 export interface CycleResult {
-  /** More is waiting: begin the next cycle at once. */
+  /** True where more is waiting, so that the next cycle begins at once. */
   readonly more: boolean
   readonly storedRows: number
-  /** The id of the transaction that stored, where nothing else was in progress beside it. */
+  /** The id of the transaction that stored, where nothing else was in progress beside it; else null. */
   readonly ownXid: string | null
 }
 

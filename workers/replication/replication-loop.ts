@@ -265,7 +265,7 @@ export class ReplicationLoop {
       const distribute = async (batch: RoutedBatch) => {
         heard(batch)
         router.route(batch, generation)
-        // A Durable Object holds even earlier calls back until writes of the turn are durable: deliveries leave first.
+        // Calls wait until writes of the same turn are durable, even later writes: deliveries get a turn of their own.
         await new Promise((resolve) => setTimeout(resolve))
       }
       const peeker = this.#watch.idleConnection

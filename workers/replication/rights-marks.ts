@@ -17,7 +17,7 @@ export class RightsMarks {
   #version: number | null = null
 
   note({ epoch, definition, rights, everyone, transactions }: RoutedBatch): void {
-    // Captured changes that were never told may concern anyone; so may a new history, or another set of watched tables.
+    // Captured changes that were never told may concern anyone; so may a new history, or other tables to be watched.
     const isUntold = everyone && transactions === null && rights === null
     if (isUntold || epoch !== this.#epoch || definition.version !== this.#version || rights === 'all') this.#all()
     this.#epoch = epoch

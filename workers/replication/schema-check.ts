@@ -16,7 +16,7 @@ const UNSEEN_MS = 5_000
 const LONGEST_PAUSE_MS = 64
 
 /**
- * Asks until an answer is given by a statement that sees what was decoded; `ask` answers null while it does not.
+ * Asks until the answer is of a statement that sees the decoded transactions; `ask` answers null until then.
  *
  * The log shows a commit before others see it, as long as the commit waits for a standby. Until then the catalogue
  * clears nothing. Throws `unavailable` after five seconds.

@@ -30,7 +30,7 @@ export class Server {
   /** Serves one session as far as its window lets it. With `urgent` an idle one learns the head now. */
   serve(session: Session, urgent = false, cache: FrameCache | null = this.#newCache()): void {
     const { storage, limits, nowMs } = this.#context
-    // Bounded: each turn moves the position towards a head that cannot move meanwhile.
+    // The loop ends, because each turn moves the position towards a head that cannot move meanwhile.
     while (cache && session.open && session.state.phase === 'streaming' && !session.busy && !session.rightsInDoubt) {
       const { head } = storage.state
       const { position } = session.state

@@ -70,7 +70,7 @@ export async function greet(
   )
 }
 
-/** A client's id belongs for good to the first user who shows it. Throws `forbidden` to any other. */
+/** Binds a client's id for good to the first user who shows it. Throws `forbidden` to any other. */
 async function bindClient(context: SyncContext, client: string, userId: string): Promise<void> {
   const { storage, limits, withDatabase } = context
   let owner = storage.ownerOf(client)

@@ -87,7 +87,7 @@ export class HeadFollower {
     return head !== null && head < target
   }
 
-  /** Bounded: each turn reads to a target set before it began, and ends when no later one has come. */
+  /** Reads gaps until no later target has come; each turn reads to a target that was set before it began. */
   async #catchUp(): Promise<void> {
     const { state } = this.#context.storage
     while (state.head !== null && state.epoch !== null && state.head < state.target) {

@@ -61,7 +61,7 @@ export class BatchTally {
     const { operation, audience } = row
     this.storedRows += 1
     this.#hasMutations ||= operation === 'mutation'
-    // Which subscriber serves whom is not known here, so such a row goes to everyone.
+    // The clients of a subscriber are not known here, so such a row goes to everyone.
     if (operation === 'truncate' || operation === 'definition' || operation === 'rights') this.#everyone = true
     else if (audience === null || !this.#wanted(audience)) return
     else this.#audiences.add(audience)

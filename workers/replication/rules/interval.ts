@@ -19,7 +19,7 @@ export const DEFAULT_INTERVALS: ReplicationIntervals = {
   quietMs: 10 * 60_000,
   driftWaitMs: 60 * 60_000,
 }
-/** The alarm while a wait is under way: it takes over when the wait is lost. */
+/** The alarm behind a wait comes after this long, and takes over where the wait is lost. */
 const WATCHDOG_MS = 15_000
 /** While somebody subscribes, a pause is at most the quiet so far divided by this. */
 const QUIET_SHARE = 10
@@ -45,9 +45,9 @@ export interface Pace {
   readonly subscribers: number
   /** The time since the last change, kick or subscriber. */
   readonly quietMs: number
-  /** Cycles that failed in a row. */
+  /** The number of cycles that failed in a row. */
   readonly failures: number
-  /** A wait inside Postgres is under way or about to begin, and brings the next cycle. */
+  /** True where a wait inside Postgres is under way or about to begin, which brings the next cycle. */
   readonly watching: boolean
   /** A random number from 0 to 1. */
   readonly random: number

@@ -13,7 +13,7 @@ export function rightsOf(event: TableEvent): RightsChange | null {
   if (event.type === 'truncate' || watch.userPosition === null) return 'all'
   const before = event.old === null ? null : event.old[watch.userPosition]
   const given = event.new === null ? null : event.new[watch.userPosition]
-  // Absent from an update means unchanged.
+  // A value that is absent from an update is unchanged.
   const after = given === undefined && event.old !== null ? before : given
   if (before === undefined || after === undefined) return 'all'
   return [...new Set([before, after])].filter((user): user is string => user !== null)

@@ -3,7 +3,7 @@ import type { Delivery, SubscribeRequest } from '../../contracts.ts'
 import type { BatchNews } from './batch-tally.ts'
 import { selectChanges } from './select-changes.ts'
 
-/** One SyncDO's subscription. The first six fields outlive the object. */
+/** One SyncDO's subscription. Its fields up to `definitionVersion`, but for `askedMs`, outlive the object. */
 export interface Subscription {
   readonly subscriber: string
   readonly audiences: ReadonlySet<string>
@@ -41,7 +41,7 @@ export interface RoutedBatch extends Position, BatchNews {
   readonly from: Lsn
 }
 
-/** Longer than Neon takes to fall asleep, so that idle SyncDOs wake seldom. */
+/** A lease lasts longer than Neon takes to fall asleep, so that idle SyncDOs wake seldom. */
 export const LEASE_MS = 10 * 60_000
 /** A delivery without an answer for this long counts as failed. */
 export const DELIVERY_PATIENCE_MS = 60_000
@@ -59,7 +59,7 @@ export function subscribe(
   now: number,
 ): Subscription | null {
   if (known && request.version < known.version) return null
-  // A renewal, or a request whose answer was lost: deliveries go on from where they stand.
+  // On a renewal, or a request whose answer was lost, deliveries go on from where they stand.
   if (known && request.version === known.version && known.epoch === position.epoch) return renewed(known, request, now)
   return {
     subscriber: request.subscriber,

@@ -44,7 +44,7 @@ function updateRows(plan: TablePlan, old: Values, changed: Values): HistoryRow[]
   for (let position = 0; position < plan.columns.length; position += 1) {
     const before = old[position] ?? null
     const after = changed[position]
-    // Absent means unchanged: the old tuple has the value.
+    // An absent value is unchanged, and the old tuple has it.
     whole[position] = after === undefined ? before : after
     if (after !== undefined && after !== before) different.push(position)
   }

@@ -7,7 +7,7 @@ export interface WatchFacts {
   readonly subscribers: number
   /** The time since the last change, push or new subscription. */
   readonly quietMs: number
-  /** Cycles that failed in a row. */
+  /** The number of cycles that failed in a row. */
   readonly failures: number
   /** The reason why a wait cannot be had here; null when none is known. */
   readonly obstacle: string | null
@@ -21,7 +21,7 @@ export interface WatchDecision {
   readonly degraded: boolean
 }
 
-/** Waits only for somebody, only while things happen, and never in place of a backoff. Rule CAP-R29. */
+/** Decides for a wait only with subscribers, while things happen, and never in place of a backoff. Rule CAP-R29. */
 export function decideWatch(facts: WatchFacts, intervals: Pick<ReplicationIntervals, 'watchMs'>): WatchDecision {
   if (!facts.wanted) return off('switched off')
   if (facts.obstacle !== null) return { on: false, reason: facts.obstacle, degraded: true }
