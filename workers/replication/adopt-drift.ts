@@ -13,26 +13,26 @@ import { type DefinitionInForce, TidemarkError } from '../../protocol/index.ts'
 import { type Database, databaseMessageOf, SQL_STATE, sqlStateOf } from '../database/index.ts'
 import type { LeftOut } from './rules/epoch-decision.ts'
 
-/** Whoever comes after us waits as long as we do. */
+/** The longest wait for a table's lock: statements that queue behind ours wait as long as we do. */
 const LOCK_WAIT_MS = 1_000
 
 /** Answers those of the columns that were altered and taken back. */
 export type FindTakenBack = (doubts: readonly ColumnInDoubt[]) => Promise<readonly ColumnInDoubt[]>
 
 export interface TakeOver {
-  /** Null: a history that begins does not care what the tables held, or which tables they were. */
+  /** Null where a history begins, for which neither the tables' rows nor their identity until now matter. */
   readonly findTakenBack: FindTakenBack | null
 }
 
 /**
- * Takes over what is harmless of the tables' changes: a partition that is new gets full identity, and all of it is remembered.
+ * Takes over harmless changes of the tables: a new partition gets full identity, and the shapes found are stored.
  *
- * What replicas would show wrongly is answered instead, and nothing is taken over then. Throws `unavailable` where a lock is
- * held for too long or a table is altered meanwhile, `schema-drift` where a right is missing.
+ * Answers the changes that replicas would show wrongly; where there are any, no shape is stored. Throws `unavailable`
+ * where a lock is held for too long or a table is altered meanwhile, `schema-drift` where a right is missing.
  */
 export async function takeOver(database: Database, { findTakenBack }: TakeOver): Promise<readonly Drift[]> {
   const anew = findTakenBack === null
-  // Before anything is locked: the log may be long.
+  // The log is read before anything is locked, because it may be long.
   const doubts = anew ? [] : await readDoubts()
   const takenBack = anew ? [] : await findTakenBack(doubts)
   return await underLocks(database, async (query) => {
@@ -62,7 +62,7 @@ export async function takeOver(database: Database, { findTakenBack }: TakeOver):
     const shapes = await read()
     const leaves = [...shapes.values()].flatMap(leavesToIdentify)
     for (const { name } of leaves) await query(`ALTER TABLE ${name} REPLICA IDENTITY FULL`)
-    // Under the locks that these took nobody changes a row meanwhile.
+    // ALTER TABLE has locked these partitions, so nobody changes a row of them meanwhile.
     return leaves.length > 0 ? await read() : shapes
   }
 
@@ -77,8 +77,8 @@ export async function takeOver(database: Database, { findTakenBack }: TakeOver):
 }
 
 /**
- * Puts the definition in force anew with what has become of these tables; answers the version, and those that had to be left out.
- * Throws as `takeOver` does.
+ * Puts the definition in force anew, adapted to what these tables are now. Answers its version and the tables that had
+ * to be left out. Throws as `takeOver` does.
  */
 export async function adoptDrift(database: Database, drifts: readonly Drift[]): Promise<LeftOut> {
   const { version, definition } = await underLocks(database, (query) => adoptDefinition(query, drifts))

@@ -6,23 +6,23 @@ import type { HistoryRow } from './rules/to-changes.ts'
 import { onceSeen, requireSchema, unplacedBeyond, unseenAmong } from './schema-check.ts'
 import { type CycleFacts, cycleFacts, factsOf } from './server-facts.ts'
 
-/** What every row of a transaction shares. */
+/** The columns that are equal in all rows of a transaction. */
 export interface TransactionHeader {
   readonly lsn: Lsn
   readonly xid: string
-  /** 64 bits. */
+  /** The transaction's id in 64 bits. */
   readonly transactionId: string
   readonly committedAt: string
   readonly schemaVersion: number
-  /** The client's mutation that it is, `client:counter`; null of one that nobody pushed. */
+  /** The client whose mutation this is, and the mutation's id, `client:counter`; both null where nobody pushed it. */
   readonly clientId: string | null
   readonly mutationId: string | null
-  /** What the app says of it, as JSON text. */
+  /** The app's annotation of the transaction, as JSON text; null where there is none. */
   readonly metadata: string | null
 }
 
 /**
- * A page of any size is one statement with a dozen parameters: numbers and names as arrays, JSON one value a line, which
+ * A page of any size is one statement with 18 parameters: numbers and names as arrays, JSON one value a line, which
  * needs no escaping on either side.
  */
 const INSERT_SELECT = `
@@ -43,13 +43,14 @@ const INSERT_SELECT = `
 
 const ONCE = 'ON CONFLICT (epoch, lsn, seq) DO NOTHING'
 
-/** Nobody else may have begun a new history or stored what we read, and our commit waits until it is durable. */
+/** Part of both fences: whatever is set for the role or the database, our commit waits until it is durable. */
 const DURABLE = `CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
   THEN set_config('synchronous_commit', 'on', true) END AS durable`
 
 /**
- * Everything a short transaction does, and all that the cycle must know, in one statement: the fence is the update that
- * every row of the insert needs. What the facts show a moment too late must not be hidden by the new head: the slot.
+ * Stores a short batch and reads all that the cycle must know, in one statement. Every row of the insert needs the
+ * fence, which is the update of the head. It also checks the slot's place: once the new head is stored, the facts could
+ * no longer show that others had moved the slot.
  */
 const STORE_AT_ONCE = `
   WITH fault AS MATERIALIZED (${ALTERED_TABLES}),
@@ -69,31 +70,31 @@ const STORE_AT_ONCE = `
 /** Pages are stored at this many rows or characters, whichever comes first. */
 const PAGE_ROWS = 5_000
 const PAGE_CHARS = 2 * 1024 * 1024
-/** Rows that were stored before their transaction was annotated are updated so many at a time. */
+/** Rows that were stored before their transaction was annotated are updated this many at a time. */
 const ANNOTATE_ROWS = 50_000
 
-/** Where a batch goes; nothing of it is durable before the whole batch is. */
+/** Stores the rows of one batch; nothing of it is durable before the whole batch is. */
 export interface BatchStore {
   /** Called once, before the first row. Throws `unavailable` when the epoch has ended or its head has moved. */
   fence(): Promise<void>
   add(header: TransactionHeader, seq: number, row: HistoryRow): void
-  /** Gives all rows of the transaction added last, of which there are `count`, this metadata. */
+  /** Gives this metadata to all `count` rows of the transaction that was added last. */
   annotate(lsn: Lsn, metadata: string, count: number): Promise<void>
   readonly isPageFull: boolean
-  /** Sends the page begun; resolves when not too many are under way. */
+  /** Sends the page begun; resolves once few enough pages are under way. */
   flush(): Promise<void>
-  /** Stores what is left, and the head; `xids`: all transactions that were decoded, as 64-bit ids. */
+  /** Stores the last page and the head; `xids` are all transactions that were decoded, as 64-bit ids. */
   finish(head: Lsn, xids: readonly string[]): Promise<void>
-  /** Whether `finish` looks at the schema by itself. */
+  /** True where `finish` checks the schema by itself. */
   readonly checksSchema: boolean
-  /** Throws `schema-drift` when a table was altered behind our back, as seen once these transactions are visible. */
+  /** Throws `schema-drift` when a table was altered behind our back; looks once these transactions are visible. */
   requireSchema(xids: readonly string[]): Promise<void>
 }
 
-/** What rows of a page have in common besides their transaction. */
+/** The columns in which many rows of a page are equal, besides those of their transaction. */
 type Kind = Pick<HistoryRow, 'table' | 'operation' | 'audience'>
 
-/** One is stored while the bytes of another arrive: either takes as long. */
+/** The server stores one page while the bytes of the next arrive; both take about equally long. */
 const PAGES_UNDER_WAY = 2
 
 type Lines = Record<'keys' | 'data' | 'oldData', LineBuffer>
@@ -102,7 +103,7 @@ const newLines = (): Lines => ({ keys: new LineBuffer(), data: new LineBuffer(),
 
 abstract class Page {
   readonly epoch: string
-  /** What is stored begins above it. */
+  /** Only transactions above it are stored. */
   readonly head: Lsn
   headers: TransactionHeader[] = []
   chars = 0
@@ -153,7 +154,7 @@ abstract class Page {
     return this.#kinds.length
   }
 
-  /** Parameters of the page, which begins anew; valid until `PAGES_UNDER_WAY` more pages are taken. */
+  /** Takes the page's parameters and begins it anew; they are valid until `PAGES_UNDER_WAY` more pages are taken. */
   take(): Parameter[] {
     const { epoch, headers } = this
     const kinds = this.#kinds
@@ -191,15 +192,15 @@ abstract class Page {
   }
 }
 
-/** Stores rows page by page in the open transaction; `PAGES_UNDER_WAY` are on their way while the next is gathered. */
+/** Stores rows page by page in the open transaction; up to `PAGES_UNDER_WAY` are sent while the next is gathered. */
 export class PagedStore extends Page implements BatchStore {
   readonly checksSchema = false
   readonly #transaction: DatabaseTransaction
   readonly #unplacedTo: number
-  /** Above the head there should be nothing, and then nothing is looked for: it costs a fifth of the insert. */
+  /** It looks for conflicts only where history holds rows above the head: that costs a fifth of the insert. */
   #insert = INSERT_SELECT
   readonly #pending: Promise<unknown>[] = []
-  /** The transaction that the last page sent ends with, or goes on after it. */
+  /** The last transaction of the last page sent, which may go on in the next. */
   #sentTo: Lsn | null = null
 
   constructor(transaction: DatabaseTransaction, epoch: string, head: Lsn, unplacedTo: number) {
@@ -227,7 +228,7 @@ export class PagedStore extends Page implements BatchStore {
     if (this.size === 0) return
     this.#sentTo = this.headers.at(-1)?.lsn ?? null
     const storing = this.#transaction.rows(this.#insert, this.take())
-    storing.catch(() => {}) // Seen by a later flush or by `finish`.
+    storing.catch(() => {}) // A later flush or `finish` throws it.
     this.#pending.push(storing)
   }
 
@@ -259,7 +260,7 @@ export class PagedStore extends Page implements BatchStore {
   }
 }
 
-/** Where the slot may stand at most, if nobody else has moved it. */
+/** The furthest place at which the slot can stand if nobody else has moved it. */
 export interface SlotPlace {
   readonly slotName: string
   readonly atMost: Lsn
@@ -272,7 +273,7 @@ export class SingleStore extends Page implements BatchStore {
   readonly #slot: SlotPlace
   readonly #unplacedTo: number
   readonly isPageFull = false
-  /** What the statement saw besides, and its own id; null until something was stored. */
+  /** The facts that the statement read, and its own transaction's id; null until something was stored. */
   seen: { readonly facts: CycleFacts; readonly xid: string } | null = null
 
   constructor(database: Database, epoch: string, head: Lsn, slot: SlotPlace, unplacedTo: number) {

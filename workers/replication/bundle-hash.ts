@@ -7,7 +7,7 @@ import {
   type Sync,
 } from '../../db/index.ts'
 
-/** Hash of what the bundle's definition would be in this database; null where it cannot be put in force as it is. */
+/** Hashes the bundle's definition as it would be in this database; null where it cannot be put in force as it is. */
 export async function bundleHash(query: Query, sync: Sync): Promise<string | null> {
   const catalogue = await readCatalogue(query, declaredNames(sync))
   const { definition, faults } = resolveDefinition(sync, catalogue)

@@ -39,8 +39,8 @@ export interface StoredShortPeek {
 }
 
 /**
- * Stores a short peek that was already made, by one statement; durable when this resolves. Null where that will not do and
- * `captureBatch` must peek anew: nothing is stored then.
+ * Stores a short peek that was already made, by one statement; durable when this resolves. Returns null, with nothing
+ * stored, where that will not do and `captureBatch` must peek anew.
  *
  * Throws what the database throws.
  */

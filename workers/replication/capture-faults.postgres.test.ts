@@ -78,7 +78,7 @@ describe.each([
       harness.restart()
       await harness.drain()
       expect(await ids(), name).toEqual(Array.from({ length: id }, (_, index) => String(index + 1)))
-      // What was stored and never told is announced to everyone.
+      // Rows that were stored and never told are announced to everyone.
       const head = (await harness.query('SELECT head_lsn::text AS lsn FROM tidemark.epoch WHERE ended_at IS NULL'))[0]
         ?.lsn
       const told = harness.batches.some(({ everyone, to }) => everyone && to >= parsePgLsn(head ?? ''))
@@ -92,7 +92,7 @@ describe.each([
     await start()
     let id = 0
     for (const [name, moment] of Object.entries(SHORT_MOMENTS)) {
-      // The cycle after one that found little is short.
+      // A cycle is short where the one before it found little.
       await harness.drain()
       await harness.run(`INSERT INTO item VALUES (${++id}, 'a', '${name}')`)
       const [dying, peeker] = [await harness.database.open(), await harness.database.open()]
@@ -148,7 +148,7 @@ describe.each([
     await dying.close()
     const before = await harness.history()
     expect(before.map(({ key }) => key?.id)).toEqual(['1', '2', '1'])
-    // The slot still stands before it; a head that says the same makes the insert itself meet what is stored.
+    // The slot still stands before these rows; with the head put back too, the insert itself meets them.
     await harness.query('UPDATE tidemark.epoch SET head_lsn = start_lsn')
     harness.memory = NO_MEMORY
     harness.restart()
@@ -340,7 +340,7 @@ describe.each([
     await harness.run(`INSERT INTO item VALUES (3, 'a', 'y')`)
     await harness.run(`UPDATE item SET note = 'x' WHERE id = 3`)
     await harness.drain()
-    // pgoutput lost what was not published, so its history begins anew; wal2json never needed it.
+    // pgoutput lost rows that were not published, so its history begins anew; wal2json needs no publication.
     expect(await ids()).toEqual(decoder === 'pgoutput' ? ['3', '3'] : ['1', '2', '3', '3'])
   })
 

@@ -20,7 +20,7 @@ export class CaptureHalt {
     this.#store = store
   }
 
-  /** Takes over what is harmless; halts before anything else. */
+  /** Takes over harmless changes. Where there are others it begins a halt and throws `schema-drift`. */
   async takeOver(database: Database, { decoder }: EpochRow): Promise<void> {
     const drifts = await this.#look(database, decoder)
     if (drifts.length > 0) throw this.begin(new SchemaDrift(drifts))
@@ -31,7 +31,7 @@ export class CaptureHalt {
     return takeOver(database, { findTakenBack: (doubts) => findTakenBack(database.query, slot, doubts) })
   }
 
-  /** Remembers that capture stands still and for which tables: what the log holds of them until then is not to be trusted. */
+  /** Remembers that capture stands still and for which tables, whose rows waiting in the log are not to be trusted. */
   begin(error: TidemarkError): TidemarkError {
     const memory = this.#store.read()
     const tables = error instanceof SchemaDrift ? error.drifts.map(({ table }) => table) : []
@@ -41,15 +41,16 @@ export class CaptureHalt {
     return error
   }
 
-  /** The tables that capture stood still for are where the definition in force says they are loaded anew. */
+  /** Trusts all tables again, now that capture has reached the definition by which replicas load them anew. */
   trust(): void {
     const memory = this.#store.read()
     if (memory.distrusted.length > 0) this.#store.write({ ...memory, distrusted: [] })
   }
 
   /**
-   * Goes on once a later definition has all tables concerned loaded anew. Where their rows alone are in doubt it makes one by
-   * itself, and where their shape is, after `driftWaitMs`. Throws `schema-drift` while it must wait.
+   * Ends the halt once a later definition has all tables concerned loaded anew. Where only their rows are in doubt it
+   * makes that definition itself at once, and where their shape is, after `driftWaitMs`. Throws `schema-drift` while it
+   * must wait.
    */
   async end(database: Database, facts: CycleFacts, epoch: EpochRow): Promise<void> {
     const found = await this.#look(database, epoch.decoder)
@@ -58,7 +59,7 @@ export class CaptureHalt {
     const { version } = await readDefinitionAtHead(database, epoch)
     const latest = await readDefinitionInForce(database.query)
     const shapes = found.filter(({ kind }) => kind === 'shape')
-    // Rights that depend on a table are nobody's to give up.
+    // A table that is only watched cannot be left out of the definition, because rights depend on it.
     const mayAdopt = shapes.every(({ table }) => latest?.definition.tables.some(({ id }) => id === table))
     if (shapes.length > 0 && !(mayAdopt && waitedMs >= this.#settings.driftWaitMs))
       throw this.begin(new SchemaDrift(found))

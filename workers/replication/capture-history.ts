@@ -13,7 +13,7 @@ import type { CycleFacts } from './server-facts.ts'
 import { partitionedTables, probeNumericAsString, sendsGenerated } from './slot.ts'
 import { wal2jsonSource } from './wal2json-source.ts'
 
-/** The history that goes on; null where the decoder in use can no longer capture it and another may. */
+/** Resumes the current history; null where its decoder can no longer capture it and another may. */
 export async function resumeHistory(
   settings: CaptureSettings,
   store: CaptureStore,
@@ -35,7 +35,7 @@ export async function resumeHistory(
     const fault = pgoutputFault(able, definition.definition)
     if (fault !== null) throw new TidemarkError('misconfigured', `${fault}.`)
   }
-  // What the memory says beyond the head is true as well, but only of this very epoch.
+  // The memory may rightly be ahead of the stored head, but only where it is of this epoch.
   const capturedTo =
     memory.epoch === epoch.id ? maxLsn(epoch.headLsn, memory.capturedTo ?? epoch.headLsn) : epoch.headLsn
   if (memory.epoch !== epoch.id) {
@@ -54,7 +54,7 @@ export async function resumeHistory(
   }
 }
 
-/** Begins a new history, from which everyone loads anew. */
+/** Begins a new history; every client then loads anew. */
 export async function startHistory(
   settings: CaptureSettings,
   store: CaptureStore,
@@ -79,7 +79,7 @@ export async function startHistory(
   }
 }
 
-/** Why pgoutput may have missed something; null when it cannot have. What only wal2json reads beside is mended. */
+/** Answers why pgoutput may have missed something, else null. A publication that wal2json does not need is mended. */
 export async function findPublicationLoss(
   store: CaptureStore,
   database: Database,
@@ -92,7 +92,7 @@ export async function findPublicationLoss(
   const latest = await readDefinitionInForce(database.query)
   const fault = latest === null ? null : await findPublicationFault(database.query, latest)
   const altered = publicationAltered(publication, mark) ? 'publication-altered' : null
-  // Mended only once the epoch has ended: a kill in between must not hide the loss.
+  // pgoutput's publication is mended only once the epoch has ended, so that a kill in between cannot hide the loss.
   if (decoder === 'pgoutput' && (fault ?? altered) !== null) return fault ?? altered
   if (fault !== null && latest !== null) await mendPublication(database.query, latest)
   else store.write({ ...store.read(), publication: mark })

@@ -17,10 +17,10 @@ import { createSlot } from './slot.ts'
 const item = pgTable('item', { id: integer('id').primaryKey(), org: text('org') })
 const sync = defineSync({ tables: { item: table(item, { audience: { column: item.org, prefix: 'org' } }) } })
 
-// Servers of their own: they are killed, and hold up every commit.
+// The tests have servers of their own, because these are killed and hold up every commit.
 describe.each([
   { decoder: 'wal2json', binaries: SYSTEM_BINARIES, rewinds: true },
-  // Recent servers store the position of a slot that is advanced at once.
+  // Recent servers store a slot's position at once when it is advanced.
   { decoder: 'pgoutput', binaries: embeddedBinaries(), rewinds: false },
 ] as const)('$decoder and what happens to its server', ({ decoder, binaries, rewinds }) => {
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-capture-'))
@@ -35,7 +35,7 @@ describe.each([
       dataDirectory: join(folder, 'data'),
       port: await freePort(),
       password: 'tidemark',
-      // No checkpoint of its own accord: a slot's position is stored there.
+      // The server makes no checkpoint of its own accord, because one would store the slot's position.
       settings: { checkpoint_timeout: '1h', max_wal_size: '4GB' },
     }
     server = await startTestServer(options)
@@ -87,7 +87,7 @@ describe.each([
     await harness.run(`INSERT INTO item VALUES (10, 'a')`)
     const told = harness.batches.length
     const cycle = harness.drain()
-    // Even a session that is set to less waits here.
+    // Capture waits for the standby even though its session is set to `local`.
     while ((await waiting()) !== '1');
     expect(harness.batches).toHaveLength(told)
     await reload('')
@@ -104,7 +104,7 @@ describe.each([
           'SELECT pg_current_wal_insert_lsn()::text AS lsn, pg_snapshot_xmax(pg_current_snapshot())::text AS xid',
         )
       )[0]
-    // The server now and then writes a record of its own: what a cycle wrote would be there every time.
+    // The server itself writes a record now and then, but a record of the cycles would be there every time.
     let idle = false
     for (let time = 0; time < 20 && !idle; time += 1) {
       const before = await position()

@@ -9,14 +9,14 @@ import type { WaitedPeek } from './short-peek.ts'
 
 export interface CaptureSettings extends OwnIdentity {
   readonly env: DatabaseEnv
-  /** Bounds one peek, but for its last transaction. */
+  /** Bounds the changes of one peek, which its last transaction may exceed. */
   readonly maxChanges?: number
   /** A halt for a table whose shape drifted ends by itself after this long. */
   readonly driftWaitMs: number
   readonly nowMs: () => number
 }
 
-/** Where capture keeps what must outlive it. */
+/** Stores the part of capture's state that must outlive its object. */
 export interface CaptureStore {
   read(): CaptureMemory
   write(memory: CaptureMemory): void
@@ -25,20 +25,20 @@ export interface CaptureStore {
 export type Distribute = (batch: RoutedBatch) => void | Promise<void>
 
 export interface CycleResult {
-  /** More is waiting: begin the next cycle at once. */
+  /** True where more is waiting, so that the next cycle begins at once. */
   readonly more: boolean
   readonly storedRows: number
-  /** The id of the transaction that stored, where nothing else was in progress beside it. */
+  /** The id of the transaction that stored, where nothing else was in progress beside it; else null. */
   readonly ownXid: string | null
 }
 
-/** How one cycle is run besides its connection. */
+/** The options of one cycle besides its connection. */
 export interface CycleOptions {
-  /** A second connection, for a peek beside the facts. */
+  /** A second connection, which peeks while the first reads the facts. */
   readonly peeker?: Database | null
-  /** Opens a connection that reads while the cycle's own stores; used where much waits, and closed. */
+  /** Opens a connection that reads while the cycle's own stores; it is used where much log waits, then closed. */
   readonly openReader?: (() => Promise<Database>) | null
-  /** A peek that came with a wait: then a short cycle is one round trip. */
+  /** A peek that came with a wait, by which a short cycle takes one round trip. */
   readonly waited?: WaitedPeek | null
   /** Leaves the slot where it is, and owes the move. */
   readonly deferAdvance?: boolean
@@ -54,6 +54,6 @@ export interface CaptureState {
   readonly numericAsString: boolean
   /** Everything that ends at or below it is stored. */
   readonly capturedTo: Lsn
-  /** Why the epoch began, if it began in this object's life. */
+  /** The reason for which the epoch began; null where it began before this object's life. */
   readonly startedReason: string | null
 }

@@ -108,7 +108,7 @@ const ROWS = [
   },
 ]
 
-/** Half of what a Durable Object has for everything; the 300,000 rows as objects take several times that. */
+/** Half of a Durable Object's memory; the 300,000 rows as objects would take several times that. */
 const HEAP_MB = 64
 
 describe.each(captureCases)('$decoder on $server', ({ decoder, server, numbers }) => {
@@ -240,7 +240,7 @@ describe.each(captureCases)('$decoder on $server', ({ decoder, server, numbers }
   })
 })
 
-/** Whose server it is makes no difference to what pgoutput needs. */
+/** pgoutput needs the same on every server, so one is enough for it. */
 const LARGE_CASES = captureCases.filter(({ decoder, server }) => decoder === 'wal2json' || server === 'embedded')
 
 describe.each(LARGE_CASES)('a large transaction by $decoder on $server', ({ decoder, server }) => {
@@ -281,13 +281,13 @@ describe.each(LARGE_CASES)('a large transaction by $decoder on $server', ({ deco
       `SELECT count(*)::text AS rows, count(DISTINCT lsn)::text AS lsns, max(seq)::text AS last, max(length(data ->> 'word'))::text AS longest FROM tidemark.change_history`,
     )
     expect(row).toEqual({ rows: '300001', lsns: '2', last: '299999', longest: '3000000' })
-    // Whatever the size of the transaction, no more than a few pages are held.
+    // No more than a few pages are held, whatever the size of the transaction.
     expect(traffic.mostRead).toBeGreaterThan(100)
     expect(traffic.mostRead).toBeLessThanOrEqual(10_000)
     expect(traffic.mostStored).toBeGreaterThan(100)
     expect(traffic.mostStored).toBeLessThanOrEqual(10_000)
-    // The whole transaction would be more: what was gathered for delivery and a few pages are all there may be.
+    // The changes gathered for delivery were dropped, because the whole transaction is too large for one.
     expect(dropped).toBe(true)
-    // A busy machine needs minutes for it.
+    // A busy machine needs minutes for this test.
   }, 600_000)
 })

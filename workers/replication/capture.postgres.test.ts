@@ -35,7 +35,7 @@ describe.each(captureCases)('$decoder on $server', ({ decoder, server }) => {
   })
   afterAll(() => harness.close())
 
-  /** What the statements leave in history. */
+  /** Runs the statements and answers the rows that they leave in history. */
   async function captured(sql: string): Promise<HistoryEntry[]> {
     const before = (await harness.history()).length
     await harness.run(sql)

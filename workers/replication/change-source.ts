@@ -7,9 +7,9 @@ import type { TablePlans } from './rules/table-plan.ts'
 export interface PeekRequest {
   readonly slotName: string
   readonly plans: TablePlans
-  /** Decode no further than the commits that end here. */
+  /** Decoding ends with the commits that end here. */
   readonly upTo: Lsn
-  /** Checked by the server at commits only: one transaction may bring any number of rows. */
+  /** The server checks this at commits only, so one transaction may bring any number of rows. */
   readonly maxChanges: number
 }
 
@@ -25,6 +25,6 @@ export interface ChangeSource {
   peek(transaction: DatabaseTransaction, request: PeekRequest): AsyncIterable<SourcePage>
   /** The server's function that decodes for `peek`, and the options it is given. */
   call(plans: TablePlans): { readonly name: string; readonly options: readonly string[] }
-  /** All rows of a short peek at once. */
+  /** Decodes all rows of a short peek at once. */
   decode(rows: readonly string[], plans: TablePlans): SourceEvent[]
 }

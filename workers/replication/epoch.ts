@@ -54,7 +54,7 @@ export async function startEpoch(
   if (startLsn === null)
     throw new TidemarkError('unavailable', 'The replication slot vanished while it was made; it is tried again.')
   const epoch = await database.transaction(async (transaction) => {
-    // Whoever changes the definition holds a conflicting lock until the commit is visible: what is read now was in force at the start.
+    // A change of the definition holds a conflicting lock until it is visible: this one was in force at the start.
     await transaction.query('LOCK TABLE tidemark.sync_definition IN SHARE MODE')
     const now = await readDefinitionInForce(transaction.query)
     if (now?.version !== definition.version) {
@@ -91,7 +91,7 @@ export async function startEpoch(
   return { ...slot, epoch, definition, publication: publicationMark(after.latestDefinitionVersion, after.publication) }
 }
 
-/** The definition in force at the epoch's head: the last one that its history announced, else the one it began with. */
+/** Reads the definition in force at the epoch's head: the last that its history announced, else its first one. */
 export async function readDefinitionAtHead(database: Database, epoch: EpochRow): Promise<DefinitionInForce> {
   const [row] = await database.query(
     `SELECT schema_version::text AS version FROM tidemark.change_history

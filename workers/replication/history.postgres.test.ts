@@ -12,7 +12,7 @@ import { pruneHistory } from './retention.ts'
 const item = pgTable('item', { id: integer('id').primaryKey(), org: text('org'), note: text('note') })
 const sync = defineSync({ tables: { item: table(item, { audience: { column: item.org, prefix: 'org' } }) } })
 const SCHEMA = 'CREATE TABLE item (id int PRIMARY KEY, org text, note text)'
-/** `HISTORY_ROWS=10000000` takes a quarter of an hour and 10 GB. */
+/** A run with `HISTORY_ROWS=10000000` takes a quarter of an hour and 10 GB. */
 const HISTORY_ROWS = Number(process.env.HISTORY_ROWS ?? 100_000)
 const FUTURE = '2999-01-01T00:00:00Z'
 
@@ -147,7 +147,7 @@ describe('history at size', () => {
         expect(lines, name).toMatch(/Index Scan/)
         expect(lines, name).not.toMatch(/Seq Scan/)
       }
-      // The statement that SyncDOs send, as the role and with the parameters that they use.
+      // This is the statement that SyncDOs send, with their role and parameters.
       const { database, traffic } = watched(harness.connection)
       const identity = { userId: 'u', audiences: ['org:1', 'org:2'] }
       const epoch = harness.capture.state?.epoch

@@ -2,14 +2,14 @@ const FIRST_BYTES = 1024
 const LINE_FEED = 10
 const encoder = new TextEncoder()
 
-/** Texts as the lines of one UTF-8 text: bytes, because joined strings of megabytes cost more than all else that is done to them. */
+/** Gathers lines as UTF-8 bytes, because joining strings of megabytes costs more than all other work on them. */
 export class LineBuffer {
   #bytes = new Uint8Array(FIRST_BYTES)
   #length = 0
 
-  /** No text holds a line feed; null is an empty line. */
+  /** Adds a line, which must hold no line feed; null adds an empty one. */
   add(text: string | null): void {
-    // At most three bytes a UTF-16 unit.
+    // UTF-8 takes at most three bytes for a UTF-16 unit.
     const most = this.#length + (text === null ? 0 : 3 * text.length) + 1
     if (most > this.#bytes.length) this.#grow(most)
     if (text !== null) this.#length += encoder.encodeInto(text, this.#bytes.subarray(this.#length)).written
@@ -17,7 +17,7 @@ export class LineBuffer {
     this.#length += 1
   }
 
-  /** Valid until the next `add` after `clear`. */
+  /** The lines so far; the bytes are valid until the next `add` after `clear`. */
   get text(): Uint8Array {
     return this.#bytes.subarray(0, Math.max(0, this.#length - 1))
   }

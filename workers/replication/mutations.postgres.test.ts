@@ -33,7 +33,7 @@ describe.each([
        FROM tidemark.change_history ORDER BY change_history.lsn, change_history.seq`,
     ) as Promise<Kept[]>
 
-  /** What the statements leave in history, and what subscribers would be told. */
+  /** Runs the statements; answers the rows that they leave in history and the news for subscribers. */
   async function captured(sql: string) {
     const before = (await kept()).length
     const batches = harness.batches.length
@@ -46,7 +46,7 @@ describe.each([
       transactions: transactionsOf(told),
     }
   }
-  /** A pushed mutation as it is committed. */
+  /** Makes the statements by which a pushed mutation is committed. */
   const pushed = (writes: string, rest: Partial<Parameters<typeof recordMutation>[0]> = {}) => {
     counter += 1
     return `BEGIN;\n${recordMutation({ client: CLIENT, counter, ...rest })};\n${writes};\nCOMMIT`

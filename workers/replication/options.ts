@@ -5,11 +5,11 @@ import type { ReplicationIntervals } from './rules/interval.ts'
 export interface ReplicationOptions {
   /** The bundle's own definition; only compared with the one in force. */
   readonly sync?: Sync
-  /** Default `tidemark`. Two deployments on one server need two. */
+  /** Default `tidemark`. Two deployments on one server need different names. */
   readonly slotName?: string
   /** `auto` (default) takes wal2json where it can capture everything, else pgoutput. */
   readonly decoder?: 'auto' | DecoderName
-  /** Wait inside Postgres while clients are connected, so that changes arrive in milliseconds. Default true. */
+  /** Waits inside Postgres while clients are connected, so that changes arrive in milliseconds. Default true. */
   readonly watch?: boolean
   readonly intervals?: Partial<ReplicationIntervals>
   /** History older than this is pruned; without it all is kept. */

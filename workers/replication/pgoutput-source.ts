@@ -7,7 +7,7 @@ import type { TablePlans } from './rules/table-plan.ts'
 
 export const PUBLICATION = 'tidemark'
 const OPTIONS = ['proto_version', '1', 'publication_names', PUBLICATION, 'messages', 'true']
-/** A transaction is held back this long for its commit message, which alone says where it ends. */
+/** A transaction is held back for this many events until its commit message, which alone says where it ends. */
 const HELD_EVENTS = 5_000
 
 const PEEK_NAME = 'pg_logical_slot_peek_binary_changes'
@@ -51,7 +51,7 @@ async function* peek(transaction: DatabaseTransaction, request: PeekRequest): As
   }
 }
 
-/** Where each transaction of this peek ends: a second decoding, for large transactions that are not the last of theirs. */
+/** Reads where each transaction of this peek ends, by decoding again: large ones that are not its last need it. */
 async function readEnds(transaction: DatabaseTransaction, params: (string | number)[]): Promise<Map<string, Lsn>> {
   const rows = await transaction.rows(`SELECT xid::text, lsn::text FROM ${PEEK} WHERE get_byte(data, 0) = 67`, params)
   return new Map(rows.map(([xid, lsn]) => [xid ?? '', parsePgLsn(lsn ?? '')]))

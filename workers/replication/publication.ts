@@ -17,12 +17,12 @@ const READ = `
 
 async function wantedTables(query: Query, { definition, watched = [] }: DefinitionInForce): Promise<string[]> {
   const own = OWN_TABLES.map(({ name }) => ({ schema: OWN_SCHEMA, name }))
-  // A database that is yet to be migrated lacks some of ours.
+  // A database that is yet to be migrated lacks some of our own tables.
   const present = await existing(query, [...own, ...watched])
   return [...new Set([...definition.tables, ...present].map(quoteTable))]
 }
 
-/** What the publication lacks of the latest definition; null when it is whole. What is not published is lost to pgoutput. */
+/** Names a fault of the publication under the latest definition, else null. pgoutput loses what is not published. */
 export async function findPublicationFault(query: Query, definition: DefinitionInForce): Promise<string | null> {
   const wanted = await wantedTables(query, definition)
   const [row] = await query(READ, [PUBLICATION])
@@ -34,17 +34,17 @@ export async function findPublicationFault(query: Query, definition: DefinitionI
   return lacking.length > 0 ? `publication-lacked ${lacking.length} tables` : 'publication-altered'
 }
 
-/** Makes the publication name what the definition says, whole. A history that pgoutput reads must have ended before. */
+/** Makes the publication whole by the definition. A history that pgoutput reads must have ended before. */
 export async function mendPublication(query: Query, definition: DefinitionInForce): Promise<void> {
   if ((await findPublicationFault(query, definition)) === null) return
-  // Dropped and made anew, not altered: one published for all tables cannot be narrowed.
+  // It is dropped and made anew, because altering cannot narrow a publication for all tables.
   await query(`DROP PUBLICATION IF EXISTS ${PUBLICATION}`)
   await create(query, await wantedTables(query, definition))
 }
 
 async function create(query: Query, tables: readonly string[]): Promise<void> {
   const [server] = await query(`SELECT (current_setting('server_version_num')::int >= 180000)::text AS knows`)
-  // Else the server refuses the app's updates of a table with full identity and a generated column that is not published.
+  // Without it the server refuses updates of a table with full identity and a generated column that is not published.
   const generated = server?.knows === 'true' ? ', publish_generated_columns = stored' : ''
   await query(
     `CREATE PUBLICATION ${PUBLICATION} FOR TABLE ${tables.join(', ')} WITH (publish_via_partition_root = true${generated})`,

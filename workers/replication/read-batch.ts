@@ -21,29 +21,29 @@ export interface BatchRequest {
   readonly xidHorizon: bigint
   /** Ids of tables whose rows are passed over: a later definition, already stored, has replicas load them anew. */
   readonly passedOver: ReadonlySet<string>
-  /** The last version known of tables that were altered at an unknown place below it. */
+  /** The last known version below which a table was altered at an unknown place. */
   readonly unplacedTo: number
-  /** Whether anybody subscribes to this audience. */
+  /** Answers whether anybody subscribes to this audience. */
   readonly wanted: (audience: string) => boolean
 }
 
-/** What one peek brought and stored. */
+/** The outcome of one peek and of storing it. */
 export interface CapturedBatch {
   /** End of the last transaction stored; null when none was. */
   readonly head: Lsn | null
   /** End of the last transaction seen, stored or not. */
   readonly seenTo: Lsn | null
-  /** The peek ran to its end: everything up to `upTo` was seen. */
+  /** True where the peek ran to its end, so that everything up to `upTo` was seen. */
   readonly complete: boolean
   readonly storedRows: number
   readonly news: BatchNews
-  /** The version that the last transaction put in force; the batch ends with it. */
+  /** The version that the last transaction put in force, which ends the batch; null where none did. */
   readonly definitionVersion: number | null
-  /** What contradicts the definition after `seenTo`; nothing of it is stored. */
+  /** The contradiction to the definition that follows after `seenTo`; nothing from there on is stored. */
   readonly drift: TidemarkError | null
 }
 
-/** Thrown inside the database's transaction, to undo what a drifting one of the log has stored so far. */
+/** Thrown inside the database's transaction, to undo the rows stored so far of a transaction that drifts. */
 export class DriftInTransaction extends Error {
   readonly drift: TidemarkError
   /** End of the last transaction before it. */
@@ -56,15 +56,15 @@ export class DriftInTransaction extends Error {
   }
 }
 
-/** A transaction of the log whose end has not come. */
+/** A transaction of the log whose commit is not read yet. */
 interface OpenTransaction {
   readonly begin: BeginEvent
   /** Null before its first row is stored. */
   header: TransactionHeader | null
-  /** What the app says of it, as JSON text. */
+  /** The app's annotation of the transaction, as JSON text; null where there is none. */
   metadata: string | null
   storedRows: number
-  /** What contradicts the definition; a definition that the transaction brings may explain it. */
+  /** The first contradiction to the definition; a definition that the transaction brings may explain it. */
   drift: TidemarkError | null
   newDefinition: number | null
   rights: RightsChange | null
@@ -140,7 +140,7 @@ export class BatchReader {
       return
     }
     for (const row of rows) {
-      // A mutation is its whole transaction, and comes first: what a restored dump inserts is none.
+      // Only a first row makes its transaction a mutation: later ones are none, such as a restored dump inserts.
       if (row.operation === 'mutation' && open.header !== null) continue
       await this.#keep(open, row)
     }
@@ -181,7 +181,7 @@ export class BatchReader {
     const tally = this.#tally
     if (open.drift !== null && open.newDefinition === null) throw new DriftInTransaction(open.drift, tally.seenTo)
     if (rights !== null) {
-      // Last of its transaction.
+      // The row of rights is the last of its transaction.
       await this.#keep(open, rightsRow(rights))
       tally.addRights(rights)
     }

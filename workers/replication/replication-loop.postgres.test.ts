@@ -47,7 +47,7 @@ test('CAP-R25 a fresh head asked for while another run connects is still fresh w
   await loop.run()
   const observer = `observer_${database.name}`
   await app.query(`SELECT pg_create_logical_replication_slot($1, 'wal2json')`, [observer])
-  // Fails once it has asked for the position, and before it captures.
+  // The run fails after it has asked for the position and before it captures.
   failing = true
   const failed = loop.run()
   const fresh = loop.runFresh()

@@ -25,12 +25,12 @@ export interface LoopContext {
   readonly own: OwnIdentity
   readonly sync: Sync | null
   readonly intervals: ReplicationIntervals
-  /** Whether to wait inside Postgres while somebody subscribes. */
+  /** True where capture is to wait inside Postgres while somebody subscribes. */
   readonly watch: boolean
   readonly retentionMs: number | null
   readonly storage: ReplicationStorage
   readonly router: Router
-  /** Told of each batch before it is routed. */
+  /** Called with each batch before it is routed. */
   readonly heard: (batch: RoutedBatch) => void
   readonly nowMs: () => number
   readonly random: () => number
@@ -44,10 +44,10 @@ const KEEP_CONNECTION_MS = 5_000
 const FIGURES_EVERY_MS = 10_000
 const PRUNE_EVERY_MS = 60 * 60_000
 
-/** After a cycle the next wait rests as long as that took, so that capture has half of its connections' time at most. */
+/** A wait rests first as long as the last cycle took, to use half of its connections' time, but no longer than this. */
 const LONGEST_REST_MS = 100
 
-/** A wait that is to end is given this long before the slot is taken from beside it. */
+/** A wait is given this long to end before a run uses the slot beside it. */
 const WAIT_END_MS = 1_000
 
 /** The note of activity is written at most this often. */
@@ -62,19 +62,19 @@ export class ReplicationLoop {
   #database: Database | null = null
   #running: Promise<void> | null = null
   #next: Promise<void> | null = null
-  /** The latest wish for a fresh head that no run has met. */
+  /** The latest request for a fresh head that no run has met. */
   #freshWanted: symbol | null = null
   #more = false
-  /** The last cycle stored something, so its own writes are still ahead of it in the log. */
+  /** True where the last cycle stored something, so that its own writes are still ahead of it in the log. */
   #wrote = false
-  /** The id of the transaction that stored it, where nothing else was in progress beside. */
+  /** The id of the transaction that stored it, where nothing else was in progress beside it; else null. */
   #ownXid: string | null = null
   /** The last wait begun. */
   #wait: Promise<void> = Promise.resolve()
-  /** What the last wait peeked, for the cycle after it. */
+  /** The peek that came with the last wait, for the cycle after it. */
   #waited: WaitedPeek | null = null
   #lastCycleMs = 0
-  /** When the last cycle began that captured all there was. */
+  /** The time at which the last cycle began that captured all there was. */
   #wholeAtMs: number | null = null
   #figures: { server: ServerFigures; bundleHash: string | null; atMs: number } | null = null
   #prunedAtMs = 0
@@ -95,7 +95,7 @@ export class ReplicationLoop {
     return this.#capture.state
   }
 
-  /** Runs begun after this call; callers that come before one begins share it. Throws what stopped it. */
+  /** Resolves after a run that began after this call, which callers before its begin share. Throws what stopped it. */
   async run(): Promise<void> {
     if (this.#running === null) return this.#begin()
     this.#next ??= this.#running
@@ -107,12 +107,12 @@ export class ReplicationLoop {
     return this.#next
   }
 
-  /** A run, unless a wait is under way: that ends by itself once there is something, and has the slot then. */
+  /** Runs, unless a wait is under way, which ends by itself once there is something, and then uses the slot. */
   async nudge(): Promise<void> {
     if (!this.#watch.waiting) await this.run()
   }
 
-  /** A run that captures everything committed before this call. Throws `unavailable`. */
+  /** Runs until everything that was committed before this call is captured. Throws `unavailable`. */
   async runFresh(): Promise<CaptureState> {
     this.#freshWanted = Symbol('fresh head')
     await this.run()
@@ -125,18 +125,18 @@ export class ReplicationLoop {
     return state
   }
 
-  /** How long ago everything committed was captured; null where nothing was yet. */
+  /** The time since everything committed was captured, in milliseconds; null where it never was yet. */
   get behindMs(): number | null {
     return this.#wholeAtMs === null ? null : this.#context.nowMs() - this.#wholeAtMs
   }
 
-  /** Something happened that makes waiting pointless. */
+  /** Notes that something happened, so that the quiet by which capture slows down begins anew. */
   noteActivity(): void {
     const { storage, nowMs } = this.#context
     if (nowMs() - (storage.quietSinceMs ?? 0) >= QUIET_NOTE_MS) storage.quietSinceMs = nowMs()
   }
 
-  /** Whether a wait should begin now. */
+  /** True where a wait should begin now. */
   get mayWatch(): boolean {
     const isFree = this.#running === null && this.#next === null && !this.#watch.waiting
     return isFree && !this.#more && this.state !== null && this.#watchDecision.on
@@ -153,7 +153,7 @@ export class ReplicationLoop {
     const { slotName } = this.#context.own
     const { advance, peekOrder } = this.#capture
     const advanceTo = advance.owed
-    // What others commit between a peek and our own commit lies below our own writes: they are read before they are waited out.
+    // Others may have committed between the peek and our commit, below our writes: after a write no place is passed.
     const past = state === null || this.#wrote ? ZERO_LSN : state.capturedTo
     const ownXid = this.#wrote ? this.#ownXid : null
     const atLeastMs = Math.min(this.#lastCycleMs, LONGEST_REST_MS)
@@ -163,7 +163,7 @@ export class ReplicationLoop {
     this.#waited = peeked
   }
 
-  /** Pause before the next run; 0 when more is waiting. Closes the connections when it is long. */
+  /** Answers the pause before the next run, 0 when more is waiting; closes the connections before a long one. */
   async rest(): Promise<number> {
     const watching = this.#watchDecision.on
     const pauseMs = this.#pauseMs(watching)
@@ -213,7 +213,7 @@ export class ReplicationLoop {
       const database = await this.#connect()
       const wanted = this.#freshWanted
       const target = wanted && (await this.#freshTarget(database))
-      // What was written for the target ends it.
+      // The message that was written for the target ends the wait.
       if (target !== null) await within(WAIT_END_MS, this.#wait)
       await this.#cycles(database, target)
       if (this.#more || !this.#watchDecision.on) await this.#capture.advance.settle(database)
@@ -241,13 +241,13 @@ export class ReplicationLoop {
       const distribute = async (batch: RoutedBatch) => {
         heard(batch)
         router.route(batch, generation)
-        // What is written in the same turn is awaited by calls made before it, too.
+        // Calls wait until writes of the same turn are durable, even later writes: deliveries get a turn of their own.
         await new Promise((resolve) => setTimeout(resolve))
       }
       const peeker = this.#watch.idleConnection
       const waited = this.#waited
       this.#waited = null
-      // A wait that begins moves the slot itself, beside everything else.
+      // The wait that begins next moves the slot, beside the deliveries.
       const deferAdvance = this.#watchDecision.on
       const options = { peeker, openReader, waited, deferAdvance }
       const { more, storedRows, ownXid } = await this.#capture.cycle(database, router.wanted, distribute, options)
@@ -269,9 +269,9 @@ export class ReplicationLoop {
     }
   }
 
-  /** A position that every commit which returned before is at or below, on disk and so within the next cycle's reach. */
+  /** Answers a position at or above every commit that returned before, flushed and so within the next cycle's reach. */
   async #freshTarget(database: Database): Promise<Lsn> {
-    // A commit that writes: its flush takes asynchronous commits before it along.
+    // This commit writes, and its flush takes earlier asynchronous commits along.
     await database.query(`SELECT pg_logical_emit_message(true, 'tidemark', 'head')`)
     const [row] = await database.query('SELECT pg_current_wal_flush_lsn()::text AS lsn')
     return parsePgLsn(row?.lsn ?? '')

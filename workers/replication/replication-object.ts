@@ -23,7 +23,7 @@ import { slotFault } from './slot.ts'
 
 const DAY_MS = 86_400_000
 
-/** A wait that is ending, or one whose object was killed, holds the slot for a moment; one that is gone is made anew. */
+/** A wait that ends, or whose object was killed, holds the slot for a moment; a slot that is gone is made anew. */
 const SLOT_TRIES = 60
 const SLOT_PAUSE_MS = 100
 
@@ -83,7 +83,7 @@ export function createReplicationObject(
       })
     }
 
-    /** Never throws: what failed is in health, and the next alarm is set whatever happened. */
+    /** Never throws: health shows what failed, and the next alarm is set whatever happened. */
     override async alarm(): Promise<void> {
       try {
         this.#router.retryDue()
@@ -177,7 +177,7 @@ export function createReplicationObject(
       if (batch.hasMutations) this.#storage.owedCalls = noteCommit(this.#storage.owedCalls)
     }
 
-    /** As far as is known without Postgres. */
+    /** Answers up to where this epoch is captured, as far as is known without Postgres; else null. */
     #capturedTo(epoch: string): Lsn | null {
       const { state } = this.#loop
       const known = state === null ? this.#storage.read() : { epoch: state.epoch.id, capturedTo: state.capturedTo }
@@ -192,7 +192,7 @@ export function createReplicationObject(
       }
     }
 
-    /** Work nobody waits for; its failure is in health. */
+    /** Finishes work that nobody waits for, then arms the alarm; health shows a failure. */
     async #afterwards(work: Promise<unknown>): Promise<void> {
       await work.catch(() => {})
       await this.#arm()
@@ -204,12 +204,12 @@ export function createReplicationObject(
       const due = this.#router.nextDueMs
       const atMs = Math.max(now, Math.min(now + pauseMs, due ?? Number.POSITIVE_INFINITY))
       const armed = await this.ctx.storage.getAlarm()
-      // Each write of an alarm is billed: an earlier one does as well.
+      // Each write of an alarm is billed, and an earlier alarm does as well.
       if (armed === null || atMs < armed) await this.ctx.storage.setAlarm(atMs)
       if (this.#loop.mayWatch) this.ctx.waitUntil(this.#watch())
     }
 
-    /** One wait inside Postgres and the run that it leads to, which begins the next. */
+    /** Waits once inside Postgres, then runs; the run begins the next wait. */
     async #watch(): Promise<void> {
       await this.#loop.watch()
       await this.#afterwards(this.#loop.run())

@@ -29,7 +29,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
     await database.install(SCHEMA, sync)
     useDatabase(database.env)
     name = `sync-${database.name}`
-    // Cycles run when a test asks for them: the pauses are long.
+    // The pauses are long, so that cycles run only when a test asks for them.
     Object.assign(loneOptions, {
       sync,
       slotName: `slot_${database.name}`,
@@ -181,7 +181,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
         expect(own()).toMatchObject([{ changes: [], mutation: { client, counter: 7 } }])
         expect(own()).toHaveLength(1)
       } else {
-        // What was not told before the eviction is a head, whose gap is read.
+        // A transaction that was not told before the eviction is announced by a head, whose gap is read.
         await heard.until((deliveries) => deliveries.length > before)
         expect(own().every(({ mutation }) => mutation?.client === client)).toBe(true)
       }
@@ -193,7 +193,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
     await runInDurableObject(stub, async (_, state) => state.storage.deleteAlarm())
     const armed = () => runInDurableObject(stub, async (_, state) => state.storage.getAlarm())
     await stub.ensureAlarm()
-    // It is due at once, and arms the next when it has run.
+    // The alarm is due at once, and arms the next when it has run.
     while ((await armed()) === null);
     await runInDurableObject(stub, async (instance) => instance.alarm?.())
     expect(await armed()).not.toBeNull()
@@ -209,7 +209,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
     const red = await stub.health()
     expect(red.status).toBe('fail')
     expect(red.checks.find((check) => check.name === 'error')?.message).toContain('broken')
-    // A new object has not seen the failure, and says so all the same.
+    // A new object has not seen the failure, and reports it all the same.
     await evictDurableObject(stub)
     const evicted = await stub.health()
     expect(evicted.status).toBe('fail')

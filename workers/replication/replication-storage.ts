@@ -13,7 +13,7 @@ export interface Sql {
 
 type Place = Pick<SubscribeAnswer, 'epoch' | 'definition' | 'floor'>
 
-/** What the ReplicationDO keeps in its own SQLite. */
+/** The ReplicationDO's memory, in its own SQLite. */
 export class ReplicationStorage implements CaptureStore {
   readonly #sql: Sql
   #memory: CaptureMemory | null = null
@@ -39,7 +39,7 @@ export class ReplicationStorage implements CaptureStore {
     this.#put('capture', JSON.stringify(memory))
   }
 
-  /** Since when nothing has happened; null when nothing ever did. */
+  /** The time since which nothing has happened; null when nothing ever did. */
   get quietSinceMs(): number | null {
     const text = this.#get('quiet-since')
     return text === null ? null : Number(text)
@@ -49,7 +49,7 @@ export class ReplicationStorage implements CaptureStore {
     this.#put('quiet-since', String(atMs ?? 0))
   }
 
-  /** What a renewed lease is answered, as a cycle saw it last. */
+  /** The answer to a renewed lease, as a cycle saw it last; null before the first. */
   get place(): Place | null {
     this.#place ??= JSON.parse(this.#get('place') ?? 'null')
     return this.#place
@@ -65,14 +65,14 @@ export class ReplicationStorage implements CaptureStore {
     return this.#owedCalls ?? FIRST_OWED
   }
 
-  /** Written only where it is another. */
+  /** Writes only where the value is another object. */
   set owedCalls(calls: OwedCalls) {
     if (calls === this.owedCalls) return
     this.#owedCalls = calls
     this.#put('owed-calls', JSON.stringify(calls))
   }
 
-  /** Every subscription as it was acknowledged; whatever came later must be sent again. */
+  /** Reads every subscription as it was last acknowledged; anything later must be sent again. */
   subscriptions(): Subscription[] {
     return [...this.#sql.exec('SELECT * FROM subscription')].map((row) => ({
       subscriber: String(row.subscriber),
@@ -92,7 +92,7 @@ export class ReplicationStorage implements CaptureStore {
     }))
   }
 
-  /** How the last run went; null when none ever ended. */
+  /** The outcome of the last run; null when none ever ended. */
   get outcome(): CaptureOutcome | null {
     return JSON.parse(this.#get('outcome') ?? 'null')
   }

@@ -4,9 +4,9 @@ import type { RoutedBatch } from './rules/subscription.ts'
 const MAX_USERS = 10_000
 
 /**
- * Counts the changes of rights that were captured, so that who asked for rights before knows whether the answer still holds.
+ * Counts the captured changes of rights, so that a caller knows whether an earlier answer about rights still holds.
  *
- * In memory alone: the marks of a new object equal none of an earlier one.
+ * The count is in memory alone: the marks of a new object equal none of an earlier one.
  */
 export class RightsMarks {
   readonly #own = crypto.randomUUID()
@@ -17,7 +17,7 @@ export class RightsMarks {
   #version: number | null = null
 
   note({ epoch, definition, rights, everyone, transactions }: RoutedBatch): void {
-    // What was captured and never told may have changed any; so may a history that begins anew, or other tables to be watched.
+    // Captured changes that were never told may concern anyone; so may a new history, or other tables to be watched.
     const isUntold = everyone && transactions === null && rights === null
     if (isUntold || epoch !== this.#epoch || definition.version !== this.#version || rights === 'all') this.#all()
     this.#epoch = epoch
@@ -28,7 +28,7 @@ export class RightsMarks {
     if (this.#users.size > MAX_USERS) this.#all()
   }
 
-  /** Another one after each change of this user's rights. */
+  /** Answers a mark that is another one after each change of this user's rights. */
   markOf(userId: string): string {
     return `${this.#own}:${Math.max(this.#everyone, this.#users.get(userId) ?? 0)}`
   }

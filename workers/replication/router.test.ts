@@ -8,7 +8,7 @@ const noSql: Sql = { exec: () => [] }
 const definition = { version: 1, hash: 'h', definition: { types: [], tables: [] } }
 const lsn = (step: number) => asLsn(step.toString(16).padStart(16, '0'))
 
-/** A router with one subscriber, whose deliveries fail while `failing`. */
+/** Makes a router with one subscriber, whose deliveries fail while `failing`. */
 function startRouter() {
   const world = { now: 1_000, failing: true, deliveries: [] as Delivery[], work: [] as Promise<unknown>[] }
   const deliver = async (delivery: Delivery) => {
@@ -61,7 +61,7 @@ test('FLT-12 CAP-R21 a head notice that failed is not due for ever where nothing
   await settle()
   expect(world.deliveries).toHaveLength(1)
   expect(router.nextDueMs).toBeGreaterThan(world.now)
-  // And what comes next is delivered at once.
+  // The next batch is delivered at once.
   world.failing = false
   route(3, 'a')
   await settle()

@@ -17,7 +17,6 @@ import {
   withBatch,
 } from './rules/subscription.ts'
 
-/** What the router needs of its surroundings. */
 export interface RouterContext {
   readonly storage: ReplicationStorage
   readonly objects: ObjectNamespace<Pick<SyncRpc, 'deliver'>>
@@ -27,7 +26,7 @@ export interface RouterContext {
   readonly background: (work: Promise<unknown>) => void
 }
 
-/** Brings each batch to the SyncDOs it matters to: one delivery in flight each, in parallel, waiting for none. */
+/** Brings each batch to the SyncDOs it concerns, in parallel and waiting for none: each has one delivery in flight. */
 export class Router {
   readonly #context: RouterContext
   readonly #subscriptions = new Map<string, Subscription>()
@@ -42,12 +41,12 @@ export class Router {
     this.#countAudiences()
   }
 
-  /** Counts the changes of the subscriptions: a batch gathered under an older generation lacks what joined since. */
+  /** Counts the changes of subscriptions: a batch gathered under an older one lacks audiences that joined since. */
   get generation(): number {
     return this.#generation
   }
 
-  /** Every client is: which ones are there may change while a batch is gathered. */
+  /** Answers whether an audience is subscribed to. All clients' own are: which are there may change meanwhile. */
   readonly wanted = (audience: string): boolean =>
     this.#audiences.has(audience) || (isClientAudience(audience) && this.#subscriptions.size > 0)
 
@@ -74,7 +73,7 @@ export class Router {
     return next.acked
   }
 
-  /** Prolongs the lease of exactly this subscription, whatever clients are there; answers as `subscribe`, null where it is not known. */
+  /** Prolongs exactly this subscription, whichever clients it names; answers as `subscribe`, null where unknown. */
   renew(request: SubscribeRequest, epoch: string): Lsn | null {
     const known = this.#subscriptions.get(request.subscriber)
     if (known === undefined || known.version !== request.version || known.epoch !== epoch) return null
@@ -91,14 +90,14 @@ export class Router {
     this.#countAudiences()
   }
 
-  /** The subscriber that a client was last seen at; null where it is at none. */
+  /** Finds the subscriber at which a client was seen last; null where it is at none. */
   serverOf(client: string): string | null {
     const own = clientAudience(client)
     const found = [...this.#subscriptions.values()].filter(({ audiences }) => audiences.has(own))
     return found.sort((a, b) => b.askedMs - a.askedMs)[0]?.subscriber ?? null
   }
 
-  /** Takes a batch that is stored. */
+  /** Takes a stored batch, and sends or notes it for each subscriber that it concerns. */
   route(batch: RoutedBatch, generation: number): void {
     this.#position = { epoch: batch.epoch, to: batch.to, definition: batch.definition }
     for (const subscription of this.#subscriptions.values()) {
@@ -125,7 +124,7 @@ export class Router {
     }
   }
 
-  /** Tells one subscriber the head now, whether or not anything in it is for it. */
+  /** Tells one subscriber the head now, even where nothing up to it concerns the subscriber. */
   tell(subscriber: string): void {
     const subscription = this.#subscriptions.get(subscriber)
     const position = this.#position
@@ -137,7 +136,7 @@ export class Router {
     }
   }
 
-  /** When `retryDue` has something to do; null when never. */
+  /** The time at which `retryDue` next has something to do; null when never. */
   get nextDueMs(): number | null {
     let dueMs: number | null = null
     for (const { retryAtMs, leaseUntilMs } of this.#subscriptions.values()) {
@@ -154,7 +153,7 @@ export class Router {
     if (isBehind(subscription, position.epoch)) this.#send(subscriber, noticeOf(subscription, position))
   }
 
-  /** What was due and not sent is owed no longer: only a head notice had failed. */
+  /** Forgets a retry that was due and sent nothing: only a head notice had failed, and it is not owed. */
   #forgetRetry(subscriber: string, now: number): void {
     const subscription = this.#subscriptions.get(subscriber)
     if (subscription === undefined || subscription.retryAtMs === null || subscription.retryAtMs > now) return
@@ -178,13 +177,13 @@ export class Router {
       this.#put(afterReceipt(subscription, delivery, { epoch: receipt.epoch, head: receipt.head }, nowMs()))
       if (this.#subscriptions.get(subscriber)?.retryAtMs === null) this.#sendIfBehind(subscriber)
     } catch {
-      // Whatever it was, the head stays unacknowledged and the alarm sends it again.
+      // Whatever failed, the head stays unacknowledged and the alarm sends it again.
       const subscription = this.#awaited(subscriber, delivery, sentAtMs)
       if (subscription !== null) this.#subscriptions.set(subscriber, afterFailure(subscription, nowMs(), random()))
     }
   }
 
-  /** The subscription, if this delivery still is the one under way. */
+  /** Answers the subscription if this delivery is still the one under way, else null. */
   #awaited(subscriber: string, delivery: Delivery, sentAtMs: number): Subscription | null {
     const subscription = this.#subscriptions.get(subscriber)
     if (subscription === undefined || subscription.version !== delivery.version) return null

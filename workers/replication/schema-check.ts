@@ -2,11 +2,11 @@ import { ALTERED_TABLES } from '../../db/definition/table-shape.ts'
 import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/index.ts'
 
-/** Whether a version later than the one in parameter `known` has tables that were altered below it, nobody knows where. */
+/** SQL: a version after the one in parameter `known` has tables that were altered at an unknown place below it. */
 export const unplacedBeyond = (known: string) =>
   `EXISTS (SELECT FROM tidemark.table_shape WHERE unplaced AND version > ${known}::bigint)`
 
-/** Whether some of the transactions in parameter `xids`, a JSON array of their 64-bit ids, are not visible to this statement. */
+/** SQL: a transaction in parameter `xids`, a JSON array of 64-bit ids, is not visible to this statement. */
 export const unseenAmong = (xids: string) =>
   `EXISTS (SELECT FROM json_array_elements_text(${xids}::text::json) AS told
     WHERE NOT pg_visible_in_snapshot(told.value::xid8, pg_current_snapshot()))`
@@ -16,9 +16,9 @@ const UNSEEN_MS = 5_000
 const LONGEST_PAUSE_MS = 64
 
 /**
- * Asks until an answer is given by a statement that sees what was decoded; `ask` answers null while it does not.
+ * Asks until the answer is of a statement that sees the decoded transactions; `ask` answers null until then.
  *
- * The log tells of a commit before others see it, as long as that waits for a standby. What the catalogue says until then
+ * The log shows a commit before others see it, as long as the commit waits for a standby. Until then the catalogue
  * clears nothing. Throws `unavailable` after five seconds.
  */
 export async function onceSeen<Answer>(ask: () => Promise<Answer | null>): Promise<Answer> {
@@ -35,8 +35,8 @@ export async function onceSeen<Answer>(ask: () => Promise<Answer | null>): Promi
 
 /**
  * Throws `schema-drift` where a table was altered behind our back: it may have changed without a trace in what was decoded, so
- * nothing of that may be stored. `unplacedTo`: the last version known of tables that were altered below it. `xids`: what was
- * decoded, as 64-bit ids.
+ * nothing of that may be stored. `unplacedTo` is the last known version below which a table was altered at an unknown
+ * place; `xids` are the decoded transactions as 64-bit ids. Throws `unavailable` where a later such version came.
  */
 export async function requireSchema(query: Query, unplacedTo: number, xids: readonly string[]): Promise<void> {
   const row = await onceSeen(async () => {

@@ -20,7 +20,7 @@ const item = pgTable('item', {
 const other = pgTable('other', { id: integer('id').primaryKey(), done: boolean('done') })
 const others = { other: table(other, { audience: 'all' }) }
 const sync = defineSync({ tables: { item: table(item, { audience: 'all' }), ...others } })
-/** Numeric columns need a newer wal2json than the distribution's. */
+/** The price is hidden here, because numeric columns need a newer wal2json than the distribution's. */
 const withoutPrice = defineSync({ tables: { item: table(item, { audience: 'all', hidden: ['price'] }), ...others } })
 const SCHEMA = `
   CREATE TYPE mood AS ENUM ('low', 'high');
@@ -64,7 +64,7 @@ describe.each([
 
   const insert = (id: number, columns: string, values: string) =>
     harness.run(`INSERT INTO item (id, note, ${columns}) VALUES (${id}, 'note', ${values})`)
-  /** Halts with a message that says this, again after a restart, and stores nothing meanwhile. */
+  /** Expects a halt with a message that says this, again after a restart, and nothing stored meanwhile. */
   const expectHalt = async (...said: (string | RegExp)[]) => {
     await harness.run(`INSERT INTO other SELECT max(id) + 1, true FROM other`)
     const before = (await harness.history()).length
@@ -211,7 +211,7 @@ describe.each([
     await migrate()
     await expect(harness.drain()).rejects.toMatchObject({ message: expect.stringContaining('n of another type') })
     await expectMended('public.item')
-    // What it was is told once.
+    // The change that was taken back has the table loaded anew only once.
     await migrate()
     await insert(3, 'n', '3')
     await expectMended()
@@ -351,7 +351,7 @@ describe('a partitioned table', () => {
     await harness.run(`DELETE FROM strict WHERE at = '2026-07-10' AND id = 9`)
     await expect(harness.drain()).rejects.toMatchObject({ kind: 'schema-drift' })
     expect(await follower.catchUp()).toEqual({ loaded: ['public.strict'], wrong: [] })
-    // Where every column but the key may be NULL, an old row told by half looks like a whole one.
+    // In a table whose columns but the key may all be NULL, an old row told by half looks like a whole one.
     await harness.run(
       `CREATE TABLE event_07 PARTITION OF event ${month(7)};\nINSERT INTO event VALUES (9, '2026-07-10', 'x'), (10, '2026-07-10', 'y')`,
     )
@@ -360,7 +360,7 @@ describe('a partitioned table', () => {
       message: expect.stringContaining('new partition public.event_07'),
     })
     expect(await follower.catchUp()).toEqual({ loaded: ['public.event'], wrong: [] })
-    // One that had full identity from its beginning is trusted.
+    // A partition that had full identity from its beginning is trusted.
     await harness.run(
       `BEGIN;\nCREATE TABLE event_08 PARTITION OF event ${month(8)};\nALTER TABLE event_08 REPLICA IDENTITY FULL;\nCOMMIT;\nINSERT INTO event VALUES (9, '2026-08-10', NULL), (10, '2026-08-10', 'y')`,
     )

@@ -32,8 +32,8 @@ const epochSchema = z.object({
 })
 
 /**
- * Flush position first: everything that ends at or below it is visible to the peek that follows. `slotName` is a parameter's name,
- * `altered` an expression: whether a synced table is not as it was compared last.
+ * The flush position is read first, so that everything that ends at or below it is visible to the peek that follows.
+ * `slotName` is a parameter's name, `altered` an expression: a synced table is not as it was when compared last.
  */
 export const factsOf = (slotName: string, altered = `EXISTS (${ALTERED_TABLES})`): string => `
   SELECT pg_current_wal_flush_lsn()::text AS flush,
@@ -62,11 +62,11 @@ export interface CycleFacts extends ServerFacts {
   /** A 64-bit id near every id in the log, to extend those of 32 bits. */
   readonly xidHorizon: bigint
   readonly latestDefinitionVersion: number | null
-  /** A synced table is not as it was when it was compared last. */
+  /** True where a synced table is not as it was when it was compared last. */
   readonly altered: boolean
-  /** By id the tables that were altered at an unknown place, with the last version below which that was. */
+  /** Maps the id of each table that was altered at an unknown place to the last version below which that was. */
   readonly unplaced: Unplaced
-  /** Changes whenever the publication does, even to be put back; null when there is none. */
+  /** A text that changes with the publication, even where that was altered and put back; null when there is none. */
   readonly publication: string | null
 }
 
@@ -86,7 +86,7 @@ function epochRow(text: string): EpochRow {
   }
 }
 
-/** One statement: all a cycle must know before it peeks. */
+/** Reads all that a cycle must know before it peeks, in one statement. Throws `misconfigured` without our tables. */
 export async function readFacts(query: Query, slotName: string): Promise<CycleFacts> {
   const [row] = await query(FACTS, [slotName]).catch((error: unknown) => {
     const missing = ['42P01', '3F000'].includes(sqlStateOf(error) ?? '')
@@ -130,7 +130,7 @@ const FIGURES = `
     (SELECT (extract(epoch FROM max(clock_timestamp() - prepared)) * 1000)::bigint::text FROM pg_prepared_xacts) AS prepared,
     (SELECT hash FROM tidemark.sync_definition ORDER BY version DESC LIMIT 1) AS hash`
 
-/** What health shows of the server, read while a connection is open anyway. */
+/** Reads the figures of the server that health shows, while a connection is open anyway. */
 export async function readFigures(query: Query, slotName: string): Promise<ServerFigures> {
   const [row] = await query(FIGURES, [slotName])
   const longest = Math.max(Number(row?.open_write ?? 0), Number(row?.prepared ?? 0))

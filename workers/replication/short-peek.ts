@@ -13,7 +13,7 @@ export interface ShortPeek {
   readonly rows: readonly string[]
 }
 
-/** What a wait inside Postgres shall peek at its end. */
+/** The peek that a wait inside Postgres makes at its end. */
 export interface PeekOrder {
   readonly slotName: string
   readonly limit: Lsn
@@ -37,9 +37,10 @@ export const SHORT_PEEK_CHARS = 1024 * 1024
 export const MOST_PEEK_ROWS = 2 * SHORT_PEEK_ROWS
 
 /**
- * Flush position and peek in one round trip; null where it is not short.
+ * Reads flush position and peek in one round trip; null where the peek is not short.
  *
- * On a connection of its own: each peek empties the server's catalogue caches, which costs the next statement milliseconds.
+ * It takes a connection of its own: a peek empties the server's catalogue caches, which costs the next statement
+ * milliseconds.
  */
 export async function readShortPeek(
   query: Query,
@@ -74,7 +75,7 @@ const waitedSchema = z.object({
   rows: z.array(z.string()).nullable(),
 })
 
-/** Reads what `tidemark.wait_for_wal` peeked; null where it is not short. */
+/** Reads the peek of `tidemark.wait_for_wal`; null where it is not short. */
 export function readWaitedPeek(peeked: string, order: PeekOrder): WaitedPeek | null {
   const { flush, xmin, xmax, count, rows } = waitedSchema.parse(JSON.parse(peeked))
   if ((rows ?? []).length !== count) return null

@@ -171,7 +171,7 @@ describe.each([
     await expectHalt('may hold NULL in column org')
     await run('DELETE FROM item WHERE id = 7', 'ALTER TABLE item ALTER org SET NOT NULL')
     expect(await follower.catchUp()).toEqual({ loaded: ['public.item'], wrong: [] })
-    // Between two cycles the log alone tells it.
+    // A change between two cycles shows in the log alone.
     await run(
       'ALTER TABLE item ALTER org DROP NOT NULL',
       `INSERT INTO item VALUES (7, NULL, 'x')`,

@@ -6,7 +6,7 @@ import { bytesOfHex, decodeRelation } from './rules/decode-pgoutput.ts'
 import { planKey } from './rules/table-plan.ts'
 import { wal2jsonName } from './wal2json-source.ts'
 
-/** A type that the log tells for a column. */
+/** A column's type as the log states it. */
 interface ToldType {
   readonly schema: string
   readonly name: string
@@ -15,7 +15,7 @@ interface ToldType {
 }
 
 /**
- * The columns for which the log, from where the slot stands, tells another type than they have: altered, and taken back.
+ * Finds the columns that the log, from the slot's place on, gives another type than they have: altered, and taken back.
  *
  * Decodes all that is waiting once more. Throws what the database throws.
  */

@@ -28,7 +28,7 @@ describe.each(captureCases)(
       await connection.query('SET synchronous_commit = on')
       return connection
     }
-    /** Commits wait for a standby of this name from then on; for none where it is empty. */
+    /** Makes commits wait for a standby of this name from now on; for none where it is empty. */
     const setStandbys = async (names: string) => {
       await harness.query(`ALTER SYSTEM SET synchronous_standby_names = '${names}'`)
       await harness.query('SELECT pg_reload_conf()')
@@ -47,7 +47,7 @@ describe.each(captureCases)(
       const probePid = await pidOf(probe)
       await harness.run('SET synchronous_commit = local')
       await setStandbys('nobody')
-      // Nothing tells when the setting is in force but a commit that waits.
+      // Only a commit that waits shows that the setting is in force.
       const probing = (async () => {
         for (;;) await probe.query('INSERT INTO probe VALUES (1)')
       })().catch(() => undefined)

@@ -22,7 +22,7 @@ describe.each([
   beforeEach(async () => {
     harness = await startCapture(servers()[server], decoder, SCHEMA, sync)
     watch = new WalWatch(harness.database.env, Date.now)
-    // A quiet cycle, after which the next peek is likely to be short.
+    // After a quiet cycle the next peek is likely to be short.
     await harness.drain()
     await harness.cycle()
   })
@@ -113,7 +113,7 @@ describe.each([
     const [own] = await harness.query('SELECT pg_current_xact_id()::text AS xid')
     await harness.run(`INSERT INTO item VALUES (1, 'a')`)
     const order = { slotName: 'none', past: ZERO_LSN, atLeastMs: 0, advanceTo: null, peek: null }
-    // The insert has come since: this returns at once, or else after the second that a wait beyond our own writes lasts.
+    // The insert has come since, so this returns at once; a wait beyond our own writes would last a second.
     expect(await watch.wait({ ...order, ownXid: own?.xid ?? null })).toEqual({ done: true, peeked: null })
     expect(watch.obstacle).toBeNull()
   })

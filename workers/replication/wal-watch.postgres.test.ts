@@ -35,7 +35,7 @@ describe.each(['embedded', 'system'] as const)('waiting inside the %s Postgres',
 
   test('CAP-R29 a wait ends with a commit of another session, and at once when the log is ahead already', async () => {
     const watch = new WalWatch(own.env, Date.now)
-    // The whole server writes one log: this wait may end early, and then another begins.
+    // The whole server writes one log, so this wait may end early, and then another begins.
     let written = false
     const waited = (async () => {
       const before = await flushed()
@@ -56,14 +56,14 @@ describe.each(['embedded', 'system'] as const)('waiting inside the %s Postgres',
   })
 
   test('CAP-R29 a wait holds back neither vacuum nor the slot, and ends by itself', async () => {
-    // By a clock that stands: what was said of the cut lasts for a second.
+    // The clock stands still, because the obstacle of a cut connection lasts for a second only.
     const watch = new WalWatch(own.env, () => 0)
     let ended = false
     const waited = watch.wait(waitFor(FAR)).then(() => {
       ended = true
     })
     await begun()
-    // Its snapshot, when it has one, is soon younger than a transaction that began after the wait did.
+    // The waiter's snapshot, where it has one, is soon younger than a transaction that began after the wait did.
     await database.query('INSERT INTO public.item VALUES (3)')
     const [row] = await database.query('SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS next')
     const next = BigInt(row?.next ?? 0)
@@ -78,7 +78,7 @@ describe.each(['embedded', 'system'] as const)('waiting inside the %s Postgres',
     await database.query(`SELECT pg_terminate_backend(pid::int) FROM pg_stat_activity WHERE application_name = 'tidemark watch'
       AND datname = current_database()`)
     await waited
-    // Cut, and said so; it never throws.
+    // The wait never throws: the obstacle says that its connection was cut.
     expect(watch.obstacle).toMatch(/cut/)
     await watch.close()
     const [timed] = await timeOut()

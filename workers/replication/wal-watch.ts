@@ -11,9 +11,9 @@ import {
   type WaitedPeek,
 } from './short-peek.ts'
 
-/** One wait; the procedure itself allows no more. */
+/** The longest wait; the procedure itself allows no more. */
 const LONGEST_WAIT_MS = 10_000
-/** What stood in the way is looked at again after this long: a migration may have removed it. */
+/** A lasting obstacle is tried again after this long, because a migration may have removed it. */
 const OBSTACLE_MS = 10 * 60_000
 const FIRST_RETRY_MS = 1_000
 const LONGEST_RETRY_MS = 60_000
@@ -29,11 +29,11 @@ export interface WaitRequest {
   readonly slotName: string
   readonly past: Lsn
   readonly atLeastMs: number
-  /** The id of our own transaction, where nothing else was in progress beside it: then the wait is for what comes beyond that. */
+  /** Our own transaction's id where nothing else was in progress beside it: the wait begins beyond it. Else null. */
   readonly ownXid: string | null
-  /** Moves the slot here first. */
+  /** The place to which the slot is moved first; null where it stays. */
   readonly advanceTo: Lsn | null
-  /** Null: only waits. */
+  /** Null where the call only waits. */
   readonly peek: PeekOrder | null
 }
 
@@ -89,15 +89,15 @@ export class WalWatch {
     return !this.#waiting && this.#database?.usable ? this.#database : null
   }
 
-  /** What stands in the way at present. */
+  /** The reason why a wait cannot be had at present; null where none is known. */
   get obstacle(): string | null {
     if (this.#pooled) return POOLED
     return this.#obstacle !== null && this.#nowMs() < this.#obstacle.untilMs ? this.#obstacle.text : null
   }
 
   /**
-   * Returns once the log on disk reaches beyond `past`, at least `atLeastMs` and at most 10 s later, with what it peeked
-   * where that is short. Never throws: what failed is the obstacle from now on. Waits must not overlap.
+   * Returns once the log on disk reaches beyond `past`, at least `atLeastMs` and at most 10 s later, with a peek where
+   * that is short. Never throws: a failure is the obstacle from then on. Waits must not overlap.
    */
   async wait(request: WaitRequest): Promise<Waited> {
     this.#waiting = true

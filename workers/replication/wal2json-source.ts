@@ -16,12 +16,12 @@ const OPTIONS = [
   ['add-msg-prefixes', ANNOTATION_PREFIX],
 ]
 
-/** A name in wal2json's table lists: every character with a meaning there is escaped. */
+/** Escapes a name for wal2json's table lists, in which some characters have a meaning. */
 export function wal2jsonName(name: string): string {
   return name.replace(/[\\ ,.*]/g, (character) => `\\${character}`)
 }
 
-/** `numericAsString`: from 2.6 on; without it NaN and infinities would arrive as null. */
+/** `numericAsString` is true from wal2json 2.6 on; without it NaN and infinities would arrive as null. */
 export function wal2jsonSource({ numericAsString }: { numericAsString: boolean }): ChangeSource {
   const optionsFor = (plans: TablePlans): string[] => {
     const tables = [...plans.values()].map((plan) => `${wal2jsonName(plan.schema)}.${wal2jsonName(plan.name)}`)

@@ -77,7 +77,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO in watch mode 
   }
   /** Ends the wait under way by a record that concerns nobody. */
   const end = () => query(`SELECT pg_logical_emit_message(true, 'test', 'end')`)
-  /** In the test's own context: a promise that an object resolves would go on in the object's. */
+  /** Polls in the test's own context, because a promise that an object resolves would go on in the object's. */
   const arrived = async (condition: (deliveries: readonly Delivery[]) => boolean) => {
     while (!condition(heard.deliveries)) await connections()
   }
@@ -97,7 +97,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO in watch mode 
       await arrived((deliveries) => idsOf(deliveries).includes(String(id)))
     }
     expect(idsOf(heard.deliveries)).toEqual(['1', '2', '3'])
-    // It waits beyond what it wrote itself.
+    // It waits beyond its own writes.
     await untilWaiting()
   })
 
@@ -139,7 +139,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO in watch mode 
     expect(answer.leaseMs).toBeGreaterThan(5 * 60_000)
     expect(await transactions()).toBe('0')
     expect((await stub.health()).lastCycleAt).toBeNull()
-    // Somebody who comes wakes it.
+    // A push wakes it.
     await stub.kick()
     await untilWaiting()
   })
@@ -178,13 +178,13 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO in watch mode 
     await subscribe()
     await untilWaiting()
     expect(await alarmInMs()).toBeLessThan(20_000)
-    // Between two waits its connection is idle, and to lose it then is nothing to speak of.
+    // Between two waits the connection is idle, and its loss is no obstacle: so the cut is repeated until one is seen.
     do await query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${IN_A_WAIT}`)
     while (!(await watchValue())?.message.includes('cut'))
     await database.run(`INSERT INTO item VALUES (1, 'a')`)
     await runInDurableObject(stub, async (instance) => instance.alarm?.())
     await arrived((deliveries) => idsOf(deliveries).includes('1'))
-    // A moment later it waits again; until then nothing but a kick would bring it to.
+    // A moment later it may wait again; until then only a kick makes it.
     do await stub.kick()
     while (!(await isWaiting()))
   })

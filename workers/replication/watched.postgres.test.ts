@@ -77,7 +77,7 @@ describe.each([
     const lost = await captured(
       `ALTER TABLE membership REPLICA IDENTITY NOTHING; UPDATE membership SET org = 'b'`.replace('; ', ';\n'),
     ).catch(() => ({ rights: ['refused'] }))
-    // A published table without identity takes no update at all.
+    // The server refuses any update of a published table without identity.
     expect(lost.rights).toEqual(['refused'])
     await harness.run('ALTER TABLE membership REPLICA IDENTITY FULL')
     const many = await captured(`INSERT INTO membership SELECT 's', 'u' || n, 'a' FROM generate_series(1, 1001) n`)
@@ -136,7 +136,7 @@ describe.each([
     })
     await harness.drain()
     expect((await captured(`DELETE FROM membership`)).rights).toEqual([])
-    // One that is gone stops nothing.
+    // A watched table that is gone stops nothing.
     await harness.run('DROP TABLE plan')
     harness.restart()
     expect((await captured(`INSERT INTO note VALUES ('n9', 'a')`)).entries).toHaveLength(1)

@@ -44,7 +44,7 @@ export class Conversation {
     return frame.data
   }
 
-  /** Says whether the session's deadlines may have come nearer. */
+  /** Answers one message; returns whether the session's deadlines may have come nearer. */
   async receive(session: Session, message: string | ArrayBuffer): Promise<boolean> {
     const frame = this.#read(session, message)
     await this.#answer(session, frame)
@@ -88,7 +88,7 @@ export class Conversation {
     const nowMs = this.#context.nowMs()
     const rowsTo = frame.rowsTo ?? null
     const begun = { phase: 'streaming', position: positionAt(frame.from), rowsTo, streamSinceMs: nowMs } as const
-    // What is on its way belongs to the stream before: the client must know where the new one begins.
+    // Frames on their way belong to the stream before, so the client must know where the new one begins.
     if (session.state.phase === 'streaming') session.sendFrame({ type: 'restarted', from: frame.from }, nowMs, begun)
     else session.update(begun)
     this.#server.serve(session, true)
@@ -99,7 +99,7 @@ export class Conversation {
     if (!window) throw new TidemarkError('bad-input', 'An acknowledgement of more than was sent.')
     const open = mayServe(window, this.#context.limits.windowChars)
     const { acked, fullSinceMs } = session.state
-    // Whoever acknowledges something, if too little, is slow and not dead.
+    // A client that acknowledges something, if too little, is slow and not dead.
     session.update({ ...window, fullSinceMs: open ? null : window.acked > acked ? this.#context.nowMs() : fullSinceMs })
     if (open) this.#server.serve(session)
   }

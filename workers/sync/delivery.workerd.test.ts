@@ -26,7 +26,7 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
-/** Each behaviour with memory twice: as it is, and with the object evicted at the places marked. */
+/** Each behaviour is tested twice: as it is, and with the object evicted at each `pause`. */
 describe.each([
   ['', async () => {}],
   [' after eviction', async (name: string) => evictDurableObject(syncObject(name))],
@@ -71,11 +71,11 @@ describe.each([
     expect((await deliver(org, epoch, lsn(0), lsn(1), [one])).head).toBe(lsn(1))
     await pause(org)
     expect((await deliver(org, epoch, lsn(0), lsn(1), [one])).head).toBe(lsn(1))
-    // The second is lost; the third comes before it.
+    // The second delivery is late: the third comes before it.
     expect((await deliver(org, epoch, lsn(2), lsn(3), [three])).head).toBe(lsn(3))
     await pause(org)
     expect((await deliver(org, epoch, lsn(1), lsn(2), [two])).head).toBe(lsn(3))
-    // An overlap, then a notice, then what the notice stood for.
+    // An overlap comes, then a notice, then the transactions that the notice stood for.
     expect((await deliver(org, epoch, lsn(2), lsn(4), [three, four])).head).toBe(lsn(4))
     expect((await deliver(org, epoch, lsn(4), lsn(6), null)).head).toBe(lsn(6))
     await pause(org)
@@ -101,7 +101,7 @@ describe.each([
     )
     await first.reaches(lsn(3))
     await pause(org)
-    // While the late one subscribes, a delivery of the old subscription is under way.
+    // While the late audience joins, a delivery of the old subscription is under way.
     const stale = (await replication().asked(org)).requests.at(-1)?.version ?? 0
     const four = transaction(lsn(4), insert(org), insert(late))
     await store(database.env, epoch, [four])
@@ -256,7 +256,7 @@ describe.each([
     await socket.frame('welcome')
     await pause(org)
     const { requests } = await replication().asked(org)
-    // The one between, of other tables, was never told of alone: what it left out of history is gone.
+    // The version between, of other tables, was never announced alone, and rows it left out of history are gone.
     const definition = { version: 3, hash: 'h1', definition: { types: [], tables: [] } }
     const version = requests.at(-1)?.version ?? 0
     await syncObject(org).deliver({
@@ -295,7 +295,7 @@ it.each([
     const first = await follow({ userId: 'first', audiences: [org] }, epoch, lsn(0))
     await first.frame('welcome')
     await deliver(org, epoch, lsn(0), lsn(1), [transaction(lsn(1), insert(org))])
-    // They have all been here before.
+    // All these clients have been here before.
     await runInDurableObject(syncObject(org), (_instance, state) => {
       for (const { client, person } of clients) {
         state.storage.sql.exec('INSERT INTO known_client (id, user_id) VALUES (?, ?)', client, person.userId)

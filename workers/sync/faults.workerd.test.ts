@@ -65,13 +65,13 @@ describe('faults around a SyncDO', () => {
     await store(database.env, 'away', all)
     const socket = await follow({ userId: 'u', audiences: [org] }, 'away', lsn(0))
     await socket.frame('welcome')
-    // Nothing listens on the port of discard.
+    // Nothing listens on port 9.
     useDatabase({ ...database.env, DATABASE_PROXY: '127.0.0.1:9' })
     await evictDurableObject(syncObject(org))
     const refused = await deliver(org, 'away', lsn(1), lsn(2), all.slice(1, 2)).catch((error: unknown) => error)
     expect(refused).toMatchObject({ kind: 'unavailable' })
     expect((await syncObject(org).health()).status).toBe('warn')
-    // What needs no history goes on.
+    // A delivery that needs no history is taken.
     expect((await deliver(org, 'away', lsn(0), lsn(1), all.slice(0, 1))).head).toBe(lsn(1))
     await socket.reaches(lsn(1))
     useDatabase(database.env)
@@ -99,7 +99,7 @@ describe('faults around a SyncDO', () => {
     await replication().stage(stageOf('reset'))
     const again = await connect(person, { client, epoch: 'reset', cursor: lsn(1) })
     await again.frame('welcome')
-    // Capture sends again what nobody acknowledged.
+    // Capture sends unacknowledged heads again.
     await deliver(org, 'reset', lsn(1), lsn(3), null)
     await again.reaches(lsn(3))
     expect(again.ids).toEqual(insertedIds(all.slice(1)))
@@ -121,7 +121,7 @@ describe('faults around a SyncDO', () => {
     await deliver(org, 'ahead', lsn(0), lsn(2), all.slice(0, 2))
     await socket.reaches(lsn(2))
     socket.close()
-    // As if the object had been lost before its writes were kept.
+    // The storage is put back, as if the object had been lost before its writes were kept.
     await runInDurableObject(syncObject(org), (_, { storage }) => {
       storage.sql.exec('DELETE FROM log_change')
       storage.sql.exec('DELETE FROM log_transaction')
@@ -164,7 +164,7 @@ describe('faults around a SyncDO', () => {
     while (socket.cursor !== lsn(2)) {
       await socket.until(({ received, cursor }) => received > seen || cursor === lsn(2))
       seen = socket.received
-      // Only what runs can be evicted.
+      // Only a running object can be evicted.
       await syncObject(org).health()
       await evictDurableObject(syncObject(org))
       socket.ack()
@@ -174,13 +174,13 @@ describe('faults around a SyncDO', () => {
   })
 
   const PARTS = 4
-  // Each of the awaits takes a second or more: in parts, none of which a slow machine takes for stuck.
+  // Each await takes a second or more, so the test runs in parts that even a slow machine ends in time.
   it.each(Array.from({ length: PARTS }, (_, index) => index + 1))(
     'FLT-08 a SyncDO that is gone at any of its awaits, in greeting, gap and delivery, ends in the same state: part %i',
     async (part) => {
       useDatabase(database.env)
       let rounds = 0
-      /** One client follows from a first hello to the last of five transactions, whatever becomes of the object. */
+      /** Follows as one client from a first hello to the last of five transactions, whatever becomes of the object. */
       async function follows(at: number): Promise<{ points: number; resets: number }> {
         rounds += 1
         const [epoch, org] = [`point${part}-${rounds}`, `org:point${part}-${rounds}`]
@@ -197,7 +197,7 @@ describe('faults around a SyncDO', () => {
             const socket = await connect(person, { client, epoch, cursor }).catch(() => null)
             const ended = (test: (cursor: Lsn) => boolean) =>
               socket?.until(({ closed, cursor: reached }) => closed !== null || test(reached ?? lsn(0)))
-            // Told one by one, then a gap that only history fills, then the rest again: capture repeats what nobody acknowledged.
+            // The first comes alone, the third behind a gap that history fills, then the rest; each round repeats them.
             const told = async () => {
               await socket?.until(
                 ({ closed, frames }) => closed !== null || frames.some(({ type }) => type === 'welcome'),
@@ -224,7 +224,7 @@ describe('faults around a SyncDO', () => {
       expect(points).toBeGreaterThan(20)
       let broken = 0
       for (let at = part; at <= points; at += PARTS) broken += (await follows(at)).resets
-      // The last few may be passed when everything is there already.
+      // The last few awaits may come when everything is there already, and then break nothing.
       expect(broken).toBeGreaterThan(points / PARTS / 2)
     },
   )
@@ -246,7 +246,7 @@ describe('faults around a SyncDO', () => {
     })
     await evictDurableObject(syncObject(org))
     await runDurableObjectAlarm(syncObject(org))
-    // It may only have been asleep: whoever comes back is welcome.
+    // The client may only have been asleep, so the fault is one after which it connects again.
     expect(await socket.frame('fault')).toMatchObject({ kind: 'unavailable' })
     await socket.until(({ closed }) => closed !== null)
   })

@@ -27,10 +27,10 @@ export class Server {
     for (const session of sessions) this.serve(session, urgent, cache)
   }
 
-  /** Serves one session as far as its window lets it. `urgent`: an idle one learns the head now. */
+  /** Serves one session as far as its window lets it. With `urgent` an idle one learns the head now. */
   serve(session: Session, urgent = false, cache: FrameCache | null = this.#newCache()): void {
     const { storage, limits, nowMs } = this.#context
-    // Bounded: each turn moves the position towards a head that cannot move meanwhile.
+    // The loop ends, because each turn moves the position towards a head that cannot move meanwhile.
     while (cache && session.open && session.state.phase === 'streaming' && !session.busy && !session.rightsInDoubt) {
       const { head } = storage.state
       const { position } = session.state
@@ -52,8 +52,8 @@ export class Server {
   }
 
   /**
-   * Sends what a delivery brings to all who stand at its beginning, before anything is written: what is sent after a write
-   * waits until that is durable. The rest, and everyone else, is served from the log. Rule DIS-R2.
+   * Sends a delivery to all sessions that stand at its beginning, before anything is written: frames sent after a write
+   * wait until that is durable. The rest, and all other sessions, are served from the log. Rule DIS-R2.
    */
   sendDelivered(transactions: readonly EncodedTransaction[], head: Lsn, to: Lsn): void {
     const { storage, sessions, limits, nowMs } = this.#context
@@ -71,7 +71,7 @@ export class Server {
     }
   }
 
-  /** Closes a session whose token has run out; says whether it did. */
+  /** Closes a session whose token has run out; returns whether it did. */
   expire(session: Session): boolean {
     const { expiresAtMs } = session.state
     if (expiresAtMs === null || this.#context.nowMs() < expiresAtMs) return false
@@ -80,12 +80,12 @@ export class Server {
   }
 
   rehydrate(session: Session, reason: RehydrateReason): void {
-    // What it has pushed since it said hello is not settled, and in another epoch no position of this one holds.
+    // Its pushes since the hello are not settled, and in another epoch no position of this one holds.
     const change = { phase: 'hydrating', position: null, fullSinceMs: null, settledTo: ZERO_LSN } as const
     session.sendFrame({ type: 'rehydrate', reason }, this.#context.nowMs(), change)
   }
 
-  /** All who hold state of the server must begin anew. */
+  /** Has every session that loads or streams begin anew. */
   rehydrateAll(reason: RehydrateReason): void {
     for (const session of this.#context.sessions) {
       const { phase } = session.state
@@ -98,7 +98,7 @@ export class Server {
     return storage.state.head === null ? null : new FrameCache(log.reader(storage.state.head, limits.frameChars))
   }
 
-  /** Sends a frame unless it tells only the head and may wait; says whether to go on. */
+  /** Sends a frame unless it tells only the head and may wait; returns whether to go on. */
   #offer(session: Session, frame: Frame, urgent: boolean): boolean {
     const { storage, intervals, nowMs } = this.#context
     if (frame.empty && !urgent && !mayNotice(session.state, intervals, nowMs())) {
@@ -135,7 +135,7 @@ export class Server {
     let expected: Position | null = started
     const send = (frames: readonly Frame[]): boolean => {
       for (const frame of frames) {
-        // Another stream began, or none may: what is read here is no longer wanted.
+        // Another stream began, or none may go on: these frames are no longer wanted.
         if (session.state.phase !== 'streaming' || session.state.position !== expected || this.expire(session))
           return false
         if (!session.send(frame.text, this.#context.nowMs(), { position: frame.next })) return false
@@ -160,7 +160,7 @@ export class Server {
     else if (whole && session.open) send(assembler.finish(head))
   }
 
-  /** The database has begun a new history; whoever captures it may still have to notice. */
+  /** Subscribes to the new history that the database has begun. Throws `unavailable` until capture has noticed it. */
   async #followNewEpoch(epoch: string): Promise<void> {
     await this.#subscription.renew()
     if (this.#context.storage.state.epoch !== epoch) return

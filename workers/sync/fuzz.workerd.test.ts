@@ -25,7 +25,7 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
-/** Mulberry32. */
+/** Makes the random generator Mulberry32. */
 function randomFrom(seed: number): (below: number) => number {
   let state = seed
   return (below) => {
@@ -79,7 +79,7 @@ it.each([1, 2, 3, 4, 5, 6, 7, 8])(
     }
     const deliver = async (from: number, to: number) => {
       const { requests } = await replication().asked(name)
-      // Sometimes it was built for an older subscription.
+      // Sometimes the delivery was built for an older subscription.
       const request = requests.at(-1 - random(2)) ?? requests.at(-1)
       const whole = random(4) > 0
       log.push(`deliver ${from}..${to} version ${request?.version} ${whole ? 'whole' : 'notice'}`)
@@ -97,7 +97,7 @@ it.each([1, 2, 3, 4, 5, 6, 7, 8])(
     const turn = async () => {
       const choice = random(10)
       if (choice < 5 && replicas.length > 0) {
-        // Late, doubled, with a gap, or as it should be.
+        // The delivery is late, doubled, with a gap, or as it should be.
         const from = random(3) === 0 ? random(routed + 1) : Math.min(routed + (random(5) === 0 ? 1 : 0), END - 1)
         const to = Math.min(END, from + 1 + random(3))
         routed = Math.max(routed, to)

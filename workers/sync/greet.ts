@@ -26,7 +26,7 @@ export async function greet(
   session.update({ client: hello.client })
   const own = clientAudience(hello.client)
   await subscription.ensure(session.audiences, { audience: own, unsettled: hello.unsettled })
-  // Subscribed, so that what changes from now on is heard of; what changed since the Worker asked is not.
+  // From now on the subscription reports changes of rights, but it missed those made since the Worker asked.
   if (storage.state.watches) rights.doubt(session)
   await rights.settle(session)
   if (!session.open) return
@@ -60,7 +60,7 @@ export async function greet(
     },
     nowMs(),
     {
-      // What it pushes from here on comes after what its audience joined at.
+      // Its pushes from here on come above the place at which its audience joined.
       settledTo: hello.unsettled ? ZERO_LSN : (storage.startOf(own) ?? ZERO_LSN),
       rowsTo: null,
       phase: resume === 'stream' ? 'streaming' : 'hydrating',
@@ -70,7 +70,7 @@ export async function greet(
   )
 }
 
-/** A client's id belongs for good to the first user who shows it. Throws `forbidden` to any other. */
+/** Binds a client's id for good to the first user who shows it. Throws `forbidden` to any other. */
 async function bindClient(context: SyncContext, client: string, userId: string): Promise<void> {
   const { storage, limits, withDatabase } = context
   let owner = storage.ownerOf(client)
@@ -81,7 +81,7 @@ async function bindClient(context: SyncContext, client: string, userId: string):
           client,
           userId,
         ])
-        // Row-level security shows users only their own.
+        // Row-level security shows users only their own clients.
         return await query('SELECT id FROM tidemark.client WHERE id = $1', [client])
       }),
     )

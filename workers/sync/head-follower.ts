@@ -1,18 +1,19 @@
 /*
- * How a SyncDO keeps up with history.
+ * A SyncDO keeps up with history by deliveries, and by reading where they leave a gap.
  *
- * It keeps a log of what its audiences were told lately, complete from `trimmedTo` to its head. A delivery that begins at the head
- * is appended. One that begins later leaves a gap, which is read from `tidemark.change_history`; one that ends below the head was
- * had before. A delivery of another epoch, or of a subscription that is no longer ours, says that this object must subscribe anew.
- * Where a gap is larger than the log may be, or pruned, the head jumps there and sessions read for themselves what they may.
+ * It keeps a log of the recent changes of its audiences, complete from `trimmedTo` to its head. A delivery that begins
+ * at the head is appended. One that begins later leaves a gap, which is read from `tidemark.change_history`; one that
+ * ends below the head brings nothing new. A delivery of another epoch says that this object must subscribe anew. Across
+ * a gap that is pruned, or larger than half the log may be, the head jumps, and sessions read history for themselves.
  *
  *     delivery ──► append            from = head
  *              ├─► read the gap      from > head, or sent without its transactions
  *              ├─► nothing           to ≤ head
  *              └─► subscribe anew    another epoch
  *
- * Deliveries may come late, twice or out of order: the head never goes back, and each answer says how far it is, so that the
- * ReplicationDO sends again what is missing. Rights that a stretch may have changed are in doubt before the head moves past it.
+ * Deliveries may come late, twice or out of order. The head never goes back, and each answer says how far it is, so
+ * that the ReplicationDO sends again what is missing. Rights that a stretch may have changed are in doubt before the
+ * head moves past it.
  */
 import { type Lsn, maxLsn, TidemarkError, ZERO_LSN } from '../../protocol/index.ts'
 import type { Delivery, DeliveryReceipt, RightsChange } from '../contracts.ts'
@@ -23,9 +24,9 @@ import type { Subscription } from './subscription.ts'
 import type { SyncContext } from './sync-context.ts'
 
 export interface HeadEvents {
-  /** Before the head moves past it. */
+  /** Called before the head moves past a change of rights. */
   readonly onRights: (rights: RightsChange) => void
-  /** What leads from the head to `to`, before any of it is kept. */
+  /** Called with the transactions that lead from the head to `to`, before any of them is kept. */
   readonly onDelivered: (transactions: readonly EncodedTransaction[], head: Lsn, to: Lsn) => void
   readonly onHead: () => void
 }
@@ -47,7 +48,7 @@ export class HeadFollower {
   async deliver(delivery: Delivery): Promise<DeliveryReceipt> {
     const { storage, background } = this.#context
     const { state } = storage
-    // A first subscription may be overtaken by what follows from it.
+    // A delivery may overtake the answer to the first subscription.
     if (state.epoch === null) await this.#subscription.running?.catch(() => {})
     const { epoch, version, from, to, transactions } = delivery
     const verdict = judgeDelivery(
@@ -86,7 +87,7 @@ export class HeadFollower {
     return head !== null && head < target
   }
 
-  /** Bounded: each turn reads to a target set before it began, and ends when no later one has come. */
+  /** Reads gaps until no later target has come; each turn reads to a target that was set before it began. */
   async #catchUp(): Promise<void> {
     const { state } = this.#context.storage
     while (state.head !== null && state.epoch !== null && state.head < state.target) {
@@ -119,12 +120,12 @@ export class HeadFollower {
       throw new TidemarkError('unavailable', 'The history that was followed has ended; a new one begins.')
     }
     this.#subscription.noteDefinition(definition)
-    // More than the log holds, or no longer there: sessions read it for themselves, if they may.
+    // The gap is too large for the log, or pruned: sessions read history for themselves, as far as it reaches back.
     if (outcome === 'pruned' || chars > budget) this.#jump(to, rights)
     else this.#append(groupByTransaction(changes), to, rights)
   }
 
-  /** All of it is in history: who waits for it need not wait until it is kept here too. */
+  /** Takes transactions, all of which are in history: sessions need not wait until they are kept here too. */
   #take(transactions: readonly EncodedTransaction[], to: Lsn, rights: RightsChange | null): void {
     const { head } = this.#context.storage.state
     const ahead = transactions.filter(({ lsn }) => head !== null && lsn > head && lsn <= to)

@@ -5,7 +5,7 @@ import { encodeKept, type PlacedChange } from '../encoded-change.ts'
 
 export interface HistoryRange {
   readonly epoch: string
-  /** Exclusive. */
+  /** The changes after this one are read. */
   readonly from: Lsn
   readonly to: Lsn
   /** Changes to leave out at the beginning, counted over what the reader sees. */
@@ -39,7 +39,7 @@ export async function readHistory(
 ): Promise<{
   readonly outcome: HistoryOutcome
   readonly definition: DefinitionNote | null
-  /** Whose rights may have changed in the range; everyone's where it cannot be read. */
+  /** The users whose rights may have changed in the range; `all` where it cannot be read. */
   readonly rights: RightsChange | null
 }> {
   return database.transaction(
@@ -50,7 +50,7 @@ export async function readHistory(
       if (epoch?.id !== range.epoch) return { outcome: 'ended', definition: null, rights: 'all' }
       if (range.from < parsePgLsn(epoch.floor ?? '0/0')) return { outcome: 'pruned', definition: null, rights: 'all' }
       const bounds = [range.epoch, formatPgLsn(range.from), formatPgLsn(range.to)]
-      // Before the role is taken on that may not see whose rights change.
+      // This comes before `becomeClient`, because a client's role may not see whose rights change.
       const rights = await transaction.query(
         `SELECT data::text AS data FROM tidemark.change_history
          WHERE epoch = $1 AND audience IS NULL AND operation = 'rights' AND lsn > $2::pg_lsn AND lsn <= $3::pg_lsn`,
@@ -63,7 +63,7 @@ export async function readHistory(
          ORDER BY lsn DESC, seq DESC LIMIT 1`,
         bounds,
       )
-      // Qualified in ORDER BY: the bare name would mean the text selected, whose order is not that of LSNs.
+      // ORDER BY qualifies the names: a bare one would mean the selected text, whose order is not that of LSNs.
       const pages = transaction.pages(
         `SELECT lsn::text, xid::text, to_char(committed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
            operation, table_name, audience, row_key::text, data::text
@@ -105,7 +105,7 @@ function toDefinitionNote(data: string): DefinitionNote {
   return { version: Number(version), hash }
 }
 
-/** A row that nobody is told is none of the pages': the statement leaves it out, and so does this. */
+/** Encodes a row of a page; leaves out a row that nobody is told, as the statement does already. */
 function placedChanges([lsn, xid, at, operation, table, audience, key, data]: readonly (
   | string
   | null

@@ -53,7 +53,7 @@ const predictedOf = (change: Change): PredictedChange => {
   return { o: 'u', t, a, k: change.key, d: change.data }
 }
 
-/** What a socket was sent at one place, as it came. */
+/** The changes that a socket was sent at one LSN, as they came; null where there were none. */
 const sentAt = (socket: TestSocket, at: Lsn) => socket.transactions.find((one) => one.lsn === at)?.changes ?? null
 const notes = (socket: TestSocket) =>
   socket.transactions.flatMap(({ changes }) => changes.filter(({ o }) => o === 'm' || o === 'p'))
@@ -117,7 +117,7 @@ describe.each([
       expect(other.transactions.map(({ changes }) => changes)).toEqual([plain(own), plain(foreign)])
       expect(JSON.stringify(other.frames)).not.toContain('client:')
     }
-    // Whoever comes back while it is unsettled is told the same, from the log as from history.
+    // An author that comes back while the mutation is unsettled is told the same, from the log as from history.
     await pause(org)
     await store(database.env, epoch, [own, foreign])
     const again = await connect(person, { client, epoch, cursor: lsn(0), unsettled: true })
@@ -194,7 +194,7 @@ describe.each([
       await author.reaches(lsn(2))
       expect(author.transactions.map((one) => one.changes)).toEqual(rest)
     }
-    // A later stream that does not ask has them by difference again.
+    // A later stream that does not ask for rows is told differences again.
     await pause(org)
     author.transactions.length = 0
     author.send({ type: 'stream', epoch, from: lsn(0) })
@@ -282,7 +282,7 @@ describe.each([
     await deliver(org, epoch, lsn(0), lsn(1), [transaction(lsn(1), insert(org))])
     await Promise.all([author, other].map((socket) => socket.reaches(lsn(1))))
     const version = (await replication().asked(org)).requests.at(-1)?.version
-    // His client is known, his audience joins anew and later: at the head of capture, beyond the log's.
+    // The client is known. Its audience joins anew and later, at the head of capture, which is beyond the log's.
     await runInDurableObject(syncObject(org), (_instance, state) => {
       state.storage.sql.exec('DELETE FROM audience WHERE name = ?', clientAudience(client))
     })
@@ -296,12 +296,12 @@ describe.each([
     const { requests } = await replication().asked(org)
     expect(requests.at(-1)).toMatchObject({ version, renewal: true })
     expect(requests.at(-1)?.audiences).toContain(clientAudience(client))
-    // What he then pushes comes above it.
+    // The client's next push comes above that place.
     const own = mutated(transaction(lsn(9), insert(org)), { client, counter: 2 })
     await deliver(org, epoch, lsn(1), lsn(9), [own])
     await again.reaches(lsn(9))
     expect(sentAt(again, lsn(9))).toEqual([{ o: 'm', c: 2 }, ...plain(own)])
-    // Long after: who is here keeps his place in the log, who left does not.
+    // Long after, a client that is here keeps its place in the log, and one that left does not.
     other.close()
     await other.until(({ closed }) => closed !== null)
     await runInDurableObject(syncObject(org), async (_instance, state) => {

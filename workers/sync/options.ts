@@ -36,13 +36,13 @@ export interface SyncIntervals {
 }
 
 export interface SyncObjectOptions {
-  /** What pushes are judged by; without it none are taken. */
+  /** The options by which pushes are decided; without them none are taken. */
   readonly push?: PushOptions
   readonly authenticate: Authenticate
   readonly audiences: Audiences
   readonly limits?: Partial<SyncLimits>
   readonly intervals?: Partial<SyncIntervals>
-  /** Where the ReplicationDO is made, if it is not yet. */
+  /** The location in which the ReplicationDO is made, where there is none yet. */
   readonly location?: LocationHint
 }
 

@@ -7,10 +7,10 @@ import type { Session } from './sessions.ts'
 import type { Subscription } from './subscription.ts'
 import type { SyncContext } from './sync-context.ts'
 
-/** Sessions whose audiences are asked for at once. */
+/** For this many sessions audiences are asked for at once. */
 const PARALLEL = 4
 
-/** Keeps what each session may see true while it lasts: in doubt it is sent nothing until the app has answered anew. */
+/** Keeps each session's audiences true: a session in doubt is sent nothing until the app has answered anew. */
 export class Rights {
   readonly #context: SyncContext
   readonly #subscription: Subscription
@@ -45,7 +45,7 @@ export class Rights {
     this.#settleSoon()
   }
 
-  /** Settles every session in doubt but those whose hello will. Throws `unavailable` where it must be tried again. */
+  /** Settles every session in doubt whose hello is answered. Throws `unavailable` where it must be tried again. */
   async settleAll(): Promise<void> {
     this.#settling ??= this.#settleAll().finally(() => {
       this.#settling = null
@@ -56,11 +56,11 @@ export class Rights {
   /** Returns once the app has answered since this session's rights last came in doubt. Throws what the app throws. */
   async settle(session: Session): Promise<void> {
     const { access, env } = this.#context
-    // Each turn answers a doubt of its own; whoever changes rights without end is served nothing meanwhile.
+    // Each turn answers a doubt of its own; a session whose rights change without end is sent nothing meanwhile.
     while (session.open && session.rightsInDoubt) {
       const asked = session.state.rightsChanged
       const audiences = await askAudiences(access, { userId: session.state.userId, claims: session.claims }, env)
-      // Subscribed first, so that nothing of a granted audience passes between its snapshot and the stream.
+      // This comes first, so that nothing of a granted audience passes between its snapshot and the stream.
       await this.#subscription.ensure(audiences)
       if (!session.open || session.state.rightsChanged !== asked) continue
       this.#settled(session, audiences)
@@ -80,7 +80,7 @@ export class Rights {
       session.update(settled)
       return
     }
-    // Positions inside a transaction count what the session saw of it: it begins anew.
+    // A position inside a transaction counts the changes that the session saw, so the transaction begins anew.
     const begun = { ...settled, position: position && positionAt(position.lsn), streamSinceMs: nowMs() }
     session.sendFrame({ type: 'audiences', audiences: [...audiences] }, nowMs(), begun)
   }
@@ -89,7 +89,7 @@ export class Rights {
     this.#context.background(() => this.settleAll())
   }
 
-  /** Bounded: each session is taken once a pass, and a pass ends when none is left in doubt. */
+  /** Takes each session once a pass, and passes end when no session is left in doubt. */
   async #settleAll(): Promise<void> {
     for (let waiting = this.#inDoubt(); waiting.length > 0; waiting = this.#inDoubt()) {
       const queue = waiting.values()
@@ -113,7 +113,7 @@ export class Rights {
     } catch (error) {
       const fault = errorFrom(error)
       if (fault.kind === 'unavailable') throw fault
-      // Whose rights cannot be told has none.
+      // A user whose rights cannot be determined has none.
       logFault(fault, error)
       session.fault(
         new TidemarkError(fault.kind, 'The server could not look up anew what you may see; connect again.'),

@@ -40,7 +40,7 @@ const sql = (...statements: string[]) =>
 const member = (user: string, org: string) => sql(`INSERT INTO public.staged_membership VALUES ('${user}', '${org}')`)
 const noMember = (user: string, org: string) =>
   sql(`DELETE FROM public.staged_membership WHERE user_id = '${user}' AND org = '${org}'`)
-/** As capture keeps it. */
+/** Stores changed rights in history as capture does. */
 const storeRights = (epoch: string, at: Lsn, users: readonly string[] | null) =>
   sql(
     `INSERT INTO tidemark.change_history (epoch, lsn, seq, xid, transaction_id, table_name, operation, data, schema_version, committed_at)
@@ -55,7 +55,7 @@ describe('rights while connected', () => {
     await member('ann', 'extra')
     const ann = await follow({ userId: 'ann', audiences: [place, WATCHING] }, 'lose', lsn(0))
     const bob = await follow({ userId: 'bob', audiences: [place, 'org:extra'] }, 'lose', lsn(0))
-    // The Worker does not know of the membership; the SyncDO asks when capture says so.
+    // The Worker's answer lacks the membership; the SyncDO asks again when capture reports the change.
     await deliver(place, 'lose', lsn(0), lsn(1), [], ['ann'])
     const granted = await ann.frame('audiences')
     expect(granted.audiences).toEqual([place, WATCHING, 'org:extra'])
@@ -84,7 +84,7 @@ describe('rights while connected', () => {
     const changes = transaction(lsn(3), insert(place), insert('org:late'))
     await store(database.env, 'gap', [changes])
     await storeRights('gap', lsn(2), ['gapper'])
-    // Nobody can be asked: nothing beyond is told.
+    // The app cannot answer now, so nothing beyond the change is told.
     await sql(`ALTER TABLE public.staged_membership RENAME TO away`)
     await evictDurableObject(syncObject(place))
     await deliver(place, 'gap', lsn(1), lsn(3), null)
@@ -118,7 +118,7 @@ describe('rights while connected', () => {
       autoAck: false,
     })
     const large = transaction(lsn(1), ...Array.from({ length: 12 }, () => insert(place, 'n'.repeat(3_000))))
-    // The log has nothing yet of the audience to come: history answers.
+    // The log holds nothing yet of the audience that will be granted, so history must.
     await store(database.env, 'part-rights', [large])
     await deliver(place, 'part-rights', lsn(0), lsn(1), [large])
     await ann.until(({ frames }) => frames.filter(({ type }) => type === 'part').length >= 4)

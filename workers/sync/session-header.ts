@@ -9,13 +9,13 @@ const sessionSchema = z.object({
   syncName: z.string(),
 })
 
-/** A session as a header's value: JSON in ASCII. */
+/** Prints a session as a header's value: JSON in ASCII. */
 export function encodeSession(session: Session): string {
   const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   return JSON.stringify(session).replace(/[^\x20-\x7e]/g, escaped)
 }
 
-/** Null for anything the Worker did not write. */
+/** Reads a session from a header's value; null for anything the Worker did not write. */
 export function decodeSession(header: string | null): Session | null {
   if (header === null) return null
   try {

@@ -23,7 +23,7 @@ export class Session {
   claims: Right['claims']
   audiences: readonly string[] = []
   seen: ReadonlySet<string> = new Set()
-  /** Something asynchronous works for this session: at most one does. */
+  /** True while something asynchronous works for this session; at most one does. */
   busy = false
   state: SessionState
 
@@ -39,12 +39,12 @@ export class Session {
     this.seen = new Set(audiences)
   }
 
-  /** Until its audiences are asked for anew, nothing more may be told to it. */
+  /** True until its audiences are asked for anew; nothing more may be sent to it meanwhile. */
   get rightsInDoubt(): boolean {
     return this.state.rightsChanged !== this.state.rightsAsked
   }
 
-  /** What the session is told as the author of its client's mutations; null until the client is known to be its user's. */
+  /** The author as whom it is told its client's mutations; null until the client is known to be its user's. */
   get author(): Author | null {
     const { client, settledTo, rowsTo } = this.state
     return client === null ? null : { audience: clientAudience(client), after: settledTo, rowsTo }
@@ -82,7 +82,7 @@ export class Session {
     return this.send(JSON.stringify(frame), nowMs, change)
   }
 
-  /** Says why, and closes with the kind's code. */
+  /** Sends a fault that says why, and closes with the kind's code. */
   fault(error: TidemarkError, nowMs: number): void {
     this.sendFrame({ type: 'fault', kind: error.kind, message: error.message }, nowMs)
     this.close(error.closeCode, error.kind)
@@ -97,7 +97,7 @@ export class Session {
     try {
       this.socket.close(code, reason.slice(0, REASON_CHARS))
     } catch {
-      // Already gone.
+      // The socket is gone already.
     }
   }
 }

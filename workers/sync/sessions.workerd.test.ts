@@ -103,7 +103,7 @@ describe('hello', () => {
     const org = 'org:subscribing'
     const socket = await connect({ userId: 'u', audiences: [org] })
     await socket.frame('welcome')
-    // As the storage stands in the middle of a greeting.
+    // The storage is made to stand as in the middle of a greeting.
     await runInDurableObject(syncObject(org), (_instance, state) => {
       const [ws] = state.getWebSockets()
       const attachment = ws?.deserializeAttachment()
@@ -196,7 +196,7 @@ describe.each([
       await socket.frame('welcome')
       if (source === 'the log') await deliver(org, epoch, lsn(0), lsn(3), visible)
       else {
-        // Joined past it: the log has nothing of it.
+        // The audience joins past the transactions, so that the log has none of them.
         await runInDurableObject(syncObject(org), (_instance, state) => {
           state.storage.sql.exec('UPDATE audience SET start = ?', lsn(3))
         })
@@ -212,7 +212,7 @@ describe.each([
       expect(socket.transactions.map((one) => one.lsn)).toEqual([lsn(1), lsn(2), lsn(3)])
       expect(socket.frames.some((frame) => frame.type === 'part')).toBe(true)
       expect(socket.frames.some((frame) => frame.type === 'fragment')).toBe(true)
-      // The link is cut between parts: whoever comes back with the old cursor gets it whole, once.
+      // The link is cut between parts: a client that comes back with the old cursor gets the transaction whole, once.
       const again = await connect(person, { epoch, cursor: lsn(1) })
       await again.reaches(lsn(3))
       expect(again.ids).toEqual(insertedIds(visible.slice(1)))
@@ -269,7 +269,7 @@ describe.each([
     expect(logBytes).toBeLessThanOrEqual(STAGED_LIMITS.logChars)
     expect(logBytes).toBeLessThan(JSON.stringify(all).length)
     await pause(org)
-    // Nothing was sent, and so nothing kept, for one who loads.
+    // Nothing was sent to the client that loads, and so nothing is kept for it.
     expect(loading.frames.map(({ type }) => type)).toEqual(['welcome'])
     loading.cursor = lsn(0)
     loading.send({ type: 'stream', epoch, from: lsn(0) })
@@ -386,7 +386,7 @@ describe('an idle SyncDO', () => {
     await runDurableObjectAlarm(syncObject(org))
     const { left, leftVersion, requests } = await replication().asked(org)
     expect(left).toBe(true)
-    // So that the goodbye, come late, is not taken for one to a subscription made since.
+    // A goodbye that comes late must not end a subscription that was made since.
     expect(leftVersion).toBeGreaterThan(requests.at(-1)?.version ?? 0)
     expect(await runInDurableObject(syncObject(org), (_instance, state) => state.storage.getAlarm())).toBeNull()
   })
@@ -401,7 +401,7 @@ describe('what a session may not see', () => {
     const mixed = transaction(lsn(1), ...foreign, insert(org), ...foreign)
     await store(database.env, 'unseen', [mixed, transaction(lsn(2), ...foreign)])
     await replication().stage(stageOf('unseen', { routedTo: lsn(2) }))
-    // Two who see different things share one object.
+    // Two sessions that see different audiences share one object.
     const insider = await follow({ userId: 'i', audiences: [org, 'org:secret'] }, 'unseen', lsn(0))
     await insider.reaches(lsn(2))
     const socket = await follow(person, 'unseen', lsn(0))

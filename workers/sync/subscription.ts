@@ -8,12 +8,12 @@ const MAX_TURNS = 5
 /** Turns for clients alone begin this long after each other, so that a storm of new ones takes few. */
 const CLIENT_TURNS_MS = 200
 
-/** What follows from an answer or a delivery, for whoever serves the sessions. */
+/** The consequences that an answer or a delivery has for sessions. */
 export interface SubscriptionEvents {
   /** Another epoch holds: everything known is void. */
   readonly onEpoch: () => void
   readonly onDefinition: () => void
-  /** Rights depend on watched tables from now on; what changed before nobody told. */
+  /** Rights depend on watched tables from now on; earlier changes were not reported. */
   readonly onWatch: () => void
   /** The head may be behind. */
   readonly onTarget: () => void
@@ -22,7 +22,7 @@ export interface SubscriptionEvents {
 /** A session's client, whose mutations are told to it. */
 export interface OwnAudience {
   readonly audience: string
-  /** What it has sent may already be in the log. */
+  /** True where mutations that it has sent may already be in the log. */
   readonly unsettled: boolean
 }
 
@@ -31,9 +31,9 @@ export class Subscription {
   readonly #context: SyncContext
   readonly #events: SubscriptionEvents
   #running: Promise<void> | null = null
-  /** Up to where a gap is being read without audiences that join meanwhile. */
+  /** The LSN up to which a gap is being read, without audiences that join meanwhile; null while none is. */
   readingTo: Lsn | null = null
-  /** The next turn must be answered by what capture has seen, and not by what is remembered of it. */
+  /** True where the next turn needs an answer by what capture has seen, and not by what is remembered of it. */
   #mustBeFresh = false
   #clientTurnMs = 0
 
@@ -76,7 +76,7 @@ export class Subscription {
     if (!joined()) throw new TidemarkError('unavailable', 'The subscription is not settled; connect again.')
   }
 
-  /** Subscribes anew, whatever is known; `leaseOnly` wakes nobody for it. Single flight. Throws `unavailable`. */
+  /** Subscribes anew, whatever is known; with `leaseOnly` nobody is woken. Single flight. Throws `unavailable`. */
   renew(leaseOnly = false): Promise<void> {
     this.#running ??= this.#subscribe(leaseOnly).finally(() => {
       this.#running = null
@@ -99,7 +99,7 @@ export class Subscription {
     await this.#subscribe(true)
   }
 
-  /** Leaves, once nobody is here. */
+  /** Ends the subscription, once no session is left. */
   async leave(): Promise<void> {
     const { env, storage, nowMs } = this.#context
     if (storage.state.name === null) return
@@ -117,7 +117,7 @@ export class Subscription {
     for (const [name, row] of [...storage.audiences]) {
       const unusedMs = nowMs() - row.usedAtMs
       if (used.has(name)) {
-        // Seldom enough, since rows written are what costs.
+        // The use is noted seldom, because each row written costs.
         if (unusedMs >= intervals.lingerMs / 4) storage.putAudience(name, { ...row, usedAtMs: nowMs() })
       } else if (unusedMs >= intervals.lingerMs) {
         storage.dropAudience(name)
@@ -132,7 +132,7 @@ export class Subscription {
     if (!note || note.version <= storage.state.definitionVersion) return
     const known = storage.state.definitionVersion
     storage.update({ definitionVersion: note.version, definitionHash: note.hash })
-    // Whatever its hash: between two versions of the same content another may have held.
+    // An equal hash does not help: between two versions of the same content another may have held.
     if (known > 0) this.#events.onDefinition()
   }
 

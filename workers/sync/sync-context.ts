@@ -5,7 +5,7 @@ import type { Sessions } from './sessions.ts'
 import type { ChangeLog } from './storage/change-log.ts'
 import type { SyncStorage } from './storage/sync-storage.ts'
 
-/** What the parts of one SyncDO share. */
+/** The surroundings that the parts of one SyncDO share. */
 export interface SyncContext {
   readonly env: SyncEnv
   readonly storage: SyncStorage
@@ -17,11 +17,11 @@ export interface SyncContext {
   readonly nowMs: () => number
   /** Runs with a Postgres connection, waiting while too many are open. */
   readonly withDatabase: <T>(run: (database: Database) => Promise<T>) => Promise<T>
-  /** Keeps work that nobody awaits; its failure arms a retry. */
+  /** Runs work that nobody awaits; its failure arms a retry. */
   readonly background: (work: () => Promise<void>) => void
 }
 
-/** At most `limit` connections at once; the others wait their turn. */
+/** Opens at most `limit` connections at once; other callers wait their turn. */
 export function limitedDatabase(env: SyncEnv, limit: number): SyncContext['withDatabase'] {
   let open = 0
   const waiting: (() => void)[] = []

@@ -1,14 +1,14 @@
 import type { HealthCheck, SyncHealth } from '../contracts.ts'
 import type { SyncState } from './storage/sync-storage.ts'
 
-/** What an operator should know of one SyncDO: whether its lease holds and its log keeps up. */
+/** Judges one SyncDO: whether its lease holds, its log keeps up, and its replicas can hold every table. */
 export function syncHealth(
   state: SyncState,
   facts: {
     readonly sockets: number
     readonly audiences: number
     readonly nowMs: number
-    /** For each session that said so, a table that its replica cannot hold. */
+    /** For each session that reported so, a table that its replica cannot hold. */
     readonly refused: readonly string[]
   },
 ): SyncHealth {

@@ -1,14 +1,14 @@
 /** Prefix of the messages that `tidemark.annotate` leaves in the log. */
 export const ANNOTATION_PREFIX = 'tidemark.annotate'
 
-/** How long one transaction's annotation may be: each of its rows carries it. */
+/** The longest annotation of one transaction, in characters: each of its rows carries it. */
 const MOST_CHARS = 64 * 1024
 const MOST_DEPTH = 100
 
 /**
- * What a transactional message says of its transaction, as JSON text of an object; null of any other message.
+ * Reads the annotation in a transactional message, JSON text of an object; null for any other message.
  *
- * Anyone may write messages: what the database could not store as jsonb is no annotation, else it would stop capture for good.
+ * Anyone may write messages. One that the database could not store as jsonb would stop capture for good: it is none.
  */
 export function readAnnotation(prefix: string, content: string): string | null {
   if (prefix !== ANNOTATION_PREFIX || content.length > MOST_CHARS) return null
@@ -22,7 +22,7 @@ export function readAnnotation(prefix: string, content: string): string | null {
 
 function isStorable(value: unknown, depth: number): boolean {
   if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0')
-  // What is not finite here goes beyond what numeric holds, or may.
+  // A number that is not finite here may be beyond what numeric holds.
   if (typeof value === 'number') return Number.isFinite(value)
   if (typeof value !== 'object' || value === null) return true
   if (depth >= MOST_DEPTH) return false
@@ -30,9 +30,10 @@ function isStorable(value: unknown, depth: number): boolean {
 }
 
 /**
- * Both together, or the earlier alone where that is too much; of a name in both the later value holds, as jsonb reads it.
+ * Joins two annotations, or keeps the earlier alone where both are too long; of a name in both the later value holds,
+ * as jsonb reads it.
  *
- * Joined as text, because numbers are not to be rounded.
+ * They are joined as text, so that no number is rounded.
  */
 export function joinAnnotations(earlier: string | null, later: string): string {
   if (earlier === null) return later

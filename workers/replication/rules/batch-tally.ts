@@ -5,24 +5,24 @@ import { joinRights } from './rights.ts'
 import type { BeginEvent } from './source-event.ts'
 import type { HistoryRow } from './to-changes.ts'
 
-/** What subscribers are told of stored transactions. */
+/** The news of stored transactions for subscribers. */
 export interface BatchNews {
-  /** The wanted audiences that something happened to. */
+  /** The wanted audiences that a stored change concerns. */
   readonly audiences: ReadonlySet<string>
-  /** A TRUNCATE, a new definition or changed rights: everyone is told. */
+  /** True after a TRUNCATE, a new definition or changed rights, of which everyone is told. */
   readonly everyone: boolean
-  /** What the wanted audiences are told; null above `LIMITS.deliveryBytes`, when they read history instead. */
+  /** The changes for the wanted audiences; null above `LIMITS.deliveryBytes`, when subscribers read history instead. */
   readonly transactions: readonly EncodedTransaction[] | null
-  /** Whose rights the stored transactions may change; null: nobody's. */
+  /** The users whose rights the stored transactions may change; null for nobody's. */
   readonly rights: RightsChange | null
-  /** Whether a mutation was committed, whoever hears of it. */
+  /** True where a mutation was committed, even if no subscriber wants it. */
   readonly hasMutations: boolean
 }
 
-/** Characters of a change beside its text, in what an RPC carries. */
+/** The characters that a change takes in an RPC beside its text. */
 const CHANGE_OVERHEAD_CHARS = 100
 
-/** Counts what a batch stored, and gathers what its subscribers are told. */
+/** Counts what a batch stored, and gathers the news for its subscribers. */
 export class BatchTally {
   /** End of the last transaction stored; null when none was. */
   head: Lsn | null = null
@@ -38,7 +38,7 @@ export class BatchTally {
   #rights: RightsChange | null = null
   #hasMutations = false
   #chars = 0
-  /** Those of the transaction whose end has not come. */
+  /** The changes of the open transaction. */
   #changes: EncodedChange[] = []
 
   /** `wanted` says whether anybody subscribes to an audience. */
@@ -56,12 +56,12 @@ export class BatchTally {
     }
   }
 
-  /** Takes up a row that was stored of the open transaction. */
+  /** Counts a stored row of the open transaction. */
   addRow(row: HistoryRow): void {
     const { operation, audience } = row
     this.storedRows += 1
     this.#hasMutations ||= operation === 'mutation'
-    // Who serves whom is not known here: such a row is everyone's.
+    // The clients of a subscriber are not known here, so such a row goes to everyone.
     if (operation === 'truncate' || operation === 'definition' || operation === 'rights') this.#everyone = true
     else if (audience === null || !this.#wanted(audience)) return
     else this.#audiences.add(audience)

@@ -9,16 +9,16 @@ export interface ServerFigures {
   readonly definitionHash: string | null
 }
 
-/** Everything the health of capture is judged by. */
+/** The figures by which the health of capture is judged. */
 export interface HealthFigures {
   readonly epoch: string | null
   readonly head: Lsn | null
   readonly decoder: string | null
   readonly decoderReason: string | null
   readonly lastCycleAtMs: number | null
-  /** When the next cycle is due; null when none is armed. */
+  /** The time at which the next cycle is due; null when none is armed. */
   readonly nextCycleAtMs: number | null
-  /** What the last cycle failed with; null when it went well. */
+  /** The error of the last cycle, and how many failed in a row; null when it went well. */
   readonly lastError: { readonly kind: ErrorKind; readonly message: string; readonly count: number } | null
   readonly slotPresent: boolean | null
   readonly server: ServerFigures | null
@@ -32,7 +32,7 @@ export interface HealthFigures {
   readonly watch: WatchDecision
 }
 
-/** What health must still know when the object was evicted since. */
+/** The figures that health must keep across an eviction of the object. */
 export type CaptureOutcome = Pick<HealthFigures, 'lastError' | 'lastCycleAtMs' | 'epochStarted'>
 
 const LATE_CYCLE_MS = 60_000

@@ -14,12 +14,12 @@ export type PgoutputEvent =
 
 type Annotation = Extract<SourceEvent, { type: 'annotation' }>
 
-/** What a relation message says of a table before its first row. */
+/** A relation message, which describes a table before its first row. */
 export interface RelationMessage {
   readonly oid: number
   readonly schema: string
   readonly name: string
-  /** By position in its tuples; `typmod` is -1 where the type has none. */
+  /** In the order of its tuples' values; `typmod` is -1 where the type has none. */
   readonly columns: readonly { readonly name: string; readonly typeOid: number; readonly typmod: number }[]
 }
 
@@ -34,7 +34,7 @@ const utf8 = new TextDecoder('utf-8', { ignoreBOM: true, fatal: false })
 const HEX = new Uint8Array(128)
 for (const [value, digit] of [...'0123456789abcdef'].entries()) HEX[digit.charCodeAt(0)] = value
 
-/** Bytes of Postgres' `\x…` text. */
+/** Reads the bytes of Postgres' `\x…` text. */
 export function bytesOfHex(text: string): Uint8Array {
   const bytes = new Uint8Array((text.length - 2) >> 1)
   for (let index = 0, at = 2; index < bytes.length; index += 1, at += 2) {
@@ -43,7 +43,7 @@ export function bytesOfHex(text: string): Uint8Array {
   return bytes
 }
 
-/** Short ASCII is most of what travels, and cheaper to read by hand. */
+/** Most texts that travel are ASCII of up to this many bytes, which is cheaper to read by hand. */
 const SHORT_BYTES = 24
 
 function decodeText(bytes: Uint8Array, start: number, end: number): string {
@@ -72,7 +72,7 @@ export class PgoutputDecoder {
     this.#plans = plans
   }
 
-  /** Null where the message says nothing of synced tables. Throws `corrupt`. */
+  /** Decodes a message; null where it says nothing of planned tables. Throws `corrupt`. */
   decode(bytes: Uint8Array): PgoutputEvent | null {
     const reader = new Reader(bytes)
     const tag = reader.byte()
@@ -96,7 +96,7 @@ export class PgoutputDecoder {
         return decodeMessage(reader)
       case 79:
       case 89:
-        // Origins and types.
+        // Messages of origins and types are not needed.
         return null
       default:
         throw new TidemarkError('corrupt', `pgoutput sent a message of unknown kind ${tag}.`)

@@ -4,7 +4,7 @@ import { isoOfPostgresText } from './commit-time.ts'
 import type { SourceEvent } from './source-event.ts'
 import { planKey, type TablePlan, type TablePlans } from './table-plan.ts'
 
-/** Where a line is being read. Numbers are taken from their source text, which `JSON.parse` would round. */
+/** The place up to which a line is read. Numbers keep their source text, because `JSON.parse` would round them. */
 interface Scan {
   readonly text: string
   at: number
@@ -43,7 +43,7 @@ function isEscaped(text: string, at: number): boolean {
   return backslashes % 2 === 1
 }
 
-/** A column's value as Postgres prints it. */
+/** Reads a column's value as Postgres prints it. */
 function readValue(scan: Scan): string | null {
   const code = scan.text.charCodeAt(scan.at)
   if (code === 34) return readString(scan)

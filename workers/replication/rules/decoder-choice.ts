@@ -3,13 +3,13 @@ import { type Definition, TidemarkError } from '../../../protocol/index.ts'
 export type DecoderName = 'wal2json' | 'pgoutput'
 
 export interface DecoderFacts {
-  /** Why wal2json cannot be loaded; null where it can. */
+  /** The reason why wal2json cannot be loaded; null where it can. */
   readonly wal2jsonFault: string | null
-  /** wal2json 2.6 and later. */
+  /** True from wal2json 2.6 on. */
   readonly numericAsString: boolean
   /** Ids of synced tables that are partitioned. */
   readonly partitioned: readonly string[]
-  /** pgoutput sends stored generated columns, as from Postgres 18 on. */
+  /** True where pgoutput sends stored generated columns, as from Postgres 18 on. */
   readonly sendsGenerated: boolean
 }
 
@@ -20,7 +20,7 @@ export interface DecoderChoice {
 
 const CAN_BE_NAN = /^(numeric|real|double precision)(\(|$)/
 
-/** Columns whose NaN and infinities an old wal2json turns into null. */
+/** Finds the columns whose NaN and infinities an old wal2json turns into null. */
 function columnsWithNaN(definition: Definition): string[] {
   return definition.tables.flatMap((table) =>
     table.columns
@@ -29,7 +29,7 @@ function columnsWithNaN(definition: Definition): string[] {
   )
 }
 
-/** What keeps wal2json from capturing this definition; null where nothing does. */
+/** Answers the reason why wal2json cannot capture this definition; null where it can. */
 export function wal2jsonFault(facts: DecoderFacts, definition: Definition): string | null {
   if (facts.wal2jsonFault !== null) return facts.wal2jsonFault
   if (facts.partitioned.length > 0) return `wal2json names partitions, not their root (${facts.partitioned.join(', ')})`
@@ -40,7 +40,7 @@ export function wal2jsonFault(facts: DecoderFacts, definition: Definition): stri
   return null
 }
 
-/** What keeps pgoutput from capturing this definition; null where nothing does. */
+/** Answers the reason why pgoutput cannot capture this definition; null where it can. */
 export function pgoutputFault(
   { sendsGenerated }: Pick<DecoderFacts, 'sendsGenerated'>,
   definition: Definition,
@@ -53,7 +53,10 @@ export function pgoutputFault(
   return `pgoutput sends no generated columns below Postgres 18 (${columns.slice(0, 3).join(', ')}): hide them, make them plain columns that a trigger fills, or let wal2json read the log`
 }
 
-/** `auto` takes wal2json where it can capture everything and says why when not. Throws `misconfigured` for an explicit wal2json, and where neither can. */
+/**
+ * Chooses the decoder: `auto` takes wal2json where it can capture everything, else pgoutput, and says why. Throws
+ * `misconfigured` where the decoder that was asked for cannot, or neither.
+ */
 export function chooseDecoder(asked: 'auto' | DecoderName, facts: DecoderFacts, definition: Definition): DecoderChoice {
   const other = pgoutputFault(facts, definition)
   if (asked === 'pgoutput' && other !== null) throw new TidemarkError('misconfigured', `${other}.`)

@@ -11,7 +11,7 @@ export interface EpochRow {
   readonly startLsn: Lsn
   readonly headLsn: Lsn
   readonly floorLsn: Lsn
-  /** In force at `startLsn`. */
+  /** The version in force at `startLsn`. */
   readonly definitionVersion: number
 }
 
@@ -19,13 +19,13 @@ export interface SlotFacts {
   readonly database: string | null
   readonly plugin: string | null
   readonly active: boolean
-  /** `lost`, or a reason for which the server invalidated it. */
+  /** `lost`, or a reason for which the server invalidated it; null while it is whole. */
   readonly lost: string | null
   readonly restartLsn: Lsn | null
   readonly confirmedFlushLsn: Lsn | null
 }
 
-/** What the database says at the start of a cycle. */
+/** The facts that a cycle reads from the database at its start. */
 export interface ServerFacts {
   readonly database: string
   readonly systemIdentifier: string
@@ -40,24 +40,24 @@ export interface LeftOut {
   readonly version: number
 }
 
-/** What the ReplicationDO itself remembers; all null when its storage is new or was wiped. */
+/** The ReplicationDO's own memory; `NO_MEMORY` when its storage is new or was wiped. */
 export interface CaptureMemory {
   readonly epoch: string | null
   /** Everything that ends at or below it is stored. */
   readonly capturedTo: Lsn | null
-  /** The slot was moved no further than this by us. */
+  /** The furthest place to which we moved the slot. */
   readonly advancedTo: Lsn | null
-  /** Why capture stands still until the schema is mended. */
+  /** The reason why capture stands still until the schema is mended; null while it runs. */
   readonly halted: string | null
-  /** Since when. */
+  /** The time since which it stands still. */
   readonly haltedAtMs: number | null
-  /** Ids of the tables for which it does, or did below a definition that is still to be reached. */
+  /** Ids of the tables for which capture stands still, or did below a definition that is still to be reached. */
   readonly distrusted: readonly string[]
-  /** What a halt that ended by itself left out of the definition, until another is put in force. */
+  /** The tables that a halt left out of the definition when it ended by itself, until another is put in force. */
   readonly leftOut: LeftOut | null
   /** The head of the epoch, as stored last. */
   readonly headLsn: Lsn | null
-  /** The definition's version and the publication's fingerprint, as found in order last. */
+  /** The definition's version and the publication's fingerprint, as they were last found in order. */
   readonly publication: string | null
 }
 
@@ -78,12 +78,13 @@ export type EpochDecision = { readonly action: 'continue' } | { readonly action:
 export interface OwnIdentity {
   readonly owner: string
   readonly slotName: string
-  /** `auto` keeps whatever the epoch began with. */
+  /** `auto` keeps the decoder that the epoch began with. */
   readonly decoder: 'auto' | 'wal2json' | 'pgoutput'
 }
 
 /**
- * Whether this history goes on or a new one begins. Throws `misconfigured` where another deployment holds the database.
+ * Decides whether this history goes on or a new one begins. Throws `misconfigured` where another deployment holds the
+ * database, or another database the slot.
  */
 export function decideEpoch(facts: ServerFacts, memory: CaptureMemory, own: OwnIdentity): EpochDecision {
   const { epoch, slot } = facts
@@ -95,7 +96,7 @@ export function decideEpoch(facts: ServerFacts, memory: CaptureMemory, own: OwnI
     )
   }
   if (epoch === null) return start(memory.epoch === null ? 'first' : 'released')
-  // A copy of the database brings the epoch along, not its log: whoever owned it captures elsewhere.
+  // A copy of the database brings the epoch along, but not its log: the epoch's owner captures elsewhere.
   if (epoch.systemIdentifier !== facts.systemIdentifier) return start('system-changed')
   if (epoch.timeline !== facts.timeline) return start('timeline-changed')
   if (epoch.owner !== own.owner) {
@@ -106,7 +107,7 @@ export function decideEpoch(facts: ServerFacts, memory: CaptureMemory, own: OwnI
     )
   }
   if (memory.epoch !== null && memory.epoch !== epoch.id) return start('restored')
-  // Nothing of ours lowers it: the database was put back, and its log may have grown past what was captured since.
+  // We never lower it: the database was put back, and its log may since have grown past what was captured.
   if (memory.headLsn !== null && epoch.headLsn < memory.headLsn) return start('restored')
   if (facts.flushLsn < maxLsn(epoch.headLsn, memory.capturedTo ?? epoch.headLsn)) return start('log-went-back')
   if (epoch.slotName !== own.slotName) return start('slot-renamed')

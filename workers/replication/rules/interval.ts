@@ -1,6 +1,6 @@
-/** How often capture looks, in milliseconds. */
+/** The pauses between cycles, and related times, in milliseconds. */
 export interface ReplicationIntervals {
-  /** While anybody subscribes. */
+  /** The pause while anybody subscribes and something happens. */
   readonly activeMs: number
   /** The longest pause without subscribers; far below the age at which Neon drops an idle slot (about 40 hours). */
   readonly idleMs: number
@@ -19,7 +19,7 @@ export const DEFAULT_INTERVALS: ReplicationIntervals = {
   quietMs: 10 * 60_000,
   driftWaitMs: 60 * 60_000,
 }
-/** The alarm while a wait is under way: it takes over when the wait is lost. */
+/** The alarm behind a wait comes after this long, and takes over where the wait is lost. */
 const WATCHDOG_MS = 15_000
 /** While somebody subscribes, a pause is at most the quiet so far divided by this. */
 const QUIET_SHARE = 10
@@ -43,17 +43,17 @@ export function boundedIntervals(asked: Partial<ReplicationIntervals> = {}): Rep
 
 export interface Pace {
   readonly subscribers: number
-  /** Since the last change, kick or subscriber. */
+  /** The time since the last change, kick or subscriber. */
   readonly quietMs: number
-  /** Cycles that failed in a row. */
+  /** The number of cycles that failed in a row. */
   readonly failures: number
-  /** A wait inside Postgres is under way or about to begin, and brings the next cycle. */
+  /** True where a wait inside Postgres is under way or about to begin, which brings the next cycle. */
   readonly watching: boolean
-  /** 0 to 1. */
+  /** A random number from 0 to 1. */
   readonly random: number
 }
 
-/** Pause before the next cycle: fast for subscribers, growing with the quiet, backing off after failures. Rule CAP-R27. */
+/** Answers the pause before the next cycle: short for subscribers, longer with quiet and failures. Rule CAP-R27. */
 export function nextPauseMs(pace: Pace, intervals: ReplicationIntervals): number {
   if (pace.failures > 0) {
     const longestMs = pace.subscribers > 0 ? LONGEST_RETRY_MS : LONGEST_QUIET_RETRY_MS

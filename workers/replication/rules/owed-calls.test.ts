@@ -12,7 +12,7 @@ it('CAP-R48 calls are owed until they are settled, and again after the next comm
   const settled = settleCalls(asked, 1, null)
   expect(ask(settled)[1]).toBeNull()
   const again = noteCommit(settled)
-  // The first of many commits before anybody asks is written down, and no other.
+  // Of many commits before anybody asks only the first is written down.
   expect(noteCommit(again)).toBe(again)
   expect(ask(again)[1]).toBe(2)
 })

@@ -1,13 +1,13 @@
-/** A definition's version and the publication as found under it, in one text that is kept. */
+/** Joins a definition's version and the publication as found under it to one text, which is kept. */
 export function publicationMark(version: number | null, publication: string | null): string {
   return `${version} ${publication}`
 }
 
 /**
- * Whether something may have been unpublished for a while under one and the same definition.
+ * Answers whether something may have been unpublished for a while under one and the same definition.
  *
- * A new definition alters the publication rightly, and a table that only went is one that was dropped: what is wanted
- * and not there is found by name.
+ * A new definition alters the publication rightly, and a table that only went was dropped: a wanted one that is missing
+ * is found by name.
  */
 export function publicationAltered(before: string | null, now: string): boolean {
   if (before === null || before === now) return false

@@ -12,7 +12,7 @@ describe('rights', () => {
   test('RGT-R1 are of the users a row names before and after, of everyone where the log does not say', () => {
     expect(row(null, ['a'])).toEqual(['a'])
     expect(row(['a'], ['b'])).toEqual(['a', 'b'])
-    // An unchanged value that the log leaves out.
+    // The log leaves out an unchanged value.
     expect(row(['a'], [undefined])).toEqual(['a'])
     expect(row(['a'], null)).toEqual(['a'])
     expect(row(null, [null])).toEqual([])

@@ -6,20 +6,20 @@ import type { HistoryRow } from './to-changes.ts'
 const MAX_USERS = 1_000
 const TABLE = 'tidemark.rights'
 
-/** Whose rights an event may change; null where none depend on its table. What the log does not say concerns everyone. */
+/** Answers whose rights an event may change: null for nobody's, `all` where the log does not name the users. */
 export function rightsOf(event: TableEvent): RightsChange | null {
   const { watch } = event.plan
   if (watch === undefined) return null
   if (event.type === 'truncate' || watch.userPosition === null) return 'all'
   const before = event.old === null ? null : event.old[watch.userPosition]
   const given = event.new === null ? null : event.new[watch.userPosition]
-  // Absent from an update means unchanged.
+  // A value that is absent from an update is unchanged.
   const after = given === undefined && event.old !== null ? before : given
   if (before === undefined || after === undefined) return 'all'
   return [...new Set([before, after])].filter((user): user is string => user !== null)
 }
 
-/** Both together. */
+/** Joins two changes of rights; null changes nothing. */
 export function joinRights(a: RightsChange | null, b: RightsChange | null): RightsChange | null {
   if (a === null || b === null) return a ?? b
   if (a === 'all' || b === 'all') return 'all'
@@ -27,7 +27,7 @@ export function joinRights(a: RightsChange | null, b: RightsChange | null): Righ
   return users.length > MAX_USERS ? 'all' : users
 }
 
-/** What history keeps of it, for whoever reads a gap: the users' ids, and nothing else of the rows. */
+/** Makes the row of history for readers of a gap, which holds the users' ids and nothing else of the rows. */
 export function rightsRow(rights: RightsChange): HistoryRow {
   const data = JSON.stringify({ users: rights === 'all' ? null : rights })
   return { table: TABLE, operation: 'rights', key: null, data, oldData: null, audience: null }

@@ -3,45 +3,45 @@ import type { Delivery, SubscribeRequest } from '../../contracts.ts'
 import type { BatchNews } from './batch-tally.ts'
 import { selectChanges } from './select-changes.ts'
 
-/** One SyncDO's subscription. The first six fields outlive the object. */
+/** One SyncDO's subscription. Its fields up to `definitionVersion`, but for `askedMs`, outlive the object. */
 export interface Subscription {
   readonly subscriber: string
   readonly audiences: ReadonlySet<string>
   readonly version: number
-  /** When the request was made that said which clients are there; not kept. */
+  /** The time of the request that said which clients are there; it does not outlive the object. */
   readonly askedMs: number
-  /** Whose head `acked` is. */
+  /** The epoch of the head `acked`. */
   readonly epoch: string
-  /** Its log reaches here, or did when this version was subscribed. */
+  /** The head that the subscriber acknowledged last, or the LSN from which this version's deliveries follow. */
   readonly acked: Lsn
   readonly leaseUntilMs: number
-  /** The version of the definition it was told last. */
+  /** The version of the definition that the subscriber was told last. */
   readonly definitionVersion: number
-  /** Something up to here is for it; between `acked` and later heads there is nothing. */
+  /** The end of the last batch that concerns the subscriber; above it there is nothing for it. */
   readonly neededTo: Lsn
-  /** Counts every change of any subscription's audiences. */
+  /** The router's generation at which these audiences were subscribed. */
   readonly generation: number
-  /** When the delivery under way was sent; null when there is none. */
+  /** The time at which the delivery under way was sent; null when there is none. */
   readonly sentAtMs: number | null
   readonly deliveredAtMs: number
   readonly failures: number
   readonly retryAtMs: number | null
 }
 
-/** Where capture stands. */
+/** The place up to which history is captured. */
 export interface Position {
   readonly epoch: string
   readonly to: Lsn
-  /** In force at `to`. */
+  /** The definition in force at `to`. */
   readonly definition: DefinitionInForce
 }
 
-/** What one cycle brought, for those who are told. */
+/** The news of one cycle, from `from` to `to`, as it is routed to subscribers. */
 export interface RoutedBatch extends Position, BatchNews {
   readonly from: Lsn
 }
 
-/** Longer than Neon takes to fall asleep, so that idle SyncDOs wake seldom. */
+/** A lease lasts longer than Neon takes to fall asleep, so that idle SyncDOs wake seldom. */
 export const LEASE_MS = 10 * 60_000
 /** A delivery without an answer for this long counts as failed. */
 export const DELIVERY_PATIENCE_MS = 60_000
@@ -50,7 +50,7 @@ const HEAD_NOTICE_MS = 10_000
 const FIRST_RETRY_MS = 500
 const LONGEST_RETRY_MS = 30_000
 
-/** The subscription after a request; null where the request is older than what is known. Rule CAP-R20. */
+/** Answers the subscription after a request; null where the request is older than the known one. Rule CAP-R20. */
 export function subscribe(
   known: Subscription | undefined,
   request: SubscribeRequest,
@@ -59,7 +59,7 @@ export function subscribe(
   now: number,
 ): Subscription | null {
   if (known && request.version < known.version) return null
-  // A renewal, or a request whose answer was lost: deliveries go on from where they stand.
+  // On a renewal, or a request whose answer was lost, deliveries go on from where they stand.
   if (known && request.version === known.version && known.epoch === position.epoch) return renewed(known, request, now)
   return {
     subscriber: request.subscriber,
@@ -79,7 +79,7 @@ export function subscribe(
   }
 }
 
-/** The same subscription for longer, of the clients that are there now: every batch is gathered for all clients. */
+/** Prolongs a subscription with the clients that are there now, for which every batch was gathered anyway. */
 export function renewed(known: Subscription, request: SubscribeRequest, now: number): Subscription {
   const leaseUntilMs = now + LEASE_MS
   if (request.askedMs < known.askedMs) return { ...known, leaseUntilMs }
@@ -101,7 +101,7 @@ function isConcerned(subscription: Subscription, batch: RoutedBatch, generation:
   return false
 }
 
-/** What to send now that the batch is stored; null when nothing, or not yet. Rule CAP-R21. */
+/** Answers the delivery to send now that the batch is stored; null when there is none, or not yet. Rule CAP-R21. */
 export function deliveryOf(
   subscription: Subscription,
   batch: RoutedBatch,
@@ -126,7 +126,7 @@ export function deliveryOf(
   }
 }
 
-/** A head without its transactions: the SyncDO reads the gap from history. */
+/** Makes a delivery of a head without its transactions, for which the SyncDO reads the gap from history. */
 export function noticeOf(subscription: Subscription, position: Position): Delivery {
   const sameEpoch = subscription.epoch === position.epoch
   return {
@@ -140,7 +140,7 @@ export function noticeOf(subscription: Subscription, position: Position): Delive
   }
 }
 
-/** The subscription once the batch is stored: what it must be told now, or as soon as it can be. */
+/** Answers the subscription once the batch is stored; where that concerns it, it needs everything up to its end. */
 export function withBatch(subscription: Subscription, batch: RoutedBatch, generation: number): Subscription {
   if (!isConcerned(subscription, batch, generation)) return subscription
   // Positions of another history are not comparable.
@@ -148,7 +148,7 @@ export function withBatch(subscription: Subscription, batch: RoutedBatch, genera
   return { ...subscription, neededTo }
 }
 
-/** Whether it must be told something it has not acknowledged. */
+/** Answers whether the subscriber must be told something that it has not acknowledged. */
 export function isBehind(subscription: Subscription, epoch: string): boolean {
   return subscription.epoch !== epoch || subscription.acked < subscription.neededTo
 }
@@ -166,7 +166,7 @@ export function afterReceipt(
     acked: subscription.epoch === delivery.epoch ? maxLsn(subscription.acked, receipt.head) : receipt.head,
     definitionVersion: delivery.definition?.version ?? subscription.definitionVersion,
   }
-  // An answer that falls short would otherwise be sent again at once, for ever.
+  // A delivery whose answer falls short would otherwise be sent again at once, for ever.
   if (receipt.head < delivery.to) return afterFailure(reached, now, 0)
   return {
     ...reached,
@@ -177,7 +177,7 @@ export function afterReceipt(
   }
 }
 
-/** `random` is 0 to 1. */
+/** Plans the next try after a growing pause; `random` is 0 to 1. */
 export function afterFailure(subscription: Subscription, now: number, random: number): Subscription {
   const failures = subscription.failures + 1
   const pauseMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 20))

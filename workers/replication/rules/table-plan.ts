@@ -26,17 +26,17 @@ export interface TablePlan {
   /** The positions of the columns that cannot be NULL. */
   readonly filledPositions: readonly number[]
   readonly audience: { readonly constant: 'all' } | { readonly position: number; readonly prefix: string }
-  /** Which table of ours it is; null: the app's. */
+  /** The name of the table where it is one of our own; null for the app's. */
   readonly own: OwnTableName | null
-  /** Its rows are kept and told. A table that is only watched goes nowhere. */
+  /** True where its rows are kept and told; those of a table that is only watched are neither. */
   readonly isSynced: boolean
-  /** Where a row names the user whose rights it decides, null: nowhere. Absent where no rights depend on the table. */
+  /** The position of the user whose rights a row decides, null for none. Absent where no rights depend on the table. */
   readonly watch?: { readonly userPosition: number | null }
 }
 
 export type TablePlans = ReadonlyMap<string, TablePlan>
 
-/** Key of a plan: no name holds a NUL. */
+/** Makes the key of a plan; no name holds a NUL. */
 export const planKey = (schema: string, name: string) => `${schema}\0${name}`
 
 function planOwn({ name, columns, key }: (typeof OWN_TABLES)[number]): TablePlan {
@@ -51,7 +51,7 @@ function planOwn({ name, columns, key }: (typeof OWN_TABLES)[number]): TablePlan
     name,
     keyPositions: key.map((column) => shape.positions.get(column) ?? -1),
     filledPositions: [],
-    // Whoever is told of a row says so when it is made.
+    // It is not read: each row of history that is made of our tables names its audience itself.
     audience: { constant: 'all' },
     own: name,
     isSynced: true,
@@ -91,12 +91,12 @@ export function planTable(table: TableDefinition): TablePlan {
   }
 }
 
-/** A watched table's plan; of one that is synced too, its plan with the user's column, which may be hidden. */
+/** Plans a watched table; one that is synced too keeps its plan and gains the user's column, which may be hidden. */
 function planWatched({ id, schema, name, user }: WatchedTable, synced: TablePlan | undefined): TablePlan {
   if (synced) {
     const known = user === null ? null : synced.positions.get(user)
     if (user === null || known !== undefined) return { ...synced, watch: { userPosition: known ?? null } }
-    // Beyond the columns that travel: decoded, and read by nothing else.
+    // The column stands beyond those that travel, so that it is decoded and nothing else reads it.
     const userPosition = synced.columns.length
     return { ...synced, positions: new Map([...synced.positions, [user, userPosition]]), watch: { userPosition } }
   }
@@ -120,7 +120,7 @@ function planWatched({ id, schema, name, user }: WatchedTable, synced: TablePlan
 
 const OWN_PLANS = OWN_TABLES.map(planOwn)
 
-/** The plans of a definition, of the table that announces its successor, and of the one in which mutations begin. */
+/** Plans a definition's tables, the table that announces its successor, and the one in which mutations begin. */
 export function planTables(definition: DefinitionInForce): TablePlans {
   const plans = [...OWN_PLANS, ...definition.definition.tables.map(planTable)]
   const byName = new Map(plans.map((plan) => [planKey(plan.schema, plan.name), plan]))
@@ -131,14 +131,14 @@ export function planTables(definition: DefinitionInForce): TablePlans {
   return byName
 }
 
-/** The audience of a row; null where its column is NULL and nobody sees it. */
+/** Answers the audience of a row; null where its column is NULL and nobody sees it. */
 export function audienceOfValues(plan: TablePlan, values: Values): string | null {
   if ('constant' in plan.audience) return plan.audience.constant
   const value = values[plan.audience.position]
   return value === null || value === undefined ? null : `${plan.audience.prefix}:${value}`
 }
 
-/** The named positions as a JSON object; undefined values are left out. Joined, not concatenated: that text would be a tree. */
+/** Prints these positions as a JSON object without undefined values. A text concatenated instead would be a tree. */
 export function toJson(plan: TablePlan, values: Values, positions: readonly number[]): string {
   const members: string[] = []
   for (const position of positions) {
@@ -148,7 +148,7 @@ export function toJson(plan: TablePlan, values: Values, positions: readonly numb
   return `{${members.join()}}`
 }
 
-/** The whole row as a JSON object. */
+/** Prints the whole row as a JSON object. */
 export function rowToJson(plan: TablePlan, values: Values): string {
   return toJson(plan, values, plan.allPositions)
 }

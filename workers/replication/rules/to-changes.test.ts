@@ -27,7 +27,7 @@ const changed = fc.tuple(
 
 type State = Record<string, Record<string, string | null>>
 
-/** What the rows of one audience become. */
+/** Applies the rows of one audience, as a replica would. */
 function apply(state: State, audience: string, rows: HistoryRow[]): State {
   const next = { ...state }
   for (const row of rows.filter((candidate) => candidate.audience === audience)) {

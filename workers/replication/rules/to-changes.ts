@@ -4,7 +4,7 @@ import { SchemaDrift } from './schema-drift.ts'
 import type { TableEvent } from './source-event.ts'
 import { audienceOfValues, rowToJson, type TablePlan, toJson, type Values } from './table-plan.ts'
 
-/** One row of `change_history`, but for what its transaction says. JSON columns are JSON text. */
+/** One row of `change_history` without the columns of its transaction. JSON columns are JSON text. */
 export interface HistoryRow {
   readonly table: string
   readonly operation: 'insert' | 'update' | 'delete' | 'truncate' | 'definition' | 'rights' | 'mutation'
@@ -14,19 +14,20 @@ export interface HistoryRow {
   readonly audience: string | null
 }
 
-/** The log contradicts the definition in force: nothing from this transaction on may be stored. */
+/** Makes the error for a log that contradicts the definition: nothing from this transaction on may be stored. */
 function driftError(plan: TablePlan, what: string): SchemaDrift {
   return new SchemaDrift([{ table: plan.id, kind: 'rows', what }])
 }
 
 /**
- * What history keeps of one event, in order. Throws `schema-drift` where the log lacks a value the definition promises.
+ * Answers the rows that history keeps of one event, in order. Throws `schema-drift` where the log lacks a value that
+ * the definition promises.
  */
 export function toChanges(event: TableEvent): HistoryRow[] {
   const { plan } = event
   if (!plan.isSynced) return []
   const isInsert = event.type === 'row' && event.old === null
-  // What becomes of our rows later is nothing to tell: a mutation that its author has acknowledged is deleted.
+  // Later changes of our own rows are none to tell: a mutation is deleted once its author has acknowledged it.
   if (plan.own !== null) return isInsert ? [OWN_ROWS[plan.own](plan, requireWhole(plan, event.new ?? []))] : []
   if (event.type === 'truncate') {
     return [{ table: plan.id, operation: 'truncate', key: null, data: null, oldData: null, audience: null }]
@@ -43,7 +44,7 @@ function updateRows(plan: TablePlan, old: Values, changed: Values): HistoryRow[]
   for (let position = 0; position < plan.columns.length; position += 1) {
     const before = old[position] ?? null
     const after = changed[position]
-    // Absent means unchanged: the old tuple has the value.
+    // An absent value is unchanged, and the old tuple has it.
     whole[position] = after === undefined ? before : after
     if (after !== undefined && after !== before) different.push(position)
   }
@@ -76,7 +77,7 @@ function deleteRow(plan: TablePlan, old: Values): HistoryRow {
   return { table: plan.id, operation: 'delete', key, data: null, oldData: rowToJson(plan, old), audience }
 }
 
-/** What history keeps of a row of ours. */
+/** These make the row of history of an inserted row of our own tables. */
 const OWN_ROWS: Readonly<Record<OwnTableName, (plan: TablePlan, values: Values) => HistoryRow>> = {
   sync_definition: definitionRow,
   mutation: mutationRow,
@@ -107,7 +108,7 @@ function mutationRow(plan: TablePlan, values: Values): HistoryRow {
   }
 }
 
-/** The client and the number of the mutation that a row of history is; null of any other row. */
+/** Reads client and counter of the mutation that a row of history stands for; null for any other row. */
 export function mutationOf({
   operation,
   key,
@@ -133,7 +134,7 @@ function requireIdentity(plan: TablePlan, old: Values): Values {
       `had no REPLICA IDENTITY FULL, or no column ${plan.columns[position]}, when a row was changed`,
     )
   }
-  // What a partition without full identity leaves out comes as NULL.
+  // Columns that a partition without full identity leaves out come as NULL.
   return requireFilled(plan, old, 'an old row')
 }
 

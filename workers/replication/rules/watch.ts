@@ -1,27 +1,27 @@
 import type { ReplicationIntervals } from './interval.ts'
 
-/** What decides whether capture waits inside Postgres between cycles. */
+/** The facts that decide whether capture waits inside Postgres between cycles. */
 export interface WatchFacts {
   /** The app's own choice. */
   readonly wanted: boolean
   readonly subscribers: number
-  /** Since the last change, push or new subscription. */
+  /** The time since the last change, push or new subscription. */
   readonly quietMs: number
-  /** Cycles that failed in a row. */
+  /** The number of cycles that failed in a row. */
   readonly failures: number
-  /** Why it cannot be had here; null when nothing is known against it. */
+  /** The reason why a wait cannot be had here; null when none is known. */
   readonly obstacle: string | null
 }
 
 export interface WatchDecision {
   readonly on: boolean
-  /** Why not; `on` when it is. */
+  /** The reason why capture does not wait; `on` when it does. */
   readonly reason: string
-  /** It is wanted and cannot be had. */
+  /** True where a wait is wanted and cannot be had. */
   readonly degraded: boolean
 }
 
-/** Waits only for somebody, only while things happen, and never in place of a backoff. Rule CAP-R29. */
+/** Decides for a wait only with subscribers, while things happen, and never in place of a backoff. Rule CAP-R29. */
 export function decideWatch(facts: WatchFacts, intervals: Pick<ReplicationIntervals, 'watchMs'>): WatchDecision {
   if (!facts.wanted) return off('switched off')
   if (facts.obstacle !== null) return { on: false, reason: facts.obstacle, degraded: true }
@@ -33,7 +33,7 @@ export function decideWatch(facts: WatchFacts, intervals: Pick<ReplicationInterv
 
 const off = (reason: string): WatchDecision => ({ on: false, reason, degraded: false })
 
-/** A connection pooler gives a transaction another server connection each time: nothing to wait on. */
+/** Recognizes a connection pooler: each transaction gets another server connection there, so that none can wait. */
 export function isPooled(databaseUrl: string): boolean {
   return URL.canParse(databaseUrl) && (new URL(databaseUrl).hostname.split('.')[0] ?? '').endsWith('-pooler')
 }

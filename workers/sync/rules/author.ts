@@ -7,38 +7,39 @@ import {
 } from '../../../protocol/index.ts'
 import type { PlacedChange } from '../../encoded-change.ts'
 
-/** Which mutations a session is the author of, and how they are told to it. */
+/** The author that a session is: it selects the mutations that are its own, and how they are told to it. */
 export interface Author {
-  /** The client's own. */
+  /** The client's own audience. */
   readonly audience: string
-  /** Those at or below it were settled before the session began, and are told as anyone's. */
+  /** Mutations at or below it were settled before the session began; their rows are told as anyone's. */
   readonly after: Lsn
-  /** Up to here rows are told as captured: the client does not know what it predicted. Null: nowhere. */
+  /** Up to here rows are told as captured, because the client does not know its predictions; null for nowhere. */
   readonly rowsTo: Lsn | null
 }
 
-/** A mutation as it is kept: whose it is says the audience. */
+/** A mutation as it is kept; its audience names the client. */
 type KeptMutation = Omit<TransactionMutation, 'client'>
 
 /**
- * Turns what is kept into what a session is told: its own mutations as notes, and their changes by what differs from the
- * prediction. One for one, so that positions hold; each is told for itself, so that a reader may begin anywhere. Rule MRK-R3.
+ * Turns kept changes into those that a session is told: its own mutations as notes, and their changes by the difference
+ * from the prediction. They are told one for one, so that positions hold, and each for itself, so that a reader may
+ * begin anywhere. Rule MRK-R3.
  */
 export class MutationTeller {
   readonly #author: Author | null
   readonly #wholeAt: Lsn | null
   #lsn: Lsn | null = null
   #encoder: MarkerEncoder | null = null
-  /** Predictions that no change has been told by. */
+  /** The number of predictions by which no change has been told yet. */
   #open = 0
 
-  /** `wholeAt`: rows of this transaction are told as captured. */
+  /** Rows of the transaction at `wholeAt` are told as captured. */
   constructor(author: Author | null, wholeAt: Lsn | null = null) {
     this.#author = author
     this.#wholeAt = wholeAt
   }
 
-  /** The change as the session is told it; null of a mutation that is none of its own any more. */
+  /** Answers the change as the session is told it; null for its own mutation that was settled before. */
   tell({ lsn, audience, text }: Pick<PlacedChange, 'lsn' | 'audience' | 'text'>): string | null {
     if (this.#author !== null && audience === this.#author.audience) return this.#begin(this.#author, lsn, text)
     if (this.#encoder === null || lsn !== this.#lsn || this.#open === 0) return text

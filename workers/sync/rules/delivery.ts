@@ -1,12 +1,12 @@
 import { type Lsn, maxLsn } from '../../../protocol/index.ts'
 
-/** What a SyncDO knows of its own log when a delivery comes. */
+/** The state of a SyncDO's own log when a delivery comes. */
 export interface LogState {
   readonly epoch: string | null
   readonly head: Lsn | null
-  /** Version of the subscription that was answered last. */
+  /** The version of the subscription that is wanted. */
   readonly version: number
-  /** The lowest start of the audiences that joined after a version; its deliveries lack them from there on. */
+  /** Answers the lowest start of the audiences that joined after a version, which its deliveries lack from there on. */
   readonly joinedAt: (version: number) => Lsn | null
 }
 
@@ -24,7 +24,7 @@ interface Offer {
  */
 export type DeliveryVerdict = 'unknown' | 'other-epoch' | 'known' | 'append' | 'gap'
 
-/** What to do with a delivery, whatever was lost, doubled or overtaken before it. Rule DIS-R2. */
+/** Decides what to do with a delivery, whatever was lost, doubled or overtaken before it. Rule DIS-R2. */
 export function judgeDelivery(log: LogState, offer: Offer): DeliveryVerdict {
   if (log.epoch === null || log.head === null) return 'unknown'
   if (offer.epoch !== log.epoch) return 'other-epoch'
@@ -34,17 +34,17 @@ export function judgeDelivery(log: LogState, offer: Offer): DeliveryVerdict {
   return joinedAt !== null && offer.to > joinedAt ? 'gap' : 'append'
 }
 
-/** Where a new audience begins in the log: never below what was routed or read without it. Rule DIS-R3. */
+/** Answers where a new audience begins in the log: never below what was routed or read without it. Rule DIS-R3. */
 export function joinPosition(routedTo: Lsn, head: Lsn | null, readingTo: Lsn | null): Lsn {
   return maxLsn(routedTo, ...[head, readingTo].filter((lsn): lsn is Lsn => lsn !== null))
 }
 
-/** A subscription version above every earlier one, even when the object's own memory of them is gone. */
+/** Makes a subscription version above every earlier one, even when the object's own memory of them is gone. */
 export function nextVersion(version: number, nowMs: number): number {
   return Math.max(version + 1, nowMs)
 }
 
-/** The last transaction to drop, oldest first, so that the rest is within the limit; null when nothing must go. */
+/** Finds the last transaction to drop, oldest first, so that the rest is within the limit; null when none must go. */
 export function trimPoint(
   oldestFirst: Iterable<{ readonly lsn: Lsn; readonly chars: number }>,
   totalChars: number,

@@ -12,7 +12,7 @@ import { type Position, positionAt } from './position.ts'
 
 const lsn = (step: number) => (0xffffff0n + BigInt(step)).toString(16).padStart(16, '0') as Lsn
 
-/** Transactions of so many characters per change. */
+/** Makes transactions from the number of characters of each change. */
 function changesOf(transactions: readonly (readonly number[])[]): FramedChange[] {
   return transactions.flatMap((sizes, index) =>
     sizes.map((size, seq) => {
@@ -27,7 +27,7 @@ function changesOf(transactions: readonly (readonly number[])[]): FramedChange[]
   )
 }
 
-/** A replica's view of frames: whole transactions in order. */
+/** Receives frames as a replica does: whole transactions in order. */
 function receive(frames: readonly Frame[], from: Lsn): { ids: string[]; lsns: Lsn[]; cursor: Lsn } {
   let cursor = from
   const ids: string[] = []
@@ -73,7 +73,7 @@ function assemble(position: Position, changes: readonly FramedChange[], to: Lsn,
   return [...changes.flatMap((change) => assembler.push(change)), ...assembler.finish(to)]
 }
 
-/** What is still ahead of a position, as the log or history would read it. */
+/** Selects the changes that are still ahead of a position, as the log or history would. */
 function ahead(position: Position, changes: readonly FramedChange[]): FramedChange[] {
   let skip = position.part?.sent ?? 0
   return changes.filter((change) => {
@@ -112,7 +112,7 @@ describe('frames', () => {
           const sent: Frame[] = []
           for (const stop of stops) {
             if (position.lsn === lsn(100)) break
-            // A stop comes between changes: fragments of one change go together.
+            // A stop comes between changes, because fragments of one change go together.
             const assembler = new FrameAssembler(position, lsn(100), frameChars)
             const bursts = [
               ...ahead(position, changes).map((change) => assembler.push(change)),
@@ -138,7 +138,7 @@ describe('frames', () => {
       lsn(9),
       1_000,
     )) {
-      // The envelope, and the escapes of a fragment's text.
+      // A frame also holds its envelope, and the escapes of a fragment's text.
       expect(frame.text.length).toBeLessThan(1_600)
     }
   })

@@ -2,14 +2,14 @@ import { LIMITS, type Lsn } from '../../../protocol/index.ts'
 import type { PlacedChange } from '../../encoded-change.ts'
 import type { PartPosition, Position } from './position.ts'
 
-/** A change that a session may see, as it is told of it. */
+/** A change that a session may see, as the session is told it. */
 export type FramedChange = Omit<PlacedChange, 'audience'>
 
 export interface Frame {
   readonly text: string
-  /** Where a session stands that has been sent this frame. */
+  /** The position of a session that has been sent this frame. */
   readonly next: Position
-  /** Tells only the head. */
+  /** True where the frame tells only the head. */
   readonly empty: boolean
 }
 
@@ -26,9 +26,9 @@ interface OpenTransaction {
 
 /**
  * Packs changes into frames: whole transactions in `batch` frames, a larger one in `part`s, a larger change in
- * `fragment`s. Positions count what the session sees, so nothing in a frame tells of what it does not see.
+ * `fragment`s. Positions count what the session sees, so nothing in a frame reveals what it does not see.
  *
- * Changes come in commit order, those already sent of a part left out. Rules DIS-R5, DIS-R6.
+ * Changes come in commit order, without those of a part that were already sent. Rules DIS-R5, DIS-R6.
  */
 export class FrameAssembler {
   #cursor: Lsn
@@ -47,7 +47,7 @@ export class FrameAssembler {
     if (position.part) this.#open = resumed(position.part)
   }
 
-  /** The frames that this change completes; often none. */
+  /** Answers the frames that this change completes, often none. */
   push(change: FramedChange): Frame[] {
     const frames: Frame[] = []
     if (this.#open && this.#open.lsn !== change.lsn) frames.push(...this.#closeTransaction())
@@ -65,7 +65,7 @@ export class FrameAssembler {
     return frames
   }
 
-  /** The last frames up to `to`; an empty batch where nothing was seen. */
+  /** Answers the last frames up to `to`, or an empty batch where nothing was seen. */
   finish(to: Lsn): Frame[] {
     const frames = this.#open ? this.#closeTransaction() : []
     if (this.#batch.length > 0) return [...frames, ...this.#flushBatch(to)]
@@ -125,7 +125,7 @@ export class FrameAssembler {
     return frames
   }
 
-  /** A head learnt late never stands below what the frame itself says. */
+  /** Answers the head for a frame, which never stands below the frame's own end, even where the head is learnt late. */
   #headAt(to: Lsn): Lsn {
     return to > this.#head ? to : this.#head
   }

@@ -3,11 +3,11 @@ import type { Author } from './author.ts'
 import type { Frame } from './frame-assembler.ts'
 import { type Position, positionKey } from './position.ts'
 
-/** What the log can answer, synchronously. */
+/** A synchronous reader of the log. */
 export interface LogReader {
-  /** The distinct audiences among the changes after `position`. */
+  /** Answers the distinct audiences among the changes after `position`. */
   audiencesAfter(position: Position): readonly string[]
-  /** The next frames for someone who sees these audiences and is this author; null where nothing for them is ahead. */
+  /** Makes the next frames for a session of these audiences; `author` is null where none of its mutations is ahead. */
   nextFrames(position: Position, audiences: readonly string[], author: Author | null): readonly Frame[]
 }
 
@@ -49,7 +49,7 @@ export class FrameCache {
 }
 
 /**
- * The lowest LSN from which a log answers for all these audiences, and for the mutations of this author that are not
+ * Answers the lowest LSN from which a log holds all these audiences, and the mutations of this author that are not
  * settled; null where one of them has not joined.
  */
 export function coveredFrom(

@@ -7,11 +7,11 @@ export interface PartPosition {
   readonly at: string
   /** The index of the next part. */
   readonly index: number
-  /** Changes of it already sent, counted over what this session may see. */
+  /** The number of its changes already sent, counted over what this session may see. */
   readonly sent: number
 }
 
-/** How far a session has been sent: everything up to `lsn`, and of the transaction after it perhaps a part. */
+/** A session was sent everything up to `lsn`, and perhaps a part of the transaction after it. */
 export interface Position {
   readonly lsn: Lsn
   readonly part: PartPosition | null

@@ -1,6 +1,6 @@
 import { type Hello, LIMITS, type Lsn, type RehydrateReason } from '../../../protocol/index.ts'
 
-/** What the server holds when a client says hello. */
+/** The server's state when a client says hello. */
 export interface ServerState {
   readonly epoch: string
   readonly definitionVersion: number
@@ -14,17 +14,16 @@ export type Resume =
   | { readonly resume: 'stream'; readonly reason: null; readonly from: Lsn }
   | { readonly resume: 'hydrate'; readonly reason: RehydrateReason; readonly from: null }
 
-/** Whether this client's protocol is ours. */
 export function speaksOurProtocol(hello: Hello): boolean {
   return hello.protocol === LIMITS.protocolVersion
 }
 
-/** Whether a client goes on from its cursor, or hydrates, and why. Rule DIS-R4. */
+/** Decides whether a client goes on from its cursor or hydrates, and why. Rule DIS-R4. */
 export function decideResume(hello: Hello, server: ServerState): Resume {
   const hydrate = (reason: RehydrateReason): Resume => ({ resume: 'hydrate', reason, from: null })
   if (hello.epoch === null || hello.cursor === null || hello.definitionHash === null) return hydrate('new')
   if (hello.epoch !== server.epoch) return hydrate('epoch')
-  // The same content in a later version: what changed under the one between may never have been captured.
+  // The same content in a later version does not suffice: changes under one between may never have been captured.
   if (hello.definitionVersion !== server.definitionVersion || hello.definitionHash !== server.definitionHash)
     return hydrate('definition')
   if (hello.cursor < server.floor) return hydrate('retention')
@@ -33,7 +32,7 @@ export function decideResume(hello: Hello, server: ServerState): Resume {
   return { resume: 'stream', reason: null, from: hello.cursor }
 }
 
-/** Why a stream cannot begin here; null when it can. */
+/** Answers the reason why a stream cannot begin here; null when it can. */
 export function refuseStream(
   stream: { readonly epoch: string; readonly from: Lsn },
   server: Pick<ServerState, 'epoch' | 'floor'>,

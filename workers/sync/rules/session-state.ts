@@ -4,7 +4,7 @@ import type { Bucket } from './token-bucket.ts'
 
 /**
  * `opened`: the socket is there. `greeting`: hello came and is being answered. `hydrating`: it loads snapshots, or must.
- * `streaming`: it gets frames from its position on. `closed`: said goodbye.
+ * `streaming`: it gets frames from its position on. `closed`: it gets nothing more.
  */
 export type SessionPhase = 'opened' | 'greeting' | 'hydrating' | 'streaming' | 'closed'
 
@@ -13,11 +13,11 @@ export interface SessionState {
   readonly id: string
   readonly userId: string
   readonly phase: SessionPhase
-  /** Null until its hello is answered for. */
+  /** Null until the client is known to be the user's. */
   readonly client: string | null
-  /** What the client's mutations up to here came to, it knew when it said hello. */
+  /** The client knew the outcome of its mutations up to here when it said hello. */
   readonly settledTo: Lsn
-  /** Asked of the stream: up to here its own mutations are told as the rows captured. */
+  /** The client asked to be told its own mutations up to here as captured rows; null where it did not. */
   readonly rowsTo: Lsn | null
   /** Null until it streams. */
   readonly position: Position | null
@@ -27,19 +27,19 @@ export interface SessionState {
   readonly openedAtMs: number
   readonly streamSinceMs: number
   readonly lastSentMs: number
-  /** Since when the window is full; null while it is not. */
+  /** The time since which the window is full without any acknowledgement; null while it is not full. */
   readonly fullSinceMs: number | null
   readonly messages: Bucket
-  /** Counts how often its rights may have changed, and up to which count they were asked for anew; nothing is sent between. */
+  /** Counts possible changes of its rights; nothing is sent until `rightsAsked`, the count settled, equals it. */
   readonly rightsChanged: number
   readonly rightsAsked: number
-  /** How many tables its client says it cannot hold, and the first of them. */
+  /** The number of tables that its client reports it cannot hold, and the first of them. */
   readonly refused?: { readonly count: number; readonly first: string }
 }
 
 export type SessionEvent = 'hello' | 'stream' | 'ack' | 'token' | 'refused'
 
-/** Which frames a client may send in which phase. */
+/** The frames that a client may send in each phase. */
 const ADMITTED: Readonly<Record<SessionPhase, readonly SessionEvent[]>> = {
   opened: ['hello', 'token'],
   greeting: ['token', 'ack'],
@@ -48,12 +48,12 @@ const ADMITTED: Readonly<Record<SessionPhase, readonly SessionEvent[]>> = {
   closed: [],
 }
 
-/** Whether a frame of this type has a meaning now; one that has none is bad input. */
+/** Answers whether a frame of this type has a meaning now; one that has none is bad input. */
 export function admits(phase: SessionPhase, event: SessionEvent): boolean {
   return ADMITTED[phase].includes(event)
 }
 
-/** When this session needs the object awake: to close it if it stays silent, or without right. Null: never. */
+/** Answers the time at which the object must be awake to close this session if it stays silent; null for never. */
 export function sessionDeadlineMs(
   state: SessionState,
   intervals: { readonly helloMs: number; readonly stallMs: number },

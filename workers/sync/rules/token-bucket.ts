@@ -13,7 +13,7 @@ export function fullBucket(rate: Rate, nowMs: number): Bucket {
   return { tokens: rate.burst, atMs: nowMs }
 }
 
-/** The bucket after one more use, or null when there is none left. A clock that goes back refills nothing. */
+/** Answers the bucket after one more use, or null when none is left. A clock that goes back refills nothing. */
 export function takeToken(bucket: Bucket, rate: Rate, nowMs: number): Bucket | null {
   const elapsedMs = Math.max(0, nowMs - bucket.atMs)
   const tokens = Math.min(rate.burst, bucket.tokens + elapsedMs / rate.refillMs)

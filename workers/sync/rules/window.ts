@@ -1,21 +1,21 @@
-/** Characters of frames sent on a socket, and how many of them the client says it has received. */
+/** The characters of frames sent on a socket, and of those the client has acknowledged. */
 export interface Window {
   readonly sent: number
   readonly acked: number
 }
 
-/** Whether another frame may be sent: bounded by what is sent and not acknowledged, plus one frame or one change. */
+/** Answers whether more may be sent: at most the window, plus one frame or one change, is then unacknowledged. */
 export function mayServe(window: Window, windowChars: number): boolean {
   return window.sent - window.acked < windowChars
 }
 
-/** The window after an acknowledgement; null when it claims more than was ever sent. Late acknowledgements change nothing. */
+/** Answers the window after an acknowledgement; null when it claims more than was sent. A late one changes nothing. */
 export function acknowledge(window: Window, received: number): Window | null {
   if (received > window.sent) return null
   return { sent: window.sent, acked: Math.max(window.acked, received) }
 }
 
-/** When an idle session is told the head: at once after its stream began, else at most once per interval. */
+/** Answers whether an idle session may be told the head: at once while its stream is young, else once an interval. */
 export function mayNotice(
   times: { readonly lastSentMs: number; readonly streamSinceMs: number },
   intervals: { readonly headNoticeMs: number; readonly eagerMs: number },

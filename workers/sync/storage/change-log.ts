@@ -7,11 +7,11 @@ import type { Position } from '../rules/position.ts'
 
 /** A piece is at most 3 bytes a character in UTF-8, and a row may hold 2 MB, which local workerd does not enforce. */
 const PIECE_CHARS = 512 * 1024
-/** Consecutive changes of one audience share a row up to this size: rows written are what costs. */
+/** Consecutive changes of one audience share a row up to this size, because each row written costs. */
 const RUN_CHARS = 64 * 1024
 /** JSON text never holds a raw newline. */
 const SEPARATOR = '\n'
-/** Changes already sent are gone through again for each frame of a transaction, but no more than this: then rows are told whole. */
+/** Each frame goes through the changes sent before it again; beyond this many, rows are told as captured. */
 const MOST_TOLD_AGAIN = 2 * LIMITS.mutationRows
 
 type LoggedRun = { lsn: string; run: number; audience: string | null; xid: string; at: string; text: string }
@@ -60,7 +60,7 @@ export class ChangeLog {
     this.#sql.exec('DELETE FROM log_transaction')
   }
 
-  /** What one broadcast reads; `head` ends the frames. */
+  /** Makes the reader for one broadcast; `head` ends the frames. */
   reader(head: Lsn, frameChars: number): LogReader {
     return {
       audiencesAfter: (position) => this.#audiencesAfter(position),
@@ -124,7 +124,7 @@ export class ChangeLog {
   }
 }
 
-/** Consecutive changes of one audience joined, so that the order across audiences is kept. */
+/** Joins only consecutive changes of one audience, so that the order across audiences is kept. */
 function runsOf(changes: readonly EncodedChange[]): EncodedChange[] {
   const runs: { audience: string | null; texts: string[]; chars: number }[] = []
   for (const { audience, text } of changes) {

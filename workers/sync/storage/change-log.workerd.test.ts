@@ -61,7 +61,7 @@ const workload = fc.array(fc.record({ changes: fc.array(change, { maxLength: 12 
   maxLength: 4,
 })
 
-/** What history reads: the rows seen, from an offset. */
+/** Makes frames as history does: of the rows seen, from an offset. */
 function historyFrames(
   transactions: readonly Transaction[],
   position: Position,
@@ -87,13 +87,13 @@ function historyFrames(
   return [...frames, ...assembler.finish(lsn(transactions.length))]
 }
 
-/** The first frames, and what belongs together with them: the pieces of one change. */
+/** Selects the first frames, with the further pieces of a change that they begin. */
 function someOf(frames: readonly Frame[], count: number): Frame[] {
   const last = frames[count - 1]?.next
   return frames.filter(({ next }, index) => index < count || next === last)
 }
 
-/** Changes by transaction, as a replica puts frames together. */
+/** Collects changes by transaction, as a replica puts frames together. */
 function received(frames: readonly FrameDown[]): Map<string, MarkedChange[]> {
   const whole = new Map<string, MarkedChange[]>()
   const partial: (MarkedChange | string)[] = []

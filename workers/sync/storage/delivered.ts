@@ -4,7 +4,7 @@ import { type Author, MutationTeller } from '../rules/author.ts'
 import { FrameAssembler } from '../rules/frame-assembler.ts'
 import type { LogReader } from '../rules/frame-cache.ts'
 
-/** Reads what a delivery brings as the log will tell it to those who stand where it begins; `head` ends the frames. */
+/** Reads a delivery as the log will tell it to sessions that stand at its beginning; `head` ends the frames. */
 export function deliveredReader(transactions: readonly EncodedTransaction[], head: Lsn, frameChars: number): LogReader {
   const all = transactions.flatMap(({ changes }) => changes.map(({ audience }) => audience))
   const present = [...new Set(all.filter((audience) => audience !== null))].sort()

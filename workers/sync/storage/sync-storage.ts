@@ -2,14 +2,14 @@ import { type Lsn, ZERO_LSN } from '../../../protocol/index.ts'
 import type { Session } from '../../contracts.ts'
 import type { Bucket } from '../rules/token-bucket.ts'
 
-/** What a SyncDO knows besides its log, as one row. */
+/** The SyncDO's state besides its log, stored as one row. */
 export interface SyncState {
   /** The object's own name; null until the first session brings it. */
   name: string | null
   epoch: string | null
   /** The log is complete up to here for every audience that joined. */
   head: Lsn | null
-  /** The highest LSN heard of; above the head there is a gap to read. */
+  /** The highest LSN heard of; where it is above the head, there is a gap to read. */
   target: Lsn
   /** History at or below it is pruned. */
   floor: Lsn
@@ -18,7 +18,7 @@ export interface SyncState {
   logChars: number
   definitionVersion: number
   definitionHash: string
-  /** Rights depend on tables that capture watches. */
+  /** True where rights depend on tables that capture watches. */
   watches: boolean
   /** The version of the subscription wanted; `answeredVersion` is that of the one answered last. */
   version: number
@@ -122,7 +122,7 @@ export class SyncStorage {
     this.#sql.exec('DELETE FROM audience WHERE name = ?', name)
   }
 
-  /** Where an audience begins in the log; null where it has not joined. */
+  /** Answers the LSN at which an audience begins in the log; null where it has not joined. */
   readonly startOf = (audience: string): Lsn | null => this.audiences.get(audience)?.start ?? null
 
   putSession(id: string, right: Pick<Session, 'audiences' | 'claims'>): void {
@@ -135,7 +135,7 @@ export class SyncStorage {
     )
   }
 
-  /** Kept until it is answered, so that an eviction meanwhile does not lose it. */
+  /** Keeps a hello until it is answered, so that an eviction meanwhile does not lose it; null once it is. */
   putHello(id: string, hello: string | null): void {
     this.#sql.exec('UPDATE session SET hello = ? WHERE id = ?', hello, id)
   }
