@@ -105,3 +105,12 @@ describe('markers', () => {
     )
   })
 })
+
+it('FLD-134 MRK-R1 a column with the name of something that every object has is told like any other', () => {
+  const at = { t: 'public.t', a: 'org:1', k: { id: '1' } }
+  const committed: WireChange = { o: 'u', ...at, d: { title: 'b' } }
+  const predicted: PredictedChange[] = [{ o: 'u', ...at, d: { constructor: 'mine', title: 'b' } }]
+  const told = new MarkerEncoder(predicted).encode(committed)
+  expect(told).toEqual({ o: 'p', p: 0, x: ['constructor'] })
+  expect(decodeMarked([told], predicted)).toEqual([decodeChange(committed)])
+})

@@ -46,7 +46,7 @@ export class MarkerEncoder {
     const before: Row = found.change.d
     const after: Row = committed.d
     const different = Object.entries(after).filter(([name, value]) => before[name] !== value)
-    const unwritten = Object.keys(before).filter((name) => !(name in after))
+    const unwritten = Object.keys(before).filter((name) => !Object.hasOwn(after, name))
     if (different.length > 0) note.d = Object.fromEntries(different)
     if (unwritten.length > 0) note.x = unwritten
     return note

@@ -156,7 +156,7 @@ const missingRow = ({ table, key }: RowWrite): Rejection => ({
 async function onRow(tx: Executor, write: RowWrite): Promise<RowWrite> {
   const { table, op, key, values } = write
   if (op !== 'insert' || (await readLocalRow(tx, table, key)) === null) return write
-  const changed = Object.entries(values ?? {}).filter(([name]) => !(name in key))
+  const changed = Object.entries(values ?? {}).filter(([name]) => !Object.hasOwn(key, name))
   return { ...write, op: 'update', values: Object.fromEntries(changed) }
 }
 

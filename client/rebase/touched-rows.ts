@@ -71,7 +71,7 @@ function uniqueValues(
     const table = tableOf(tables, change.table)
     for (const unique of table.definition.uniques) {
       // An update may bring only its changed columns: every row that holds these is looked at.
-      const columns = unique.columns.filter((name) => name in change.data)
+      const columns = unique.columns.filter((name) => Object.hasOwn(change.data, name))
       if (columns.length === 0 || columns.some((name) => change.data[name] === null)) continue
       const ofTable = wanted.get(table) ?? new Map<string, Wanted>()
       wanted.set(table, ofTable)

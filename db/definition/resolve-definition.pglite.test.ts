@@ -41,6 +41,7 @@ const SCHEMA = `
   CREATE UNIQUE INDEX place_name ON place (name DESC, row) INCLUDE (id);
   CREATE UNIQUE INDEX place_hidden ON place (name, hidden_part);
   CREATE UNIQUE INDEX place_some ON place (name) NULLS NOT DISTINCT WHERE row > 0;
+  CREATE TABLE heir (id uuid PRIMARY KEY, "__proto__" text);
   CREATE TABLE no_key (id uuid);
   CREATE TABLE late_key (id uuid PRIMARY KEY DEFERRABLE);
   CREATE VIEW a_view AS SELECT * FROM org;
@@ -163,6 +164,14 @@ describe('resolving a sync definition against the catalogue', () => {
     expect(await faultsOf(table(lateKey, { audience: 'all' }))).toMatch(
       /deferrable primary key: make it NOT DEFERRABLE/,
     )
+  })
+
+  it('FLD-134 refuses to let replicas write a column whose name no JSON object of theirs can hold', async () => {
+    const heir = pgTable('heir', { id: uuid('id'), proto: text('__proto__') })
+    expect(await faultsOf(table(heir, { audience: 'all', write: 'all' }))).toMatch(/column __proto__ .*rename it/)
+    expect(await faultsOf(table(heir, { audience: 'all' }))).toBe('')
+    const hidden = pgTable('heir', { id: uuid('id') })
+    expect(await faultsOf(table(hidden, { audience: 'all', write: 'all' }))).toBe('')
   })
 
   it('CAP-33 refuses a generated audience column', async () => {

@@ -46,6 +46,9 @@ function columnFaults(declared: DeclaredTable, table: CatalogueTable, column: Ca
   const faults: string[] = []
   const fault = typeFault(column)
   if (fault) faults.push(fault)
+  // Objects of JavaScript take it for their prototype, so that its value would not be sent.
+  if (column.name === '__proto__' && declared.write !== null)
+    faults.push('column __proto__ cannot be written by replicas: rename it, hide it, or leave write out')
   if (column.generated === null) return faults
   const unseen = column.generatedFrom.filter((name) => !declared.columns.includes(name))
   if (unseen.length > 0) {

@@ -108,6 +108,35 @@ describe('the author’s own', () => {
     expect(cascadesAmong(writes, [])).toEqual([false, false])
   })
 
+  test.each([
+    ['that only follows its parent', key({ onDelete: null })],
+    ['that is emptied where its parent goes', key({ onDelete: 'SET NULL' })],
+  ])('FLD-135 OUT-14 RBS-R1 is to delete, after its parent, a child %s', (_, only) => {
+    const writes = [write('folder', folder('f'), null), write('note', note('1', 'f'), null)]
+    expect(cascadesAmong(writes, [only])).toEqual([false, false])
+  })
+
+  test('FLD-135 OUT-14 RBS-R1 is to move by hand a child whose parent’s key changed, where its key only deletes', () => {
+    const writes = [
+      write('folder', folder('f'), null),
+      write('folder', null, folder('g')),
+      write('note', note('1', 'f'), note('1', 'g')),
+    ]
+    expect(cascadesAmong(writes, [key({ onUpdate: null })])).toEqual([false, false, false])
+  })
+
+  test('FLD-135 OUT-14 RBS-R1 is to delete a child of a parent whose key changed, where it would only have moved', () => {
+    const parent = [write('folder', folder('f'), null), write('folder', null, folder('g'))]
+    const moving = key({ onDelete: null })
+    const other = write('note', null, note('2', 'g', 'other'))
+    expect(cascadesAmong([...parent, write('note', note('1', 'f'), null), other], [moving])).toEqual([
+      false,
+      false,
+      false,
+      false,
+    ])
+  })
+
   test('RBS-R1 is what refers to a table of the same values, but another', () => {
     const elsewhere = key({ parent: 'shelf' })
     const writes = [write('folder', folder('f'), null), write('note', note('1', 'f'), null)]

@@ -30,6 +30,13 @@ describe('one patch followed by another', () => {
     expect(mergeRows([insert('1', { a: null })], [remove('1')])).toEqual([])
   })
 
+  test('FLD-134 OBX-R1 leaves to the server a column with the name of something that every object has', () => {
+    const made = insert('1', { constructor: null }, ['constructor'])
+    expect(mergeRows([made], [update('1', { at: 'now' }, { at: { m: 1 } })])).toEqual([
+      insert('1', { constructor: null, at: 'now' }, ['constructor']),
+    ])
+  })
+
   test('OBX-R1 leaves to the server what neither wrote, and no more', () => {
     const made = insert('1', { seq: null, at: null }, ['seq', 'at'])
     expect(mergeRows([made], [update('1', { at: 'now' }, { at: { m: 1 } })])).toEqual([

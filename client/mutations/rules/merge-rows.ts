@@ -33,7 +33,7 @@ function removed(before: RowEffect, row: Delete): RowEffect {
 
 function overwritten(insert: Insert, { d }: Update): Insert {
   const { z, ...rest } = insert
-  const left = z?.filter((name) => !(name in d)) ?? []
+  const left = z?.filter((name) => !Object.hasOwn(d, name)) ?? []
   return { ...rest, d: { ...insert.d, ...d }, ...(left.length > 0 ? { z: left } : {}) }
 }
 

@@ -75,11 +75,11 @@ function netRows(
     return [left, come].filter((row) => row !== null)
   const columns = changedColumns(before, after)
   if (columns.length === 0) return []
-  const b: Record<string, Basis> = {}
-  for (const column of columns) {
+  const basisOf = (column: string): Basis => {
     const writer = writerOf(table.id, first.key, column)
-    b[column] = writer === null ? { v: before[column] ?? null } : { m: writer }
+    return writer === null ? { v: before[column] ?? null } : { m: writer }
   }
+  const b = Object.fromEntries(columns.map((column) => [column, basisOf(column)]))
   const d = Object.fromEntries(columns.map((column) => [column, after[column] ?? null]))
   const row: PatchRow = { o: 'u', t: table.id, a: audienceText(table, after), k: keyOf(table, after), d, b }
   return [{ row, before, after }]

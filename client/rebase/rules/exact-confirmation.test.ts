@@ -44,6 +44,12 @@ describe('a confirmation is exact', () => {
     expect(exact([inserted(one)], write(null, one), write(one, two))).toBe(false)
   })
 
+  test('FLD-134 RBS-R4 not where a column that every object has by name was predicted and not written', () => {
+    const [before, after] = [note('1', { constructor: 'a' }), note('1', { constructor: 'b' })]
+    expect(exact([updated('1', {})], write(before, after))).toBe(false)
+    expect(exact([updated('1', { constructor: 'b' })], write(before, after))).toBe(true)
+  })
+
   test('RBS-R4 where what came to nothing here was not committed either', () => {
     const edited = note('1', { title: 'x' })
     expect(exact([], write(null, note('1')), write(note('1'), null))).toBe(true)

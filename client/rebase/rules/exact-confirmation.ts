@@ -25,7 +25,7 @@ export function isExact(changes: readonly Change[], writes: readonly CapturedWri
     if (change.op === 'delete' || after === null) continue
     const differs = Object.entries(change.data).some(([name, value]) => after[name] !== value)
     const written = before === null ? Object.keys(after) : changedColumns(before, after)
-    if (differs || !written.every((name) => name in change.data)) return false
+    if (differs || !written.every((name) => Object.hasOwn(change.data, name))) return false
   }
   return [...nets.values()].every(({ first: { before }, last: { after } }) => {
     if (before === null || after === null) return before === after

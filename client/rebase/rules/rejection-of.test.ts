@@ -11,6 +11,9 @@ const fault = (state: string, more: Partial<DatabaseFault> = {}): DatabaseFault 
   ...more,
 })
 
+const circle: Record<string, unknown> = {}
+circle.itself = circle
+
 describe('what the database says', () => {
   test.each([
     ['TMR04', 'missing-row'],
@@ -92,8 +95,27 @@ describe('what an action throws', () => {
     ['insert or update on table "c" violates foreign key constraint "c_p_fkey"', 'c_p_fkey'],
     ['new row for relation "note" violates check constraint "note_rank_check"', 'note_rank_check'],
     ['conflicting key value violates exclusion constraint "no overlap"', 'no overlap'],
+    ['update or delete on table "p" violates foreign key constraint "c_p_fkey" on table "c"', 'c_p_fkey'],
+    ['update or delete on table "p" violates RESTRICT setting of foreign key constraint "k" on table "c"', 'k'],
   ])('RBS-R5 one that crossed from its worker as words alone is known by them: %s', (message, constraint) => {
     expect(rejectionOfThrown(new Error(message))).toEqual({ kind: 'constraint', message, constraint })
+  })
+
+  test('FLD-133 RBS-R5 a NULL where none may be names no constraint and violates one all the same', () => {
+    const message = 'null value in column "a" of relation "t" violates not-null constraint'
+    expect(rejectionOfThrown(new Error(message))).toEqual({ kind: 'constraint', message })
+  })
+
+  test.each([
+    ['a number that JSON has not', 1n],
+    ['a function', () => 1],
+    ['what goes in a circle', circle],
+  ])('FLD-133 RBS-R5 a refusal with %s as data is one without data', (_, data) => {
+    expect(rejectionOfThrown(new ActionRefusal('full', 'It is full.', data))).toEqual({
+      kind: 'refused',
+      message: 'It is full.',
+      code: 'full',
+    })
   })
 
   test.each([

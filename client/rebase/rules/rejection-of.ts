@@ -23,19 +23,30 @@ export function rejectionOfFault({ state, message, constraint, table }: Database
   return { kind: 'invalid', message, ...where }
 }
 
-const VIOLATES = /violates (?:[a-z-]+ )+constraint "(.+)"/
+/** Matches how Postgres words a violation; a constraint that it does not name is one of a NULL. */
+const VIOLATES = /violates (?:RESTRICT setting of )?(?:[a-z-]+ )+constraint(?: "(.+?)"(?: on table ".*")?)?$/m
 
 /** Works as `rejectionOfFault`, for what an action threw. An error of PGlite crosses from its worker as words alone. */
 export function rejectionOfThrown(error: unknown): Rejection {
   if (error instanceof ActionRefusal) {
     const { code, message, data } = error
-    const json: Rejection['data'] = data === undefined ? undefined : JSON.parse(JSON.stringify(data))
+    const json = jsonOf(data)
     return { kind: 'refused', message, code, ...(json === undefined ? {} : { data: json }) }
   }
   if (error instanceof ZodError) return { kind: 'invalid', message: 'The arguments are not those of this action.' }
   const message = error instanceof Error ? error.message : String(error)
-  const constraint = VIOLATES.exec(message)?.[1] ?? null
+  const violation = VIOLATES.exec(message)
+  const constraint = violation?.[1] ?? null
   const said = typeof error === 'object' && error !== null && 'code' in error ? error.code : null
-  const state = typeof said === 'string' ? said : constraint === null ? '' : '23000'
+  const state = typeof said === 'string' ? said : violation === null ? '' : '23000'
   return rejectionOfFault({ state, message, constraint, table: null })
+}
+
+/** Returns data as JSON has it; undefined where JSON has no form for it, as on the server. */
+function jsonOf(data: unknown): Rejection['data'] {
+  try {
+    return JSON.parse(JSON.stringify(data))
+  } catch {
+    return undefined
+  }
 }

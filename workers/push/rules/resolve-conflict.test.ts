@@ -80,6 +80,10 @@ describe('a resolver', () => {
     ['null', null],
     ['a text', 'title'],
     ['a list of values', ['x']],
+    ['an empty list', []],
+    ['a promise', Promise.resolve({ title: 'x' })],
+    ['a date', new Date(0)],
+    ['a map', new Map([['title', 'x']])],
   ])('PSH-R6 that answers %s writes nothing: it is refused as a conflict', (_, answer) => {
     expect(rejectionBy((() => answer) as unknown as ConflictPolicy)).toEqual(refused)
   })

@@ -33,6 +33,8 @@ export function resolveConflict(policy: ConflictPolicy, row: PatchRow, conflict:
 
 function isResolution(value: unknown, columns: readonly string[]): value is Row {
   if (typeof value !== 'object' || value === null) return false
+  // A promise, a list or a map has no columns of its own, and would pass for the wish to leave all as it is.
+  if (![Object.prototype, null].includes(Object.getPrototypeOf(value))) return false
   return Object.entries(value).every(
     ([name, text]) => columns.includes(name) && (text === null || (typeof text === 'string' && isStorable(text))),
   )
