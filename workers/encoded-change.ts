@@ -20,7 +20,7 @@ export interface EncodedTransaction {
 /** A change beside the place of its transaction. */
 export interface PlacedChange extends EncodedChange, Omit<EncodedTransaction, 'changes'> {}
 
-/** What `change_history` holds of a change; JSON as text. */
+/** A change as `change_history` holds it; JSON as text. */
 export interface KeptChange {
   readonly table: string
   readonly operation: string

@@ -8,7 +8,7 @@ import { publicationMark } from './rules/publication-mark.ts'
 import { type CycleFacts, readFacts, type Unplaced } from './server-facts.ts'
 import { type PeekOrder, readShortPeek, SHORT_PEEK_ROWS, type ShortPeek, type WaitedPeek } from './short-peek.ts'
 
-/** What `storeWaited` learned. */
+/** The result of `storeWaited`. */
 interface WaitedLook {
   readonly facts: CycleFacts
   readonly peeked: ShortPeek
@@ -30,7 +30,7 @@ export class CapturePeek {
   readonly #halt: CaptureHalt
   /** The last peek was short, so that the next one likely is. */
   isShort = false
-  /** As the facts said last. */
+  /** The versions of tables altered at an unknown place, as the facts said last. */
   unplaced: Unplaced = {}
 
   constructor(settings: CaptureSettings, store: CaptureStore, halt: CaptureHalt) {
@@ -39,7 +39,7 @@ export class CapturePeek {
     this.#halt = halt
   }
 
-  /** What a wait shall peek; null where the next peek is not known or not likely to be short. */
+  /** Answers the peek that a wait shall make; null where the next one is not known or not likely to be short. */
   order(state: CaptureState | null): PeekOrder | null {
     if (state === null || !this.isShort) return null
     const { capturedTo, source, plans } = state

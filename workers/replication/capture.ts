@@ -46,7 +46,7 @@ export class Capture {
   readonly #store: CaptureStore
   readonly #halt: CaptureHalt
   readonly #peek: CapturePeek
-  /** Where the slot may move to, and what has moved it. */
+  /** Moves the slot once a cycle has stored and delivered what lies below. */
   readonly advance: SlotAdvance
   #state: CaptureState | null = null
   #slotPresent: boolean | null = null
@@ -64,7 +64,7 @@ export class Capture {
     return this.#state
   }
 
-  /** Whether the slot was there and whole when the last cycle began; null before the first. */
+  /** True where the slot was there and whole when the last cycle began; null before the first. */
   get slotPresent(): boolean | null {
     return this.#slotPresent
   }
@@ -77,7 +77,7 @@ export class Capture {
       : []
   }
 
-  /** What a wait shall peek; null where the next peek is not known or not likely to be short. */
+  /** The peek that a wait shall make at its end; null where the next one is not known or not likely to be short. */
   get peekOrder(): PeekOrder | null {
     return this.#peek.order(this.#state)
   }
@@ -97,7 +97,7 @@ export class Capture {
       await this.advance.settle(options.peeker ?? database)
       return await this.#cycle(database, wanted, distribute, options)
     } catch (error) {
-      // What was stored may not have been distributed: the next cycle begins as after a restart.
+      // The cycle may have stored without distributing: the next one begins as after a restart.
       this.forget()
       throw slotFault(error) ?? error
     }
@@ -121,7 +121,7 @@ export class Capture {
     this.#slotPresent = facts.slot !== null && facts.slot.lost === null
     this.#peek.unplaced = facts.unplaced
     const state = await this.#follow(database, facts)
-    // What the facts say of the definition holds no longer.
+    // The facts are older than the definition that came in force: they are read again.
     if (state === null) return LOOK_AGAIN
     if (known?.epoch.id !== state.epoch.id) await distribute(announcement(state))
     // The facts were read before this history began, and show another slot.
@@ -203,7 +203,7 @@ export class Capture {
 
 const LOOK_AGAIN: CycleResult = { more: true, storedRows: 0, ownXid: null }
 
-/** Where capture stands, for everyone: what it stored before may never have been told. */
+/** Tells everyone where capture stands, because transactions that it stored before may never have been delivered. */
 function announcement({ epoch, capturedTo, definition }: CaptureState): RoutedBatch {
   const at = { epoch: epoch.id, from: capturedTo, to: capturedTo, definition }
   return { ...at, audiences: new Set(), everyone: true, transactions: null, rights: null, hasMutations: true }

@@ -76,7 +76,7 @@ async function forbidden(query: Query): Promise<string | null> {
   return 'the server does not allow wal2json (output_plugin_libraries)'
 }
 
-/** Whether pgoutput sends stored generated columns here. */
+/** Tells whether pgoutput sends stored generated columns on this server. */
 export async function sendsGenerated(query: Query): Promise<boolean> {
   const [server] = await query(`SELECT current_setting('server_version_num') AS version`)
   return Number(server?.version) >= PUBLISHES_GENERATED_COLUMNS_FROM
@@ -94,7 +94,7 @@ export async function partitionedTables(query: Query, definition: Definition): P
   return rows.map((row) => row.id ?? '')
 }
 
-/** Why the plugin cannot be loaded; null when the slot is made. */
+/** Answers why the plugin cannot be loaded; null where the slot is made. */
 async function tryWal2json(query: Query, slotName: string): Promise<string | null> {
   try {
     await create(query, slotName, 'wal2json')
@@ -137,7 +137,7 @@ const CREATE_REMEDIES: Readonly<Record<string, ['misconfigured' | 'unavailable',
   ],
 }
 
-/** Whether wal2json knows the option that keeps NaN; reads one record of the log at most. */
+/** Tells whether wal2json knows the option that keeps NaN; reads one record of the log at most. */
 export async function probeNumericAsString(query: Query, slotName: string): Promise<boolean> {
   try {
     await query(`SELECT 1 FROM pg_logical_slot_peek_changes($1, '0/1', 1, VARIADIC $2::text[])`, [
@@ -165,13 +165,13 @@ export async function advanceSlot(query: Query, slotName: string, to: Lsn): Prom
   await query('SELECT pg_replication_slot_advance($1, $2::pg_lsn)', [slotName, formatPgLsn(to)])
 }
 
-/** The slot was dropped or given up after the facts showed it: the next look begins a new history. Null for any other error. */
+/** Answers the fault of a slot that was dropped or given up after the facts showed it; null for any other error. */
 export function slotFault(error: unknown): TidemarkError | null {
   const state = sqlStateOf(error)
   const isGone =
     state === SQL_STATE.objectNotInPrerequisiteState ||
     (state === SQL_STATE.undefinedObject && /replication slot/.test(databaseMessageOf(error) ?? ''))
-  // Where none can be made the remedy was said already.
+  // An error that says why no slot can be made has its own remedy.
   if (!isGone || !(error instanceof TidemarkError) || error.kind === 'misconfigured') return null
   const message = 'The replication slot went away during a cycle; the next one begins a new history.'
   return new TidemarkError('unavailable', message, { cause: error.cause })

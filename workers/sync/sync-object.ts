@@ -91,7 +91,7 @@ export function createSyncObject(
       if (this.#context.sessions.count === 0 && storage.state.subscribed && storage.state.emptySinceMs === null) {
         storage.update({ emptySinceMs: Date.now() })
       }
-      // What an eviction interrupted is taken up by alarm: a constructor must not wait for others.
+      // An alarm takes up what an eviction interrupted, since a constructor must not wait for others.
       if (this.#interrupted()) storage.update({ retryAtMs: storage.state.retryAtMs ?? Date.now() + RESUME_MS })
       void ctx.blockConcurrencyWhile(() => this.#arm())
     }
@@ -185,7 +185,7 @@ export function createSyncObject(
       })
     }
 
-    /** Everything that is due, whatever the alarm was set for; what fails is tried again with backoff. */
+    /** Does everything that is due, for whatever the alarm was set; what fails is tried again with backoff. */
     override async alarm(): Promise<void> {
       const { storage, sessions, intervals, nowMs } = this.#context
       const { state } = storage
@@ -216,7 +216,7 @@ export function createSyncObject(
       }
     }
 
-    /** What fails is tried again by alarm; what succeeds ends the backoff. */
+    /** Runs work that is tried again by alarm where it fails; where it succeeds, the backoff ends. */
     async #inBackground(work: () => Promise<void>): Promise<void> {
       try {
         await work()

@@ -2,7 +2,7 @@ import type { Row } from '../../../protocol/index.ts'
 import type { ForeignKey } from '../../store/rules/foreign-keys.ts'
 import { type CapturedWrite, changedColumns, valuesText } from './captured-write.ts'
 
-/** How a parent may have given values up; a change of a key is captured as a delete and an insert, and may be either. */
+/** The ways in which a parent may have given values up: a changed key is captured as a delete and an insert. */
 interface Leaving {
   isGone: boolean
   isMoved: boolean

@@ -1,4 +1,4 @@
-/** What one look at the outbox found; mutations are named by their counters. */
+/** The findings of one look at the outbox; mutations are named by their counters. */
 export interface OutboxLook {
   /** A copy is shown, so that rows can stand beside failures and undo knows what was written. */
   readonly isShown: boolean
@@ -12,7 +12,7 @@ export interface OutboxLook {
   readonly failed: readonly number[]
 }
 
-/** How far earlier looks were followed up. */
+/** The places up to which earlier looks were followed up. */
 export interface FollowedUp {
   /** The last mutation that was taken up for undo, or passed over. */
   readonly notedTo: number

@@ -37,7 +37,7 @@ const insert = (id: string, d: Row = {}, table = page) => step('insert', id, d, 
 const remove = (id: string, table = page) => step('delete', id, {}, table)
 const move = (id: string, d: Row) => step('move', id, d)
 
-/** What was in each row before, by its key. */
+/** The values of each row before, by its key. */
 const bases = (rows: Record<string, Row>) => (one: PatchStep) => rows[one.row.k.id ?? ''] ?? {}
 const unknown = () => ({})
 

@@ -36,7 +36,7 @@ const entries = (table: TableDefinition, columns: ColumnDefinition[]) => Object.
 describe('names', () => {
   const evil = `x"; DROP TABLE note; --'\\`
   const table = tableOf([column('id'), column('org'), column(evil)], { schema: evil, name: evil })
-  /** What stands outside quotes. */
+  /** The text outside quotes. */
   const bare = (text: string) => text.replace(/ E'(?:[^'\\]|''|\\.)*'|"(?:[^"]|"")*"|'(?:[^']|'')*'/g, '')
 
   test.each(entries(table, [column(evil)]))('PSH-R4 no name leaves its quotes in the statement of %s', (_, text) => {

@@ -46,7 +46,7 @@ describe('frames of a broadcast', () => {
     expect(textFor(place, ['org:3', 'org:1'])).toContain('["org:1","org:3"]')
     expect(textFor(place, ['org:2'])).toContain('["org:2"]')
     expect(textFor(place, ['org:9'])).toContain('[]')
-    // What one has been given is not given to another.
+    // Frames that one session was given are not given to another.
     expect(textFor(place, ['org:1', 'org:3'])).not.toContain('org:2')
   })
 

@@ -3,7 +3,7 @@ import { type Bucket, fullBucket, takeToken } from './token-bucket.ts'
 
 const rate = { burst: 3, refillMs: 100 }
 
-/** How many of these tries, each at its time, succeed. */
+/** Counts the tries, each at its time, that succeed. */
 function taken(times: readonly number[], bucket: Bucket = fullBucket(rate, 0)): boolean[] {
   let left = bucket
   return times.map((at) => {
