@@ -16,6 +16,7 @@ import {
 import { INITIAL_STATE, transition } from './connection-machine.ts'
 import type { ConnectionEffect, ConnectionEvent, ConnectionState } from './connection-state.ts'
 import { readFrame } from './frame-reader.ts'
+import { MachineRunner } from './machine-runner.ts'
 import type { SessionToken } from './session-token.ts'
 import { encodeBase64Url, renewalDelayMs, tokenExpiryMs } from './token.ts'
 
@@ -23,8 +24,6 @@ import { encodeBase64Url, renewalDelayMs, tokenExpiryMs } from './token.ts'
 export type DataFrame = Extract<FrameDown, { type: 'batch' | 'part' | 'fragment' }>
 /** Frames that must keep their order. */
 export type StreamFrame = DataFrame | Extract<FrameDown, { type: 'audiences' | 'restarted' }>
-
-type EffectOf<Name extends ConnectionEffect['do']> = Extract<ConnectionEffect, { readonly do: Name }>
 
 /** The replica, as its connection calls it. */
 export interface ConnectionHost {
@@ -60,33 +59,58 @@ const ACK_CHARACTERS = 512 * 1024
 /** Performs the machine's effects: socket, token, timers. It decides nothing. */
 export class Connection {
   #options: ConnectionOptions
-  #state: ConnectionState = INITIAL_STATE
+  readonly #runner: MachineRunner<ConnectionState, ConnectionEvent, ConnectionEffect>
   #socket: WebSocket | null = null
   #received = 0
   #ack: { readonly received: number; readonly cursor: Lsn | null } | null = null
   #acknowledged = 0
   #hydration: AbortController | null = null
   #tokenRequest = 0
-  #retryTimer: ReturnType<typeof setTimeout> | undefined
-  #heartbeatTimer: ReturnType<typeof setTimeout> | undefined
-  #renewalTimer: ReturnType<typeof setTimeout> | undefined
   #ackTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: ConnectionOptions) {
     this.#options = options
+    const { host, now, random } = options
+    this.#runner = new MachineRunner<ConnectionState, ConnectionEvent, ConnectionEffect>({
+      initial: INITIAL_STATE,
+      step: transition,
+      stepped: (_, before, state) => {
+        if (state.phase !== before.phase) host.stateChanged(state)
+      },
+      performers: {
+        'request-token': () => this.#requestToken(),
+        'forget-token': () => this.#options.token.forget(),
+        'renew-token': () => this.#renewToken(),
+        'open-socket': () => this.#openSocket(),
+        'close-socket': () => this.#closeSocket(),
+        'send-hello': () => this.#sendHello(),
+        'send-ping': () => this.#sendText(PING_TEXT),
+        'send-stream': ({ epoch, from }) => {
+          // Frames that the load made needless are never applied; unacknowledged, they would fill the server's window.
+          this.#ack = { received: this.#received, cursor: from }
+          this.#sendAck()
+          this.#send({ type: 'stream', epoch, from })
+        },
+        'start-hydration': () => this.#startHydration(),
+        'stop-hydration': () => this.#stopHydration(),
+        'start-stream': () => this.#options.host.startStream(),
+        'stop-stream': () => this.#options.host.stopStream(),
+        'arm-retry': ({ delayMs }) => this.#runner.arm('retry', delayMs, { type: 'retry-due' }),
+        'disarm-retry': () => this.#runner.disarm('retry'),
+        'arm-heartbeat': ({ delayMs }) => this.#runner.arm('heartbeat', delayMs, { type: 'heartbeat' }),
+        'disarm-heartbeat': () => this.#runner.disarm('heartbeat'),
+      },
+      ...(now ? { now } : {}),
+      ...(random ? { random } : {}),
+    })
   }
 
   get state(): ConnectionState {
-    return this.#state
+    return this.#runner.state
   }
 
   dispatch(event: ConnectionEvent): void {
-    const { now = Date.now, random = Math.random, host } = this.#options
-    const before = this.#state
-    const { state, effects } = transition(before, event, { nowMs: now(), random: random() })
-    this.#state = state
-    if (state.phase !== before.phase) host.stateChanged(state)
-    for (const effect of effects) this.#perform(effect)
+    this.#runner.dispatch(event)
   }
 
   /** Acknowledges to the server soon; at once where so much is unacknowledged that its window might close. */
@@ -116,41 +140,6 @@ export class Connection {
     this.#send({ type: 'refused', tables: tables.slice(0, 100) })
   }
 
-  #performers: { readonly [Name in ConnectionEffect['do']]: (effect: EffectOf<Name>) => void } = {
-    'request-token': () => this.#requestToken(),
-    'forget-token': () => this.#options.token.forget(),
-    'renew-token': () => this.#renewToken(),
-    'open-socket': () => this.#openSocket(),
-    'close-socket': () => this.#closeSocket(),
-    'send-hello': () => this.#sendHello(),
-    'send-ping': () => this.#sendText(PING_TEXT),
-    'send-stream': ({ epoch, from }) => {
-      // Frames that the load made needless are never applied; unacknowledged, they would fill the server's window.
-      this.#ack = { received: this.#received, cursor: from }
-      this.#sendAck()
-      this.#send({ type: 'stream', epoch, from })
-    },
-    'start-hydration': () => this.#startHydration(),
-    'stop-hydration': () => this.#stopHydration(),
-    'start-stream': () => this.#options.host.startStream(),
-    'stop-stream': () => this.#options.host.stopStream(),
-    'arm-retry': ({ delayMs }) => {
-      this.#retryTimer = setTimeout(() => this.dispatch({ type: 'retry-due' }), delayMs)
-    },
-    'disarm-retry': () => clearTimeout(this.#retryTimer),
-    'arm-heartbeat': ({ delayMs }) => {
-      clearTimeout(this.#heartbeatTimer)
-      this.#heartbeatTimer = setTimeout(() => this.dispatch({ type: 'heartbeat' }), delayMs)
-    },
-    'disarm-heartbeat': () => clearTimeout(this.#heartbeatTimer),
-  }
-
-  #perform(effect: ConnectionEffect): void {
-    // The table pairs each name with its own effect, which TypeScript cannot follow through the lookup.
-    const performer = this.#performers[effect.do] as (effect: ConnectionEffect) => void
-    performer(effect)
-  }
-
   #stopHydration(): void {
     this.#hydration?.abort()
     this.#hydration = null
@@ -166,7 +155,7 @@ export class Connection {
 
   #requestToken(): void {
     const request = ++this.#tokenRequest
-    const current = () => request === this.#tokenRequest && this.#state.phase === 'authorizing'
+    const current = () => request === this.#tokenRequest && this.state.phase === 'authorizing'
     this.#options.token.get({ fresh: false }).then(
       () => current() && this.dispatch({ type: 'token-obtained' }),
       (error: unknown) => current() && this.dispatch({ type: 'token-failed', error: toTidemarkError(error) }),
@@ -187,11 +176,11 @@ export class Connection {
   }
 
   #armRenewal(token: string): void {
-    clearTimeout(this.#renewalTimer)
+    this.#runner.disarm('renewal')
     const expiryMs = tokenExpiryMs(token)
     if (expiryMs === null) return
     const delayMs = renewalDelayMs(expiryMs, (this.#options.now ?? Date.now)())
-    this.#renewalTimer = setTimeout(() => this.dispatch({ type: 'renewal-due' }), delayMs)
+    this.#runner.arm('renewal', delayMs, { type: 'renewal-due' })
   }
 
   #openSocket(): void {
@@ -199,7 +188,7 @@ export class Connection {
     this.#acknowledged = 0
     this.#options.token.get({ fresh: false }).then(
       (token) => {
-        if (this.#state.phase === 'connecting' && this.#socket === null) this.#openSocketWith(token)
+        if (this.state.phase === 'connecting' && this.#socket === null) this.#openSocketWith(token)
       },
       (error: unknown) => this.dispatch({ type: 'failed', error: toTidemarkError(error) }),
     )
@@ -235,7 +224,7 @@ export class Connection {
   #closeSocket(): void {
     const socket = this.#socket
     this.#socket = null
-    clearTimeout(this.#renewalTimer)
+    this.#runner.disarm('renewal')
     clearTimeout(this.#ackTimer)
     this.#ackTimer = undefined
     this.#ack = null

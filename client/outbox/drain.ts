@@ -1,5 +1,6 @@
 import { type Outcome, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
 import type { Http } from '../connection/http.ts'
+import { MachineRunner } from '../connection/machine-runner.ts'
 import { drainStep, INITIAL_DRAIN } from './drain-machine.ts'
 import type { DrainEffect, DrainEvent, DrainState } from './drain-state.ts'
 import { push } from './push-client.ts'
@@ -24,19 +25,33 @@ export interface DrainHost {
   told(error: TidemarkError | null): void
 }
 
-type EffectOf<Name extends DrainEffect['do']> = Extract<DrainEffect, { readonly do: Name }>
-
 /** Performs the machine's effects: one push, three timers. It decides nothing. */
 export class Drain {
   readonly #http: Http
   readonly #client: string
   readonly #host: DrainHost
-  #state: DrainState = INITIAL_DRAIN
+  readonly #runner = new MachineRunner<DrainState, DrainEvent, DrainEffect>({
+    initial: INITIAL_DRAIN,
+    step: drainStep,
+    stepped: (event) => {
+      if (event.type === 'failed' || event.type === 'put-off') this.#host.told(event.error)
+      if (event.type === 'answered') this.#host.told(null)
+    },
+    performers: {
+      push: () => this.#startPush(),
+      'abort-push': () => this.#stopPush(),
+      'arm-quiet': ({ delayMs }) => this.#runner.arm('quiet', delayMs, { type: 'quiet' }),
+      'disarm-quiet': () => this.#runner.disarm('quiet'),
+      'arm-pull': ({ delayMs }) => this.#runner.arm('pull', delayMs, { type: 'pull-overdue' }),
+      'disarm-pull': () => this.#runner.disarm('pull'),
+      'arm-retry': ({ delayMs }) => this.#runner.arm('retry', delayMs, { type: 'retry-due' }),
+      'disarm-retry': () => this.#runner.disarm('retry'),
+    },
+  })
   #push: AbortController | null = null
   /** The push in hand or last given up, which may still use the database. */
   #working: Promise<unknown> = Promise.resolve()
   #taking: Promise<unknown> | null = null
-  #timers = new Map<string, ReturnType<typeof setTimeout>>()
 
   constructor(options: { readonly http: Http; readonly client: string; readonly host: DrainHost }) {
     this.#http = options.http
@@ -45,15 +60,11 @@ export class Drain {
   }
 
   get state(): DrainState {
-    return this.#state
+    return this.#runner.state
   }
 
   dispatch(event: DrainEvent): void {
-    const { state, effects } = drainStep(this.#state, event, { nowMs: Date.now(), random: Math.random() })
-    this.#state = state
-    if (event.type === 'failed' || event.type === 'put-off') this.#host.told(event.error)
-    if (event.type === 'answered') this.#host.told(null)
-    for (const effect of effects) this.#perform(effect)
+    this.#runner.dispatch(event)
   }
 
   /** Resolves when the current push has been taken from the database; null where that is done. */
@@ -64,31 +75,6 @@ export class Drain {
   /** Resolves when the drain no longer uses the database. */
   async idle(): Promise<void> {
     await this.#working.catch(() => undefined)
-  }
-
-  #performers: { readonly [Name in DrainEffect['do']]: (effect: EffectOf<Name>) => void } = {
-    push: () => this.#startPush(),
-    'abort-push': () => this.#stopPush(),
-    'arm-quiet': ({ delayMs }) => this.#arm('quiet', delayMs, { type: 'quiet' }),
-    'disarm-quiet': () => clearTimeout(this.#timers.get('quiet')),
-    'arm-pull': ({ delayMs }) => this.#arm('pull', delayMs, { type: 'pull-overdue' }),
-    'disarm-pull': () => clearTimeout(this.#timers.get('pull')),
-    'arm-retry': ({ delayMs }) => this.#arm('retry', delayMs, { type: 'retry-due' }),
-    'disarm-retry': () => clearTimeout(this.#timers.get('retry')),
-  }
-
-  #perform(effect: DrainEffect): void {
-    // The table pairs each name with its own effect, which TypeScript cannot follow through the lookup.
-    const performer = this.#performers[effect.do] as (effect: DrainEffect) => void
-    performer(effect)
-  }
-
-  #arm(name: string, delayMs: number, event: DrainEvent): void {
-    clearTimeout(this.#timers.get(name))
-    this.#timers.set(
-      name,
-      setTimeout(() => this.dispatch(event), delayMs),
-    )
   }
 
   #stopPush(): void {
