@@ -43,24 +43,11 @@ describe('what a foreign key did for its parent', () => {
     expect(cascadesAmong(writes('none'), [key({ onDelete: 'SET DEFAULT' })])).toEqual([false, true])
   })
 
-  test('OUT-14 RBS-R1 is to follow a parent whose key changes, which is a delete and an insert of it', () => {
-    const writes = [
-      write('folder', folder('f'), null),
-      write('folder', null, folder('g')),
-      write('note', note('1', 'f'), note('1', 'g')),
-    ]
-    expect(cascadesAmong(writes, [key()])).toEqual([false, false, true])
-  })
-
-  test('RBS-R1 is to follow it with the child’s own key, which is a delete and an insert too', () => {
-    const item = (of: string): Row => ({ id: '1', folder: of, title: 't' })
-    const writes = [
-      write('folder', folder('f'), null),
-      write('folder', null, folder('g')),
-      write('note', item('f'), null),
-      write('note', null, item('g')),
-    ]
-    expect(cascadesAmong(writes, [key()])).toEqual([false, false, true, true])
+  test('RBS-R1 is to follow a parent’s columns that change beside its key', () => {
+    const byName = key({ parentColumns: ['name'], onDelete: null })
+    const writes = [write('folder', folder('f', 'a'), folder('f', 'b')), write('note', note('1', 'a'), note('1', 'b'))]
+    expect(cascadesAmong(writes, [byName])).toEqual([false, true])
+    expect(cascadesAmong(writes, [{ ...byName, onUpdate: null, onDelete: 'CASCADE' }])).toEqual([false, false])
   })
 
   test('RBS-R1 is done by keys of several columns where all of them agree', () => {
@@ -116,13 +103,29 @@ describe('the author’s own', () => {
     expect(cascadesAmong(writes, [only])).toEqual([false, false])
   })
 
-  test('FLD-135 OUT-14 RBS-R1 is to move by hand a child whose parent’s key changed, where its key only deletes', () => {
-    const writes = [
-      write('folder', folder('f'), null),
-      write('folder', null, folder('g')),
-      write('note', note('1', 'f'), note('1', 'g')),
-    ]
-    expect(cascadesAmong(writes, [key({ onUpdate: null })])).toEqual([false, false, false])
+  const moved = [write('folder', folder('f'), null), write('folder', null, folder('g'))]
+
+  test.each([
+    ['moves', key(), 'g'],
+    ['moves, though a deleted parent empties it', key({ onDelete: 'SET NULL' }), 'g'],
+    ['moves, though a deleted parent resets it', key({ onDelete: 'SET DEFAULT' }), 'g'],
+    ['moves by hand', key({ onUpdate: null }), 'g'],
+  ])(
+    'FLD-136 OUT-14 RBS-R1 is a child that follows a changed key, which the server gets as a delete and an insert: it %s',
+    (_, only, to) => {
+      expect(cascadesAmong([...moved, write('note', note('1', 'f'), note('1', to))], [only])).toEqual([
+        false,
+        false,
+        false,
+      ])
+    },
+  )
+
+  test('FLD-136 OUT-14 RBS-R1 is a child’s new key that follows its parent’s; the old one goes by itself', () => {
+    const item = (of: string): Row => ({ id: '1', folder: of, title: 't' })
+    const writes = [...moved, write('note', item('f'), null), write('note', null, item('g'))]
+    expect(cascadesAmong(writes, [key()])).toEqual([false, false, true, false])
+    expect(cascadesAmong(writes, [key({ onDelete: null })])).toEqual([false, false, false, false])
   })
 
   test('FLD-135 OUT-14 RBS-R1 is to delete a child of a parent whose key changed, where it would only have moved', () => {

@@ -2,16 +2,20 @@ import type { Row } from '../../../protocol/index.ts'
 import type { ForeignKey } from '../../store/rules/foreign-keys.ts'
 import { type CapturedWrite, changedColumns, valuesText } from './captured-write.ts'
 
-/** The ways in which a parent may have given values up: a changed key is captured as a delete and an insert. */
+/** The ways in which a parent gave values up. A changed primary key is captured, and sent, as a delete and an insert. */
 interface Leaving {
   isGone: boolean
-  isMoved: boolean
+  /** Its table got a new row later, which may be the same parent under another key. */
+  isReplaced: boolean
+  /** The columns that children refer to were changed, and the row was not. */
+  isChanged: boolean
 }
 
 /**
  * Marks the writes of one mutation, given in order, that a foreign key did to children of rows it had written before.
  *
- * The server does the same by itself, so they are not sent.
+ * The server does the same by itself, so they are not sent. Children that followed a primary key are sent: the server
+ * gets no change of a key, by which its own foreign keys would move them, but a delete, by which they would go too.
  */
 export function cascadesAmong(writes: readonly CapturedWrite[], keys: readonly ForeignKey[]): boolean[] {
   const acting = keys.filter(({ onDelete, onUpdate }) => onDelete !== null || onUpdate !== null)
@@ -20,21 +24,17 @@ export function cascadesAmong(writes: readonly CapturedWrite[], keys: readonly F
   const lastInserts = new Map(writes.flatMap(({ table, before }, index) => (before === null ? [[table, index]] : [])))
   const found: boolean[] = []
   for (const [index, write] of writes.entries()) {
-    const own = acting.filter(({ table }) => table === write.table)
-    const previous = found[index - 1] === true && writes[index - 1]?.table === write.table ? writes[index - 1] : null
-    const around = { next: writes[index + 1] ?? null, moved: previous?.before ?? null }
-    found.push(own.some((key) => isCascade(write, key, left, around)))
+    found.push(acting.some((key) => key.table === write.table && isCascade(write, key, left)))
     const { before, after } = write
     if (before === null) continue
     for (const key of acting) {
       if (key.parent !== write.table) continue
       const was = valuesText(before, key.parentColumns)
-      const is = after && valuesText(after, key.parentColumns)
-      if (was === null || was === is) continue
-      const isReplaced = (lastInserts.get(write.table) ?? -1) > index
-      const known = left.get(leftName(key, was)) ?? { isGone: false, isMoved: false }
+      if (was === null || was === (after && valuesText(after, key.parentColumns))) continue
+      const known = left.get(leftName(key, was)) ?? { isGone: false, isReplaced: false, isChanged: false }
       known.isGone ||= after === null
-      known.isMoved ||= after !== null || isReplaced
+      known.isReplaced ||= after === null && (lastInserts.get(write.table) ?? -1) > index
+      known.isChanged ||= after !== null
       left.set(leftName(key, was), known)
     }
   }
@@ -43,26 +43,22 @@ export function cascadesAmong(writes: readonly CapturedWrite[], keys: readonly F
 
 const leftName = (key: ForeignKey, values: string) => `${key.parent} ${key.parentColumns.join()} ${values}`
 
-/** `moved`: the row that a cascade deleted just before. */
-function isCascade(
-  write: CapturedWrite,
-  key: ForeignKey,
-  left: ReadonlyMap<string, Leaving>,
-  { next, moved }: { readonly next: CapturedWrite | null; readonly moved: Row | null },
-): boolean {
-  const { before, after } = write
-  const followsKey = (from: Row, to: Row) => changedColumns(from, to).every((name) => key.columns.includes(name))
-  const movesTo = (from: Row | null, to: Row | null) =>
-    from !== null && to !== null && key.onUpdate === 'CASCADE' && followsKey(from, to)
-  // An insert can only be the second half of a move: of a child whose own key follows its parent's.
-  if (before === null) return movesTo(moved, after)
-  const referred = valuesText(before, key.columns)
+function isCascade({ before, after }: CapturedWrite, key: ForeignKey, left: ReadonlyMap<string, Leaving>): boolean {
+  const referred = before && valuesText(before, key.columns)
   const leaving = referred === null ? undefined : left.get(leftName(key, referred))
-  if (leaving === undefined) return false
-  if (after === null) {
-    const isFirstHalf = next?.table === write.table && next.before === null && movesTo(before, next.after)
-    return (leaving.isGone && key.onDelete === 'CASCADE') || (leaving.isMoved && isFirstHalf)
-  }
-  const isEmptied = leaving.isGone && (key.onDelete === 'SET NULL' || key.onDelete === 'SET DEFAULT')
-  return (isEmptied || (leaving.isMoved && key.onUpdate !== null)) && followsKey(before, after)
+  if (before === null || leaving === undefined) return false
+  if (after === null) return leaving.isGone && key.onDelete === 'CASCADE'
+  return (
+    (isEmptied(before, after, key, leaving) || (leaving.isChanged && key.onUpdate !== null)) &&
+    follows(before, after, key)
+  )
 }
+
+function isEmptied(before: Row, after: Row, key: ForeignKey, { isGone, isReplaced }: Leaving): boolean {
+  if (key.onDelete === 'SET NULL') return isGone && changedColumns(before, after).every((name) => after[name] === null)
+  // A default may be anything, so one that may be a parent's new key is sent.
+  return key.onDelete === 'SET DEFAULT' && isGone && !isReplaced
+}
+
+const follows = (before: Row, after: Row, { columns }: ForeignKey) =>
+  changedColumns(before, after).every((name) => columns.includes(name))

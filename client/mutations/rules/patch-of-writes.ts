@@ -54,7 +54,8 @@ export function patchOfWrites(
   }
   const rows = [...byRow.values()].flatMap(({ first, last, own, anew }): NetRow[] => {
     const table = tables.get(first.table)
-    return own && table ? netRows(table, first, last, anew, writerOf) : []
+    // Rows of tables that replicas may not write came by a cascade, whatever else it looks like.
+    return own && table?.definition.write === 'all' ? netRows(table, first, last, anew, writerOf) : []
   })
   return orderRows(rows, keys, uniques)
 }
