@@ -1,3 +1,4 @@
+export { isAudienceName } from './audience-name.ts'
 export {
   type Change,
   PINNED_SETTINGS,

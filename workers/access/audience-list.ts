@@ -1,16 +1,7 @@
-import { isClientAudience, LIMITS, TidemarkError } from '../../protocol/index.ts'
+import { isAudienceName, isClientAudience, LIMITS, TidemarkError } from '../../protocol/index.ts'
 
-const FORM = /^(?:all|[a-z][a-z0-9_-]*:[^\0]*)$/su
-
-/**
- * Tells whether a text can name an audience of the app: `all`, or `prefix:value` within `LIMITS.audienceNameBytes`. The
- * prefix `client:` is Tidemark's own.
- */
-function isAudience(text: unknown): text is string {
-  // A lone surrogate has no UTF-8 form, so no column holds it.
-  if (typeof text !== 'string' || !FORM.test(text) || !text.isWellFormed() || isClientAudience(text)) return false
-  return new TextEncoder().encode(text).byteLength <= LIMITS.audienceNameBytes
-}
+/** Tells whether an app may answer this audience: the prefix `client:` is Tidemark's own. */
+const isOfApp = (name: unknown): name is string => isAudienceName(name) && !isClientAudience(name)
 
 /**
  * Checks what the app's `audiences` answered and returns it without doubles, in the app's order.
@@ -24,7 +15,7 @@ export function checkAudiences(answer: unknown): string[] {
   if (list.length > LIMITS.audiencesPerSession) {
     throw new TidemarkError('limit-exceeded', `A session has at most ${LIMITS.audiencesPerSession} audiences.`)
   }
-  if (!list.every(isAudience)) {
+  if (!list.every(isOfApp)) {
     throw new TidemarkError(
       'internal',
       'audiences() must return `all` or `prefix:value` texts of at most 512 bytes, with another prefix than `client`.',

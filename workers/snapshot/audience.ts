@@ -1,12 +1,4 @@
-import { type AudienceRule, LIMITS } from '../../protocol/index.ts'
-
-const FORM = /^(?:all|[a-z][a-z0-9_-]*:[^\0]*)$/su
-
-/** Tells whether a text can name an audience at all: `all`, or `prefix:value` within `LIMITS.audienceNameBytes`. */
-export function isAudience(text: string): boolean {
-  // A lone surrogate has no UTF-8 form, so no column holds it.
-  return FORM.test(text) && text.isWellFormed() && new TextEncoder().encode(text).byteLength <= LIMITS.audienceNameBytes
-}
+import type { AudienceRule } from '../../protocol/index.ts'
 
 /** The rows of a table that an audience sees: every row, or those with one value in a column. */
 export type AudienceMatch =

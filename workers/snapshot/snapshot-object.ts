@@ -1,10 +1,9 @@
 import { DurableObject } from 'cloudflare:workers'
-import { parsePgLsn, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
+import { isAudienceName, parsePgLsn, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
 import { REPLICATION_NAME, type SnapshotRpc } from '../contracts.ts'
 import { type Database, type OpenOptions, withDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
 import { logFault } from '../typed-error.ts'
-import { isAudience } from './audience.ts'
 import { BucketChunkStore } from './bucket-chunk-store.ts'
 import { BuildCatalogue } from './build-catalogue.ts'
 import { waitsForCapture } from './build-patience.ts'
@@ -70,7 +69,7 @@ export function createSnapshotObject(
     }
 
     async manifest(audience: string): Promise<{ manifest: string }> {
-      if (!isAudience(audience))
+      if (!isAudienceName(audience))
         throw new TidemarkError('bad-input', 'Not an audience: expected `all` or `prefix:value`.')
       this.#audience ??= audience
       if (this.#audience !== audience)

@@ -88,8 +88,3 @@ const NOTHING: Omit<Learning, 'client' | 'counter' | 'foreign'> = {
   failed: new Map(),
   discarded: [],
 }
-
-/** Answers whether the database lacks no mutation, text or end of one that its journal records. */
-export function hasLearnt({ taken, foreign, frozen, committed, failed, discarded }: Learning): boolean {
-  return [taken, foreign, frozen, committed, discarded].every(({ length }) => length === 0) && failed.size === 0
-}
