@@ -35,28 +35,26 @@ export interface KeptChange {
  * Null where nobody is told: a row without an audience, a definition, rights. Throws `corrupt` where history holds something else.
  */
 export function encodeKept({ table, operation, key, data, audience }: KeptChange): EncodedChange | null {
-  const told = (letter: string, ...parts: readonly string[]): EncodedChange => ({
-    audience,
-    text: `{${[`"o":"${letter}","t":${JSON.stringify(table)}`, ...parts].join()}}`,
-  })
-  const forAudience = (letter: string, ...parts: readonly string[]) =>
-    audience === null ? null : told(letter, `"a":${JSON.stringify(audience)}`, ...parts)
-  const part = (name: string, json: string | null): string => {
+  // Joined, not concatenated: a text that is a tree would be made flat once more when it is sent.
+  const told = (letter: string, ...parts: readonly string[]): string =>
+    ['{"o":"', letter, '","t":', JSON.stringify(table), ...parts, '}'].join('')
+  const toAudience = (letter: string, ...parts: readonly string[]): EncodedChange | null =>
+    audience === null ? null : { audience, text: told(letter, ',"a":', JSON.stringify(audience), ...parts) }
+  const present = (json: string | null): string => {
     if (json === null) throw corrupt(operation, table)
-    return `"${name}":${json}`
+    return json
   }
   switch (operation) {
     case 'insert':
-      return forAudience('i', part('d', data))
+      return toAudience('i', ',"d":', present(data))
     case 'update':
-      return forAudience('u', part('k', key), part('d', data))
+      return toAudience('u', ',"k":', present(key), ',"d":', present(data))
     case 'delete':
-      return forAudience('d', part('k', key))
+      return toAudience('d', ',"k":', present(key))
     case 'truncate':
-      return { ...told('t'), audience: null }
+      return { audience: null, text: told('t') }
     case 'mutation':
-      if (data === null) throw corrupt(operation, table)
-      return audience === null ? null : { audience, text: data }
+      return audience === null ? null : { audience, text: present(data) }
     case 'definition':
     case 'rights':
       return null
