@@ -10,7 +10,7 @@ export async function makeTables(tx: Executor, statements: readonly string[]): P
     if (!message.includes('already exists')) throw cause
     throw new TidemarkError(
       'bad-input',
-      `A table or type that the app made locally has the name of a synced one (${message}): rename the local one, then reload.`,
+      `A table or type that the app made locally has the name of a synced one (${message}): rename it, then reload.`,
       { cause },
     )
   }
