@@ -4,8 +4,9 @@ import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import { LIMITS, type Lsn, type Manifest, manifestSchema, SUBPROTOCOL } from '../protocol/index.ts'
 import { createDatabase, type TestDatabase } from '../testing/postgres/create-database.ts'
 import { ORG_A, ORG_B, SNAPSHOT_SCHEMA, snapshotSync } from '../testing/snapshot/snapshot-app.ts'
-import { newClient, TestSocket, tokenOf, upgradeHeaders } from '../testing/workerd/distribution.ts'
+import { newClient, tokenOf, upgradeHeaders } from '../testing/workerd/distribution.ts'
 import { ADMIN_TOKEN } from '../testing/workerd/staged.ts'
+import { TestSocket } from '../testing/workerd/test-socket.ts'
 import { useDatabase } from '../testing/workerd/worker.ts'
 
 let database: TestDatabase

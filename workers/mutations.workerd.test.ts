@@ -5,7 +5,8 @@ import { decodeMarked, LIMITS, type Lsn, type PredictedChange } from '../protoco
 import { type RecordedMutation, recordMutation } from '../testing/capture/record-mutation.ts'
 import { createDatabase, type TestDatabase } from '../testing/postgres/create-database.ts'
 import { ORG_A, SNAPSHOT_SCHEMA, snapshotSync } from '../testing/snapshot/snapshot-app.ts'
-import { newClient, TestSocket, tokenOf, upgradeHeaders } from '../testing/workerd/distribution.ts'
+import { newClient, tokenOf, upgradeHeaders } from '../testing/workerd/distribution.ts'
+import { TestSocket } from '../testing/workerd/test-socket.ts'
 import { useDatabase } from '../testing/workerd/worker.ts'
 import type { ReplicationRpc } from './contracts.ts'
 

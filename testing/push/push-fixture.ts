@@ -34,7 +34,7 @@ export async function openPushFixture(
   const database = await owned.open()
   // The app's own connections do the same, because its triggers name tables without a schema.
   await database.query('SET search_path = public')
-  // Of the environment, deciding needs nothing but the database.
+  // Deciding needs only the database of the environment.
   const env = owned.env as unknown as SyncEnv
   const sender =
     (options: Omit<PushOptions, 'sync'>): SendPush =>

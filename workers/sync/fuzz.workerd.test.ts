@@ -13,9 +13,9 @@ import {
   stageOf,
   store,
   syncObject,
-  type TestSocket,
   transaction,
 } from '../../testing/workerd/distribution.ts'
+import type { TestSocket } from '../../testing/workerd/test-socket.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 
 let database: TestDatabase

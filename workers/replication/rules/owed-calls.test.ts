@@ -12,7 +12,7 @@ it('CAP-R48 calls are owed until they are settled, and again after the next comm
   const settled = settleCalls(asked, 1, null)
   expect(ask(settled)[1]).toBeNull()
   const again = noteCommit(settled)
-  // Of many commits before anybody asks only the first is written down.
+  // Only the first of many commits is written down before anybody asks.
   expect(noteCommit(again)).toBe(again)
   expect(ask(again)[1]).toBe(2)
 })

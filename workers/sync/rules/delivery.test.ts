@@ -57,7 +57,7 @@ describe('a delivery', () => {
           const to = from + size
           const verdict = judgeDelivery({ ...log, head: lsn(head) }, offer(from, to, { whole }))
           if (verdict === 'known') continue
-          // Of a gap and of a delivery alike what lies above the head is taken.
+          // A gap and a delivery alike bring what lies above the head.
           for (let step = head + 1; step <= to; step += 1) {
             if (verdict === 'append') expect(step).toBeGreaterThan(from)
             applied.push(step)
