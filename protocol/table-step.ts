@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { definitionSchema } from './definition.ts'
+import { lsnSchema } from './lsn-schema.ts'
+
+/**
+ * How a replica makes a table of one version of the definition from the one before, without loading a row.
+ *
+ * It is derived from the catalogue in the transaction that put the version in force, by the identity of tables and
+ * columns there, so that a rename is one and no guess. A table whose rows changed otherwise has no step and is loaded.
+ */
+export const tableStepSchema = z.object({
+  /** The table's id in this version. */
+  table: z.string(),
+  /** Its id in the version before; null: it held no row when it joined. */
+  from: z.string().nullable(),
+  /** All columns of the table in this version; empty where `from` is null. */
+  columns: z.array(
+    z.object({
+      name: z.string(),
+      /** Its name in the version before; null: it was added. */
+      from: z.string().nullable(),
+      /** The text of the value that rows from before have in an added column; absent for NULL. */
+      value: z.string().optional(),
+    }),
+  ),
+})
+
+export type TableStep = z.infer<typeof tableStepSchema>
+
+/** A version of the definition, at its place in the stream. */
+export const definitionVersionSchema = z.object({
+  version: z.number().int(),
+  hash: z.string(),
+  /** The commit that put it in force: rows above it are told by this version. */
+  lsn: lsnSchema,
+  definition: definitionSchema,
+  steps: z.array(tableStepSchema),
+})
+
+export type DefinitionVersion = z.infer<typeof definitionVersionSchema>
+
+/** Answer of `GET /sync/migrations?from=<version>`: all versions after that one, in order, of the present history. */
+export const migrationsAnswerSchema = z.object({ epoch: z.string(), versions: z.array(definitionVersionSchema) })
+
+export type MigrationsAnswer = z.infer<typeof migrationsAnswerSchema>
