@@ -120,18 +120,23 @@ async function undoAndApply<Result>(
   return { result: await apply(), undone: all, isAll: true }
 }
 
-/** Runs `work` with everything pending undone, and does all of it again on the copy that `work` answers. */
+/**
+ * Runs `work` with everything pending undone, and does all of it again on the copy that `work` answers; mutations that
+ * it leaves in `failing` fail, with those that build on them.
+ */
 export async function withAllUndone(
   tx: Executor,
   copy: Copy,
   actions: ActionRunner,
-  work: () => Promise<Copy>,
+  work: (failing: Map<number, Rejection>) => Promise<Copy>,
 ): Promise<Copy> {
   const rebase = await Rebase.open(tx, scopeOf(copy, actions))
   const all = rebase.counters
+  const failing = new Map<number, Rejection>()
   await rebase.undo(all)
-  const result = await work()
+  const result = await work(failing)
   rebase.hold(result)
+  await rebase.fail(await rebase.withDependents(new Map([...failing].filter(([counter]) => all.has(counter)))))
   await rebase.redo(all)
   await rebase.tellLiveQueries()
   return result

@@ -32,7 +32,9 @@ import { storageFault } from '../store/storage-fault.ts'
 import { applyRows, Tally } from './apply-rows.ts'
 import { fenceOf, mayJoin } from './fence.ts'
 import { join, joinAddition, joinRenewal } from './join.ts'
-import type { RenewedTables } from './renewed-tables.ts'
+import { isLasting } from './refused-tables.ts'
+import { type Phase, planWithoutSteps } from './rules/plan-versions.ts'
+import { heldBy, isUnderRows, takePhase } from './take-phase.ts'
 
 /** The result of one apply. */
 export interface Applied {
@@ -40,22 +42,33 @@ export interface Applied {
   /** Granted audiences on their way to the copy; null when there are none, or when they have joined it. */
   readonly addition: Copy | null
   readonly changes: number
+  /** Why a version's steps could not be taken, so that their tables are behind now; null where all went well. */
+  readonly missed: string | null
 }
 
 /** The audiences and tables that a transaction may concern besides the copy's own. */
 export interface Granted {
   /** Audiences that are granted, and no part of the copy yet. */
   readonly audiences: ReadonlySet<string>
-  /** The copy with their rows, once they are loaded, or with those of renewed tables. */
+  /** The copy with their rows, once they are loaded, or with those of tables that are loaded anew. */
   readonly addition: Copy | null
-  /** Tables of a later definition that have not joined yet; while there are any, no audience is granted. */
-  readonly renewal: RenewedTables | null
+  /** Later versions on their way to what is shown; until they are there, no audience is granted. */
+  readonly renewal: Renewing | null
+}
+
+/** What is left of the way from one version of the definition to a later one. */
+export interface Renewing {
+  /** Versions that the cursor has not reached, in order. */
+  readonly phases: readonly Phase[]
+  /** Ids of the tables that are loaded anew, in the last version. */
+  readonly renewed: ReadonlySet<string>
 }
 
 export const NOTHING_GRANTED: Granted = { audiences: new Set(), addition: null, renewal: null }
 
 /**
- * Applies transactions and moves the cursor to `to`, in one database transaction; a copy that reaches its fences joins.
+ * Applies transactions and moves the cursor to `to`, in one database transaction; a copy that reaches its fences joins,
+ * and one that reaches the place of `phase` takes that version.
  *
  * Throws `rehydrate-required` when the rows contradict the stream, `storage` when the device refuses to write.
  */
@@ -65,11 +78,12 @@ export function applyTransactions(
   transactions: readonly Incoming[],
   to: Lsn,
   granted: Granted = NOTHING_GRANTED,
+  phase: Phase | null = null,
 ): Promise<Applied> {
-  return applying(store, copy, to, granted, {
+  return applying(store, copy, to, granted, phase, {
     async onCopy(tx, hasPending) {
       const all = transactionsFor(copy, copy, transactions, granted)
-      const wanted = hasPending ? await holdBackRenewed(tx, all, granted) : all
+      const wanted = hasPending ? await holdBackRenewed(tx, copy, all, granted) : all
       if (!hasPending || !isShown(copy)) {
         await passNumbers(tx, wanted)
         if (hasPending) await noteAside(tx, wanted)
@@ -90,7 +104,7 @@ export function applyTransactions(
   })
 }
 
-/** Answers the changes for `target`: the copy itself, or the granted audiences or renewed tables beside it. */
+/** Answers the changes for `target`: the copy itself, or the granted audiences or tables loaded anew beside it. */
 function transactionsFor(
   target: Copy,
   copy: Copy,
@@ -98,24 +112,28 @@ function transactionsFor(
   { audiences, renewal }: Granted,
 ): readonly Incoming[] {
   const beyond = transactions.filter(({ lsn }) => lsn > target.cursor)
-  const hasRefused = Object.keys(target.refused).length > 0
-  if (audiences.size === 0 && renewal === null && !hasRefused) return beyond
-  const tables = target === copy ? renewal?.kept : renewal?.renewed
-  const isFor = ({ audience, table }: Change) =>
-    !(table in target.refused) &&
-    (tables?.has(table) ?? (audience === null || audiences.has(audience) === (target !== copy)))
+  const isExcepted = (table: string) => table in target.refused || target.behind.has(table)
+  const hasExceptions = target.behind.size > 0 || Object.keys(target.refused).length > 0
+  if (audiences.size === 0 && renewal === null && !hasExceptions) return beyond
+  const isFor = ({ audience, table }: Change) => {
+    if (isExcepted(table)) return false
+    if (renewal) return target === copy || renewal.renewed.has(table)
+    return audience === null || audiences.has(audience) === (target !== copy)
+  }
   return beyond.map((one) => ({ ...one, changes: one.changes.filter(isFor) }))
 }
 
-/** Lets own mutations that wrote renewed tables settle when those join: until then only pending work has their rows. */
+/** Lets own mutations that wrote tables behind settle when those join: until then only pending work has their rows. */
 async function holdBackRenewed(
   tx: Executor,
+  { tables, behind }: Copy,
   transactions: readonly Incoming[],
   { renewal }: Granted,
 ): Promise<readonly Incoming[]> {
   const counters = transactions.flatMap(({ own }) => (own && !own.rejection ? [own.counter] : []))
-  if (renewal === null || counters.length === 0) return transactions
-  const held = await writersBeyond(tx, counters, renewal.kept)
+  if (renewal === null || behind.size === 0 || counters.length === 0) return transactions
+  const followed = new Set([...tables.keys()].filter((id) => !behind.has(id)))
+  const held = await writersBeyond(tx, counters, followed)
   const isHeld = ({ own }: Incoming) => own !== null && !own.rejection && held.has(own.counter)
   await noteAside(tx, transactions.filter(isHeld))
   return transactions.map((one) => (isHeld(one) ? { ...one, own: null } : one))
@@ -127,13 +145,14 @@ export function applyStagedParts(
   copy: Copy,
   transaction: { readonly lsn: Lsn; readonly xid: string },
   granted: Granted = NOTHING_GRANTED,
+  phase: Phase | null = null,
 ): Promise<Applied> {
-  return applying(store, copy, transaction.lsn, granted, {
+  return applying(store, copy, transaction.lsn, granted, phase, {
     async onCopy(tx, hasPending) {
       const own = await ownOfParts(tx)
       await passNumbers(tx, [{ lsn: transaction.lsn, own }])
       const whole = { ...transaction, committedAt: '', changes: [], own }
-      const [told = whole] = hasPending ? await holdBackRenewed(tx, [whole], granted) : [whole]
+      const [told = whole] = hasPending ? await holdBackRenewed(tx, copy, [whole], granted) : [whole]
       const apply = () => applyParts(tx, copy, copy, { ...transaction, own }, granted)
       if (hasPending && !isShown(copy)) await noteAside(tx, [told])
       if (!hasPending || !isShown(copy)) return dropUnless(granted, tx, await apply())
@@ -204,6 +223,7 @@ async function applying(
   copy: Copy,
   to: Lsn,
   { addition, renewal }: Granted,
+  phase: Phase | null,
   work: Work,
 ): Promise<Applied> {
   try {
@@ -217,14 +237,17 @@ async function applying(
         [copy.place, moved.cursor, moved.rows, JSON.stringify(touched)],
       )
       const changes = tally.changes + (added?.changes ?? 0)
+      const joining = { actions, warn, hasPending }
+      const { copy: stepped, missed } = phase ? await step(tx, moved, phase, joining) : { copy: moved, missed: null }
       if (addition && added) {
         const beside = { ...addition, cursor: maxLsn(addition.cursor, to), rows: addition.rows + added.rows }
-        if (!mayJoin(beside, copy, to)) return { copy: moved, addition: beside, changes }
-        const joined = await joinBeside(tx, moved, beside, renewal, { actions, warn, hasPending })
-        return { copy: joined, addition: null, changes }
+        const isAhead = renewal?.phases.some((ahead) => ahead !== phase) === true
+        if (isAhead || !mayJoin(beside, copy, to)) return { copy: stepped, addition: beside, changes, missed }
+        const joined = await joinBeside(tx, stepped, beside, renewal, joining)
+        return { copy: joined, addition: null, changes, missed }
       }
       const whole = copy.stage === 'window' && to >= fenceOf(copy)
-      return { copy: whole ? await join(tx, moved, { actions, warn }) : moved, addition: null, changes }
+      return { copy: whole ? await join(tx, stepped, { actions, warn }) : stepped, addition: null, changes, missed }
     })
   } catch (error) {
     throw applyFault(error)
@@ -237,15 +260,57 @@ interface Joining {
   readonly hasPending: boolean
 }
 
+/**
+ * Takes a version at its place; where the database cannot take its steps, takes it without them, so that what they would
+ * have changed is loaded anew, once. Rule MIG-R5.
+ */
+async function step(
+  tx: Executor,
+  copy: Copy,
+  phase: Phase,
+  joining: Joining,
+): Promise<{ readonly copy: Copy; readonly missed: string | null }> {
+  await tx.exec('SAVEPOINT tidemark_phase')
+  try {
+    const taken = await stepUnderPending(tx, copy, phase, joining)
+    await tx.exec('RELEASE SAVEPOINT tidemark_phase')
+    return { copy: taken, missed: null }
+  } catch (error) {
+    if (!isLasting(error) || phase.changes.length === 0) throw error
+    await tx.exec('ROLLBACK TO SAVEPOINT tidemark_phase; RELEASE SAVEPOINT tidemark_phase')
+    const { version } = phase
+    const held = heldBy(copy)
+    const cause = error instanceof Error ? error.message : String(error)
+    const missed = `Version ${version.version} of the schema cannot be made from the one before here; the tables that it changes are loaded anew: ${cause}`
+    joining.warn(missed)
+    return { copy: await stepUnderPending(tx, copy, planWithoutSteps(held, version), joining), missed }
+  }
+}
+
+/** Takes a version with pending work done again on the tables as they are then. */
+async function stepUnderPending(
+  tx: Executor,
+  copy: Copy,
+  phase: Phase,
+  { actions, warn, hasPending }: Joining,
+): Promise<Copy> {
+  if (!hasPending || !isUnderRows(phase)) return (await takePhase(tx, copy, phase, warn)).copy
+  return withAllUndone(tx, copy, actions, async (failing) => {
+    const taken = await takePhase(tx, copy, phase, warn)
+    for (const [counter, rejection] of taken.emptied) failing.set(counter, rejection)
+    return taken.copy
+  })
+}
+
 async function joinBeside(
   tx: Executor,
   live: Copy,
   beside: Copy,
-  renewal: RenewedTables | null,
+  renewal: Renewing | null,
   { actions, warn, hasPending }: Joining,
 ): Promise<Copy> {
   if (renewal !== null) {
-    const renewing = () => joinRenewal(tx, live, beside, renewal, warn)
+    const renewing = () => joinRenewal(tx, live, beside, renewal.renewed, warn)
     return hasPending ? withAllSettled(tx, live, actions, renewing) : renewing()
   }
   const joining = () => joinAddition(tx, live, beside)

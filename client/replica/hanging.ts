@@ -14,6 +14,8 @@ export interface Hanging {
 interface Hung {
   readonly what: string
   readonly statement: string
+  /** Takes it down by itself; null for what goes with its table or its view. */
+  readonly drop: string | null
 }
 
 const TABLES = `told AS (
@@ -82,30 +84,55 @@ export async function takeDown(
   synced: readonly TableDefinition[],
 ): Promise<Hanging> {
   if (tables.length === 0) return { objects: [], lost: [], channels: [] }
-  const names = [JSON.stringify(tables.map(quoteTable))]
-  const views = (await tx.query<ViewRow>(VIEWS, names)).rows
+  const names = namesOf(tables)
+  const own = await readOwnObjects(tx, tables, synced)
+  const views = await takeDownViews(tx, tables)
+  const lost = (await tx.query<{ name: string }>(OTHERS, names)).rows.map(({ name }) => name)
+  return { objects: [...own, ...views.objects], lost, channels: views.channels }
+}
+
+/** Works as `takeDown`, for tables that stay and are altered: only what reads them goes. */
+export async function takeDownViews(tx: Executor, tables: readonly TableDefinition[]): Promise<Hanging> {
+  if (tables.length === 0) return { objects: [], lost: [], channels: [] }
+  const views = (await tx.query<ViewRow>(VIEWS, namesOf(tables))).rows
+  const isLive = ({ name, temporary }: ViewRow) => temporary && LIVE_VIEW.test(name)
+  const channels = (await tx.query<{ name: string }>(CHANNELS, namesOf(tables))).rows.map(({ name }) => name)
+  for (const view of views.filter(isLive)) await dropLiveQuery(tx, view.name)
+  const others = views.filter((view) => !isLive(view))
+  return { objects: others.flatMap(viewStatements), lost: [], channels }
+}
+
+/** Drops views that were taken down, of tables that stay. */
+export async function dropViews(tx: Executor, { objects }: Hanging): Promise<void> {
+  const drops = objects.flatMap(({ drop }) => (drop === null ? [] : [`${drop} CASCADE;`]))
+  await tx.exec(drops.join('\n'))
+}
+
+/** Reads the indexes, constraints and triggers of these tables that are the app's own. */
+export async function readOwnObjects(
+  tx: Executor,
+  tables: readonly TableDefinition[],
+  synced: readonly TableDefinition[],
+): Promise<Hung[]> {
   const ours = new Set(
     synced
       .flatMap(({ uniques, indexes, foreignKeys }) => [...uniques, ...indexes, ...foreignKeys])
       .map(({ name }) => name),
   )
   const read = async (what: string, text: string): Promise<Hung[]> => {
-    const { rows } = await tx.query<{ name: string; statement: string }>(text, names)
+    const { rows } = await tx.query<{ name: string; statement: string }>(text, namesOf(tables))
     return rows
       .filter(({ name }) => !ours.has(name))
-      .map(({ name, statement }) => ({ what: `${what} ${name}`, statement }))
+      .map(({ name, statement }) => ({ what: `${what} ${name}`, statement, drop: null }))
   }
-  const objects = [
+  return [
     ...(await read('index', INDEXES)),
     ...(await read('constraint', CONSTRAINTS)),
     ...(await read('trigger', TRIGGERS)),
-    ...views.filter(({ name, temporary }) => !(temporary && LIVE_VIEW.test(name))).flatMap(viewStatements),
   ]
-  const lost = (await tx.query<{ name: string }>(OTHERS, names)).rows.map(({ name }) => name)
-  const channels = (await tx.query<{ name: string }>(CHANNELS, names)).rows.map(({ name }) => name)
-  for (const { name, temporary } of views) if (temporary && LIVE_VIEW.test(name)) await dropLiveQuery(tx, name)
-  return { objects, lost, channels }
 }
+
+const namesOf = (tables: readonly TableDefinition[]) => [JSON.stringify(tables.map(quoteTable))]
 
 function viewStatements({ schema, name, kind, temporary, options, query, indexes }: ViewRow): Hung[] {
   const qualified = temporary ? `pg_temp.${quoteIdentifier(name)}` : quoteTable({ schema, name })
@@ -113,8 +140,8 @@ function viewStatements({ schema, name, kind, temporary, options, query, indexes
   const text = `CREATE ${made} ${qualified}${options ? ` WITH (${options})` : ''} AS ${query}`
   const ofView = JSON.parse(indexes) as string[]
   return [
-    { what: `view ${name}`, statement: text },
-    ...ofView.map((statement) => ({ what: `an index of view ${name}`, statement })),
+    { what: `view ${name}`, statement: text, drop: `DROP ${made} IF EXISTS ${qualified}` },
+    ...ofView.map((statement) => ({ what: `an index of view ${name}`, statement, drop: null })),
   ]
 }
 

@@ -18,7 +18,6 @@ import { TELL_LIVE_QUERIES } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
 import { putBack, takeDown } from './hanging.ts'
 import { isLasting, TableFault } from './refused-tables.ts'
-import type { RenewedTables } from './renewed-tables.ts'
 
 /** ANALYZE looks at a third of its usual rows, 9,000 of a table: the app waits meanwhile. */
 const STATISTICS_TARGET = 30
@@ -105,18 +104,18 @@ export async function joinRenewal(
   tx: Executor,
   live: Copy,
   beside: Copy,
-  { kept, renewed }: RenewedTables,
+  renewed: ReadonlySet<string>,
   warn: (loss: string) => void,
 ): Promise<Copy> {
   const { definition, refused } = beside
   let gone = 0
-  for (const { id, name } of live.tables.values()) if (!kept.has(id)) gone += await countRows(tx, name)
+  for (const { id, name } of live.tables.values()) if (live.behind.has(id)) gone += await countRows(tx, name)
   const tables = heldTables(definition.definition, refused, 'live')
-  const joined: Copy = { ...live, definition, refused, tables, rows: live.rows - gone + beside.rows }
+  const joined: Copy = { ...live, definition, refused, behind: new Set(), tables, rows: live.rows - gone + beside.rows }
   const losses = await takeOver(tx, live, beside, joined, (id) => renewed.has(id))
   await deleteCopy(tx, 'aside')
   await tx.query(`UPDATE tidemark.copy SET rows = $1 WHERE place = 'live'`, [joined.rows])
-  await writeDefinition(tx, 'live', definition, refused)
+  await writeDefinition(tx, 'live', definition, { refused })
   await tx.exec('DELETE FROM tidemark.loaded_chunk')
   const names = [...tables.values()].filter(({ id }) => renewed.has(id)).map(({ name }) => name)
   await tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify(names)])
@@ -124,7 +123,7 @@ export async function joinRenewal(
   return joined
 }
 
-async function countRows(tx: Executor, table: string): Promise<number> {
+export async function countRows(tx: Executor, table: string): Promise<number> {
   const { rows } = await tx.query<{ count: number | string }>(`SELECT count(*) AS count FROM ${table}`)
   return Number(rows[0]?.count ?? 0)
 }
@@ -177,7 +176,7 @@ export async function ensurePrimaryKeys(tx: Executor, tables: Iterable<ReplicaTa
   }
 }
 
-async function finish(
+export async function finish(
   tx: Executor,
   tables: readonly ReplicaTable[],
   isFilled: (table: ReplicaTable) => boolean,

@@ -29,7 +29,10 @@ export async function loadAddition(options: LoadOptions, live: Copy): Promise<Co
 }
 
 /** Works as `loadAddition`, for the tables that a later definition changes. Rule HYD-R6. */
-export function loadRenewal(options: LoadOptions, live: Copy, { definition, manifests }: Renewal): Promise<Copy> {
+export function loadRenewal(options: LoadOptions, live: Copy, { manifests }: Renewal): Promise<Copy> {
+  const [first] = manifests
+  if (!first) throw new TidemarkError('internal', 'There is nothing to load.')
+  const definition = { version: first.definitionVersion, hash: first.definitionHash, definition: first.definition }
   return loadAside(options, live, definition, manifests, options.refusedOf(live.epoch, definition.version))
 }
 

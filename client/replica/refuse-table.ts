@@ -19,7 +19,7 @@ async function leaveOut(tx: Executor, copy: Copy, table: string, cause: string):
     copy.place,
     Number(rows[0]?.count ?? 0),
   ])
-  await writeDefinition(tx, copy.place, copy.definition, refused)
+  await writeDefinition(tx, copy.place, copy.definition, { refused, behind: copy.behind })
   const stored = (await readCopies(tx)).find(({ place }) => place === copy.place)
   const tables = heldTables(copy.definition.definition, refused, copy.place)
   return { ...copy, refused, tables, rows: stored?.rows ?? copy.rows }

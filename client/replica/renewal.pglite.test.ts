@@ -11,7 +11,7 @@ import {
 } from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach, serve, start } from '../../testing/replica/serve.ts'
 import { rowsOf, statusThat } from '../../testing/replica/start-replica.ts'
-import { renewedTables } from './renewed-tables.ts'
+import { planVersions } from './rules/plan-versions.ts'
 
 closeAfterEach()
 
@@ -46,10 +46,9 @@ function changeTo(
   definition: Definition,
   position: number,
   rows: SnapshotScript['rows'],
+  placed = position,
 ): void {
-  server.definition = definition
-  server.definitionVersion += 1
-  server.definitionHash = `hash of ${server.definitionVersion}`
+  server.putInForce(definition, at(placed))
   server.snapshots.set('org:a', snapshot(position, rows))
 }
 
@@ -114,7 +113,8 @@ describe('a change of definition', () => {
     server.head = at(0x130)
     await statusThat(replica, ({ lsn }) => lsn === at(0x130))
     expect(await rowsOf(replica, 'note', 'id')).toEqual([{ id: 'm' }, { id: 'n' }])
-    expect(await rowsOf(replica, 'task', '*')).toEqual([row('t')])
+    // What came before the change is taken, what comes after it waits for the load.
+    expect(await rowsOf(replica, 'task', '*')).toEqual([row('t'), row('u')])
     const behind = replica.settled()
     release()
     // Changes that the snapshot lacks are sent again.
@@ -141,10 +141,8 @@ describe('a change of definition', () => {
     const { server, replica, session } = await opened()
     const sent = await replica.transaction((tx) => tx.query(`UPDATE task SET title = 'mine' WHERE id = 't'`))
     const [mutation] = (await server.push(0)).mutations
-    changeTo(server, wider(), 0x130, {
-      'public.note': [row('n')],
-      'public.task': [row('t', { title: 'mine', more: 'x' })],
-    })
+    const mine = row('t', { title: 'mine', more: 'x' })
+    changeTo(server, wider(), 0x130, { 'public.note': [row('n')], 'public.task': [mine] }, 0x110)
     const release = holdChunks(server)
     expect((await askedToLoad(session)).from).toBe(at(0x100))
     const later = replica.transaction((tx) => tx.query(`INSERT INTO task VALUES ('w', 'a', 'later')`))
@@ -207,20 +205,16 @@ describe('a change of definition', () => {
   })
 
   test('HYD-R6 a table is kept where its rows hold and it is the same table, whatever either says alone', () => {
-    const before = { version: 1, hash: 'a', definition: FIRST }
-    const later = (tables: readonly TableDefinition[]) => ({
-      version: 3,
-      hash: 'b',
-      definition: { types: [], tables: [...tables] },
-    })
-    const kept = (tables: readonly TableDefinition[]) => [...renewedTables(before, later(tables)).kept]
-    expect(kept([note, { ...task, since: 2 }])).toEqual(['public.note'])
-    expect(kept([note, { ...task, columns: [...columns, column('more')] }])).toEqual(['public.note'])
+    const held = { version: 1, definition: FIRST, behind: new Set<string>() }
+    const renewed = (tables: TableDefinition[]) => {
+      const later = { version: 3, hash: 'b', lsn: at(0x110), definition: { types: [], tables }, steps: [] }
+      return [...planVersions(held, [later]).renewed]
+    }
+    expect(renewed([note, { ...task, since: 2 }])).toEqual(['public.task'])
+    expect(renewed([note, { ...task, columns: [...columns, column('more')] }])).toEqual(['public.task'])
     const { since: _, ...undated } = task
-    expect(kept([note, undated])).toEqual(['public.note'])
-    expect([...renewedTables(before, later([task, { ...note, id: 'public.new', name: 'new' }])).renewed]).toEqual([
-      'public.new',
-    ])
+    expect(renewed([note, undated])).toEqual(['public.task'])
+    expect(renewed([task, { ...note, id: 'public.new', name: 'new' }])).toEqual(['public.new'])
   })
 })
 

@@ -1,44 +1,64 @@
-import type { DefinitionInForce, Manifest } from '../../protocol/index.ts'
+import { type DefinitionVersion, type Manifest, migrationsAnswerSchema, TidemarkError } from '../../protocol/index.ts'
 import type { Copy } from '../store/copies.ts'
-import { heldDefinition } from '../store/held-tables.ts'
+import type { Renewing } from './apply.ts'
 import { envelopeFault } from './envelope.ts'
 import { fetchManifests, type HydrationOptions, type HydrationTarget } from './hydration.ts'
-import { type RenewedTables, renewedTables } from './renewed-tables.ts'
+import { planVersions } from './rules/plan-versions.ts'
+import { heldBy } from './take-phase.ts'
 
-/** A later definition of the same history, of which only some tables are to be loaded. */
-export interface Renewal {
-  readonly definition: DefinitionInForce
-  readonly tables: RenewedTables
-  /** They name only the tables that are to be loaded. */
+/** The way of a whole copy to a later definition of the same history. */
+export interface Renewal extends Renewing {
+  readonly version: number
+  /** They name only the tables that are to be loaded; none where there is nothing to load. */
   readonly manifests: readonly Manifest[]
 }
 
+type RenewalOptions = Pick<HydrationOptions, 'http' | 'signal' | 'envelope'> & { readonly welcome: HydrationTarget }
+
 /**
- * Plans the loads that a change of definition costs a whole copy; null where everything must be loaded anew.
+ * Plans what a change of definition costs a whole copy: the versions that it takes as it comes to their places, and the
+ * loads of what cannot be made from what it has. Null where everything must be loaded anew.
  *
- * Throws as `fetchManifests`, and `limit-exceeded` where what would be held then is beyond the envelope.
+ * Throws as `fetchManifests`, `corrupt` for an answer of another form, and `limit-exceeded` where what would be held then
+ * is beyond the envelope.
  */
-export async function planRenewal(
-  options: Pick<HydrationOptions, 'http' | 'signal' | 'envelope'> & { readonly welcome: HydrationTarget },
-  live: Copy,
-): Promise<Renewal | null> {
+export async function planRenewal(options: RenewalOptions, live: Copy): Promise<Renewal | null> {
   const holdsAll = options.welcome.audiences.every((audience) => live.joins.has(audience))
   if (live.stage !== 'joined' || !holdsAll || options.welcome.audiences.length === 0) return null
+  const versions = await fetchVersions(options, live)
+  // Nothing came after what is held, and still it is not what is in force.
+  if (versions === null || (versions.length === 0 && live.behind.size === 0)) return null
+  const { phases, renewed } = planVersions(heldBy(live), versions)
+  const version = versions.at(-1)?.version ?? live.definition.version
+  if (renewed.size === 0) return { version, phases, renewed, manifests: [] }
   const manifests = await fetchManifests(options)
   const [first] = manifests
-  if (!first || first.epoch !== live.epoch || first.definitionVersion <= live.definition.version) return null
+  if (first?.epoch !== live.epoch) return null
+  if (first.definitionVersion !== version)
+    throw new TidemarkError('unavailable', 'The schema changed again meanwhile; reconnecting.')
   const fault = envelopeFault(options.envelope, manifests)
   if (fault !== null) throw fault
-  const definition = {
-    version: first.definitionVersion,
-    hash: first.definitionHash,
-    definition: first.definition,
-  }
-  const held = { ...live.definition, definition: heldDefinition(live.definition.definition, live.refused) }
-  const tables = renewedTables(held, definition)
   const wanted = manifests.map((manifest) => ({
     ...manifest,
-    tables: manifest.tables.filter(({ table }) => tables.renewed.has(table)),
+    tables: manifest.tables.filter(({ table }) => renewed.has(table)),
   }))
-  return { definition, tables, manifests: wanted }
+  return { version, phases, renewed, manifests: wanted }
+}
+
+/** Asks for the versions after the copy's own; null where they cannot be told, because the history is another. */
+async function fetchVersions(
+  { http, signal }: RenewalOptions,
+  live: Copy,
+): Promise<readonly DefinitionVersion[] | null> {
+  const path = `/sync/migrations?from=${live.definition.version}`
+  const answer = await http.json(path, signal).catch((error: unknown) => {
+    if (error instanceof TidemarkError && error.kind === 'limit-exceeded') return null
+    throw error
+  })
+  if (answer === null) return null
+  const { data } = migrationsAnswerSchema.safeParse(answer)
+  if (!data) throw new TidemarkError('corrupt', 'The server told of the schema what this client cannot read.')
+  if (data.epoch !== live.epoch) return null
+  // Rows past the place of a version were told by it, so that its steps would come too late.
+  return data.versions.map((one) => (one.lsn > live.cursor ? one : { ...one, lsn: live.cursor, steps: [] }))
 }

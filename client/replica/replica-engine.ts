@@ -70,7 +70,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   #reason: RehydrateReason = 'new'
   readonly #faults = new TableFaults()
   #retriesRefused = false
-  /** A later definition on its way to what is shown: until it is there, the tables it renews are behind. */
+  /** A later definition on its way to what is shown: until it is there, what is shown is behind. */
   #renewal: Renewal | null = null
   /** Aborts the load of granted audiences or renewed tables beside what is shown; null while there is none. */
   #addition: AbortController | null = null
@@ -164,6 +164,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.#welcome = welcome
     this.status.set({ head: welcome.head })
     const copy = this.#copies.streamed
+    this.#renewal = null
     const holds =
       copy !== null &&
       copy.epoch === welcome.epoch &&
@@ -246,10 +247,10 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     const renewal = this.#renewal
     const prepare = async (current: Copy) => {
       const prepared = await this.#prepare(current)
-      if (renewal) this.#renew(prepared, renewal)
+      if (renewal && renewal.renewed.size > 0) this.#renew(prepared, renewal)
       return prepared
     }
-    if (copy) this.#stream.start(copy, prepare, renewal?.tables)
+    if (copy) this.#stream.start(copy, prepare, renewal)
     if (Object.keys(this.status.current.refused).length > 0) this.#tellRefused()
     // On a quiet database nothing else would soon bring the head past the fences.
     if (copy?.stage === 'window') void this.freshHead(this.#stopping.signal).catch(() => undefined)
@@ -350,7 +351,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   }
 
   applied({ copy, changes }: Applied): void {
-    if (copy.definition.version === this.#renewal?.definition.version) this.#renewal = null
+    if (copy.definition.version === this.#renewal?.version && copy.behind.size === 0) this.#renewal = null
     // A copy that joined has taken the place of the one that was shown.
     this.#copies.became(
       this.#copies.all.filter(({ place }) => place !== copy.place && copy.stage !== 'joined').concat(copy),

@@ -14,10 +14,17 @@ import { decodeTransactions, type Incoming, UnknownPrediction } from '../mutatio
 import type { LocalStore } from '../mutations/local-store.ts'
 import type { Copy } from '../store/copies.ts'
 import { storageFault } from '../store/storage-fault.ts'
-import { type Applied, applyStagedParts, applyTransactions, type Granted, NOTHING_GRANTED } from './apply.ts'
+import {
+  type Applied,
+  applyStagedParts,
+  applyTransactions,
+  type Granted,
+  NOTHING_GRANTED,
+  type Renewing,
+} from './apply.ts'
 import { fenceOf, mayJoin } from './fence.ts'
 import { purgeAudiences } from './purge.ts'
-import type { RenewedTables } from './renewed-tables.ts'
+import type { Phase } from './rules/plan-versions.ts'
 
 /** Frames waiting are joined into one database transaction up to this many characters. */
 const JOIN_CHARACTERS = 2 * 1024 * 1024
@@ -66,8 +73,8 @@ export class Stream {
     this.#host = host
   }
 
-  /** Takes frames for this copy from now on, passing over tables that are loaded anew; `prepare` runs before the first is applied. */
-  start(copy: Copy, prepare: (copy: Copy) => Promise<Copy>, renewal: RenewedTables | null = null): void {
+  /** Takes frames for this copy from now on, and later versions at their places; `prepare` runs before the first is applied. */
+  start(copy: Copy, prepare: (copy: Copy) => Promise<Copy>, renewal: Renewing | null = null): void {
     const run = ++this.#run
     this.#queue = []
     this.#parts = null
@@ -233,27 +240,55 @@ export class Stream {
     return received
   }
 
+  /** Applies transactions, each by the version in force at its place: a version is a barrier that nothing passes. */
   async #apply(copy: Copy, transactions: readonly Incoming[], to: Lsn, head: Lsn): Promise<void> {
+    let rest = transactions
+    for (let phase = this.#phaseUpTo(to); phase; phase = this.#phaseUpTo(to)) {
+      const { lsn } = phase
+      const before = rest.filter((one) => one.lsn <= lsn)
+      rest = rest.slice(before.length)
+      const applied = await applyTransactions(this.#store, this.#copy ?? copy, before, lsn, this.#granted, phase)
+      this.#position = maxLsn(this.#position, lsn)
+      this.#became(applied, head, true, phase)
+    }
+    if (to > this.#position || rest.length > 0 || transactions.length === 0)
+      await this.#applyBetween(this.#copy ?? copy, rest, to, head)
+  }
+
+  /** Answers the next version whose place is at or below this one. */
+  #phaseUpTo(to: Lsn): Phase | null {
+    const [phase] = this.#granted.renewal?.phases ?? []
+    return phase && phase.lsn <= to ? phase : null
+  }
+
+  async #applyBetween(copy: Copy, transactions: readonly Incoming[], to: Lsn, head: Lsn): Promise<void> {
     const { addition } = this.#granted
     const joins = addition ? mayJoin(addition, copy, to) : copy.stage === 'window' && to >= fenceOf(copy)
     const recent = to <= copy.cursor || Date.now() - this.#durableAtMs < EMPTY_CURSOR_MS
     const nothing = transactions.length === 0 && !joins && recent
     const applied = nothing
-      ? { copy: { ...copy, cursor: maxLsn(copy.cursor, to) }, addition, changes: 0 }
+      ? { copy: { ...copy, cursor: maxLsn(copy.cursor, to) }, addition, changes: 0, missed: null }
       : await applyTransactions(this.#store, copy, transactions, to, this.#granted)
     this.#position = to
     this.#became(applied, head, !nothing)
   }
 
-  #became(applied: Applied, head: Lsn, durable: boolean): void {
+  #became(applied: Applied, head: Lsn, durable: boolean, taken: Phase | null = null): void {
     const joined = this.#granted.addition !== null && applied.addition === null
     this.#copy = applied.copy
-    this.#granted = joined ? NOTHING_GRANTED : { ...this.#granted, addition: applied.addition }
+    this.#granted = joined ? NOTHING_GRANTED : grantedAfter(this.#granted, applied.addition, taken)
     if (durable) {
       this.#durable = applied.copy.cursor
       this.#durableAtMs = Date.now()
     }
     this.#host.applied(applied, head)
+    if (applied.missed !== null) throw new TidemarkError('unavailable', applied.missed)
+  }
+
+  /** Takes the versions below a transaction that came in parts; the one at its own place is taken with it. */
+  async #takeVersionsBelow(copy: Copy, { lsn, head }: Part): Promise<void> {
+    const last = this.#granted.renewal?.phases.findLast((phase) => phase.lsn < lsn)
+    if (last) await this.#apply(copy, [], last.lsn, head)
   }
 
   /** Stages a piece of a large transaction; the last one applies it whole. */
@@ -273,14 +308,25 @@ export class Stream {
     if (frame.type === 'part' && frame.last) {
       this.#parts = null
       try {
-        const applied = await applyStagedParts(this.#store, copy, { lsn: frame.lsn, xid: frame.xid }, this.#granted)
+        await this.#takeVersionsBelow(copy, frame)
+        const phase = this.#phaseUpTo(frame.lsn)
+        const whole = { lsn: frame.lsn, xid: frame.xid }
+        const applied = await applyStagedParts(this.#store, this.#copy ?? copy, whole, this.#granted, phase)
         this.#position = frame.lsn
-        this.#became(applied, frame.head, true)
+        this.#became(applied, frame.head, true, phase)
       } catch (error) {
         await this.#askForRows(copy, error, frame.lsn)
       }
     }
   }
+}
+
+/** Answers what is still on its way once a version was taken; a renewal without a table to load ends with its last. */
+function grantedAfter(granted: Granted, addition: Copy | null, taken: Phase | null): Granted {
+  if (granted.renewal === null || taken === null) return { ...granted, addition }
+  const phases = granted.renewal.phases.filter((phase) => phase !== taken)
+  const isDone = phases.length === 0 && granted.renewal.renewed.size === 0
+  return { ...granted, addition, renewal: isDone ? null : { ...granted.renewal, phases } }
 }
 
 const gap = () => new TidemarkError('corrupt', 'The stream does not go on where this replica is; reconnecting.')

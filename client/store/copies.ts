@@ -43,6 +43,12 @@ export interface Copy {
   readonly definition: DefinitionInForce
   /** The tables of the definition that are not among `tables`, because they cannot be held here. */
   readonly refused: Refused
+  /**
+   * Ids of tables that wait to be loaded anew for a later version of their own: they are shown as they were, or not at
+   * all, and changes of them are passed over. While there are any, the definition is the one by which this copy is made
+   * and none that the server ever had.
+   */
+  readonly behind: ReadonlySet<string>
   readonly tables: ReplicaTables
   /** In the order in which their rows are loaded: of two snapshots, the later one last. */
   readonly joins: AudienceJoins
@@ -66,7 +72,10 @@ const copyRowSchema = z.object({
   definition: z.string(),
 })
 
-const storedDefinitionSchema = definitionSchema.extend({ refused: z.record(z.string(), z.string()).default({}) })
+const storedDefinitionSchema = definitionSchema.extend({
+  refused: z.record(z.string(), z.string()).default({}),
+  behind: z.array(z.string()).default([]),
+})
 
 const audienceRowSchema = z.object({
   audience: z.string(),
@@ -84,7 +93,7 @@ export async function readCopies(db: Executor): Promise<Copy[]> {
 async function readCopy(db: Executor, row: z.infer<typeof copyRowSchema>): Promise<Copy> {
   const { rows } = await db.query('SELECT * FROM tidemark.audience WHERE place = $1 ORDER BY load_order', [row.place])
   const audiences = rows.map((audience) => audienceRowSchema.parse(audience))
-  const { refused, ...definition } = storedDefinitionSchema.parse(JSON.parse(row.definition))
+  const { refused, behind, ...definition } = storedDefinitionSchema.parse(JSON.parse(row.definition))
   return {
     place: row.place,
     stage: row.stage,
@@ -93,6 +102,7 @@ async function readCopy(db: Executor, row: z.infer<typeof copyRowSchema>): Promi
     rows: row.rows,
     definition: { version: row.version, hash: row.hash, definition },
     refused,
+    behind: new Set(behind),
     tables: heldTables(definition, refused, row.place),
     joins: new Map(
       audiences.map(({ audience, start, fence, snapshot }): [string, AudienceJoin] => [
@@ -124,7 +134,15 @@ export async function insertCopy(
   await tx.exec('DELETE FROM tidemark.loaded_chunk')
   await tx.query(
     `INSERT INTO tidemark.copy (place, stage, epoch, cursor, rows, version, hash, definition) VALUES ($1, $2, $3, $4, 0, $5, $6, $7)`,
-    [copy.place, copy.stage, copy.epoch, copy.cursor, version, hash, storedDefinition(definition, copy.refused ?? {})],
+    [
+      copy.place,
+      copy.stage,
+      copy.epoch,
+      copy.cursor,
+      version,
+      hash,
+      storedDefinition(definition, { refused: copy.refused ?? {} }),
+    ],
   )
   for (const [order, manifest] of copy.manifests.entries()) {
     await tx.query(
@@ -142,21 +160,27 @@ export async function insertCopy(
   }
 }
 
-const storedDefinition = (definition: DefinitionInForce['definition'], refused: Refused) =>
-  JSON.stringify({ ...definition, refused })
+/** What of a definition is otherwise in a copy. */
+export interface Exceptions {
+  readonly refused: Refused
+  readonly behind?: ReadonlySet<string>
+}
 
-/** Records the definition of a copy, and the tables of it that cannot be held. */
+const storedDefinition = (definition: DefinitionInForce['definition'], { refused, behind }: Exceptions) =>
+  JSON.stringify({ ...definition, refused, behind: [...(behind ?? [])] })
+
+/** Records the definition of a copy, the tables of it that cannot be held, and those that are behind. */
 export async function writeDefinition(
   tx: Executor,
   place: Place,
   { version, hash, definition }: DefinitionInForce,
-  refused: Refused,
+  exceptions: Exceptions,
 ): Promise<void> {
   await tx.query('UPDATE tidemark.copy SET version = $2, hash = $3, definition = $4 WHERE place = $1', [
     place,
     version,
     hash,
-    storedDefinition(definition, refused),
+    storedDefinition(definition, exceptions),
   ])
 }
 

@@ -6,12 +6,12 @@ import {
   quoteIdentifier,
   quoteTable,
   type TableDefinition,
-  typesOf,
   uniqueSql,
 } from '../../protocol/index.ts'
 import { arbiterStatements, markArbiter } from './arbiter-ddl.ts'
 import { captureStatements } from './capture-ddl.ts'
 import { ASIDE_SCHEMA, type Place, type ReplicaTable, type ReplicaTables, replicaTables } from './replica-table.ts'
+import { isAlike } from './rules/alike-tables.ts'
 
 const sameText = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
 
@@ -40,7 +40,7 @@ export function replaceTables(before: Definition | null, after: Definition, suff
   const wanted = new Map(after.tables.map((table) => [table.id, table]))
   const isKept = (table: TableDefinition) => {
     const other = wanted.get(table.id)
-    return other !== undefined && sameText(shape(table, old), shape(other, after))
+    return other !== undefined && isAlike(table, old.types, other, after.types)
   }
   const kept = new Set(old.tables.filter(isKept).map(({ id }) => id))
   const dropped = old.tables.filter(({ id }) => !kept.has(id))
@@ -59,12 +59,6 @@ export function replaceTables(before: Definition | null, after: Definition, suff
     ...arbiterStatements(tables.values()),
   ]
   return { dropped, kept, statements }
-}
-
-/** Answers the parts of a table that cannot be changed under its rows. */
-function shape(table: TableDefinition, { types }: Definition): unknown {
-  const columns = table.columns.map(({ default: _, serverDefault: _filled, ...column }) => column)
-  return [columns, table.primaryKey, typesOf(table.columns, types)]
 }
 
 /** Takes away what a table should no longer have; constraints and indexes that it lacks are made as after a load. */

@@ -7,12 +7,14 @@ import { encodeCopyLine } from '../../protocol/copy-text.ts'
 import {
   type Definition,
   type DefinitionAnswer,
+  type DefinitionVersion,
   type FrameDown,
   type FrameUp,
   type Hello,
   type Lsn,
   type Manifest,
   type MarkedChange,
+  type MigrationsAnswer,
   type OutcomesAnswer,
   type OutcomesRequest,
   type PushAnswer,
@@ -20,6 +22,7 @@ import {
   type PushRequest,
   type Row,
   type TableDefinition,
+  type TableStep,
   travellingColumns,
   type Welcome,
 } from '../../protocol/index.ts'
@@ -168,6 +171,8 @@ export class ScriptedServer {
   definition: Definition
   definitionHash = 'hash-one'
   definitionVersion = 1
+  /** Versions that came in force at known places; another one is told to have come at the head, without steps. */
+  readonly versions: DefinitionVersion[] = []
   audiences: string[]
   chunkRows = 2
   snapshots = new Map<string, SnapshotScript>()
@@ -252,6 +257,22 @@ export class ScriptedServer {
     }
   }
 
+  /** Puts the next version in force at a place; `steps` says how replicas make it from the one before. */
+  putInForce(definition: Definition, lsn: Lsn, steps: TableStep[] = []): void {
+    this.definition = definition
+    this.definitionVersion += 1
+    this.definitionHash = `hash of ${this.definitionVersion}`
+    this.versions.push({ version: this.definitionVersion, hash: this.definitionHash, lsn, definition, steps })
+  }
+
+  #migrationsAnswer(from: number): MigrationsAnswer {
+    const { definitionVersion: version, definitionHash: hash, head: lsn, definition, epoch } = this
+    const latest = this.versions.some((one) => one.version === version)
+      ? []
+      : [{ version, hash, lsn, definition, steps: [] }]
+    return { epoch, versions: [...this.versions, ...latest].filter((one) => one.version > from) }
+  }
+
   #definitionAnswer(): DefinitionAnswer {
     const { epoch, head, definitionVersion, definitionHash, definition } = this
     return { epoch, head, definitionVersion, definitionHash, definition }
@@ -317,6 +338,10 @@ export class ScriptedServer {
     if (request.method === 'POST') return void this.#answerPost(path, request, response)
     if (path === '/sync/head') return void response.end(JSON.stringify({ epoch: this.epoch, lsn: this.head }))
     if (path === '/sync/definition') return void response.end(JSON.stringify(this.#definitionAnswer()))
+    if (path === '/sync/migrations') {
+      const from = Number(new URL(request.url ?? '', 'http://server').searchParams.get('from'))
+      return void response.end(JSON.stringify(this.#migrationsAnswer(from)))
+    }
     const [, , , audience = '', id] = path.split('/')
     const body = id === undefined ? JSON.stringify(this.manifest(audience)) : this.#chunks.get(id)
     if (body === undefined || body === 'null') response.statusCode = 404

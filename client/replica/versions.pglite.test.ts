@@ -1,0 +1,290 @@
+import { describe, expect, test } from 'vitest'
+import type { Definition, Row, TableDefinition, TableStep, TidemarkError } from '../../protocol/index.ts'
+import { column, defineTable } from '../../testing/replica/definitions.ts'
+import { at, batch, type ScriptedServer, type ScriptedSession } from '../../testing/replica/scripted-server.ts'
+import { closeAfterEach, serve, start } from '../../testing/replica/serve.ts'
+import { rowsOf, statusThat } from '../../testing/replica/start-replica.ts'
+
+closeAfterEach()
+
+const org = column('org', 'text', { notNull: true })
+const task = defineTable('task', [column('id'), org, column('title'), column('state', 'public.state')], {
+  write: 'all',
+  since: 1,
+  indexes: [{ name: 'task_title', statement: 'CREATE INDEX task_title ON public.task USING btree (title)' }],
+})
+const note = defineTable('note', [column('id'), org, column('text', 'character varying(5)')], {
+  write: 'all',
+  since: 1,
+})
+const stateOf = (...labels: string[]) => ({
+  schema: 'public',
+  name: 'state',
+  statement: `CREATE TYPE "public"."state" AS ENUM (${labels.map((label) => `'${label}'`).join(', ')})`,
+})
+const FIRST: Definition = { types: [stateOf('open', 'done')], tables: [note, task] }
+
+const carried = (...names: string[]) => names.map((name) => ({ name, from: name }))
+const taskRow = (id: string, more: Row = {}): Row => ({ id, org: 'a', title: `title ${id}`, state: 'open', ...more })
+const change = (o: 'i' | 'u', t: string, d: Row) =>
+  o === 'i'
+    ? { o, t: `public.${t}`, a: 'org:a', d: d as Record<string, string> }
+    : { o, t: `public.${t}`, a: 'org:a', k: { id: d.id ?? '' }, d: d as Record<string, string> }
+
+async function opened(definition: Definition = FIRST, rows: readonly Row[] = [taskRow('t')]) {
+  const { server, url } = await serve(definition, {
+    'org:a': {
+      start: at(0x100),
+      fence: at(0x100),
+      snapshot: '10:10:',
+      rows: { 'public.task': rows, 'public.note': [{ id: 'n', org: 'a', text: 'text' }] },
+    },
+  })
+  const warnings: TidemarkError[] = []
+  const replica = await start(url, { onWarning: (warning) => warnings.push(warning) })
+  await replica.ready
+  await statusThat(replica, ({ phase }) => phase === 'live')
+  const session = await server.session(0)
+  await session.frame('stream')
+  const loaded = server.requests.length
+  const downloads = () => server.requests.slice(loaded).filter((path) => path.startsWith('/sync/snapshot'))
+  return { server, url, replica, warnings, session, downloads }
+}
+
+/** Tells that the definition changed, and waits until the replica goes on with the stream. */
+async function announce(session: ScriptedSession): Promise<void> {
+  const before = new Set<unknown>(session.received)
+  session.send({ type: 'rehydrate', reason: 'definition' })
+  await session.frame('stream', (frame) => !before.has(frame))
+}
+
+function putTask(server: ScriptedServer, position: number, table: TableDefinition, step: Partial<TableStep>): void {
+  const types = server.definition.types
+  const others = server.definition.tables.filter(({ name }) => name === 'note')
+  const whole = { table: table.id, from: 'public.task', columns: [], ...step }
+  server.putInForce({ types, tables: [...others, table] }, at(position), [whole])
+}
+
+/** The task table of version 2: one column more, which old rows have a value in. */
+const withRank = {
+  ...task,
+  columns: [...task.columns, column('rank', 'integer', { notNull: true, default: '9' })],
+  since: 2,
+}
+const rankStep = { columns: [...carried('id', 'org', 'title', 'state'), { name: 'rank', from: null, value: '7' }] }
+
+describe('a version that a replica makes itself', () => {
+  test('MIG-01 MIG-R1 MIG-R2 a column added amid data is there from its commit on, and nothing is downloaded', async () => {
+    const { server, replica, session, downloads } = await opened()
+    const seen: unknown[] = []
+    const live = await replica.db.live.query('SELECT * FROM task ORDER BY id', [], ({ rows }) => seen.push(rows))
+    putTask(server, 0x120, withRank, rankStep)
+    await announce(session)
+    session.send(
+      batch(at(0x100), at(0x130), [
+        { lsn: at(0x110), xid: '11', changes: [change('i', 'task', taskRow('u'))] },
+        { lsn: at(0x120), xid: '12', changes: [change('u', 'note', { id: 'n', text: 'new' })] },
+        { lsn: at(0x130), xid: '13', changes: [change('i', 'task', taskRow('v', { rank: '3' }))] },
+      ]),
+    )
+    await replica.reached(at(0x130))
+    const rows = [
+      taskRow('t', { rank: 7 as never }),
+      taskRow('u', { rank: 7 as never }),
+      taskRow('v', { rank: 3 as never }),
+    ]
+    expect(await rowsOf(replica, 'task', '*')).toEqual(rows)
+    expect(await rowsOf(replica, 'note', 'text')).toEqual([{ text: 'new' }])
+    await live.refresh()
+    expect(seen.at(-1)).toEqual(rows)
+    await replica.db.exec(`INSERT INTO task (id, org) VALUES ('w', 'a')`)
+    expect((await replica.db.query(`SELECT rank FROM task WHERE id = 'w'`)).rows).toEqual([{ rank: 9 }])
+    expect(downloads()).toEqual([])
+    session.cut()
+    const { hello } = await server.session(1)
+    expect(hello).toMatchObject({ definitionVersion: 2, definitionHash: 'hash of 2' })
+    await live.unsubscribe()
+  })
+
+  test('MIG-02 MIG-R3 MIG-R4 pending work goes over renames and drops: redone in the new names, or failed with its data', async () => {
+    const { server, replica, session, downloads } = await opened(FIRST, [taskRow('t'), taskRow('u')])
+    replica.goOffline()
+    await session.closed()
+    await replica.transaction((tx) => tx.query(`UPDATE task SET title = 'mine', state = 'done' WHERE id = 't'`))
+    const lost = await replica.transaction((tx) => tx.query(`UPDATE task SET state = 'done' WHERE id = 'u'`))
+    await replica.transaction((tx) => tx.query(`INSERT INTO task VALUES ('w', 'a', 'made', 'open')`))
+    const failed = lost.confirmed.catch((error: unknown) => error)
+    const issue = {
+      ...task,
+      id: 'public.issue',
+      name: 'issue',
+      columns: [column('key'), org, column('name')],
+      primaryKey: ['key'],
+      indexes: [{ name: 'issue_name', statement: 'CREATE INDEX issue_name ON public.issue USING btree (name)' }],
+      since: 2,
+    }
+    putTask(server, 0x120, issue, {
+      columns: [
+        { name: 'key', from: 'id' },
+        { name: 'org', from: 'org' },
+        { name: 'name', from: 'title' },
+      ],
+    })
+    server.head = at(0x130)
+    replica.goOnline()
+    const next = await server.session(1)
+    await next.frame('stream')
+    next.send(
+      batch(at(0x100), at(0x130), [
+        {
+          lsn: at(0x130),
+          xid: '13',
+          changes: [{ o: 'u', t: 'public.issue', a: 'org:a', k: { key: 'u' }, d: { name: 'theirs' } }],
+        },
+      ]),
+    )
+    await replica.reached(at(0x130))
+    expect((await replica.db.query('SELECT key, name FROM issue ORDER BY key')).rows).toEqual([
+      { key: 't', name: 'mine' },
+      { key: 'u', name: 'theirs' },
+      { key: 'w', name: 'made' },
+    ])
+    expect(
+      (await replica.db.query(`SELECT to_regclass('task') AS task, to_regclass('issue_name')::text AS index`)).rows,
+    ).toEqual([{ task: null, index: 'issue_name' }])
+    expect(await failed).toMatchObject({ rejection: { kind: 'outdated-schema' } })
+    expect(replica.failures).toMatchObject([
+      { id: lost.id, rows: [{ table: 'public.issue', local: { state: 'done' } }] },
+    ])
+    const { mutations } = await server.push(0)
+    expect(mutations).toMatchObject([
+      { rows: [{ o: 'u', t: 'public.issue', k: { key: 't' }, d: { name: 'mine' }, b: { name: { v: 'title t' } } }] },
+      { rows: [{ o: 'i', t: 'public.issue', k: { key: 'w' }, d: { key: 'w', org: 'a', name: 'made' } }] },
+    ])
+    expect(downloads()).toEqual([])
+  })
+
+  test('MIG-R2 names that are exchanged, a wider type and new labels cost nothing either', async () => {
+    const { server, replica, session, downloads } = await opened()
+    await replica.db.exec(
+      'CREATE VIEW titles AS SELECT id, title FROM task; CREATE VIEW texts AS SELECT text FROM note',
+    )
+    const swapped = {
+      ...task,
+      columns: [
+        column('id'),
+        column('title', 'text', { notNull: true }),
+        column('org'),
+        column('state', 'public.state'),
+      ],
+      audience: { column: 'title', prefix: 'org' },
+      since: 2,
+    }
+    const wide = { ...note, columns: [column('id'), org, column('text')], since: 2 }
+    server.putInForce({ types: [stateOf('new', 'open', 'held', 'done', 'gone')], tables: [wide, swapped] }, at(0x120), [
+      {
+        table: task.id,
+        from: task.id,
+        columns: [
+          { name: 'id', from: 'id' },
+          { name: 'title', from: 'org' },
+          { name: 'org', from: 'title' },
+          { name: 'state', from: 'state' },
+        ],
+      },
+      { table: note.id, from: note.id, columns: carried('id', 'org', 'text') },
+    ])
+    await announce(session)
+    session.send(
+      batch(at(0x100), at(0x130), [
+        {
+          lsn: at(0x130),
+          xid: '13',
+          changes: [
+            change('i', 'task', { id: 'u', title: 'a', org: 'x', state: 'held' }),
+            change('i', 'note', { id: 'm', org: 'a', text: 'longer than five' }),
+          ],
+        },
+      ]),
+    )
+    await replica.reached(at(0x130))
+    expect(await rowsOf(replica, 'task', '*')).toEqual([
+      { id: 't', title: 'a', org: 'title t', state: 'open' },
+      { id: 'u', title: 'a', org: 'x', state: 'held' },
+    ])
+    const labels = `SELECT string_agg(enumlabel, ' ' ORDER BY enumsortorder) AS labels FROM pg_enum`
+    expect((await replica.db.query(labels)).rows).toEqual([{ labels: 'new open held done gone' }])
+    expect((await replica.db.query('SELECT * FROM titles ORDER BY id')).rows).toEqual([
+      { id: 't', title: 'title t' },
+      { id: 'u', title: 'x' },
+    ])
+    expect((await replica.db.query('SELECT text FROM texts ORDER BY text')).rows).toHaveLength(2)
+    expect(downloads()).toEqual([])
+  })
+
+  test('MIG-11 MIG-R1 three versions behind it takes them in order, each at its place, rows between by the one in force', async () => {
+    const { server, replica, session, downloads } = await opened()
+    replica.goOffline()
+    await session.closed()
+    const edit = await replica.transaction((tx) => tx.query(`UPDATE task SET title = 'offline' WHERE id = 't'`))
+    edit.confirmed.catch(() => undefined)
+    server.answerPush = () => 503
+    putTask(server, 0x110, withRank, rankStep)
+    const renamed = {
+      ...withRank,
+      columns: [...task.columns, column('place', 'integer', { notNull: true, default: '9' })],
+      since: 3,
+    }
+    putTask(server, 0x120, renamed, {
+      columns: [...carried('id', 'org', 'title', 'state'), { name: 'place', from: 'rank' }],
+    })
+    const label = defineTable('label', [column('id'), org], { since: 4 })
+    server.putInForce({ types: FIRST.types, tables: [note, label, renamed] }, at(0x130), [
+      { table: label.id, from: null, columns: [] },
+    ])
+    server.head = at(0x140)
+    replica.goOnline()
+    const next = await server.session(1)
+    await next.frame('stream')
+    next.send(
+      batch(at(0x100), at(0x140), [
+        { lsn: at(0x105), xid: '10', changes: [change('i', 'task', taskRow('a'))] },
+        { lsn: at(0x118), xid: '11', changes: [change('i', 'task', taskRow('b', { rank: '1' }))] },
+        { lsn: at(0x128), xid: '12', changes: [change('u', 'task', { id: 'a', place: '2' })] },
+        { lsn: at(0x138), xid: '13', changes: [change('i', 'label', { id: 'l', org: 'a' })] },
+      ]),
+    )
+    await replica.reached(at(0x140))
+    expect(await rowsOf(replica, 'task', 'id, title, place')).toEqual([
+      { id: 'a', title: 'title a', place: 2 },
+      { id: 'b', title: 'title b', place: 1 },
+      { id: 't', title: 'offline', place: 7 },
+    ])
+    expect(await rowsOf(replica, 'label', 'id')).toEqual([{ id: 'l' }])
+    expect(downloads()).toEqual([])
+  })
+
+  test('MIG-10 MIG-R5 a step that the local database cannot take is told, tried once, and costs a load of its tables', async () => {
+    const { server, replica, session, downloads, warnings } = await opened()
+    const bad = { ...withRank, columns: [...task.columns, column('rank', 'integer', { notNull: true })] }
+    putTask(server, 0x120, bad, { columns: rankStep.columns.map(({ name, from }) => ({ name, from })) })
+    server.snapshots.set('org:a', {
+      start: at(0x130),
+      fence: at(0x130),
+      snapshot: '20:20:',
+      rows: { 'public.task': [taskRow('t', { rank: '5' })], 'public.note': [] },
+    })
+    server.head = at(0x130)
+    await announce(session)
+    session.send(batch(at(0x100), at(0x130)))
+    const again = await server.session(1)
+    expect(again.hello).toMatchObject({ definitionVersion: 2, cursor: at(0x120) })
+    expect(again.hello.definitionHash).not.toBe('hash of 2')
+    await again.frame('stream')
+    again.send(batch(at(0x120), at(0x130)))
+    await replica.reached(at(0x130))
+    expect(await rowsOf(replica, 'task', 'id, rank')).toEqual([{ id: 't', rank: 5 }])
+    expect(warnings.map(({ message }) => message)).toEqual([expect.stringContaining('Version 2')])
+    expect(downloads().filter((path) => path.split('/').length > 4)).toHaveLength(1)
+  })
+})
