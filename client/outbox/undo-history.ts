@@ -132,10 +132,23 @@ export class UndoHistory {
   #next(work: (copy: Copy) => Promise<MutationId | null>): Promise<MutationId | null> {
     const turn = this.#turn.then(() => {
       const copy = this.#shown()
-      return copy ? work(copy) : null
+      if (copy === null) return null
+      this.#dropMisfits(copy)
+      return work(copy)
     })
     this.#turn = turn.catch(() => undefined)
     return turn
+  }
+
+  /** Drops what was done to tables and columns that a migration has renamed or dropped since. */
+  #dropMisfits({ tables }: Copy): void {
+    const fits = ({ table, before, after }: RowImage) => {
+      const columns = tables.get(table)?.columnByName
+      return columns !== undefined && Object.keys({ ...before, ...after }).every((name) => columns.has(name))
+    }
+    for (const entries of [this.#done, this.#undone]) {
+      for (const entry of entries.filter(({ images }) => !images.every(fits))) remove(entries, entry)
+    }
   }
 
   async #move(copy: Copy, origin: 'undo' | 'redo', from: Entry[], to: Entry[]): Promise<MutationId | null> {

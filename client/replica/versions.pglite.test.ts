@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import type { Definition, Row, TableDefinition, TableStep, TidemarkError } from '../../protocol/index.ts'
 import { column, defineTable } from '../../testing/replica/definitions.ts'
-import { at, batch, type ScriptedServer, type ScriptedSession } from '../../testing/replica/scripted-server.ts'
+import {
+  at,
+  batch,
+  committedAs,
+  type ScriptedServer,
+  type ScriptedSession,
+} from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach, serve, start } from '../../testing/replica/serve.ts'
 import { rowsOf, statusThat } from '../../testing/replica/start-replica.ts'
 
@@ -164,6 +170,32 @@ describe('a version that a replica makes itself', () => {
     expect(downloads()).toEqual([])
   })
 
+  test('MIG-R4 what was done under names that are gone is not taken back', async () => {
+    const { server, replica, session } = await opened()
+    const done = await replica.transaction((tx) => tx.query(`UPDATE task SET title = 'mine' WHERE id = 't'`))
+    const [mutation] = (await server.push(0)).mutations
+    if (mutation) session.send(batch(at(0x100), at(0x110), [committedAs(at(0x110), mutation)]))
+    await done.confirmed
+    await statusThat(replica, ({ canUndo }) => canUndo)
+    const columns = [column('id'), org, column('name'), column('state', 'public.state')]
+    putTask(
+      server,
+      0x120,
+      { ...task, columns, indexes: [], since: 2 },
+      {
+        columns: [...carried('id', 'org'), { name: 'name', from: 'title' }, { name: 'state', from: 'state' }],
+      },
+    )
+    await announce(session)
+    session.send(batch(at(0x110), at(0x120)))
+    await replica.reached(at(0x120))
+    expect(await replica.undo()).toBeNull()
+    expect(await rowsOf(replica, 'task', 'id, name')).toEqual([{ id: 't', name: 'mine' }])
+    await replica.transaction((tx) => tx.query(`UPDATE task SET name = 'new' WHERE id = 't'`))
+    await replica.undo()
+    expect(await rowsOf(replica, 'task', 'id, name')).toEqual([{ id: 't', name: 'mine' }])
+  })
+
   test('MIG-R2 names that are exchanged, a wider type and new labels cost nothing either', async () => {
     const { server, replica, session, downloads } = await opened()
     await replica.db.exec(
@@ -222,7 +254,7 @@ describe('a version that a replica makes itself', () => {
     expect(downloads()).toEqual([])
   })
 
-  test('MIG-11 MIG-R1 three versions behind it takes them in order, each at its place, rows between by the one in force', async () => {
+  test('MIG-11 MIG-R1 MIG-R3 three versions behind it takes them in order, each at its place, rows between by the one in force', async () => {
     const { server, replica, session, downloads } = await opened()
     replica.goOffline()
     await session.closed()
@@ -264,7 +296,7 @@ describe('a version that a replica makes itself', () => {
     expect(downloads()).toEqual([])
   })
 
-  test('MIG-10 MIG-R5 a step that the local database cannot take is told, tried once, and costs a load of its tables', async () => {
+  test('MIG-R5 MIG-R6 a step that the local database cannot take is told, tried once, and costs a load of its tables', async () => {
     const { server, replica, session, downloads, warnings } = await opened()
     const bad = { ...withRank, columns: [...task.columns, column('rank', 'integer', { notNull: true })] }
     putTask(server, 0x120, bad, { columns: rankStep.columns.map(({ name, from }) => ({ name, from })) })
