@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { TableStep } from './table-step.ts'
 
 /**
  * The definition in force: a sync definition as the database stores it, completed from the catalogue.
@@ -104,6 +105,8 @@ export interface DefinitionInForce {
   readonly passedOver?: number
   /** Known on the server alone, and no part of the hash: the rows of replicas do not depend on it. */
   readonly watched?: readonly WatchedTable[]
+  /** How replicas make its tables from those of the version before; tables that have none are kept, or loaded. */
+  readonly steps?: readonly TableStep[]
 }
 
 /** Returns the columns whose values travel: all but those that a replica generates, in definition order. */

@@ -7,6 +7,7 @@ import {
   frameUpSchema,
   LIMITS,
   manifestSchema,
+  migrationsAnswerSchema,
   outcomesAnswerSchema,
   outcomesRequestSchema,
   pushAnswerSchema,
@@ -24,6 +25,7 @@ const SCHEMAS = [
   outcomesRequestSchema,
   outcomesAnswerSchema,
   definitionAnswerSchema,
+  migrationsAnswerSchema,
 ]
 
 /** One entry for each version of the wire, with the changes it made. */
@@ -38,6 +40,8 @@ const HASHES: Readonly<Record<number, string>> = {
   3: '162b379920d4a48f',
   // A session that may see nothing asks for the definition, because no snapshot brings it.
   4: 'f9b6b45587b69e9d',
+  // Which steps lead from version to version of the definition.
+  5: 'de9400c232b99eb6',
 }
 
 it('a change of the wire is a change of its version', () => {

@@ -1,6 +1,4 @@
 import { z } from 'zod'
-import { definitionSchema } from './definition.ts'
-import { lsnSchema } from './lsn-schema.ts'
 
 /**
  * How a replica makes a table of one version of the definition from the one before, without loading a row.
@@ -26,20 +24,3 @@ export const tableStepSchema = z.object({
 })
 
 export type TableStep = z.infer<typeof tableStepSchema>
-
-/** A version of the definition, at its place in the stream. */
-export const definitionVersionSchema = z.object({
-  version: z.number().int(),
-  hash: z.string(),
-  /** The commit that put it in force: rows above it are told by this version. */
-  lsn: lsnSchema,
-  definition: definitionSchema,
-  steps: z.array(tableStepSchema),
-})
-
-export type DefinitionVersion = z.infer<typeof definitionVersionSchema>
-
-/** Answer of `GET /sync/migrations?from=<version>`: all versions after that one, in order, of the present history. */
-export const migrationsAnswerSchema = z.object({ epoch: z.string(), versions: z.array(definitionVersionSchema) })
-
-export type MigrationsAnswer = z.infer<typeof migrationsAnswerSchema>

@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import type { Sync } from '../../db/define-sync.ts'
 import { applyDefinition, isInForce } from '../../db/definition/apply-definition.ts'
 import { declaredNames } from '../../db/definition/declared-table.ts'
-import { findDriftedTables } from '../../db/definition/find-drift.ts'
 import { lockJoining } from '../../db/definition/lock-joining.ts'
+import { readStart } from '../../db/definition/transaction-start.ts'
 import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
 import { type Database, databaseMessageOf, SQL_STATE, sqlStateOf } from '../../workers/database/index.ts'
@@ -66,9 +66,9 @@ export async function applyMigrations(
       const { version, hash, changed, notes } = await retryLocks(database, tables, LOCK_WAIT_MS, async (query) => {
         // Existing tables are locked first: a file that has run for long would otherwise be run again for each try.
         await lockJoining(query, tables)
-        const drifted = await findDriftedTables(query)
+        const start = await readStart(query)
         if (last) await runFile(query, last)
-        return await applyDefinition(query, sync, drifted, trial?.tryDefinition)
+        return await applyDefinition(query, sync, start, trial?.tryDefinition)
       })
       if (last) ran.push(last.name)
       return { ran, definition: { version, hash, changed }, notes }

@@ -28,8 +28,8 @@ export async function adoptDefinition(query: Query, drifts: readonly Drift[]): P
     throw new TidemarkError('misconfigured', 'None of the synced tables can be synced any more: run tidemark migrate.')
   const has = ({ schema, name }: { schema: string; name: string }) =>
     catalogue.some((table) => table.schema === schema && table.name === name)
-  const rewritten = new Set(drifts.map(({ table }) => table))
-  return await putInForce(query, { definition, watched: watched.filter(has) }, catalogue, rewritten)
+  const drifted = new Set(drifts.map(({ table }) => table))
+  return await putInForce(query, { definition, watched: watched.filter(has) }, catalogue, { drifted, tables: null })
 }
 
 function redefine(before: Definition, reshaped: ReadonlySet<string>, catalogue: readonly CatalogueTable[]): Definition {

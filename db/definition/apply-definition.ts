@@ -16,6 +16,7 @@ import { declaredNames } from './declared-table.ts'
 import { definitionHash } from './definition-hash.ts'
 import { definitionFault, readDefinitionInForce } from './definition-in-force.ts'
 import { type DriftFound, findDrift } from './find-drift.ts'
+import { findSteps } from './find-steps.ts'
 import { PUBLISHES_GENERATED_COLUMNS_FROM } from './generated-stays.ts'
 import { lockJoining } from './lock-joining.ts'
 import { grantOf, lackingRights } from './needed-rights.ts'
@@ -23,6 +24,7 @@ import { OWN_SCHEMA, OWN_TABLES } from './own-tables.ts'
 import { resolveDefinition } from './resolve-definition.ts'
 import { keepUncompared, readShapes, storeShapes } from './table-shape.ts'
 import { sinceWhen } from './table-since.ts'
+import { type TransactionStart, UNKNOWN_START } from './transaction-start.ts'
 
 export interface AppliedDefinition extends DefinitionInForce {
   /** True where this call put a new version in force. */
@@ -45,14 +47,14 @@ export async function isInForce(query: Query, sync: Sync): Promise<boolean> {
  * Puts a sync definition in force: row identity, rights of the client role, publication and the stored definition.
  *
  * Run it in the transaction of the migration that changed the schema, as the owner of the tables; all of it commits or
- * none. `rewritten` names, by id, tables that others had altered before this transaction began (`findDriftedTables`):
- * like tables that are found altered now, they alone are a reason for a new version. `tryDefinition` is asked about a
- * new one. Throws `misconfigured` with every fault found, each with its remedy.
+ * none. `start` is how the transaction found the tables (`readStart`): those that others had altered by then are, like
+ * tables that are found altered now, alone a reason for a new version. `tryDefinition` is asked about a new one. Throws
+ * `misconfigured` with every fault found, each with its remedy.
  */
 export async function applyDefinition(
   query: Query,
   sync: Sync,
-  rewritten: ReadonlySet<string> = new Set(),
+  start: TransactionStart = UNKNOWN_START,
   tryDefinition: TryDefinition = async () => [],
 ): Promise<AppliedDefinition> {
   checkSync(sync)
@@ -63,7 +65,7 @@ export async function applyDefinition(
   const catalogue = await readCatalogue(query, declaredNames(sync))
   const { definition, watched, faults } = resolveDefinition(sync, catalogue)
   if (faults.length > 0) throw new TidemarkError('misconfigured', faults.join('\n'))
-  return await putInForce(query, { definition, watched }, catalogue, rewritten, tryDefinition)
+  return await putInForce(query, { definition, watched }, catalogue, start, tryDefinition)
 }
 
 /** Does the same for a definition that is already resolved. */
@@ -71,7 +73,7 @@ export async function putInForce(
   query: Query,
   { definition, watched }: Pick<AppliedDefinition, 'definition'> & { readonly watched: readonly WatchedTable[] },
   catalogue: readonly CatalogueTable[],
-  rewritten: ReadonlySet<string>,
+  start: TransactionStart,
   tryDefinition: TryDefinition = async () => [],
 ): Promise<AppliedDefinition> {
   const before = await readDefinitionInForce(query)
@@ -80,7 +82,7 @@ export async function putInForce(
   if (found.length > 0) throw new TidemarkError('misconfigured', found.join('\n'))
   const ddl = await ddlOf(query)
   const doubts = before === null ? [] : columnsInDoubt(before, await readShapes(query, before))
-  const altered = await alteredTables(query, before, definition, rewritten)
+  const altered = await alteredTables(query, before, definition, start.drifted)
   const notes = await setFullIdentity(query, ddl, catalogue)
   await grantColumns(query, ddl, definition.tables, before?.definition.tables ?? [])
   notes.push(...(await grantNeeded(query, ddl, definition.tables)))
@@ -100,16 +102,20 @@ export async function putInForce(
   const [next] = await query(`SELECT nextval('tidemark.sync_definition_version_seq')::text AS version`)
   const version = Number(next?.version)
   const dated = sinceWhen(definition, version, before, new Set(altered.map(({ table }) => table)))
-  requireReadable(dated, watched)
+  const steps = await findSteps(query, start, before, dated, version, altered)
+  requireReadable({ ...dated, watched, steps })
   await query(
     `INSERT INTO tidemark.sync_definition (version, hash, definition) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3::jsonb)`,
-    [version, hash, JSON.stringify({ ...dated, watched })],
+    [version, hash, JSON.stringify({ ...dated, watched, steps })],
   )
   const unplaced = altered.filter(({ placed }) => !placed).map(({ table }) => table)
   await storeShapes(query, { version, definition, watched }, unplaced)
   await keepUncompared(query, { version, definition, watched }, uncompared)
-  notes.push(...altered.map(({ table, what }) => `Table ${table} ${what}: replicas load it anew.`))
-  return { version, hash, definition: dated, watched, changed: true, notes }
+  for (const { table, what } of altered) {
+    const isKept = steps.some((step) => step.table === table)
+    notes.push(`Table ${table} ${what}: replicas ${isKept ? 'change theirs in place' : 'load it anew'}.`)
+  }
+  return { version, hash, definition: dated, watched, steps, changed: true, notes }
 }
 
 /** Lists the tables that stay in the definition and are, or hold, something else than under the one before. */
@@ -142,8 +148,8 @@ async function ddlOf(query: Query): Promise<Ddl> {
 }
 
 /** Checks that the schema which every reader uses can read what is to be stored. */
-function requireReadable(definition: Definition, watched: readonly WatchedTable[]): void {
-  const fault = definitionFault(JSON.parse(JSON.stringify({ ...definition, watched })))
+function requireReadable(stored: Definition & Pick<DefinitionInForce, 'watched' | 'steps'>): void {
+  const fault = definitionFault(JSON.parse(JSON.stringify(stored)))
   if (fault !== null) throw new TidemarkError('misconfigured', `The sync definition cannot be put in force: ${fault}.`)
 }
 

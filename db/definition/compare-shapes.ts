@@ -151,7 +151,7 @@ function rowsDrift(table: TableDefinition, before: TableShape, now: TableShape):
 }
 
 /** Returns why the log may lack rows of a new leaf; null where it cannot. */
-function rowsOfNewLeaf(table: TableDefinition, leaf: LeafShape): string | null {
+export function rowsOfNewLeaf(table: TableDefinition, leaf: LeafShape): string | null {
   if (leaf.empty && (!leaf.born || leaf.relation === leaf.file)) return null
   if (!leaf.born) return 'which brought rows along'
   if (leaf.relation !== leaf.file) return 'which was truncated or rewritten'

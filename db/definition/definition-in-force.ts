@@ -1,10 +1,14 @@
 import { z } from 'zod'
-import { type DefinitionInForce, definitionSchema, watchedTableSchema } from '../../protocol/index.ts'
+import { type DefinitionInForce, definitionSchema, tableStepSchema, watchedTableSchema } from '../../protocol/index.ts'
 import type { Query } from '../query.ts'
 
-const watchedSchema = z.object({ watched: z.array(watchedTableSchema).default([]) })
+/** Stored beside the definition, and no part of its hash. */
+const besideSchema = z.object({
+  watched: z.array(watchedTableSchema).default([]),
+  steps: z.array(tableStepSchema).default([]),
+})
 
-const storedSchema = z.intersection(definitionSchema, watchedSchema)
+const storedSchema = z.intersection(definitionSchema, besideSchema)
 
 /** Names what keeps a stored definition from being read; null where nothing does. */
 export function definitionFault(stored: unknown): string | null {
@@ -54,6 +58,6 @@ export function parseDefinitionRow(row: Readonly<Record<string, string | null | 
     version: Number(row.version),
     hash: row.hash ?? '',
     definition: definitionSchema.parse(stored),
-    watched: watchedSchema.parse(stored).watched,
+    ...besideSchema.parse(stored),
   }
 }

@@ -1,0 +1,72 @@
+import { type DefinitionInForce, quoteTable } from '../../protocol/index.ts'
+import type { Query } from '../query.ts'
+import { columnsInDoubt, compareShapes } from './compare-shapes.ts'
+import { readDefinitionInForce } from './definition-in-force.ts'
+import { readShapes, type TableShape } from './table-shape.ts'
+
+/** The synced tables as a transaction found them before it altered any. */
+export interface TransactionStart {
+  /** Ids of tables that others had altered by then. */
+  readonly drifted: ReadonlySet<string>
+  /** What steps are derived from; null: this transaction makes none. */
+  readonly tables: TablesAtStart | null
+}
+
+export interface TablesAtStart {
+  readonly version: number
+  /** By id, those alone that are beyond doubt what the version says. */
+  readonly shapes: ReadonlyMap<string, TableShape>
+  readonly written: WriteCounts
+}
+
+/** Rows inserted, updated and deleted so far, by the relation's oid; absent where none were. */
+export type WriteCounts = ReadonlyMap<string, string>
+
+/** The start of a transaction of which nothing is known: every table that it changes is loaded anew. */
+export const UNKNOWN_START: TransactionStart = { drifted: new Set(), tables: null }
+
+/**
+ * Reads the tables of the definition in force, for a transaction that is about to alter some itself; to be called
+ * before its first alteration, under `PINNED_SETTINGS`.
+ *
+ * It holds them against alterations by others to the end of the transaction, so that whatever is found altered then is
+ * this transaction's doing. Raises 55P03 where another alters one of them now.
+ */
+export async function readStart(query: Query): Promise<TransactionStart> {
+  const inForce = await readDefinitionInForce(query)
+  if (inForce === null) return UNKNOWN_START
+  await keepOthersOut(query, inForce)
+  const shapes = await readShapes(query, inForce)
+  const drifted = new Set(compareShapes(inForce, shapes).map(({ table }) => table))
+  const doubted = new Set(columnsInDoubt(inForce, shapes).map(({ table }) => table.id))
+  const certain = [...shapes].flatMap(([id, { before, now }]): [string, TableShape][] =>
+    before === null || now === null || drifted.has(id) || doubted.has(id) ? [] : [[id, now]],
+  )
+  const written = await readWriteCounts(query)
+  return { drifted, tables: { version: inForce.version, shapes: new Map(certain), written } }
+}
+
+/** The weakest lock there is, which readers and writers of the app do not notice; every ALTER waits for it. */
+async function keepOthersOut(query: Query, { definition, watched = [] }: DefinitionInForce): Promise<void> {
+  const wanted = [...new Set([...definition.tables, ...watched].map(quoteTable))]
+  const found = await query(
+    `SELECT wanted.name FROM json_array_elements_text($1::json) AS wanted(name)
+     JOIN pg_class c ON c.oid = to_regclass(wanted.name) AND c.relkind IN ('r', 'p')`,
+    [JSON.stringify(wanted)],
+  )
+  if (found.length > 0) await query(`LOCK TABLE ${found.map(({ name }) => name).join(', ')} IN ACCESS SHARE MODE`)
+}
+
+const TUPLES = ['inserted', 'updated', 'deleted'].map((kind) => `pg_stat_get_xact_tuples_${kind}(c.oid)`).join(' + ')
+
+/**
+ * Reads what this session has counted of its own writes and not yet reported: all of the open transaction, whoever ran
+ * them (statements, triggers, cascades, functions; undone ones too), and perhaps some of the one before. Only a
+ * difference between two looks within a transaction says that it wrote.
+ */
+export async function readWriteCounts(query: Query): Promise<WriteCounts> {
+  const rows = await query(
+    `SELECT c.oid::text AS relation, (${TUPLES})::text AS count FROM pg_class c WHERE c.relkind = 'r' AND ${TUPLES} > 0`,
+  )
+  return new Map(rows.map(({ relation, count }) => [relation ?? '', count ?? '']))
+}
