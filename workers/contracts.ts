@@ -1,4 +1,4 @@
-import type { DefinitionAnswer, DefinitionInForce, Lsn, PushAnswer } from '../protocol/index.ts'
+import type { DefinitionAnswer, DefinitionInForce, Lsn, MigrationsAnswer, PushAnswer } from '../protocol/index.ts'
 import type { EncodedTransaction } from './encoded-change.ts'
 
 /**
@@ -105,6 +105,11 @@ export interface ReplicationRpc {
   freshHead(subscriber: string | null, client?: string | null): Promise<ToldHead>
   /** Answers the definition in force at the head of the history. Throws `unavailable`. */
   definition(): Promise<DefinitionAnswer>
+  /**
+   * Answers the versions of the definition after this one, up to the head of the history. Throws `limit-exceeded` where
+   * they are too many, and `unavailable`.
+   */
+  migrations(from: number): Promise<MigrationsAnswer>
   /** Arms the alarm if nothing has; the cron watchdog calls this. */
   ensureAlarm(): Promise<void>
   rightsGuard(userId: string): Promise<RightsGuard>

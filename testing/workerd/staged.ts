@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type DefinitionAnswer, TidemarkError } from '../../protocol/index.ts'
+import { type DefinitionAnswer, type MigrationsAnswer, TidemarkError } from '../../protocol/index.ts'
 import { jwt } from '../../workers/access/jwt.ts'
 import type {
   FreshHead,
@@ -142,6 +142,10 @@ export class StagedReplicationDO extends DurableObject implements ReplicationRpc
 
   async freshHead(subscriber: string | null): Promise<ToldHead> {
     return { ...this.#staged().freshHead, toldTo: subscriber }
+  }
+
+  async migrations(from: number): Promise<MigrationsAnswer> {
+    return { epoch: `after ${from}`, versions: [] }
   }
 
   async definition(): Promise<DefinitionAnswer> {

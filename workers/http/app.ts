@@ -114,6 +114,14 @@ export function createApp(options: HttpOptions): Hono<Env> {
     return context.json(await context.env.REPLICATION.getByName(REPLICATION_NAME).definition())
   })
 
+  app.get('/sync/migrations', async (context) => {
+    await session(context, bearerToken(context.req.raw.headers))
+    const from = context.req.query('from') ?? ''
+    if (!/^\d+$/.test(from) || !Number.isSafeInteger(Number(from)))
+      throw new TidemarkError('bad-input', 'Say after which version: /sync/migrations?from=<version>, e.g. 7.')
+    return context.json(await context.env.REPLICATION.getByName(REPLICATION_NAME).migrations(Number(from)))
+  })
+
   app.post('/sync/push', async (context) => {
     const right = await session(context, bearerToken(context.req.raw.headers))
     const call = { session: right, body: await readBody(context.req.raw, PUSH_CHARS) }

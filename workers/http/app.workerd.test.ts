@@ -36,7 +36,7 @@ const CHUNK = 'a'.repeat(64)
 const secret = new TextEncoder().encode(JWT_SECRET)
 
 /** Every route that shows anything of an audience or a session. */
-const ROUTES = ['/sync/head', '/sync/snapshot/org:a', `/sync/snapshot/org:a/${CHUNK}`]
+const ROUTES = ['/sync/head', '/sync/migrations?from=1', '/sync/snapshot/org:a', `/sync/snapshot/org:a/${CHUNK}`]
 
 describe('tokens', () => {
   const base = () => new SignJWT({ audiences: ['org:a'] }).setSubject('u').setProtectedHeader({ alg: 'HS256' })
@@ -168,6 +168,18 @@ describe('snapshots', () => {
     }
     const wrong = await ask('/sync/head', bearer(await tokenOf({ userId: 'odd', audiences: ['no colon'] })))
     expect(wrong.status).toBe(500)
+  })
+})
+
+describe('migrations', () => {
+  it('SCH-R8 answers those who name a version', async () => {
+    const own = bearer(await tokenOf(person))
+    const answer = await ask('/sync/migrations?from=7', own)
+    expect([answer.status, await answer.json()]).toEqual([200, { epoch: 'after 7', versions: [] }])
+    for (const from of ['', '?from=', '?from=-1', '?from=1.5', '?from=1e3', '?from=9007199254740993', '?from=x']) {
+      const refused = await ask(`/sync/migrations${from}`, own)
+      expect([refused.status, await refused.json()]).toMatchObject([400, { kind: 'bad-input' }])
+    }
   })
 })
 

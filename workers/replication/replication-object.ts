@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type DefinitionAnswer, type Lsn, TidemarkError } from '../../protocol/index.ts'
+import { type DefinitionAnswer, type Lsn, type MigrationsAnswer, TidemarkError } from '../../protocol/index.ts'
 import type {
   ReplicationHealth,
   ReplicationRpc,
@@ -8,8 +8,9 @@ import type {
   SubscribeRequest,
   ToldHead,
 } from '../contracts.ts'
-import { SQL_STATE, sqlStateOf } from '../database/index.ts'
+import { SQL_STATE, sqlStateOf, withDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
+import { KeptMigrations, readMigrations } from './migrations.ts'
 import { DEFAULT_SLOT_NAME, type ReplicationOptions } from './options.ts'
 import { ReplicationLoop } from './replication-loop.ts'
 import { ReplicationStorage } from './replication-storage.ts'
@@ -22,6 +23,7 @@ import { LEASE_MS } from './rules/subscription.ts'
 import { slotFault } from './slot.ts'
 
 const DAY_MS = 86_400_000
+const READS_MIGRATIONS = { applicationName: 'tidemark migrations' }
 
 /** A wait that ends, or whose object was killed, holds the slot for a moment; a slot that is gone is made anew. */
 const SLOT_TRIES = 60
@@ -51,6 +53,7 @@ export function createReplicationObject(
     readonly #router: Router
     readonly #storage: ReplicationStorage
     readonly #rights = new RightsMarks()
+    readonly #migrations = new KeptMigrations()
 
     constructor(ctx: DurableObjectState, env: SyncEnv) {
       super(ctx, env)
@@ -121,6 +124,15 @@ export function createReplicationObject(
       const { epoch, capturedTo, definition: inForce } = this.#loop.requireState()
       const { version, hash, definition } = inForce
       return { epoch: epoch.id, head: capturedTo, definitionVersion: version, definitionHash: hash, definition }
+    }
+
+    async migrations(from: number): Promise<MigrationsAnswer> {
+      this.#loop.noteActivity()
+      if (this.#loop.state === null) await this.#runAndArm()
+      const { epoch, capturedTo, definition } = this.#loop.requireState()
+      const place = { epoch: epoch.id, head: capturedTo, version: definition.version }
+      const read = () => withDatabase(this.env, ({ query }) => readMigrations(query, place, from), READS_MIGRATIONS)
+      return from >= place.version ? { epoch: place.epoch, versions: [] } : this.#migrations.of(place, from, read)
     }
 
     async unsubscribe(subscriber: string, version: number): Promise<void> {

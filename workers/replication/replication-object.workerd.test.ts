@@ -76,6 +76,19 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
     }
   })
 
+  test('SCH-R8 a captured version is answered to those who are below it, at its commit', async () => {
+    await subscribe()
+    const { epoch, definitionVersion: from } = await stub.definition()
+    expect(await stub.migrations(from)).toEqual({ epoch, versions: [] })
+    const other = pgTable('other', { id: integer('id').primaryKey() })
+    const more = defineSync({ tables: { item: sync.tables.item, other: table(other, { audience: 'all' }) } })
+    const { version, hash, definition } = await database.install('CREATE TABLE public.other (id int PRIMARY KEY)', more)
+    const { lsn } = await stub.freshHead(null)
+    const answer = await stub.migrations(from)
+    expect(answer).toMatchObject({ epoch, versions: [{ version, hash, definition, steps: [] }] })
+    expect((answer.versions[0]?.lsn ?? '') <= lsn).toBe(true)
+  })
+
   test('CAP-R21 one delivery is in flight; the rest shrinks to a notice', async () => {
     await subscribe()
     let release: () => void = () => {}
