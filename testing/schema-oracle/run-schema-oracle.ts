@@ -1,0 +1,316 @@
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { applyMigrations } from '../../cli/migrations/apply-migrations.ts'
+import { quoteIdentifier } from '../../protocol/index.ts'
+import { type Database, openDatabase } from '../../workers/database/index.ts'
+import { type Random, seededRandom } from '../oracle/random.ts'
+import { type HttpGate, startHttpGate } from '../system/http-gate.ts'
+import { type System, startSystem } from '../system/start-system.ts'
+import { until } from '../system/until.ts'
+import { sync } from './app/sync.ts'
+import { type AppSchema, FIRST_SCHEMA, syncOf } from './app-schema.ts'
+import { compareCatalogues } from './compare-catalogues.ts'
+import { type PlannedMigration, planMigration } from './plan-migration.ts'
+import { SchemaWriter } from './schema-writer.ts'
+
+export interface SchemaOracleOptions {
+  readonly seed: string
+  readonly decoder: 'pgoutput' | 'wal2json'
+  readonly steps: number
+}
+
+export interface SchemaReport {
+  /** Everything that is wrong, in full sentences; empty when nothing is. */
+  readonly violations: readonly string[]
+  readonly migrations: readonly string[]
+  readonly made: number
+  readonly confirmed: number
+  readonly failed: number
+  readonly chronicleFile: string
+}
+
+const ORGS = ['a', 'b']
+const WRITERS = [
+  { name: 'ann', orgs: ['a'] },
+  { name: 'bob', orgs: ['a', 'b'] },
+  { name: 'cy', orgs: ['b'] },
+]
+
+/** Moves an app's schema while replicas write, go offline and are closed, all planned by seed; reports violations. */
+export async function runSchemaOracle(options: SchemaOracleOptions): Promise<SchemaReport> {
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-schema-'))
+  const migrations = join(folder, 'migrations')
+  mkdirSync(migrations)
+  await cp(fileURLToPath(new URL('./app/migrations/', import.meta.url)), migrations, { recursive: true })
+  const system = await startSystem({
+    app: {
+      sync,
+      syncModule: new URL('./app/sync.ts', import.meta.url),
+      migrations: new URL('./app/migrations/', import.meta.url),
+    },
+    postgres: options.decoder === 'wal2json' ? 'newer' : 'embedded',
+    workerOptions: { decoder: options.decoder },
+  })
+  const random = seededRandom(options.seed)
+  const gates: HttpGate[] = []
+  const writers: SchemaWriter[] = []
+  for (const { name, orgs } of WRITERS) {
+    const gate = await startHttpGate(system.gate.port)
+    gates.push(gate)
+    const token = () => system.token({ userId: name, audiences: orgs.map((org) => `org:${org}`) })
+    const url = `http://127.0.0.1:${gate.port}`
+    writers.push(new SchemaWriter({ name, orgs, url, token, storage: join(folder, name) }, random.fork(name)))
+  }
+  const run = new SchemaRun(system, writers, gates, migrations, options, random.fork('plan'))
+  try {
+    return await run.go()
+  } finally {
+    for (const writer of writers) await writer.close()
+    for (const gate of gates) await gate.dispose()
+    await system.dispose()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+class SchemaRun {
+  readonly #system: System
+  readonly #writers: readonly SchemaWriter[]
+  readonly #gates: readonly HttpGate[]
+  readonly #folder: string
+  readonly #steps: number
+  readonly #random: Random
+  readonly #violations: string[] = []
+  readonly #migrations: string[] = []
+  readonly #chronicleFile: string
+  #schema: AppSchema = FIRST_SCHEMA
+  /** The last migration, where it can be taken back. */
+  #last: { readonly planned: PlannedMigration; readonly before: AppSchema } | null = null
+
+  constructor(
+    system: System,
+    writers: readonly SchemaWriter[],
+    gates: readonly HttpGate[],
+    folder: string,
+    { seed, decoder, steps }: SchemaOracleOptions,
+    random: Random,
+  ) {
+    this.#system = system
+    this.#writers = writers
+    this.#gates = gates
+    this.#folder = folder
+    this.#steps = steps
+    this.#random = random
+    this.#chronicleFile = join(tmpdir(), `tidemark-schema-${seed}-${decoder}.txt`)
+    writeFileSync(this.#chronicleFile, '')
+  }
+
+  #note(text: string): void {
+    appendFileSync(this.#chronicleFile, `${new Date().toISOString()} ${text}\n`)
+  }
+
+  async go(): Promise<SchemaReport> {
+    await this.#withDatabase((database) => this.#writeDirectly(database, 40))
+    for (const writer of this.#writers) await writer.open()
+    for (const writer of this.#writers) await writer.replica.ready
+    for (let step = 0; step < this.#steps; step++) await this.#step(step)
+    await this.#comeTogether()
+    await this.#compare()
+    const ended = await this.#account()
+    for (const violation of this.#violations) this.#note(violation)
+    return {
+      violations: this.#violations,
+      migrations: this.#migrations,
+      chronicleFile: this.#chronicleFile,
+      ...ended,
+    }
+  }
+
+  async #step(number: number): Promise<void> {
+    const random = this.#random
+    const writer = random.pick(this.#writers)
+    const kind = random.weighted({
+      write: 10,
+      direct: 5,
+      migrate: 4,
+      migrateTwice: 1,
+      revert: 1,
+      offline: 2,
+      online: 3,
+      reopen: 1,
+      cut: 1,
+      killWorkerd: 0.5,
+      vacuum: 0.5,
+      together: 1,
+    })
+    this.#note(`${number} ${kind} ${writer.options.name}`)
+    switch (kind) {
+      case 'write':
+        return void (await writer.write())
+      case 'direct':
+        return this.#withDatabase((database) => this.#writeDirectly(database, 3))
+      case 'migrate':
+        return this.#migrate([planMigration(random, this.#schema, number)])
+      case 'migrateTwice': {
+        const first = planMigration(random, this.#schema, number)
+        return this.#migrate([first, planMigration(random, first.schema, number + 1_000)])
+      }
+      case 'revert':
+        return this.#revert()
+      case 'offline':
+        return writer.replica.goOffline()
+      case 'online':
+        return writer.replica.goOnline()
+      case 'reopen':
+        await writer.close()
+        return writer.open()
+      case 'cut':
+        return this.#gates[this.#writers.indexOf(writer)]?.cut()
+      case 'killWorkerd':
+        return this.#system.killWorkerd()
+      case 'vacuum':
+        return this.#withDatabase(async (database) => {
+          const { name } = random.pick(this.#schema.tables)
+          await database.query(`VACUUM FULL public.${name}`)
+        })
+      case 'together':
+        return this.#comeTogether()
+    }
+  }
+
+  /** Adds files to the app's migrations, and runs them as `tidemark migrate` does. */
+  async #migrate(planned: readonly PlannedMigration[]): Promise<void> {
+    const before = this.#schema
+    for (const one of planned) {
+      this.#note(`${one.kind}: ${one.statements.join('; ')}`)
+      this.#migrations.push(one.kind)
+      this.#schema = one.schema
+      if (one.statements.length === 0) continue
+      const name = `${String(this.#migrations.length).padStart(4, '0')}_${one.kind}.sql`
+      writeFileSync(join(this.#folder, name), one.statements.join(';\n--> statement-breakpoint\n'))
+    }
+    const [first, ...more] = planned
+    this.#last = first && more.length === 0 && first.back ? { planned: first, before } : null
+    const database = await openDatabase(this.#system.env, { statementTimeoutMs: 0, idleInTransactionTimeoutMs: 0 })
+    try {
+      const { notes } = await applyMigrations(database, this.#folder, syncOf(this.#schema))
+      for (const note of notes) this.#note(note)
+    } finally {
+      await database.close()
+    }
+  }
+
+  async #revert(): Promise<void> {
+    if (this.#last === null) return
+    const { planned, before } = this.#last
+    await this.#migrate([{ kind: planned.kind, statements: planned.back ?? [], schema: before, back: null }])
+    this.#last = null
+  }
+
+  /** Writes rows as an app's own endpoint does. */
+  async #writeDirectly(database: Database, count: number): Promise<void> {
+    for (let left = count; left > 0; left--) {
+      const table = this.#random.pick(this.#schema.tables)
+      const texts = table.columns.filter(({ type }) => type === 'text' || type.startsWith('varchar'))
+      const [org, team] = [this.#random.pick(ORGS), this.#random.pick(ORGS)]
+      const token = `d${this.#random.below(1_000_000)}`
+      const kind = this.#random.weighted({ insert: 4, update: 4, move: 1, delete: 1 })
+      const name = `public.${quoteIdentifier(table.name)}`
+      const place = `(SELECT id FROM ${name} ORDER BY md5(id::text || $1::text) LIMIT 1)`
+      const column = texts.length === 0 ? null : this.#random.pick(texts).name
+      if (kind === 'insert' && column === null)
+        await database.query(`INSERT INTO ${name} (id, org, team) VALUES (gen_random_uuid(), $1, $2)`, [org, team])
+      else if (kind === 'insert')
+        await database.query(`INSERT INTO ${name} (id, org, team, ${column}) VALUES (gen_random_uuid(), $1, $2, $3)`, [
+          org,
+          team,
+          token,
+        ])
+      else if (kind === 'update' && column !== null)
+        await database.query(`UPDATE ${name} SET ${column} = $1::text WHERE id = ${place}`, [token])
+      else if (kind === 'move')
+        await database.query(`UPDATE ${name} SET org = $2::text, team = $3::text WHERE id = ${place}`, [
+          token,
+          org,
+          team,
+        ])
+      else if (kind === 'delete') await database.query(`DELETE FROM ${name} WHERE id = ${place}`, [token])
+    }
+  }
+
+  async #withDatabase<Result>(run: (database: Database) => Promise<Result>): Promise<Result> {
+    const database = await until(() => this.#system.openDatabase().catch(() => null))
+    try {
+      return await run(database)
+    } finally {
+      await database.close()
+    }
+  }
+
+  /** Brings every writer online and waits until everything is sent and seen. */
+  async #comeTogether(): Promise<void> {
+    for (const { replica } of this.#writers) replica.goOnline()
+    for (const round of [1, 2]) {
+      for (const { replica, options } of this.#writers) {
+        await until(() =>
+          replica.settled().then(
+            () => true,
+            (error: unknown) => {
+              this.#note(`${options.name}, round ${round}: ${String(error)}`)
+              return false
+            },
+          ),
+        )
+      }
+    }
+  }
+
+  async #compare(): Promise<void> {
+    await this.#withDatabase(async (database) => {
+      for (const { replica, options } of this.#writers) {
+        for (const { name, columns, audience } of this.#schema.tables) {
+          const shown = ['id', 'org', 'team', ...columns.filter(({ hidden }) => !hidden).map((one) => one.name)]
+          const list = shown.map((one) => `${quoteIdentifier(one)}::text`).join(', ')
+          const rows = `SELECT json_build_array(${list})::text AS row FROM public.${quoteIdentifier(name)}`
+          const expected = await database.transaction(async ({ query }) => {
+            await query(`SET LOCAL TimeZone = 'UTC'`)
+            return query(`${rows} WHERE ${audience} = ANY ($1::text[]) ORDER BY id`, [`{${options.orgs.join()}}`])
+          })
+          const held = await replica.db.transaction(async (tx) => {
+            await tx.exec(`SET LOCAL TimeZone = 'UTC'`)
+            return (await tx.query<{ row: string }>(`${rows} ORDER BY id`)).rows
+          })
+          if (JSON.stringify(held) !== JSON.stringify(expected))
+            this.#violations.push(
+              `${options.name} differs from Postgres in ${name}\n  Postgres: ${JSON.stringify(expected)}\n  replica: ${JSON.stringify(held)}`,
+            )
+        }
+      }
+    })
+    const [first] = this.#writers
+    if (first) this.#violations.push(...(await compareCatalogues(this.#writers, first.options)))
+  }
+
+  async #account(): Promise<{ made: number; confirmed: number; failed: number }> {
+    let [made, confirmed, failed] = [0, 0, 0]
+    for (const { replica, options, made: ids } of this.#writers) {
+      const { failures } = replica
+      const statuses = new Map((await replica.mutations()).map(({ id, status }) => [id, status]))
+      for (const id of ids) {
+        made += 1
+        const status = statuses.get(id as never)
+        if (status === 'confirmed') confirmed += 1
+        else if (status === 'failed') {
+          failed += 1
+          const failure = failures.find((one) => one.id === id)
+          if (!failure || failure.rows.length === 0)
+            this.#violations.push(`${options.name}: ${id} failed without its data.`)
+          else this.#note(`${id} failed: ${failure.rejection.kind} ${failure.rejection.message}`)
+        } else this.#violations.push(`${options.name}: ${id} is ${status ?? 'not known any more'}.`)
+      }
+    }
+    return { made, confirmed, failed }
+  }
+}
