@@ -55,6 +55,8 @@ const mutationBase = {
   counter: counterSchema,
   /** Time at which it was made, by the author's clock; ISO 8601, UTC. The server clamps it. */
   at: z.iso.datetime(),
+  /** The version of the definition in whose names it is said; absent: the one in force. */
+  version: z.number().int().nonnegative().optional(),
   /** Earlier mutations whose rows this one writes or refers to: it falls with any of them. */
   after: z.array(counterSchema).max(LIMITS.mutationDependencies),
 }

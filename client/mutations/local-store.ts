@@ -10,4 +10,6 @@ export interface LocalStore {
   readonly warn: (loss: string) => void
   /** The predictions of mutations sent lately. */
   readonly predictions?: Predictions
+  /** Called when predictions were changed where they are stored. */
+  forgetPredictions?(): void
 }

@@ -78,6 +78,10 @@ export class Outbox {
     return this.#predictions
   }
 
+  forgetPredictions(): void {
+    this.#predictions.clear()
+  }
+
   keepPrediction(counter: number, predicted: readonly PredictedChange[]): void {
     this.#predictions.set(counter, predicted)
     const [oldest] = this.#predictions.keys()

@@ -131,6 +131,8 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
       if (mutation.request !== null) continue
       // Without tables no request can be made of it, and none behind it may go first.
       if (!copy) break
+      // What is said of a table that waits to be loaded is said in names that no version has.
+      if (copy.behind.size > 0 && (await this.#touchesBehind(tx, copy, mutation))) break
       const request = mutationRequest(await this.#unsent(tx, copy, mutation, writes))
       if ('tooLarge' in request) tooLarge.set(mutation.counter, request.tooLarge)
       // Mutations that build on one that is too large fail with it.
@@ -160,11 +162,16 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     { counter: number, kind, name, args, at, patch: rows }: Waiting,
     known: readonly StoredWrite[],
   ): Promise<Unsent> {
-    const after = this.#after.get(number) ?? []
-    if (kind === 'patch') return { counter: number, at, after, kind, rows: rows ?? [] }
+    const common = { counter: number, at, version: copy.definition.version, after: this.#after.get(number) ?? [] }
+    if (kind === 'patch') return { ...common, kind, rows: rows ?? [] }
     const writes = known.length > 0 ? known.filter((write) => write.counter === number) : await writesOf(tx, [number])
     const predicted = predictedChanges(writes, copy.tables)
-    return { counter: number, at, after, kind, name: name ?? '', args: JSON.parse(args ?? 'null'), predicted }
+    return { ...common, kind, name: name ?? '', args: JSON.parse(args ?? 'null'), predicted }
+  }
+
+  async #touchesBehind(tx: Executor, { behind }: Copy, { counter: number, patch: rows }: Waiting): Promise<boolean> {
+    if (rows) return rows.some(({ t }) => behind.has(t))
+    return (await writesOf(tx, [number])).some(({ table }) => behind.has(table))
   }
 
   async #read(tx: Executor): Promise<UnsentMutations> {

@@ -208,7 +208,7 @@ describe('a change of definition', () => {
     const held = { version: 1, definition: FIRST, behind: new Set<string>() }
     const renewed = (tables: TableDefinition[]) => {
       const later = { version: 3, hash: 'b', lsn: at(0x110), definition: { types: [], tables }, steps: [] }
-      return [...planVersions(held, [later]).renewed]
+      return [...planVersions(held, at(0), [later]).renewed]
     }
     expect(renewed([note, { ...task, since: 2 }])).toEqual(['public.task'])
     expect(renewed([note, { ...task, columns: [...columns, column('more')] }])).toEqual(['public.task'])

@@ -28,7 +28,7 @@ export async function planRenewal(options: RenewalOptions, live: Copy): Promise<
   const versions = await fetchVersions(options, live)
   // Nothing came after what is held, and still it is not what is in force.
   if (versions === null || (versions.length === 0 && live.behind.size === 0)) return null
-  const { phases, renewed } = planVersions(heldBy(live), versions)
+  const { phases, renewed } = planVersions(heldBy(live), live.cursor, versions)
   const version = versions.at(-1)?.version ?? live.definition.version
   if (renewed.size === 0) return { version, phases, renewed, manifests: [] }
   const manifests = await fetchManifests(options)
@@ -58,7 +58,5 @@ async function fetchVersions(
   if (answer === null) return null
   const { data } = migrationsAnswerSchema.safeParse(answer)
   if (!data) throw new TidemarkError('corrupt', 'The server told of the schema what this client cannot read.')
-  if (data.epoch !== live.epoch) return null
-  // Rows past the place of a version were told by it, so that its steps would come too late.
-  return data.versions.map((one) => (one.lsn > live.cursor ? one : { ...one, lsn: live.cursor, steps: [] }))
+  return data.epoch === live.epoch ? data.versions : null
 }

@@ -232,8 +232,7 @@ export class Stream {
       received = next.received
     }
     try {
-      const transactions = await decodeTransactions(this.#store.db, wire, this.#store.predictions)
-      await this.#apply(copy, transactions, cursor, head)
+      await this.#apply(copy, wire, cursor, head)
     } catch (error) {
       await this.#askForRows(copy, error, cursor)
     }
@@ -241,18 +240,24 @@ export class Stream {
   }
 
   /** Applies transactions, each by the version in force at its place: a version is a barrier that nothing passes. */
-  async #apply(copy: Copy, transactions: readonly Incoming[], to: Lsn, head: Lsn): Promise<void> {
-    let rest = transactions
+  async #apply(copy: Copy, wire: readonly WireTransaction[], to: Lsn, head: Lsn): Promise<void> {
+    let rest = wire
     for (let phase = this.#phaseUpTo(to); phase; phase = this.#phaseUpTo(to)) {
       const { lsn } = phase
       const before = rest.filter((one) => one.lsn <= lsn)
       rest = rest.slice(before.length)
-      const applied = await applyTransactions(this.#store, this.#copy ?? copy, before, lsn, this.#granted, phase)
+      const transactions = await this.#decode(before)
+      const applied = await applyTransactions(this.#store, this.#copy ?? copy, transactions, lsn, this.#granted, phase)
       this.#position = maxLsn(this.#position, lsn)
+      this.#store.forgetPredictions?.()
       this.#became(applied, head, true, phase)
     }
-    if (to > this.#position || rest.length > 0 || transactions.length === 0)
-      await this.#applyBetween(this.#copy ?? copy, rest, to, head)
+    if (to > this.#position || rest.length > 0 || wire.length === 0)
+      await this.#applyBetween(this.#copy ?? copy, await this.#decode(rest), to, head)
+  }
+
+  #decode(wire: readonly WireTransaction[]): Promise<Incoming[]> {
+    return decodeTransactions(this.#store.db, wire, this.#store.predictions)
   }
 
   /** Answers the next version whose place is at or below this one. */
@@ -313,6 +318,7 @@ export class Stream {
         const whole = { lsn: frame.lsn, xid: frame.xid }
         const applied = await applyStagedParts(this.#store, this.#copy ?? copy, whole, this.#granted, phase)
         this.#position = frame.lsn
+        if (phase) this.#store.forgetPredictions?.()
         this.#became(applied, frame.head, true, phase)
       } catch (error) {
         await this.#askForRows(copy, error, frame.lsn)

@@ -1,15 +1,25 @@
 import { z } from 'zod'
-import { patchRowSchema, quoteTable, type Rejection } from '../../protocol/index.ts'
+import {
+  mapKeys,
+  mapPatch,
+  mapPredicted,
+  namesOfVersion,
+  patchRowSchema,
+  predictedChangeSchema,
+  quoteTable,
+  type Rejection,
+  type VersionNames,
+} from '../../protocol/index.ts'
 import { sealNew } from '../mutations/seal.ts'
 import { type Copy, type Executor, writeDefinition } from '../store/copies.ts'
 import { replaceTables, retiredName } from '../store/definition-ddl.ts'
 import { heldDefinition, heldTables } from '../store/held-tables.ts'
 import { makeTables } from '../store/make-tables.ts'
+import { IS_UNSETTLED } from '../store/outbox-ddl.ts'
 import { TELL_LIVE_QUERIES } from '../store/server-rows.ts'
 import { type Altering, labelStatements, steppedTable, stepStatements } from '../store/step-ddl.ts'
 import { dropViews, putBack, readOwnObjects, takeDownViews } from './hanging.ts'
 import { countRows, ensurePrimaryKeys, finish } from './join.ts'
-import { mapKeys, mapPatch, type NamesOfTable, namesAfter } from './rules/map-patch.ts'
 import type { Held, Phase } from './rules/plan-versions.ts'
 
 /** Answers whether nothing pending may lie on the rows while this phase is taken. */
@@ -76,14 +86,16 @@ export async function takePhase(tx: Executor, live: Copy, phase: Phase, warn: (l
   const still = new Set((await readOwnObjects(tx, after.tables, after.tables)).map(({ what }) => what))
   for (const { what } of own) if (!still.has(what)) losses.push(`The app's ${what} went with what a migration dropped.`)
   for (const loss of losses) warn(loss)
-  const emptied = await mapPatches(tx, namesAfter(phase.changes))
+  const names = namesOfVersion(phase.version)
+  const followed = new Set(altering.map(({ before }) => before.id))
+  const emptied = await mapPatches(tx, new Map([...names].filter(([id]) => followed.has(id))))
+  await mapPredictions(tx, names)
   const copy: Copy = { ...live, definition: phase.inForce, behind: phase.behind, refused, tables, rows }
   await writeDefinition(tx, 'live', phase.inForce, { refused, behind: phase.behind })
   await tx.query(`UPDATE tidemark.copy SET rows = $1 WHERE place = 'live'`, [rows])
-  const names = phase.changes.map((change) => change.after.id)
-  await tx.query(TELL_LIVE_QUERIES('$1'), [
-    JSON.stringify([...tables.values()].filter(({ id }) => names.includes(id)).map(({ name }) => name)),
-  ])
+  const changed = new Set(phase.changes.map((change) => change.after.id))
+  const touched = [...tables.values()].filter(({ id }) => changed.has(id)).map(({ name }) => name)
+  await tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify(touched)])
   return { copy, emptied }
 }
 
@@ -97,7 +109,7 @@ const storedSchema = z.object({
  * Says pending and failed work in the names of the version. Answers what has nothing left; its patch keeps its values, so
  * that the app sees what its user meant. A frozen request stays as it left.
  */
-async function mapPatches(tx: Executor, names: ReadonlyMap<string, NamesOfTable>): Promise<Map<number, Rejection>> {
+async function mapPatches(tx: Executor, names: VersionNames): Promise<Map<number, Rejection>> {
   const emptied = new Map<number, Rejection>()
   if (names.size === 0) return emptied
   const { rows } = await tx.query(
@@ -117,6 +129,31 @@ async function mapPatches(tx: Executor, names: ReadonlyMap<string, NamesOfTable>
     [JSON.stringify(mapped)],
   )
   return emptied
+}
+
+const predictedSchema = z.object({
+  counter: z.coerce.number(),
+  predicted: z.string().transform((text) => z.array(predictedChangeSchema).parse(JSON.parse(text))),
+})
+
+/**
+ * Says what sent mutations predicted in the names of the version, as the server does with those that it decides under it.
+ * Those that it decided before came in the stream before the version.
+ */
+async function mapPredictions(tx: Executor, names: VersionNames): Promise<void> {
+  if (names.size === 0) return
+  const { rows } = await tx.query(
+    `SELECT counter, predicted FROM tidemark.mutation WHERE predicted IS NOT NULL AND ${IS_UNSETTLED}`,
+  )
+  const mapped = rows.map((row) => {
+    const { counter, predicted } = predictedSchema.parse(row)
+    return { counter, predicted: JSON.stringify(mapPredicted(predicted, names)) }
+  })
+  await tx.query(
+    `UPDATE tidemark.mutation m SET predicted = x.predicted
+     FROM json_to_recordset($1::text::json) AS x(counter bigint, predicted text) WHERE m.counter = x.counter`,
+    [JSON.stringify(mapped)],
+  )
 }
 
 const NOTHING_LEFT: Rejection = {

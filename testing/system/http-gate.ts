@@ -4,6 +4,8 @@ import { connect, type Socket } from 'node:net'
 /** A network between one client and the Worker that knows HTTP, to lose answers to pushes and double requests. */
 export interface HttpGate {
   readonly port: number
+  /** Paths that were asked for, in order; of sockets none. */
+  readonly requests: readonly string[]
   /** Lets the next pushes reach the server and loses their answers. */
   loseAnswers(count: number): void
   /** Sends the next pushes to the server twice at once; the client gets one of the answers. */
@@ -21,6 +23,7 @@ export async function startHttpGate(targetPort: number): Promise<HttpGate> {
   let toLose = 0
   let toDouble = 0
   let refused = false
+  const requests: string[] = []
 
   const send = (
     incoming: IncomingMessage,
@@ -69,6 +72,7 @@ export async function startHttpGate(targetPort: number): Promise<HttpGate> {
   }
 
   const server = createServer((incoming, response) => {
+    requests.push(incoming.url ?? '')
     forward(incoming, response).catch(() => incoming.socket.destroy())
   })
   server.on('connection', (socket: Socket) => {
@@ -102,6 +106,7 @@ export async function startHttpGate(targetPort: number): Promise<HttpGate> {
   }
   return {
     port: address.port,
+    requests,
     loseAnswers(count) {
       toLose += count
     },

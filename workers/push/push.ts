@@ -6,6 +6,7 @@ import type { Session } from '../contracts.ts'
 import { sqlStateOf } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
 import { logFault } from '../typed-error.ts'
+import { mapMutations } from './names-since.ts'
 import type { OpenPush } from './open-push.ts'
 import type { PushOptions } from './options.ts'
 import type { PushConnection } from './push-connection.ts'
@@ -64,19 +65,22 @@ export async function receivePush(
   })
   if (row?.opened == null) throw new TidemarkError('forbidden', 'This client id is not yours; make a new one.')
   const { madeMs, definition, stuck } = openedSchema.parse(JSON.parse(row.opened))
+  const inForce = await definitionOf(connection, definition)
+  const query = async () => (await connection.get()).query
+  const said = await mapMutations(query, inForce, mutations)
   const push: OpenPush = {
     options,
     env: { ...env },
     session,
     client,
     madeMs,
-    definition: await definitionOf(connection, definition),
+    definition: inForce,
     policyOf: policies(options),
     earlier: new EarlierMutations(),
     deadline: new PushDeadline(options.deadlineMs ?? DEADLINE_MS, () => connection.end()),
   }
   try {
-    return await settleAll(push, connection, mutations, { endMs, aloneTo: stuck ?? 0 })
+    return await settleAll(push, connection, said, { endMs, aloneTo: stuck ?? 0 })
   } finally {
     push.deadline.clear()
   }
@@ -188,7 +192,7 @@ function isTransient(error: unknown): boolean {
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
-/** The last definition that this isolate read; it only changes with its hash. */
+/** The last definition that this isolate read. */
 let lastDefinition: DefinitionInForce | null = null
 
 async function definitionOf(
@@ -197,7 +201,7 @@ async function definitionOf(
 ): Promise<DefinitionInForce> {
   if (named === null)
     throw new TidemarkError('misconfigured', 'No sync definition is in force: run `tidemark migrate`.')
-  if (lastDefinition?.hash !== named.hash)
+  if (lastDefinition?.hash !== named.hash || lastDefinition.version !== named.version)
     lastDefinition = await readDefinitionInForce((await connection.get()).query, named.version)
   if (lastDefinition === null)
     throw new TidemarkError('unavailable', 'The sync definition changed during this push; push again.')

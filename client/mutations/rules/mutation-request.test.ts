@@ -4,10 +4,18 @@ import { mutationRequest, type Unsent } from './mutation-request.ts'
 
 const at = '2026-11-20T00:00:00.000Z'
 const row = (id: string, title: string): PatchRow => ({ o: 'i', t: 'note', a: 'all', k: { id }, d: { id, title } })
-const patch = (rows: PatchRow[], after: number[] = []): Unsent => ({ counter: 7, at, after, kind: 'patch', rows })
+const patch = (rows: PatchRow[], after: number[] = []): Unsent => ({
+  counter: 7,
+  at,
+  version: 2,
+  after,
+  kind: 'patch',
+  rows,
+})
 const action = (args: unknown, rows: PatchRow[]): Unsent => ({
   counter: 7,
   at,
+  version: 2,
   after: [],
   kind: 'action',
   name: 'act',

@@ -8,7 +8,13 @@ import {
 } from '../../../protocol/index.ts'
 
 /** A mutation that was never attempted, with its effect. */
-export type Unsent = { readonly counter: number; readonly at: string; readonly after: readonly number[] } & (
+export type Unsent = {
+  readonly counter: number
+  readonly at: string
+  /** The version of the definition in whose names it is said. */
+  readonly version: number
+  readonly after: readonly number[]
+} & (
   | { readonly kind: 'patch'; readonly rows: readonly PatchRow[] }
   | {
       readonly kind: 'action'
@@ -25,13 +31,13 @@ export type Request =
 
 /** Writes a mutation as JSON. Rule OBX-R11. */
 export function mutationRequest(mutation: Unsent): Request {
-  const { counter, at, kind } = mutation
+  const { counter, at, version, kind } = mutation
   const after = [...mutation.after]
   if (after.length > LIMITS.mutationDependencies) return tooLarge('builds on too many others that are not settled')
   if (kind === 'patch') {
     const rows = [...mutation.rows]
     if (rows.length > LIMITS.mutationRows) return tooLarge('writes too many rows')
-    const text = textOf({ counter, at, after, kind, rows })
+    const text = textOf({ counter, at, version, after, kind, rows })
     return text === null ? tooLarge('is too large') : { text, predicted: predictedByPatch(rows) }
   }
   const { name, predicted } = mutation
@@ -40,9 +46,9 @@ export function mutationRequest(mutation: Unsent): Request {
   const whole =
     predicted.length > LIMITS.mutationRows
       ? null
-      : textOf({ counter, at, after, kind, name, args, predicted: [...predicted] })
+      : textOf({ counter, at, version, after, kind, name, args, predicted: [...predicted] })
   if (whole !== null) return { text: whole, predicted }
-  const text = textOf({ counter, at, after, kind, name, args, predicted: null })
+  const text = textOf({ counter, at, version, after, kind, name, args, predicted: null })
   return text === null ? tooLarge('is too large') : { text, predicted: null }
 }
 

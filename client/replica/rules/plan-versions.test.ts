@@ -33,12 +33,12 @@ const ids = (definition: Definition) => definition.tables.map(({ id }) => id)
 describe('the way to a later version', () => {
   test('MIG-R1 keeps a table that is as it was, takes one that has a step, and loads any other', () => {
     const wide = { ...note, columns: [...note.columns, column('more')], since: 2 }
-    const kept = planVersions(held, [version(2, [wide, task], [step(note.id, note.id)])])
+    const kept = planVersions(held, at(0), [version(2, [wide, task], [step(note.id, note.id)])])
     expect(kept.renewed.size).toBe(0)
     expect(kept.phases).toMatchObject([
       { lsn: at(32), inForce: { version: 2, hash: 'hash 2' }, changes: [{ after: wide }] },
     ])
-    const loaded = planVersions(held, [version(2, [wide, task])])
+    const loaded = planVersions(held, at(0), [version(2, [wide, task])])
     expect([...loaded.renewed]).toEqual([note.id])
     // The rows of before are shown until the load is there.
     expect(loaded.phases[0]?.inForce.definition.tables.find(({ id }) => id === note.id)).toEqual(note)
@@ -47,7 +47,7 @@ describe('the way to a later version', () => {
 
   test('MIG-R1 a table that was once behind stays so, whatever steps come later, and is loaded by its last name', () => {
     const named = { ...note, id: 'public.memo', name: 'memo', since: 3 }
-    const plan = planVersions(held, [
+    const plan = planVersions(held, at(0), [
       version(2, [{ ...note, since: 2 }, task]),
       version(3, [named, task], [step('public.memo', note.id)]),
     ])
@@ -61,15 +61,15 @@ describe('the way to a later version', () => {
       { ...note, since: 2 },
       { ...task, since: 2 },
     ]
-    const exchanged = planVersions(held, [version(2, [a, b], [step(note.id, task.id), step(task.id, note.id)])])
+    const exchanged = planVersions(held, at(0), [version(2, [a, b], [step(note.id, task.id), step(task.id, note.id)])])
     expect(exchanged.phases[0]?.changes.map(({ before, after }) => [before?.id, after.id])).toEqual([
       [task.id, note.id],
       [note.id, task.id],
     ])
     expect(exchanged.phases[0]?.gone).toEqual([])
-    const made = planVersions(held, [version(2, [a, task], [step(note.id, null)])])
+    const made = planVersions(held, at(0), [version(2, [a, task], [step(note.id, null)])])
     expect(made.phases[0]?.gone).toEqual([note])
-    const filled = planVersions(held, [
+    const filled = planVersions(held, at(0), [
       version(2, [a, { ...note, id: 'public.old', name: 'old', since: 2 }, task], [step('public.old', note.id)]),
     ])
     expect([...filled.renewed]).toEqual([note.id])
@@ -78,19 +78,26 @@ describe('the way to a later version', () => {
 
   test('MIG-R1 a type that can only be made anew stays until its last table is loaded', () => {
     const retyped = { ...task, since: 2 }
-    const plan = planVersions(held, [version(2, [note, retyped], [], [state('b')])])
+    const plan = planVersions(held, at(0), [version(2, [note, retyped], [], [state('b')])])
     expect([...plan.renewed]).toEqual([task.id])
     expect(plan.phases[0]?.inForce.definition.types).toEqual([state('a')])
     const added = defineTable('label', [column('id'), org, column('state', 'public.state')], { since: 2 })
-    const both = planVersions(held, [version(2, [note, retyped, added], [step(added.id, null)], [state('b')])])
+    const both = planVersions(held, at(0), [version(2, [note, retyped, added], [step(added.id, null)], [state('b')])])
     expect([...both.renewed].sort()).toEqual([added.id, task.id])
-    const more = planVersions(held, [version(2, [note, retyped], [step(task.id, task.id)], [state('a', 'b')])])
+    const more = planVersions(held, at(0), [version(2, [note, retyped], [step(task.id, task.id)], [state('a', 'b')])])
     expect(more.renewed.size).toBe(0)
     expect(more.phases[0]?.inForce.definition.types).toEqual([state('a', 'b')])
   })
 
+  test('MIG-R1 a version that the cursor has passed is taken at once, and its steps come too late', () => {
+    const wide = { ...note, columns: [...note.columns, column('more')], since: 2 }
+    const plan = planVersions(held, at(40), [version(2, [wide, task], [step(note.id, note.id)])])
+    expect([...plan.renewed]).toEqual([note.id])
+    expect(plan.phases).toMatchObject([{ lsn: at(40), changes: [] }])
+  })
+
   test('MIG-R1 what is behind already is loaded where nothing came after it', () => {
-    const plan = planVersions({ ...held, behind: new Set([task.id]) }, [])
+    const plan = planVersions({ ...held, behind: new Set([task.id]) }, at(0), [])
     expect(plan).toEqual({ phases: [], renewed: new Set([task.id]) })
   })
 

@@ -44,12 +44,16 @@ export interface VersionsPlan {
   readonly renewed: ReadonlySet<string>
 }
 
-/** Plans how a replica comes from what it holds to the last of these versions. Rules MIG-R1 and HYD-R6. */
-export function planVersions(held: Held, versions: readonly DefinitionVersion[]): VersionsPlan {
+/**
+ * Plans how a replica comes from what it holds at this cursor to the last of these versions. A version whose place the
+ * cursor has passed is taken at once and without steps: rows past it were told by it. Rules MIG-R1 and HYD-R6.
+ */
+export function planVersions(held: Held, cursor: Lsn, versions: readonly DefinitionVersion[]): VersionsPlan {
   const phases: Phase[] = []
   let so = held
   for (const version of versions) {
-    const phase = planVersion(so, version)
+    const isAhead = version.lsn > cursor
+    const phase = isAhead ? planVersion(so, version) : { ...planWithoutSteps(so, version), lsn: cursor }
     phases.push(phase)
     so = { version: version.version, definition: phase.inForce.definition, behind: phase.behind }
   }
@@ -107,7 +111,7 @@ export function planVersion(held: Held, its: DefinitionVersion): Phase {
 
 /** Plans a version for a replica that could not take its steps: their tables are loaded. */
 export function planWithoutSteps(held: Held, version: DefinitionVersion): Phase {
-  return planVersion(held, { ...version, steps: [] })
+  return { ...planVersion(held, { ...version, steps: [] }), version }
 }
 
 function isKept(before: TableDefinition, held: Held, after: TableDefinition, { types }: Definition): boolean {

@@ -1,22 +1,20 @@
 import { describe, expect, test } from 'vitest'
-import type { PatchRow } from '../../../protocol/index.ts'
-import { column, defineTable } from '../../../testing/replica/definitions.ts'
-import { mapKeys, mapPatch, namesAfter } from './map-patch.ts'
+import { column, defineTable } from '../testing/replica/definitions.ts'
+import { type PatchRow, predictedByPatch } from './index.ts'
+import { mapKeys, mapPatch, mapPredicted, namesOfVersion } from './map-version.ts'
 
-const before = defineTable('task', [column('id'), column('title'), column('state')])
-const after = defineTable('issue', [
+const issue = defineTable('issue', [
   column('key'),
   column('name'),
   column('rank', 'integer', { notNull: true }),
   column('size', 'integer', { notNull: true, default: '1' }),
 ])
-const names = namesAfter([
-  {
-    before,
-    after,
-    step: {
-      table: after.id,
-      from: before.id,
+const names = namesOfVersion({
+  definition: { types: [], tables: [issue, defineTable('new', [column('id')])] },
+  steps: [
+    {
+      table: issue.id,
+      from: 'public.task',
       columns: [
         { name: 'key', from: 'id' },
         { name: 'name', from: 'title' },
@@ -24,9 +22,9 @@ const names = namesAfter([
         { name: 'size', from: null, value: '2' },
       ],
     },
-  },
-  { before: null, after: defineTable('new', [column('id')]), step: { table: 'public.new', from: null, columns: [] } },
-])
+    { table: 'public.new', from: null, columns: [] },
+  ],
+})
 const row = { t: 'public.task', a: 'org:a', k: { id: '1' } }
 
 describe('a patch from before a version', () => {
@@ -51,6 +49,18 @@ describe('a patch from before a version', () => {
     expect(mapPatch([insert], names)).toEqual([
       { o: 'i', t: 'public.issue', a: 'org:a', k: { key: '1' }, d: { key: '1', name: 'x', rank: '7' }, z: ['name'] },
     ])
+  })
+
+  test('MIG-R4 predicts the same, whether it or its prediction is mapped', () => {
+    const patch: PatchRow[] = [
+      { ...row, o: 'i', d: { id: '1', title: 'x', state: 'y' } },
+      { ...row, o: 'u', d: { state: 'y' }, b: { state: { v: null } } },
+      { ...row, o: 'u', d: { state: 'y', title: 'z' }, b: { state: { v: null }, title: { v: null } } },
+      { ...row, o: 'd' },
+      { o: 'd', t: 'public.note', a: 'org:a', k: { id: '1' } },
+    ]
+    expect(mapPredicted(predictedByPatch(patch), names)).toEqual(predictedByPatch(mapPatch(patch, names)))
+    expect(mapPredicted(predictedByPatch(patch), names)).toHaveLength(4)
   })
 
   test('MIG-R4 stays as it is on other tables', () => {
