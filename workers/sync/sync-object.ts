@@ -14,12 +14,12 @@ import { nearDatabase } from '../near-database.ts'
 import { PushLane } from '../push/push-lane.ts'
 import { errorFrom, forRemote, logFault } from '../typed-error.ts'
 import { Conversation } from './conversation.ts'
+import { Duties } from './duties.ts'
 import { Server } from './frame-server.ts'
 import { HeadFollower } from './head-follower.ts'
 import { DEFAULT_SYNC_INTERVALS, DEFAULT_SYNC_LIMITS, type SyncObjectOptions } from './options.ts'
 import { Rights } from './rights.ts'
-import { backoffMs, nextAlarmMs, renewalDueMs } from './rules/schedule.ts'
-import { sessionDeadlineMs } from './rules/session-state.ts'
+import { backoffMs } from './rules/schedule.ts'
 import { fullBucket, takeToken } from './rules/token-bucket.ts'
 import { mayServe } from './rules/window.ts'
 import { decodeSession } from './session-header.ts'
@@ -30,8 +30,6 @@ import { Subscription } from './subscription.ts'
 import { limitedDatabase, type SyncContext } from './sync-context.ts'
 import { syncHealth } from './sync-health.ts'
 
-/** A day: every connection bucket is full again long before. */
-const BUCKET_AGE_MS = 86_400_000
 /** Work that a failure or an eviction left behind is taken up this soon. */
 const RESUME_MS = 100
 
@@ -49,6 +47,7 @@ export function createSyncObject(
     readonly #server: Server
     readonly #conversation: Conversation
     readonly #rights: Rights
+    readonly #duties: Duties
     readonly #lane: PushLane | null
 
     constructor(ctx: DurableObjectState, env: SyncEnv) {
@@ -87,6 +86,13 @@ export function createSyncObject(
         onRights: (users) => this.#rights.changed(users),
         onDelivered: (transactions, head, to) => this.#server.sendDelivered(transactions, head, to),
         onHead: () => this.#server.broadcast(),
+      })
+      this.#duties = new Duties(this.#context, {
+        subscription: this.#subscription,
+        follower: this.#follower,
+        server: this.#server,
+        conversation: this.#conversation,
+        rights: this.#rights,
       })
       if (this.#context.sessions.count === 0 && storage.state.subscribed && storage.state.emptySinceMs === null) {
         storage.update({ emptySinceMs: Date.now() })
@@ -187,28 +193,9 @@ export function createSyncObject(
 
     /** Does everything that is due, for whatever the alarm was set; what fails is tried again with backoff. */
     override async alarm(): Promise<void> {
-      const { storage, sessions, intervals, nowMs } = this.#context
-      const { state } = storage
       try {
-        storage.update({ retryAtMs: null })
-        storage.dropConnectBuckets(nowMs() - BUCKET_AGE_MS)
-        this.#closeOverdue()
-        if (state.emptySinceMs !== null) {
-          if (nowMs() - state.emptySinceMs >= intervals.lingerMs && state.subscribed) await this.#subscription.leave()
-          return
-        }
-        this.#subscription.dropUnused(new Set([...sessions].flatMap((session) => session.told)))
-        await this.#conversation.greetInterrupted()
-        await this.#rights.settleAll()
-        const wanted = state.version !== state.answeredVersion
-        if (state.subscribed && (wanted || nowMs() >= renewalDueMs(state.leaseUntilMs, state.leaseMs))) {
-          await this.#subscription.renew(!wanted)
-        }
-        if (this.#follower.behind) await this.#follower.reach(state.target)
-        const notice = state.noticeAtMs !== null && nowMs() >= state.noticeAtMs
-        if (notice) storage.update({ noticeAtMs: null })
-        this.#server.broadcast(notice)
-        if (![...sessions].some((session) => session.busy)) storage.update({ failures: 0 })
+        this.#context.storage.update({ retryAtMs: null })
+        await this.#duties.runDue()
       } catch (error) {
         this.#retryLater(error)
       } finally {
@@ -244,16 +231,6 @@ export function createSyncObject(
       return false
     }
 
-    #closeOverdue(): void {
-      const { sessions, intervals, nowMs } = this.#context
-      for (const session of sessions) {
-        if (this.#server.expire(session)) continue
-        const deadlineMs = sessionDeadlineMs(session.state, intervals)
-        if (deadlineMs === null || nowMs() < deadlineMs) continue
-        session.refuse('unavailable', 'The connection said nothing for too long; connect again.', nowMs())
-      }
-    }
-
     async #leave(session: Session | null): Promise<void> {
       const { sessions, storage, nowMs } = this.#context
       if (!session) return
@@ -271,19 +248,7 @@ export function createSyncObject(
 
     /** Without `deadlines` those of sessions are not gone through: acknowledgements come too often, and only put them off. */
     async #arm(deadlines = true): Promise<void> {
-      const { storage, sessions, intervals, nowMs } = this.#context
-      const open = deadlines ? [...sessions] : []
-      const first = (times: (number | null)[]) => {
-        const set = times.filter((atMs): atMs is number => atMs !== null)
-        return set.length === 0 ? null : set.reduce((least, atMs) => Math.min(least, atMs))
-      }
-      const atMs = nextAlarmMs({
-        ...storage.state,
-        nowMs: nowMs(),
-        lingerMs: intervals.lingerMs,
-        expiryAtMs: first(open.map((session) => session.state.expiresAtMs)),
-        deadlineAtMs: first(open.map((session) => sessionDeadlineMs(session.state, intervals))),
-      })
+      const atMs = this.#duties.nextAlarmMs(deadlines)
       const armed = await this.ctx.storage.getAlarm()
       if (atMs === null) {
         if (armed !== null && deadlines) await this.ctx.storage.deleteAlarm()

@@ -4,7 +4,6 @@ import type { Lsn } from '../../../protocol/index.ts'
 import { joinPosition, judgeDelivery, nextVersion, trimPoint } from './delivery.ts'
 import { coveredFrom, FrameCache } from './frame-cache.ts'
 import { positionAt } from './position.ts'
-import { backoffMs, type Duties, nextAlarmMs } from './schedule.ts'
 import { admits, type SessionPhase } from './session-state.ts'
 import { fullBucket, takeToken } from './token-bucket.ts'
 import { acknowledge, mayNotice, mayServe } from './window.ts'
@@ -156,43 +155,6 @@ describe('rates', () => {
         expect(taken).toBeLessThanOrEqual(5 + (latestMs - 1_000) / 20)
       }),
     )
-  })
-})
-
-describe('the alarm', () => {
-  const idle: Duties = {
-    nowMs: 1_000,
-    emptySinceMs: null,
-    subscribed: true,
-    leaseUntilMs: 61_000,
-    leaseMs: 60_000,
-    retryAtMs: null,
-    noticeAtMs: null,
-    expiryAtMs: null,
-    deadlineAtMs: null,
-    lingerMs: 300_000,
-  }
-
-  it('DIS-R10 DIS-28 stands at the first duty, the lease with time to spare', () => {
-    expect(nextAlarmMs(idle)).toBe(41_000)
-    expect(nextAlarmMs({ ...idle, expiryAtMs: 2_000 })).toBe(2_000)
-    expect(nextAlarmMs({ ...idle, noticeAtMs: 1_500 })).toBe(1_500)
-    expect(nextAlarmMs({ ...idle, subscribed: false })).toBeNull()
-  })
-
-  it('DIS-R10 is never set for what a failure put off', () => {
-    expect(nextAlarmMs({ ...idle, leaseUntilMs: 0, noticeAtMs: 5, retryAtMs: 9_000 })).toBe(9_000)
-    expect(nextAlarmMs({ ...idle, leaseUntilMs: 0, retryAtMs: 9_000, deadlineAtMs: 3_000 })).toBe(3_000)
-  })
-
-  it('DIS-20 DIS-R10 ends when nobody is there any more', () => {
-    expect(nextAlarmMs({ ...idle, emptySinceMs: 1_000 })).toBe(301_000)
-    expect(nextAlarmMs({ ...idle, emptySinceMs: 1_000, subscribed: false, retryAtMs: 5 })).toBeNull()
-  })
-
-  it('FLT-12 retries back off to a bound, spread by jitter', () => {
-    expect([1, 2, 3, 10, 1_000].map((attempt) => backoffMs(attempt, 0))).toEqual([250, 500, 1_000, 15_000, 15_000])
-    expect(backoffMs(1, 0.999)).toBeLessThan(500)
   })
 })
 
