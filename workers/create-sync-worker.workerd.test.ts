@@ -2,16 +2,15 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import { LIMITS, type Lsn, type Manifest, manifestSchema, SUBPROTOCOL } from '../protocol/index.ts'
-import { createDatabase, type TestDatabase } from '../testing/postgres/create-database.ts'
+import { useTestDatabase } from '../testing/postgres/use-test-database.ts'
 import { ORG_A, ORG_B, SNAPSHOT_SCHEMA, snapshotSync } from '../testing/snapshot/snapshot-app.ts'
 import { newClient, tokenOf, upgradeHeaders } from '../testing/workerd/distribution.ts'
 import { ADMIN_TOKEN } from '../testing/workerd/staged.ts'
 import { TestSocket } from '../testing/workerd/test-socket.ts'
 import { useDatabase } from '../testing/workerd/worker.ts'
 
-let database: TestDatabase
+const database = useTestDatabase(inject('servers').embedded)
 beforeAll(async () => {
-  database = await createDatabase(inject('servers').embedded)
   useDatabase(database.env)
   await database.install(SNAPSHOT_SCHEMA, snapshotSync)
   await database.run(`INSERT INTO item (id, org_id, title) VALUES (1, '${ORG_A}', 'one'), (2, '${ORG_B}', 'two')`)
@@ -19,7 +18,6 @@ beforeAll(async () => {
 afterAll(async () => {
   const { REPLICATION } = env as unknown as { REPLICATION: DurableObjectNamespace }
   await runInDurableObject(REPLICATION.getByName('main'), (_instance, state) => state.storage.deleteAlarm())
-  await database.drop()
 })
 
 const worker = (exports as unknown as { default: { fetch(request: Request): Promise<Response> } }).default

@@ -3,7 +3,7 @@ import { env, exports } from 'cloudflare:workers'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { decodeMarked, LIMITS, type Lsn, type PredictedChange } from '../protocol/index.ts'
 import { type RecordedMutation, recordMutation } from '../testing/capture/record-mutation.ts'
-import { createDatabase, type TestDatabase } from '../testing/postgres/create-database.ts'
+import { useTestDatabase } from '../testing/postgres/use-test-database.ts'
 import { ORG_A, SNAPSHOT_SCHEMA, snapshotSync } from '../testing/snapshot/snapshot-app.ts'
 import { newClient, tokenOf, upgradeHeaders } from '../testing/workerd/distribution.ts'
 import { TestSocket } from '../testing/workerd/test-socket.ts'
@@ -21,15 +21,13 @@ const TRIGGER = `
   --> statement-breakpoint
   CREATE TRIGGER stamp BEFORE INSERT ON public.item FOR EACH ROW EXECUTE FUNCTION public.stamp()`
 
-let database: TestDatabase
+const database = useTestDatabase(inject('servers').embedded)
 beforeAll(async () => {
-  database = await createDatabase(inject('servers').embedded)
   useDatabase(database.env)
   await database.install(SNAPSHOT_SCHEMA + TRIGGER, snapshotSync)
 })
 afterAll(async () => {
   await runInDurableObject(REPLICATION.getByName('main'), (_instance, state) => state.storage.deleteAlarm())
-  await database.drop()
 })
 
 const ask = (path: string, headers: Record<string, string>) =>

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createEmptyDatabase, type EmptyDatabase } from '../../testing/cli/create-empty-database.ts'
+import { useEmptyDatabase } from '../../testing/cli/create-empty-database.ts'
 import { makeApp } from '../../testing/cli/make-app.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 import { withDatabase } from '../../workers/database/index.ts'
@@ -8,16 +8,12 @@ import { loadSync } from './load-module.ts'
 import { seedApp } from './seed-app.ts'
 
 const app = makeApp()
-let database: EmptyDatabase
+const database = useEmptyDatabase(servers().embedded)
 beforeAll(async () => {
-  database = await createEmptyDatabase(servers().embedded)
   const sync = await loadSync(`${app.folder}/sync.ts`)
   await withDatabase(env(), (open) => applyMigrations(open, `${app.folder}/migrations`, sync))
 })
-afterAll(async () => {
-  await database.drop()
-  app.remove()
-})
+afterAll(() => app.remove())
 const env = () => ({ DATABASE_URL: database.url, DATABASE_PROXY: servers().embedded.proxy })
 const seed = (name: string) => withDatabase(env(), (open) => seedApp(open, `${app.folder}/${name}`))
 const count = async () => (await database.query('SELECT count(*)::text AS rows FROM public.note'))[0]?.rows

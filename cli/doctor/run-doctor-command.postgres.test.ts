@@ -1,18 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createEmptyDatabase, type EmptyDatabase } from '../../testing/cli/create-empty-database.ts'
+import { afterAll, expect, test } from 'vitest'
+import { useEmptyDatabase } from '../../testing/cli/create-empty-database.ts'
 import { makeApp } from '../../testing/cli/make-app.ts'
 import { runCommand } from '../../testing/cli/run-command.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 
 const app = makeApp()
-let database: EmptyDatabase
-beforeAll(async () => {
-  database = await createEmptyDatabase(servers().embedded)
-})
-afterAll(async () => {
-  await database.drop()
-  app.remove()
-})
+const database = useEmptyDatabase(servers().embedded)
+afterAll(() => app.remove())
 const doctor = () => runCommand(['doctor', app.folder], { DATABASE_URL: database.url })
 
 test('OPS-04 CLI-R12 an empty database fails, and the remedy is the next command', async () => {

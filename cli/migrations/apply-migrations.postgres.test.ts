@@ -1,18 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createEmptyDatabase, type EmptyDatabase } from '../../testing/cli/create-empty-database.ts'
+import { afterAll, expect, test } from 'vitest'
+import { useEmptyDatabase } from '../../testing/cli/create-empty-database.ts'
 import { makeApp, NOTE_APP } from '../../testing/cli/make-app.ts'
 import { runCommand } from '../../testing/cli/run-command.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 
 const app = makeApp()
-let database: EmptyDatabase
-beforeAll(async () => {
-  database = await createEmptyDatabase(servers().embedded)
-})
-afterAll(async () => {
-  await database.drop()
-  app.remove()
-})
+const database = useEmptyDatabase(servers().embedded)
+afterAll(() => app.remove())
 const migrate = () => runCommand(['migrate', app.folder], { DATABASE_URL: database.url })
 const names = async () =>
   (await database.query('SELECT name FROM tidemark.app_migration ORDER BY 1')).map((row) => row.name)

@@ -1,7 +1,7 @@
 import { Client, neonConfig, Pool } from '@neondatabase/serverless'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { servers } from '../../testing/postgres/servers.ts'
+import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { startWebSocketProxy, type WebSocketProxy } from './websocket-proxy.ts'
 
 const BIG_CHARS = 5 * 1024 * 1024
@@ -33,16 +33,14 @@ const fails = (running: Promise<unknown>): Promise<boolean> =>
 describe.each(['embedded', 'system'] as const)('the WebSocket proxy in front of the %s Postgres', (name) => {
   const server = servers()[name]
   const port = Number(new URL(server.adminUrl).port)
-  let database: TestDatabase
+  const database = useTestDatabase(server)
   let proxy: WebSocketProxy
   beforeAll(async () => {
-    database = await createDatabase(server)
     proxy = await startWebSocketProxy({ host: '127.0.0.1', port })
     dialThrough(proxy.address)
   })
   afterAll(async () => {
     await proxy.close()
-    await database.drop()
   })
 
   it(`OPS-05 carries queries, a 5 MB result and a 5 MB parameter (${name})`, async () => {

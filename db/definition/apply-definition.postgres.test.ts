@@ -1,8 +1,7 @@
 import { pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { servers } from '../../testing/postgres/servers.ts'
-import type { Database } from '../../workers/database/index.ts'
+import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { defineSync, type Sync, table } from '../define-sync.ts'
 import { type AppliedDefinition as Applied, applyDefinition } from './apply-definition.ts'
 import { readDefinitionInForce } from './definition-in-force.ts'
@@ -15,20 +14,14 @@ const both = defineSync({
 })
 
 describe.each(['embedded', 'system'] as const)('putting a definition in force on the %s Postgres', (name) => {
-  let owned: TestDatabase
-  let database: Database
+  const owned = useTestDatabase(servers()[name])
+  const database = useConnection(owned)
   beforeAll(async () => {
-    owned = await createDatabase(servers()[name])
     await owned.run(`
       CREATE TABLE note (id uuid PRIMARY KEY, org_id uuid, body text, secret text);
       CREATE TABLE rooted (id uuid PRIMARY KEY) PARTITION BY HASH (id);
       CREATE TABLE leaf PARTITION OF rooted FOR VALUES WITH (MODULUS 1, REMAINDER 0);
       CREATE TABLE no_key (id uuid)`)
-    database = await owned.open()
-  })
-  afterAll(async () => {
-    await database.close()
-    await owned.drop()
   })
   const apply = (sync: Sync) => database.transaction(({ query }) => applyDefinition(query, sync))
 

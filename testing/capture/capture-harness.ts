@@ -6,6 +6,7 @@ import { type CaptureMemory, NO_MEMORY } from '../../workers/replication/rules/e
 import type { RoutedBatch } from '../../workers/replication/rules/subscription.ts'
 import { createDatabase, type TestDatabase } from '../postgres/create-database.ts'
 import type { TestServer } from '../postgres/test-server.ts'
+import { useForSuite } from '../postgres/use-for-suite.ts'
 
 export interface HistoryEntry {
   readonly lsn: string
@@ -45,6 +46,14 @@ export interface CaptureHarness {
   history(epoch?: string): Promise<HistoryEntry[]>
   install(schema: string, sync: Sync): Promise<AppliedDefinition>
   close(): Promise<void>
+}
+
+/** Starts capture for the whole suite. */
+export function useCapture(...start: Parameters<typeof startCapture>): CaptureHarness {
+  return useForSuite(
+    () => startCapture(...start),
+    (harness) => harness.close(),
+  )
 }
 
 export async function startCapture(

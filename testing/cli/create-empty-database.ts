@@ -2,6 +2,7 @@ import { customAlphabet } from 'nanoid'
 import type { Query } from '../../db/query.ts'
 import { withDatabase } from '../../workers/database/index.ts'
 import type { TestServer } from '../postgres/test-server.ts'
+import { useForSuite } from '../postgres/use-for-suite.ts'
 
 export interface EmptyDatabase {
   readonly url: string
@@ -11,8 +12,16 @@ export interface EmptyDatabase {
 
 const randomName = customAlphabet('abcdefghijklmnopqrstuvwxyz', 12)
 
+/** Gives the suite a database in which nothing of Tidemark is yet. */
+export function useEmptyDatabase(server: TestServer): EmptyDatabase {
+  return useForSuite(
+    () => createEmptyDatabase(server),
+    (database) => database.drop(),
+  )
+}
+
 /** Creates a database in which nothing of Tidemark is yet. */
-export async function createEmptyDatabase(server: TestServer): Promise<EmptyDatabase> {
+async function createEmptyDatabase(server: TestServer): Promise<EmptyDatabase> {
   const name = `empty_${randomName()}`
   const admin = { DATABASE_URL: server.adminUrl, DATABASE_PROXY: server.proxy }
   await withDatabase(admin, ({ query }) => query(`CREATE DATABASE ${name}`))

@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import type { DefinitionInForce } from '../../protocol/index.ts'
-import type { Database } from '../../workers/database/index.ts'
 import { pgoutputSource } from '../../workers/replication/pgoutput-source.ts'
 import { wal2jsonSource } from '../../workers/replication/wal2json-source.ts'
 import { type CaptureCase, captureCases, serverNamed } from '../capture/capture-cases.ts'
-import { createDatabase, type TestDatabase } from '../postgres/create-database.ts'
+import { useConnection, useTestDatabase } from '../postgres/use-test-database.ts'
 import { captureInto } from './capture-into.ts'
 import { CORPUS } from './corpus.ts'
 import { corpusSync } from './corpus-sync.ts'
@@ -19,17 +18,15 @@ const SCHEMA = readFileSync(new URL('./corpus-schema.sql', import.meta.url), 'ut
 describe.each(captureCases.filter(({ decoder }) => decoder === 'wal2json'))(
   'the corpus on the $server server',
   ({ server, numbers }: CaptureCase) => {
-    let created: TestDatabase
-    let database: Database
+    const created = useTestDatabase(serverNamed(server))
+    const database = useConnection(created)
     let definition: DefinitionInForce
     let base: ModelState
     const samples: PostgresSample[] = []
     const captured: Record<string, HistoryRow[]> = {}
 
     beforeAll(async () => {
-      created = await createDatabase(serverNamed(server))
       definition = await created.install(SCHEMA, corpusSync(numbers))
-      database = await created.open()
       await database.query('SET search_path = public')
       for (const decoder of ['pgoutput', 'wal2json'])
         await database.query('SELECT pg_create_logical_replication_slot($1, $2)', [
@@ -45,10 +42,6 @@ describe.each(captureCases.filter(({ decoder }) => decoder === 'wal2json'))(
         }
         samples.push(await samplePostgres(database))
       }
-    })
-    afterAll(async () => {
-      await database?.close()
-      await created?.drop()
     })
 
     it.each([

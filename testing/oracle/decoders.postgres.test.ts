@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import type { DefinitionInForce } from '../../protocol/index.ts'
-import type { Database } from '../../workers/database/index.ts'
 import { pgoutputSource } from '../../workers/replication/pgoutput-source.ts'
 import { wal2jsonSource } from '../../workers/replication/wal2json-source.ts'
-import { createDatabase, type TestDatabase } from '../postgres/create-database.ts'
 import { servers } from '../postgres/servers.ts'
+import { useConnection, useTestDatabase } from '../postgres/use-test-database.ts'
 import { sync } from './app/sync.ts'
 import { captureInto } from './capture-into.ts'
 import { examine } from './examine.ts'
@@ -19,17 +18,15 @@ const SCHEMA = new URL('./app/migrations/0000_schema.sql', import.meta.url)
 const SEED = process.env.ORACLE_SEED ?? 'decoders'
 const TRANSACTIONS = Number(process.env.ORACLE_STEPS ?? 300)
 
-let created: TestDatabase
-let database: Database
+const created = useTestDatabase(servers().system)
+const database = useConnection(created)
 let definition: DefinitionInForce
 let base: ModelState
 const samples: PostgresSample[] = []
 const slots = { pgoutput: '', wal2json: '' }
 
 beforeAll(async () => {
-  created = await createDatabase(servers().system)
   definition = await created.install(readFileSync(SCHEMA, 'utf8'), sync)
-  database = await created.open()
   const random = seededRandom(SEED)
   for (const statement of seedStatements(random.fork('seed'))) {
     await runTransaction(database, { index: 0, statements: [statement], end: 'commit' })
@@ -53,10 +50,6 @@ beforeAll(async () => {
   finished = true
   await sampling
   samples.push(await samplePostgres(database))
-})
-afterAll(async () => {
-  await database?.close()
-  await created?.drop()
 })
 
 describe(`two decoders of one log, seed ${SEED}`, () => {

@@ -6,6 +6,7 @@ import type { SyncEnv } from '../../workers/env.ts'
 import type { PushOptions } from '../../workers/push/options.ts'
 import { createDatabase, type TestDatabase } from '../postgres/create-database.ts'
 import type { TestServer } from '../postgres/test-server.ts'
+import { useForSuite } from '../postgres/use-for-suite.ts'
 import { ORG_A, PUSH_SCHEMA, pushSync } from './push-app.ts'
 import { pushDirectly } from './push-directly.ts'
 import type { SendPush } from './test-client.ts'
@@ -25,10 +26,19 @@ export interface PushFixture {
   drop(): Promise<void>
 }
 
-export async function openPushFixture(
-  server: TestServer,
-  { schema, sync }: { readonly schema: string; readonly sync: Sync } = { schema: PUSH_SCHEMA, sync: pushSync },
-): Promise<PushFixture> {
+interface App {
+  readonly schema: string
+  readonly sync: Sync
+}
+
+export function usePushFixture(server: TestServer, app: App = { schema: PUSH_SCHEMA, sync: pushSync }): PushFixture {
+  return useForSuite(
+    () => openPushFixture(server, app),
+    (fixture) => fixture.drop(),
+  )
+}
+
+async function openPushFixture(server: TestServer, { schema, sync }: App): Promise<PushFixture> {
   const owned = await createDatabase(server)
   await owned.install(schema, sync)
   const database = await owned.open()

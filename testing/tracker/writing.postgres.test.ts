@@ -1,16 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Actions } from '../../db/index.ts'
 import { brokenInvariants } from '../../examples/tracker/invariants.ts'
 import { recordActivity } from '../../examples/tracker/record-activity.ts'
 import { serverActions } from '../../examples/tracker/server-actions.ts'
 import { sync } from '../../examples/tracker/sync.ts'
-import type { Database } from '../../workers/database/index.ts'
 import type { SyncEnv } from '../../workers/env.ts'
 import type { ServerActions } from '../../workers/push/options.ts'
-import { createDatabase, type TestDatabase } from '../postgres/create-database.ts'
 import { servers } from '../postgres/servers.ts'
+import { useConnection, useTestDatabase } from '../postgres/use-test-database.ts'
 import { pushDirectly } from '../push/push-directly.ts'
 import { deleteOf, insertOf, TestClient, updateOf } from '../push/test-client.ts'
 
@@ -28,15 +27,13 @@ const membership = new Map<string, string>(MEMBERS.map(([, user]) => [user, rand
 const memberOf = (user: string) => membership.get(user) ?? ''
 const A = `org:${ORG}`
 
-let owned: TestDatabase
-let database: Database
+const owned = useTestDatabase(servers().system)
+const database = useConnection(owned)
 
 beforeAll(async () => {
-  owned = await createDatabase(servers().system)
   const migrations = readdirSync(MIGRATIONS).sort()
   const schema = migrations.map((name) => readFileSync(new URL(name, MIGRATIONS), 'utf8'))
   await owned.install(schema.join('--> statement-breakpoint\n'), sync)
-  database = await owned.open()
   for (const [org, slug] of [
     [ORG, 'one'],
     [OTHER_ORG, 'two'],
@@ -51,10 +48,6 @@ beforeAll(async () => {
       [memberOf(user), org, user, role],
     )
   }
-})
-afterAll(async () => {
-  await database?.close()
-  await owned?.drop()
 })
 
 function clientOf(userId: string): TestClient {

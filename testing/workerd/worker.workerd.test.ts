@@ -1,19 +1,17 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, inject, it } from 'vitest'
 import { withDatabase } from '../../workers/database/index.ts'
-import { createDatabase, type TestDatabase } from '../postgres/create-database.ts'
+import { useTestDatabase } from '../postgres/use-test-database.ts'
 import { type SyncDO, useDatabase } from './worker.ts'
 
 const namespace = (env as unknown as { SYNC: DurableObjectNamespace<SyncDO> }).SYNC
 
 describe.each(['embedded', 'system'] as const)('the Workers runtime of the tests, with the %s Postgres', (name) => {
-  let database: TestDatabase
-  beforeAll(async () => {
-    database = await createDatabase(inject('servers')[name])
+  const database = useTestDatabase(inject('servers')[name])
+  beforeAll(() => {
     useDatabase(database.env)
   })
-  afterAll(() => database.drop())
 
   it(`FLT-08 keeps the storage of an evicted object, which reads its own database (${name})`, async () => {
     const stub = namespace.getByName(`fixture-${name}`)

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { beforeAll, beforeEach, expect, it } from 'vitest'
 import { servers } from '../../testing/postgres/servers.ts'
+import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import type { RightsChange, RightsGuard } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
@@ -14,7 +14,7 @@ const MEMBERS = `
   --> statement-breakpoint
   GRANT SELECT ON public.member TO tidemark_client`
 
-let database: TestDatabase
+const database = useTestDatabase(servers().embedded)
 let marks: RightsMarks
 let rights: KeptRights
 let nowMs: number
@@ -27,11 +27,9 @@ let calls: number
 let env: SyncEnv
 
 beforeAll(async () => {
-  database = await createDatabase(servers().embedded)
   await database.install(SNAPSHOT_SCHEMA + MEMBERS, snapshotSync)
   await database.run(`INSERT INTO public.member VALUES ('ann', 'a')`)
 })
-afterAll(() => database?.drop())
 beforeEach(async () => {
   await database.run(`DELETE FROM public.member--> statement-breakpoint INSERT INTO public.member VALUES ('ann', 'a')`)
   ;[nowMs, behindMs, isAway, asked, calls] = [1_000_000, 100, false, [], 0]

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { servers } from '../../testing/postgres/servers.ts'
+import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { beginEpoch, headOf, LineCollector } from '../../testing/snapshot/snapshot-fixture.ts'
-import { type Database, withDatabase } from '../database/index.ts'
+import { withDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
 import { runDoctor } from '../health/index.ts'
 import { readSnapshot } from '../snapshot/read-snapshot.ts'
@@ -43,17 +43,14 @@ describe.each([
   { server: 'embedded', space: 'public', body: SQL_BODY },
   { server: 'system', space: 'app', body: PLPGSQL_BODY },
 ] as const)('names without a schema, in $space on the $server server', ({ server, space, body }) => {
-  let own: TestDatabase
-  let database: Database
-  beforeAll(async () => {
-    own = await createDatabase(servers()[server])
+  const own = useTestDatabase(servers()[server], async ({ name, run, install }) => {
     if (space === 'app') {
-      await own.run(
-        `CREATE SCHEMA app;--> statement-breakpoint\nGRANT USAGE ON SCHEMA app TO tidemark_client;--> statement-breakpoint\nALTER DATABASE ${own.name} SET search_path = app, public`,
+      await run(
+        `CREATE SCHEMA app;--> statement-breakpoint\nGRANT USAGE ON SCHEMA app TO tidemark_client;--> statement-breakpoint\nALTER DATABASE ${name} SET search_path = app, public`,
       )
     }
-    await own.run(schemaIn(space, body))
-    await own.run(
+    await run(schemaIn(space, body))
+    await run(
       `CREATE TABLE ${space}.ddl_log (what text);
       CREATE FUNCTION ${space}.log_ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO ddl_log VALUES (tg_tag); END $$;
       CREATE EVENT TRIGGER log_ddl ON ddl_command_end EXECUTE FUNCTION ${space}.log_ddl()`.replaceAll(
@@ -61,14 +58,10 @@ describe.each([
         ';--> statement-breakpoint\n',
       ),
     )
-    await own.install('SELECT 1', sync)
-    database = await own.open()
-    await beginEpoch(database.query, 'names')
+    await install('SELECT 1', sync)
   })
-  afterAll(async () => {
-    await database?.close()
-    await own?.drop()
-  })
+  const database = useConnection(own)
+  beforeAll(() => beginEpoch(database.query, 'names'))
   /** As the app changes its schema: its event trigger listens. */
   const ddl = (statement: string) =>
     withDatabase(own.env, async ({ query }) => {

@@ -1,20 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { describe, expect, test } from 'vitest'
 import { servers } from '../../testing/postgres/servers.ts'
-import { asClient, type Database, databaseMessageOf, openDatabase, sqlStateOf } from './index.ts'
+import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
+import { asClient, databaseMessageOf, openDatabase, sqlStateOf } from './index.ts'
 
 describe.each(['embedded', 'system'] as const)('a connection to the %s Postgres', (server) => {
-  let own: TestDatabase
-  let database: Database
-
-  beforeAll(async () => {
-    own = await createDatabase(servers()[server])
-    database = await own.open()
-  })
-  afterAll(async () => {
-    await database.close()
-    await own.drop()
-  })
+  const own = useTestDatabase(servers()[server])
+  const database = useConnection(own)
 
   test('CAP-12 WIRE-R1 every value is text under the pinned settings', async () => {
     await database.query(`ALTER DATABASE ${own.name} SET TimeZone = 'Asia/Kathmandu'`)

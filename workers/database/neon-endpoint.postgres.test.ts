@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { neonConfig } from '@neondatabase/serverless'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createWebSocketStream, WebSocket, WebSocketServer } from 'ws'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { servers } from '../../testing/postgres/servers.ts'
+import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { openDatabase } from './index.ts'
 
 /** A secure WebSocket endpoint at `/v2`, as Neon offers it: everything inside is the plain Postgres protocol. */
@@ -33,12 +33,11 @@ async function startSecureEndpoint(folder: string, postgresPort: number): Promis
 describe('a connection without a proxy, as to Neon', () => {
   const defaults = { wsProxy: neonConfig.wsProxy, webSocketConstructor: neonConfig.webSocketConstructor }
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-endpoint-'))
-  let own: TestDatabase
+  const own = useTestDatabase(servers().embedded)
   let server: Server
   let upgrades: string[] = []
 
   beforeAll(async () => {
-    own = await createDatabase(servers().embedded)
     const endpoint = await startSecureEndpoint(folder, Number(new URL(own.url).port))
     server = endpoint.server
     server.on('upgrade', (request) => upgrades.push(request.url ?? ''))
@@ -55,7 +54,6 @@ describe('a connection without a proxy, as to Neon', () => {
     Object.assign(neonConfig, defaults)
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
-    await own.drop()
     rmSync(folder, { recursive: true })
   })
 

@@ -1,26 +1,25 @@
 import { integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { createDatabase } from '../../testing/postgres/create-database.ts'
 import { servers } from '../../testing/postgres/servers.ts'
+import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { PUSH_SCHEMA, pushSync } from '../../testing/push/push-app.ts'
 import { ORG_A, SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import type { HealthCheck } from '../contracts.ts'
-import { type Database, openDatabase } from '../database/index.ts'
+import { openDatabase } from '../database/index.ts'
 import { overallStatus, runDoctor } from './index.ts'
 
 const find = (checks: readonly HealthCheck[], name: string) => checks.find((check) => check.name === name)
 const bad = (checks: readonly HealthCheck[]) => checks.filter((check) => check.status !== 'ok')
 
 describe.each(['embedded', 'system'] as const)('tidemark doctor on the %s server', (server) => {
-  let own: TestDatabase
-  let database: Database
+  const own = useTestDatabase(servers()[server])
+  const database = useConnection(own)
   const undo: string[] = []
 
   beforeAll(async () => {
-    own = await createDatabase(servers()[server])
     await own.install(SNAPSHOT_SCHEMA, snapshotSync)
-    database = await own.open()
     await database.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [own.slotName])
     await database.query(`INSERT INTO public.item (id, org_id) SELECT n, $1::uuid FROM generate_series(1, 10) n`, [
       ORG_A,
@@ -33,10 +32,6 @@ describe.each(['embedded', 'system'] as const)('tidemark doctor on the %s server
   afterEach(async () => {
     for (const statement of undo.splice(0).reverse()) await database.query(statement)
     expect(bad(await doctor())).toEqual([])
-  })
-  afterAll(async () => {
-    await database?.close()
-    await own?.drop()
   })
 
   // A transaction of another test on this server may well be old.

@@ -1,8 +1,8 @@
 import { env } from 'cloudflare:workers'
 import { SignJWT, UnsecuredJWT } from 'jose'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, inject, it } from 'vitest'
 import { TOKEN_SUBPROTOCOL_PREFIX } from '../../protocol/index.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import {
   ask,
   beginEpoch,
@@ -22,13 +22,11 @@ import { useDatabase } from '../../testing/workerd/worker.ts'
 import { SESSION_HEADER } from '../contracts.ts'
 import { createApp } from './app.ts'
 
-let database: TestDatabase
+const database = useTestDatabase(inject('servers').system)
 beforeAll(async () => {
-  database = await createDatabase(inject('servers').system)
   useDatabase(database.env)
   await beginEpoch(database.env, 'http')
 })
-afterAll(() => database.drop())
 
 const person: Person = { userId: 'u', audiences: ['org:a', 'all'] }
 const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })

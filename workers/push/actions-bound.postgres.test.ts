@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import { beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import type { ActionSql } from '../../db/index.ts'
 import type { PushedMutation, Rejection } from '../../protocol/index.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A } from '../../testing/push/push-app.ts'
-import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
+import { usePushFixture } from '../../testing/push/push-fixture.ts'
 import { insertOf, shortOf, TestClient } from '../../testing/push/test-client.ts'
 
 /** Functions of the app that do what its actions may not. */
@@ -14,15 +14,13 @@ const SETUP = `
   BEGIN SET statement_timeout = 0; PERFORM pg_sleep(600); RETURN NULL; END $$;
   CREATE PROCEDURE public.commit_it() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$`
 
-let fixture: PushFixture
+const fixture = usePushFixture(servers().system)
 let client: TestClient
 /** The server's half of the action; each test sets its own. */
 let half: (sql: ActionSql) => Promise<unknown>
 beforeAll(async () => {
-  fixture = await openPushFixture(servers().system)
   await fixture.database.query(SETUP)
 })
-afterAll(() => fixture?.drop())
 beforeEach(() => {
   client = new TestClient(
     fixture.sender({ deadlineMs: 2_000, actions: { book: async (_run, { sql }) => void (await half(sql)) } }),

@@ -1,19 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { actionId, refuse } from '../../db/index.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A, ORG_B } from '../../testing/push/push-app.ts'
-import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
+import { usePushFixture } from '../../testing/push/push-fixture.ts'
 import { insertOf, TestClient, updateOf } from '../../testing/push/test-client.ts'
 import { callCommitted } from './committed-calls.ts'
 import type { CommittedMutation } from './options.ts'
 
-let fixture: PushFixture
+const fixture = usePushFixture(servers().system)
 let client: TestClient
-beforeAll(async () => {
-  fixture = await openPushFixture(servers().system)
-})
-afterAll(() => fixture?.drop())
 beforeEach(async () => {
   client = new TestClient(fixture.send)
   vi.spyOn(console, 'warn').mockImplementation(() => {})

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import { beforeEach, expect, it, vi } from 'vitest'
 import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A } from '../../testing/push/push-app.ts'
-import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
+import { usePushFixture } from '../../testing/push/push-fixture.ts'
 import { insertOf, TestClient } from '../../testing/push/test-client.ts'
 import type { SyncEnv } from '../env.ts'
 import {
@@ -15,15 +15,11 @@ import {
 import { callOwed } from './committed-calls.ts'
 import type { OnCommitted } from './options.ts'
 
-let fixture: PushFixture
+const fixture = usePushFixture(servers().system)
 let client: TestClient
 let calls: OwedCalls
 let nowMs: number
 let env: SyncEnv
-beforeAll(async () => {
-  fixture = await openPushFixture(servers().system)
-})
-afterAll(() => fixture?.drop())
 beforeEach(() => {
   ;[calls, nowMs] = [FIRST_OWED, Date.now()]
   client = new TestClient(fixture.sender({ onCommitted: () => {} }))

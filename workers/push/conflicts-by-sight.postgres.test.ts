@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A } from '../../testing/push/push-app.ts'
-import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
+import { usePushFixture } from '../../testing/push/push-fixture.ts'
 import { insertOf, TestClient, updateOf } from '../../testing/push/test-client.ts'
 
 const COLUMNS = {
@@ -68,13 +68,11 @@ const schema = `
 const THING = 'public.thing'
 
 describe.each(['system', 'embedded'] as const)('on the %s server', (server) => {
-  let fixture: PushFixture
+  const fixture = usePushFixture(servers()[server], { schema, sync })
   let client: TestClient
-  beforeAll(async () => {
-    fixture = await openPushFixture(servers()[server], { schema, sync })
+  beforeAll(() => {
     client = new TestClient(fixture.send)
   })
-  afterAll(() => fixture?.drop())
 
   async function holding(values: Partial<Record<Name, string>>): Promise<string> {
     const id = randomUUID()

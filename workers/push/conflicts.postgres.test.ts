@@ -1,21 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A, ORG_B } from '../../testing/push/push-app.ts'
-import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
+import { usePushFixture } from '../../testing/push/push-fixture.ts'
 import { deleteOf, insertOf, TestClient, updateOf } from '../../testing/push/test-client.ts'
 
 const TASK = 'public.task'
 const PAGE = 'public.page'
 
-let fixture: PushFixture
+const fixture = usePushFixture(servers().system)
 let client: TestClient
 let other: TestClient
 let id: string
-beforeAll(async () => {
-  fixture = await openPushFixture(servers().system)
-})
-afterAll(() => fixture?.drop())
 beforeEach(async () => {
   client = new TestClient(fixture.send)
   other = new TestClient(fixture.send, { userId: 'bob', audiences: [`org:${ORG_A}`, `org:${ORG_B}`] })

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { boolean, date, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import type { PatchRow } from '../../protocol/index.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A } from '../../testing/push/push-app.ts'
-import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
+import { usePushFixture } from '../../testing/push/push-fixture.ts'
 import { deleteOf, insertOf, TestClient, updateOf } from '../../testing/push/test-client.ts'
 
 const task = pgTable('task', { id: uuid('id'), orgId: uuid('org_id'), slug: text('slug'), title: text('title') })
@@ -53,13 +53,11 @@ const schema = [
 const TASK = 'public.task'
 
 describe.each(['system', 'embedded'] as const)('on the %s server', (server) => {
-  let fixture: PushFixture
+  const fixture = usePushFixture(servers()[server], { schema, sync })
   let client: TestClient
-  beforeAll(async () => {
-    fixture = await openPushFixture(servers()[server], { schema, sync })
+  beforeAll(() => {
     client = new TestClient(fixture.send)
   })
-  afterAll(() => fixture?.drop())
 
   async function made(of: string, values: Record<string, string>): Promise<string> {
     const id = randomUUID()

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import { beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import type { PushedMutation, Rejection } from '../../protocol/index.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A } from '../../testing/push/push-app.ts'
-import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
+import { usePushFixture } from '../../testing/push/push-fixture.ts'
 import { insertOf, shortOf, TestClient } from '../../testing/push/test-client.ts'
 
 const SETUP = `
@@ -25,13 +25,11 @@ const SETUP = `
   CREATE FUNCTION refuse_later() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN PERFORM missing_function(); RETURN NULL; END $$`
 
-let fixture: PushFixture
+const fixture = usePushFixture(servers().system)
 let client: TestClient
 beforeAll(async () => {
-  fixture = await openPushFixture(servers().system)
   await fixture.database.query(SETUP)
 })
-afterAll(() => fixture?.drop())
 beforeEach(async () => {
   client = new TestClient(fixture.send)
   vi.spyOn(console, 'warn').mockImplementation(() => {})

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { servers } from '../../testing/postgres/servers.ts'
-import { type Database, withDatabase } from '../database/index.ts'
+import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
+import { withDatabase } from '../database/index.ts'
 import { runDoctor } from '../health/index.ts'
 
 const id = uuid('id').primaryKey()
@@ -27,16 +27,8 @@ const SCHEMA = `
   CREATE POLICY p ON ticket TO tidemark_client USING (true)`.replaceAll(';\n', ';--> statement-breakpoint\n')
 
 describe.each(['embedded', 'system'] as const)('what writes need beside their table, on the %s server', (server) => {
-  let own: TestDatabase
-  let database: Database
-  beforeAll(async () => {
-    own = await createDatabase(servers()[server])
-    database = await own.open()
-  })
-  afterAll(async () => {
-    await database?.close()
-    await own?.drop()
-  })
+  const own = useTestDatabase(servers()[server])
+  const database = useConnection(own)
   const insert = () =>
     withDatabase(own.env, (connection) =>
       connection.transaction(async ({ query }) => {

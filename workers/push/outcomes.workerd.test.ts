@@ -1,7 +1,7 @@
 import { env as bindings } from 'cloudflare:workers'
-import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { beforeAll, expect, inject, it } from 'vitest'
 import { LIMITS, type Lsn, outcomesAnswerSchema, pushAnswerSchema, ZERO_LSN } from '../../protocol/index.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { ORG_A, PUSH_SCHEMA, pushSync } from '../../testing/push/push-app.ts'
 import { type Author, TestClient } from '../../testing/push/test-client.ts'
 import { beginEpoch, lsn, store, tokenOf } from '../../testing/workerd/distribution.ts'
@@ -10,13 +10,11 @@ import { useDatabase } from '../../testing/workerd/worker.ts'
 import { withDatabase } from '../database/index.ts'
 import { createSyncWorker } from '../index.ts'
 
-let database: TestDatabase
+const database = useTestDatabase(inject('servers').embedded)
 beforeAll(async () => {
-  database = await createDatabase(inject('servers').embedded)
   useDatabase(database.env)
   await database.install(PUSH_SCHEMA, pushSync)
 })
-afterAll(() => database.drop())
 
 const { worker } = createSyncWorker(pushSync, access)
 async function ask(path: string, who: Author, body: unknown): Promise<unknown> {

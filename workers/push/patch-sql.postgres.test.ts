@@ -1,16 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { readDefinitionInForce } from '../../db/index.ts'
 import { type TableDefinition, travellingColumns } from '../../protocol/index.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A } from '../../testing/push/push-app.ts'
-import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
+import { usePushFixture } from '../../testing/push/push-fixture.ts'
 import { deleteSql, lockSql, readingSql, seenSql, updateSql } from './rules/patch-sql.ts'
 
 describe('statements of patches', () => {
-  let fixture: PushFixture
+  const fixture = usePushFixture(servers().embedded)
   let task: TableDefinition
   beforeAll(async () => {
-    fixture = await openPushFixture(servers().embedded)
     const definition = await readDefinitionInForce(fixture.database.query)
     const found = definition?.definition.tables.find(({ id }) => id === 'public.task')
     if (!found) throw new Error('no task')
@@ -19,9 +18,6 @@ describe('statements of patches', () => {
       `INSERT INTO public.task (id, org_id, title) SELECT gen_random_uuid(), '${ORG_A}', 'one of many' FROM generate_series(1, 3000)`,
     )
     await fixture.database.query('ANALYZE public.task')
-  })
-  afterAll(async () => {
-    await fixture?.drop()
   })
 
   it('PSH-R4 PSH-R5 look for one row by its key, however small the table is', async () => {

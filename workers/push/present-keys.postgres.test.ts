@@ -1,19 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A, ORG_B } from '../../testing/push/push-app.ts'
-import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
+import { usePushFixture } from '../../testing/push/push-fixture.ts'
 import { insertOf, TestClient, updateOf } from '../../testing/push/test-client.ts'
 
 const [TASK, TALLY, PAGE] = ['public.task', 'public.tally', 'public.page']
 
-let fixture: PushFixture
+const fixture = usePushFixture(servers().system)
 let client: TestClient
-beforeAll(async () => {
-  fixture = await openPushFixture(servers().system)
+beforeAll(() => {
   client = new TestClient(fixture.send)
 })
-afterAll(() => fixture?.drop())
 
 it('FLD-84 PSH-R25 a row that another made first is theirs where the policy refuses: said with the row as it is', async () => {
   const id = await fixture.task()

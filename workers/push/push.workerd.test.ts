@@ -3,7 +3,7 @@ import { env as bindings } from 'cloudflare:workers'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import type { ActionSql, Actions } from '../../db/index.ts'
 import { LIMITS, outcomesAnswerSchema, parsePgLsn, pushAnswerSchema, type Row } from '../../protocol/index.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { ORG_A, PUSH_SCHEMA, pushSync } from '../../testing/push/push-app.ts'
 import { type Author, insertOf, type SendPush, TestClient, updateOf } from '../../testing/push/test-client.ts'
 import { newClient, tokenOf } from '../../testing/workerd/distribution.ts'
@@ -19,16 +19,14 @@ import type { CommittedMutation, ServerActions } from './options.ts'
 const TASK = 'public.task'
 const ID = '00000000-0000-4000-8000-00000000000'
 
-let database: TestDatabase
+const database = useTestDatabase(inject('servers').embedded)
 beforeAll(async () => {
-  database = await createDatabase(inject('servers').embedded)
   useDatabase(database.env)
   await database.install(PUSH_SCHEMA, pushSync)
 })
 afterAll(async () => {
   const { REPLICATION } = bindings as unknown as { REPLICATION: DurableObjectNamespace }
   await runInDurableObject(REPLICATION.getByName('main'), (_instance, state) => state.storage.deleteAlarm())
-  await database.drop()
 })
 afterEach(() => vi.restoreAllMocks())
 

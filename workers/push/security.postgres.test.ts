@@ -1,20 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { beforeEach, expect, it } from 'vitest'
 import type { PatchRow } from '../../protocol/index.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 import { ORG_A, ORG_B } from '../../testing/push/push-app.ts'
-import { openPushFixture, type PushFixture } from '../../testing/push/push-fixture.ts'
+import { usePushFixture } from '../../testing/push/push-fixture.ts'
 import { deleteOf, insertOf, TestClient, updateOf } from '../../testing/push/test-client.ts'
 
 const TASK = 'public.task'
 
-let fixture: PushFixture
+const fixture = usePushFixture(servers().system)
 let client: TestClient
 let id: string
-beforeAll(async () => {
-  fixture = await openPushFixture(servers().system)
-})
-afterAll(() => fixture?.drop())
 beforeEach(async () => {
   client = new TestClient(fixture.send)
   id = await fixture.task()

@@ -1,8 +1,8 @@
 import { integer, jsonb, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { captureCases, serverNamed } from '../../testing/capture/capture-cases.ts'
-import { type CaptureHarness, type HistoryEntry, startCapture } from '../../testing/capture/capture-harness.ts'
+import { type HistoryEntry, useCapture } from '../../testing/capture/capture-harness.ts'
 import { transactionsOf } from '../../testing/encoded-transactions.ts'
 
 const issue = pgTable('issue', {
@@ -28,12 +28,7 @@ const SCHEMA = `
 const LARGE = `repeat('toast ', 2000)`
 
 describe.each(captureCases)('$decoder on $server', ({ decoder, server }) => {
-  let harness: CaptureHarness
-
-  beforeAll(async () => {
-    harness = await startCapture(serverNamed(server), decoder, SCHEMA, sync)
-  })
-  afterAll(() => harness.close())
+  const harness = useCapture(serverNamed(server), decoder, SCHEMA, sync)
 
   /** Runs the statements and answers the rows that they leave in history. */
   async function captured(sql: string): Promise<HistoryEntry[]> {

@@ -1,8 +1,8 @@
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import type { PredictedChange, Rejection } from '../../protocol/index.ts'
-import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
+import { useCapture } from '../../testing/capture/capture-harness.ts'
 import { recordMutation } from '../../testing/capture/record-mutation.ts'
 import { transactionsOf } from '../../testing/encoded-transactions.ts'
 import { servers } from '../../testing/postgres/servers.ts'
@@ -19,13 +19,8 @@ describe.each([
   { decoder: 'pgoutput', server: 'embedded' },
   { decoder: 'pgoutput', server: 'system' },
 ] as const)('$decoder on $server', ({ decoder, server }) => {
-  let harness: CaptureHarness
+  const harness = useCapture(servers()[server], decoder, SCHEMA, sync)
   let counter = 0
-
-  beforeAll(async () => {
-    harness = await startCapture(servers()[server], decoder, SCHEMA, sync)
-  })
-  afterAll(() => harness.close())
 
   const kept = () =>
     harness.query(

@@ -1,25 +1,18 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { asLsn, type Lsn, parsePgLsn, ZERO_LSN } from '../../protocol/index.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { servers } from '../../testing/postgres/servers.ts'
-import type { Database } from '../database/index.ts'
+import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { WalWatch } from './wal-watch.ts'
 
 const FAR = asLsn('f'.repeat(16))
 const waitFor = (past: Lsn) => ({ slotName: 'none', past, atLeastMs: 0, ownXid: null, advanceTo: null, peek: null })
 
 describe.each(['embedded', 'system'] as const)('waiting inside the %s Postgres', (server) => {
-  let own: TestDatabase
-  let database: Database
+  const own = useTestDatabase(servers()[server])
+  const database = useConnection(own)
 
   beforeAll(async () => {
-    own = await createDatabase(servers()[server])
-    database = await own.open()
     await database.query('CREATE TABLE public.item (id int)')
-  })
-  afterAll(async () => {
-    await database.close()
-    await own.drop()
   })
 
   const flushed = async (): Promise<Lsn> =>

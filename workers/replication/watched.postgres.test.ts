@@ -1,8 +1,8 @@
 import { pgTable, text } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { defineSync, readDefinitionInForce, table } from '../../db/index.ts'
 import { ZERO_LSN } from '../../protocol/index.ts'
-import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
+import { useCapture } from '../../testing/capture/capture-harness.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 import { withDatabase } from '../database/index.ts'
 import { readHistory } from '../sync/history.ts'
@@ -31,12 +31,7 @@ describe.each([
   { decoder: 'wal2json', server: 'system' },
   { decoder: 'pgoutput', server: 'embedded' },
 ] as const)('watched tables through $decoder', ({ decoder, server }) => {
-  let harness: CaptureHarness
-
-  beforeAll(async () => {
-    harness = await startCapture(servers()[server], decoder, SCHEMA, sync)
-  })
-  afterAll(() => harness.close())
+  const harness = useCapture(servers()[server], decoder, SCHEMA, sync)
 
   async function captured(sql: string) {
     const known = (await harness.history()).length

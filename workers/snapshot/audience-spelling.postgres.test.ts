@@ -1,10 +1,9 @@
 import { boolean, char, inet, integer, numeric, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { servers } from '../../testing/postgres/servers.ts'
+import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { beginEpoch, headOf, LineCollector } from '../../testing/snapshot/snapshot-fixture.ts'
-import type { Database } from '../database/index.ts'
 import { readSnapshot } from './read-snapshot.ts'
 
 const id = integer('id').primaryKey()
@@ -30,18 +29,12 @@ const SCHEMA = `
   INSERT INTO host VALUES (1, '10.0.0.1'); INSERT INTO price VALUES (1, 5)`
 
 describe.each(['embedded', 'system'] as const)('the spelling of an audience on the %s server', (server) => {
-  let own: TestDatabase
-  let database: Database
+  const own = useTestDatabase(servers()[server])
+  const database = useConnection(own)
   beforeAll(async () => {
-    own = await createDatabase(servers()[server])
     await own.run(SCHEMA.replaceAll(';', ';--> statement-breakpoint\n'))
     await own.install('SELECT 1', sync)
-    database = await own.open()
     await beginEpoch(database.query, 'spelling')
-  })
-  afterAll(async () => {
-    await database?.close()
-    await own?.drop()
   })
 
   test.each([

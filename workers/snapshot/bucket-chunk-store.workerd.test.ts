@@ -1,15 +1,14 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { type Manifest, manifestSchema } from '../../protocol/index.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { beginEpoch } from '../../testing/snapshot/snapshot-fixture.ts'
 import { until } from '../../testing/system/until.ts'
 import { bucketFaults, type LoneBucketDO } from '../../testing/workerd/lone-snapshot.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
-import type { Database } from '../database/index.ts'
 
 const bindings = env as unknown as { LONE_BUCKET: DurableObjectNamespace<LoneBucketDO>; TEST_BUCKET: R2Bucket }
 const AUDIENCE = 'org:a'
@@ -21,20 +20,14 @@ const SCHEMA = `
   INSERT INTO public.item SELECT n, 'a', n || repeat(md5(n::text), 40) FROM generate_series(1, 1500) n`
 
 describe('chunks in a bucket', () => {
-  let own: TestDatabase
-  let database: Database
+  const own = useTestDatabase(inject('servers').embedded)
+  const database = useConnection(own)
   let objects = 0
   let stub: DurableObjectStub<LoneBucketDO>
 
   beforeAll(async () => {
-    own = await createDatabase(inject('servers').embedded)
     await own.install(SCHEMA, sync)
-    database = await own.open()
     useDatabase(own.env)
-  })
-  afterAll(async () => {
-    await database?.close()
-    await own?.drop()
   })
   beforeEach(async () => {
     objects += 1

@@ -1,10 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { LIMITS, manifestSchema } from '../../protocol/index.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { servers } from '../../testing/postgres/servers.ts'
+import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { ORG_A, SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import { beginEpoch } from '../../testing/snapshot/snapshot-fixture.ts'
-import type { Database } from '../database/index.ts'
 import { BUILD_ATTEMPTS } from './build-patience.ts'
 import { type BuildSurroundings, buildSnapshot } from './build-snapshot.ts'
 import type { WaitReason } from './join-position.ts'
@@ -12,22 +11,16 @@ import type { WaitReason } from './join-position.ts'
 const ROWS = 100_000
 
 describe('building a snapshot', () => {
-  let own: TestDatabase
-  let database: Database
+  const own = useTestDatabase(servers().system)
+  const database = useConnection(own)
 
   beforeAll(async () => {
-    own = await createDatabase(servers().system)
     await own.install(SNAPSHOT_SCHEMA, snapshotSync)
-    database = await own.open()
     await database.query(
       `INSERT INTO public.item SELECT n, $1::uuid, 'title ' || md5(n::text), NULL FROM generate_series(1, ${ROWS}) n`,
       [ORG_A],
     )
     await database.query(`INSERT INTO public.setting SELECT 'key ' || n, 'v' FROM generate_series(1, 3) n`)
-  })
-  afterAll(async () => {
-    await database?.close()
-    await own?.drop()
   })
 
   function surroundings(wait: (reason: WaitReason) => Promise<void>): BuildSurroundings {

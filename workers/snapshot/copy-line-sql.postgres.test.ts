@@ -1,5 +1,5 @@
 import { customType, pgTable } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { encodeCopyLine } from '../../protocol/copy-text.ts'
 import {
@@ -9,9 +9,8 @@ import {
   type TableDefinition,
   travellingColumns,
 } from '../../protocol/index.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { servers } from '../../testing/postgres/servers.ts'
-import type { Database } from '../database/index.ts'
+import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { tableRowsQuery } from './table-rows-sql.ts'
 
 const column = (name: string) => customType<{ data: string }>({ dataType: () => 'text' })(name)
@@ -112,18 +111,17 @@ function decodeCopyLine(line: string): (string | null)[] {
 }
 
 describe.each(['embedded', 'system'] as const)('copy lines on the %s server', (server) => {
-  let database: TestDatabase
-  let connection: Database
+  const database = useTestDatabase(servers()[server], async ({ name, run }) => {
+    for (const setting of HOSTILE) await run(`ALTER DATABASE ${name} SET ${setting}`)
+  })
+  const connection = useConnection(database)
   let definition: TableDefinition
 
   beforeAll(async () => {
-    database = await createDatabase(servers()[server])
-    for (const setting of HOSTILE) await database.run(`ALTER DATABASE ${database.name} SET ${setting}`)
     const applied = await database.install(SCHEMA, SYNC)
     const [only] = applied.definition.tables
     if (!only) throw new Error('The definition is empty.')
     definition = only
-    connection = await database.open()
     for (const [index, [type, values]] of TYPES.entries()) {
       for (const [number, value] of values.entries()) {
         await connection.query(
@@ -133,10 +131,6 @@ describe.each(['embedded', 'system'] as const)('copy lines on the %s server', (s
       }
     }
     await connection.query(`INSERT INTO ${quoteTable(definition)} (id) VALUES ('all NULL')`)
-  })
-  afterAll(async () => {
-    await connection?.close()
-    await database?.drop()
   })
 
   /** The lines as COPY writes them to a file on the server. */

@@ -1,8 +1,8 @@
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { applyDefinition, defineSync } from '../../db/index.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { servers } from '../../testing/postgres/servers.ts'
+import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { ORG_A, ORG_B, SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import {
   arrivals,
@@ -24,22 +24,14 @@ import { tableRowsQuery } from './table-rows-sql.ts'
 const AUDIENCE = `org:${ORG_A}`
 
 describe.each(['embedded', 'system'] as const)('reading a snapshot on the %s server', (server) => {
-  let own: TestDatabase
-  let reader: Database
-  let writer: Database
-  let watcher: Database
+  const own = useTestDatabase(servers()[server])
+  const reader = useConnection(own)
+  const writer = useConnection(own)
+  const watcher = useConnection(own)
   let epochs = 0
 
   beforeAll(async () => {
-    own = await createDatabase(servers()[server])
     await own.install(SNAPSHOT_SCHEMA, snapshotSync)
-    reader = await own.open()
-    writer = await own.open()
-    watcher = await own.open()
-  })
-  afterAll(async () => {
-    await Promise.all([reader, writer, watcher].map((one) => one?.close()))
-    await own?.drop()
   })
   beforeEach(async () => {
     await writer.query('TRUNCATE public.item, public.note, public.setting')

@@ -1,15 +1,14 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
 import { applyDefinition, defineSync, table } from '../../db/index.ts'
 import { type Manifest, manifestSchema } from '../../protocol/index.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { beginEpoch } from '../../testing/snapshot/snapshot-fixture.ts'
 import { until } from '../../testing/system/until.ts'
 import type { LoneSnapshotDO } from '../../testing/workerd/lone-snapshot.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
-import type { Database } from '../database/index.ts'
 
 const namespace = (env as unknown as { LONE_SNAPSHOT: DurableObjectNamespace<LoneSnapshotDO> }).LONE_SNAPSHOT
 const ORG = 'aaaaaaaa-0000-4000-8000-00000000000a'
@@ -40,20 +39,14 @@ const SCHEMA = `
   INSERT INTO public.later VALUES (1, '${ORG}')`
 
 describe.each(['embedded', 'system'] as const)('the SnapshotDO with the %s Postgres', (name) => {
-  let own: TestDatabase
-  let database: Database
+  const own = useTestDatabase(inject('servers')[name])
+  const database = useConnection(own)
   let objects = 0
   let stub: DurableObjectStub<LoneSnapshotDO>
 
   beforeAll(async () => {
-    own = await createDatabase(inject('servers')[name])
     await own.install(SCHEMA, sync)
-    database = await own.open()
     useDatabase(own.env)
-  })
-  afterAll(async () => {
-    await database?.close()
-    await own?.drop()
   })
   beforeEach(async () => {
     objects += 1

@@ -1,8 +1,8 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, inject, it } from 'vitest'
 import { clientAudience, isClientAudience, type Transaction } from '../../protocol/index.ts'
 import { encodeTransaction } from '../../testing/encoded-transactions.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import {
   beginEpoch,
   connect,
@@ -19,12 +19,10 @@ import {
 } from '../../testing/workerd/distribution.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createDatabase(inject('servers').system)
+const database = useTestDatabase(inject('servers').system)
+beforeAll(() => {
   useDatabase(database.env)
 })
-afterAll(() => database.drop())
 
 /** Each behaviour is tested twice: as it is, and with the object evicted at each `pause`. */
 describe.each([

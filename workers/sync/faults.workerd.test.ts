@@ -1,8 +1,8 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { describe, expect, inject, it } from 'vitest'
 import type { Lsn } from '../../protocol/index.ts'
 import { insertedIds } from '../../testing/encoded-transactions.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import {
   beginEpoch,
   connect,
@@ -21,11 +21,7 @@ import { withFailpoints } from '../../testing/workerd/failpoints.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 import type { SessionState } from './rules/session-state.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createDatabase(inject('servers').system)
-})
-afterAll(() => database.drop())
+const database = useTestDatabase(inject('servers').system)
 
 /** Runs the alarm until the condition holds; each turn is one retry. */
 async function alarmsUntil(name: string, condition: () => boolean): Promise<void> {

@@ -1,8 +1,8 @@
 import { evictDurableObject } from 'cloudflare:test'
-import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { beforeAll, expect, inject, it } from 'vitest'
 import type { Lsn, Transaction } from '../../protocol/index.ts'
 import { encodeTransaction } from '../../testing/encoded-transactions.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import {
   beginEpoch,
   connect,
@@ -18,12 +18,10 @@ import {
 import type { TestSocket } from '../../testing/workerd/test-socket.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createDatabase(inject('servers').system)
+const database = useTestDatabase(inject('servers').system)
+beforeAll(() => {
   useDatabase(database.env)
 })
-afterAll(() => database.drop())
 
 /** Makes the random generator Mulberry32. */
 function randomFrom(seed: number): (below: number) => number {

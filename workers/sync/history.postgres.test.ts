@@ -1,25 +1,18 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { parsePgLsn, ZERO_LSN } from '../../protocol/index.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { servers } from '../../testing/postgres/servers.ts'
-import { type Database, openDatabase } from '../database/index.ts'
+import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import type { PlacedChange } from '../encoded-change.ts'
 import { readHistory } from './history.ts'
 
-let created: TestDatabase
-let database: Database
+const created = useTestDatabase(servers().embedded)
+const database = useConnection(created)
 
 beforeAll(async () => {
-  created = await createDatabase(servers().embedded)
-  database = await openDatabase(created.env)
   await database.query(
     `INSERT INTO tidemark.epoch (id, slot_name, owner, decoder, system_identifier, timeline, start_lsn, start_xid, head_lsn, floor_lsn, definition_version)
      VALUES ('e', 's', 'o', 'pgoutput', '1', 1, '0/1', '1', '1/0', '0/1', 1)`,
   )
-})
-afterAll(async () => {
-  await database?.close()
-  await created?.drop()
 })
 
 describe('reading history', () => {

@@ -1,5 +1,5 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, inject, it } from 'vitest'
 import {
   type Change,
   clientAudience,
@@ -12,7 +12,7 @@ import {
   type TransactionMutation,
 } from '../../protocol/index.ts'
 import { encodeTransaction } from '../../testing/encoded-transactions.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import {
   beginEpoch,
   connect,
@@ -31,12 +31,10 @@ import {
 import type { TestSocket } from '../../testing/workerd/test-socket.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createDatabase(inject('servers').system)
+const database = useTestDatabase(inject('servers').system)
+beforeAll(() => {
   useDatabase(database.env)
 })
-afterAll(() => database.drop())
 
 const evict = (name: string) => evictDurableObject(syncObject(name))
 

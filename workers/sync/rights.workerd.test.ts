@@ -1,7 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, inject, it } from 'vitest'
 import type { Lsn } from '../../protocol/index.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import {
   beginEpoch,
   connect,
@@ -22,16 +22,14 @@ import { WATCHING } from '../../testing/workerd/staged.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 import { withDatabase } from '../database/index.ts'
 
-let database: TestDatabase
+const database = useTestDatabase(inject('servers').system)
 beforeAll(async () => {
-  database = await createDatabase(inject('servers').system)
   useDatabase(database.env)
   await sql(
     `CREATE TABLE public.staged_membership (user_id text, org text)`,
     `GRANT SELECT ON public.staged_membership TO tidemark_client`,
   )
 })
-afterAll(() => database.drop())
 
 const sql = (...statements: string[]) =>
   withDatabase(database.env, async ({ query }) => {

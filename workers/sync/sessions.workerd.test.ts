@@ -1,8 +1,8 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, inject, it } from 'vitest'
 import { clientAudience, LIMITS } from '../../protocol/index.ts'
 import { insertedIds } from '../../testing/encoded-transactions.ts'
-import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import {
   ask,
   beginEpoch,
@@ -24,12 +24,10 @@ import {
 import { STAGED_LIMITS } from '../../testing/workerd/staged.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createDatabase(inject('servers').system)
+const database = useTestDatabase(inject('servers').system)
+beforeAll(() => {
   useDatabase(database.env)
 })
-afterAll(() => database.drop())
 
 const evict = (name: string) => evictDurableObject(syncObject(name))
 const note = (chars: number) => 'n'.repeat(chars)

@@ -1,6 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test'
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { beforeAll, expect, inject, it } from 'vitest'
 import {
   type Change,
   clientAudience,
@@ -13,7 +13,7 @@ import {
   type Transaction,
 } from '../../../protocol/index.ts'
 import { encodeTransaction } from '../../../testing/encoded-transactions.ts'
-import { createDatabase, type TestDatabase } from '../../../testing/postgres/create-database.ts'
+import { useTestDatabase } from '../../../testing/postgres/use-test-database.ts'
 import { lsn, syncObject, transaction } from '../../../testing/workerd/distribution.ts'
 import { useDatabase } from '../../../testing/workerd/worker.ts'
 import { type Author, MutationTeller } from '../rules/author.ts'
@@ -21,12 +21,10 @@ import { type Frame, FrameAssembler } from '../rules/frame-assembler.ts'
 import { type Position, positionAt } from '../rules/position.ts'
 import { ChangeLog } from './change-log.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await createDatabase(inject('servers').system)
+const database = useTestDatabase(inject('servers').system)
+beforeAll(() => {
   useDatabase(database.env)
 })
-afterAll(() => database.drop())
 
 const FRAME_CHARS = 300
 const SEEN = ['org:1']
