@@ -73,6 +73,8 @@ describe('a delivery', () => {
 test('DIS-R3 an audience joins at the latest of what was routed, stored and is being read', () => {
   expect(joinPosition(lsn(9), lsn(5), lsn(3))).toBe(lsn(9))
   expect(joinPosition(lsn(3), lsn(9), lsn(5))).toBe(lsn(9))
+  expect(joinPosition(lsn(3), lsn(5), lsn(9))).toBe(lsn(9))
+  expect(joinPosition(lsn(3), lsn(5), null)).toBe(lsn(5))
   expect(joinPosition(lsn(3), null, lsn(9))).toBe(lsn(9))
   expect(joinPosition(lsn(3), null, null)).toBe(lsn(3))
 })

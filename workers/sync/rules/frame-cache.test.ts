@@ -40,6 +40,13 @@ describe('frames of a broadcast', () => {
     expect(counts).toEqual({ looked: 1, made: 1 })
   })
 
+  test('DIS-24 DIS-R7 are as many as there are distinct sets of audiences ahead, not as there are sockets', () => {
+    const { counts, textFor } = logOf(['org:1', 'org:2'])
+    const orgsOf = (socket: number) => [['org:1'], ['org:2', 'org:1'], ['org:9']][socket % 3] ?? []
+    for (let socket = 0; socket < 500; socket += 1) textFor(positionAt(lsn(0)), [...orgsOf(socket), `user:${socket}`])
+    expect(counts).toEqual({ looked: 1, made: 3 })
+  })
+
   test('DIS-R1 are for the audiences of their session alone, in whichever order it names them', () => {
     const { textFor } = logOf(['org:1', 'org:2', 'org:3'])
     const place = positionAt(lsn(1))
@@ -59,7 +66,7 @@ describe('frames of a broadcast', () => {
     expect(counts).toEqual({ looked: 3, made: 3 })
   })
 
-  test('DIS-R7 DIS-R17 are apart for an author of whom something is ahead, by all that he asks', () => {
+  test('DIS-24 DIS-R7 DIS-R17 are apart for an author of whom something is ahead, by all that he asks', () => {
     const { counts, textFor } = logOf(['org:1', 'client:a'])
     const place = positionAt(lsn(1))
     const asked = [null, author('a'), author('a', { after: lsn(1) }), author('a', { rowsTo: lsn(1) })]
@@ -67,6 +74,7 @@ describe('frames of a broadcast', () => {
     expect(counts.made).toBe(4)
     // Whose mutations are not ahead, shares with all others.
     expect(textFor(place, ['org:1'], author('b'))).toBe(textFor(place, ['org:1']))
+    expect(textFor(place, ['org:1'], author('c', { rowsTo: lsn(1) }))).toBe(textFor(place, ['org:1']))
     expect(counts.made).toBe(4)
   })
 

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Bucket, fullBucket, takeToken } from './token-bucket.ts'
 
@@ -43,6 +44,25 @@ describe('a rate', () => {
 
   test('SEC-12 DIS-R13 is not refilled twice by a clock that goes back and forth', () => {
     expect(taken([1_000, 1_000, 1_000, 0, 1_000, 500, 1_000])).toEqual([true, true, true, false, false, false, false])
+  })
+
+  test('SEC-12 DIS-R13 never allows more than its burst and its refill, whatever the clock does', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: -50, max: 100 }), { maxLength: 200 }), (steps) => {
+        const bounded = { burst: 5, refillMs: 20 }
+        const times: number[] = []
+        for (const step of steps) times.push((times.at(-1) ?? 1_000) + step)
+        let bucket = fullBucket(bounded, 1_000)
+        let allowed = 0
+        for (const at of times) {
+          const next = takeToken(bucket, bounded, at)
+          if (next === null) continue
+          bucket = next
+          allowed += 1
+        }
+        expect(allowed).toBeLessThanOrEqual(5 + (Math.max(1_000, ...times) - 1_000) / 20)
+      }),
+    )
   })
 
   test('a refusal leaves the bucket as it was', () => {
