@@ -100,6 +100,31 @@ describe('a check', () => {
 })
 
 describe('the whole', () => {
+  test.each<[string, Partial<HealthFigures>, string, 'ok' | 'warn' | 'fail']>([
+    ['nothing', {}, 'cycle', 'ok'],
+    ['a cycle long overdue', { nextCycleAtMs: NOW - 100_000 }, 'cycle', 'fail'],
+    ['no alarm', { nextCycleAtMs: null }, 'cycle', 'fail'],
+    ['no alarm and no cycle since an eviction', { lastCycleAtMs: null, nextCycleAtMs: null }, 'cycle', 'fail'],
+    ['a first cycle overdue', { lastCycleAtMs: null, nextCycleAtMs: NOW - 100_000 }, 'cycle', 'fail'],
+    ['a first cycle under way', { lastCycleAtMs: null }, 'cycle', 'warn'],
+    ['a failing cycle', { lastError: { kind: 'internal', message: 'm', count: 3 } }, 'error', 'fail'],
+    ['a lost slot', { slotPresent: false }, 'slot', 'fail'],
+    ['much retained log', { server: { ...server, retainedWalBytes: 2e9 } }, 'retained-wal', 'warn'],
+    ['an old open write', { server: { ...server, openWriteMs: 3_600_000 } }, 'open-write-transaction', 'warn'],
+    ['no watch mode', { watch: { on: false, reason: 'x', degraded: true } }, 'watch', 'warn'],
+    ['a watch that rests', { watch: { on: false, reason: 'x', degraded: false } }, 'watch', 'ok'],
+    ['another definition', { bundleHash: 'x' }, 'definition', 'warn'],
+    ['tables left out', { leftOut: ['public.item'] }, 'left-out', 'fail'],
+    ['a new epoch', { epochStarted: { reason: 'slot-missing', atMs: NOW } }, 'epoch', 'warn'],
+  ])('OPS-01 CAP-25 CAP-R15 shows %s', (_, change, name, status) => {
+    const health = judged(change)
+    const check = health.checks.find((candidate) => candidate.name === name)
+    expect(check?.status).toBe(status)
+    expect(check?.message === '').toBe(status === 'ok')
+    // Nothing else is the matter.
+    expect(health.status).toBe(status)
+  })
+
   test('OPS-01 is as bad as its worst check', () => {
     expect(judged({}).status).toBe('ok')
     const warned = { server: { ...server, openWriteMs: 9e9 } }

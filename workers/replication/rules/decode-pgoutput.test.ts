@@ -4,11 +4,11 @@ import { bytesOfHex, decodeRelation, PgoutputDecoder } from './decode-pgoutput.t
 import { planTables } from './table-plan.ts'
 
 const column = (name: string, type = 'text') => ({ name, type, notNull: false, generated: null })
-const table = (schema: string, name: string) => ({
+const table = (schema: string, name: string, columns = [column('id'), column('note'), column('file', 'bytea')]) => ({
   id: `${schema}.${name}`,
   schema,
   name,
-  columns: [column('id'), column('note'), column('file', 'bytea')],
+  columns,
   primaryKey: ['id'],
   audience: { constant: 'all' as const },
   priority: 1,
@@ -19,7 +19,14 @@ const table = (schema: string, name: string) => ({
 const plans = planTables({
   version: 1,
   hash: 'h',
-  definition: { types: [], tables: [table('public', 'item'), table('public', 'event')] },
+  definition: {
+    types: [],
+    tables: [
+      table('public', 'item'),
+      table('public', 'event'),
+      table('public', 'proto', [column('id'), column('org'), column('__proto__')]),
+    ],
+  },
 })
 
 const bytesOf = (text: string) => [...new TextEncoder().encode(text)]
@@ -113,6 +120,22 @@ describe('rows', () => {
       decoder().decode(message('U', ...uint32(1), ...old, tag('N'), ...tuple('b', 's', '2', null)))
     expect(update()).toMatchObject({ old: [], new: ['2', 'b', null] })
     expect(update(tag('K'), ...tuple(null, null, '1', null))).toMatchObject({ old: [], new: ['2', 'b', null] })
+    const deleted = message('D', ...uint32(1), tag('K'), ...tuple(null, null, '1', null))
+    expect(decoder().decode(deleted)).toMatchObject({ old: [], new: null })
+  })
+
+  test('every tuple arrives in the order of the plan, whatever that of the table and whatever a column is called', () => {
+    const text = fc.option(fc.string({ unit: 'binary' }), { nil: null })
+    fc.assert(
+      fc.property(text, text, (first, second) => {
+        const told = new PgoutputDecoder(plans)
+        expect(told.decode(relation(1, 'public', 'proto', ...named('__proto__', 'hidden', 'id', 'org')))).toBeNull()
+        const old = [tag('O'), ...tuple(first, 'h', '1', 'a')]
+        expect(
+          told.decode(message('U', ...uint32(1), ...old, tag('N'), ...tuple(undefined, 'h', '1', second))),
+        ).toMatchObject({ old: ['1', 'a', first], new: ['1', second, undefined] })
+      }),
+    )
   })
 
   test('a delete has its old row alone', () => {
@@ -191,6 +214,7 @@ test('CAP-R6 CAP-09 a TRUNCATE of several tables names the synced ones, in its o
   told.decode(relation(3, 'public', 'event', ...named('id')))
   const event = told.decode(message('T', ...uint32(3), 1, ...uint32(3), ...uint32(2), ...uint32(1)))
   expect(event?.type === 'truncate' && event.plans.map(({ id }) => id)).toEqual(['public.event', 'public.item'])
+  expect(told.decode(message('T', ...uint32(1), 0, ...uint32(2)))).toEqual({ type: 'truncate', plans: [] })
 })
 
 describe('messages', () => {

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { DefinitionInForce } from '../../../protocol/index.ts'
 import { decodeWal2json } from './decode-wal2json.ts'
@@ -29,6 +30,7 @@ const definition: DefinitionInForce = {
         column('files', 'bytea[]'),
       ]),
       table('odd "s"', 'a\\b', [column('id'), column('say "hi"')]),
+      table('public', 'proto', [column('id'), column('__proto__')]),
     ],
   },
 }
@@ -71,6 +73,41 @@ test.each([
     old: ['2', value, undefined, undefined],
     new: ['1', value, undefined, undefined],
   })
+})
+
+test('CAP-R23 a boolean is spelled as Postgres prints it', () => {
+  for (const [printed, value] of [
+    ['true', 't'],
+    ['false', 'f'],
+  ])
+    expect(decodeWal2json(lineOf('I', columns(`"note"=${printed}`)), plans)).toMatchObject({
+      new: [undefined, value, undefined, undefined],
+    })
+})
+
+test('every text arrives as it was, wherever quotes and backslashes stand, and whatever its column is called', () => {
+  const text = fc.option(fc.string({ unit: 'binary' }), { nil: null })
+  fc.assert(
+    fc.property(text, text, (first, second) => {
+      const row = `${columns('"id"="1"', `"__proto__"=${JSON.stringify(first)}`)}${identity('"id"="2"', `"__proto__"=${JSON.stringify(second)}`)}`
+      expect(decodeWal2json(lineOf('U', row).replace('"item"', '"proto"'), plans)).toMatchObject({
+        new: ['1', first],
+        old: ['2', second],
+      })
+    }),
+  )
+})
+
+test('CAP-R2 a begin carries the end of its transaction, a commit nothing', () => {
+  const begin =
+    '{"action":"B","xid":4294967295,"timestamp":"2026-01-02 03:04:05.6+00","lsn":"0/1","nextlsn":"A/FFFFFFFF"}'
+  expect(decodeWal2json(begin, plans)).toEqual({
+    type: 'begin',
+    xid: '4294967295',
+    lsn: '0000000affffffff',
+    committedAt: '2026-01-02T03:04:05.600000Z',
+  })
+  expect(decodeWal2json('{"action":"C","xid":1}', plans)).toEqual({ type: 'commit' })
 })
 
 test('CAP-R23 bytea gets back the mark that wal2json leaves out, NULL and arrays excepted', () => {
@@ -158,6 +195,8 @@ describe('messages', () => {
 })
 
 test.each([
+  ['nothing', ''],
+  ['an empty object', '{}'],
   ['a line of format 1', '{"change":[]}'],
   ['a kind that there is not', '{"action":"Z","xid":1}'],
   ['a row without its table', '{"action":"I","xid":1}'],
@@ -166,6 +205,7 @@ test.each([
   ['a name that is cut', '{"action":"I","schema":"public","table":"ite'],
   ['a text that is cut behind an escape', lineOf('I', '').replace('}', ',"columns":[{"name":"note","value":"a\\"')],
   ['a value that is missing', lineOf('I', ',"columns":[{"name":"id","value":}]')],
+  ['a column that is cut', lineOf('I', '').replace('}', ',"columns":[{"name":"id"')],
   ['a column without its value', lineOf('I', ',"columns":[{"name":"id"}]')],
   ['columns that do not end', lineOf('I', '').replace('}', ',"columns":[{"name":"id","value":1}')],
 ])('%s is corrupt, and nothing is made of it', (_, line) => {

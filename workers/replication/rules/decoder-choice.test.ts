@@ -94,6 +94,34 @@ describe('the choice', () => {
     expect(() => chooseDecoder('pgoutput', { ...able, sendsGenerated: false }, generated)).toThrow(misconfigured)
   })
 
+  test('CAP-23 CAP-R22 of `auto` is wal2json where it can capture everything, else pgoutput', () => {
+    const numeric = definitionOf({ name: 'n', type: 'numeric(10,2)' })
+    const plain = definitionOf()
+    expect(chooseDecoder('auto', able, numeric).decoder).toBe('wal2json')
+    expect(chooseDecoder('auto', { ...able, numericAsString: false }, plain).decoder).toBe('wal2json')
+    for (const [facts, definition] of [
+      [{ ...able, numericAsString: false }, numeric],
+      [{ ...able, partitioned: ['public.t'] }, plain],
+      [{ ...able, wal2jsonFault: 'absent' }, plain],
+    ] as const) {
+      expect(chooseDecoder('auto', facts, definition)).toMatchObject({
+        decoder: 'pgoutput',
+        reason: expect.stringContaining('auto took pgoutput'),
+      })
+      expect(() => chooseDecoder('wal2json', facts, definition)).toThrow(misconfigured)
+    }
+  })
+
+  test('FLD-54 VAL-R5 CAP-R22 takes generated columns that travel by wal2json, or by a pgoutput that sends them', () => {
+    const older = { ...able, sendsGenerated: false }
+    expect(chooseDecoder('auto', older, generated).decoder).toBe('wal2json')
+    expect(chooseDecoder('auto', { ...able, wal2jsonFault: 'absent' }, generated).decoder).toBe('pgoutput')
+    const absent = { ...older, wal2jsonFault: 'wal2json is absent' }
+    for (const asked of ['auto', 'pgoutput'] as const)
+      expect(() => chooseDecoder(asked, absent, generated)).toThrow(/below Postgres 18 .*low\): hide them/)
+    expect(chooseDecoder('auto', absent, definitionOf()).decoder).toBe('pgoutput')
+  })
+
   test('CAP-23 CAP-R22 of `auto` says why it is not wal2json', () => {
     expect(chooseDecoder('auto', { ...able, wal2jsonFault: 'it is absent' }, generated)).toMatchObject({
       decoder: 'pgoutput',

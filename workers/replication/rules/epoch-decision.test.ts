@@ -42,6 +42,7 @@ describe('a history goes on', () => {
     ['where the slot is held by somebody right now', { slot: { ...slot, active: true } }],
     ['where the slot stands where it was moved to', { slot: { ...slot, confirmedFlushLsn: lsn(25) } }],
     ['where the log ends at what was captured', { flushLsn: lsn(25) }],
+    ['where the slot went back', { slot: { ...slot, confirmedFlushLsn: lsn(2) } }],
     ['where the slot says nothing of its place', { slot: { ...slot, confirmedFlushLsn: null } }],
   ])('CAP-R12 FLT-02 %s', (_, change) => {
     expect(decideEpoch({ ...facts, ...change }, memory, own)).toEqual(goesOn)
@@ -76,6 +77,16 @@ describe('another begins', () => {
     ['another decoder is asked for', { decoder: 'pgoutput' }, 'decoder-changed'],
   ])('CAP-R12 where %s', (_, change, reason) => {
     expect(decideEpoch(facts, memory, { ...own, ...change })).toEqual(begins(reason))
+  })
+
+  test.each<[string, Partial<ServerFacts>, string]>([
+    ['the server is another system', { systemIdentifier: '2' }, 'system-changed'],
+    ['the server is on another timeline', { timeline: 2 }, 'timeline-changed'],
+    ['the database holds another epoch', { epoch: { ...epoch, id: 'x' } }, 'restored'],
+    ['there is no slot', { slot: null }, 'slot-missing'],
+    ['the slot is of another plugin', { slot: { ...slot, plugin: 'pgoutput' } }, 'slot-replaced'],
+  ])('FLT-03 CAP-R12 where %s', (_, change, reason) => {
+    expect(decideEpoch({ ...facts, ...change }, memory, own)).toEqual(begins(reason))
   })
 
   test('CAP-R12 by one position beyond what we moved the slot to, and not before', () => {

@@ -27,7 +27,7 @@ describe('a pause', () => {
     )
   })
 
-  test('CAP-R27 grows with the quiet, with subscribers and without', () => {
+  test('OPS-12 CAP-R27 grows with the quiet, with subscribers and without', () => {
     fc.assert(
       fc.property(fc.nat(2), fc.nat(10 ** 9), fc.nat(10 ** 9), (subscribers, one, other) => {
         const at = (quietMs: number) => nextPauseMs({ ...pace, subscribers, quietMs }, intervals)
@@ -58,6 +58,7 @@ describe('a pause', () => {
     expect(pauseAfter(2, { watching: true, subscribers: 3 })).toBe(2_000)
     expect(pauseAfter(1_000, { subscribers: 1 })).toBe(60_000)
     expect(pauseAfter(1_000)).toBe(300_000)
+    expect(pauseAfter(1, { random: 0 })).toBe(500)
   })
 
   test('CAP-R29 stands behind a wait inside Postgres for longer than the wait lasts', () => {
@@ -76,6 +77,7 @@ describe('intervals', () => {
       quietMs: 300,
       driftWaitMs: 400,
     })
+    expect(boundedIntervals({ activeMs: 0, idleMs: 9e9 })).toMatchObject({ activeMs: 50, idleMs: 12 * 3_600_000 })
     expect(boundedIntervals({ watchMs: -5, driftWaitMs: 0 })).toMatchObject({ watchMs: 0, driftWaitMs: 50 })
   })
 

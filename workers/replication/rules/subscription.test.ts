@@ -90,6 +90,12 @@ describe('a request', () => {
     expect(again.leaseUntilMs).toBe(1_000 + LEASE_MS)
   })
 
+  test('CAP-R20 of a higher version begins where capture stands', () => {
+    const known = { ...fresh, acked: lsn(15) }
+    const widened = subscribed(known, request({ version: 2, audiences: ['a', 'b'] }), position(30))
+    expect(widened.acked).toBe(lsn(30))
+  })
+
   test('CAP-R12 of one version begins anew in another history, whose positions are others', () => {
     const far = { ...fresh, acked: lsn(99), sentAtMs: 1 }
     expect(subscribed(far, request(), position(2, { epoch: 'new' }))).toMatchObject({
@@ -107,6 +113,18 @@ describe('a request', () => {
     expect(clients(9, 'a', 'client:x')).toEqual(['a', 'client:x'])
     expect(clients(10)).toEqual([])
     expect(clients(10, 'client:x')).toEqual(['client:x'])
+  })
+
+  test('CAP-R33 says which clients are there within a version, and takes nothing from deliveries', () => {
+    const ask = (askedMs: number, ...audiences: string[]) => request({ askedMs, audiences })
+    const sending = { ...fresh, acked: lsn(15), sentAtMs: 3 }
+    const two = subscribed(sending, ask(7, 'a', 'client:x'), position(30), 5)
+    expect(two).toMatchObject({ acked: lsn(15), sentAtMs: 3, version: 1, generation: sending.generation })
+    expect([...two.audiences]).toEqual(['a', 'client:x'])
+    const late = renewed(two, ask(6, 'a'), 8)
+    expect(late.audiences).toBe(two.audiences)
+    expect([...renewed(late, ask(9, 'a'), 9).audiences]).toEqual(['a'])
+    expect(renewed(late, ask(9, 'client:x', 'a'), 9).audiences).toBe(late.audiences)
   })
 
   test('CAP-R33 that was made before another and came after it prolongs the lease alone', () => {
@@ -226,6 +244,15 @@ describe('an answer', () => {
     expect(short.retryAtMs).toBeGreaterThan(100)
   })
 
+  test('HIS-07 CAP-R21 in a new epoch with lower positions stands at its positions', () => {
+    const lower = batch(2, { epoch: 'new' })
+    const sent = delivered(fresh, lower, 0)
+    expect(sent).toMatchObject({ epoch: 'new', from: lsn(2), to: lsn(2) })
+    if (sent === null) throw new Error('Nothing is sent.')
+    const after = afterReceipt(afterBatch(fresh, lower), sent, { epoch: 'new', head: lsn(2) }, 0)
+    expect(after).toMatchObject({ epoch: 'new', acked: lsn(2), neededTo: lsn(2) })
+  })
+
   test('CAP-R12 out of another history says nothing about this one', () => {
     const answered = afterReceipt(fresh, delivery, { epoch: 'old', head: lsn(99) }, 0)
     expect(answered).toMatchObject({ epoch: 'e', acked: lsn(10), definitionVersion: 1, failures: 1 })
@@ -234,6 +261,7 @@ describe('an answer', () => {
 
 test('CAP-R21 failures are tried again ever later, between half a second and thirty, spread by chance', () => {
   const waited = (failures: number, random: number) => afterFailure({ ...fresh, failures }, 0, random).retryAtMs ?? -1
+  expect(waited(99, 1)).toBe(30_000)
   fc.assert(
     fc.property(fc.nat(10_000), fc.double({ min: 0, max: 1, noNaN: true }), (failures, random) => {
       expect(waited(failures, random)).toBeGreaterThanOrEqual(500)

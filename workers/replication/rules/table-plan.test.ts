@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { DefinitionInForce, TableDefinition, WatchedTable } from '../../../protocol/index.ts'
 import { audienceOfValues, planKey, planTable, planTables, rowToJson, toJson } from './table-plan.ts'
@@ -89,6 +90,18 @@ describe('JSON of a row', () => {
       audience: { constant: 'all' },
     })
     expect(JSON.parse(rowToJson(odd, ['"\\\n\u0001', '💧']))).toEqual({ 'a "b"\\': '"\\\n\u0001', id: '💧' })
+  })
+
+  test('CAP-13 every text reads back as it was, and a column may be called as what all objects have', () => {
+    const plan = planTable({ ...MEMBER, columns: [...MEMBER.columns, column('__proto__')] })
+    const value = fc.option(fc.string({ unit: 'binary' }), { nil: null })
+    const count = plan.columns.length
+    fc.assert(
+      fc.property(fc.array(value, { minLength: count, maxLength: count }), (values) => {
+        const read = JSON.parse(rowToJson(plan, values))
+        expect(plan.columns.map((name) => Object.getOwnPropertyDescriptor(read, name)?.value)).toEqual(values)
+      }),
+    )
   })
 })
 

@@ -5,7 +5,7 @@ const facts: WatchFacts = { wanted: true, subscribers: 1, quietMs: 0, failures: 
 const decide = (change: Partial<WatchFacts>, watchMs = 100) => decideWatch({ ...facts, ...change }, { watchMs })
 
 describe('capture waits inside Postgres', () => {
-  test('CAP-R29 while somebody subscribes and something happens', () => {
+  test('OPS-12 CAP-R29 while somebody subscribes and something happens', () => {
     expect(decide({ quietMs: 99 })).toEqual({ on: true, reason: 'on', degraded: false })
   })
 
@@ -48,6 +48,7 @@ test.each([
   ['postgres://u:p@ep-cool.x-pooler.example.org/db', false],
   ['postgres:///db', false],
   ['', false],
+  ['no url', false],
 ])('CAP-R29 CLI-R13 the connection string %s is that of a pooler: %s', (url, pooled) => {
   expect(isPooled(url)).toBe(pooled)
 })
