@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openReplica } from '../client/index.ts'
 import { sync } from '../testing/oracle/app/sync.ts'
-import { ORGS } from '../testing/oracle/workload.ts'
+import { ORGS } from '../testing/oracle/workload-statements.ts'
 import { type System, startSystem } from '../testing/system/start-system.ts'
 
 let system: System

@@ -9,7 +9,7 @@ import type { Chronicle } from './chronicle.ts'
 import type { OracleEvent } from './events.ts'
 import type { FleetMember } from './fleet.ts'
 import { appTables, readState, samplePostgres } from './samples.ts'
-import { ORGS } from './workload.ts'
+import { ORGS } from './workload-statements.ts'
 
 /** Everything that an event may touch. */
 export interface Scene {

@@ -10,7 +10,8 @@ import { FleetMember, type MemberOptions } from './fleet.ts'
 import { OracleRun } from './oracle-run.ts'
 import { type Random, seededRandom } from './random.ts'
 import { runTransaction } from './run-workload.ts'
-import { ORGS, planWorkload, type Statement, seedStatements, USERS } from './workload.ts'
+import { planWorkload, seedStatements } from './workload.ts'
+import { ORGS, type Statement, USERS } from './workload-statements.ts'
 
 export interface OracleOptions {
   readonly seed: string

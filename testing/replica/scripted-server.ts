@@ -1,3 +1,7 @@
+/*
+ * The other side of a replica, as tests script it: what it says, its sessions and the server itself. They are one file,
+ * because each is written in the terms of the others, and tests take all three from one place.
+ */
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'

@@ -17,7 +17,7 @@ export interface Direct {
 }
 
 /** Everything that is there at the end. */
-export interface Evidence {
+export interface WritingEvidence {
   /** Rows of each token in Postgres. */
   readonly entries: ReadonlyMap<string, number>
   /** Tokens that the tallies list, each as often as it is listed. */
@@ -39,7 +39,7 @@ export interface Evidence {
 export function account(
   made: readonly Made[],
   direct: readonly Direct[],
-  evidence: Evidence,
+  evidence: WritingEvidence,
 ): { readonly violations: readonly string[]; readonly confirmed: number; readonly failed: number } {
   const violations: string[] = []
   const ended = { confirmed: 0, failed: 0 }

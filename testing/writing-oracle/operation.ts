@@ -1,4 +1,5 @@
 import type { Lsn } from '../../protocol/index.ts'
+import type { Statement } from '../oracle/workload-statements.ts'
 
 /** One act of a replica, or of somebody in Postgres itself, at one moment; `token` stands in a row that it leaves. */
 export type Operation =
@@ -11,11 +12,6 @@ export type Operation =
   | { readonly kind: 'raw'; readonly token: null; readonly statements: readonly Statement[] }
 
 /** Values are text or null. */
-export interface Statement {
-  readonly text: string
-  readonly params: readonly (string | null)[]
-}
-
 /** A request to the process of a replica. */
 export type WriterRequest =
   | {

@@ -1,5 +1,6 @@
 import type { Random } from '../oracle/random.ts'
-import type { Operation, Statement } from './operation.ts'
+import type { Statement } from '../oracle/workload-statements.ts'
+import type { Operation } from './operation.ts'
 
 const uuid = (kind: number, number: number) =>
   `${kind.toString(16).padStart(8, '0')}-0000-4000-8000-${number.toString(16).padStart(12, '0')}`
