@@ -94,7 +94,7 @@ export class Capture {
     options: CycleOptions = {},
   ): Promise<CycleResult> {
     try {
-      await this.advance.settle(options.peeker ?? database)
+      await this.advance.moveSlot(options.peeker ?? database)
       return await this.#cycle(database, wanted, distribute, options)
     } catch (error) {
       // The cycle may have stored without distributing: the next one begins as after a restart.
@@ -155,7 +155,7 @@ export class Capture {
     await distribute({ epoch: epoch.id, from: state.capturedTo, to, definition, ...batch.news })
     await this.advance.owe(database, facts, to, epoch.headLsn)
     if (batch.drift !== null || batch.definitionVersion !== null || !deferAdvance)
-      await this.advance.settle(peeker ?? database)
+      await this.advance.moveSlot(peeker ?? database)
     if (batch.drift !== null) throw this.#halt.begin(batch.drift)
     // The next cycle asks whether the decoder can capture the new definition too.
     if (batch.definitionVersion !== null) this.forget()

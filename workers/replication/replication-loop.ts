@@ -1,39 +1,23 @@
-import type { Sync } from '../../db/index.ts'
 import { type Lsn, parsePgLsn, TidemarkError, toTidemarkError, ZERO_LSN } from '../../protocol/index.ts'
 import type { ReplicationHealth } from '../contracts.ts'
 import { type Database, openDatabase } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
 import { within } from '../within.ts'
-import { bundleHash } from './bundle-hash.ts'
 import { Capture } from './capture.ts'
 import type { CaptureState } from './capture-state.ts'
-import type { ReplicationStorage } from './replication-storage.ts'
-import { pruneHistory } from './retention.ts'
-import type { Router } from './router.ts'
-import { classifyHealth, type ServerFigures } from './rules/classify-health.ts'
-import type { OwnIdentity } from './rules/epoch-decision.ts'
-import { nextPauseMs, type ReplicationIntervals } from './rules/interval.ts'
+import { LoopPace, type PaceContext } from './loop-pace.ts'
+import { classifyHealth } from './rules/classify-health.ts'
 import type { RoutedBatch } from './rules/subscription.ts'
-import { decideWatch, isPooled, type WatchDecision } from './rules/watch.ts'
+import { isPooled } from './rules/watch.ts'
 import { RunOutcome } from './run-outcome.ts'
-import { readFigures } from './server-facts.ts'
 import type { WaitedPeek } from './short-peek.ts'
+import { Upkeep, type UpkeepContext } from './upkeep.ts'
 import { WalWatch } from './wal-watch.ts'
 
-export interface LoopContext {
+export interface LoopContext extends PaceContext, UpkeepContext {
   readonly env: DatabaseEnv
-  readonly own: OwnIdentity
-  readonly sync: Sync | null
-  readonly intervals: ReplicationIntervals
-  /** True where capture is to wait inside Postgres while somebody subscribes. */
-  readonly watch: boolean
-  readonly retentionMs: number | null
-  readonly storage: ReplicationStorage
-  readonly router: Router
   /** Called with each batch before it is routed. */
   readonly heard: (batch: RoutedBatch) => void
-  readonly nowMs: () => number
-  readonly random: () => number
 }
 
 /** One run ends after this long even if more is waiting; the alarm goes on. */
@@ -41,8 +25,6 @@ const RUN_MS = 15_000
 const MAX_CYCLES_PER_RUN = 1_000
 /** The connection is kept while the next cycle is this near. */
 const KEEP_CONNECTION_MS = 5_000
-const FIGURES_EVERY_MS = 10_000
-const PRUNE_EVERY_MS = 60 * 60_000
 
 /** A wait rests first as long as the last cycle took, to use half of its connections' time, but no longer than this. */
 const LONGEST_REST_MS = 100
@@ -50,15 +32,14 @@ const LONGEST_REST_MS = 100
 /** A wait is given this long to end before a run uses the slot beside it. */
 const WAIT_END_MS = 1_000
 
-/** The note of activity is written at most this often. */
-const QUIET_NOTE_MS = 5_000
-
 /** Runs capture cycles, one at a time, whoever asks for them. */
 export class ReplicationLoop {
   readonly #context: LoopContext
   readonly #capture: Capture
   readonly #watch: WalWatch
   readonly #outcome: RunOutcome
+  readonly #pace: LoopPace
+  readonly #upkeep: Upkeep
   #database: Database | null = null
   #running: Promise<void> | null = null
   #next: Promise<void> | null = null
@@ -76,8 +57,6 @@ export class ReplicationLoop {
   #lastCycleMs = 0
   /** The time at which the last cycle began that captured all there was. */
   #wholeAtMs: number | null = null
-  #figures: { server: ServerFigures; bundleHash: string | null; atMs: number } | null = null
-  #prunedAtMs = 0
   /** The last state known, for health. */
   #shown: CaptureState | null = null
 
@@ -89,6 +68,8 @@ export class ReplicationLoop {
       context.storage,
     )
     this.#watch = new WalWatch(context.env, context.nowMs)
+    this.#pace = new LoopPace(context, this.#outcome, this.#watch)
+    this.#upkeep = new Upkeep(context)
   }
 
   get state(): CaptureState | null {
@@ -132,14 +113,13 @@ export class ReplicationLoop {
 
   /** Notes that something happened, so that the quiet by which capture slows down begins anew. */
   noteActivity(): void {
-    const { storage, nowMs } = this.#context
-    if (nowMs() - (storage.quietSinceMs ?? 0) >= QUIET_NOTE_MS) storage.quietSinceMs = nowMs()
+    this.#pace.noteActivity()
   }
 
   /** True where a wait should begin now. */
   get mayWatch(): boolean {
     const isFree = this.#running === null && this.#next === null && !this.#watch.waiting
-    return isFree && !this.#more && this.state !== null && this.#watchDecision.on
+    return isFree && !this.#more && this.state !== null && this.#pace.watch.on
   }
 
   /** Waits inside Postgres until there is something to capture, or for 10 s; then a run is due. Never throws. Rule CAP-R29. */
@@ -165,8 +145,8 @@ export class ReplicationLoop {
 
   /** Answers the pause before the next run, 0 when more is waiting; closes the connections before a long one. */
   async rest(): Promise<number> {
-    const watching = this.#watchDecision.on
-    const pauseMs = this.#pauseMs(watching)
+    const watching = this.#pace.watch.on
+    const pauseMs = this.#pace.pauseMs(this.#more)
     if (!watching) await this.#watch.close()
     if (pauseMs > KEEP_CONNECTION_MS && !watching && this.#running === null) await this.#disconnect()
     return pauseMs
@@ -186,13 +166,13 @@ export class ReplicationLoop {
         nextCycleAtMs: nextCycleAtMs ?? (this.#running && nowMs()),
         lastError: this.#outcome.failure,
         slotPresent: this.#capture.slotPresent,
-        server: this.#figures?.server ?? null,
-        bundleHash: this.#figures?.bundleHash ?? null,
+        server: this.#upkeep.figures?.server ?? null,
+        bundleHash: this.#upkeep.figures?.bundleHash ?? null,
         epochStarted: this.#outcome.epochStarted,
         leftOut: this.#capture.leftOut,
         subscribers: router.subscribers,
         subscribersBehind: router.behind,
-        watch: this.#watchDecision,
+        watch: this.#pace.watch,
       },
       nowMs(),
     )
@@ -216,11 +196,11 @@ export class ReplicationLoop {
       // The message that was written for the target ends the wait.
       if (target !== null) await within(WAIT_END_MS, this.#wait)
       await this.#cycles(database, target)
-      if (this.#more || !this.#watchDecision.on) await this.#capture.advance.settle(database)
+      if (this.#more || !this.#pace.watch.on) await this.#capture.advance.moveSlot(database)
       // A run that fails leaves the wish to the next.
       if (this.#freshWanted === wanted) this.#freshWanted = null
-      await this.#readFigures(database)
-      await this.#prune(database)
+      await this.#upkeep.readFigures(database)
+      if (!this.#more) await this.#upkeep.prune(database)
       this.#outcome.succeed()
     } catch (error) {
       const fault = toTidemarkError(error)
@@ -248,7 +228,7 @@ export class ReplicationLoop {
       const waited = this.#waited
       this.#waited = null
       // The wait that begins next moves the slot, beside the deliveries.
-      const deferAdvance = this.#watchDecision.on
+      const deferAdvance = this.#pace.watch.on
       const options = { peeker, openReader, waited, deferAdvance }
       const { more, storedRows, ownXid } = await this.#capture.cycle(database, router.wanted, distribute, options)
       const endedMs = nowMs()
@@ -257,7 +237,7 @@ export class ReplicationLoop {
       this.#wrote = storedRows > 0
       this.#ownXid = ownXid
       this.#noteEpoch()
-      if (storedRows > 0) this.noteActivity()
+      if (storedRows > 0) this.#pace.noteActivity()
       const reached = target === null || (this.state !== null && this.state.capturedTo >= target)
       this.#more = more || this.state === null
       if (!this.#more) this.#wholeAtMs = startedMs
@@ -305,41 +285,5 @@ export class ReplicationLoop {
     const database = this.#database
     this.#database = null
     await database?.close()
-  }
-
-  get #quietMs(): number {
-    const { storage, nowMs } = this.#context
-    return nowMs() - (storage.quietSinceMs ?? nowMs())
-  }
-
-  get #watchDecision(): WatchDecision {
-    const { router, watch, intervals } = this.#context
-    const { obstacle } = this.#watch
-    const facts = { subscribers: router.subscribers, quietMs: this.#quietMs, failures: this.#outcome.failures }
-    return decideWatch({ ...facts, wanted: watch, obstacle }, intervals)
-  }
-
-  #pauseMs(watching: boolean): number {
-    const { router, intervals, random } = this.#context
-    if (this.#more && this.#outcome.failures === 0) return 0
-    const pace = { subscribers: router.subscribers, quietMs: this.#quietMs, failures: this.#outcome.failures }
-    return nextPauseMs({ ...pace, watching, random: random() }, intervals)
-  }
-
-  async #readFigures(database: Database): Promise<void> {
-    const { own, sync, nowMs } = this.#context
-    if (this.#figures !== null && nowMs() - this.#figures.atMs < FIGURES_EVERY_MS) return
-    const server = await readFigures(database.query, own.slotName)
-    const known = this.#figures
-    const unchanged = known !== null && known.server.definitionHash === server.definitionHash
-    const hash = unchanged ? known.bundleHash : sync && (await bundleHash(database.query, sync))
-    this.#figures = { server, bundleHash: hash, atMs: nowMs() }
-  }
-
-  async #prune(database: Database): Promise<void> {
-    const { retentionMs, nowMs } = this.#context
-    if (retentionMs === null || this.#more || nowMs() - this.#prunedAtMs < PRUNE_EVERY_MS) return
-    const more = await pruneHistory(database, new Date(nowMs() - retentionMs).toISOString())
-    if (!more) this.#prunedAtMs = nowMs()
   }
 }

@@ -42,7 +42,7 @@ export class SlotAdvance {
   }
 
   /** Moves the slot where that is owed. Throws what the database throws. */
-  async settle(database: Database): Promise<void> {
+  async moveSlot(database: Database): Promise<void> {
     const to = this.#owed
     if (to === null) return
     await advanceSlot(database.query, this.#slotName, to)

@@ -1,0 +1,57 @@
+import type { Sync } from '../../db/index.ts'
+import type { Database } from '../database/index.ts'
+import { bundleHash } from './bundle-hash.ts'
+import { pruneHistory } from './retention.ts'
+import type { ServerFigures } from './rules/classify-health.ts'
+import type { OwnIdentity } from './rules/epoch-decision.ts'
+import { readFigures } from './server-facts.ts'
+
+const FIGURES_EVERY_MS = 10_000
+const PRUNE_EVERY_MS = 60 * 60_000
+
+export interface UpkeepContext {
+  readonly own: OwnIdentity
+  readonly sync: Sync | null
+  readonly retentionMs: number | null
+  readonly nowMs: () => number
+}
+
+interface Figures {
+  readonly server: ServerFigures
+  /** The hash of the definition that this bundle would put in force; null where it has none. */
+  readonly bundleHash: string | null
+  readonly atMs: number
+}
+
+/** What a run does besides capturing, now and then: it reads what health tells, and prunes history. */
+export class Upkeep {
+  readonly #context: UpkeepContext
+  #figures: Figures | null = null
+  #prunedAtMs = 0
+
+  constructor(context: UpkeepContext) {
+    this.#context = context
+  }
+
+  /** The figures read last. */
+  get figures(): Figures | null {
+    return this.#figures
+  }
+
+  async readFigures(database: Database): Promise<void> {
+    const { own, sync, nowMs } = this.#context
+    const known = this.#figures
+    if (known !== null && nowMs() - known.atMs < FIGURES_EVERY_MS) return
+    const server = await readFigures(database.query, own.slotName)
+    const unchanged = known !== null && known.server.definitionHash === server.definitionHash
+    const hash = unchanged ? known.bundleHash : sync && (await bundleHash(database.query, sync))
+    this.#figures = { server, bundleHash: hash, atMs: nowMs() }
+  }
+
+  async prune(database: Database): Promise<void> {
+    const { retentionMs, nowMs } = this.#context
+    if (retentionMs === null || nowMs() - this.#prunedAtMs < PRUNE_EVERY_MS) return
+    const more = await pruneHistory(database, new Date(nowMs() - retentionMs).toISOString())
+    if (!more) this.#prunedAtMs = nowMs()
+  }
+}
