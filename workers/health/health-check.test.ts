@@ -21,11 +21,11 @@ import {
   serverVersionCheck,
   walLevelCheck,
 } from './server-checks.ts'
-import { retainedWalCheck, type SlotFacts, slotStateCheck } from './slot-checks.ts'
+import { retainedWalCheck, type SlotHealthFacts, slotStateCheck } from './slot-checks.ts'
 import { partitionOwnerCheck, replicaIdentityCheck, rowSizeCheck } from './table-checks.ts'
 
 const GIB = 1024 ** 3
-const SLOT: SlotFacts = {
+const SLOT: SlotHealthFacts = {
   plugin: 'pgoutput',
   database: 'app',
   currentDatabase: 'app',

@@ -2,7 +2,7 @@ import type { Query } from '../../db/query.ts'
 import type { HealthCheck } from '../contracts.ts'
 import { failCheck, limitCheck, okCheck, warnCheck } from './health-check.ts'
 
-export interface SlotFacts {
+export interface SlotHealthFacts {
   readonly plugin: string
   /** The database of the slot, which decodes no other database. */
   readonly database: string
@@ -20,7 +20,7 @@ const GIB = 1024 ** 3
 const NO_LIMIT = { warn: GIB, fail: 16 * GIB }
 
 /** Judges whether the slot can still be read; null facts mean that there is none yet. */
-export function slotStateCheck(name: string, facts: SlotFacts | null): HealthCheck {
+export function slotStateCheck(name: string, facts: SlotHealthFacts | null): HealthCheck {
   if (facts === null) {
     return warnCheck(
       'slot',
@@ -50,7 +50,7 @@ export function slotStateCheck(name: string, facts: SlotFacts | null): HealthChe
 }
 
 /** Judges how much log the slot holds back, against the most that the server keeps. */
-export function retainedWalCheck(facts: Pick<SlotFacts, 'retainedBytes' | 'keepBytes'>): HealthCheck {
+export function retainedWalCheck(facts: Pick<SlotHealthFacts, 'retainedBytes' | 'keepBytes'>): HealthCheck {
   const { keepBytes, retainedBytes } = facts
   const limits = keepBytes === null ? NO_LIMIT : { warn: keepBytes / 2, fail: keepBytes * 0.9 }
   return limitCheck(
@@ -68,7 +68,7 @@ const SLOT = `
   FROM pg_replication_slots s WHERE s.slot_name = $1 AND s.slot_type = 'logical'`
 
 /** Reads one slot's state; null where there is no logical slot of that name. */
-async function readSlotFacts(query: Query, slotName: string): Promise<SlotFacts | null> {
+async function readSlotFacts(query: Query, slotName: string): Promise<SlotHealthFacts | null> {
   const [row] = await query(SLOT, [slotName])
   if (!row) return null
   const keepMegabytes = Number(row.keep_mb ?? -1)

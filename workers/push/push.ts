@@ -6,6 +6,8 @@ import type { Session } from '../contracts.ts'
 import { sqlStateOf } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
 import { logFault } from '../typed-error.ts'
+import { decideMutation } from './decide-mutation.ts'
+import { decidePatches } from './decide-patches.ts'
 import { mapMutations } from './names-since.ts'
 import type { OpenPush } from './open-push.ts'
 import type { PushOptions } from './options.ts'
@@ -15,8 +17,6 @@ import { parseJson } from './read-body.ts'
 import { EarlierMutations } from './rules/earlier.ts'
 import { type ParsedMutation, parsePush } from './rules/parse-mutation.ts'
 import { isPassing } from './rules/verdict.ts'
-import { settleMutation } from './settle-mutation.ts'
-import { settlePatches } from './settle-patches.ts'
 import { countTry, tryAlone, Undecided } from './undecided.ts'
 
 const ATTEMPTS = 3
@@ -80,7 +80,7 @@ export async function receivePush(
     deadline: new PushDeadline(options.deadlineMs ?? DEADLINE_MS, () => connection.end()),
   }
   try {
-    return await settleAll(push, connection, said, { endMs, aloneTo: stuck ?? 0 })
+    return await decideAll(push, connection, said, { endMs, aloneTo: stuck ?? 0 })
   } finally {
     push.deadline.clear()
   }
@@ -92,7 +92,7 @@ interface Course {
   aloneTo: number
 }
 
-async function settleAll(
+async function decideAll(
   push: OpenPush,
   connection: PushConnection,
   mutations: readonly ParsedMutation[],
@@ -105,7 +105,7 @@ async function settleAll(
       return { outcomes, retry: { message: 'This took long; send the rest again.', afterMs: 0 } }
     const next = mutations.slice(outcomes.length, outcomes.length + together)
     try {
-      const decided = await withRetries(course.endMs, () => settleFirst(push, connection, next, course))
+      const decided = await withRetries(course.endMs, () => decideFirst(push, connection, next, course))
       outcomes.push(...decided)
       // An obstacle to one mutation may be one to others too: how many go at once then grows again from one.
       together = decided.length < next.length ? 1 : 2 * together
@@ -148,7 +148,7 @@ const asFault = (error: unknown): TidemarkError =>
   error instanceof TidemarkError ? error : new TidemarkError('internal', 'A push failed.', { cause: error })
 
 /** Decides the first mutation at least. */
-async function settleFirst(
+async function decideFirst(
   push: OpenPush,
   connection: PushConnection,
   mutations: readonly ParsedMutation[],
@@ -157,10 +157,10 @@ async function settleFirst(
   const database = await connection.get()
   if (push.deadline.isPast) throw new DeadlinePassed('The push took as long as one may.')
   const [first] = mutations
-  if (!first || first.counter <= course.aloneTo) return first ? [await settleMutation(push, database, first)] : []
+  if (!first || first.counter <= course.aloneTo) return first ? [await decideMutation(push, database, first)] : []
   try {
-    const decided = await settlePatches(push, database, mutations)
-    return decided.length > 0 ? decided : [await settleMutation(push, database, first)]
+    const decided = await decidePatches(push, database, mutations)
+    return decided.length > 0 ? decided : [await decideMutation(push, database, first)]
   } catch (error) {
     // Only trying the mutations one by one can show which of them it was.
     if (!(error instanceof Undecided)) course.aloneTo = mutations.at(-1)?.counter ?? first.counter

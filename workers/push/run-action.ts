@@ -34,7 +34,7 @@ export async function runAction(options: PushOptions, mutation: ActionMutation, 
   if (!action) throw rejected('unknown-action', 'This server knows no such action.')
   const parsed = await action.schema.safeParseAsync(mutation.args)
   if (!parsed.success) throw rejected('invalid', 'The arguments are not of the form that the action takes.')
-  const { sql, settle } = actionSql(request)
+  const { sql, close } = actionSql(request)
   const context: ActionContext = {
     sql,
     id: (...names) => actionId(mutationId(request.client, mutation.counter), names),
@@ -46,10 +46,10 @@ export async function runAction(options: PushOptions, mutation: ActionMutation, 
   try {
     await (half ? half(run, { ...context, args: parsed.data, env: request.env }) : run())
   } catch (error) {
-    await settle()
+    await close()
     throw thrownBy(mutation.name, error)
   }
-  await settle()
+  await close()
 }
 
 /** Returns the author's time, but none in the future, nor from before their replica was made. */
@@ -60,10 +60,10 @@ function clampedNow(at: string, { madeMs, nowMs }: ActionRequest): string {
 const STANDING = 'SELECT tidemark.standing() AS standing'
 
 /**
- * Gives an action its `sql`. `settle` waits for statements not awaited, closes `sql`, and throws the first fault even
+ * Gives an action its `sql`. `close` waits for statements not awaited, closes `sql`, and throws the first fault even
  * if it was caught: the transaction is void.
  */
-function actionSql({ query, single }: ActionRequest): { sql: ActionSql; settle: () => Promise<void> } {
+function actionSql({ query, single }: ActionRequest): { sql: ActionSql; close: () => Promise<void> } {
   const running = new Set<Promise<unknown>>()
   let failed: { readonly error: unknown } | null = null
   let closed = false
@@ -92,12 +92,12 @@ function actionSql({ query, single }: ActionRequest): { sql: ActionSql; settle: 
       running.delete(statement)
     }
   }
-  const settle = async () => {
+  const close = async () => {
     closed = true
     await Promise.allSettled(running)
     if (failed) throw failed.error
   }
-  return { sql, settle }
+  return { sql, close }
 }
 
 function rejected(kind: Rejection['kind'], message: string): MutationRejected {

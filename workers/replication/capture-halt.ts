@@ -63,10 +63,10 @@ export class CaptureHalt {
     const mayAdopt = shapes.every(({ table }) => latest?.definition.tables.some(({ id }) => id === table))
     if (shapes.length > 0 && !(mayAdopt && waitedMs >= this.#settings.driftWaitMs))
       throw this.begin(new SchemaDrift(found))
-    const settled = ({ id }: { id: string }) =>
+    const staysInDoubt = ({ id }: { id: string }) =>
       found.some(({ table }) => table === id) || (facts.unplaced[id] ?? 0) > version
     const mended = (latest?.definition.tables ?? []).filter(
-      (table) => memory.distrusted.includes(table.id) && !settled(table),
+      (table) => memory.distrusted.includes(table.id) && !staysInDoubt(table),
     )
     const drifts = [...found, ...mended.map(({ id }) => ({ table: id, kind: 'rows' as const, what: 'was altered' }))]
     const adopted = drifts.length > 0 ? await adoptDrift(database, drifts) : null

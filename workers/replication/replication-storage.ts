@@ -4,7 +4,7 @@ import type { CaptureStore } from './capture-state.ts'
 import type { CaptureOutcome } from './rules/classify-health.ts'
 import { type CaptureMemory, NO_MEMORY } from './rules/epoch-decision.ts'
 import { FIRST_OWED, type OwedCalls } from './rules/owed-calls.ts'
-import type { Subscription } from './rules/subscription.ts'
+import type { RoutedSubscription } from './rules/subscription.ts'
 
 /** The part of `SqlStorage` that is used. */
 export interface Sql {
@@ -73,7 +73,7 @@ export class ReplicationStorage implements CaptureStore {
   }
 
   /** Reads every subscription as it was last acknowledged; anything later must be sent again. */
-  subscriptions(): Subscription[] {
+  subscriptions(): RoutedSubscription[] {
     return [...this.#sql.exec('SELECT * FROM subscription')].map((row) => ({
       subscriber: String(row.subscriber),
       audiences: new Set<string>(JSON.parse(String(row.audiences))),
@@ -101,7 +101,7 @@ export class ReplicationStorage implements CaptureStore {
     this.#put('outcome', JSON.stringify(outcome))
   }
 
-  putSubscription(subscription: Subscription): void {
+  putSubscription(subscription: RoutedSubscription): void {
     const { subscriber, audiences, version, epoch, acked, leaseUntilMs, definitionVersion } = subscription
     this.#sql.exec(
       'INSERT OR REPLACE INTO subscription VALUES (?, ?, ?, ?, ?, ?, ?)',
@@ -116,7 +116,7 @@ export class ReplicationStorage implements CaptureStore {
   }
 
   /** Updates a subscription whose audiences are as they were put. */
-  updateSubscription({ subscriber, epoch, acked, leaseUntilMs, definitionVersion }: Subscription): void {
+  updateSubscription({ subscriber, epoch, acked, leaseUntilMs, definitionVersion }: RoutedSubscription): void {
     this.#sql.exec(
       'UPDATE subscription SET epoch = ?, acked = ?, lease_until_ms = ?, definition_version = ? WHERE subscriber = ?',
       epoch,

@@ -5,14 +5,14 @@ import type { ReplicationStorage } from './replication-storage.ts'
 import {
   afterFailure,
   afterReceipt,
+  type CapturePosition,
   DELIVERY_PATIENCE_MS,
   deliveryOf,
   isBehind,
   noticeOf,
-  type Position,
   type RoutedBatch,
+  type RoutedSubscription,
   renewed,
-  type Subscription,
   subscribe,
   withBatch,
 } from './rules/subscription.ts'
@@ -29,10 +29,10 @@ export interface RouterContext {
 /** Brings each batch to the SyncDOs it concerns, in parallel and waiting for none: each has one delivery in flight. */
 export class Router {
   readonly #context: RouterContext
-  readonly #subscriptions = new Map<string, Subscription>()
+  readonly #subscriptions = new Map<string, RoutedSubscription>()
   readonly #audiences = new Map<string, number>()
   #generation = 0
-  #position: Position | null = null
+  #position: CapturePosition | null = null
 
   constructor(context: RouterContext) {
     this.#context = context
@@ -61,7 +61,7 @@ export class Router {
   }
 
   /** Answers the LSN from which deliveries follow; null where the request is outdated. */
-  subscribe(request: SubscribeRequest, position: Position): Lsn | null {
+  subscribe(request: SubscribeRequest, position: CapturePosition): Lsn | null {
     const known = this.#subscriptions.get(request.subscriber)
     const next = subscribe(known, request, position, this.#generation + 1, this.#context.nowMs())
     if (next === null) return null
@@ -184,13 +184,13 @@ export class Router {
   }
 
   /** Answers the subscription if this delivery is still the one under way, else null. */
-  #awaited(subscriber: string, delivery: Delivery, sentAtMs: number): Subscription | null {
+  #awaited(subscriber: string, delivery: Delivery, sentAtMs: number): RoutedSubscription | null {
     const subscription = this.#subscriptions.get(subscriber)
     if (subscription === undefined || subscription.version !== delivery.version) return null
     return subscription.sentAtMs === sentAtMs ? subscription : null
   }
 
-  #put(subscription: Subscription): void {
+  #put(subscription: RoutedSubscription): void {
     const { storage } = this.#context
     const known = this.#subscriptions.get(subscription.subscriber)
     this.#subscriptions.set(subscription.subscriber, subscription)

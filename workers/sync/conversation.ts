@@ -9,7 +9,7 @@ import { refuseStream } from './rules/resume.ts'
 import { admits } from './rules/session-state.ts'
 import { takeToken } from './rules/token-bucket.ts'
 import { acknowledge, mayServe } from './rules/window.ts'
-import type { Session } from './sessions.ts'
+import type { SyncSession } from './sessions.ts'
 import type { Subscription } from './subscription.ts'
 import type { SyncContext } from './sync-context.ts'
 
@@ -27,7 +27,7 @@ export class Conversation {
     this.#rights = rights
   }
 
-  #read(session: Session, message: string | ArrayBuffer): FrameUp {
+  #read(session: SyncSession, message: string | ArrayBuffer): FrameUp {
     const { limits, nowMs } = this.#context
     const messages = takeToken(session.state.messages, limits.messages, nowMs())
     if (!messages) throw new TidemarkError('rate-limited', 'Too many messages; send fewer.')
@@ -45,13 +45,13 @@ export class Conversation {
   }
 
   /** Answers one message; returns whether the session's deadlines may have come nearer. */
-  async receive(session: Session, message: string | ArrayBuffer): Promise<boolean> {
+  async receive(session: SyncSession, message: string | ArrayBuffer): Promise<boolean> {
     const frame = this.#read(session, message)
     await this.#answer(session, frame)
     return frame.type !== 'ack'
   }
 
-  async #answer(session: Session, frame: FrameUp): Promise<void> {
+  async #answer(session: SyncSession, frame: FrameUp): Promise<void> {
     switch (frame.type) {
       case 'hello':
         this.#context.storage.putHello(session.state.id, JSON.stringify(frame))
@@ -68,7 +68,7 @@ export class Conversation {
     }
   }
 
-  async #greet(session: Session, hello: Hello): Promise<void> {
+  async #greet(session: SyncSession, hello: Hello): Promise<void> {
     session.busy = true
     try {
       await greet(this.#context, this.#subscription, this.#rights, session, hello)
@@ -78,7 +78,7 @@ export class Conversation {
     this.#server.serve(session, true)
   }
 
-  #beginStream(session: Session, frame: Extract<FrameUp, { type: 'stream' }>): void {
+  #beginStream(session: SyncSession, frame: Extract<FrameUp, { type: 'stream' }>): void {
     const { epoch, floor } = this.#context.storage.state
     const reason = refuseStream(frame, { epoch: epoch ?? '', floor })
     if (reason) {
@@ -94,7 +94,7 @@ export class Conversation {
     this.#server.serve(session, true)
   }
 
-  #acknowledge(session: Session, received: number): void {
+  #acknowledge(session: SyncSession, received: number): void {
     const window = acknowledge(session.state, received)
     if (!window) throw new TidemarkError('bad-input', 'An acknowledgement of more than was sent.')
     const open = mayServe(window, this.#context.limits.windowChars)
@@ -104,7 +104,7 @@ export class Conversation {
     if (open) this.#server.serve(session)
   }
 
-  async #renewToken(session: Session, token: string): Promise<void> {
+  async #renewToken(session: SyncSession, token: string): Promise<void> {
     const { access, env, nowMs } = this.#context
     const identity = await identify(access, token, env, nowMs())
     if (identity.userId !== session.state.userId)

@@ -37,7 +37,7 @@ export class Duties {
       leave: () => subscription.leave(),
       forgetAudiences: () => subscription.dropUnused(new Set([...sessions].flatMap((session) => session.told))),
       greet: () => conversation.greetInterrupted(),
-      settleRights: () => rights.settleAll(),
+      ascertainRights: () => rights.ascertainAll(),
       subscribe: () => subscription.renew(),
       renewLease: () => subscription.renew(true),
       catchUp: () => follower.reach(storage.state.target),

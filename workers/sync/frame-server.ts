@@ -6,7 +6,7 @@ import { type Frame, FrameAssembler } from './rules/frame-assembler.ts'
 import { coveredFrom, FrameCache } from './rules/frame-cache.ts'
 import type { Position } from './rules/position.ts'
 import { mayNotice, mayServe } from './rules/window.ts'
-import type { Session } from './sessions.ts'
+import type { SyncSession } from './sessions.ts'
 import { deliveredReader } from './storage/delivered.ts'
 import type { Subscription } from './subscription.ts'
 import type { SyncContext } from './sync-context.ts'
@@ -22,13 +22,13 @@ export class Server {
   }
 
   /** Serves every session, each frame made once for all who see the same; nobody waits for a slow one. */
-  broadcast(urgent = false, sessions: Iterable<Session> = this.#context.sessions): void {
+  broadcast(urgent = false, sessions: Iterable<SyncSession> = this.#context.sessions): void {
     const cache = this.#newCache()
     for (const session of sessions) this.serve(session, urgent, cache)
   }
 
   /** Serves one session as far as its window lets it. With `urgent` an idle one learns the head now. */
-  serve(session: Session, urgent = false, cache: FrameCache | null = this.#newCache()): void {
+  serve(session: SyncSession, urgent = false, cache: FrameCache | null = this.#newCache()): void {
     const { storage, limits, nowMs } = this.#context
     // The loop ends, because each turn moves the position towards a head that cannot move meanwhile.
     while (cache && session.open && session.state.phase === 'streaming' && !session.busy && !session.rightsInDoubt) {
@@ -72,14 +72,14 @@ export class Server {
   }
 
   /** Closes a session whose token has run out; returns whether it did. */
-  expire(session: Session): boolean {
+  expire(session: SyncSession): boolean {
     const { expiresAtMs } = session.state
     if (expiresAtMs === null || this.#context.nowMs() < expiresAtMs) return false
     session.refuse('token-expired', 'The token has run out; connect with a fresh one.', this.#context.nowMs())
     return true
   }
 
-  rehydrate(session: Session, reason: RehydrateReason): void {
+  rehydrate(session: SyncSession, reason: RehydrateReason): void {
     // Its pushes since the hello are not settled, and in another epoch no position of this one holds.
     const change = { phase: 'hydrating', position: null, fullSinceMs: null, settledTo: ZERO_LSN } as const
     session.sendFrame({ type: 'rehydrate', reason }, this.#context.nowMs(), change)
@@ -99,7 +99,7 @@ export class Server {
   }
 
   /** Sends a frame unless it tells only the head and may wait; returns whether to go on. */
-  #offer(session: Session, frame: Frame, urgent: boolean): boolean {
+  #offer(session: SyncSession, frame: Frame, urgent: boolean): boolean {
     const { storage, intervals, nowMs } = this.#context
     if (frame.empty && !urgent && !mayNotice(session.state, intervals, nowMs())) {
       if (storage.state.noticeAtMs === null) storage.update({ noticeAtMs: nowMs() + intervals.headNoticeMs })
@@ -108,7 +108,7 @@ export class Server {
     return session.send(frame.text, nowMs(), { position: frame.next })
   }
 
-  #serveFromHistory(session: Session, urgent: boolean): void {
+  #serveFromHistory(session: SyncSession, urgent: boolean): void {
     session.busy = true
     this.#context.background(async () => {
       try {
@@ -121,7 +121,7 @@ export class Server {
   }
 
   /** Reads to the head as it was at the beginning, stopping where the window closes. */
-  async #readForSession(session: Session): Promise<void> {
+  async #readForSession(session: SyncSession): Promise<void> {
     const { storage, limits, withDatabase } = this.#context
     const { epoch, head } = storage.state
     const started = session.state.position
@@ -144,7 +144,7 @@ export class Server {
       return mayServe(session.state, limits.windowChars)
     }
     let whole = true
-    const take = (page: readonly PlacedChange[]) => {
+    const sendPage = (page: readonly PlacedChange[]) => {
       for (const change of page) {
         const text = teller.tell(change)
         if (text !== null && !send(assembler.push({ ...change, text }))) {
@@ -154,7 +154,7 @@ export class Server {
       }
       return session.open
     }
-    const { outcome } = await withDatabase((database) => readHistory(database, identity, range, take))
+    const { outcome } = await withDatabase((database) => readHistory(database, identity, range, sendPage))
     if (outcome === 'ended') await this.#followNewEpoch(epoch)
     else if (outcome === 'pruned') this.#refuse(session, started.lsn)
     else if (whole && session.open) send(assembler.finish(head))
@@ -167,7 +167,7 @@ export class Server {
     throw new TidemarkError('unavailable', 'The history that was followed has ended; a new one begins.')
   }
 
-  #refuse(session: Session, from: Lsn): void {
+  #refuse(session: SyncSession, from: Lsn): void {
     if (session.state.phase === 'streaming' && session.state.position?.lsn === from)
       this.rehydrate(session, 'retention')
   }

@@ -3,7 +3,7 @@ import { asClient } from '../database/index.ts'
 import type { Rights } from './rights.ts'
 import { positionAt } from './rules/position.ts'
 import { decideResume, speaksOurProtocol } from './rules/resume.ts'
-import type { Session } from './sessions.ts'
+import type { SyncSession } from './sessions.ts'
 import type { Subscription } from './subscription.ts'
 import type { SyncContext } from './sync-context.ts'
 
@@ -12,7 +12,7 @@ export async function greet(
   context: SyncContext,
   subscription: Subscription,
   rights: Rights,
-  session: Session,
+  session: SyncSession,
   hello: Hello,
 ): Promise<void> {
   const { storage, sessions, limits, nowMs } = context
@@ -28,7 +28,7 @@ export async function greet(
   await subscription.ensure(session.audiences, { audience: own, unsettled: hello.unsettled })
   // From now on the subscription reports changes of rights, but it missed those made since the Worker asked.
   if (storage.state.watches) rights.doubt(session)
-  await rights.settle(session)
+  await rights.ascertain(session)
   if (!session.open) return
   const { epoch, head, floor, definitionVersion, definitionHash } = storage.state
   if (epoch === null || head === null)

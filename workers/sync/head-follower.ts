@@ -44,7 +44,7 @@ export class HeadFollower {
     this.#events = events
   }
 
-  /** Takes a delivery, however late, doubled or out of order. Throws `unavailable` where a gap cannot be read now. */
+  /** Accepts a delivery, however late, doubled or out of order. Throws `unavailable` where a gap cannot be read now. */
   async deliver(delivery: Delivery): Promise<DeliveryReceipt> {
     const { storage, background } = this.#context
     const { state } = storage
@@ -66,7 +66,7 @@ export class HeadFollower {
     } else {
       this.#subscription.noteDefinition(delivery.definition)
       if (delivery.definition) this.#subscription.noteWatched(delivery.definition)
-      if (verdict === 'append') this.#take(transactions ?? [], to, delivery.rights)
+      if (verdict === 'append') this.#accept(transactions ?? [], to, delivery.rights)
       if (verdict === 'gap') await this.reach(to)
     }
     return { epoch: state.epoch ?? epoch, head: state.head ?? from }
@@ -125,8 +125,8 @@ export class HeadFollower {
     else this.#append(groupByTransaction(changes), to, rights)
   }
 
-  /** Takes transactions, all of which are in history: sessions need not wait until they are kept here too. */
-  #take(transactions: readonly EncodedTransaction[], to: Lsn, rights: RightsChange | null): void {
+  /** Accepts transactions, all of which are in history: sessions need not wait until they are kept here too. */
+  #accept(transactions: readonly EncodedTransaction[], to: Lsn, rights: RightsChange | null): void {
     const { head } = this.#context.storage.state
     const ahead = transactions.filter(({ lsn }) => head !== null && lsn > head && lsn <= to)
     if (head !== null && rights === null && ahead.length > 0) this.#events.onDelivered(ahead, head, to)

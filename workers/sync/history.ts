@@ -35,7 +35,7 @@ export async function readHistory(
   database: Database,
   identity: ClientIdentity,
   range: HistoryRange,
-  take: (page: readonly PlacedChange[]) => boolean | Promise<boolean>,
+  onPage: (page: readonly PlacedChange[]) => boolean | Promise<boolean>,
 ): Promise<{
   readonly outcome: HistoryOutcome
   readonly definition: DefinitionNote | null
@@ -77,7 +77,7 @@ export async function readHistory(
         PAGE,
       )
       for await (const page of pages) {
-        if (!(await take(page.flatMap(placedChanges)))) break
+        if (!(await onPage(page.flatMap(placedChanges)))) break
       }
       return {
         outcome: 'done',

@@ -3,7 +3,7 @@ import { askAudiences } from '../access/authenticate.ts'
 import type { RightsChange } from '../contracts.ts'
 import { errorFrom, logFault } from '../typed-error.ts'
 import { positionAt } from './rules/position.ts'
-import type { Session } from './sessions.ts'
+import type { SyncSession } from './sessions.ts'
 import type { Subscription } from './subscription.ts'
 import type { SyncContext } from './sync-context.ts'
 
@@ -14,47 +14,47 @@ const PARALLEL = 4
 export class Rights {
   readonly #context: SyncContext
   readonly #subscription: Subscription
-  readonly #onSettled: (session: Session) => void
-  #settling: Promise<void> | null = null
+  readonly #onAscertained: (session: SyncSession) => void
+  #ascertaining: Promise<void> | null = null
 
-  constructor(context: SyncContext, subscription: Subscription, onSettled: (session: Session) => void) {
+  constructor(context: SyncContext, subscription: Subscription, onAscertained: (session: SyncSession) => void) {
     this.#context = context
     this.#subscription = subscription
-    this.#onSettled = onSettled
+    this.#onAscertained = onAscertained
   }
 
-  /** Puts the open sessions of these users in doubt, and has them settled. */
+  /** Puts the open sessions of these users in doubt, and has their rights ascertained. */
   changed(users: RightsChange): void {
     const named = users === 'all' ? null : new Set(users)
     for (const session of this.#context.sessions) {
       if (named === null || named.has(session.state.userId)) this.doubt(session)
     }
-    this.#settleSoon()
+    this.#ascertainSoon()
   }
 
-  doubt(session: Session): void {
+  doubt(session: SyncSession): void {
     session.update({ rightsChanged: session.state.rightsChanged + 1 })
   }
 
   /** Takes the claims of a fresh token. */
-  renew(session: Session, claims: Session['claims']): void {
+  renew(session: SyncSession, claims: SyncSession['claims']): void {
     if (JSON.stringify(claims) === JSON.stringify(session.claims)) return
     session.claims = claims
     this.#context.storage.putSession(session.state.id, session)
     this.doubt(session)
-    this.#settleSoon()
+    this.#ascertainSoon()
   }
 
-  /** Settles every session in doubt whose hello is answered. Throws `unavailable` where it must be tried again. */
-  async settleAll(): Promise<void> {
-    this.#settling ??= this.#settleAll().finally(() => {
-      this.#settling = null
+  /** Ascertains the rights of all in doubt whose hello is answered. Throws `unavailable` where it must be tried again. */
+  async ascertainAll(): Promise<void> {
+    this.#ascertaining ??= this.#ascertainAll().finally(() => {
+      this.#ascertaining = null
     })
-    await this.#settling
+    await this.#ascertaining
   }
 
   /** Returns once the app has answered since this session's rights last came in doubt. Throws what the app throws. */
-  async settle(session: Session): Promise<void> {
+  async ascertain(session: SyncSession): Promise<void> {
     const { access, env } = this.#context
     // Each turn answers a doubt of its own; a session whose rights change without end is sent nothing meanwhile.
     while (session.open && session.rightsInDoubt) {
@@ -63,53 +63,53 @@ export class Rights {
       // This comes first, so that nothing of a granted audience passes between its snapshot and the stream.
       await this.#subscription.ensure(audiences)
       if (!session.open || session.state.rightsChanged !== asked) continue
-      this.#settled(session, audiences)
+      this.#noteAnswer(session, audiences)
     }
   }
 
-  #settled(session: Session, audiences: readonly string[]): void {
+  #noteAnswer(session: SyncSession, audiences: readonly string[]): void {
     const { storage, nowMs } = this.#context
     const { phase, position, rightsChanged } = session.state
-    const settled = { rightsAsked: rightsChanged }
+    const answered = { rightsAsked: rightsChanged }
     const same = audiences.length === session.audiences.length && audiences.every((name) => session.seen.has(name))
     if (!same) {
       session.mayNowSee(audiences)
       storage.putSession(session.state.id, session)
     }
     if (same || (phase !== 'streaming' && phase !== 'hydrating')) {
-      session.update(settled)
+      session.update(answered)
       return
     }
     // A position inside a transaction counts the changes that the session saw, so the transaction begins anew.
-    const begun = { ...settled, position: position && positionAt(position.lsn), streamSinceMs: nowMs() }
+    const begun = { ...answered, position: position && positionAt(position.lsn), streamSinceMs: nowMs() }
     session.sendFrame({ type: 'audiences', audiences: [...audiences] }, nowMs(), begun)
   }
 
-  #settleSoon(): void {
-    this.#context.background(() => this.settleAll())
+  #ascertainSoon(): void {
+    this.#context.background(() => this.ascertainAll())
   }
 
   /** Takes each session once a pass, and passes end when no session is left in doubt. */
-  async #settleAll(): Promise<void> {
+  async #ascertainAll(): Promise<void> {
     for (let waiting = this.#inDoubt(); waiting.length > 0; waiting = this.#inDoubt()) {
       const queue = waiting.values()
       const worker = async () => {
-        for (const session of queue) await this.#settleOne(session)
+        for (const session of queue) await this.#ascertainOne(session)
       }
       await Promise.all(Array.from({ length: Math.min(PARALLEL, waiting.length) }, worker))
     }
   }
 
-  #inDoubt(): Session[] {
+  #inDoubt(): SyncSession[] {
     const { sessions } = this.#context
     return [...sessions].filter(
       ({ rightsInDoubt, state: { phase } }) => rightsInDoubt && (phase === 'streaming' || phase === 'hydrating'),
     )
   }
 
-  async #settleOne(session: Session): Promise<void> {
+  async #ascertainOne(session: SyncSession): Promise<void> {
     try {
-      await this.settle(session)
+      await this.ascertain(session)
     } catch (error) {
       const fault = errorFrom(error)
       if (fault.kind === 'unavailable') throw fault
@@ -120,6 +120,6 @@ export class Rights {
         this.#context.nowMs(),
       )
     }
-    if (session.open) this.#onSettled(session)
+    if (session.open) this.#onAscertained(session)
   }
 }

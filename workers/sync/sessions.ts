@@ -7,7 +7,7 @@ import {
   TidemarkError,
   ZERO_LSN,
 } from '../../protocol/index.ts'
-import type { Session as Right } from '../contracts.ts'
+import type { Session } from '../contracts.ts'
 import type { SyncLimits } from './options.ts'
 import type { Author } from './rules/author.ts'
 import type { SessionState } from './rules/session-state.ts'
@@ -18,16 +18,16 @@ import type { SyncStorage } from './storage/sync-storage.ts'
 const REASON_CHARS = 100
 
 /** One socket and what is known of it. */
-export class Session {
+export class SyncSession {
   readonly socket: WebSocket
-  claims: Right['claims']
+  claims: Session['claims']
   audiences: readonly string[] = []
   seen: ReadonlySet<string> = new Set()
   /** True while something asynchronous works for this session; at most one does. */
   busy = false
   state: SessionState
 
-  constructor(socket: WebSocket, state: SessionState, right: Pick<Right, 'audiences' | 'claims'>) {
+  constructor(socket: WebSocket, state: SessionState, right: Pick<Session, 'audiences' | 'claims'>) {
     this.socket = socket
     this.state = state
     this.claims = right.claims
@@ -106,7 +106,7 @@ export class Session {
 export class Sessions {
   readonly #ctx: DurableObjectState
   readonly #storage: SyncStorage
-  readonly #bySocket = new Map<WebSocket, Session>()
+  readonly #bySocket = new Map<WebSocket, SyncSession>()
 
   constructor(ctx: DurableObjectState, storage: SyncStorage) {
     this.#ctx = ctx
@@ -115,13 +115,14 @@ export class Sessions {
     for (const socket of ctx.getWebSockets()) {
       const state = socket.deserializeAttachment() as SessionState | null
       const stored = state ? storage.session(state.id) : null
-      if (state && stored && state.phase !== 'closed') this.#bySocket.set(socket, new Session(socket, state, stored))
+      if (state && stored && state.phase !== 'closed')
+        this.#bySocket.set(socket, new SyncSession(socket, state, stored))
       else socket.close(1011, 'lost')
     }
     storage.keepSessions([...this.#bySocket.values()].map((session) => session.state.id))
   }
 
-  *[Symbol.iterator](): Generator<Session> {
+  *[Symbol.iterator](): Generator<SyncSession> {
     for (const session of [...this.#bySocket.values()]) if (session.open) yield session
   }
 
@@ -129,15 +130,15 @@ export class Sessions {
     return this.#bySocket.size
   }
 
-  of(socket: WebSocket): Session | null {
+  of(socket: WebSocket): SyncSession | null {
     return this.#bySocket.get(socket) ?? null
   }
 
-  ofUser(userId: string): Session[] {
+  ofUser(userId: string): SyncSession[] {
     return [...this].filter((session) => session.state.userId === userId)
   }
 
-  accept(socket: WebSocket, right: Right, limits: SyncLimits, nowMs: number): Session {
+  accept(socket: WebSocket, right: Session, limits: SyncLimits, nowMs: number): SyncSession {
     const state: SessionState = {
       id: crypto.randomUUID(),
       userId: right.userId,
@@ -160,13 +161,13 @@ export class Sessions {
     this.#storage.putSession(state.id, right)
     this.#ctx.acceptWebSocket(socket)
     socket.serializeAttachment(state)
-    const session = new Session(socket, state, right)
+    const session = new SyncSession(socket, state, right)
     this.#bySocket.set(socket, session)
     return session
   }
 
   /** Forgets a socket that has closed. */
-  drop(session: Session): void {
+  drop(session: SyncSession): void {
     if (session.state.phase !== 'closed') session.state = { ...session.state, phase: 'closed' }
     this.#bySocket.delete(session.socket)
     this.#storage.dropSession(session.state.id)

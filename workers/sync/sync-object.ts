@@ -23,7 +23,7 @@ import { backoffMs } from './rules/schedule.ts'
 import { fullBucket, takeToken } from './rules/token-bucket.ts'
 import { mayServe } from './rules/window.ts'
 import { decodeSession } from './session-header.ts'
-import { type Session, Sessions } from './sessions.ts'
+import { Sessions, type SyncSession } from './sessions.ts'
 import { ChangeLog } from './storage/change-log.ts'
 import { SyncStorage } from './storage/sync-storage.ts'
 import { Subscription } from './subscription.ts'
@@ -231,7 +231,7 @@ export function createSyncObject(
       return false
     }
 
-    async #leave(session: Session | null): Promise<void> {
+    async #leave(session: SyncSession | null): Promise<void> {
       const { sessions, storage, nowMs } = this.#context
       if (!session) return
       sessions.drop(session)

@@ -6,14 +6,14 @@ import type { EncodedTransaction } from '../../encoded-change.ts'
 import {
   afterFailure,
   afterReceipt,
+  type CapturePosition,
   deliveryOf,
   isBehind,
   LEASE_MS,
   noticeOf,
-  type Position,
   type RoutedBatch,
+  type RoutedSubscription,
   renewed,
-  type Subscription,
   subscribe,
   withBatch,
 } from './subscription.ts'
@@ -25,7 +25,7 @@ const definitionOf = (version: number): DefinitionInForce => ({
   hash: `h${version}`,
   definition: { types: [], tables: [] },
 })
-const position = (to: number, more: Partial<Position> = {}): Position => ({
+const position = (to: number, more: Partial<CapturePosition> = {}): CapturePosition => ({
   epoch: 'e',
   to: lsn(to),
   definition: definitionOf(1),
@@ -56,11 +56,16 @@ const batch = (to: number, more: Partial<RoutedBatch> = {}): RoutedBatch => ({
 })
 /** The batch was gathered for the subscriptions as they stood at the first generation. */
 const GENERATION = 1
-const delivered = (subscription: Subscription, one: RoutedBatch, now: number) =>
+const delivered = (subscription: RoutedSubscription, one: RoutedBatch, now: number) =>
   deliveryOf(subscription, one, GENERATION, now)
-const afterBatch = (subscription: Subscription, one: RoutedBatch) => withBatch(subscription, one, GENERATION)
+const afterBatch = (subscription: RoutedSubscription, one: RoutedBatch) => withBatch(subscription, one, GENERATION)
 
-function subscribed(known: Subscription | undefined, asked: SubscribeRequest, at: Position, now = 0): Subscription {
+function subscribed(
+  known: RoutedSubscription | undefined,
+  asked: SubscribeRequest,
+  at: CapturePosition,
+  now = 0,
+): RoutedSubscription {
   const made = subscribe(known, asked, at, 1, now)
   if (made === null) throw new Error('It was refused.')
   return made
@@ -146,7 +151,7 @@ describe('a delivery', () => {
     })
   })
 
-  test.each<[string, Partial<Subscription>]>([
+  test.each<[string, Partial<RoutedSubscription>]>([
     ['while another is in flight', { sentAtMs: 0 }],
     ['while a failure is waited out', { retryAtMs: 5_000 }],
     ['up to where it has acknowledged', { acked: lsn(20), neededTo: lsn(20) }],
@@ -154,7 +159,7 @@ describe('a delivery', () => {
     expect(delivered({ ...fresh, ...more }, batch(20), 60_000)).toBeNull()
   })
 
-  test.each<[string, Partial<Subscription>, Partial<RoutedBatch>]>([
+  test.each<[string, Partial<RoutedSubscription>, Partial<RoutedBatch>]>([
     ['where something before it was missed', { neededTo: lsn(15) }, {}],
     ['that was larger than a delivery may be', {}, { transactions: null }],
     ['that was gathered before an audience joined', { generation: 2 }, {}],

@@ -4,7 +4,7 @@ import type { BatchNews } from './batch-tally.ts'
 import { selectChanges } from './select-changes.ts'
 
 /** One SyncDO's subscription. Its fields up to `definitionVersion`, but for `askedMs`, outlive the object. */
-export interface Subscription {
+export interface RoutedSubscription {
   readonly subscriber: string
   readonly audiences: ReadonlySet<string>
   readonly version: number
@@ -29,7 +29,7 @@ export interface Subscription {
 }
 
 /** The place up to which history is captured. */
-export interface Position {
+export interface CapturePosition {
   readonly epoch: string
   readonly to: Lsn
   /** The definition in force at `to`. */
@@ -37,7 +37,7 @@ export interface Position {
 }
 
 /** The news of one cycle, from `from` to `to`, as it is routed to subscribers. */
-export interface RoutedBatch extends Position, BatchNews {
+export interface RoutedBatch extends CapturePosition, BatchNews {
   readonly from: Lsn
 }
 
@@ -52,12 +52,12 @@ const LONGEST_RETRY_MS = 30_000
 
 /** Answers the subscription after a request; null where the request is older than the known one. Rule CAP-R20. */
 export function subscribe(
-  known: Subscription | undefined,
+  known: RoutedSubscription | undefined,
   request: SubscribeRequest,
-  position: Position,
+  position: CapturePosition,
   generation: number,
   now: number,
-): Subscription | null {
+): RoutedSubscription | null {
   if (known && request.version < known.version) return null
   // On a renewal, or a request whose answer was lost, deliveries go on from where they stand.
   if (known && request.version === known.version && known.epoch === position.epoch) return renewed(known, request, now)
@@ -80,7 +80,7 @@ export function subscribe(
 }
 
 /** Prolongs a subscription with the clients that are there now, for which every batch was gathered anyway. */
-export function renewed(known: Subscription, request: SubscribeRequest, now: number): Subscription {
+export function renewed(known: RoutedSubscription, request: SubscribeRequest, now: number): RoutedSubscription {
   const leaseUntilMs = now + LEASE_MS
   if (request.askedMs < known.askedMs) return { ...known, leaseUntilMs }
   const { audiences } = known
@@ -94,7 +94,7 @@ export function renewed(known: Subscription, request: SubscribeRequest, now: num
 }
 
 /** `generation` is that of the subscriptions for which the batch was gathered. */
-function isConcerned(subscription: Subscription, batch: RoutedBatch, generation: number): boolean {
+function isConcerned(subscription: RoutedSubscription, batch: RoutedBatch, generation: number): boolean {
   if (batch.everyone || subscription.generation > generation || subscription.epoch !== batch.epoch) return true
   if (subscription.definitionVersion !== batch.definition.version) return true
   for (const audience of batch.audiences) if (subscription.audiences.has(audience)) return true
@@ -103,7 +103,7 @@ function isConcerned(subscription: Subscription, batch: RoutedBatch, generation:
 
 /** Answers the delivery to send now that the batch is stored; null when there is none, or not yet. Rule CAP-R21. */
 export function deliveryOf(
-  subscription: Subscription,
+  subscription: RoutedSubscription,
   batch: RoutedBatch,
   generation: number,
   now: number,
@@ -127,7 +127,7 @@ export function deliveryOf(
 }
 
 /** Makes a delivery of a head without its transactions, for which the SyncDO reads the gap from history. */
-export function noticeOf(subscription: Subscription, position: Position): Delivery {
+export function noticeOf(subscription: RoutedSubscription, position: CapturePosition): Delivery {
   const sameEpoch = subscription.epoch === position.epoch
   return {
     epoch: position.epoch,
@@ -141,7 +141,11 @@ export function noticeOf(subscription: Subscription, position: Position): Delive
 }
 
 /** Answers the subscription once the batch is stored; where that concerns it, it needs everything up to its end. */
-export function withBatch(subscription: Subscription, batch: RoutedBatch, generation: number): Subscription {
+export function withBatch(
+  subscription: RoutedSubscription,
+  batch: RoutedBatch,
+  generation: number,
+): RoutedSubscription {
   if (!isConcerned(subscription, batch, generation)) return subscription
   // Positions of another history are not comparable.
   const neededTo = subscription.epoch === batch.epoch ? maxLsn(subscription.neededTo, batch.to) : batch.to
@@ -149,18 +153,18 @@ export function withBatch(subscription: Subscription, batch: RoutedBatch, genera
 }
 
 /** Answers whether the subscriber must be told something that it has not acknowledged. */
-export function isBehind(subscription: Subscription, epoch: string): boolean {
+export function isBehind(subscription: RoutedSubscription, epoch: string): boolean {
   return subscription.epoch !== epoch || subscription.acked < subscription.neededTo
 }
 
 export function afterReceipt(
-  subscription: Subscription,
+  subscription: RoutedSubscription,
   delivery: Delivery,
   receipt: { readonly epoch: string; readonly head: Lsn },
   now: number,
-): Subscription {
+): RoutedSubscription {
   if (receipt.epoch !== delivery.epoch) return afterFailure(subscription, now, 0)
-  const reached: Subscription = {
+  const reached: RoutedSubscription = {
     ...subscription,
     epoch: delivery.epoch,
     acked: subscription.epoch === delivery.epoch ? maxLsn(subscription.acked, receipt.head) : receipt.head,
@@ -178,7 +182,7 @@ export function afterReceipt(
 }
 
 /** Plans the next try after a growing pause; `random` is 0 to 1. */
-export function afterFailure(subscription: Subscription, now: number, random: number): Subscription {
+export function afterFailure(subscription: RoutedSubscription, now: number, random: number): RoutedSubscription {
   const failures = subscription.failures + 1
   const pauseMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 20))
   return { ...subscription, sentAtMs: null, failures, retryAtMs: now + Math.round(pauseMs * (0.5 + random / 2)) }

@@ -19,7 +19,7 @@ const none: DutyFacts = {
 const alarm = (facts: Partial<DutyFacts>) => nextAlarmMs({ ...none, ...facts })
 const due = (facts: Partial<DutyFacts>) => DUTY_ORDER.filter((duty) => isDue(duty, { ...none, ...facts }))
 /** What is done at every waking of an object with sockets. */
-const ALWAYS = ['forgetRates', 'forgetAudiences', 'greet', 'settleRights', 'serve', 'endBackoff']
+const ALWAYS = ['forgetRates', 'forgetAudiences', 'greet', 'ascertainRights', 'serve', 'endBackoff']
 /** Some time for each fact that is one, or none, around a now of 1,000. */
 const someFacts = fc.record({
   nowMs: fc.constant(1_000),
@@ -91,11 +91,11 @@ describe('the duties at a waking', () => {
       'a subscription that is wanted',
       { subscribed: true, wanted: true, leaseUntilMs: 9e9 },
       'subscribe',
-      'settleRights',
+      'ascertainRights',
     ],
-    ['a lease', { subscribed: true, leaseUntilMs: 21_000 }, 'renewLease', 'settleRights'],
-    ['a gap', { behind: true }, 'catchUp', 'settleRights'],
-    ['a head notice', { noticeAtMs: 1_000 }, 'tellHead', 'settleRights'],
+    ['a lease', { subscribed: true, leaseUntilMs: 21_000 }, 'renewLease', 'ascertainRights'],
+    ['a gap', { behind: true }, 'catchUp', 'ascertainRights'],
+    ['a head notice', { noticeAtMs: 1_000 }, 'tellHead', 'ascertainRights'],
   ])('DIS-R10 include %s, after what it may depend on', (_, facts, duty, after) => {
     const expected: string[] = [...ALWAYS]
     expected.splice(expected.indexOf(after) + 1, 0, duty)

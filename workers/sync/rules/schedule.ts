@@ -50,7 +50,7 @@ const DUTIES = {
   },
   forgetAudiences: { putOff: false, due: whileInUse(() => 'awake') },
   greet: { putOff: true, due: whileInUse(() => 'awake') },
-  settleRights: { putOff: true, due: whileInUse(() => 'awake') },
+  ascertainRights: { putOff: true, due: whileInUse(() => 'awake') },
   subscribe: { putOff: true, due: whileInUse(({ subscribed, wanted }) => (subscribed && wanted ? 'awake' : null)) },
   renewLease: {
     putOff: true,

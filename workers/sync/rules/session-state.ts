@@ -30,7 +30,7 @@ export interface SessionState {
   /** The time since which the window is full without any acknowledgement; null while it is not full. */
   readonly fullSinceMs: number | null
   readonly messages: Bucket
-  /** Counts possible changes of its rights; nothing is sent until `rightsAsked`, the count settled, equals it. */
+  /** Counts possible changes of its rights; nothing is sent until `rightsAsked`, the count answered for, equals it. */
   readonly rightsChanged: number
   readonly rightsAsked: number
   /** The number of tables that its client reports it cannot hold, and the first of them. */

@@ -36,7 +36,7 @@ const begunSchema = z.union([
  * Throws `Undecided` where the mutation failed and may yet succeed, and errors that are not the mutation's own; then
  * nothing is decided.
  */
-export async function settleMutation(push: OpenPush, database: Database, parsed: ParsedMutation): Promise<Outcome> {
+export async function decideMutation(push: OpenPush, database: Database, parsed: ParsedMutation): Promise<Outcome> {
   const digest = await sha256Hex(parsed.json)
   const { counter, content } = parsed
   if (!isMutation(content)) return rejectMutation(push, database, parsed, digest, content)

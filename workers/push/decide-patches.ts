@@ -16,7 +16,7 @@ import { patchStatements } from './write-patch.ts'
 /** Half the time that a statement has, because the last patch of a call may still wait for a lock. */
 const CALL_MS = 10_000
 
-const settledSchema = z.array(
+const decidedSchema = z.array(
   z.union([
     z.object({ known: knownSchema }),
     z.object({ effects: effectsSchema.nullable() }),
@@ -40,7 +40,7 @@ interface PatchOrder {
  * Throws `Undecided` where the first takes too long, and what the connection throws; whatever was committed until then
  * is found stored.
  */
-export async function settlePatches(
+export async function decidePatches(
   push: OpenPush,
   { query }: Database,
   mutations: readonly ParsedMutation[],
@@ -56,9 +56,9 @@ export async function settlePatches(
     textArray(orders.map(({ asked }) => asked)),
     CALL_MS,
   ])
-  const settled = settledSchema.parse(JSON.parse(row?.settled ?? '[]'))
+  const decided = decidedSchema.parse(JSON.parse(row?.settled ?? '[]'))
   const outcomes: Outcome[] = []
-  for (const [index, answer] of settled.entries()) {
+  for (const [index, answer] of decided.entries()) {
     const order = orders[index]
     if (!order || ('stopped' in answer && index > 0)) break
     outcomes.push(outcomeIn(push, order, answer))
@@ -69,7 +69,7 @@ export async function settlePatches(
 function outcomeIn(
   push: OpenPush,
   { parsed, mutation, digest }: PatchOrder,
-  answer: z.infer<typeof settledSchema>[number],
+  answer: z.infer<typeof decidedSchema>[number],
 ): Outcome {
   if ('stopped' in answer) throw new Undecided(parsed, digest, TOO_SLOW, answer.stopped)
   if ('known' in answer) return outcomeOf(mutation.counter, digest, answer.known)
