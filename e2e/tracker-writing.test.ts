@@ -8,7 +8,7 @@ import { copyTracker } from '../testing/browser/copy-tracker.ts'
 import { launchChromium, type TestBrowser } from '../testing/browser/launch-chromium.ts'
 import { type DevServer, startDev } from '../testing/browser/start-dev.ts'
 import { digestAudiences } from '../testing/browser/tracker-digest.ts'
-import { live, queryReplica, settle, settledDigest } from '../testing/browser/tracker-page.ts'
+import { live, queryReplica, settledDigest, untilSettled } from '../testing/browser/tracker-page.ts'
 import { withDatabase } from '../workers/database/index.ts'
 
 const HARBOUR = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0001'
@@ -82,7 +82,7 @@ const online = (page: Page | FrameLocator) => page.getByRole('switch', { name: '
 const allSaved = (page: Page | FrameLocator) => page.locator('.waiting-writes[data-pending="0"]')
 /** Waits until everything is saved; the mark comes a moment after the writes that it counts, so these come first. */
 async function saved(page: Page): Promise<void> {
-  await settle(page)
+  await untilSettled(page)
   await allSaved(page).waitFor()
 }
 const waiting = (page: Page | FrameLocator) => page.locator('.waiting-writes:not([data-pending="0"])')

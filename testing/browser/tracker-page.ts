@@ -14,12 +14,12 @@ export const queryReplica = (page: Page) => (text: string) =>
   page.evaluate(async (sql) => (await (window as unknown as ReplicaWindow).replica.db.query(sql)).rows, text)
 
 /** Waits until everything written in the tab is decided and everything committed so far is there. */
-export const settle = (page: Page): Promise<void> =>
+export const untilSettled = (page: Page): Promise<void> =>
   page.evaluate(() => (window as unknown as ReplicaWindow).replica.settled())
 
 /** Digests everything that the tab's replica holds once it is settled. */
 export async function settledDigest(page: Page): Promise<TableDigest[]> {
-  await settle(page)
+  await untilSettled(page)
   return digestReplica(queryReplica(page))
 }
 

@@ -64,7 +64,7 @@ export class OracleRun {
     for (const [stage, planned] of events.entries()) await this.#runStage(stage, planned)
     this.#note('workload done')
     await Promise.all(this.#beside)
-    await this.#settle()
+    await this.#bringTogether()
     const violations = await this.#examine()
     const report = {
       violations,
@@ -155,7 +155,8 @@ export class OracleRun {
     }
   }
 
-  async #settle(): Promise<void> {
+  /** Lifts every fault, and waits until each replica shows all that there is. */
+  async #bringTogether(): Promise<void> {
     const { system, fleet } = this.#parts
     system.gate.delay(0)
     for (const member of fleet) {

@@ -28,7 +28,7 @@ export const orgOrNone = (random: Random) => (random.chance(0.1) ? null : org(ra
 export const userOrNone = (random: Random) => (random.chance(0.1) ? null : random.pick(USERS))
 
 /** Makes values for some of the columns, NULL now and then. */
-export function someValues(random: Random, from: Readonly<Record<string, (random: Random) => string>>, chance: number) {
+function someValues(random: Random, from: Readonly<Record<string, (random: Random) => string>>, chance: number) {
   return Object.entries(from)
     .filter(([name]) => name === 'title' || random.chance(chance))
     .map(([name, generate]) => [name, name !== 'title' && random.chance(0.15) ? null : generate(random)] as const)

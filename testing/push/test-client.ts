@@ -51,8 +51,8 @@ export class TestClient {
     return this.#send(body, this.author)
   }
 
-  /** Pushes them and answers their outcomes in short: `committed`, or the rejection. */
-  async settle(...mutations: readonly unknown[]): Promise<('committed' | Rejection)[]> {
+  /** Has the server decide them; answers their outcomes in short: `committed`, or the rejection. */
+  async decide(...mutations: readonly unknown[]): Promise<('committed' | Rejection)[]> {
     const { outcomes, retry } = await this.push(mutations)
     if (retry !== null) throw new Error(`not decided: ${retry.message}`)
     return outcomes.map(shortOf)

@@ -105,11 +105,11 @@ describe('the tracker’s server', () => {
   it('CON-01 CON-02 merges different fields of an issue, refuses the same one, and dates the change', async () => {
     const id = await newIssue()
     const before = await issueRow(id)
-    expect(await ann.settle(ann.patch([updateOf('public.issue', id, { title: ['hers', 'one'] }, A)]))).toEqual([
+    expect(await ann.decide(ann.patch([updateOf('public.issue', id, { title: ['hers', 'one'] }, A)]))).toEqual([
       'committed',
     ])
     expect(
-      await bob.settle(
+      await bob.decide(
         bob.patch([updateOf('public.issue', id, { priority: ['high', 'none'] }, A)]),
         bob.patch([updateOf('public.issue', id, { title: ['his', 'one'] }, A)]),
       ),
@@ -123,7 +123,7 @@ describe('the tracker’s server', () => {
     const parent = await newIssue()
     const part = await newIssue(parent)
     expect(
-      await ann.settle(
+      await ann.decide(
         ann.patch([updateOf('public.issue', parent, { state: ['done', 'todo'] }, A)]),
         ann.action('closeIssue', { issueId: parent, state: 'done', subtasks: 'refuse' }),
       ),
@@ -132,7 +132,7 @@ describe('the tracker’s server', () => {
       { kind: 'refused', code: 'open-subtasks', data: { subtasks: [part] } },
     ])
     expect(
-      await ann.settle(
+      await ann.decide(
         ann.action('closeIssue', { issueId: parent, state: 'done', subtasks: 'close' }),
         ann.patch([updateOf('public.issue', part, { state: ['todo', 'done'] }, A)]),
         ann.action('reopenIssue', { issueId: part, state: 'todo' }),
@@ -149,7 +149,7 @@ describe('the tracker’s server', () => {
     expect(await issueRow(part)).toMatchObject({ state: 'done', closed_at: expect.any(String) })
     // One patch may reopen both, in any order of its rows.
     expect(
-      await ann.settle(
+      await ann.decide(
         ann.patch([
           updateOf('public.issue', part, { state: ['todo', 'done'] }, A),
           updateOf('public.issue', parent, { state: ['todo', 'done'] }, A),
@@ -164,8 +164,8 @@ describe('the tracker’s server', () => {
     for (let round = 0; round < 5; round++) {
       const parent = await newIssue()
       const outcomes = await Promise.all([
-        ann.settle(ann.action('closeIssue', { issueId: parent, state: 'done', subtasks: 'refuse' })),
-        bob.settle(bob.action('createIssue', draft({ parentId: parent }))),
+        ann.decide(ann.action('closeIssue', { issueId: parent, state: 'done', subtasks: 'refuse' })),
+        bob.decide(bob.action('createIssue', draft({ parentId: parent }))),
       ])
       expect(outcomes.flat().filter((outcome) => outcome === 'committed').length).toBe(1)
       expect(await brokenInvariants(database.query)).toEqual([])
@@ -175,7 +175,7 @@ describe('the tracker’s server', () => {
   it('CON-11 numbers issues that are created at once one after the other', async () => {
     const clients = [ann, bob, clientOf(ANN), clientOf(BOB)]
     const outcomes = await Promise.all(
-      clients.map((client) => client.settle(...Array.from({ length: 3 }, () => client.action('createIssue', draft())))),
+      clients.map((client) => client.decide(...Array.from({ length: 3 }, () => client.action('createIssue', draft())))),
     )
     expect(new Set(outcomes.flat())).toEqual(new Set(['committed']))
     const rows = await database.query('SELECT number FROM public.issue WHERE project_id = $1 ORDER BY number', [
@@ -188,7 +188,7 @@ describe('the tracker’s server', () => {
     const parent = await newIssue()
     const part = await newIssue(parent)
     const target = await newProject()
-    expect(await ann.settle(ann.action('moveIssue', { issueId: parent, projectId: target }))).toEqual(['committed'])
+    expect(await ann.decide(ann.action('moveIssue', { issueId: parent, projectId: target }))).toEqual(['committed'])
     expect(await issueRow(parent)).toMatchObject({ project_id: target, number: '1' })
     expect(await issueRow(part)).toMatchObject({ project_id: target, number: '2' })
   })
@@ -196,7 +196,7 @@ describe('the tracker’s server', () => {
   it('REB-21 assigns members alone, and by a rule of the server’s no guests', async () => {
     const issueId = await newIssue()
     const assign = (user: string) => ann.action('assignIssue', { issueId, assigneeId: memberOf(user) })
-    expect(await ann.settle(assign(BOB), assign(STRANGER), assign(GUEST))).toMatchObject([
+    expect(await ann.decide(assign(BOB), assign(STRANGER), assign(GUEST))).toMatchObject([
       'committed',
       { kind: 'refused', code: 'not-a-member' },
       { kind: 'refused', code: 'guest' },
@@ -205,7 +205,7 @@ describe('the tracker’s server', () => {
     const outside = ann.patch([
       updateOf('public.issue', issueId, { assignee_id: [memberOf(STRANGER), memberOf(BOB)] }, A),
     ])
-    expect(await ann.settle(outside)).toMatchObject([{ kind: 'constraint' }])
+    expect(await ann.decide(outside)).toMatchObject([{ kind: 'constraint' }])
     expect(await brokenInvariants(database.query)).toEqual([])
   })
 
@@ -227,7 +227,7 @@ describe('the tracker’s server', () => {
         `user:${user}`,
       )
     expect(
-      await ann.settle(
+      await ann.decide(
         ann.patch([commentBy(comment, ANN)]),
         ann.patch([commentBy(randomUUID(), BOB)]),
         ann.patch([noteBy(note, ANN)]),
@@ -246,14 +246,14 @@ describe('the tracker’s server', () => {
       'committed',
     ])
     expect(
-      await bob.settle(
+      await bob.decide(
         bob.patch([updateOf('public.comment', comment, { body: ['not his', 'x'] }, A)]),
         bob.patch([deleteOf('public.comment', comment, A)]),
       ),
     ).toMatchObject([{ kind: 'forbidden' }, { kind: 'forbidden' }])
     const stranger = clientOf(STRANGER)
     expect(
-      await stranger.settle(
+      await stranger.decide(
         stranger.action('closeIssue', { issueId, state: 'done', subtasks: 'close' }),
         stranger.patch([updateOf('public.issue', issueId, { title: ['stolen', 'one'] }, A)]),
       ),
@@ -293,9 +293,9 @@ describe('the tracker’s server', () => {
   it('OUT-14 a deleted issue takes its comments along and leaves its subtasks', async () => {
     const parent = await newIssue()
     const part = await newIssue(parent)
-    const remove = (client: TestClient, id: string) => client.settle(client.patch([deleteOf('public.issue', id, A)]))
-    await ann.settle(ann.action('addComment', { issueId: parent, body: 'Mine.' }))
-    await bob.settle(bob.action('addComment', { issueId: part, body: 'His.' }))
+    const remove = (client: TestClient, id: string) => client.decide(client.patch([deleteOf('public.issue', id, A)]))
+    await ann.decide(ann.action('addComment', { issueId: parent, body: 'Mine.' }))
+    await bob.decide(bob.action('addComment', { issueId: part, body: 'His.' }))
     expect([await remove(bob, parent), await remove(ann, part)].flat()).toMatchObject([
       { kind: 'forbidden' },
       { kind: 'forbidden' },

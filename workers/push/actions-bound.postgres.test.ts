@@ -83,7 +83,7 @@ it.each([
     await entry(sql, after)
   }
   const mutations = [tally(), act(), tally()]
-  expect(await client.settle(...mutations)).toMatchObject(['committed', { kind: 'invalid' }, 'committed'])
+  expect(await client.decide(...mutations)).toMatchObject(['committed', { kind: 'invalid' }, 'committed'])
   for (const id of [before, after]) expect(await fixture.row('ledger', id)).toBeUndefined()
   const [stored] = await fixture.database.query(
     'SELECT count(*)::text AS count FROM tidemark.mutation WHERE client_id = $1',
@@ -106,7 +106,7 @@ it('FLD-70 PSH-R18 what reads and writes rows goes on: CTEs, locks, temporary ta
       { amount: '2' },
     ])
   }
-  expect(await client.settle(act())).toEqual(['committed'])
+  expect(await client.decide(act())).toEqual(['committed'])
   expect(await fixture.row('ledger', id)).toMatchObject({ amount: '2' })
 })
 

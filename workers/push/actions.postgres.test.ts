@@ -18,7 +18,7 @@ const ledger = (key: string) => fixture.row('ledger', key)
 
 describe('shared functions', () => {
   it('REB-09 PSH-R11 ids are derived from the mutation and the names: equal everywhere, distinct in a loop', async () => {
-    expect(await client.settle(client.action('book', { org: ORG_A, amounts: [1, 2, 3] }))).toEqual(['committed'])
+    expect(await client.decide(client.action('book', { org: ORG_A, amounts: [1, 2, 3] }))).toEqual(['committed'])
     const keys = [0, 1, 2].map((index) => actionId(`${client.id}:1`, ['entry', index]))
     expect(new Set(keys).size).toBe(3)
     for (const [index, key] of keys.entries()) expect(await ledger(key)).toMatchObject({ amount: String(index + 1) })
@@ -29,7 +29,7 @@ describe('shared functions', () => {
   it('REB-10 OUT-17 PSH-R11 `now` is its author’s within bounds, `user` the session’s', async () => {
     const book = async (at: string) => {
       const mutation = client.action('book', { org: ORG_A, amounts: [1] }, { at })
-      expect(await client.settle(mutation)).toEqual(['committed'])
+      expect(await client.decide(mutation)).toEqual(['committed'])
       return ledger(actionId(`${client.id}:${mutation.counter}`, ['entry', 0]))
     }
     const early = await book('2001-01-01T00:00:00.000Z')
@@ -47,14 +47,14 @@ describe('shared functions', () => {
   })
 
   it('REB-11 PSH-R11 an unknown action and bad arguments are refused by type, and nothing else stops', async () => {
-    const settled = await client.settle(
+    const decided = await client.decide(
       client.action('newer', {}),
       client.action('constructor', {}),
       client.action('book', { org: 'nowhere', amounts: [] }),
       client.action('book', null),
       client.action('book', { org: ORG_A, amounts: [5] }),
     )
-    expect(settled.map((one) => (one === 'committed' ? one : one.kind))).toEqual([
+    expect(decided.map((one) => (one === 'committed' ? one : one.kind))).toEqual([
       'unknown-action',
       'unknown-action',
       'invalid',
@@ -64,7 +64,7 @@ describe('shared functions', () => {
   })
 
   it('REB-21 PSH-R11 a refusal keeps code, message and data; nothing of it stays', async () => {
-    const [rejection] = await client.settle(client.action('book', { org: ORG_A, amounts: [1, -5] }))
+    const [rejection] = await client.decide(client.action('book', { org: ORG_A, amounts: [1, -5] }))
     expect(rejection).toEqual({
       kind: 'refused',
       code: 'overdrawn',
@@ -75,29 +75,29 @@ describe('shared functions', () => {
   })
 
   it('SEC-06 REB-11 PSH-R11 whatever else it throws is told as a failure alone, and logged', async () => {
-    const settled = await client.settle(
+    const decided = await client.decide(
       ...['throw', 'syntax', 'swallow', 'late'].map((how) => client.action('broken', { how })),
     )
-    expect(settled.map((one) => (one === 'committed' ? one : one.kind))).toEqual([
+    expect(decided.map((one) => (one === 'committed' ? one : one.kind))).toEqual([
       'invalid',
       'invalid',
       'invalid',
       'committed',
     ])
-    expect(JSON.stringify(settled)).not.toMatch(/secret|SELEKT|zero/)
+    expect(JSON.stringify(decided)).not.toMatch(/secret|SELEKT|zero/)
     expect(vi.mocked(console.warn).mock.calls.flat().join()).toContain('action broken failed: secret of the server')
     // A statement that was not awaited belongs to the transaction all the same.
     expect(await ledger('00000000-0000-4000-8000-000000000001')).toBeDefined()
   })
 
   it('SEC-14 PSH-R11 an action writes what its author may, and nothing beside', async () => {
-    const settled = await client.settle(
+    const decided = await client.decide(
       client.action('announce', { id: randomUUID(), body: 'x' }),
       client.action('book', { org: ORG_B, amounts: [1] }),
       client.patch([insertOf('public.ledger', { id: randomUUID(), org_id: ORG_A, amount: '1', at: null, by: null })]),
       client.patch([insertOf('public.notice', { id: randomUUID(), body: 'x' }, undefined, 'all')]),
     )
-    expect(settled).toMatchObject([
+    expect(decided).toMatchObject([
       { kind: 'forbidden' },
       { kind: 'forbidden' },
       { kind: 'forbidden' },
@@ -122,16 +122,16 @@ describe('the server’s half', () => {
         },
       }),
     )
-    const settled = await client.settle(
+    const decided = await client.decide(
       client.action('book', { org: ORG_A, amounts: [13] }),
       client.action('book', { org: ORG_A, amounts: [1] }),
     )
-    expect(settled).toMatchObject([{ kind: 'refused', code: 'unlucky' }, 'committed'])
+    expect(decided).toMatchObject([{ kind: 'refused', code: 'unlucky' }, 'committed'])
     const entry = actionId(`${client.id}:2`, ['entry', 0])
     expect(await ledger(extra)).toMatchObject({ amount: '99', at: entry })
     expect(await ledger(entry)).toBeDefined()
     const other = new TestClient(fixture.send, { userId: 'bob', audiences: [`org:${ORG_A}`] })
-    expect(await other.settle(other.action('book', { org: ORG_A, amounts: [2] }))).toEqual(['committed'])
+    expect(await other.decide(other.action('book', { org: ORG_A, amounts: [2] }))).toEqual(['committed'])
   })
 
   it('PSH-R12 onCommitted is told of each commit at least once: again after it threw, never of a rejection', async () => {
@@ -139,12 +139,12 @@ describe('the server’s half', () => {
     client = new TestClient(fixture.sender({ onCommitted: () => {} }))
     const id = await fixture.task()
     const book = client.action('book', { org: ORG_A, amounts: [1] })
-    await client.settle(
+    await client.decide(
       book,
       client.patch([updateOf('public.task', id, { title: ['two', 'one'] })]),
       client.action('book', { org: ORG_A, amounts: [-1] }),
     )
-    await client.settle(book)
+    await client.decide(book)
     const left = async () =>
       (
         await fixture.database.query(

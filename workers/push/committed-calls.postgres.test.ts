@@ -41,7 +41,7 @@ beforeEach(() => {
 const unreachable = () => ({ ...env, DATABASE_PROXY: '127.0.0.1:1' })
 const commit = async () => {
   const id = crypto.randomUUID()
-  await client.settle(client.patch([insertOf('public.tally', { id, org_id: ORG_A, log: null })]))
+  await client.decide(client.patch([insertOf('public.tally', { id, org_id: ORG_A, log: null })]))
   calls = noteCommit(calls)
 }
 

@@ -92,7 +92,7 @@ describe.each(['system', 'embedded'] as const)('on the %s server', (server) => {
   /** Changes a column in which the author saw `seen` and which by now holds `held`. */
   async function change(name: Name, seen: string, held: string, value: string): Promise<string> {
     const id = await holding({ [name]: held })
-    const [outcome] = await client.settle(client.patch([updateOf(THING, id, { [name]: [value, seen] })]))
+    const [outcome] = await client.decide(client.patch([updateOf(THING, id, { [name]: [value, seen] })]))
     return outcome === 'committed' || outcome === undefined ? 'committed' : outcome.kind
   }
 
@@ -155,8 +155,8 @@ describe.each(['system', 'embedded'] as const)('on the %s server', (server) => {
     const [next, other] = name.endsWith('s') ? ['{"{\\"a\\":\\"fixed\\"}"}', '{1}'] : ['{"a":"fixed"}', '[1]']
     const id = await holding({ [name]: held })
     const stale = client.patch([updateOf(THING, id, { [name]: [next, other] })])
-    expect(await client.settle(stale)).toMatchObject([{ kind: 'conflict', row: { [name]: held } }])
-    expect(await client.settle(client.patch([updateOf(THING, id, { [name]: [next, held] })]))).toEqual(['committed'])
+    expect(await client.decide(stale)).toMatchObject([{ kind: 'conflict', row: { [name]: held } }])
+    expect(await client.decide(client.patch([updateOf(THING, id, { [name]: [next, held] })]))).toEqual(['committed'])
     expect(await fixture.row('thing', id)).toMatchObject({ [name]: next })
   })
 
@@ -164,27 +164,27 @@ describe.each(['system', 'embedded'] as const)('on the %s server', (server) => {
     const id = await holding({ label: 'old', cost: '-1.00' })
     await fixture.database.query(`ALTER DOMAIN public.label ADD CONSTRAINT fresh CHECK (value <> 'old') NOT VALID`)
     const written = client.patch([updateOf(THING, id, { label: ['new', 'old'], cost: ['2', '-1'] })])
-    expect(await client.settle(written)).toEqual(['committed'])
+    expect(await client.decide(written)).toEqual(['committed'])
     await fixture.database.query('ALTER DOMAIN public.label DROP CONSTRAINT fresh')
   })
 
   it('FLD-74 PSH-R23 nothing and something differ, nothing and nothing do not', async () => {
     const id = await holding({ ratio: '1' })
-    const settled = await client.settle(
+    const decided = await client.decide(
       client.patch([updateOf(THING, id, { raw: ['1', null], facts: ['{1}', null], place: ['(1,1)', null] })]),
       client.patch([updateOf(THING, id, { fact: ['1', '2'] })]),
       client.patch([updateOf(THING, id, { ratio: ['2', null] })]),
     )
-    expect(settled).toMatchObject(['committed', { kind: 'conflict' }, { kind: 'conflict' }])
+    expect(decided).toMatchObject(['committed', { kind: 'conflict' }, { kind: 'conflict' }])
   })
 
   it('FLD-74 PSH-R23 both wrote the same to the eye, or another letter', async () => {
     const id = await holding({ name: 'anna', price: '1' })
     const made = insertOf(THING, { id: randomUUID(), org_id: ORG_A, name: 'x' })
-    expect(await client.settle(client.patch([made]))).toEqual(['committed'])
+    expect(await client.decide(client.patch([made]))).toEqual(['committed'])
     await fixture.database.query(`UPDATE public.thing SET name = 'Anne', price = 2 WHERE id = $1`, [id])
     const same = client.patch([updateOf(THING, id, { name: ['Anne', 'anna'], price: ['2.0', '1'] })])
     const other = client.patch([updateOf(THING, id, { name: ['ANNE', 'anna'] })])
-    expect(await client.settle(same, other)).toMatchObject(['committed', { kind: 'conflict', row: { name: 'Anne' } }])
+    expect(await client.decide(same, other)).toMatchObject(['committed', { kind: 'conflict', row: { name: 'Anne' } }])
   })
 })

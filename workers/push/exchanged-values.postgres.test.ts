@@ -69,7 +69,7 @@ describe.each(['system', 'embedded'] as const)('on the %s server', (server) => {
     return id
   }
   const tasks = (...slugs: string[]) => Promise.all(slugs.map((slug) => made('task', { slug, title: 'one' })))
-  const push = (...rows: PatchRow[]) => client.settle(client.patch(rows))
+  const push = (...rows: PatchRow[]) => client.decide(client.patch(rows))
   const column = (of: string, ids: readonly string[], name: string) =>
     Promise.all(ids.map(async (id) => (await fixture.row(of, id))?.[name]))
 

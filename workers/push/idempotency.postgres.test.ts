@@ -40,7 +40,7 @@ async function holding(table: string, statement = 'SELECT 1'): Promise<() => Pro
 it('OUT-02 PSH-R1 the same mutation twice at once is applied once, and both are answered alike', async () => {
   const release = await holding('tally')
   const bump = client.action('bump', { id })
-  const pushes = [client.settle(bump), client.settle(bump)]
+  const pushes = [client.decide(bump), client.decide(bump)]
   await fixture.untilWaiting(2)
   await release()
   expect(await Promise.all(pushes)).toEqual([['committed'], ['committed']])
@@ -51,7 +51,7 @@ it('OUT-02 PSH-R1 the same mutation twice at once is applied once, and both are 
 it('OUT-02 PSH-R1 a connection that dies before or after the commit: applied once, same answer', async () => {
   const release = await holding('tally')
   const bump = client.action('bump', { id })
-  const push = client.settle(bump)
+  const push = client.decide(bump)
   await fixture.untilWaiting(1)
   await fixture.database.query(
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tidemark push'`,
@@ -60,7 +60,7 @@ it('OUT-02 PSH-R1 a connection that dies before or after the commit: applied onc
   await release()
   expect(await push).toEqual(['committed'])
   // The answer was lost: asked again.
-  expect(await client.settle(bump)).toEqual(['committed'])
+  expect(await client.decide(bump)).toEqual(['committed'])
   expect(await count()).toBe(1)
 })
 
@@ -70,19 +70,19 @@ it('OUT-03 OUT-26 FLD-92 PSH-R2 what is settled is never done again, however lat
   const first = client.action('bump', { id }, { at: ahead })
   const second = client.action('bump', { id: 'no such' })
   const third = client.patch([updateOf(TASK, id, { title: ['x', 'not this'] })])
-  expect(await client.settle(first, second, third)).toMatchObject(['committed', 'committed', { kind: 'conflict' }])
+  expect(await client.decide(first, second, third)).toMatchObject(['committed', 'committed', { kind: 'conflict' }])
   client.acknowledged = 103
-  expect(await client.settle(client.action('bump', { id }))).toEqual(['committed'])
+  expect(await client.decide(client.action('bump', { id }))).toEqual(['committed'])
   expect(await stored()).toEqual([{ counter: '104', status: 'committed' }])
-  expect(await client.settle(first, second, third)).toMatchObject(Array(3).fill({ kind: 'outcome-unknown' }))
+  expect(await client.decide(first, second, third)).toMatchObject(Array(3).fill({ kind: 'outcome-unknown' }))
   // An older acknowledgement takes nothing back.
   client.acknowledged = 0
-  expect(await client.settle(first)).toMatchObject([{ kind: 'outcome-unknown' }])
+  expect(await client.decide(first)).toMatchObject([{ kind: 'outcome-unknown' }])
   expect(await count()).toBe(2)
   expect(await stored()).toEqual([{ counter: '104', status: 'committed' }])
   // So few are not pruned, because pruning is a commit of its own.
   client.acknowledged = 104
-  expect(await client.settle(client.action('bump', { id }))).toEqual(['committed'])
+  expect(await client.decide(client.action('bump', { id }))).toEqual(['committed'])
   expect(await stored()).toHaveLength(2)
 })
 
@@ -90,23 +90,23 @@ it('OUT-26 PSH-R2 an acknowledgement waits for whoever still does one of its mut
   const release = await holding('tally')
   client.counter = 100
   const bump = client.action('bump', { id })
-  const slow = client.settle(bump)
+  const slow = client.decide(bump)
   await fixture.untilWaiting(1)
   const next = new TestClient(fixture.send, client.author, client.id)
   next.acknowledged = 101
-  const settling = next.settle()
+  const settling = next.decide()
   await fixture.untilWaiting(2)
   await release()
   expect(await slow).toEqual(['committed'])
   await settling
-  expect(await client.settle(bump)).toMatchObject([{ kind: 'outcome-unknown' }])
+  expect(await client.decide(bump)).toMatchObject([{ kind: 'outcome-unknown' }])
   expect([await count(), await stored()]).toEqual([1, []])
 })
 
 it('OUT-27 PSH-R1 a duplicate that races a rejection: both get the stored answer', async () => {
   const release = await holding('task', `UPDATE public.task SET title = 'theirs' WHERE id = '${id}'`)
   const patch = client.patch([updateOf(TASK, id, { title: ['mine', 'one'] })])
-  const pushes = [client.settle(patch), client.settle(patch)]
+  const pushes = [client.decide(patch), client.decide(patch)]
   await fixture.untilWaiting(2)
   await release()
   const [first, second] = await Promise.all(pushes)
@@ -114,24 +114,24 @@ it('OUT-27 PSH-R1 a duplicate that races a rejection: both get the stored answer
   expect(second).toEqual(first)
   // The stored outcome is the answer, whatever has become possible since.
   await fixture.database.query(`UPDATE public.task SET title = 'one' WHERE id = $1`, [id])
-  expect(await client.settle(patch)).toEqual(first)
+  expect(await client.decide(patch)).toEqual(first)
   expect(await stored()).toEqual([{ counter: '1', status: 'rejected' }])
 })
 
 it('SEC-04 PSH-R1 another mutation under a taken number is refused, and nothing is stored of it', async () => {
   const first = client.action('bump', { id })
-  expect(await client.settle(first)).toEqual(['committed'])
+  expect(await client.decide(first)).toEqual(['committed'])
   const copy = { ...first, args: { id: 'other' } }
-  expect(await client.settle(copy)).toMatchObject([{ kind: 'id-taken' }])
-  expect(await client.settle(first)).toEqual(['committed'])
+  expect(await client.decide(copy)).toMatchObject([{ kind: 'id-taken' }])
+  expect(await client.decide(first)).toEqual(['committed'])
   const malformed = { counter: 1, kind: 'nonsense' }
-  expect(await client.settle(malformed)).toMatchObject([{ kind: 'id-taken' }])
+  expect(await client.decide(malformed)).toMatchObject([{ kind: 'id-taken' }])
   expect(await count()).toBe(1)
 })
 
 it('OUT-06 PSH-R3 a rejection in the middle: what is independent lands, what builds on it falls', async () => {
   const parent = randomUUID()
-  const settled = await client.settle(
+  const settled = await client.decide(
     client.patch([updateOf(TASK, id, { points: ['2', '1.00'] })]),
     client.patch([insertOf(TASK, { id: parent, org_id: ORG_A, title: 'forbidden', state: 'open' })]),
     client.patch(
@@ -154,17 +154,17 @@ it('OUT-06 PSH-R3 a rejection in the middle: what is independent lands, what bui
   ])
   expect(await fixture.row('task', id)).toMatchObject({ title: 'three', points: '2.00' })
   // In a later push the decided ones are looked up; one that was never decided is as good as rejected.
-  const later = await client.settle(
+  const later = await client.decide(
     client.patch([updateOf(TASK, id, { points: ['3', { m: 1 }] })], { after: [1] }),
     client.patch([deleteOf(TASK, id)], { after: [2] }),
   )
   expect(later).toMatchObject(['committed', { kind: 'dependency', on: 2 }])
-  expect(await client.settle(client.patch([deleteOf(TASK, id)], { after: [77] }))).toMatchObject([
+  expect(await client.decide(client.patch([deleteOf(TASK, id)], { after: [77] }))).toMatchObject([
     { kind: 'dependency', on: 77 },
   ])
   client.acknowledged = 110
   client.counter = 200
-  expect(await client.settle(client.patch([deleteOf(TASK, id)], { after: [5] }))).toEqual(['committed'])
+  expect(await client.decide(client.patch([deleteOf(TASK, id)], { after: [5] }))).toEqual(['committed'])
 })
 
 it('OUT-04 PSH-R1 PSH-R3 patches that go together are a transaction each; one that was rejected before still takes along what builds on it', async () => {
@@ -173,14 +173,14 @@ it('OUT-04 PSH-R1 PSH-R3 patches that go together are a transaction each; one th
   )
   const conflict = client.patch([updateOf(TASK, id, { title: ['mine', 'not this'] })])
   // Its answer is lost, and with it the rest of the push.
-  await client.settle(...made, conflict)
+  await client.decide(...made, conflict)
   const building = client.patch([updateOf(TASK, id, { points: ['2', '1.00'] })], { after: [conflict.counter] })
   const others = [
     client.patch([updateOf(TASK, id, { state: ['done', 'open'] })]),
     client.patch([updateOf(TASK, id, { state: ['open', 'done'] })]),
     client.patch([updateOf(TASK, id, { state: ['done', 'open'] })]),
   ]
-  const settled = await client.settle(...made, conflict, building, ...others)
+  const settled = await client.decide(...made, conflict, building, ...others)
   expect(settled).toMatchObject([
     ...made.map(() => 'committed'),
     { kind: 'conflict' },
@@ -197,7 +197,7 @@ it('OUT-04 PSH-R1 PSH-R3 patches that go together are a transaction each; one th
 
 it('OUT-18 PSH-R9 what passes is tried again, and answered as `retry` where it does not pass soon', async () => {
   // Raised as a serialization failure twice, then no more.
-  expect(await client.settle(client.patch([updateOf(TASK, id, { title: ['patient', 'one'] })]))).toEqual(['committed'])
+  expect(await client.decide(client.patch([updateOf(TASK, id, { title: ['patient', 'one'] })]))).toEqual(['committed'])
   const answer = await client.push([
     client.patch([updateOf(TASK, id, { points: ['2', '1.00'] })]),
     client.patch([updateOf(TASK, id, { title: ['busy', 'patient'] })]),
@@ -215,7 +215,7 @@ it('OUT-18 PSH-R9 a deadlock ends in a commit', async () => {
   await other.query('SET search_path = public')
   await other.query('BEGIN')
   await other.query(`UPDATE public.task SET points = 7 WHERE id = $1`, [second])
-  const push = client.settle(
+  const push = client.decide(
     client.patch([updateOf(TASK, id, { title: ['two', 'one'] }), updateOf(TASK, second, { state: ['done', 'open'] })]),
   )
   await fixture.untilWaiting(1)
@@ -234,7 +234,7 @@ it('OUT-18 PSH-R9 a schema that is not the definition’s is nobody’s rejectio
   const answer = await client.push([page])
   expect(answer).toMatchObject({ outcomes: [], retry: { afterMs: expect.any(Number) } })
   await fixture.database.query('ALTER TABLE public.page RENAME COLUMN text TO body')
-  expect(await client.settle(page)).toEqual(['committed'])
+  expect(await client.decide(page)).toEqual(['committed'])
 })
 
 it('OUT-19 PSH-R10 what is too large or malformed is refused by itself, and the others proceed', async () => {
@@ -246,7 +246,7 @@ it('OUT-19 PSH-R10 what is too large or malformed is refused by itself, and the 
   const odd = { counter: client.patch([]).counter, kind: 'odd' }
   const nul = client.patch([updateOf(TASK, id, { title: ['a\0b', 'one'] })])
   const half = client.patch([updateOf(TASK, id, { title: ['\ud800', 'one'] })])
-  const settled = await client.settle(
+  const settled = await client.decide(
     large,
     long,
     odd,
@@ -262,7 +262,7 @@ it('OUT-19 PSH-R10 what is too large or malformed is refused by itself, and the 
     'invalid',
     'committed',
   ])
-  expect(await client.settle(odd)).toMatchObject([{ kind: 'invalid' }])
+  expect(await client.decide(odd)).toMatchObject([{ kind: 'invalid' }])
   const many = Array.from({ length: LIMITS.pushMutations + 1 }, () => client.action('bump', { id }))
   await expect(client.push(many)).rejects.toMatchObject({ kind: 'limit-exceeded' })
   const unordered = [client.action('bump', { id }), client.action('bump', { id })].reverse()

@@ -119,19 +119,19 @@ it('FLD-66 PSH-R15 tries count for one mutation, whoever sends it; time alone an
   for (let tried = 0; tried < 4; tried += 1) expect((await client.push([stuck])).retry).not.toBeNull()
   await age('1 hour')
   await fixture.database.query('DROP TRIGGER failing ON public.page')
-  expect(await client.settle(stuck)).toEqual(['committed'])
+  expect(await client.decide(stuck)).toEqual(['committed'])
   await trigger('audit()')
   const next = page()
   expect((await client.push([next])).retry).not.toBeNull()
   await age('1 hour')
   expect((await client.push([next])).retry).not.toBeNull()
   // Two pushes that race both count, and get the same answer.
-  const answers = await Promise.all([client.settle(next), client.settle(next)])
+  const answers = await Promise.all([client.decide(next), client.decide(next)])
   expect(answers).toMatchObject([[{ code: '42883' }], [{ code: '42883' }]])
   const kept = 'SELECT count(*)::text AS kept FROM tidemark.stuck_mutation WHERE client_id = $1'
   expect(await fixture.database.query(kept, [client.id])).toEqual([{ kept: '1' }])
   client.acknowledged = client.counter
-  expect(await client.settle(tally())).toEqual(['committed'])
+  expect(await client.decide(tally())).toEqual(['committed'])
   expect(await fixture.database.query(kept, [client.id])).toEqual([{ kept: '0' }])
 })
 
@@ -145,10 +145,10 @@ it('FLD-67 PSH-R16 a right that is lacking to a sequence, a function or a table 
   expect((await untilDecided([page(), tally()])).outcomes).toMatchObject([lacking, 'committed'])
   await fixture.database.query('REVOKE EXECUTE ON FUNCTION public.next_slug() FROM PUBLIC')
   const task = client.patch([insertOf('public.task', { id: randomUUID(), org_id: ORG_A, title: 'a' })])
-  expect(await client.settle(task, tally())).toMatchObject([lacking, 'committed'])
+  expect(await client.decide(task, tally())).toMatchObject([lacking, 'committed'])
   await fixture.database.query('GRANT EXECUTE ON FUNCTION public.next_slug() TO PUBLIC')
   const forbidden = client.patch([insertOf('public.task', { id: randomUUID(), org_id: ORG_A, title: 'forbidden' })])
-  expect(await client.settle(forbidden)).toMatchObject([{ kind: 'forbidden' }])
+  expect(await client.decide(forbidden)).toMatchObject([{ kind: 'forbidden' }])
 })
 
 it('FLD-68 PSH-R17 while a table is not as the definition in force says, what writes it waits; not for ever', async () => {
@@ -159,7 +159,7 @@ it('FLD-68 PSH-R17 while a table is not as the definition in force says, what wr
     await age('20 seconds')
   }
   await fixture.database.query('ALTER TABLE public.page RENAME COLUMN labels TO tags')
-  expect(await client.settle(waiting)).toEqual(['committed'])
+  expect(await client.decide(waiting)).toEqual(['committed'])
   await fixture.database.query('ALTER TABLE public.page RENAME TO leaf')
   const { outcomes, again } = await untilDecided([page(), tally()], '50 seconds')
   expect(outcomes).toMatchObject([{ kind: 'refused', code: '42P01' }, 'committed'])
@@ -176,7 +176,7 @@ it('FLD-69 PSH-R15 a session that the server ends refuses nothing for long; a ca
   const cut = page()
   for (let tried = 0; tried < 12; tried += 1) expect((await client.push([cut])).retry).not.toBeNull()
   await age('11 minutes')
-  expect(await client.settle(cut, tally())).toMatchObject([{ kind: 'refused' }, 'committed'])
+  expect(await client.decide(cut, tally())).toMatchObject([{ kind: 'refused' }, 'committed'])
   await fixture.database.query('DROP TRIGGER failing ON public.page')
   await trigger('cancel_it()')
   const { outcomes } = await untilDecided([page(), tally()])

@@ -46,7 +46,7 @@ it('OUT-04 PSH-R13 says what became of mutations, and at which commit of this ep
   const client = new TestClient(send, ann)
   client.counter = 100
   expect(await outcomesOf(client, [101, 102])).toEqual({ epoch: 'first', outcomes: [] })
-  const settled = await client.settle(
+  const settled = await client.decide(
     client.action('book', { org: ORG_A, amounts: [1] }),
     client.action('book', { org: ORG_A, amounts: [-1] }),
     client.action('book', { org: ORG_A, amounts: [2] }),
@@ -66,7 +66,7 @@ it('OUT-04 PSH-R13 says what became of mutations, and at which commit of this ep
   })
   await beginEpoch(database.env, 'second')
   client.acknowledged = 101
-  await client.settle()
+  await client.decide()
   expect(await outcomesOf(client, [101, 102])).toMatchObject({
     epoch: 'second',
     outcomes: [

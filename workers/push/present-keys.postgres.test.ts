@@ -17,11 +17,11 @@ it('FLD-84 PSH-R25 a row that another made first is theirs where the policy refu
   const id = await fixture.task()
   const made = (more: Record<string, string>) =>
     client.patch([insertOf(TASK, { id, org_id: ORG_A, title: 'one', state: 'open', ...more })])
-  expect(await client.settle(made({ title: 'mine' }))).toMatchObject([
+  expect(await client.decide(made({ title: 'mine' }))).toMatchObject([
     { kind: 'conflict', table: TASK, key: { id }, columns: ['title'], row: { title: 'one', slug: `slug-${id}` } },
   ])
   // Nobody loses anything, because both made the same row.
-  expect(await client.settle(made({}))).toEqual(['committed'])
+  expect(await client.decide(made({}))).toEqual(['committed'])
   expect(await fixture.row('task', id)).toMatchObject({ title: 'one', secret: `hidden-${id}` })
 })
 
@@ -32,12 +32,12 @@ it('FLD-84 PSH-R25 what arrives later stands where the policy says so, among row
     ORG_A,
   ])
   const rows = [fresh, there].map((id) => insertOf(TALLY, { id, org_id: ORG_A, log: 'mine' }))
-  expect(await client.settle(client.patch(rows))).toEqual(['committed'])
+  expect(await client.decide(client.patch(rows))).toEqual(['committed'])
   expect(await fixture.row('tally', there)).toMatchObject({ count: '7', log: 'mine' })
   expect(await fixture.row('tally', fresh)).toMatchObject({ count: '0', log: 'mine' })
   // A later edit builds on what is there.
   const edit = client.patch([updateOf(TALLY, there, { log: ['more', { m: client.counter }] })])
-  expect(await client.settle(edit)).toEqual(['committed'])
+  expect(await client.decide(edit)).toEqual(['committed'])
 })
 
 it('FLD-84 PSH-R25 a resolver is asked for the columns that differ', async () => {
@@ -47,7 +47,7 @@ it('FLD-84 PSH-R25 a resolver is asked for the columns that differ', async () =>
     ORG_A,
   ])
   const made = client.patch([insertOf(PAGE, { id, org_id: ORG_A, body: 'mine', tags: 't' })])
-  expect(await client.settle(made)).toEqual(['committed'])
+  expect(await client.decide(made)).toEqual(['committed'])
   expect(await fixture.row('page', id)).toMatchObject({ body: 'theirs + mine', tags: 't' })
 })
 
@@ -56,7 +56,7 @@ it('FLD-85 PSH-R25 a key of a row that its author does not see, and any other un
   const other = await fixture.task()
   const made = (id: string, more: Record<string, string> = {}) =>
     client.patch([insertOf(TASK, { id, org_id: ORG_A, title: 'x', state: 'open', ...more })])
-  const [unseen, taken] = await client.settle(made(foreign), made(randomUUID(), { slug: `slug-${other}` }))
+  const [unseen, taken] = await client.decide(made(foreign), made(randomUUID(), { slug: `slug-${other}` }))
   expect(unseen).toMatchObject({ kind: 'constraint', constraint: 'task_pkey' })
   expect(unseen).not.toHaveProperty('row')
   expect(taken).toMatchObject({ kind: 'constraint', constraint: 'task_slug_key' })

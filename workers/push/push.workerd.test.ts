@@ -94,7 +94,7 @@ describe('POST /sync/push', () => {
     // From here on it captures.
     await realEnv().REPLICATION.getByName(REPLICATION_NAME).freshHead(null)
     const client = new TestClient(sendBy(realEnv), ann)
-    const settled = await client.settle(
+    const settled = await client.decide(
       client.patch([insertOf(TASK, { id: `${ID}1`, org_id: ORG_A, title: 'one', state: 'open' })]),
       client.action('book', { org: ORG_A, amounts: [1, 2] }),
       client.patch([updateOf(TASK, `${ID}1`, { title: ['x', 'other'] })]),
@@ -126,7 +126,7 @@ describe('POST /sync/push', () => {
     told.length = 0
     fails = true
     const client = new TestClient(sendBy(realEnv), ann)
-    expect(await client.settle(client.action('book', { org: ORG_A, amounts: [1] }))).toEqual(['committed'])
+    expect(await client.decide(client.action('book', { org: ORG_A, amounts: [1] }))).toEqual(['committed'])
     expect(await query('SELECT attempts::text FROM tidemark.committed_call')).toEqual([{ attempts: '1' }])
     fails = false
     await query('UPDATE tidemark.committed_call SET due_at = now()')
@@ -147,7 +147,7 @@ describe('POST /sync/push', () => {
       },
     })
     const client = new TestClient(sendBy(away), ann)
-    expect(await client.settle(client.patch([updateOf(TASK, `${ID}1`, { title: ['two', 'one'] })]))).toEqual([
+    expect(await client.decide(client.patch([updateOf(TASK, `${ID}1`, { title: ['two', 'one'] })]))).toEqual([
       'committed',
     ])
     expect(await query(`SELECT title FROM public.task WHERE id = '${ID}1'`)).toEqual([{ title: 'two' }])
@@ -162,7 +162,7 @@ describe('POST /sync/push', () => {
     const answer = await ask({ path: '/sync/push', who: ann, body, env: gone })
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1'])
     expect(await answer.json()).toMatchObject({ kind: 'unavailable' })
-    expect(await client.settle(mutation)).toEqual(['committed'])
+    expect(await client.decide(mutation)).toEqual(['committed'])
   })
 
   it.each(['/sync/push', '/sync/outcomes'])(
@@ -170,7 +170,7 @@ describe('POST /sync/push', () => {
     async (path) => {
       vi.spyOn(console, 'warn').mockImplementation(() => {})
       const owner = new TestClient(sendBy(realEnv), ann)
-      await owner.settle(owner.action('book', { org: ORG_A, amounts: [1] }))
+      await owner.decide(owner.action('book', { org: ORG_A, amounts: [1] }))
       const eve = { userId: 'eve', audiences: [`org:${ORG_A}`] }
       const base = { protocol: LIMITS.protocolVersion, client: owner.id }
       const body = path === '/sync/push' ? { ...base, acknowledged: 0, mutations: [] } : { ...base, counters: [1] }
@@ -213,7 +213,7 @@ describe('POST /sync/push', () => {
   it('PSH-R14 SEC-03 pushes share a connection, and each finds it as if it were new', async () => {
     const clients = Array.from({ length: 4 }, () => new TestClient(sendBy(realEnv), ann))
     const book = (client = clients[0] as TestClient) =>
-      client.settle(client.action('book', { org: ORG_A, amounts: [1] }))
+      client.decide(client.action('book', { org: ORG_A, amounts: [1] }))
     const dirtied: Row[] = []
     besides = async (sql) => {
       dirtied.push(
@@ -252,7 +252,7 @@ describe('POST /sync/push', () => {
     await holder.query('BEGIN')
     await holder.query(`SELECT FROM public.tally WHERE id = 'books' FOR UPDATE`)
     const clients = Array.from({ length: 7 }, () => new TestClient(sendBy(realEnv), ann))
-    const settling = clients.map((client) => client.settle(client.action('book', { org: ORG_A, amounts: [1] })))
+    const settling = clients.map((client) => client.decide(client.action('book', { org: ORG_A, amounts: [1] })))
     const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND application_name = 'tidemark push'`
     while ((await query(waiting)).length < 7);
     await holder.query('COMMIT')
@@ -267,7 +267,7 @@ describe('POST /sync/push', () => {
       },
     })
     const client = new TestClient(sendBy(failing), ann)
-    expect(await client.settle(client.action('book', { org: ORG_A, amounts: [1] }))).toEqual(['committed'])
+    expect(await client.decide(client.action('book', { org: ORG_A, amounts: [1] }))).toEqual(['committed'])
     // A while after the last push none is open: the database may sleep.
     while ((await pushers()).length > 0);
   })

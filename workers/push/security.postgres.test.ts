@@ -20,7 +20,7 @@ const fine = (): PatchRow => insertOf(TASK, { id: randomUUID(), org_id: ORG_A, t
 /** Returns the refusal of a mutation that also does something allowed. */
 async function refusal(...rows: PatchRow[]): Promise<unknown> {
   const first = fine()
-  const [outcome] = await client.settle(client.patch([first, ...rows]))
+  const [outcome] = await client.decide(client.patch([first, ...rows]))
   expect(await task(first.k.id ?? '')).toBeUndefined()
   return outcome
 }
@@ -51,7 +51,7 @@ it('SEC-02 SEC-03 PSH-R4 what is not open to its author refuses the whole mutati
   expect([...answers].map((text) => JSON.parse(text))).toEqual([{ kind: 'forbidden', message: expect.any(String) }])
   // Named by its key under the author's own audience, a foreign row counts as absent.
   expect(await refusal(updateOf(TASK, foreign, { title: ['x', 'one'] }))).toMatchObject({ kind: 'missing-row' })
-  expect(await client.settle(client.patch([deleteOf(TASK, foreign)]))).toEqual(['committed'])
+  expect(await client.decide(client.patch([deleteOf(TASK, foreign)]))).toEqual(['committed'])
   expect(await task(foreign)).toMatchObject({ title: 'one' })
 })
 
@@ -82,14 +82,14 @@ it('SEC-03 PSH-R4 a patch that is not well formed is refused whole', async () =>
 
 it('SEC-04 PSH-R2 another’s client id is refused: no answer leaks, no number is taken', async () => {
   const first = client.patch([updateOf(TASK, id, { title: ['two', 'one'] })])
-  expect(await client.settle(first)).toEqual(['committed'])
+  expect(await client.decide(first)).toEqual(['committed'])
   const thief = new TestClient(fixture.send, { userId: 'eve', audiences: [`org:${ORG_A}`] }, client.id)
-  await expect(thief.settle(first)).rejects.toMatchObject({ kind: 'forbidden' })
+  await expect(thief.decide(first)).rejects.toMatchObject({ kind: 'forbidden' })
   thief.acknowledged = 100
-  await expect(thief.settle(client.patch([deleteOf(TASK, id)]))).rejects.toMatchObject({ kind: 'forbidden' })
-  expect(await client.settle(client.patch([updateOf(TASK, id, { title: ['three', 'two'] })]))).toEqual(['committed'])
+  await expect(thief.decide(client.patch([deleteOf(TASK, id)]))).rejects.toMatchObject({ kind: 'forbidden' })
+  expect(await client.decide(client.patch([updateOf(TASK, id, { title: ['three', 'two'] })]))).toEqual(['committed'])
   const never = new TestClient(fixture.send, { userId: 'eve', audiences: [`org:${ORG_A}`] })
-  expect(await never.settle(never.patch([updateOf(TASK, id, { title: ['four', 'three'] })]))).toEqual(['committed'])
+  expect(await never.decide(never.patch([updateOf(TASK, id, { title: ['four', 'three'] })]))).toEqual(['committed'])
 })
 
 it('SEC-05 PSH-R4 SQL in names, values, arguments and audiences is only text; __proto__ is no column', async () => {
@@ -104,20 +104,20 @@ it('SEC-05 PSH-R4 SQL in names, values, arguments and audiences is only text; __
   for (const row of rows) expect(await refusal(row)).toMatchObject({ kind: 'forbidden' })
   const odd = `org:${evil}`
   const stranger = new TestClient(fixture.send, { userId: evil, audiences: [odd, `org:${ORG_A}`, `org:{"}`] })
-  expect(await stranger.settle(stranger.patch([updateOf(TASK, id, { title: ['x', 'one'] }, odd)]))).toEqual([
+  expect(await stranger.decide(stranger.patch([updateOf(TASK, id, { title: ['x', 'one'] }, odd)]))).toEqual([
     'committed',
   ])
-  expect(await stranger.settle(stranger.patch([updateOf(TASK, id, { title: [evil, 'x'] })]))).toMatchObject([
+  expect(await stranger.decide(stranger.patch([updateOf(TASK, id, { title: [evil, 'x'] })]))).toMatchObject([
     'committed',
   ])
-  expect(await stranger.settle(stranger.action('bump', { id: evil }))).toEqual(['committed'])
+  expect(await stranger.decide(stranger.action('bump', { id: evil }))).toEqual(['committed'])
   const own = JSON.parse(`{"counter": 9, "__proto__": {"kind": "patch"}, "kind": "action"}`)
-  expect(await stranger.settle(own)).toMatchObject([{ kind: 'invalid' }])
+  expect(await stranger.decide(own)).toMatchObject([{ kind: 'invalid' }])
   expect(await task()).toMatchObject({ title: evil })
 })
 
 it('SEC-06 PSH-R8 what a trigger raises is refused without its text', async () => {
-  const [rejection] = await client.settle(client.patch([updateOf(TASK, id, { title: ['boom', 'one'] })]))
+  const [rejection] = await client.decide(client.patch([updateOf(TASK, id, { title: ['boom', 'one'] })]))
   expect(rejection).toEqual({ kind: 'refused', code: 'P0001', message: expect.any(String) })
   expect(JSON.stringify(rejection)).not.toContain('hidden-')
 })
@@ -125,7 +125,7 @@ it('SEC-06 PSH-R8 what a trigger raises is refused without its text', async () =
 it('SEC-08 PSH-R8 row-level security refuses inserts, updates and deletes by type', async () => {
   const kept = await fixture.task({ title: 'kept' })
   const sealed = await fixture.task({ title: 'sealed' })
-  const settled = await client.settle(
+  const settled = await client.decide(
     client.patch([insertOf(TASK, { id: randomUUID(), org_id: ORG_A, title: 'forbidden', state: 'open' })]),
     client.patch([updateOf(TASK, id, { title: ['forbidden', 'one'] })]),
     client.patch([updateOf(TASK, sealed, { points: ['2', '1.00'] })]),
@@ -147,7 +147,7 @@ it('SEC-08 PSH-R8 policies read who it is: user, audiences and claims, inside th
      WITH CHECK (body = tidemark.user_id() AND (current_setting('request.jwt.claims')::json->>'sub') = body)`,
   )
   const page = (body: string) => insertOf('public.page', { id: randomUUID(), org_id: ORG_A, body, tags: null })
-  const settled = await client.settle(client.patch([page('ann')]), client.patch([page('bob')]))
+  const settled = await client.decide(client.patch([page('ann')]), client.patch([page('bob')]))
   expect(settled).toMatchObject(['committed', { kind: 'forbidden' }])
   await fixture.database.query('DROP POLICY own ON public.page')
 })
