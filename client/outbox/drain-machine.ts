@@ -11,7 +11,7 @@
  *        ▲                                             ▲   │  ▲                 │ written
  *        │ offline, refused                      quiet │   │  └── waiting ◄─────┘
  *        └──────── (from everywhere)                   │   └──fault──► backing-off ──retry──► sending
- *                                                    held ◄── nothing can be made of it before a copy is shown
+ *                                                    held ◄── nothing can be made of it before a copy is whole
  *
  * Every state answers every event, and a transition touches nothing: what is to be done is returned as data, and `Drain` does it.
  */

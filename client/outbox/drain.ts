@@ -12,7 +12,7 @@ export interface Outgoing {
   readonly mutations: readonly Frozen[]
   /** More waits than one push may hold. */
   readonly hasMore: boolean
-  /** None of the waiting work can be sent before a copy of the tables is shown. */
+  /** None of the waiting work can be sent before a copy of the tables is shown and has them all. */
   readonly isHeld: boolean
 }
 

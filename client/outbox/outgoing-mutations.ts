@@ -150,7 +150,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     if (acknowledged > KEPT) await tx.query(FORGET, [acknowledged - KEPT])
     const hasMore = mutations.length < waiting.length
     return {
-      outgoing: { acknowledged, mutations, hasMore, isHeld: !copy && mutations.length === 0 && hasMore },
+      outgoing: { acknowledged, mutations, hasMore, isHeld: mutations.length === 0 && hasMore && tooLarge.size === 0 },
       tooLarge,
       frozen: this.#journal ? await frozenRecords(tx, kept) : [],
     }

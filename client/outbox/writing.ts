@@ -126,12 +126,13 @@ export class Writing implements DrainHost {
     await this.#looks.soon()
   }
 
-  /** Tells the drain when a copy comes to be shown: work may have waited for it. */
+  /** Tells the drain when a copy comes to be shown, or has all its tables again: work may have waited for it. */
   #watchShown(): () => void {
     let before = false
     return this.#options.status.subscribe(({ ready }) => {
-      if (ready && !before) this.#drain.dispatch({ type: 'shown' })
-      before = ready
+      const isWhole = ready && this.#options.shown()?.behind.size === 0
+      if (isWhole && !before) this.#drain.dispatch({ type: 'shown' })
+      before = isWhole
     })
   }
 

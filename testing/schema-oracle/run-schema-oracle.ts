@@ -254,6 +254,7 @@ class SchemaRun {
     for (const { replica } of this.#writers) replica.goOnline()
     for (const round of [1, 2]) {
       for (const { replica, options } of this.#writers) {
+        const waiting = setInterval(() => this.#note(`${options.name} waits: ${JSON.stringify(replica.status)}`), 5_000)
         await until(() =>
           replica.settled().then(
             () => true,
@@ -263,6 +264,7 @@ class SchemaRun {
             },
           ),
         )
+        clearInterval(waiting)
       }
     }
   }
