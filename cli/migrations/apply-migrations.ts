@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Sync } from '../../db/define-sync.ts'
-import { applyDefinition, isInForce } from '../../db/definition/apply-definition.ts'
+import { type AppliedDefinition, applyDefinition, isInForce } from '../../db/definition/apply-definition.ts'
 import { declaredNames } from '../../db/definition/declared-table.ts'
 import { lockJoining } from '../../db/definition/lock-joining.ts'
 import { readStart } from '../../db/definition/transaction-start.ts'
@@ -8,10 +8,11 @@ import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
 import { type Database, databaseMessageOf, SQL_STATE, sqlStateOf } from '../../workers/database/index.ts'
 import { packageRoot } from '../package-root.ts'
+import { followFile } from './follow-file.ts'
 import { type MigrationFile, readMigrationFiles } from './migration-file.ts'
 import { type AppliedMigration, planMigrations } from './migration-plan.ts'
 import type { ReplicaTrial } from './replica-trial.ts'
-import { retryLocks } from './retry-locks.ts'
+import { isLockFault, retryLocks } from './retry-locks.ts'
 
 export interface MigrationOutcome {
   /** Names of the files that ran, in order. */
@@ -24,15 +25,13 @@ const OWN_PREFIX = 'tidemark:'
 /** Any number will do, as long as every version uses the same. */
 const LOCK_KEY = '7884210518930377'
 const LOCK_WAIT_MS = 120_000
-/** Faults that are not the file's: it is run again. */
-const LOCKS = new Set<string | null>([SQL_STATE.lockNotAvailable, SQL_STATE.deadlockDetected])
 
 /**
  * Brings a database up to date with this package and the app's folder: our migrations, the app's, the sync definition.
  *
- * Each file runs in one transaction with its record; the definition changes in the transaction of the app's last
- * pending file, so that capture never meets the one without the other. `startTrial` starts the database in which a
- * definition that may be new is tried. Two runs at once wait for each other. Throws `bad-input` for files that
+ * Each file runs in one transaction with its record, and what follows from it for the definition comes in force there
+ * too, so that capture never meets the one without the other; the whole of what the app declares, with its last pending
+ * file. `startTrial` starts the database in which a definition that may be new is tried. Two runs at once wait for each other. Throws `bad-input` for files that
  * contradict the record, `misconfigured` for what the database refuses.
  */
 export async function applyMigrations(
@@ -55,7 +54,9 @@ export async function applyMigrations(
     if (faults.length > 0) throw new TidemarkError('bad-input', `Nothing was migrated.\n${faults.join('\n')}`)
     const ran: string[] = []
     const tables = declaredNames(sync)
-    for (const file of [...ownPlan.pending, ...appPlan.pending.slice(0, -1)]) {
+    const between: AppliedDefinition[] = []
+    const notes: string[] = []
+    for (const file of ownPlan.pending) {
       await retryLocks(database, tables, LOCK_WAIT_MS, (query) => runFile(query, file))
       ran.push(file.name)
     }
@@ -63,7 +64,18 @@ export async function applyMigrations(
     // Started before anything is locked, because the app waits for every lock.
     const trial = last || !(await isInForce(database.query, sync)) ? await startTrial?.() : undefined
     try {
-      const { version, hash, changed, notes } = await retryLocks(database, tables, LOCK_WAIT_MS, async (query) => {
+      for (const file of appPlan.pending.slice(0, -1)) {
+        const followed = await retryLocks(database, tables, LOCK_WAIT_MS, async (query) => {
+          await lockJoining(query, tables)
+          const start = await readStart(query)
+          await runFile(query, file)
+          return await followFile(query, sync, file, start, trial?.tryDefinition)
+        })
+        ran.push(file.name)
+        notes.push(...followed.notes)
+        between.push(...followed.applied)
+      }
+      const applied = await retryLocks(database, tables, LOCK_WAIT_MS, async (query) => {
         // Existing tables are locked first: a file that has run for long would otherwise be run again for each try.
         await lockJoining(query, tables)
         const start = await readStart(query)
@@ -71,7 +83,9 @@ export async function applyMigrations(
         return await applyDefinition(query, sync, start, trial?.tryDefinition)
       })
       if (last) ran.push(last.name)
-      return { ran, definition: { version, hash, changed }, notes }
+      const { version, hash } = applied
+      const changed = [...between, applied].some((one) => one.changed)
+      return { ran, definition: { version, hash, changed }, notes: [...notes, ...applied.notes] }
     } finally {
       await trial?.close()
     }
@@ -93,7 +107,7 @@ async function runFile(query: Query, file: MigrationFile): Promise<void> {
       await query(statement)
     } catch (error) {
       const said = databaseMessageOf(error)
-      if (said === null || sqlStateOf(error) === null || LOCKS.has(sqlStateOf(error))) throw error
+      if (said === null || sqlStateOf(error) === null || isLockFault(error)) throw error
       const place = file.statements.length > 1 ? `, statement ${index + 1} of ${file.statements.length}` : ''
       throw new TidemarkError(
         'misconfigured',

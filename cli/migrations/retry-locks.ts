@@ -7,6 +7,12 @@ const LOCK_WAIT_MS = 3_000
 const PAUSE_MS = 500
 const SHOWN_HOLDERS = 3
 
+/** Tells whether a statement failed for others' locks alone, so that it may go through when run again. */
+export function isLockFault(error: unknown): boolean {
+  const state = sqlStateOf(error)
+  return state === SQL_STATE.lockNotAvailable || state === SQL_STATE.deadlockDetected
+}
+
 /**
  * Runs a transaction, anew where a lock cannot be had within 3 s or lies in a deadlock, until `waitMs` have passed.
  *
@@ -26,8 +32,7 @@ export async function retryLocks<Result>(
         return await run(query)
       })
     } catch (error) {
-      const isLock = [SQL_STATE.lockNotAvailable, SQL_STATE.deadlockDetected].some((code) => code === sqlStateOf(error))
-      if (!isLock) throw error
+      if (!isLockFault(error)) throw error
       if (Date.now() < deadline) {
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
         continue

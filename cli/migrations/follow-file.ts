@@ -1,0 +1,36 @@
+import type { Sync } from '../../db/define-sync.ts'
+import { applyBetween } from '../../db/definition/apply-between.ts'
+import type { AppliedDefinition, TryDefinition } from '../../db/definition/apply-definition.ts'
+import type { TransactionStart } from '../../db/definition/transaction-start.ts'
+import type { Query } from '../../db/query.ts'
+import { TidemarkError } from '../../protocol/errors.ts'
+import { databaseMessageOf } from '../../workers/database/index.ts'
+import type { MigrationFile } from './migration-file.ts'
+import { isLockFault } from './retry-locks.ts'
+
+/**
+ * Puts in force what follows from a file that others follow. Where that cannot be, the definition stays as it is: what
+ * the file altered then is taken for altered by others, and is loaded anew.
+ */
+export async function followFile(
+  query: Query,
+  sync: Sync,
+  file: MigrationFile,
+  start: TransactionStart,
+  tryDefinition: TryDefinition | undefined,
+): Promise<{ applied: AppliedDefinition[]; notes: readonly string[] }> {
+  await query('SAVEPOINT tidemark_between')
+  try {
+    const applied = await applyBetween(query, sync, start, tryDefinition)
+    await query('RELEASE SAVEPOINT tidemark_between')
+    return applied === null ? { applied: [], notes: [] } : { applied: [applied], notes: applied.notes }
+  } catch (error) {
+    if (isLockFault(error) || !(error instanceof TidemarkError)) throw error
+    await query('ROLLBACK TO SAVEPOINT tidemark_between')
+    const said = databaseMessageOf(error) ?? error.message
+    return {
+      applied: [],
+      notes: [`The sync definition could not follow ${file.name} and waits for later files: ${said}`],
+    }
+  }
+}
