@@ -99,16 +99,20 @@ async function readApplied(query: Query): Promise<AppliedMigration[]> {
   return rows.map((row) => ({ name: row.name ?? '', hash: row.hash ?? '' }))
 }
 
+/** What a file leaves to its commit runs before the definition follows: a deferred trigger may write as well. */
+const SETTLE = 'SET CONSTRAINTS ALL IMMEDIATE'
+
 async function runFile(query: Query, file: MigrationFile): Promise<void> {
   // Connections are pinned to pg_catalog; an app's SQL expects its own search path.
   await query('SET LOCAL search_path TO DEFAULT')
-  for (const [index, statement] of file.statements.entries()) {
+  for (const [index, statement] of [...file.statements, SETTLE].entries()) {
     try {
       await query(statement)
     } catch (error) {
       const said = databaseMessageOf(error)
       if (said === null || sqlStateOf(error) === null || isLockFault(error)) throw error
-      const place = file.statements.length > 1 ? `, statement ${index + 1} of ${file.statements.length}` : ''
+      const { length } = file.statements
+      const place = length > 1 && index < length ? `, statement ${index + 1} of ${length}` : ''
       throw new TidemarkError(
         'misconfigured',
         `Migration ${file.name}${place} failed and left nothing behind: ${said}\n` +

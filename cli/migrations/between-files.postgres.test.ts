@@ -153,6 +153,15 @@ describe.each(captureCases)('several files in one migration, $decoder on $server
     ).toEqual([[2, [], 2]])
   })
 
+  test('SCH-R2 what a deferred trigger writes counts as written by the migration', async () => {
+    await harness.run(`CREATE TABLE source (id int);
+CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE item SET b = ''late''; RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER pass AFTER INSERT ON source DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pass()`)
+    const sync = defineSync({ tables: { item: synced('item', 'id', 'a', 'b', 'c') } })
+    await migrate(sync, ['ALTER TABLE item ADD c text; INSERT INTO source VALUES (1)'])
+    expect((await versions()).map(({ version, steps }) => [version, steps])).toEqual([[2, []]])
+  })
+
   test('SCH-R7 an equal definition between the files is no version', async () => {
     const sync = defineSync({ tables: { item: synced('item', 'id', 'a', 'b') } })
     const outcome = await migrate(sync, ['CREATE TABLE other ()', 'CREATE TABLE another ()'])

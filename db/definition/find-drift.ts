@@ -25,17 +25,12 @@ export async function findDrift(
   }))
 }
 
-/** Returns ids of the tables that others have altered, for a transaction that is about to alter some itself. */
-export async function findDriftedTables(query: Query): Promise<ReadonlySet<string>> {
-  const inForce = await readDefinitionInForce(query)
-  return new Set(inForce && (await findDrift(query, inForce)).map(({ table }) => table))
-}
-
 /**
  * Tells whether the tables hold, or are, something else than the latest definition says. Cheap where nothing was
  * altered.
  */
 export async function hasDrifted(query: Query): Promise<boolean> {
   if ((await query(ALTERED_TABLES)).length === 0) return false
-  return (await findDriftedTables(query)).size > 0
+  const inForce = await readDefinitionInForce(query)
+  return inForce !== null && (await findDrift(query, inForce)).length > 0
 }

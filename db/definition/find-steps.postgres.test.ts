@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { TableStep } from '../../protocol/index.ts'
+import { outputExpression, type TableStep } from '../../protocol/index.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 import {
   carried,
@@ -10,7 +10,7 @@ import {
   step,
   synced,
 } from '../../testing/postgres/step-database.ts'
-import { defineSync, type Sync } from '../index.ts'
+import { defineSync, readDefinitionInForce, type Sync } from '../index.ts'
 
 describe.each(['embedded', 'system'] as const)(
   'tables that are made from those before on the %s Postgres',
@@ -70,6 +70,7 @@ describe.each(['embedded', 'system'] as const)(
         ['ALTER TABLE note RENAME title TO name'],
         [...carried(['id', 'org']), { name: 'name', from: 'title' }, ...carried(['rank'])],
       ],
+      ['a column is hidden', note(NOTE, { hidden: ['title'] }), [], carried(['id', 'org', 'rank'])],
       [
         'a column is dropped',
         note(['id', 'org', 'rank']),
@@ -123,6 +124,40 @@ describe.each(['embedded', 'system'] as const)(
       const { steps } = await open.follow(withMore, 'ALTER TABLE note ADD more timestamptz DEFAULT now()')
       const [row] = await open.database.query(`SELECT DISTINCT more::text FROM public.note`)
       expect(steps?.[0]?.columns.at(-1)).toEqual({ name: 'more', from: null, value: row?.more })
+    })
+
+    it(`SCH-R4 the value of an added column is printed as snapshots print it, whatever its type (${server})`, async () => {
+      await open.begin(note(NOTE), `CREATE DOMAIN short AS varchar(5); SET extra_float_digits = -15`)
+      const values: Record<string, string> = {
+        boolean: 'false',
+        'numeric(10,2)': '1.5',
+        'double precision': '0.1::float8 + 0.2',
+        bytea: `'\\x00ff'`,
+        jsonb: `'{"b": [1, "x\\n"], "a": null}'`,
+        'timestamptz[]': `ARRAY[now(), NULL]`,
+        interval: `'1 mon 2 days -3 hours'`,
+        inet: `'10.0.0.1/32'`,
+        money: '12345.6',
+        char: `'x'`,
+        short: `'äö ü'`,
+        text: `''`,
+        'state[]': `'{open,done}'`,
+      }
+      const names = Object.keys(values).map((_, index) => `v${index}`)
+      const adds = Object.entries(values).map(([type, value], index) => `ADD v${index} ${type} DEFAULT ${value}`)
+      const { steps } = await open.follow(
+        note([...NOTE, ...names]),
+        `SET LOCAL IntervalStyle = 'iso_8601'; SET LOCAL bytea_output = 'escape'`,
+        `ALTER TABLE note ${adds.join(', ')}`,
+      )
+      const defined = await readDefinitionInForce(open.database.query)
+      const added = defined?.definition.tables[0]?.columns.filter(({ name }) => names.includes(name)) ?? []
+      const [row] = await open.database.query(
+        `SELECT ${added.map((column) => `${outputExpression(column)} AS ${column.name}`).join(', ')} FROM public.note LIMIT 1`,
+      )
+      expect(steps[0]?.columns.slice(NOTE.length)).toEqual(
+        names.map((name) => ({ name, from: null, value: row?.[name] })),
+      )
     })
 
     it(`SCH-R1 a table or its schema is renamed: the step says from which (${server})`, async () => {

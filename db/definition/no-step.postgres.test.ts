@@ -26,6 +26,11 @@ describe.each(['embedded', 'system'] as const)('tables that are loaded anew on t
       ['ALTER TABLE note ALTER more TYPE inet'],
       [wide, `ALTER TABLE note ADD more cidr DEFAULT '10.0.0.1'`],
     ],
+    [
+      'a value of a type whose array is written otherwise',
+      wide,
+      [`ALTER TABLE note ADD more box DEFAULT '(1,1),(0,0)'`],
+    ],
     ['rows updated', wide, ['ALTER TABLE note ADD more text', `UPDATE note SET more = 'x' WHERE id = 1`]],
     ['rows inserted', wide, ['ALTER TABLE note ADD more text', `INSERT INTO note (id) VALUES (9)`]],
     ['rows deleted', wide, ['DELETE FROM note WHERE id = 1', 'ALTER TABLE note ADD more text']],

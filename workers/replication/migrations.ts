@@ -16,8 +16,8 @@ export interface CapturedPlace {
   readonly version: number
 }
 
-export const MOST_VERSIONS = 200
-export const MOST_CHARS = 4 * 1024 * 1024
+const MOST_VERSIONS = 200
+const MOST_CHARS = 4 * 1024 * 1024
 /** Answers remembered: nearly all replicas ask from the same version. */
 const KEPT_ANSWERS = 8
 
