@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 import { toTidemarkError } from '../protocol/errors.ts'
 import { type Command, commandHelp, parseInvocation, programHelp, usageLine } from './command.ts'
+import { build } from './commands/build.ts'
 import { dev } from './commands/dev.ts'
 import { doctor } from './commands/doctor.ts'
 import { init } from './commands/init.ts'
 import { migrate } from './commands/migrate.ts'
 import { packageVersion } from './package-root.ts'
 
-const COMMANDS: readonly Command[] = [init, dev, migrate, doctor]
+const COMMANDS: readonly Command[] = [init, dev, build, migrate, doctor]
 
 /** Runs the program and returns its exit code: 0 done, 1 failed, 2 called wrongly. */
 async function main(args: readonly string[]): Promise<number> {

@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { build } from 'esbuild'
+import { build, type Plugin } from 'esbuild'
 import { checkSync, type Sync } from '../../db/define-sync.ts'
 import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
@@ -56,14 +56,23 @@ interface Imported extends Omit<SyncModule, 'sync'> {
   readonly exported: Record<string, unknown>
 }
 
+/** Settings of a module that needs some of its own. */
+interface ImportOptions {
+  readonly plugins?: Plugin[]
+  /** Taken instead of the nearest tsconfig.json. */
+  readonly tsconfig?: Readonly<Record<string, unknown>>
+}
+
 /**
  * Bundles a module before importing it, so that it loads under every supported Node, whatever syntax and imports it
- * has.
+ * has. Throws `bad-input` with what it threw as cause.
  */
-async function importTypeScript(path: string): Promise<Imported> {
+export async function importTypeScript(path: string, { plugins, tsconfig }: ImportOptions = {}): Promise<Imported> {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-'))
   const outfile = join(folder, `${basename(path, '.ts')}.mjs`)
+  const tsconfigFile = join(folder, 'tsconfig.json')
   try {
+    if (tsconfig) await writeFile(tsconfigFile, JSON.stringify(tsconfig))
     const { metafile } = await build({
       entryPoints: [path],
       outfile,
@@ -75,6 +84,8 @@ async function importTypeScript(path: string): Promise<Imported> {
       sourcemap: 'inline',
       metafile: true,
       logLevel: 'silent',
+      ...(plugins ? { plugins } : {}),
+      ...(tsconfig ? { tsconfig: tsconfigFile } : {}),
     })
     const hash = hashSource(await readFile(outfile, 'utf8'))
     const sources = await hashSources(Object.keys(metafile.inputs).map((file) => resolve(file)))

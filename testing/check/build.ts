@@ -3,7 +3,7 @@ import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { databaseImage } from './database-image.ts'
 
 /** Each part is compiled under its own runtime's types; one that several include is written last by the narrowest. */
-const RUNTIMES = ['cli', 'client', 'workers', 'portable']
+const RUNTIMES = ['cli', 'entity', 'client', 'workers', 'portable']
 const EMIT = [
   '--noEmit',
   'false',

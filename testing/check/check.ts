@@ -6,9 +6,18 @@ const STEPS: readonly (readonly [name: string, command: string, ...args: string[
   ['import directions', 'node', 'testing/check/import-directions.ts'],
   ['order of what is selected', 'node', 'testing/check/sql-order.ts'],
   ['catalogue and rules', 'node', 'testing/check/catalogue.ts'],
-  ...['portable', 'workers', 'client', 'node', 'workers-tests', 'workerd-tests', 'page', 'example', 'example-node'].map(
-    (runtime) => [`types: ${runtime}`, 'tsc', '-p', `tsconfig/${runtime}.json`, '--pretty', 'false'] as const,
-  ),
+  ...[
+    'portable',
+    'entity',
+    'workers',
+    'client',
+    'node',
+    'workers-tests',
+    'workerd-tests',
+    'page',
+    'example',
+    'example-node',
+  ].map((runtime) => [`types: ${runtime}`, 'tsc', '-p', `tsconfig/${runtime}.json`, '--pretty', 'false'] as const),
   ['dead code', 'knip'],
 ]
 

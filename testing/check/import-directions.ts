@@ -12,7 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 }
 /** For each room, the others that its product code may import; files that lie in the folder itself are for all. */
 const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
-  db: { definition: [] },
+  db: { definition: [], entity: [] },
   workers: {
     database: [],
     access: ['database'],
@@ -37,14 +37,18 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     postgres: [],
     init: [],
     migrations: ['app'],
+    build: ['app'],
     doctor: ['app'],
     dev: ['app', 'migrations', 'postgres'],
-    commands: ['dev', 'doctor', 'init', 'migrations'],
+    commands: ['build', 'dev', 'doctor', 'init', 'migrations'],
   },
 }
 /** The names that a pure rule may not use: platform, driver, replica, clock, timers, randomness. */
 const IMPURE =
   /from '(cloudflare:|@neondatabase|@electric-sql|node:|hono|ws')|\bDate\.now\b|\bMath\.random\b|\bset(Timeout|Interval)\b|\bnew Date\(\)/
+/** TypeORM is read where entities are, and reaches no worker and no page. */
+const OF_TYPEORM = /from 'typeorm'/
+const KNOWS_TYPEORM = [join('db', 'entity'), join('cli', 'build')]
 const IMPORT = /(?:from|import\(|import)\s*'(\.[^']+)'/g
 
 const faults: string[] = []
@@ -99,6 +103,8 @@ for (const [folder, allowed] of Object.entries(MAY_IMPORT)) {
         : `${path} imports ${target}: ${folder}/ may import only ${allowed.join(', ')}`
       if (fault !== null) faults.push(fault)
     }
+    if (OF_TYPEORM.test(source) && !KNOWS_TYPEORM.includes(dirname(path)))
+      faults.push(`${path} imports typeorm: only ${KNOWS_TYPEORM.join(' and ')} may`)
     if (path.includes(`${sep}rules${sep}`)) {
       const found = IMPURE.exec(source)
       if (found) faults.push(`${path} is a rule and must stay pure, but names ${found[0]}`)

@@ -1,0 +1,96 @@
+import type { DataSource, EntityMetadata } from 'typeorm'
+import { nearest } from '../../db/nearest.ts'
+import { drizzleType } from './column-type.ts'
+import {
+  columnsOf,
+  hiddenColumns,
+  namedProperties,
+  placeOf,
+  type SyncedEntity,
+  travellingColumns,
+} from './synced-entity.ts'
+
+/** Lists what keeps a synced entity from being declared, one sentence each that names the entity, its property and the remedy. */
+export function entityFaults(entity: SyncedEntity, driver: DataSource['driver']): string[] {
+  const { metadata } = entity
+  if (metadata.tableType === 'entity-child') {
+    return [
+      `${metadata.name} shares the table of ${metadata.parentEntityMetadata.name}: put @Synced there and not here.`,
+    ]
+  }
+  return [
+    ...audienceFaults(entity),
+    ...hiddenFaults(entity),
+    ...externalFaults(entity),
+    ...keyFaults(entity),
+    ...typeFaults(entity, driver),
+  ]
+}
+
+function audienceFaults(entity: SyncedEntity): string[] {
+  const { metadata, declaration } = entity
+  if (declaration.audience === 'all') return []
+  const { column: property } = declaration.audience
+  const columns = columnsOf(metadata, property)
+  const [column] = columns
+  if (column === undefined) return [unknown(metadata, property, 'its audience')]
+  if (columns.length > 1) {
+    const names = columns.map(({ databaseName }) => databaseName).join(', ')
+    return [
+      `${metadata.name}.${property} is held by several columns (${names}): name a property of one as its audience.`,
+    ]
+  }
+  return hiddenColumns(entity).has(column)
+    ? [`${placeOf(metadata, column)} is its audience, which every replica knows: take it out of hidden.`]
+    : []
+}
+
+function hiddenFaults(entity: SyncedEntity): string[] {
+  const { metadata, declaration } = entity
+  const missing = (declaration.hidden ?? []).filter((property) => columnsOf(metadata, property).length === 0)
+  const keys = [...hiddenColumns(entity)].filter(({ isPrimary }) => isPrimary)
+  return [
+    ...missing.map((property) => unknown(metadata, property, 'a hidden column')),
+    ...keys.map((column) => `${placeOf(metadata, column)} is part of the key: take it out of hidden.`),
+  ]
+}
+
+function externalFaults({ metadata, declaration }: SyncedEntity): string[] {
+  const relations = metadata.relations.map(({ propertyPath }) => propertyPath)
+  return (declaration.external ?? [])
+    .filter((property) => !relations.includes(property))
+    .map(
+      (property) =>
+        `${metadata.name} has no relation ${property}, which it calls external${meant(property, relations)}`,
+    )
+}
+
+/** Replicas make the keys of the rows that they insert. */
+function keyFaults({ metadata, declaration }: SyncedEntity): string[] {
+  if (declaration.write !== 'all') return []
+  return metadata.primaryColumns
+    .filter((column) => column.isGenerated && column.generationStrategy !== 'uuid')
+    .map(
+      (column) =>
+        `${placeOf(metadata, column)} is numbered by the server, and replicas must make keys themselves: ` +
+        `make it @PrimaryGeneratedColumn('uuid'), extend BaseEntity, or set write to 'actions'.`,
+    )
+}
+
+function typeFaults(entity: SyncedEntity, driver: DataSource['driver']): string[] {
+  return travellingColumns(entity).flatMap((column) => {
+    const type = driver.normalizeType(column)
+    if (type === 'enum' || drizzleType(type, column) !== null) return []
+    const place = placeOf(entity.metadata, column)
+    return [`${place} is of type ${type}, which no replica can hold: hide it or change its type.`]
+  })
+}
+
+function unknown(metadata: EntityMetadata, property: string, as: string): string {
+  return `${metadata.name} has no column ${property}, which it names as ${as}${meant(property, namedProperties(metadata))}`
+}
+
+function meant(property: string, known: readonly string[]): string {
+  const likely = nearest(property, known)
+  return likely === null ? `: use one of ${known.join(', ')}.` : `: did you mean ${likely}?`
+}

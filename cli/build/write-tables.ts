@@ -1,0 +1,116 @@
+import type { DataSource } from 'typeorm'
+import { drizzleType } from './column-type.ts'
+import { NameBook, quote } from './name-book.ts'
+import { type ColumnMetadata, columnsOf, type SyncedEntity, travellingColumns } from './synced-entity.ts'
+
+const HEAD = `// Made by \`tidemark build\` from entities.ts. Change the entities and run it again; what is written here is lost.`
+
+/**
+ * Writes the module that `sync.ts` imports: drizzle tables, types of rows, and `tables` of the sync definition.
+ *
+ * Equal entities give equal text, whatever the order in which they were loaded.
+ */
+export function writeTables(synced: readonly SyncedEntity[], driver: DataSource['driver']): string {
+  const names = new NameBook()
+  const tables = synced.map((entity) => new TableText(entity, driver, names))
+  const bodies = tables.map((table) => table.text())
+  const entries = tables.map((table) => `  ${table.name}: ${table.entry()},\n`)
+  const body = `${names.declarations()}${bodies.join('\n')}
+/** The tables of the sync definition: defineSync({ tables }). */
+export const tables = {
+${entries.join('')}}
+`
+  const usesSql = /\bsql`/.test(body)
+  return `${HEAD}
+${usesSql ? "import { sql } from 'drizzle-orm'\n" : ''}import * as pg from 'drizzle-orm/pg-core'
+import { table } from 'tidemark/db'
+
+${body}`
+}
+
+/** The parts of a generated module that concern one table. */
+class TableText {
+  readonly name: string
+  readonly #entity: SyncedEntity
+  readonly #driver: DataSource['driver']
+  readonly #names: NameBook
+
+  constructor(entity: SyncedEntity, driver: DataSource['driver'], names: NameBook) {
+    this.#entity = entity
+    this.#driver = driver
+    this.#names = names
+    this.name = names.constant(entity.metadata.name)
+  }
+
+  text(): string {
+    const { metadata } = this.#entity
+    const columns = travellingColumns(this.#entity)
+    const keys = columns.filter(({ isPrimary }) => isPrimary)
+    const lines = columns.map((column) => `  ${keyOf(column)}: ${this.#column(column, keys.length === 1)},\n`)
+    const key = keys.map((column) => `row.${keyOf(column)}`).join(', ')
+    const compound = keys.length > 1 ? `, (row) => [pg.primaryKey({ columns: [${key}] })]` : ''
+    const make = this.#names.tableFunction(metadata.schema)
+    return `export const ${this.name} = ${make}(${quote(metadata.tableName)}, {
+${lines.join('')}}${compound})
+export type ${metadata.name}Row = typeof ${this.name}.$inferSelect
+export type New${metadata.name}Row = typeof ${this.name}.$inferInsert
+`
+  }
+
+  entry(): string {
+    const { metadata, declaration } = this.#entity
+    const { audience } = declaration
+    const column = audience === 'all' ? undefined : columnsOf(metadata, audience.column)[0]
+    const options = [
+      audience === 'all' || column === undefined
+        ? "audience: 'all'"
+        : `audience: { column: ${this.name}.${keyOf(column)}, prefix: ${quote(audience.prefix)} }`,
+      ...(declaration.write ? [`write: ${quote(declaration.write)}`] : []),
+      ...(declaration.conflict ? [`conflict: ${quote(declaration.conflict)}`] : []),
+      ...(declaration.priority === undefined ? [] : [`priority: ${declaration.priority}`]),
+    ]
+    return `table(${this.name}, { ${options.join(', ')} })`
+  }
+
+  #column(column: ColumnMetadata, soleKey: boolean): string {
+    const normalised = this.#driver.normalizeType(column)
+    const parts = [this.#typed(column, normalised)]
+    if (column.isArray) parts.push('array()')
+    if (column.isPrimary && soleKey) parts.push('primaryKey()')
+    else if (!column.isNullable) parts.push('notNull()')
+    const filled = this.#filled(column)
+    if (filled !== null) parts.push(filled)
+    return parts.join('.')
+  }
+
+  #typed(column: ColumnMetadata, normalised: string): string {
+    const name = quote(column.databaseName)
+    if (normalised === 'enum') {
+      const { schema, tableName } = this.#entity.metadata
+      const type = column.enumName ?? `${tableName}_${column.databaseName.toLowerCase()}_enum`
+      return `${this.#names.enumType(schema, type, (column.enum ?? []).map(String))}(${name})`
+    }
+    const type = drizzleType(normalised, column)
+    if (type === null) throw new Error(`${normalised} was not refused`)
+    const call = type.custom === null ? type.call : this.#names.customType(type.call, type.custom)
+    return `${call}(${name}${type.settings === '' ? '' : `, ${type.settings}`})`
+  }
+
+  /** What fills the column in where a writer leaves it out. */
+  #filled(column: ColumnMetadata): string | null {
+    if (column.asExpression !== undefined) return `generatedAlwaysAs(${sqlText(column.asExpression)})`
+    if (column.isGenerated && column.generationStrategy === 'uuid') return `default(${sqlText('gen_random_uuid()')})`
+    if (column.isGenerated) return 'generatedByDefaultAsIdentity()'
+    const text = this.#driver.normalizeDefault(column)
+    return text === undefined || text === null ? null : `default(${sqlText(String(text))})`
+  }
+}
+
+/** The name of a column in the row's type: its property's, that of an embedded one joined by capitals. */
+function keyOf(column: ColumnMetadata): string {
+  const path = column.isVirtual ? column.databaseName.replaceAll('_', '.') : column.propertyPath
+  const key = path.replaceAll(/\.+(\w)/g, (_, letter: string) => letter.toUpperCase())
+  return /^[A-Za-z_$][\w$]*$/.test(key) ? key : quote(key)
+}
+
+const sqlText = (text: string) => `sql\`${text.replaceAll(/[\\`]|\$(?=\{)/g, '\\$&')}\``
