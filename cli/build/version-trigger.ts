@@ -4,7 +4,7 @@ import { quoteLiteral, quoteTable } from '../../protocol/sql-identifier.ts'
 import { tableColumns } from './synced-entity.ts'
 
 /** The name sorts late, so that the trigger sees what others made of the row. */
-const VERSION_TRIGGER = 'version_counted'
+export const VERSION_TRIGGER = 'version_counted'
 const VERSION_FUNCTION = 'public.count_version()'
 
 /**

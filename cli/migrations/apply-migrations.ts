@@ -92,6 +92,16 @@ export async function applyMigrations(
   })
 }
 
+/** Applies our migrations and those of a folder to an empty database, without a definition. Throws as `applyMigrations`. */
+export async function applyFiles(query: Query, appMigrations: string): Promise<void> {
+  const own = readMigrationFiles(join(packageRoot(), 'migrations'), OWN_PREFIX)
+  for (const file of [...own, ...readMigrationFiles(appMigrations)]) {
+    await query('BEGIN')
+    await runFile(query, file)
+    await query('COMMIT')
+  }
+}
+
 async function readApplied(query: Query): Promise<AppliedMigration[]> {
   const [table] = await query(`SELECT to_regclass('tidemark.app_migration')::text AS name`)
   if (!table?.name) return []

@@ -40,7 +40,8 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     build: ['app'],
     doctor: ['app'],
     dev: ['app', 'migrations', 'postgres'],
-    commands: ['build', 'dev', 'doctor', 'init', 'migrations'],
+    generate: ['build', 'migrations', 'postgres'],
+    commands: ['build', 'dev', 'doctor', 'generate', 'init', 'migrations'],
   },
 }
 /** The names that a pure rule may not use: platform, driver, replica, clock, timers, randomness. */
