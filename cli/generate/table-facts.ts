@@ -42,6 +42,7 @@ export interface EnumFacts {
 
 export interface SchemaFacts {
   readonly schemas: readonly string[]
+  readonly extensions: readonly string[]
   readonly tables: readonly TableFacts[]
   readonly enums: readonly EnumFacts[]
   /** The body of the function that counts versions; null where there is none. */
@@ -75,6 +76,7 @@ FROM (SELECT format_type(t.oid, NULL) AS name, json_agg(l.enumlabel ORDER BY l.e
   FROM pg_type t JOIN pg_enum l ON l.enumtypid = t.oid JOIN pg_namespace n ON n.oid = t.typnamespace
   WHERE n.nspname <> 'tidemark' GROUP BY t.oid) AS e`
 const SCHEMAS = `SELECT json_agg(n.nspname ORDER BY n.nspname)::text AS facts FROM pg_namespace n`
+const EXTENSIONS = `SELECT json_agg(e.extname ORDER BY e.extname)::text AS facts FROM pg_extension e`
 const FUNCTION = `SELECT to_json(max(p.prosrc))::text AS facts FROM pg_proc p
 WHERE p.pronamespace = 'public'::regnamespace AND p.proname = 'count_version'`
 
@@ -83,6 +85,7 @@ export async function readFacts(query: Query): Promise<SchemaFacts> {
   const read = async <Facts>(text: string) => JSON.parse((await query(text))[0]?.facts ?? 'null') as Facts
   return {
     schemas: await read(SCHEMAS),
+    extensions: await read(EXTENSIONS),
     tables: await read(TABLES),
     enums: await read(ENUMS),
     versionFunction: await read(FUNCTION),
