@@ -115,7 +115,7 @@ export type NewCaseRow = typeof caseTable.$inferInsert
 `)
 })
 
-test('CLI-R17 the module compiles, and its rows have the types of their columns', async () => {
+test('CLI-R17 entities and module compile, and its rows have the types of their columns', async () => {
   const app = makeEntityApp(TRACKER_ENTITIES)
   try {
     app.write({
@@ -136,12 +136,17 @@ export const leak = (row: IssueRow) => row.secret
           moduleResolution: 'Bundler',
           paths: {
             'tidemark/db': [join(ROOT, 'db/index.ts')],
+            typeorm: [join(ROOT, 'node_modules/typeorm/index.d.ts')],
             'drizzle-orm': [join(ROOT, 'node_modules/drizzle-orm/index.d.ts')],
             'drizzle-orm/*': [join(ROOT, 'node_modules/drizzle-orm/*/index.d.ts')],
           },
           types: [],
+          // The fixture imports every decorator.
+          noUnusedLocals: false,
+          rewriteRelativeImportExtensions: false,
+          experimentalDecorators: true,
         },
-        files: ['sync.ts', join(ROOT, 'tsconfig/portable-globals.d.ts')],
+        files: ['sync.ts', 'entities.ts', join(ROOT, 'tsconfig/portable-globals.d.ts')],
       }),
     })
     const compiled = spawnSync(join(ROOT, 'node_modules/.bin/tsc'), ['-p', app.folder, '--pretty', 'false'], {

@@ -28,7 +28,7 @@ export class Issue extends BaseEntity {
   @Column('enum', { enum: ['open', 'done'], enumName: 'issue_state', default: 'open' }) state!: string
   @Column('json', { nullable: true }) settings!: unknown
   @Column('text', { array: true, default: () => "'{}'" }) labels!: string[]
-  @Column('integer', { asExpression: 'length(title)', generatedType: 'STORED', insert: false, update: false }) size!: number
+  @Column({ type: 'integer', asExpression: 'length(title)', generatedType: 'STORED', insert: false, update: false }) size!: number
   @ManyToOne(() => Project, (project) => project.issues, { nullable: false })
   @JoinColumn({ name: 'project_id' })
   project!: Project
