@@ -59,6 +59,8 @@ interface Imported extends Omit<SyncModule, 'sync'> {
 /** Settings of a module that needs some of its own. */
 interface ImportOptions {
   readonly plugins?: Plugin[]
+  /** True where it is read what classes are called, which a bundle may change. */
+  readonly keepNames?: boolean
   /** Taken instead of the nearest tsconfig.json. */
   readonly tsconfig?: Readonly<Record<string, unknown>>
 }
@@ -67,7 +69,10 @@ interface ImportOptions {
  * Bundles a module before importing it, so that it loads under every supported Node, whatever syntax and imports it
  * has. Throws `bad-input` with what it threw as cause.
  */
-export async function importTypeScript(path: string, { plugins, tsconfig }: ImportOptions = {}): Promise<Imported> {
+export async function importTypeScript(
+  path: string,
+  { plugins, tsconfig, keepNames = false }: ImportOptions = {},
+): Promise<Imported> {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-'))
   const outfile = join(folder, `${basename(path, '.ts')}.mjs`)
   const tsconfigFile = join(folder, 'tsconfig.json')
@@ -83,6 +88,7 @@ export async function importTypeScript(path: string, { plugins, tsconfig }: Impo
       banner: { js: REQUIRE_BANNER },
       sourcemap: 'inline',
       metafile: true,
+      keepNames,
       logLevel: 'silent',
       ...(plugins ? { plugins } : {}),
       ...(tsconfig ? { tsconfig: tsconfigFile } : {}),

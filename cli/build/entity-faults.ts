@@ -21,6 +21,7 @@ export function entityFaults(entity: SyncedEntity, driver: DataSource['driver'])
   return [
     ...audienceFaults(entity),
     ...hiddenFaults(entity),
+    ...unselectedFaults(entity),
     ...externalFaults(entity),
     ...keyFaults(entity),
     ...typeFaults(entity, driver),
@@ -55,6 +56,16 @@ function hiddenFaults(entity: SyncedEntity): string[] {
   ]
 }
 
+/** What an app leaves out of its own queries is often a secret. */
+function unselectedFaults(entity: SyncedEntity): string[] {
+  return travellingColumns(entity)
+    .filter(({ isSelect }) => !isSelect)
+    .map(
+      (column) =>
+        `${placeOf(entity.metadata, column)} has select: false and would travel to every replica of its audience: hide it, or take select: false away.`,
+    )
+}
+
 function externalFaults({ metadata, declaration }: SyncedEntity): string[] {
   const relations = metadata.relations.map(({ propertyPath }) => propertyPath)
   return (declaration.external ?? [])
@@ -63,6 +74,13 @@ function externalFaults({ metadata, declaration }: SyncedEntity): string[] {
       (property) =>
         `${metadata.name} has no relation ${property}, which it calls external${meant(property, relations)}`,
     )
+}
+
+/** Lists entities that a generated module could not tell apart. */
+export function sharedNameFaults(synced: readonly SyncedEntity[]): string[] {
+  const names = synced.map(({ metadata }) => metadata.name)
+  const shared = new Set(names.filter((name, index) => names.indexOf(name) !== index))
+  return [...shared].map((name) => `Several synced entities are named ${name}: rename all but one.`)
 }
 
 /** Replicas make the keys of the rows that they insert. */

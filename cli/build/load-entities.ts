@@ -65,6 +65,8 @@ async function importEntities(root: string, path: string, typeormModule: string)
   try {
     const { exported } = await importTypeScript(path, {
       plugins: [external],
+      // Tables are named after classes.
+      keepNames: true,
       // TypeORM's decorators are of the older kind, whatever the app's own settings say.
       tsconfig: {
         ...(existsSync(tsconfig) ? { extends: tsconfig } : {}),

@@ -193,6 +193,16 @@ test.each([
     ],
   ],
   [
+    'a column that the app keeps out of its own queries',
+    synced('Issue', "@Column('text', { select: false }) password!: string"),
+    'Issue.password has select: false and would travel to every replica of its audience: hide it, or take select: false away.',
+  ],
+  [
+    'two entities of one name',
+    `${synced('Issue', '')}const other = () => { ${synced('Issue', '').replace('@Entity()', "@Entity('other')").replace('export class', 'class')}; return Issue }\nexport const Other = other()`,
+    'Several synced entities are named Issue: rename all but one.',
+  ],
+  [
     'a column without a type',
     synced('Issue', '@Column() title!: string'),
     "Issue.title has no type: write it into the decorator, as in @Column('text').",

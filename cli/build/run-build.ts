@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { TidemarkError } from '../../protocol/errors.ts'
 import type { Invocation } from '../command.ts'
-import { entityFaults } from './entity-faults.ts'
+import { entityFaults, sharedNameFaults } from './entity-faults.ts'
 import { type AppEntities, loadEntities } from './load-entities.ts'
 import { type EntityModel, readMetadata } from './read-metadata.ts'
 import { relationFaults } from './relation-faults.ts'
@@ -38,7 +38,11 @@ export async function checkEntities(app: AppEntities): Promise<EntityModel> {
   const model = await readMetadata(app)
   const { driver } = model.dataSource
   const synced = syncedAmong(model.entities)
-  const faults = [...synced.flatMap((entity) => entityFaults(entity, driver)), ...relationFaults(model, synced)]
+  const faults = [
+    ...sharedNameFaults(synced),
+    ...synced.flatMap((entity) => entityFaults(entity, driver)),
+    ...relationFaults(model, synced),
+  ]
   if (faults.length === 0 && model.objection !== null) faults.push(`TypeORM refuses the entities: ${model.objection}`)
   if (faults.length > 0) throw new TidemarkError('bad-input', faults.join('\n'))
   return model

@@ -5,7 +5,8 @@ import { tableColumns } from './synced-entity.ts'
 
 /** The name sorts late, so that the trigger sees what others made of the row. */
 export const VERSION_TRIGGER = 'version_counted'
-const VERSION_FUNCTION = 'public.count_version()'
+/** Named after us, so that it replaces no function of the app. */
+const VERSION_FUNCTION = 'public.tidemark_count_version()'
 
 /**
  * The statement that makes the function which keeps `version` and `updated_at` of entities that extend `BaseEntity`.

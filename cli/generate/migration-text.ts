@@ -27,6 +27,6 @@ export function nextName(folder: string, name: string, ahead = 0): string {
 /** Returns the text of a migration: each statement after a comment on what it does to the rows. */
 export function migrationText(command: string, steps: readonly Step[]): string {
   const head = `-- Made by \`tidemark ${command}\`. Read what it does to your rows; from now on it is yours to change.\n`
-  const parts = steps.map(({ statement, says }) => `-- ${says}\n${statement};\n`)
+  const parts = steps.map(({ statement, says }) => `-- ${says.replaceAll('\n', ' ')}\n${statement};\n`)
   return `${head}\n${parts.join('--> statement-breakpoint\n')}`
 }

@@ -159,6 +159,49 @@ test('CLI-R21 labels that go and another primary key are left to a hand', async 
   )
 })
 
+test('CLI-R21 a table is renamed only when that is said, and a column without an entity can be kept', async () => {
+  const renamed = BEFORE.replace('@Entity() @Synced', "@Entity('task') @Synced").replace(
+    "'text') title",
+    "'text') label",
+  )
+  const other = makeEntityApp(renamed, { 'migrations/0001_first.sql': read('0001_first.sql') })
+  const from = async (options: Readonly<Record<string, string>>) =>
+    generate('task', { folder: other.folder, ...options })
+  try {
+    const asNew = await from({})
+    expect(asNew).toContain('Makes table task.')
+    expect(asNew).toContain('Tables without an entity stay as they are: issue. If one of them became task,')
+    rmSync(join(other.folder, 'migrations/0002_task.sql'))
+    await from({ rename: 'issue:task', keep: 'task.title' })
+    const text = readFileSync(join(other.folder, 'migrations/0002_task.sql'), 'utf8')
+    expect(text).toContain('ALTER TABLE "public"."issue" RENAME TO "task";')
+    expect(text).toContain('ADD COLUMN "label" text NOT NULL')
+    expect(text).toContain('FAILS, and changes nothing, where the table holds rows')
+    expect(text).not.toContain('CREATE')
+    expect(text).not.toContain('DROP')
+  } finally {
+    other.remove()
+  }
+})
+
+test('CLI-R20 a hidden column may have a type of an extension that the migrations install', async () => {
+  const entities = `${ENTITY_IMPORTS}
+@Entity() @Synced({ audience: byOrg, hidden: ['mail'] })
+export class Person extends BaseEntity {
+  @Column('uuid', { name: 'org_id' }) orgId!: string
+  @Column('citext') mail!: string
+}`
+  const other = makeEntityApp(entities, { 'migrations/0001_citext.sql': 'CREATE EXTENSION citext;' })
+  try {
+    await generate('person', { folder: other.folder, 'database-url': servers().system.adminUrl })
+    expect(readFileSync(join(other.folder, 'migrations/0002_person.sql'), 'utf8')).toContain(
+      '"mail" public.citext NOT NULL',
+    )
+  } finally {
+    other.remove()
+  }
+})
+
 test('CLI-R22 create writes an empty file after the last, and names that are none are refused', () => {
   said = []
   expect(runCreate({ argument: 'move-labels', values: { folder: app.folder }, switches: new Set() })).toBe(0)

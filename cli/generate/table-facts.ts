@@ -78,7 +78,7 @@ FROM (SELECT format_type(t.oid, NULL) AS name, json_agg(l.enumlabel ORDER BY l.e
 const SCHEMAS = `SELECT json_agg(n.nspname ORDER BY n.nspname)::text AS facts FROM pg_namespace n`
 const EXTENSIONS = `SELECT json_agg(e.extname ORDER BY e.extname)::text AS facts FROM pg_extension e`
 const FUNCTION = `SELECT to_json(max(p.prosrc))::text AS facts FROM pg_proc p
-WHERE p.pronamespace = 'public'::regnamespace AND p.proname = 'count_version'`
+WHERE p.pronamespace = 'public'::regnamespace AND p.proname = 'tidemark_count_version'`
 
 /** Reads all tables that an app may have; run under a search path of pg_catalog alone, so that names come qualified. */
 export async function readFacts(query: Query): Promise<SchemaFacts> {
