@@ -63,6 +63,22 @@ test('CLI-R17 the order in which entities are exported makes no difference', asy
   expect(await textOf(swapped)).toBe(await textOf(other))
 })
 
+test('CLI-R17 names are those of the naming strategy that the module exports', async () => {
+  const text = await textOf(`${ENTITY_IMPORTS}
+import { DefaultNamingStrategy } from 'typeorm'
+class Snakes extends DefaultNamingStrategy {
+  columnName(property: string, given: string | undefined) {
+    return given ?? property.replaceAll(/[A-Z]/g, (letter) => \`_\${letter.toLowerCase()}\`)
+  }
+}
+export const namingStrategy = new Snakes()
+@Entity() @Synced({ audience: { column: 'ownerId', prefix: 'user' } })
+export class Draft extends BaseEntity { @Column('uuid') ownerId!: string }`)
+  expect(text).toContain("ownerId: pg.uuid('owner_id')")
+  expect(text).toContain("audience: { column: draft.ownerId, prefix: 'user' }")
+  expect(text).toContain("updatedAt: pg.timestamp('updated_at'")
+})
+
 test('CLI-R17 each kind of column becomes its drizzle column', async () => {
   const text = await textOf(`${ENTITY_IMPORTS}
 class Address { @Column('text') street!: string }

@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -18,10 +17,7 @@ const app = makeEntityApp(TRACKER_ENTITIES, {
 beforeAll(async () => {
   expect(await runCommand(['build', app.folder])).toMatchObject({ code: 0, stderr: '' })
 }, 60_000)
-afterAll(() => {
-  app.remove()
-  rmSync(join(app.folder), { recursive: true, force: true })
-})
+afterAll(() => app.remove())
 
 /** Answers the modules of a bundle that belong to TypeORM, among how many. */
 async function bundled(file: string): Promise<{ typeorm: string[]; count: number }> {
