@@ -21,7 +21,7 @@ export function useEmptyDatabase(server: TestServer): EmptyDatabase {
 }
 
 /** Creates a database in which nothing of Tidemark is yet. */
-async function createEmptyDatabase(server: TestServer): Promise<EmptyDatabase> {
+export async function createEmptyDatabase(server: TestServer): Promise<EmptyDatabase> {
   const name = `empty_${randomName()}`
   const admin = { DATABASE_URL: server.adminUrl, DATABASE_PROXY: server.proxy }
   await withDatabase(admin, ({ query }) => query(`CREATE DATABASE ${name}`))

@@ -38,7 +38,7 @@ export function usePushFixture(server: TestServer, app: App = { schema: PUSH_SCH
   )
 }
 
-async function openPushFixture(server: TestServer, { schema, sync }: App): Promise<PushFixture> {
+export async function openPushFixture(server: TestServer, { schema, sync }: App): Promise<PushFixture> {
   const owned = await createDatabase(server)
   await owned.install(schema, sync)
   const database = await owned.open()

@@ -63,7 +63,7 @@ export function planVersions(held: Held, cursor: Lsn, versions: readonly Definit
 }
 
 /** Plans one version; a table that has no step and is not as it was is behind from here on. */
-export function planVersion(held: Held, its: DefinitionVersion): Phase {
+function planVersion(held: Held, its: DefinitionVersion): Phase {
   const { version, hash, lsn, definition, steps } = its
   const heldTables = new Map(held.definition.tables.map((table) => [table.id, table]))
   const stepOf = new Map(steps.map((step) => [step.table, step]))
