@@ -6,6 +6,7 @@ import { fanoutLast, fanoutSteady, reconnectStorm } from './cases/fanout.ts'
 import { hydrateNode } from './cases/hydrate.ts'
 import { hydrateBrowser } from './cases/hydrate-browser.ts'
 import { idleAlone, idleClients } from './cases/idle.ts'
+import { migrateAddColumn, migrateRetype } from './cases/migrate.ts'
 import { openFirstInBrowser, openFirstInNode } from './cases/open-first.ts'
 import { rebase } from './cases/rebase.ts'
 import { catchupFromLog, catchupFromPostgres, type LatencyPlan, latency } from './cases/replica.ts'
@@ -87,6 +88,8 @@ export const STANDS: readonly Stand[] = [
       { id: 'hydrate.node', run: hydrateNode },
       { id: 'hydrate.browser', run: hydrateBrowser },
       { id: 'envelope.node', run: envelopeNode },
+      { id: 'migration.add_column', run: migrateAddColumn },
+      { id: 'migration.retype', run: migrateRetype },
     ],
   },
   {

@@ -12,6 +12,7 @@ import {
   type WireTransaction,
 } from '../../protocol/index.ts'
 import type { Executor } from '../store/copies.ts'
+import type { ReplicaTables } from '../store/replica-table.ts'
 import { COUNTERS } from './unsettled-mutations.ts'
 
 /** Names the mutation of this replica that a transaction is, or whose rejection it records. */
@@ -42,11 +43,12 @@ const NONE: Predictions = new Map()
 
 /**
  * Decodes transactions; own ones go by their prediction, which is read from the outbox where `known` lacks it. Throws
- * UnknownPrediction for the first that cannot be decoded.
+ * UnknownPrediction for the first that cannot be decoded, as where its prediction is not said in the names of `tables`.
  */
 export async function decodeTransactions(
   tx: Executor,
   wire: readonly WireTransaction[],
+  tables: ReplicaTables,
   known: Predictions = NONE,
 ): Promise<Incoming[]> {
   const notes = wire.map(({ changes }) => noteOf(changes))
@@ -54,7 +56,7 @@ export async function decodeTransactions(
   const predictions = counters.every((counter) => known.has(counter)) ? known : await readPredictions(tx, counters)
   return wire.map(({ lsn, xid, at, changes }, index) => {
     const own = notes[index] ?? null
-    return { lsn, xid, committedAt: at, changes: decodeChanges(lsn, changes, own, predictions), own }
+    return { lsn, xid, committedAt: at, changes: decodeChanges(lsn, changes, own, predictions, tables), own }
   })
 }
 
@@ -69,10 +71,19 @@ export function decodeChanges(
   changes: readonly MarkedChange[],
   own: OwnNote | null,
   predictions: Predictions,
+  tables: ReplicaTables,
 ): Change[] {
-  const decoded = decodeMarked(changes, own && (predictions.get(own.counter) ?? null))
+  const predicted = (own && predictions.get(own.counter)) ?? null
+  const decoded = decodeMarked(changes, predicted?.every((one) => isNamedIn(one, tables)) ? predicted : null)
   if (decoded === null) throw new UnknownPrediction(lsn)
   return decoded
+}
+
+/** A prediction that a lost database or a load across versions left in old names is none: the server sends the rows. */
+function isNamedIn(change: PredictedChange, tables: ReplicaTables): boolean {
+  const columns = tables.get(change.t)?.columnByName
+  const names = [...Object.keys(change.k), ...('d' in change ? Object.keys(change.d) : [])]
+  return columns !== undefined && names.every((name) => columns.has(name))
 }
 
 const predictedSchema = z.array(predictedChangeSchema)

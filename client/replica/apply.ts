@@ -206,7 +206,7 @@ async function applyParts(
     'SELECT DISTINCT position FROM tidemark.part ORDER BY position',
   )
   for (const { position } of positions) {
-    const changes = decodeChanges(lsn, await readPart(tx, position), own, predictions)
+    const changes = decodeChanges(lsn, await readPart(tx, position), own, predictions, copy.tables)
     const part = { ...transaction, committedAt: '', changes }
     counted.add(await applyRows(tx, target, transactionsFor(target, copy, [part], granted)))
   }

@@ -114,6 +114,7 @@ export async function readOwnObjects(
   tables: readonly TableDefinition[],
   synced: readonly TableDefinition[],
 ): Promise<Hung[]> {
+  if (tables.length === 0) return []
   const ours = new Set(
     synced
       .flatMap(({ uniques, indexes, foreignKeys }) => [...uniques, ...indexes, ...foreignKeys])

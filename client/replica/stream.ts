@@ -257,7 +257,7 @@ export class Stream {
   }
 
   #decode(wire: readonly WireTransaction[]): Promise<Incoming[]> {
-    return decodeTransactions(this.#store.db, wire, this.#store.predictions)
+    return decodeTransactions(this.#store.db, wire, this.#copy?.tables ?? new Map(), this.#store.predictions)
   }
 
   /** Answers the next version whose place is at or below this one. */

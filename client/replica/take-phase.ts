@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import {
+  type Definition,
   mapKeys,
   mapPatch,
   mapPredicted,
@@ -8,17 +9,19 @@ import {
   predictedChangeSchema,
   quoteTable,
   type Rejection,
+  type TableDefinition,
   type VersionNames,
 } from '../../protocol/index.ts'
 import { sealNew } from '../mutations/seal.ts'
 import { type Copy, type Executor, writeDefinition } from '../store/copies.ts'
-import { replaceTables, retiredName } from '../store/definition-ddl.ts'
+import { replaceTables, retiredName, triggersOf } from '../store/definition-ddl.ts'
 import { heldDefinition, heldTables } from '../store/held-tables.ts'
 import { makeTables } from '../store/make-tables.ts'
 import { IS_UNSETTLED } from '../store/outbox-ddl.ts'
+import type { ReplicaTables } from '../store/replica-table.ts'
 import { TELL_LIVE_QUERIES } from '../store/server-rows.ts'
 import { type Altering, labelStatements, steppedTable, stepStatements } from '../store/step-ddl.ts'
-import { dropViews, putBack, readOwnObjects, takeDownViews } from './hanging.ts'
+import { dropViews, type Hanging, putBack, readOwnObjects, takeDownViews } from './hanging.ts'
 import { countRows, ensurePrimaryKeys, finish } from './join.ts'
 import type { Held, Phase } from './rules/plan-versions.ts'
 
@@ -48,48 +51,20 @@ export interface Taken {
 export async function takePhase(tx: Executor, live: Copy, phase: Phase, warn: (loss: string) => void): Promise<Taken> {
   // Writes captured so far are sealed before, so that they keep their meaning.
   await sealNew(tx, live.tables)
-  const { definition } = heldBy(live)
-  const altering = phase.changes.flatMap(({ before, after, step }): Altering[] =>
-    before === null ? [] : [{ before, after, step }],
-  )
   const after = phase.inForce.definition
-  const { gone } = phase
-  let rows = live.rows
-  const own = await readOwnObjects(tx, definition.tables, definition.tables)
-  const dropped = await takeDownViews(tx, gone)
-  await dropViews(tx, dropped)
-  for (const table of gone) {
-    rows -= await countRows(tx, quoteTable(table))
-    await tx.exec(`DROP TABLE ${quoteTable(table)} CASCADE`)
-  }
-  const { renames, alters } = stepStatements(altering)
-  await tx.exec([...labelStatements(definition.types, after.types), ...renames].join('\n'))
-  const altered = altering.map((one) => one.after)
-  const hanging = await takeDownViews(tx, altered)
-  await dropViews(tx, hanging)
-  await tx.exec(alters.join('\n'))
-  const between = {
-    types: after.types.filter(({ schema, name }) =>
-      definition.types.some((type) => type.schema === schema && type.name === name),
-    ),
-    tables: [
-      ...definition.tables.filter((table) => !gone.includes(table) && altering.every(({ before }) => before !== table)),
-      ...altering.map(steppedTable),
-    ],
-  }
-  await makeTables(tx, replaceTables(between, after, retiredName()).statements)
+  const altering = phase.changes.flatMap(({ before, after: table, step }): Altering[] =>
+    before === null ? [] : [{ before, after: table, step }],
+  )
   const refused = Object.fromEntries(Object.entries(live.refused).filter(([id]) => phase.behind.has(id)))
   const tables = heldTables(after, refused, 'live')
-  await ensurePrimaryKeys(tx, tables.values())
-  await finish(tx, [...tables.values()], () => false)
-  const losses = [...(await putBack(tx, dropped)), ...(await putBack(tx, hanging))]
-  const still = new Set((await readOwnObjects(tx, after.tables, after.tables)).map(({ what }) => what))
-  for (const { what } of own) if (!still.has(what)) losses.push(`The app's ${what} went with what a migration dropped.`)
-  for (const loss of losses) warn(loss)
+  const gone = await dropTables(tx, phase.gone)
+  const losses = await alterTables(tx, live, tables, phase, altering)
+  for (const loss of [...losses, ...(await putBack(tx, gone.hanging))]) warn(loss)
   const names = namesOfVersion(phase.version)
   const followed = new Set(altering.map(({ before }) => before.id))
   const emptied = await mapPatches(tx, new Map([...names].filter(([id]) => followed.has(id))))
   await mapPredictions(tx, names)
+  const rows = live.rows - gone.rows
   const copy: Copy = { ...live, definition: phase.inForce, behind: phase.behind, refused, tables, rows }
   await writeDefinition(tx, 'live', phase.inForce, { refused, behind: phase.behind })
   await tx.query(`UPDATE tidemark.copy SET rows = $1 WHERE place = 'live'`, [rows])
@@ -98,6 +73,73 @@ export async function takePhase(tx: Executor, live: Copy, phase: Phase, warn: (l
   await tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify(touched)])
   return { copy, emptied }
 }
+
+/** Drops tables, and what reads them, which may be made again over others of their names. */
+async function dropTables(
+  tx: Executor,
+  tables: readonly TableDefinition[],
+): Promise<{ readonly rows: number; readonly hanging: Hanging }> {
+  const hanging = await takeDownViews(tx, tables)
+  await dropViews(tx, hanging)
+  let rows = 0
+  for (const table of tables) {
+    rows += await countRows(tx, quoteTable(table))
+    await tx.exec(`DROP TABLE ${quoteTable(table)} CASCADE`)
+  }
+  return { rows, hanging }
+}
+
+/** Alters the tables that have steps, and gives all of them what the version says; answers the app's losses. */
+async function alterTables(
+  tx: Executor,
+  live: Copy,
+  tables: ReplicaTables,
+  phase: Phase,
+  altering: readonly Altering[],
+): Promise<string[]> {
+  const { definition } = heldBy(live)
+  const after = phase.inForce.definition
+  const altered = altering.map((one) => one.after)
+  // What the app hung on a column goes with it, and nothing else does.
+  const dropping = altering.filter(({ before, step }) => before.columns.length > countCarried(step))
+  const own = await readOwnObjects(
+    tx,
+    dropping.map(({ before }) => before),
+    definition.tables,
+  )
+  const { renames, alters } = stepStatements(altering)
+  await tx.exec([...labelStatements(definition.types, after.types), ...renames].join('\n'))
+  const hanging = await takeDownViews(tx, altered)
+  await dropViews(tx, hanging)
+  await tx.exec(alters.join('\n'))
+  const moved = new Set(altering.map(({ before }) => before))
+  const staying = definition.tables.filter((table) => !phase.gone.includes(table) && !moved.has(table))
+  const isThere = ({ schema, name }: Definition['types'][number]) =>
+    definition.types.some((type) => type.schema === schema && type.name === name)
+  const between = { types: after.types.filter(isThere), tables: [...staying, ...altering.map(steppedTable)] }
+  const made = triggersOf(live.tables, new Set(staying.map(({ id }) => id)))
+  await makeTables(tx, replaceTables(between, after, retiredName(), made).statements)
+  const others = [...tables.values()].filter(({ definition: table }) => !staying.some((one) => isFinished(one, table)))
+  await ensurePrimaryKeys(tx, others)
+  await finish(tx, others, () => false)
+  const losses = await putBack(tx, hanging)
+  const left = await readOwnObjects(
+    tx,
+    dropping.map((one) => one.after),
+    after.tables,
+  )
+  const gone = own.filter(({ what }) => !left.some((one) => one.what === what))
+  return [...losses, ...gone.map(({ what }) => `The app's ${what} went with what a migration dropped.`)]
+}
+
+const countCarried = ({ columns }: Altering['step']) => columns.filter(({ from }) => from !== null).length
+
+/** Answers whether a table that stays has every key, index and constraint that it is to have. */
+const isFinished = (before: TableDefinition, after: TableDefinition) =>
+  before.id === after.id && partsOf(before) === partsOf(after)
+
+const partsOf = ({ primaryKey, uniques, indexes, foreignKeys }: TableDefinition) =>
+  JSON.stringify([primaryKey, uniques, indexes, foreignKeys])
 
 const storedSchema = z.object({
   counter: z.coerce.number(),

@@ -105,9 +105,14 @@ function captureFunction(table: ReplicaTable, name: string, cascades: readonly F
 
 /** Makes triggers that admit, refuse and capture the app's writes to these tables, in the place of earlier ones. */
 export function captureStatements(tables: ReplicaTables): string[] {
+  return [...captureByTable(tables).values()].flat()
+}
+
+/** Answers the same by the table's id. */
+export function captureByTable(tables: ReplicaTables): Map<string, string[]> {
   const all = [...tables.values()]
   const keys = foreignKeysOf({ types: [], tables: all.map(({ definition }) => definition) })
-  return all.flatMap((table, position) => {
+  const statements = all.map((table, position): string[] => {
     const cascades = keys.filter((key) => key.table === table.id && (key.onDelete !== null || key.onUpdate !== null))
     const { write } = table.definition
     const name = `tidemark.capture_${position}`
@@ -122,4 +127,5 @@ export function captureStatements(tables: ReplicaTables): string[] {
       admit,
     ]
   })
+  return new Map(all.map(({ id }, position) => [id, statements[position] ?? []]))
 }

@@ -9,7 +9,7 @@ import {
   uniqueSql,
 } from '../../protocol/index.ts'
 import { arbiterStatements, markArbiter } from './arbiter-ddl.ts'
-import { captureStatements } from './capture-ddl.ts'
+import { captureByTable, captureStatements } from './capture-ddl.ts'
 import { ASIDE_SCHEMA, type Place, type ReplicaTable, type ReplicaTables, replicaTables } from './replica-table.ts'
 import { isAlike } from './rules/alike-tables.ts'
 
@@ -33,9 +33,15 @@ export interface Replacement {
 /**
  * Drops tables that `after` lacks or has otherwise, makes those that are missing, and changes the others in place.
  *
- * A type that the app's own tables use cannot be dropped: it keeps `suffix` in its name.
+ * A type that the app's own tables use cannot be dropped: it keeps `suffix` in its name. Of triggers and their functions
+ * the statements in `made` are left out, because what they make is there.
  */
-export function replaceTables(before: Definition | null, after: Definition, suffix: string): Replacement {
+export function replaceTables(
+  before: Definition | null,
+  after: Definition,
+  suffix: string,
+  made: ReadonlySet<string> = new Set(),
+): Replacement {
   const old = before ?? { types: [], tables: [] }
   const wanted = new Map(after.tables.map((table) => [table.id, table]))
   const isKept = (table: TableDefinition) => {
@@ -55,10 +61,21 @@ export function replaceTables(before: Definition | null, after: Definition, suff
     ...after.types.filter((type) => !sameType(type, old.types)).map(({ statement }) => `${statement};`),
     ...[...tables.values()].filter(({ id }) => !kept.has(id)).map((table) => createTable(table, 'live')),
     ...old.tables.filter(({ id }) => kept.has(id)).flatMap((table) => changeInPlace(table, wanted.get(table.id))),
-    ...captureStatements(tables),
-    ...arbiterStatements(tables.values()),
+    ...triggerStatements(tables).filter((statement) => !made.has(statement)),
   ]
   return { dropped, kept, statements }
+}
+
+/** Makes every trigger of ours on these tables, with the functions that they call. */
+function triggerStatements(tables: ReplicaTables): string[] {
+  return [...captureStatements(tables), ...arbiterStatements(tables.values())]
+}
+
+/** Answers those of the statements that make triggers which concern none but these tables. */
+export function triggersOf(tables: ReplicaTables, ids: ReadonlySet<string>): Set<string> {
+  const some = [...tables.values()].filter(({ id }) => ids.has(id))
+  const captures = captureByTable(tables)
+  return new Set([...some.flatMap(({ id }) => captures.get(id) ?? []), ...arbiterStatements(some)])
 }
 
 /** Takes away what a table should no longer have; constraints and indexes that it lacks are made as after a load. */

@@ -79,7 +79,7 @@ function alterColumns({ before, after, step }: Altering): string[] {
       const column = after.columns.find((candidate) => candidate.name === name)
       const old = before.columns.find((candidate) => candidate.name === from)
       if (!column) return []
-      return old ? changeColumn(after, old, column) : [...addColumn(after, column, value)]
+      return old ? changeColumn(after, old, column) : addColumn(after, column, value)
     }),
   ]
 }
@@ -88,11 +88,12 @@ function alterColumns({ before, after, step }: Altering): string[] {
 function addColumn(table: TableDefinition, column: ColumnDefinition, value: string | undefined): string[] {
   const name = quoteIdentifier(column.name)
   const filled = value === undefined ? '' : ` DEFAULT ${quoteLiteral(value)}::${column.type}`
-  const statements = [`${alter(table)} ADD COLUMN ${name} ${column.type}${filled};`]
+  // Said at once, because afterwards every row would be looked at.
+  const required = isRequired(table, column) ? ' NOT NULL' : ''
+  const statements = [`${alter(table)} ADD COLUMN ${name} ${column.type}${filled}${required};`]
   if (column.default !== undefined)
     statements.push(`${alter(table)} ALTER COLUMN ${name} SET DEFAULT (${column.default});`)
   else if (value !== undefined) statements.push(`${alter(table)} ALTER COLUMN ${name} DROP DEFAULT;`)
-  if (isRequired(table, column)) statements.push(`${alter(table)} ALTER COLUMN ${name} SET NOT NULL;`)
   return statements
 }
 

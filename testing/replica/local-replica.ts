@@ -136,7 +136,7 @@ export class LocalReplica {
         changes: await this.#marked(changes, by),
       })
     }
-    const decoded = await decodeTransactions(this.db, wire)
+    const decoded = await decodeTransactions(this.db, wire, this.copy.tables)
     const applied = await applyTransactions(this.outbox, this.copy, decoded, at(this.#position), granted)
     this.copy = applied.copy
     return applied

@@ -126,7 +126,8 @@ function planKind(kind: MigrationKind, random: Random, schema: AppSchema, number
       const column = some(({ type }) => type === 'integer')
       if (!column) return null
       const to = random.pick(['bigint', 'text'])
-      const drop = `${alter} ALTER COLUMN ${column.name} DROP DEFAULT`
+      // Without its default, a value that must be there would have to come with each row.
+      const drop = `${alter} ALTER COLUMN ${column.name} DROP DEFAULT, ALTER COLUMN ${column.name} DROP NOT NULL`
       return {
         statements: [drop, `${alter} ALTER COLUMN ${column.name} TYPE ${to} USING ${column.name}::${to}`],
         schema: replace(column, { type: to }),
