@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import {
-  type Definition,
   mapKeys,
   mapPatch,
   mapPredicted,
@@ -20,7 +19,14 @@ import { makeTables } from '../store/make-tables.ts'
 import { IS_UNSETTLED } from '../store/outbox-ddl.ts'
 import type { ReplicaTables } from '../store/replica-table.ts'
 import { TELL_LIVE_QUERIES } from '../store/server-rows.ts'
-import { type Altering, labelStatements, steppedTable, stepStatements } from '../store/step-ddl.ts'
+import {
+  type Altering,
+  labelStatements,
+  newTypeStatements,
+  steppedTable,
+  stepStatements,
+  typesBeyond,
+} from '../store/step-ddl.ts'
 import { dropViews, type Hanging, putBack, readOwnObjects, takeDownViews } from './hanging.ts'
 import { countRows, ensurePrimaryKeys, finish } from './join.ts'
 import type { Held, Phase } from './rules/plan-versions.ts'
@@ -111,12 +117,13 @@ async function alterTables(
   await tx.exec([...labelStatements(definition.types, after.types), ...renames].join('\n'))
   const hanging = await takeDownViews(tx, altered)
   await dropViews(tx, hanging)
-  await tx.exec(alters.join('\n'))
+  await tx.exec([...newTypeStatements(definition.types, after.types), ...alters].join('\n'))
   const moved = new Set(altering.map(({ before }) => before))
   const staying = definition.tables.filter((table) => !phase.gone.includes(table) && !moved.has(table))
-  const isThere = ({ schema, name }: Definition['types'][number]) =>
-    definition.types.some((type) => type.schema === schema && type.name === name)
-  const between = { types: after.types.filter(isThere), tables: [...staying, ...altering.map(steppedTable)] }
+  const between = {
+    types: [...after.types, ...typesBeyond(after.types, definition.types)],
+    tables: [...staying, ...altering.map(steppedTable)],
+  }
   const made = triggersOf(live.tables, new Set(staying.map(({ id }) => id)))
   await makeTables(tx, replaceTables(between, after, retiredName(), made).statements)
   const others = [...tables.values()].filter(({ definition: table }) => !staying.some((one) => isFinished(one, table)))

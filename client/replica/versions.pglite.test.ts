@@ -254,6 +254,31 @@ describe('a version that a replica makes itself', () => {
     expect(downloads()).toEqual([])
   })
 
+  test('MIG-R2 a type that joins with a column is made before it, and one that goes leaves its name', async () => {
+    const { server, replica, session, warnings, downloads } = await opened()
+    const kind = (...labels: string[]) => ({
+      schema: 'app',
+      name: 'kind',
+      statement: `CREATE TYPE "app"."kind" AS ENUM (${labels.map((label) => `'${label}'`).join(', ')})`,
+    })
+    const names = ['id', 'org', 'title', 'state']
+    const withKind = (since: number) => ({ ...task, columns: [...task.columns, column('kind', 'app.kind')], since })
+    const joins = (value: string) => [
+      { table: task.id, from: task.id, columns: [...carried(...names), { name: 'kind', from: null, value }] },
+    ]
+    const { types } = FIRST
+    server.putInForce({ types: [kind('bug'), ...types], tables: [note, withKind(2)] }, at(0x120), joins('bug'))
+    server.putInForce({ types, tables: [note, { ...task, since: 3 }] }, at(0x130), [
+      { table: task.id, from: task.id, columns: carried(...names) },
+    ])
+    server.putInForce({ types: [kind('idea'), ...types], tables: [note, withKind(4)] }, at(0x140), joins('idea'))
+    await announce(session)
+    session.send(batch(at(0x100), at(0x150)))
+    await replica.reached(at(0x150))
+    expect(await rowsOf(replica, 'task', '*')).toEqual([taskRow('t', { kind: 'idea' })])
+    expect([warnings, downloads()]).toEqual([[], []])
+  })
+
   test('MIG-11 MIG-R1 MIG-R3 three versions behind it takes them in order, each at its place, rows between by the one in force', async () => {
     const { server, replica, session, downloads } = await opened()
     replica.goOffline()

@@ -129,6 +129,19 @@ export function labelStatements(before: Definition['types'], after: Definition['
   })
 }
 
+/** Returns the types whose names the definition before has not. */
+export function typesBeyond(before: Definition['types'], after: Definition['types']): Definition['types'] {
+  return after.filter((type) => before.every(({ schema, name }) => schema !== type.schema || name !== type.name))
+}
+
+/** Writes the statements that make new types, which added columns may be of. */
+export function newTypeStatements(before: Definition['types'], after: Definition['types']): string[] {
+  return typesBeyond(before, after).flatMap(({ schema, statement }) => [
+    `CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)};`,
+    `${statement};`,
+  ])
+}
+
 /** Places a label before all others; an enum without labels needs no place. */
 function firstOf(type: Definition['types'][number] | undefined, count: number): string {
   const label = /AS ENUM \(\s*(E?'(?:[^']|'')*')/.exec(type?.statement ?? '')?.[1]
