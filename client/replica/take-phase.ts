@@ -126,7 +126,9 @@ async function alterTables(
   }
   const made = triggersOf(live.tables, new Set(staying.map(({ id }) => id)))
   await makeTables(tx, replaceTables(between, after, retiredName(), made).statements)
-  const others = [...tables.values()].filter(({ definition: table }) => !staying.some((one) => isFinished(one, table)))
+  const widened = altering.filter(({ before, after: table, step }) => isOnlyWider(before, table, step))
+  const finished = [...staying, ...widened.map(({ before }) => before)]
+  const others = [...tables.values()].filter(({ definition: table }) => !finished.some((one) => isFinished(one, table)))
   await ensurePrimaryKeys(tx, others)
   await finish(tx, others, () => false)
   const losses = await putBack(tx, hanging)
@@ -140,6 +142,14 @@ async function alterTables(
 }
 
 const countCarried = ({ columns }: Altering['step']) => columns.filter(({ from }) => from !== null).length
+
+/** Answers whether a table was only given columns, so that nothing that hangs on the others was touched. */
+const isOnlyWider = (before: TableDefinition, after: TableDefinition, step: Altering['step']) =>
+  before.id === after.id &&
+  before.columns.every(({ name, type }) => {
+    const same = step.columns.some((column) => column.name === name && column.from === name)
+    return same && after.columns.some((column) => column.name === name && column.type === type)
+  })
 
 /** Answers whether a table that stays has every key, index and constraint that it is to have. */
 const isFinished = (before: TableDefinition, after: TableDefinition) =>
