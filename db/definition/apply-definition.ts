@@ -115,6 +115,10 @@ export async function putInForce(
     const isKept = steps.some((step) => step.table === table)
     notes.push(`Table ${table} ${what}: replicas ${isKept ? 'change theirs in place' : 'load it anew'}.`)
   }
+  for (const { id, since } of before === null ? [] : dated.tables) {
+    const isTold = altered.some(({ table }) => table === id) || steps.some(({ table }) => table === id)
+    if (since === version && !isTold) notes.push(`Table ${id} needs rows that replicas do not have: they load it anew.`)
+  }
   return { version, hash, definition: dated, watched, steps, changed: true, notes }
 }
 
