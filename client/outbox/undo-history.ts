@@ -140,14 +140,17 @@ export class UndoHistory {
     return turn
   }
 
-  /** Drops what was done to tables and columns that a migration has renamed or dropped since. */
+  /**
+   * Drops what was done to tables and columns that a migration has renamed or dropped since, and all before it: nobody
+   * wants an earlier edit taken back in the place of the last one.
+   */
   #dropMisfits({ tables }: Copy): void {
     const fits = ({ table, before, after }: RowImage) => {
       const columns = tables.get(table)?.columnByName
       return columns !== undefined && Object.keys({ ...before, ...after }).every((name) => columns.has(name))
     }
     for (const entries of [this.#done, this.#undone]) {
-      for (const entry of entries.filter(({ images }) => !images.every(fits))) remove(entries, entry)
+      entries.splice(0, entries.findLastIndex(({ images }) => !images.every(fits)) + 1)
     }
   }
 
