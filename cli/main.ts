@@ -5,12 +5,21 @@ import { build } from './commands/build.ts'
 import { dev } from './commands/dev.ts'
 import { doctor } from './commands/doctor.ts'
 import { init } from './commands/init.ts'
-import { migrate } from './commands/migrate.ts'
 import { migrationCreate } from './commands/migration-create.ts'
 import { migrationGenerate } from './commands/migration-generate.ts'
+import { migrate, migrationRun } from './commands/migration-run.ts'
 import { packageVersion } from './package-root.ts'
 
-const COMMANDS: readonly Command[] = [init, dev, build, migrationGenerate, migrationCreate, migrate, doctor]
+const COMMANDS: readonly Command[] = [
+  init,
+  dev,
+  build,
+  migrationGenerate,
+  migrationCreate,
+  migrationRun,
+  migrate,
+  doctor,
+]
 
 /** Runs the program and returns its exit code: 0 done, 1 failed, 2 called wrongly. */
 async function main(args: readonly string[]): Promise<number> {

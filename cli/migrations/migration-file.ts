@@ -14,10 +14,13 @@ export interface MigrationFile {
 
 const BREAKPOINT = '--> statement-breakpoint'
 
-/** Reads `*.sql` of a folder in name order; none where the folder is absent. Throws `bad-input`. */
+/** Ends the name of a file that takes another back, such as 0003_add-rank.down.sql. */
+const DOWN = '.down.sql'
+
+/** Reads `*.sql` of a folder in name order, but what takes them back; none where it is absent. Throws `bad-input`. */
 export function readMigrationFiles(folder: string, namePrefix = ''): MigrationFile[] {
   if (!existsSync(folder)) return []
-  const names = readdirSync(folder).filter((name) => name.endsWith('.sql'))
+  const names = readdirSync(folder).filter((name) => name.endsWith('.sql') && !name.endsWith(DOWN))
   return names.sort().map((name) => toMigrationFile(`${namePrefix}${name}`, readFileSync(join(folder, name), 'utf8')))
 }
 

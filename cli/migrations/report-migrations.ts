@@ -1,4 +1,6 @@
 import type { MigrationOutcome } from './apply-migrations.ts'
+import type { MigrationFile } from './migration-file.ts'
+import type { TriedMigrations } from './try-migrations.ts'
 
 /** Prints what a migration did, or that there was nothing to do. */
 export function reportMigrations(outcome: MigrationOutcome): void {
@@ -7,4 +9,26 @@ export function reportMigrations(outcome: MigrationOutcome): void {
   for (const note of outcome.notes) console.log(note)
   const { version, hash, changed } = outcome.definition
   console.log(`Sync definition: version ${version} (${hash.slice(0, 12)}), ${changed ? 'now in force' : 'unchanged'}.`)
+}
+
+/** Prints what a migration would do. */
+export function reportTried({ pending, ran, notes, definition }: TriedMigrations): void {
+  for (const { name } of pending.own) console.log(`Would apply ${name}, which makes tables of Tidemark.`)
+  for (const file of pending.app.filter(({ name }) => ran.includes(name))) {
+    console.log(`Would apply ${file.name}:`)
+    printStatements(file)
+  }
+  if (ran.length === 0) console.log('Migrations: nothing to apply.')
+  for (const note of notes) console.log(note)
+  reportUnchanged(definition.changed)
+}
+
+function printStatements({ statements }: MigrationFile): void {
+  for (const statement of statements) console.log(`${statement.replace(/;?\s*$/, ';').replaceAll(/^/gm, '  ')}`)
+}
+
+/** Ends the report of a trial. */
+function reportUnchanged(changed: boolean): void {
+  console.log(`Sync definition: ${changed ? 'a new version would come in force' : 'would stay as it is'}.`)
+  console.log('Nothing was changed.')
 }

@@ -3,7 +3,7 @@ import { TidemarkError } from '../../protocol/errors.ts'
 import { type Database, SQL_STATE, sqlStateOf } from '../../workers/database/index.ts'
 
 /** Kept short, because everyone who comes after us waits for as long as we wait for a lock. */
-const LOCK_WAIT_MS = 3_000
+export const LOCK_TRY_MS = 3_000
 const PAUSE_MS = 500
 const SHOWN_HOLDERS = 3
 
@@ -28,7 +28,7 @@ export async function retryLocks<Result>(
   while (true) {
     try {
       return await database.transaction(async ({ query }) => {
-        await query(`SET LOCAL lock_timeout = ${LOCK_WAIT_MS}`)
+        await query(`SET LOCAL lock_timeout = ${LOCK_TRY_MS}`)
         return await run(query)
       })
     } catch (error) {

@@ -1,27 +1,21 @@
-import { findApp } from '../app/app-folder.ts'
-import { loadSync } from '../app/load-module.ts'
 import type { Invocation } from '../command.ts'
-import { accessDatabase, openForMigration, requireDatabaseUrl } from '../database.ts'
 import { applyMigrations } from './apply-migrations.ts'
 import { startReplicaTrial } from './replica-trial.ts'
-import { reportMigrations } from './report-migrations.ts'
+import { reportMigrations, reportTried } from './report-migrations.ts'
+import { tryMigrations } from './try-migrations.ts'
+import { withAppDatabase } from './with-app-database.ts'
 
-/** Applies everything pending and prints what it did. */
-export async function runMigrate({ argument, values }: Invocation): Promise<number> {
-  const databaseUrl = requireDatabaseUrl(values['database-url'])
-  const app = findApp(argument ?? '.')
-  const sync = await loadSync(app.syncModule)
-  const access = await accessDatabase(databaseUrl)
-  try {
-    const database = await openForMigration(access)
-    try {
-      console.log(`Migrating ${access.shown}`)
+/** Applies everything pending, or tries it, and prints what that did. */
+export async function runMigrate(invocation: Invocation): Promise<number> {
+  await withAppDatabase(invocation, async ({ app, sync, database, shown }) => {
+    if (invocation.switches.has('dry-run')) {
+      console.log(`Trying on ${shown}, in one transaction that is rolled back.`)
+      console.log('Locks are waited for 3 s at a time, and held until the last file was tried.')
+      reportTried(await tryMigrations(database, app.migrations, sync, startReplicaTrial))
+    } else {
+      console.log(`Migrating ${shown}`)
       reportMigrations(await applyMigrations(database, app.migrations, sync, startReplicaTrial))
-    } finally {
-      await database.close()
     }
-  } finally {
-    await access.close()
-  }
+  })
   return 0
 }

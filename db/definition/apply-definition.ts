@@ -111,14 +111,7 @@ export async function putInForce(
   const unplaced = altered.filter(({ placed }) => !placed).map(({ table }) => table)
   await storeShapes(query, { version, definition, watched }, unplaced)
   await keepUncompared(query, { version, definition, watched }, uncompared)
-  for (const { table, what } of altered) {
-    const isKept = steps.some((step) => step.table === table)
-    notes.push(`Table ${table} ${what}: replicas ${isKept ? 'change theirs in place' : 'load it anew'}.`)
-  }
-  for (const { id, since } of before === null ? [] : dated.tables) {
-    const isTold = altered.some(({ table }) => table === id) || steps.some(({ table }) => table === id)
-    if (since === version && !isTold) notes.push(`Table ${id} needs rows that replicas do not have: they load it anew.`)
-  }
+  notes.push(...altered.map(({ table, what }) => `Table ${table} ${what}.`))
   return { version, hash, definition: dated, watched, steps, changed: true, notes }
 }
 

@@ -16,6 +16,8 @@ class DatabaseFault extends Error {
 
 /** The SQLSTATEs that the code refers to by name. */
 export const SQL_STATE = {
+  activeSqlTransaction: '25001',
+  unsafeNewEnumValue: '55P04',
   undefinedObject: '42704',
   undefinedFunction: '42883',
   invalidTransactionTermination: '2D000',

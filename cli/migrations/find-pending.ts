@@ -1,0 +1,48 @@
+import { join } from 'node:path'
+import type { Query } from '../../db/query.ts'
+import { TidemarkError } from '../../protocol/errors.ts'
+import { packageRoot } from '../package-root.ts'
+import { type MigrationFile, readMigrationFiles } from './migration-file.ts'
+import { type AppliedMigration, planMigrations } from './migration-plan.ts'
+
+/** What has not run yet, in order. */
+export interface PendingFiles {
+  readonly own: readonly MigrationFile[]
+  readonly app: readonly MigrationFile[]
+}
+
+const OWN_PREFIX = 'tidemark:'
+
+/** Reads this package's own migrations. */
+export function readOwnFiles(): MigrationFile[] {
+  return readMigrationFiles(join(packageRoot(), 'migrations'), OWN_PREFIX)
+}
+
+/** Compares the files with the record. Throws `bad-input` where they contradict it. */
+export async function findPending(query: Query, appMigrations: string): Promise<PendingFiles> {
+  const app = readMigrationFiles(appMigrations)
+  const applied = await readApplied(query)
+  const ownPlan = planMigrations(readOwnFiles(), applied.own)
+  const appPlan = planMigrations(app, applied.app)
+  const faults = [...ownPlan.faults, ...appPlan.faults]
+  if (faults.length > 0) throw new TidemarkError('bad-input', `Nothing was migrated.\n${faults.join('\n')}`)
+  return { own: ownPlan.pending, app: appPlan.pending }
+}
+
+/** Reads the record of our files and of the app's, each in order. */
+export async function readApplied(
+  query: Query,
+): Promise<{ readonly own: AppliedMigration[]; readonly app: AppliedMigration[] }> {
+  const [table] = await query(`SELECT to_regclass('tidemark.app_migration')::text AS name`)
+  if (!table?.name) return { own: [], app: [] }
+  const rows = await query(
+    `SELECT name, hash, to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS at
+     FROM tidemark.app_migration ORDER BY app_migration.name COLLATE "C"`,
+  )
+  const applied = rows.map((row) => ({ name: row.name ?? '', hash: row.hash ?? '', at: row.at ?? '' }))
+  return {
+    own: applied.filter(({ name }) => name.startsWith(OWN_PREFIX)),
+    // A seed is recorded too.
+    app: applied.filter(({ name }) => !name.startsWith(OWN_PREFIX) && name.endsWith('.sql')),
+  }
+}

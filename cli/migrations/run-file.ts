@@ -1,0 +1,50 @@
+import type { Query } from '../../db/query.ts'
+import { TidemarkError } from '../../protocol/errors.ts'
+import { databaseMessageOf, SQL_STATE, sqlStateOf } from '../../workers/database/index.ts'
+import type { MigrationFile } from './migration-file.ts'
+import { isLockFault } from './retry-locks.ts'
+
+/** What a file leaves to its commit runs before the definition follows: a deferred trigger may write as well. */
+const SETTLE = 'SET CONSTRAINTS ALL IMMEDIATE'
+
+/** Runs a file and records it, in the transaction of the caller. Throws `misconfigured` for what the database refuses. */
+export async function runFile(query: Query, file: MigrationFile): Promise<void> {
+  await runStatements(query, file)
+  await query('INSERT INTO tidemark.app_migration (name, hash) VALUES ($1, $2)', [file.name, file.hash])
+}
+
+/** Runs the statements alone. Throws as `runFile`. */
+export async function runStatements(query: Query, { name, statements }: MigrationFile): Promise<void> {
+  // Connections are pinned to pg_catalog; an app's SQL expects its own search path.
+  await query('SET LOCAL search_path TO DEFAULT')
+  for (const [index, statement] of [...statements, SETTLE].entries()) {
+    try {
+      await query(statement)
+    } catch (error) {
+      const said = databaseMessageOf(error)
+      const state = sqlStateOf(error)
+      if (said === null || state === null || isLockFault(error)) throw error
+      const { length } = statements
+      const place = length > 1 && index < length ? `, statement ${index + 1} of ${length}` : ''
+      throw new TidemarkError(
+        'misconfigured',
+        `Migration ${name}${place} failed and left nothing behind: ${said}\n${remedyOf(state)}`,
+        { cause: error },
+      )
+    }
+  }
+}
+
+function remedyOf(state: string): string {
+  switch (state) {
+    case SQL_STATE.activeSqlTransaction:
+      return (
+        'Each file runs in one transaction, and this statement cannot. Take it out of the file, run it by hand with psql, ' +
+        'then run this again. An index can stay where it is without CONCURRENTLY: writers wait while it is built.'
+      )
+    case SQL_STATE.unsafeNewEnumValue:
+      return 'Put the statement that adds the label into a file of its own before this one, then run this again.'
+    default:
+      return 'Mend the file and run this again; files before it are applied.'
+  }
+}
