@@ -5,9 +5,12 @@ import { build } from './commands/build.ts'
 import { dev } from './commands/dev.ts'
 import { doctor } from './commands/doctor.ts'
 import { init } from './commands/init.ts'
+import { migrationAdopt } from './commands/migration-adopt.ts'
 import { migrationCreate } from './commands/migration-create.ts'
 import { migrationGenerate } from './commands/migration-generate.ts'
+import { migrationRevert } from './commands/migration-revert.ts'
 import { migrate, migrationRun } from './commands/migration-run.ts'
+import { migrationStatus } from './commands/migration-status.ts'
 import { packageVersion } from './package-root.ts'
 
 const COMMANDS: readonly Command[] = [
@@ -18,6 +21,9 @@ const COMMANDS: readonly Command[] = [
   migrationCreate,
   migrationRun,
   migrate,
+  migrationStatus,
+  migrationRevert,
+  migrationAdopt,
   doctor,
 ]
 

@@ -3,7 +3,7 @@ import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
 import { packageRoot } from '../package-root.ts'
 import { type MigrationFile, readMigrationFiles } from './migration-file.ts'
-import { type AppliedMigration, planMigrations } from './migration-plan.ts'
+import { planMigrations, type RecordedMigration } from './migration-plan.ts'
 
 /** What has not run yet, in order. */
 export interface PendingFiles {
@@ -32,7 +32,7 @@ export async function findPending(query: Query, appMigrations: string): Promise<
 /** Reads the record of our files and of the app's, each in order. */
 export async function readApplied(
   query: Query,
-): Promise<{ readonly own: AppliedMigration[]; readonly app: AppliedMigration[] }> {
+): Promise<{ readonly own: RecordedMigration[]; readonly app: RecordedMigration[] }> {
   const [table] = await query(`SELECT to_regclass('tidemark.app_migration')::text AS name`)
   if (!table?.name) return { own: [], app: [] }
   const rows = await query(

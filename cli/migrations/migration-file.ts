@@ -15,7 +15,7 @@ export interface MigrationFile {
 const BREAKPOINT = '--> statement-breakpoint'
 
 /** Ends the name of a file that takes another back, such as 0003_add-rank.down.sql. */
-const DOWN = '.down.sql'
+export const DOWN = '.down.sql'
 
 /** Reads `*.sql` of a folder in name order, but what takes them back; none where it is absent. Throws `bad-input`. */
 export function readMigrationFiles(folder: string, namePrefix = ''): MigrationFile[] {

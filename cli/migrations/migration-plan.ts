@@ -5,6 +5,12 @@ export interface AppliedMigration {
   readonly hash: string
 }
 
+/** One as the record has it. */
+export interface RecordedMigration extends AppliedMigration {
+  /** When it ran, to be shown. */
+  readonly at: string
+}
+
 export interface MigrationPlan {
   readonly pending: readonly MigrationFile[]
   /** Obstacles, one sentence each; with any, nothing may run. */

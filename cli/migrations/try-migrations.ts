@@ -6,11 +6,12 @@ import { type Database, SQL_STATE, sqlStateOf } from '../../workers/database/ind
 import type { MigrationOutcome } from './apply-migrations.ts'
 import { findPending, type PendingFiles } from './find-pending.ts'
 import type { MigrationFile } from './migration-file.ts'
-import { LOCK_WAIT_MS, underMigrationLock } from './migration-lock.ts'
+import { underMigrationLock } from './migration-lock.ts'
 import type { ReplicaTrial } from './replica-trial.ts'
-import { LOCK_TRY_MS, retryLocks } from './retry-locks.ts'
+import { LOCK_TRY_MS } from './retry-locks.ts'
 import { runAppFiles } from './run-app-files.ts'
 import { runFile } from './run-file.ts'
+import { takenBack } from './taken-back.ts'
 
 export interface TriedMigrations extends MigrationOutcome {
   readonly pending: PendingFiles
@@ -32,7 +33,7 @@ export async function tryMigrations(
     const trial = await startTrial?.()
     const ran: string[] = []
     const attempt = (app: readonly MigrationFile[], whole: boolean) =>
-      takenBack(database, sync, async (query) => {
+      takenBack(database, declaredNames(sync), async (query) => {
         ran.length = 0
         for (const file of pending.own) {
           await runFile(query, file)
@@ -60,26 +61,6 @@ export async function tryMigrations(
       await trial?.close()
     }
   })
-}
-
-/** Runs in a transaction that is rolled back. */
-async function takenBack<Result>(
-  database: Database,
-  sync: Sync,
-  run: (query: Query) => Promise<Result>,
-): Promise<Result> {
-  const undo = new Error('Rolled back on purpose.')
-  let result: { readonly value: Result } | null = null
-  try {
-    await retryLocks(database, declaredNames(sync), LOCK_WAIT_MS, async (query) => {
-      result = { value: await run(query) }
-      throw undo
-    })
-  } catch (error) {
-    if (error !== undo) throw error
-  }
-  if (result === null) throw new TidemarkError('internal', 'A trial of migrations ended without a result.')
-  return (result as { readonly value: Result }).value
 }
 
 async function pinSettings(query: Query): Promise<void> {

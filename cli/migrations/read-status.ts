@@ -1,0 +1,71 @@
+import type { Sync } from '../../db/define-sync.ts'
+import { isInForce } from '../../db/definition/apply-definition.ts'
+import { readDefinitionInForce } from '../../db/definition/definition-in-force.ts'
+import { findDrift } from '../../db/definition/find-drift.ts'
+import type { Query } from '../../db/query.ts'
+import type { Database } from '../../workers/database/index.ts'
+import { readApplied, readOwnFiles } from './find-pending.ts'
+import { type MigrationFile, readMigrationFiles } from './migration-file.ts'
+import type { RecordedMigration } from './migration-plan.ts'
+
+export interface FileStatus {
+  readonly name: string
+  readonly state: 'applied' | 'pending' | 'edited' | 'missing' | 'late'
+  /** When it ran; null where it did not. */
+  readonly at: string | null
+}
+
+export interface MigrationStatus {
+  /** Migrations of Tidemark itself that are not as this package has them. */
+  readonly own: readonly FileStatus[]
+  readonly app: readonly FileStatus[]
+  /** Null where none is in force, or the tables of Tidemark are not yet those of this package. */
+  readonly definition: {
+    readonly version: number
+    readonly hash: string
+    readonly declared: boolean
+  } | null
+  readonly drifted: readonly { readonly table: string; readonly what: string }[]
+}
+
+/** Reads how far a database is, without a lock and without a change. */
+export async function readStatus(database: Database, appMigrations: string, sync: Sync): Promise<MigrationStatus> {
+  const files = readMigrationFiles(appMigrations)
+  return await database.transaction(
+    async ({ query }) => {
+      const applied = await readApplied(query)
+      const own = statesOf(readOwnFiles(), applied.own).filter(({ state }) => state !== 'applied')
+      const app = statesOf(files, applied.app)
+      const later = own.length === 0 ? await readDefinition(query, sync) : { definition: null, drifted: [] }
+      return { own, app, ...later }
+    },
+    { isolation: 'repeatable read', readOnly: true },
+  )
+}
+
+async function readDefinition(query: Query, sync: Sync): Promise<Pick<MigrationStatus, 'definition' | 'drifted'>> {
+  const inForce = await readDefinitionInForce(query)
+  if (inForce === null) return { definition: null, drifted: [] }
+  const { version, hash } = inForce
+  const drifted = (await findDrift(query, inForce)).map(({ table, what }) => ({ table, what }))
+  return { definition: { version, hash, declared: await isInForce(query, sync) }, drifted }
+}
+
+function statesOf(files: readonly MigrationFile[], applied: readonly RecordedMigration[]): FileStatus[] {
+  const last = applied.at(-1)?.name ?? ''
+  const present = files.map(({ name, hash }): FileStatus => {
+    const record = applied.find((one) => one.name === name)
+    if (record === undefined) return { name, state: name < last ? 'late' : 'pending', at: null }
+    return { name, state: record.hash === hash ? 'applied' : 'edited', at: record.at }
+  })
+  const missing = applied
+    .filter(({ name }) => files.every((file) => file.name !== name))
+    .map(({ name, at }): FileStatus => ({ name, state: 'missing', at }))
+  return [...present, ...missing].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** Tells whether there is nothing to do. */
+export function isUpToDate({ own, app, definition, drifted }: MigrationStatus): boolean {
+  const isApplied = [...own, ...app].every(({ state }) => state === 'applied')
+  return isApplied && definition?.declared === true && drifted.length === 0
+}

@@ -1,0 +1,46 @@
+import type { Invocation } from '../command.ts'
+import { type FileStatus, isUpToDate, type MigrationStatus, readStatus } from './read-status.ts'
+import { withAppDatabase } from './with-app-database.ts'
+
+/** Prints how far a database is; 1 where something is to be done. */
+export async function runStatus(invocation: Invocation): Promise<number> {
+  const status = await withAppDatabase(invocation, ({ app, sync, database }) =>
+    readStatus(database, app.migrations, sync),
+  )
+  const isDone = isUpToDate(status)
+  if (invocation.switches.has('json')) console.log(JSON.stringify({ upToDate: isDone, ...status }, null, 2))
+  else for (const line of describeStatus(status)) console.log(line)
+  return isDone ? 0 : 1
+}
+
+const REMEDIES = {
+  applied: '',
+  pending: ': tidemark migration:run applies it',
+  edited: ' after it ran: restore it, and put the change into a new file',
+  missing: ', though it ran: restore it, or use a newer version',
+  late: ', and sorts before one that ran: rename it so that it comes last',
+} as const
+
+const WORDS = { applied: 'applied', pending: 'pending', edited: 'edited', missing: 'missing', late: 'pending' } as const
+
+function describeFile({ name, state, at }: FileStatus): string {
+  return `${name}: ${WORDS[state]}${at === null ? '' : state === 'applied' ? ` ${at}` : ` (ran ${at})`}${REMEDIES[state]}`
+}
+
+/** Says what there is in a sentence each, with what to do. */
+function describeStatus({ own, app, definition, drifted }: MigrationStatus): string[] {
+  const files = [...own, ...app].map(describeFile)
+  const lines = files.length > 0 ? files : ['There are no migration files.']
+  if (own.length > 0) return [...lines, 'The sync definition is looked at once the tables of Tidemark are up to date.']
+  if (definition === null) return [...lines, 'No sync definition is in force: tidemark migration:run brings the first.']
+  const { version, hash, declared } = definition
+  const whose = declared ? 'the one that the app declares' : 'not what the app declares: tidemark migration:run'
+  return [
+    ...lines,
+    `Sync definition: version ${version} (${hash.slice(0, 12)}), ${whose}.`,
+    ...drifted.map(
+      ({ table, what }) =>
+        `Table ${table} ${what}, by other hands: take that back, or tidemark migration:adopt, and replicas load it anew.`,
+    ),
+  ]
+}
