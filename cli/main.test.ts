@@ -43,6 +43,13 @@ test.each([
 
 test.each([
   [['migrate'], {}, 'Set DATABASE_URL, or pass --database-url'],
+  ...['migration:run', 'migration:status', 'migration:revert', 'migration:adopt'].map(
+    (name): [string[], Record<string, string>, string] => [
+      [name],
+      { DATABASE_URL: 'postgres://x:secret@127.0.0.1:1/a' },
+      'No database answers at postgres://x@127.0.0.1:1/a (ECONNREFUSED)',
+    ],
+  ),
   [['doctor'], {}, 'Set DATABASE_URL, or pass --database-url'],
   [['doctor'], { DATABASE_URL: 'mysql://x:secret@localhost/a' }, 'must look like postgres://'],
   [
@@ -55,7 +62,7 @@ test.each([
   async (args, env, message) => {
     const app = makeApp()
     try {
-      const result = await runCommand(args[0] === 'migrate' ? [...args, app.folder] : args, env)
+      const result = await runCommand(args[0]?.startsWith('migrat') ? [...args, app.folder] : args, env)
       expect(result.code).toBe(1)
       expect(result.stderr).toContain(message)
       expect(result.stderr).not.toContain('secret')

@@ -202,12 +202,14 @@ export class Person extends BaseEntity {
   }
 })
 
-test('CLI-R22 create writes an empty file after the last, and names that are none are refused', () => {
+test('CLI-R22 CLI-R27 create writes an empty file after the last, and names that are none are refused', () => {
   said = []
   expect(runCreate({ argument: 'move-labels', values: { folder: app.folder }, switches: new Set() })).toBe(0)
   expect(readdirSync(migrations).at(-1)).toBe('0007_move-labels.sql')
   const create = (argument: string) => runCreate({ argument, values: { folder: app.folder }, switches: new Set() })
   expect(() => create('../up')).toThrow('cannot name a file')
+  runCreate({ argument: 'both', values: { folder: app.folder }, switches: new Set(['down']) })
+  expect(readdirSync(migrations).slice(-2)).toEqual(['0008_both.down.sql', '0008_both.sql'])
   rmSync(migrations, { recursive: true })
   mkdirSync(migrations)
   app.write({ 'migrations/init.sql': '' })
