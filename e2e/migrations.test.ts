@@ -206,5 +206,24 @@ describe.each(['embedded', 'system'] as const)('a schema that moves, on the %s P
     await migrate([], (before) => ({ ...before, tables: before.tables.filter(({ name }) => name !== 'filled') }))
     await replica.settled()
     expect((await replica.db.query(`SELECT to_regclass('filled') AS gone`)).rows).toEqual([{ gone: null }])
+    for (const [org, team] of [
+      ['a', 'b'],
+      ['b', 'a'],
+    ])
+      await database.query(`INSERT INTO public.empty VALUES (gen_random_uuid(), $1, $2, 'moves')`, [
+        org ?? '',
+        team ?? '',
+      ])
+    await expectEqual(replica, 'empty')
+    await migrate([], (before) => ({
+      ...before,
+      tables: before.tables.map((one) => (one.name === 'empty' ? { ...one, audience: 'team' } : one)),
+    }))
+    await replica.settled()
+    const { rows } = await replica.db.query(`SELECT org, team FROM empty ORDER BY org`)
+    expect(rows).toEqual([
+      { org: 'a', team: 'a' },
+      { org: 'b', team: 'a' },
+    ])
   })
 })
