@@ -3,7 +3,7 @@ import { NEWER_BINARIES } from '../testing/postgres/global-setup.ts'
 import { runSchemaOracle } from '../testing/schema-oracle/run-schema-oracle.ts'
 
 /** As in the other oracles: one standing seed and `ORACLE_RUNS` fresh ones, or with `ORACLE_SEED` that one alone. */
-const steps = Number(process.env.ORACLE_STEPS ?? 120)
+const steps = Number(process.env.ORACLE_STEPS ?? 80)
 const freshSeeds = Array.from({ length: Number(process.env.ORACLE_RUNS ?? 0) }, () =>
   Math.random().toString(36).slice(2, 10),
 )
