@@ -165,6 +165,27 @@ describe('a change of definition', () => {
     ])
   })
 
+  test('MIG-R3 what is written to a table that waits to be loaded is sent once it is there, in the names of its version', async () => {
+    const { server, replica, session } = await opened()
+    changeTo(server, wider(), 0x130, { 'public.note': [row('n')], 'public.task': [row('t', { more: 'x' })] }, 0x110)
+    const release = holdChunks(server)
+    await askedToLoad(session)
+    session.send(batch(at(0x100), at(0x120)))
+    await statusThat(replica, ({ lsn }) => lsn === at(0x120))
+    await replica.transaction((tx) => tx.query(`UPDATE task SET title = 'mine' WHERE id = 't'`))
+    await replica.transaction((tx) => tx.query(`UPDATE note SET title = 'mine' WHERE id = 'n'`))
+    // A drain that looked again and again would let no other work of this thread through.
+    await statusThat(replica, ({ pending }) => pending === 2)
+    expect(server.pushes).toEqual([])
+    release()
+    await statusThat(replica, ({ hydration }) => hydration === null)
+    session.send(batch(at(0x120), at(0x130)))
+    expect((await server.push(0)).mutations).toMatchObject([
+      { version: 2, rows: [{ t: 'public.task', d: { title: 'mine' } }] },
+      { version: 2, rows: [{ t: 'public.note', d: { title: 'mine' } }] },
+    ])
+  })
+
   test('FLD-25 HYD-R6 what is changed in place, and a table that leaves, cost no download', async () => {
     const { server, replica, session } = await opened()
     const loaded = server.requests.length
