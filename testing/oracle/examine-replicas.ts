@@ -19,7 +19,8 @@ interface Behind {
  * Compares what replicas show with history folded to their cursors.
  *
  * If a later definition was there by then, tables that are not the same by both may stand at one earlier commit, always
- * the same until they join (HYD-R6); the others are at the cursor even so.
+ * the same until they join (HYD-R6); the others are at the cursor even so. Those that say themselves to be behind are not
+ * looked at until they are loaded.
  */
 export function examineReplicas(evidence: Evidence): string[] {
   const faults = examineCursors(evidence.replicaSamples)
@@ -37,12 +38,13 @@ export function examineReplicas(evidence: Evidence): string[] {
       faults.push(`${nameOf(sample)}: by definition ${sample.version} where ${version} is in force`)
       continue
     }
-    const kept = later ? keptTables(held, later) : held.definition.tables
+    const followed = held.definition.tables.filter(({ id }) => !sample.behind?.includes(id))
+    const kept = later ? keptTables({ ...held, definition: { ...held.definition, tables: followed } }, later) : followed
     for (const table of kept) {
       const difference = differenceAt(model, table, sample)
       if (difference.length > 0) faults.push(notCommitted(sample, table.id, difference))
     }
-    const tables = held.definition.tables.filter((table) => !kept.includes(table))
+    const tables = followed.filter((table) => !kept.includes(table))
     const difference = tables.flatMap((table) => differenceAt(model, table, sample))
     if (held.version === version && difference.length === 0) exactAt.set(sample.replica, sample.cursor)
     else behind.push({ sample, tables, from: exactAt.get(sample.replica) ?? ZERO_LSN, difference, commits: new Set() })

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { Replica } from '../../client/replica-api.ts'
 import { definitionSchema, type Lsn } from '../../protocol/index.ts'
 import { keyOf } from './history-model.ts'
@@ -10,6 +11,8 @@ interface Position {
   readonly definition: string
   readonly audiences: string[]
 }
+
+const heldSchema = definitionSchema.extend({ behind: z.array(z.string()) })
 
 /** Selects the replica's position and the audiences that it says it shows; no row before it has first joined. */
 const POSITION = `SELECT epoch, cursor, version, definition,
@@ -29,7 +32,8 @@ export async function sampleReplica(
     const { definition, ...where } = position
     const lines = new Map<string, readonly string[]>()
     const touched = new Map<string, ReadonlySet<string>>()
-    for (const table of definitionSchema.parse(JSON.parse(definition)).tables) {
+    const { tables, behind } = heldSchema.parse(JSON.parse(definition))
+    for (const table of tables.filter(({ id }) => !behind.includes(id))) {
       const keys = (await transaction.query<{ key: string }>(TOUCHED, [table.id])).rows
       // A key of one column is written as its value alone.
       const single = table.primaryKey.length === 1
@@ -39,6 +43,6 @@ export async function sampleReplica(
       lines.set(table.id, linesOf(kept))
       touched.set(table.id, out)
     }
-    return { ...where, lines, touched }
+    return { ...where, behind, lines, touched }
   })
 }

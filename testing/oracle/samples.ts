@@ -22,6 +22,8 @@ export interface ReplicaSample {
   /** The version of the definition by which it held them. */
   readonly version: number
   readonly cursor: Lsn
+  /** Ids of tables that wait to be loaded for that version; they are shown as they were, and are in no lines. */
+  readonly behind?: readonly string[]
   readonly lines: ReadonlyMap<string, readonly string[]>
   /** Keys of rows on which unsent work lies, by table; these rows are in no lines. */
   readonly touched: ReadonlyMap<string, ReadonlySet<string>>
