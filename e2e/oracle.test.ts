@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { freshSeeds } from '../testing/oracle/oracle-cases.ts'
 import { REGRESSION_SEEDS } from '../testing/oracle/regression-seeds.ts'
 import { runOracle } from '../testing/oracle/run-oracle.ts'
 
@@ -7,11 +8,8 @@ import { runOracle } from '../testing/oracle/run-oracle.ts'
  * seeds, `ORACLE_SEED` repeats one run alone; `ORACLE_STEPS` is the number of transactions.
  */
 const transactions = Number(process.env.ORACLE_STEPS ?? 240)
-const freshSeeds = Array.from({ length: Number(process.env.ORACLE_RUNS ?? 0) }, () =>
-  Math.random().toString(36).slice(2, 10),
-)
 const isStanding = !process.env.ORACLE_SEED
-const seeds = isStanding ? freshSeeds : [process.env.ORACLE_SEED ?? '']
+const seeds = isStanding ? freshSeeds() : [process.env.ORACLE_SEED ?? '']
 
 const cases = [
   ...(isStanding ? REGRESSION_SEEDS.map(({ seed, decoder }) => ({ seed, decoder })) : []),

@@ -15,7 +15,6 @@ import {
   readPredictions,
 } from '../mutations/decode-transactions.ts'
 import type { LocalStore } from '../mutations/local-store.ts'
-import type { ActionRunner } from '../mutations/run-action.ts'
 import { writersBeyond } from '../mutations/unsettled-mutations.ts'
 import { Rebase, scopeOf } from '../rebase/rebase.ts'
 import {
@@ -32,9 +31,8 @@ import { storageFault } from '../store/storage-fault.ts'
 import { applyRows, Tally } from './apply-rows.ts'
 import { fenceOf, mayJoin } from './fence.ts'
 import { join, joinAddition, joinRenewal } from './join.ts'
-import { isLasting } from './refused-tables.ts'
-import { type Phase, planWithoutSteps } from './rules/plan-versions.ts'
-import { heldBy, isUnderRows, takePhase } from './take-phase.ts'
+import type { Phase } from './rules/plan-versions.ts'
+import { type TakingHost, takeVersion } from './take-version.ts'
 
 /** The result of one apply. */
 export interface Applied {
@@ -238,7 +236,9 @@ async function applying(
       )
       const changes = tally.changes + (added?.changes ?? 0)
       const joining = { actions, warn, hasPending }
-      const { copy: stepped, missed } = phase ? await step(tx, moved, phase, joining) : { copy: moved, missed: null }
+      const { copy: stepped, missed } = phase
+        ? await takeVersion(tx, moved, phase, joining)
+        : { copy: moved, missed: null }
       if (addition && added) {
         const beside = { ...addition, cursor: maxLsn(addition.cursor, to), rows: addition.rows + added.rows }
         const isAhead = renewal?.phases.some((ahead) => ahead !== phase) === true
@@ -254,60 +254,12 @@ async function applying(
   }
 }
 
-interface Joining {
-  readonly actions: ActionRunner
-  readonly warn: (loss: string) => void
-  readonly hasPending: boolean
-}
-
-/**
- * Takes a version at its place; where the database cannot take its steps, takes it without them, so that what they would
- * have changed is loaded anew, once. Rule MIG-R5.
- */
-async function step(
-  tx: Executor,
-  copy: Copy,
-  phase: Phase,
-  joining: Joining,
-): Promise<{ readonly copy: Copy; readonly missed: string | null }> {
-  await tx.exec('SAVEPOINT tidemark_phase')
-  try {
-    const taken = await stepUnderPending(tx, copy, phase, joining)
-    await tx.exec('RELEASE SAVEPOINT tidemark_phase')
-    return { copy: taken, missed: null }
-  } catch (error) {
-    if (!isLasting(error) || phase.changes.length === 0) throw error
-    await tx.exec('ROLLBACK TO SAVEPOINT tidemark_phase; RELEASE SAVEPOINT tidemark_phase')
-    const { version } = phase
-    const held = heldBy(copy)
-    const cause = error instanceof Error ? error.message : String(error)
-    const missed = `Version ${version.version} of the schema cannot be made from the one before here; the tables that it changes are loaded anew: ${cause}`
-    joining.warn(missed)
-    return { copy: await stepUnderPending(tx, copy, planWithoutSteps(held, version), joining), missed }
-  }
-}
-
-/** Takes a version with pending work done again on the tables as they are then. */
-async function stepUnderPending(
-  tx: Executor,
-  copy: Copy,
-  phase: Phase,
-  { actions, warn, hasPending }: Joining,
-): Promise<Copy> {
-  if (!hasPending || !isUnderRows(phase)) return (await takePhase(tx, copy, phase, warn)).copy
-  return withAllUndone(tx, copy, actions, async (failing) => {
-    const taken = await takePhase(tx, copy, phase, warn)
-    for (const [counter, rejection] of taken.emptied) failing.set(counter, rejection)
-    return taken.copy
-  })
-}
-
 async function joinBeside(
   tx: Executor,
   live: Copy,
   beside: Copy,
   renewal: Renewing | null,
-  { actions, warn, hasPending }: Joining,
+  { actions, warn, hasPending }: TakingHost,
 ): Promise<Copy> {
   if (renewal !== null) {
     const renewing = () => joinRenewal(tx, live, beside, renewal.renewed, warn)

@@ -1,0 +1,56 @@
+import type { ActionRunner } from '../mutations/run-action.ts'
+import { withAllUndone } from '../rebase/rebased-apply.ts'
+import type { Copy, Executor } from '../store/copies.ts'
+import { isLasting } from './refused-tables.ts'
+import { type Phase, planWithoutSteps } from './rules/plan-versions.ts'
+import { heldBy, isUnderRows, takePhase } from './take-phase.ts'
+
+/** What a transaction needs to do pending work again on tables that it makes others. */
+export interface TakingHost {
+  readonly actions: ActionRunner
+  /** Reports objects of the app that could not be carried over. */
+  readonly warn: (loss: string) => void
+  readonly hasPending: boolean
+}
+
+/**
+ * Takes a version at its place; where the database cannot take its steps, takes it without them, so that what they would
+ * have changed is loaded anew, once. Rule MIG-R5.
+ */
+export async function takeVersion(
+  tx: Executor,
+  copy: Copy,
+  phase: Phase,
+  host: TakingHost,
+): Promise<{ readonly copy: Copy; readonly missed: string | null }> {
+  await tx.exec('SAVEPOINT tidemark_phase')
+  try {
+    const taken = await stepUnderPending(tx, copy, phase, host)
+    await tx.exec('RELEASE SAVEPOINT tidemark_phase')
+    return { copy: taken, missed: null }
+  } catch (error) {
+    if (!isLasting(error) || phase.changes.length === 0) throw error
+    await tx.exec('ROLLBACK TO SAVEPOINT tidemark_phase; RELEASE SAVEPOINT tidemark_phase')
+    const { version } = phase
+    const held = heldBy(copy)
+    const cause = error instanceof Error ? error.message : String(error)
+    const missed = `Version ${version.version} of the schema cannot be made from the one before here; the tables that it changes are loaded anew: ${cause}`
+    host.warn(missed)
+    return { copy: await stepUnderPending(tx, copy, planWithoutSteps(held, version), host), missed }
+  }
+}
+
+/** Takes a version with pending work done again on the tables as they are then. */
+async function stepUnderPending(
+  tx: Executor,
+  copy: Copy,
+  phase: Phase,
+  { actions, warn, hasPending }: TakingHost,
+): Promise<Copy> {
+  if (!hasPending || !isUnderRows(phase)) return (await takePhase(tx, copy, phase, warn)).copy
+  return withAllUndone(tx, copy, actions, async (failing) => {
+    const taken = await takePhase(tx, copy, phase, warn)
+    for (const [counter, rejection] of taken.emptied) failing.set(counter, rejection)
+    return taken.copy
+  })
+}
