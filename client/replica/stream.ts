@@ -47,7 +47,11 @@ export interface StreamHost {
   failed(error: TidemarkError, copy: Copy): void
 }
 
-/** Applies frames one database transaction at a time, in order; what arrives meanwhile waits its turn. */
+/**
+ * Applies frames one database transaction at a time, in order; what arrives meanwhile waits its turn.
+ *
+ * It is long because all of it reads and moves one place in the stream: frames, parts, restarts, rights and versions.
+ */
 export class Stream {
   #store: LocalStore
   #host: StreamHost
