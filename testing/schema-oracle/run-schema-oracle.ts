@@ -15,6 +15,7 @@ import { type AppSchema, FIRST_SCHEMA, syncOf } from './app-schema.ts'
 import { compareCatalogues } from './compare-catalogues.ts'
 import { type PlannedMigration, planMigration } from './plan-migration.ts'
 import { SchemaWriter } from './schema-writer.ts'
+import { writeRows } from './write-rows.ts'
 
 export interface SchemaOracleOptions {
   readonly seed: string
@@ -32,7 +33,6 @@ export interface SchemaReport {
   readonly chronicleFile: string
 }
 
-const ORGS = ['a', 'b']
 const WRITERS = [
   { name: 'ann', orgs: ['a'] },
   { name: 'bob', orgs: ['a', 'b'] },
@@ -112,7 +112,7 @@ class SchemaRun {
   }
 
   async go(): Promise<SchemaReport> {
-    await this.#withDatabase((database) => this.#writeDirectly(database, 40))
+    await this.#withDatabase((database) => writeRows(database, this.#schema, this.#random, 40))
     for (const writer of this.#writers) await writer.open()
     for (const writer of this.#writers) await writer.replica.ready
     for (let step = 0; step < this.#steps; step++) await this.#step(step)
@@ -150,7 +150,7 @@ class SchemaRun {
       case 'write':
         return void (await writer.write())
       case 'direct':
-        return this.#withDatabase((database) => this.#writeDirectly(database, 3))
+        return this.#withDatabase((database) => writeRows(database, this.#schema, this.#random, 3))
       case 'migrate':
         return this.#migrate([planMigration(random, this.#schema, number)])
       case 'migrateTwice': {
@@ -207,37 +207,6 @@ class SchemaRun {
     const { planned, before } = this.#last
     await this.#migrate([{ kind: planned.kind, statements: planned.back ?? [], schema: before, back: null }])
     this.#last = null
-  }
-
-  /** Writes rows as an app's own endpoint does. */
-  async #writeDirectly(database: Database, count: number): Promise<void> {
-    for (let left = count; left > 0; left--) {
-      const table = this.#random.pick(this.#schema.tables)
-      const texts = table.columns.filter(({ type }) => type === 'text' || type.startsWith('varchar'))
-      const [org, team] = [this.#random.pick(ORGS), this.#random.pick(ORGS)]
-      const token = `d${this.#random.below(1_000_000)}`
-      const kind = this.#random.weighted({ insert: 4, update: 4, move: 1, delete: 1 })
-      const name = `public.${quoteIdentifier(table.name)}`
-      const place = `(SELECT id FROM ${name} ORDER BY md5(id::text || $1::text) LIMIT 1)`
-      const column = texts.length === 0 ? null : this.#random.pick(texts).name
-      if (kind === 'insert' && column === null)
-        await database.query(`INSERT INTO ${name} (id, org, team) VALUES (gen_random_uuid(), $1, $2)`, [org, team])
-      else if (kind === 'insert')
-        await database.query(`INSERT INTO ${name} (id, org, team, ${column}) VALUES (gen_random_uuid(), $1, $2, $3)`, [
-          org,
-          team,
-          token,
-        ])
-      else if (kind === 'update' && column !== null)
-        await database.query(`UPDATE ${name} SET ${column} = $1::text WHERE id = ${place}`, [token])
-      else if (kind === 'move')
-        await database.query(`UPDATE ${name} SET org = $2::text, team = $3::text WHERE id = ${place}`, [
-          token,
-          org,
-          team,
-        ])
-      else if (kind === 'delete') await database.query(`DELETE FROM ${name} WHERE id = ${place}`, [token])
-    }
   }
 
   async #withDatabase<Result>(run: (database: Database) => Promise<Result>): Promise<Result> {
