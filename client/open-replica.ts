@@ -59,9 +59,11 @@ export async function openReplicaOn<S extends Sync>(
     warn,
     outcomes: (counters, signal) => askOutcomes(http, clientId, counters, signal),
   })
+  const { migration } = options.sync
   const engine = new ReplicaEngine({
     db,
     clientId,
+    migration,
     outbox,
     url,
     http,
@@ -91,7 +93,7 @@ export async function openReplicaOn<S extends Sync>(
     })
   if (fault !== null) protectedBy(fault instanceof Error ? fault.message : String(fault))
   if (loss !== null) onWarning(new TidemarkError('storage', loss))
-  const writing = new Writing({ db, outbox, http, clientId, status, shown: () => engine.shown, journal })
+  const writing = new Writing({ db, outbox, http, clientId, migration, status, shown: () => engine.shown, journal })
   try {
     await writing.start()
     await engine.start(async () => {

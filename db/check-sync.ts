@@ -4,7 +4,7 @@ import { nearest } from './nearest.ts'
 
 type Bag = Readonly<Record<string, unknown>>
 
-const SYNC_KEYS = ['tables', 'actions', 'watch']
+const SYNC_KEYS = ['tables', 'actions', 'watch', 'migration']
 const OPTION_KEYS = ['audience', 'hidden', 'write', 'conflict', 'priority']
 const WRITES = ['all', 'actions', 'none']
 const POLICIES = ['reject', 'last-write-wins']
@@ -107,7 +107,7 @@ function watchFaults(watch: unknown, place: string): string[] {
 export function syncFaults(sync: unknown): string[] {
   if (!isBag(sync)) return [`the sync definition is ${shown(sync)}: defineSync({ tables: { … } })`]
   const faults = unknownKeys(sync, SYNC_KEYS, 'defineSync()')
-  const { tables, actions, watch } = sync
+  const { tables, actions, watch, migration } = sync
   if (!isBag(tables)) return [...faults, `tables is ${shown(tables)}: { issue: table(issue, { audience: 'all' }) }`]
   for (const [name, entry] of Object.entries(tables)) {
     const place = `tables.${name}`
@@ -122,6 +122,8 @@ export function syncFaults(sync: unknown): string[] {
     faults.push(`actions is ${shown(actions)}: { name: action(schema, run) }`)
   else
     for (const [name, action] of Object.entries(actions ?? {})) faults.push(...actionFaults(action, `actions.${name}`))
+  if (migration !== undefined && !(typeof migration === 'string' && migration.endsWith('.sql')))
+    faults.push(`migration is ${shown(migration)}: the file name of the last migration, such as '0007_add-rank.sql'`)
   if (watch !== undefined && !Array.isArray(watch)) faults.push(`watch is ${shown(watch)}: a list, [{ table, user }]`)
   else for (const [index, entry] of (watch ?? []).entries()) faults.push(...watchFaults(entry, `watch[${index}]`))
   return faults

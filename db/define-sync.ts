@@ -65,6 +65,7 @@ export interface Sync<
   readonly tables: Tables
   readonly actions?: SyncActions
   readonly watch?: readonly Watch[]
+  readonly migration?: string
 }
 
 /** Declares how a drizzle table is synced. Throws `misconfigured` for an option that does not exist. */
@@ -87,6 +88,11 @@ export function defineSync<
   actions?: SyncActions
   /** A committed change in one of these re-evaluates the `audiences` of open sessions, before it is delivered. */
   watch?: readonly Watch[]
+  /**
+   * The last migration that this module was written over, by its file name. A page whose module does not know a breaking
+   * one is asked to load anew, and one that is ahead of the database waits.
+   */
+  migration?: string
 }): Sync<Tables, SyncActions> {
   checkSync(sync)
   return sync

@@ -126,6 +126,20 @@ export const client = tidemark.table('client', {
   createdAt: timestamptz('created_at').notNull().defaultNow(),
 })
 
+/** What a replica said last of the version that it holds; written where it says something new, and read by people. */
+export const clientStatus = tidemark.table('client_status', {
+  clientId: text('client_id').primaryKey(),
+  /** The version of the definition that its tables have. */
+  version: bigint('version', { mode: 'number' }).notNull(),
+  /** The last migration that the page's code knows; null: it does not say. */
+  migration: text('migration'),
+  /** The number of tables that wait to be loaded for it. */
+  waiting: integer('waiting').notNull(),
+  /** Why it could not be made from the version before there, so that tables were loaded; null where it could. */
+  fault: text('fault'),
+  toldAt: timestamptz('told_at').notNull().defaultNow(),
+})
+
 /**
  * Each mutation that was decided and whose author may still ask for it. An insert here travels in the log, first in the
  * transaction of the mutation, and confirms it to the author's client.
@@ -186,4 +200,6 @@ export const appMigration = tidemark.table('app_migration', {
   name: text('name').primaryKey(),
   hash: text('hash').notNull(),
   appliedAt: timestamptz('applied_at').notNull().defaultNow(),
+  /** True where pages that do not know this file must not go on past it. */
+  breaking: boolean('breaking').notNull().default(false),
 })

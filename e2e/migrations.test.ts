@@ -15,6 +15,8 @@ import { type System, startSystem } from '../testing/system/start-system.ts'
 import { until } from '../testing/system/until.ts'
 import { type Database, openDatabase } from '../workers/database/index.ts'
 
+const nameOf = (file: number) => `${String(file).padStart(4, '0')}.sql`
+
 const FOLDER = new URL('../testing/schema-oracle/app/migrations/', import.meta.url)
 
 // Capture reads the embedded server by pgoutput, the distribution's by wal2json.
@@ -43,7 +45,7 @@ describe.each(['embedded', 'system'] as const)('a schema that moves, on the %s P
   /** Runs a migration as `tidemark migrate` does; `change` says what the app then declares. */
   async function migrate(statements: readonly string[], change: (before: AppSchema) => AppSchema): Promise<string[]> {
     schema = change(schema)
-    const file = join(folder, `${String(++files).padStart(4, '0')}.sql`)
+    const file = join(folder, nameOf(++files))
     if (statements.length > 0) writeFileSync(file, statements.join(';\n--> statement-breakpoint\n'))
     const owner = await openDatabase(system.env)
     try {
@@ -69,18 +71,21 @@ describe.each(['embedded', 'system'] as const)('a schema that moves, on the %s P
 
   async function open(user: string): Promise<{ replica: Replica<typeof sync>; gate: HttpGate }> {
     const gate = await startHttpGate(system.gate.port)
-    const token = () => system.token({ userId: user, audiences: ['org:a'] })
-    const replica = await openReplicaOn(
-      { url: `http://127.0.0.1:${gate.port}`, user, token, sync, storage: 'memory://' },
-      openPreparedDatabase,
-    )
-    onTestFinished(async () => {
-      await replica.close()
-      await gate.dispose()
-    })
+    onTestFinished(() => gate.dispose())
+    const replica = await openPage(user, gate, { storage: 'memory://' })
     await replica.ready
     await replica.settled()
     return { replica, gate }
+  }
+
+  /** Opens what a page opens whose code was written over this migration. */
+  async function openPage(user: string, { port }: HttpGate, page: { storage: string; migration?: string }) {
+    const token = () => system.token({ userId: user, audiences: ['org:a'] })
+    const { storage, ...knows } = page
+    const options = { url: `http://127.0.0.1:${port}`, user, token, sync: { ...sync, ...knows }, storage }
+    const replica = await openReplicaOn(options, openPreparedDatabase)
+    onTestFinished(() => replica.close())
+    return replica
   }
 
   async function expectEqual(replica: Replica<typeof sync>, table: string): Promise<void> {
@@ -224,6 +229,48 @@ describe.each(['embedded', 'system'] as const)('a schema that moves, on the %s P
     expect(rows).toEqual([
       { org: 'a', team: 'a' },
       { org: 'b', team: 'a' },
+    ])
+  })
+
+  it('MIG-12 MIG-R7 a page from before a breaking migration keeps its work for the next page, and one that is ahead waits', async () => {
+    const gate = await startHttpGate(system.gate.port)
+    const storage = mkdtempSync(join(tmpdir(), 'tidemark-page-'))
+    onTestFinished(async () => {
+      await gate.dispose()
+      rmSync(storage, { recursive: true, force: true })
+    })
+    await migrate([`ALTER TABLE memo ADD COLUMN old_name text`], add('memo', 'old_name', 'text'))
+    const old = await openPage('fay', gate, { storage, migration: nameOf(files) })
+    await old.ready
+    await migrate([`ALTER TABLE memo ADD COLUMN more text`], add('memo', 'more', 'text'))
+    await expectEqual(old, 'memo')
+    gate.refusePushes(true)
+    const id = randomUUID()
+    await old.transaction((tx) =>
+      tx.query(`INSERT INTO memo (id, org, team, words, old_name) VALUES ($1, 'a', 'a', 'kept', 'x')`, [id]),
+    )
+    const { readers, next } = { readers: await open('gus'), next: nameOf(files + 1) }
+    const ahead = await openPage('hal', gate, { storage: 'memory://', migration: next })
+    await until(async () => ahead.status.error?.message.includes(`${next}, which has not run here yet`) ?? false)
+    await migrate(
+      [`ALTER TABLE memo RENAME COLUMN old_name TO new_name`],
+      columnsOf('memo', (columns) =>
+        columns.map((one) => (one.name === 'old_name' ? { ...one, name: 'new_name' } : one)),
+      ),
+    )
+    await until(async () => old.status.phase === 'refused')
+    expect(old.status.error).toMatchObject({ kind: 'upgrade-required' })
+    gate.refusePushes(false)
+    // What it holds is what it knows.
+    expect((await old.db.query(`SELECT old_name FROM memo WHERE id = $1`, [id])).rows).toEqual([{ old_name: 'x' }])
+    await old.close()
+    await ahead.ready
+    const fresh = await openPage('fay', gate, { storage, migration: next })
+    await fresh.ready
+    await expectEqual(fresh, 'memo')
+    await expectEqual(readers.replica, 'memo')
+    expect(await database.query(`SELECT words, new_name FROM public.memo WHERE id = $1::text::uuid`, [id])).toEqual([
+      { words: 'kept', new_name: 'x' },
     ])
   })
 })

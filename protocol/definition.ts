@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Bundles } from './bundle-standing.ts'
 import type { TableStep } from './table-step.ts'
 
 /**
@@ -107,6 +108,8 @@ export interface DefinitionInForce {
   readonly watched?: readonly WatchedTable[]
   /** How replicas make its tables from those of the version before; tables that have none are kept, or loaded. */
   readonly steps?: readonly TableStep[]
+  /** The pages that it is for; no part of the hash. */
+  readonly bundles?: Bundles
 }
 
 /** Returns the columns whose values travel: all but those that a replica generates, in definition order. */

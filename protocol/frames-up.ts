@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { LIMITS } from './limits.ts'
 import { lsnSchema } from './lsn-schema.ts'
 
 /** Frames that a client sends: text frames of JSON; the runtime answers the bare text `ping`. */
@@ -15,6 +16,8 @@ const helloSchema = z.strictObject({
   audiences: z.array(z.string().max(512)).max(200),
   /** True where outcomes of mutations that were sent are not known here: then none of them may be missed. */
   unsettled: z.boolean(),
+  /** The last migration that the page's code knows, by which it is judged (MIG-R7); absent: it does not say. */
+  migration: z.string().max(LIMITS.migrationNameChars).optional(),
 })
 
 /**
@@ -41,13 +44,25 @@ const tokenSchema = z.strictObject({ type: z.literal('token'), token: z.string()
 /** The tables that this replica cannot hold; replaces any earlier list on this socket. */
 const refusedSchema = z.strictObject({ type: z.literal('refused'), tables: z.array(z.string().max(200)).max(100) })
 
+/** The version of the definition that the replica's tables have by now; replaces what was said before. */
+const schemaSchema = z.strictObject({
+  type: z.literal('schema'),
+  version: z.number().int(),
+  /** Tables that wait to be loaded for it. */
+  waiting: z.number().int().nonnegative(),
+  /** Why it could not be made from the version before here, so that tables were loaded; null where it could. */
+  fault: z.string().max(LIMITS.schemaFaultChars).nullable(),
+})
+
 export const frameUpSchema = z.discriminatedUnion('type', [
   helloSchema,
   streamSchema,
   ackSchema,
   tokenSchema,
   refusedSchema,
+  schemaSchema,
 ])
 
 export type FrameUp = z.infer<typeof frameUpSchema>
+export type SchemaFrame = z.infer<typeof schemaSchema>
 export type Hello = z.infer<typeof helloSchema>

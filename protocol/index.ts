@@ -1,4 +1,5 @@
 export { isAudienceName } from './audience-name.ts'
+export { type Bundles, bundleStanding, bundlesSchema, NO_BUNDLES } from './bundle-standing.ts'
 export {
   type Change,
   PINNED_SETTINGS,
@@ -10,6 +11,7 @@ export {
 export { decodeChange, encodeChange } from './change-codec.ts'
 export * from './definition.ts'
 export { type DefinitionAnswer, definitionAnswerSchema } from './definition-answer.ts'
+export { enumLabels } from './enum-labels.ts'
 export {
   ERROR_RULES,
   type ErrorKind,

@@ -1,7 +1,7 @@
 /** Every size and time that the two sides agree on. SPEC.md lists the bounds of loops under the same names. */
 export const LIMITS = {
   /** Version of the wire; a client of another version is refused as `upgrade-required`. */
-  protocolVersion: 5,
+  protocolVersion: 6,
   /** A frame's target size; a transaction above it travels in parts. Workers receive at most 32 MiB a message. */
   frameBytes: 512 * 1024,
   /**
@@ -31,6 +31,10 @@ export const LIMITS = {
   audiencesPerSession: 200,
   audienceNameBytes: 512,
   tokenBytes: 8 * 1024,
+  /** The name of a migration file, by which a page says what it knows. */
+  migrationNameChars: 255,
+  /** What a replica says of steps that it could not take, cut at this length. */
+  schemaFaultChars: 500,
   /** The client pings this often; the runtime answers without waking the object. */
   pingIntervalMs: 25_000,
   /** After this long without any frame or pong the socket counts as dead. */

@@ -93,6 +93,8 @@ export const pushRequestSchema = z.strictObject({
   client: clientIdSchema,
   /** The author has stored every outcome up to here and asks for none of them again. */
   acknowledged: z.number().int().nonnegative(),
+  /** As in the hello. */
+  migration: z.string().max(LIMITS.migrationNameChars).optional(),
   mutations: z.array(z.unknown()).max(LIMITS.pushMutations),
 })
 

@@ -87,7 +87,7 @@ async function migrate(system: System, statements: readonly string[], declared: 
     await database.transaction(async ({ query }) => {
       const start = await readStart(query)
       for (const statement of statements) await query(statement)
-      await applyDefinition(query, declared, start)
+      await applyDefinition(query, declared, { start })
     })
   } finally {
     await database.close()

@@ -31,7 +31,7 @@ export async function applyMigrations(
   startTrial?: () => Promise<ReplicaTrial>,
 ): Promise<MigrationOutcome> {
   return await underMigrationLock(database, async () => {
-    const { own, app } = await findPending(database.query, appMigrations)
+    const { own, app } = await findPending(database.query, appMigrations, sync.migration)
     const inTransaction: InTransaction = (run) => retryLocks(database, declaredNames(sync), LOCK_WAIT_MS, run)
     const ran: string[] = []
     for (const file of own) {

@@ -18,15 +18,27 @@ export function readOwnFiles(): MigrationFile[] {
   return readMigrationFiles(join(packageRoot(), 'migrations'), OWN_PREFIX)
 }
 
-/** Compares the files with the record. Throws `bad-input` where they contradict it. */
-export async function findPending(query: Query, appMigrations: string): Promise<PendingFiles> {
+/**
+ * Compares the files with the record, and with the last one that the sync module says it knows. Throws `bad-input` where
+ * they contradict each other.
+ */
+export async function findPending(query: Query, appMigrations: string, known?: string): Promise<PendingFiles> {
   const app = readMigrationFiles(appMigrations)
   const applied = await readApplied(query)
   const ownPlan = planMigrations(readOwnFiles(), applied.own)
   const appPlan = planMigrations(app, applied.app)
-  const faults = [...ownPlan.faults, ...appPlan.faults]
+  const faults = [...ownPlan.faults, ...appPlan.faults, ...knownFaults(known, app)]
   if (faults.length > 0) throw new TidemarkError('bad-input', `Nothing was migrated.\n${faults.join('\n')}`)
   return { own: ownPlan.pending, app: appPlan.pending }
+}
+
+/** A page that names an older file than it was built over would be asked to load anew for ever. */
+function knownFaults(known: string | undefined, app: readonly MigrationFile[]): string[] {
+  const last = app.at(-1)?.name
+  if (known === undefined || known === last) return []
+  const what =
+    last === undefined ? 'the folder of migrations is empty: leave it out' : `the last one is ${last}: name that`
+  return [`The sync definition says migration: '${known}', but ${what}.`]
 }
 
 /** Reads the record of our files and of the app's, each in order. */

@@ -1,11 +1,10 @@
 import type { Sync } from '../../db/define-sync.ts'
 import { applyBetween } from '../../db/definition/apply-between.ts'
-import type { AppliedDefinition, TryDefinition } from '../../db/definition/apply-definition.ts'
-import type { TransactionStart } from '../../db/definition/transaction-start.ts'
+import type { AppliedDefinition, DefinitionChange } from '../../db/definition/apply-definition.ts'
+import type { RanMigration } from '../../db/definition/record-bundles.ts'
 import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
 import { databaseMessageOf } from '../../workers/database/index.ts'
-import type { MigrationFile } from './migration-file.ts'
 import { isLockFault } from './retry-locks.ts'
 
 /**
@@ -15,13 +14,11 @@ import { isLockFault } from './retry-locks.ts'
 export async function followFile(
   query: Query,
   sync: Sync,
-  file: MigrationFile,
-  start: TransactionStart,
-  tryDefinition: TryDefinition | undefined,
+  change: DefinitionChange & { readonly ran: RanMigration },
 ): Promise<{ applied: AppliedDefinition[]; notes: readonly string[] }> {
   await query('SAVEPOINT tidemark_between')
   try {
-    const applied = await applyBetween(query, sync, start, tryDefinition)
+    const applied = await applyBetween(query, sync, change)
     await query('RELEASE SAVEPOINT tidemark_between')
     return applied === null ? { applied: [], notes: [] } : { applied: [applied], notes: applied.notes }
   } catch (error) {
@@ -30,7 +27,7 @@ export async function followFile(
     const said = databaseMessageOf(error) ?? error.message
     return {
       applied: [],
-      notes: [`The sync definition could not follow ${file.name} and waits for later files: ${said}`],
+      notes: [`The sync definition could not follow ${change.ran.name} and waits for later files: ${said}`],
     }
   }
 }

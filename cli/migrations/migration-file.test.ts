@@ -15,6 +15,20 @@ test('MIG-15 breakpoints part statements; line ends do not change the hash', () 
 })
 
 test.each([
+  ['SELECT 1', null],
+  ['-- A comment.\n-- tidemark: breaking\nSELECT 1', 'breaking'],
+  ['--tidemark:additive \r\nSELECT 1', 'additive'],
+] as const)('MIG-12 MIG-R7 a file says what pages may go on past it: %j', (text, compatibility) => {
+  expect(toMigrationFile('1.sql', text).compatibility).toBe(compatibility)
+})
+
+test('MIG-12 MIG-R7 a file that says anything else is refused', () => {
+  expect(() => toMigrationFile('1.sql', '-- tidemark: braking')).toThrow(
+    '1.sql says "-- tidemark: braking": write additive',
+  )
+})
+
+test.each([
   ['BEGIN; CREATE TABLE a (); COMMIT;', 'BEGIN'],
   ['create table a ();\ncommit ;', 'COMMIT'],
   ['START TRANSACTION; SELECT 1', 'START TRANSACTION'],

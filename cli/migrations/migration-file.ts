@@ -10,6 +10,8 @@ export interface MigrationFile {
   /** SHA-256 of the text, whatever its line endings. */
   readonly hash: string
   readonly statements: readonly string[]
+  /** What it says of itself; null: whether pages that do not know it may go on follows from what it changes. */
+  readonly compatibility: 'additive' | 'breaking' | null
 }
 
 const BREAKPOINT = '--> statement-breakpoint'
@@ -42,7 +44,19 @@ export function toMigrationFile(name: string, text: string): MigrationFile {
     name,
     hash: createHash('sha256').update(normalized).digest('hex'),
     statements: statements.filter((statement) => statement !== ''),
+    compatibility: compatibilityOf(name, normalized),
   }
+}
+
+/** Reads the line `-- tidemark: additive` or `-- tidemark: breaking`. Throws `bad-input` where it says anything else. */
+function compatibilityOf(name: string, text: string): MigrationFile['compatibility'] {
+  const said = /^--[ \t]*tidemark:[ \t]*(.*?)[ \t]*$/m.exec(text)?.[1]
+  if (said === undefined) return null
+  if (said === 'additive' || said === 'breaking') return said
+  throw new TidemarkError(
+    'bad-input',
+    `Migration ${name} says "-- tidemark: ${said}": write additive where pages that do not know it may go on, or breaking.`,
+  )
 }
 
 /**

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { planMigrations } from './migration-plan.ts'
 
-const file = (name: string, hash = name) => ({ name, hash, statements: [] })
+const file = (name: string, hash = name) => ({ name, hash, statements: [], compatibility: null })
 const applied = (name: string, hash = name) => ({ name, hash })
 
 test('MIG-16 what has not run is pending, in order', () => {

@@ -26,6 +26,21 @@ export interface MigrationStatus {
     readonly declared: boolean
   } | null
   readonly drifted: readonly { readonly table: string; readonly what: string }[]
+  readonly replicas: readonly ReplicasAt[]
+}
+
+/** Replicas that said within the last 30 days that their tables have this version of the definition. */
+export interface ReplicasAt {
+  readonly version: number
+  readonly count: number
+  /** How many of them wait for tables to be loaded. */
+  readonly waiting: number
+  /** How many of them could not make it from the version before. */
+  readonly faults: number
+  /** What one of those said. */
+  readonly fault: string | null
+  /** The oldest migration that one of their pages knows; null where none says. */
+  readonly migration: string | null
 }
 
 /** Reads how far a database is, without a lock and without a change. */
@@ -36,19 +51,38 @@ export async function readStatus(database: Database, appMigrations: string, sync
       const applied = await readApplied(query)
       const own = statesOf(readOwnFiles(), applied.own).filter(({ state }) => state !== 'applied')
       const app = statesOf(files, applied.app)
-      const later = own.length === 0 ? await readDefinition(query, sync) : { definition: null, drifted: [] }
+      const later =
+        own.length === 0 ? await readDefinition(query, sync) : { definition: null, drifted: [], replicas: [] }
       return { own, app, ...later }
     },
     { isolation: 'repeatable read', readOnly: true },
   )
 }
 
-async function readDefinition(query: Query, sync: Sync): Promise<Pick<MigrationStatus, 'definition' | 'drifted'>> {
+async function readDefinition(query: Query, sync: Sync): Promise<Omit<MigrationStatus, 'own' | 'app'>> {
   const inForce = await readDefinitionInForce(query)
-  if (inForce === null) return { definition: null, drifted: [] }
+  const replicas = await readReplicas(query)
+  if (inForce === null) return { definition: null, drifted: [], replicas }
   const { version, hash } = inForce
   const drifted = (await findDrift(query, inForce)).map(({ table, what }) => ({ table, what }))
-  return { definition: { version, hash, declared: await isInForce(query, sync) }, drifted }
+  return { definition: { version, hash, declared: await isInForce(query, sync) }, drifted, replicas }
+}
+
+async function readReplicas(query: Query): Promise<ReplicasAt[]> {
+  const rows = await query(
+    `SELECT version::text, count(*)::text AS count, count(*) FILTER (WHERE waiting > 0)::text AS waiting,
+       count(fault)::text AS faults, max(fault) AS fault, min(migration COLLATE "C") AS migration
+     FROM tidemark.client_status WHERE told_at > now() - interval '30 days'
+     GROUP BY client_status.version ORDER BY client_status.version DESC`,
+  )
+  return rows.map(({ version, count, waiting, faults, fault = null, migration = null }) => ({
+    version: Number(version),
+    count: Number(count),
+    waiting: Number(waiting),
+    faults: Number(faults),
+    fault,
+    migration,
+  }))
 }
 
 function statesOf(files: readonly MigrationFile[], applied: readonly RecordedMigration[]): FileStatus[] {

@@ -52,8 +52,8 @@ export async function runAppFiles(
       if (file) await runFile(query, file)
       const { applied: now, notes: said } =
         file && !(isLast && whole)
-          ? await followFile(query, sync, file, start, tryDefinition)
-          : wholeOf(await applyDefinition(query, sync, start, tryDefinition))
+          ? await followFile(query, sync, { start, tryDefinition, ran: file })
+          : wholeOf(await applyDefinition(query, sync, { start, tryDefinition, ran: file }))
       const effects = isLast ? await effectsOf(query, first.before, [...applied, ...now]) : []
       return { applied: now, notes: [...said, ...effects] }
     })

@@ -1,5 +1,5 @@
 import type { Invocation } from '../command.ts'
-import { type FileStatus, isUpToDate, type MigrationStatus, readStatus } from './read-status.ts'
+import { type FileStatus, isUpToDate, type MigrationStatus, type ReplicasAt, readStatus } from './read-status.ts'
 import { withAppDatabase } from './with-app-database.ts'
 
 /** Prints how far a database is; 1 where something is to be done. */
@@ -28,7 +28,7 @@ function describeFile({ name, state, at }: FileStatus): string {
 }
 
 /** Says what there is in a sentence each, with what to do. */
-function describeStatus({ own, app, definition, drifted }: MigrationStatus): string[] {
+function describeStatus({ own, app, definition, drifted, replicas }: MigrationStatus): string[] {
   const files = [...own, ...app].map(describeFile)
   const lines = files.length > 0 ? files : ['There are no migration files.']
   if (own.length > 0) return [...lines, 'The sync definition is looked at once the tables of Tidemark are up to date.']
@@ -42,5 +42,16 @@ function describeStatus({ own, app, definition, drifted }: MigrationStatus): str
       ({ table, what }) =>
         `Table ${table} ${what}, by other hands: take that back, or tidemark migration:adopt, and replicas load it anew.`,
     ),
+    ...replicas.map(describeReplicas),
   ]
+}
+
+function describeReplicas({ version, count, waiting, faults, fault, migration }: ReplicasAt): string {
+  const parts = [
+    `Replicas at version ${version}, as they said last: ${count}`,
+    ...(migration === null ? [] : [`their pages know ${migration} or later`]),
+    ...(waiting === 0 ? [] : [`${waiting} wait for tables to be loaded`]),
+    ...(faults === 0 ? [] : [`${faults} could not make it from the version before, and load instead (${fault})`]),
+  ]
+  return `${parts.join('; ')}.`
 }

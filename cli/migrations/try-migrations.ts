@@ -29,7 +29,7 @@ export async function tryMigrations(
   startTrial?: () => Promise<ReplicaTrial>,
 ): Promise<TriedMigrations> {
   return await underMigrationLock(database, async () => {
-    const pending = await findPending(database.query, appMigrations)
+    const pending = await findPending(database.query, appMigrations, sync.migration)
     const trial = await startTrial?.()
     const ran: string[] = []
     const attempt = (app: readonly MigrationFile[], whole: boolean) =>

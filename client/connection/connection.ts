@@ -135,9 +135,9 @@ export class Connection {
     this.#send({ type: 'stream', epoch, from, ...(rowsTo === null ? {} : { rowsTo }) })
   }
 
-  /** Reports to the server, on a greeted socket, the tables that cannot be held here. */
-  tellRefused(tables: readonly string[]): void {
-    this.#send({ type: 'refused', tables: tables.slice(0, 100) })
+  /** Reports to the server, on a greeted socket, what its health and status show of this replica. */
+  tell(report: Extract<FrameUp, { type: 'refused' | 'schema' }>): void {
+    this.#send(report)
   }
 
   #stopHydration(): void {

@@ -29,6 +29,7 @@ export interface DrainHost {
 export class Drain {
   readonly #http: Http
   readonly #client: string
+  readonly #migration: string | undefined
   readonly #host: DrainHost
   readonly #runner = new MachineRunner<DrainState, DrainEvent, DrainEffect>({
     initial: INITIAL_DRAIN,
@@ -53,9 +54,15 @@ export class Drain {
   #working: Promise<unknown> = Promise.resolve()
   #taking: Promise<unknown> | null = null
 
-  constructor(options: { readonly http: Http; readonly client: string; readonly host: DrainHost }) {
+  constructor(options: {
+    readonly http: Http
+    readonly client: string
+    readonly migration?: string | undefined
+    readonly host: DrainHost
+  }) {
     this.#http = options.http
     this.#client = options.client
+    this.#migration = options.migration
     this.#host = options.host
   }
 
@@ -114,7 +121,11 @@ export class Drain {
   async #send({ acknowledged, mutations, hasMore, isHeld }: Outgoing, signal: AbortSignal): Promise<DrainEvent> {
     if (isHeld) return { type: 'held-back' }
     if (mutations.length === 0) return { type: 'answered', hasMore }
-    const { outcomes, putOff } = await push(this.#http, { client: this.#client, acknowledged, mutations }, signal)
+    const { outcomes, putOff } = await push(
+      this.#http,
+      { client: this.#client, acknowledged, migration: this.#migration, mutations },
+      signal,
+    )
     // An outcome that came is kept even where the push was given up meanwhile.
     await this.#host.take(outcomes)
     if (putOff) return { type: 'put-off', hasProgress: outcomes.length > 0, error: putOff }

@@ -26,10 +26,15 @@ const foreign = (path: string, cause: unknown) =>
  */
 export async function push(
   http: Http,
-  { client, acknowledged, mutations }: { client: string; acknowledged: number; mutations: readonly Frozen[] },
+  {
+    client,
+    acknowledged,
+    migration,
+    mutations,
+  }: { client: string; acknowledged: number; migration?: string | undefined; mutations: readonly Frozen[] },
   signal: AbortSignal,
 ): Promise<PushResult> {
-  const head = JSON.stringify({ protocol: LIMITS.protocolVersion, client, acknowledged })
+  const head = JSON.stringify({ protocol: LIMITS.protocolVersion, client, acknowledged, migration })
   // Put together from the frozen texts, so that what is sent again is the same to the byte.
   const body = `${head.slice(0, -1)},"mutations":[${mutations.map(({ request }) => request).join(',')}]}`
   const parsed = pushAnswerSchema.safeParse(await http.post('/sync/push', body, signal))

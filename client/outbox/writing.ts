@@ -30,6 +30,8 @@ export interface WritingOptions {
   readonly outbox: Outbox
   readonly http: Http
   readonly clientId: string
+  /** The last migration that the page's code knows. */
+  readonly migration?: string | undefined
   readonly status: WritingStatus
   readonly shown: () => Copy | null
   /** Null where the storage is memory. */
@@ -93,11 +95,11 @@ export class Writing implements DrainHost {
   #stopWatching: () => void = () => undefined
 
   constructor(options: WritingOptions) {
-    const { db, outbox, http, clientId, shown, journal } = options
+    const { db, outbox, http, clientId, migration, shown, journal } = options
     this.#options = options
     this.#confirmations = new Confirmations(clientId)
     this.#failures = new Failures({ db, outbox, clientId, shown, made: (id) => this.#made(id) })
-    this.#drain = new Drain({ http, client: clientId, host: this })
+    this.#drain = new Drain({ http, client: clientId, migration, host: this })
     this.#undo = new UndoHistory({ outbox, shown, since: 0 })
     this.#outgoing = new OutgoingMutations({
       db,

@@ -1,7 +1,7 @@
 import { type Copy, isShown } from '../store/copies.ts'
 import { refusal } from './refused-tables.ts'
 import type { Progress } from './rules/progress.ts'
-import type { StatusStore } from './status.ts'
+import type { MigrationsStatus, StatusStore } from './status.ts'
 
 export interface HeldCopiesOptions {
   readonly status: StatusStore
@@ -42,6 +42,14 @@ export class HeldCopies {
     return window ?? this.#all.find(({ stage }) => stage === 'joined') ?? null
   }
 
+  /** A fault stands until a later version is there. */
+  #migrations(live: Copy | null, before: MigrationsStatus): MigrationsStatus {
+    const version = live?.stage === 'joined' ? live.definition.version : null
+    const waiting = [...(live?.behind ?? [])]
+    if (version === before.version && waiting.join() === before.waiting.join()) return before
+    return { version, waiting, fault: version === before.version ? before.fault : null }
+  }
+
   /** Takes these for all there are, and sets the status by them. */
   became(copies: readonly Copy[]): void {
     this.#all = copies
@@ -62,6 +70,7 @@ export class HeldCopies {
       audiences,
       rows,
       refused,
+      migrations: this.#migrations(live, before.migrations),
     })
     changed(Object.keys(refused).join() !== Object.keys(before.refused).join())
   }

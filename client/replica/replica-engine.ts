@@ -26,7 +26,7 @@ import { purgeAudiences } from './purge.ts'
 import { TableFault } from './refused-tables.ts'
 import { planRenewal, type Renewal } from './renewal.ts'
 import type { Progress } from './rules/progress.ts'
-import { replicaPhase, StatusStore } from './status.ts'
+import { type MigrationsStatus, replicaPhase, StatusStore } from './status.ts'
 import { Stream, type StreamHost } from './stream.ts'
 import { TableFaults } from './table-faults.ts'
 import { type Reached, Waits } from './waits.ts'
@@ -34,6 +34,8 @@ import { type Reached, Waits } from './waits.ts'
 export interface EngineOptions {
   readonly db: Database
   readonly clientId: string
+  /** The last migration that the page's code knows. */
+  readonly migration?: string | undefined
   readonly outbox: PendingWork
   readonly url: string
   readonly http: Http
@@ -70,6 +72,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   #reason: RehydrateReason = 'new'
   readonly #faults = new TableFaults()
   #retriesRefused = false
+  /** What the server was told last on this socket; null: nothing. */
+  #toldMigrations: MigrationsStatus | null = null
   /** A later definition on its way to what is shown: until it is there, what is shown is behind. */
   #renewal: Renewal | null = null
   /** Aborts the load of granted audiences or renewed tables beside what is shown; null while there is none. */
@@ -90,6 +94,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       status: this.status,
       changed: (areOthersRefused) => {
         if (areOthersRefused) this.#tellRefused()
+        this.#tellMigrations()
         this.waits.check(this.reached)
       },
     })
@@ -133,7 +138,20 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   #tellRefused(): void {
     const { phase } = this.connection.state
     const isGreeted = phase === 'hydrating' || phase === 'catching-up' || phase === 'live'
-    if (isGreeted) this.connection.tellRefused(Object.keys(this.status.current.refused))
+    if (isGreeted)
+      this.connection.tell({ type: 'refused', tables: Object.keys(this.status.current.refused).slice(0, 100) })
+  }
+
+  /** Reports to the server how far the tables have followed the schema, where it has not been told yet on this socket. */
+  #tellMigrations(): void {
+    const { migrations } = this.status.current
+    const { version, waiting, fault } = migrations
+    const { phase } = this.connection.state
+    const isStreaming = phase === 'catching-up' || phase === 'live'
+    if (version === null || !isStreaming || migrations === this.#toldMigrations) return
+    this.#toldMigrations = migrations
+    const said = fault?.slice(0, LIMITS.schemaFaultChars) ?? null
+    this.connection.tell({ type: 'schema', version, waiting: waiting.length, fault: said })
   }
 
   /** The next connection loads everything anew, refused tables too. */
@@ -145,18 +163,20 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   async hello(): Promise<Hello> {
     await this.#hydration.catch(() => undefined)
     await this.#stream.idle()
+    const { clientId, migration } = this.#options
     const copy = this.#retriesRefused ? null : this.#copies.streamed
     this.#retriesRefused = false
     return {
       type: 'hello',
       protocol: LIMITS.protocolVersion,
-      client: this.#options.clientId,
+      client: clientId,
       epoch: copy?.epoch ?? null,
       cursor: copy?.cursor ?? null,
       definitionVersion: copy?.definition.version ?? null,
       definitionHash: copy?.definition.hash ?? null,
       audiences: [...(copy?.joins.keys() ?? [])],
       unsettled: await this.outbox.unsettledSent(),
+      ...(migration === undefined ? {} : { migration }),
     }
   }
 
@@ -252,6 +272,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     }
     if (copy) this.#stream.start(copy, prepare, renewal)
     if (Object.keys(this.status.current.refused).length > 0) this.#tellRefused()
+    this.#toldMigrations = null
+    this.#tellMigrations()
     // On a quiet database nothing else would soon bring the head past the fences.
     if (copy?.stage === 'window') void this.freshHead(this.#stopping.signal).catch(() => undefined)
     if (!copy) this.#failed(new TidemarkError('internal', 'There is nothing to stream into.'))
@@ -350,12 +372,13 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     return frame.type === 'fragment' ? frame.lsn : frame.head
   }
 
-  applied({ copy, changes }: Applied): void {
+  applied({ copy, changes, missed }: Applied): void {
     if (copy.definition.version === this.#renewal?.version && copy.behind.size === 0) this.#renewal = null
     // A copy that joined has taken the place of the one that was shown.
     this.#copies.became(
       this.#copies.all.filter(({ place }) => place !== copy.place && copy.stage !== 'joined').concat(copy),
     )
+    if (missed !== null) this.status.set({ migrations: { ...this.status.current.migrations, fault: missed } })
     if (changes > 0) this.status.set({ lastChangeAt: new Date().toISOString() })
     this.#compareWithHead(copy.cursor)
   }

@@ -16,6 +16,16 @@ export type ReplicaPhase =
   | 'refused'
   | 'closed'
 
+/** How far the tables have followed the app's schema. */
+export interface MigrationsStatus {
+  /** The version of the definition that they have; null where nothing is held. */
+  readonly version: number | null
+  /** Tables, by id, that wait to be loaded for it: they show what they held, and what is written to them waits. */
+  readonly waiting: readonly string[]
+  /** Why a version could not be made from the one before here, so that its tables are loaded; until a later one is taken. */
+  readonly fault: string | null
+}
+
 export interface ReplicaStatus {
   readonly phase: ReplicaPhase
   /** True while the tables hold a whole state of the server's, of the commit `lsn`. */
@@ -38,6 +48,7 @@ export interface ReplicaStatus {
   readonly rebuilt: string | null
   /** Synced tables that cannot be held here, by id, and why; everything else goes on without them. */
   readonly refused: Readonly<Record<string, string>>
+  readonly migrations: MigrationsStatus
   /** Mutations of this user that the server has not decided, or whose commit the stream has not brought. */
   readonly pending: number
   /** Mutations that failed and wait for the app, see `replica.failures`. */
@@ -91,6 +102,7 @@ export class StatusStore {
       lastChangeAt: null,
       rebuilt,
       refused: {},
+      migrations: { version: null, waiting: [], fault: null },
       pending: 0,
       failed: 0,
       pushError: null,

@@ -321,7 +321,7 @@ describe('a version that a replica makes itself', () => {
     expect(downloads()).toEqual([])
   })
 
-  test('MIG-R5 MIG-R6 a step that the local database cannot take is told, tried once, and costs a load of its tables', async () => {
+  test('MIG-10 MIG-R5 MIG-R6 MIG-R8 a step that the local database cannot take is told, tried once, and costs a load of its tables', async () => {
     const { server, replica, session, downloads, warnings } = await opened()
     const bad = { ...withRank, columns: [...task.columns, column('rank', 'integer', { notNull: true })] }
     putTask(server, 0x120, bad, { columns: rankStep.columns.map(({ name, from }) => ({ name, from })) })
@@ -338,10 +338,14 @@ describe('a version that a replica makes itself', () => {
     expect(again.hello).toMatchObject({ definitionVersion: 2, cursor: at(0x120) })
     expect(again.hello.definitionHash).not.toBe('hash of 2')
     await again.frame('stream')
+    const told = { version: 2, fault: expect.stringContaining('Version 2') }
+    expect(await again.frame('schema')).toMatchObject({ ...told, waiting: 1 })
+    expect(replica.status.migrations).toEqual({ ...told, waiting: ['public.task'] })
     again.send(batch(at(0x120), at(0x130)))
     await replica.reached(at(0x130))
     expect(await rowsOf(replica, 'task', 'id, rank')).toEqual([{ id: 't', rank: 5 }])
     expect(warnings.map(({ message }) => message)).toEqual([expect.stringContaining('Version 2')])
+    expect(replica.status.migrations).toEqual({ ...told, waiting: [] })
     expect(downloads().filter((path) => path.split('/').length > 4)).toHaveLength(1)
   })
 })

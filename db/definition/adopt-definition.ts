@@ -29,7 +29,9 @@ export async function adoptDefinition(query: Query, drifts: readonly Drift[]): P
   const has = ({ schema, name }: { schema: string; name: string }) =>
     catalogue.some((table) => table.schema === schema && table.name === name)
   const drifted = new Set(drifts.map(({ table }) => table))
-  return await putInForce(query, { definition, watched: watched.filter(has) }, catalogue, { drifted, tables: null })
+  return await putInForce(query, { definition, watched: watched.filter(has) }, catalogue, {
+    start: { drifted, tables: null },
+  })
 }
 
 function redefine(before: Definition, reshaped: ReadonlySet<string>, catalogue: readonly CatalogueTable[]): Definition {

@@ -1,7 +1,7 @@
 import { type DefinitionInForce, TidemarkError, tableId } from '../../protocol/index.ts'
 import { checkSync, type Sync } from '../define-sync.ts'
 import type { Query } from '../query.ts'
-import { type AppliedDefinition, putInForce, type TryDefinition } from './apply-definition.ts'
+import { type AppliedDefinition, type DefinitionChange, putInForce } from './apply-definition.ts'
 import { readCatalogue } from './catalogue.ts'
 import { declaredNames, declaredTable, declaredWatch } from './declared-table.ts'
 import { readDefinitionInForce } from './definition-in-force.ts'
@@ -10,7 +10,6 @@ import { resolveDeclared } from './resolve-definition.ts'
 import { joinedSoFar, keptSoFar, keptWatch, type PresentTable, watchedSoFar } from './so-far.ts'
 import { watchFaults } from './table-faults.ts'
 import { readShapes } from './table-shape.ts'
-import type { TransactionStart } from './transaction-start.ts'
 
 /**
  * Puts in force what follows from a migration after which others come, so that the log tells the rows of each table by
@@ -24,8 +23,7 @@ import type { TransactionStart } from './transaction-start.ts'
 export async function applyBetween(
   query: Query,
   sync: Sync,
-  start: TransactionStart,
-  tryDefinition?: TryDefinition,
+  change: DefinitionChange,
 ): Promise<AppliedDefinition | null> {
   checkSync(sync)
   await query('SET LOCAL search_path = pg_catalog')
@@ -62,7 +60,7 @@ export async function applyBetween(
   const concerned = catalogue.filter(
     (table) => isSynced(tableId(table)) || watched.some(({ id }) => id === tableId(table)),
   )
-  return await putInForce(query, { definition, watched }, concerned, start, tryDefinition)
+  return await putInForce(query, { definition, watched }, concerned, change)
 }
 
 const unique = (names: readonly { schema: string; name: string }[]) => [

@@ -10,6 +10,7 @@ import {
 } from '../../protocol/index.ts'
 import { checkSync, type Sync } from '../define-sync.ts'
 import type { Query } from '../query.ts'
+import { breaksBundles } from './breaks-bundles.ts'
 import { type CatalogueTable, readCatalogue } from './catalogue.ts'
 import { columnsInDoubt } from './compare-shapes.ts'
 import { declaredNames } from './declared-table.ts'
@@ -21,6 +22,7 @@ import { PUBLISHES_GENERATED_COLUMNS_FROM } from './generated-stays.ts'
 import { lockJoining } from './lock-joining.ts'
 import { grantOf, lackingRights } from './needed-rights.ts'
 import { OWN_SCHEMA, OWN_TABLES } from './own-tables.ts'
+import { type RanMigration, recordBundles } from './record-bundles.ts'
 import { resolveDefinition } from './resolve-definition.ts'
 import { keepUncompared, readShapes, storeShapes } from './table-shape.ts'
 import { sinceWhen } from './table-since.ts'
@@ -36,6 +38,19 @@ export interface AppliedDefinition extends DefinitionInForce {
 /** Lists, with a remedy each, the parts of a definition that a replica cannot make tables of. */
 export type TryDefinition = (definition: Definition) => Promise<readonly string[]>
 
+/** The transaction that puts a definition in force, as far as it matters for how replicas and pages follow. */
+export interface DefinitionChange {
+  /**
+   * How it found the tables (`readStart`): those that others had altered by then are, like tables that are found altered
+   * now, alone a reason for a new version.
+   */
+  readonly start?: TransactionStart
+  /** Asked about a new definition. */
+  readonly tryDefinition?: TryDefinition | undefined
+  /** The app's migration that it ran. */
+  readonly ran?: RanMigration | null
+}
+
 /** Tells whether the definition in force is the one that the app declares, of the schema as it is now. */
 export async function isInForce(query: Query, sync: Sync): Promise<boolean> {
   const { definition, faults } = resolveDefinition(sync, await readCatalogue(query, declaredNames(sync)))
@@ -47,15 +62,12 @@ export async function isInForce(query: Query, sync: Sync): Promise<boolean> {
  * Puts a sync definition in force: row identity, rights of the client role, publication and the stored definition.
  *
  * Run it in the transaction of the migration that changed the schema, as the owner of the tables; all of it commits or
- * none. `start` is how the transaction found the tables (`readStart`): those that others had altered by then are, like
- * tables that are found altered now, alone a reason for a new version. `tryDefinition` is asked about a new one. Throws
- * `misconfigured` with every fault found, each with its remedy.
+ * none. Throws `misconfigured` with every fault found, each with its remedy.
  */
 export async function applyDefinition(
   query: Query,
   sync: Sync,
-  start: TransactionStart = UNKNOWN_START,
-  tryDefinition: TryDefinition = async () => [],
+  change: DefinitionChange = {},
 ): Promise<AppliedDefinition> {
   checkSync(sync)
   await query('SET LOCAL search_path = pg_catalog')
@@ -65,7 +77,7 @@ export async function applyDefinition(
   const catalogue = await readCatalogue(query, declaredNames(sync))
   const { definition, watched, faults } = resolveDefinition(sync, catalogue)
   if (faults.length > 0) throw new TidemarkError('misconfigured', faults.join('\n'))
-  return await putInForce(query, { definition, watched }, catalogue, start, tryDefinition)
+  return await putInForce(query, { definition, watched }, catalogue, change)
 }
 
 /** Does the same for a definition that is already resolved. */
@@ -73,8 +85,7 @@ export async function putInForce(
   query: Query,
   { definition, watched }: Pick<AppliedDefinition, 'definition'> & { readonly watched: readonly WatchedTable[] },
   catalogue: readonly CatalogueTable[],
-  start: TransactionStart,
-  tryDefinition: TryDefinition = async () => [],
+  { start = UNKNOWN_START, tryDefinition = async () => [], ran = null }: DefinitionChange,
 ): Promise<AppliedDefinition> {
   const before = await readDefinitionInForce(query)
   const hash = await definitionHash(definition)
@@ -95,24 +106,29 @@ export async function putInForce(
     .filter(({ table }) => altered.every((other) => other.table !== table.id))
     .map(({ table, column, compared }) => ({ table: table.id, column, compared }))
   if (same && altered.length === 0) {
-    await storeShapes(query, before)
-    await keepUncompared(query, before, uncompared)
-    return { ...before, changed: false, notes }
+    const bundles = await recordBundles(query, ran, false)
+    if (bundles.oldest === (before.bundles?.oldest ?? null)) {
+      await storeShapes(query, before)
+      await keepUncompared(query, before, uncompared)
+      return { ...before, changed: false, notes }
+    }
   }
   const [next] = await query(`SELECT nextval('tidemark.sync_definition_version_seq')::text AS version`)
   const version = Number(next?.version)
   const dated = sinceWhen(definition, version, before, new Set(altered.map(({ table }) => table)))
   const steps = await findSteps(query, start, before, dated, version, altered)
-  requireReadable({ ...dated, watched, steps })
+  const breaks = before !== null && breaksBundles(before.definition, { definition, steps })
+  const bundles = await recordBundles(query, ran, breaks)
+  requireReadable({ ...dated, watched, steps, bundles })
   await query(
     `INSERT INTO tidemark.sync_definition (version, hash, definition) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3::jsonb)`,
-    [version, hash, JSON.stringify({ ...dated, watched, steps })],
+    [version, hash, JSON.stringify({ ...dated, watched, steps, bundles })],
   )
   const unplaced = altered.filter(({ placed }) => !placed).map(({ table }) => table)
   await storeShapes(query, { version, definition, watched }, unplaced)
   await keepUncompared(query, { version, definition, watched }, uncompared)
   notes.push(...altered.map(({ table, what }) => `Table ${table} ${what}.`))
-  return { version, hash, definition: dated, watched, steps, changed: true, notes }
+  return { version, hash, definition: dated, watched, steps, bundles, changed: true, notes }
 }
 
 /** Lists the tables that stay in the definition and are, or hold, something else than under the one before. */
@@ -145,7 +161,7 @@ async function ddlOf(query: Query): Promise<Ddl> {
 }
 
 /** Checks that the schema which every reader uses can read what is to be stored. */
-function requireReadable(stored: Definition & Pick<DefinitionInForce, 'watched' | 'steps'>): void {
+function requireReadable(stored: Definition & Pick<DefinitionInForce, 'watched' | 'steps' | 'bundles'>): void {
   const fault = definitionFault(JSON.parse(JSON.stringify(stored)))
   if (fault !== null) throw new TidemarkError('misconfigured', `The sync definition cannot be put in force: ${fault}.`)
 }

@@ -1,11 +1,20 @@
 import { z } from 'zod'
-import { type DefinitionInForce, definitionSchema, tableStepSchema, watchedTableSchema } from '../../protocol/index.ts'
+import {
+  type Bundles,
+  bundlesSchema,
+  type DefinitionInForce,
+  definitionSchema,
+  NO_BUNDLES,
+  tableStepSchema,
+  watchedTableSchema,
+} from '../../protocol/index.ts'
 import type { Query } from '../query.ts'
 
 /** Stored beside the definition, and no part of its hash. */
 const besideSchema = z.object({
   watched: z.array(watchedTableSchema).default([]),
   steps: z.array(tableStepSchema).default([]),
+  bundles: bundlesSchema.default(NO_BUNDLES),
 })
 
 const storedSchema = z.intersection(definitionSchema, besideSchema)
@@ -49,6 +58,12 @@ async function readRow(query: Query, upTo: number | null): Promise<Record<string
     [upTo],
   )
   return row
+}
+
+/** Reads which pages a stored definition is for, whether or not the rest of it can be read. */
+export function bundlesOf(stored: string | null | undefined): Bundles {
+  const { data } = z.object({ bundles: bundlesSchema }).safeParse(JSON.parse(stored ?? 'null'))
+  return data?.bundles ?? NO_BUNDLES
 }
 
 /** Reads a row of `tidemark.sync_definition`, as queried or as decoded from the log. */

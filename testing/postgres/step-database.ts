@@ -60,7 +60,7 @@ export async function openStepDatabase(server: TestServer): Promise<StepDatabase
       const start = await readStart(query)
       await query('SET LOCAL search_path TO DEFAULT')
       for (const statement of statements) await query(statement)
-      return await applyDefinition(query, sync, start)
+      return await applyDefinition(query, sync, { start })
     })
   return {
     owned,

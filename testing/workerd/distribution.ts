@@ -180,6 +180,8 @@ export interface ConnectOptions {
   readonly held?: readonly string[]
   readonly autoAck?: boolean
   readonly unsettled?: boolean
+  /** The last migration that its page knows. */
+  readonly migration?: string
 }
 
 /** Opens a socket through the Worker. */
@@ -211,6 +213,7 @@ export async function connect(person: Person, options: ConnectOptions = {}): Pro
     definitionHash: cursor === null ? null : (options.definitionHash ?? DEFINITION.hash),
     audiences: [...(options.held ?? person.audiences)],
     unsettled: options.unsettled ?? false,
+    ...(options.migration === undefined ? {} : { migration: options.migration }),
   })
   return socket
 }

@@ -37,7 +37,14 @@ export const STAGED_LIMITS = {
   connects: { burst: 12, refillMs: 60_000 },
   messages: { burst: 400, refillMs: 60_000 },
 }
-const STAGED_INTERVALS = { headNoticeMs: 300, eagerMs: 0, helloMs: 60_000, stallMs: 60_000, lingerMs: 60_000 }
+const STAGED_INTERVALS = {
+  headNoticeMs: 300,
+  eagerMs: 0,
+  helloMs: 60_000,
+  stallMs: 60_000,
+  lingerMs: 60_000,
+  statusesMs: 100,
+}
 
 interface StagedBindings {
   readonly STAGED_REPLICATION: SyncEnv['REPLICATION']

@@ -1,7 +1,15 @@
 import { z } from 'zod'
 import { declaredTable } from '../../db/definition/declared-table.ts'
 import { type ConflictPolicy, readDefinitionInForce } from '../../db/index.ts'
-import { type DefinitionInForce, type Outcome, type PushAnswer, TidemarkError, tableId } from '../../protocol/index.ts'
+import {
+  type DefinitionInForce,
+  NO_BUNDLES,
+  type Outcome,
+  type PushAnswer,
+  TidemarkError,
+  tableId,
+} from '../../protocol/index.ts'
+import { checkBundle } from '../access/check-bundle.ts'
 import type { Session } from '../contracts.ts'
 import { sqlStateOf } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
@@ -49,7 +57,7 @@ export async function receivePush(
   session: Session,
   body: string,
 ): Promise<PushAnswer> {
-  const { client, acknowledged, mutations } = parsePush(parseJson(body))
+  const { client, acknowledged, migration, mutations } = parsePush(parseJson(body))
   const endMs = Date.now() + Math.min(PUSH_MS, options.deadlineMs ?? DEADLINE_MS)
   const isKept = connection.ageMs > 0
   const open = async () =>
@@ -67,6 +75,7 @@ export async function receivePush(
   const { madeMs, definition, stuck } = openedSchema.parse(JSON.parse(row.opened))
   const inForce = await definitionOf(connection, definition)
   const query = async () => (await connection.get()).query
+  await checkBundle(migration, inForce.bundles ?? NO_BUNDLES, async (ask) => ask(await query()))
   const said = await mapMutations(query, inForce, mutations)
   const push: OpenPush = {
     options,

@@ -26,7 +26,7 @@ describe.each(captureCases)('the versions of a history, $decoder on $server', ({
     harness.connection.transaction(async ({ query }) => {
       const start = await readStart(query)
       await query(statement)
-      return await applyDefinition(query, sync, start)
+      return await applyDefinition(query, sync, { start })
     })
   async function read(from: number) {
     const [place] = await harness.query('SELECT id, head_lsn::text AS head FROM tidemark.epoch WHERE ended_at IS NULL')

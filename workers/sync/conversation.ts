@@ -1,6 +1,7 @@
 import { type FrameUp, frameUpSchema, type Hello, LIMITS, TidemarkError } from '../../protocol/index.ts'
 import { identify } from '../access/authenticate.ts'
 import { errorFrom } from '../typed-error.ts'
+import { noteStatus } from './client-statuses.ts'
 import type { Server } from './frame-server.ts'
 import { greet } from './greet.ts'
 import type { Rights } from './rights.ts'
@@ -65,6 +66,8 @@ export class Conversation {
         return this.#renewToken(session, frame.token)
       case 'refused':
         return session.update({ refused: { count: frame.tables.length, first: frame.tables[0] ?? '' } })
+      case 'schema':
+        return noteStatus(this.#context, session, frame)
     }
   }
 

@@ -1,3 +1,4 @@
+import { storeStatuses } from './client-statuses.ts'
 import type { Conversation } from './conversation.ts'
 import type { Server } from './frame-server.ts'
 import type { HeadFollower } from './head-follower.ts'
@@ -45,6 +46,7 @@ export class Duties {
         storage.update({ noticeAtMs: null })
         server.broadcast(true)
       },
+      storeStatuses: () => storeStatuses(context),
       serve: () => server.broadcast(),
       endBackoff: () => {
         if (![...sessions].some((session) => session.busy)) storage.update({ failures: 0 })

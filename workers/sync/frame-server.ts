@@ -1,4 +1,5 @@
-import { type Lsn, type RehydrateReason, TidemarkError, ZERO_LSN } from '../../protocol/index.ts'
+import { type Lsn, type RehydrateReason, TidemarkError, toTidemarkError, ZERO_LSN } from '../../protocol/index.ts'
+import { refuseOutdated } from '../access/check-bundle.ts'
 import type { EncodedTransaction, PlacedChange } from '../encoded-change.ts'
 import { readHistory } from './history.ts'
 import { MutationTeller } from './rules/author.ts'
@@ -86,6 +87,18 @@ export class Server {
   }
 
   /** Has every session that loads or streams begin anew. */
+  /** Ends sessions whose pages the definition in force is not for. */
+  refuseOutdated(): void {
+    const { sessions, storage, nowMs } = this.#context
+    for (const session of sessions) {
+      try {
+        refuseOutdated(session.state.migration, storage.state.bundles)
+      } catch (error) {
+        session.fault(toTidemarkError(error), nowMs())
+      }
+    }
+  }
+
   rehydrateAll(reason: RehydrateReason): void {
     for (const session of this.#context.sessions) {
       const { phase } = session.state

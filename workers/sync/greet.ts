@@ -1,4 +1,5 @@
 import { clientAudience, type Hello, LIMITS, TidemarkError, ZERO_LSN } from '../../protocol/index.ts'
+import { checkBundle } from '../access/check-bundle.ts'
 import { asClient } from '../database/index.ts'
 import type { Rights } from './rights.ts'
 import { positionAt } from './rules/position.ts'
@@ -23,7 +24,7 @@ export async function greet(
     )
   }
   await bindClient(context, hello.client, session.state.userId)
-  session.update({ client: hello.client })
+  session.update({ client: hello.client, migration: hello.migration })
   const own = clientAudience(hello.client)
   await subscription.ensure(session.audiences, { audience: own, unsettled: hello.unsettled })
   // From now on the subscription reports changes of rights, but it missed those made since the Worker asked.
@@ -33,6 +34,8 @@ export async function greet(
   const { epoch, head, floor, definitionVersion, definitionHash } = storage.state
   if (epoch === null || head === null)
     throw new TidemarkError('unavailable', 'Capture has not begun a history yet; try again soon.')
+  await checkBundle(hello.migration, storage.state.bundles, (ask) => context.withDatabase(({ query }) => ask(query)))
+  if (!session.open) return
   for (const other of sessions) {
     if (
       other !== session &&

@@ -1,4 +1,4 @@
-import { formatPgLsn, type Lsn, parsePgLsn } from '../../protocol/index.ts'
+import { type Bundles, formatPgLsn, type Lsn, NO_BUNDLES, parsePgLsn } from '../../protocol/index.ts'
 import type { RightsChange } from '../contracts.ts'
 import { becomeClient, type ClientIdentity, type Database } from '../database/index.ts'
 import { encodeKept, type PlacedChange } from '../encoded-change.ts'
@@ -21,6 +21,7 @@ export type HistoryOutcome = 'ended' | 'pruned' | 'done'
 export interface DefinitionNote {
   readonly version: number
   readonly hash: string
+  readonly bundles?: Bundles
 }
 
 const PAGE = { maxRows: 2_000, targetChars: 1024 * 1024 }
@@ -101,8 +102,16 @@ function toRights(rows: readonly Record<string, string | null>[]): RightsChange 
 }
 
 function toDefinitionNote(data: string): DefinitionNote {
-  const { version, hash } = JSON.parse(data) as { version: string | number; hash: string }
-  return { version: Number(version), hash }
+  const {
+    version,
+    hash,
+    bundles = NO_BUNDLES,
+  } = JSON.parse(data) as {
+    version: string | number
+    hash: string
+    bundles?: Bundles
+  }
+  return { version: Number(version), hash, bundles }
 }
 
 /** Encodes a row of a page; leaves out a row that nobody is told, as the statement does already. */

@@ -31,6 +31,8 @@ export interface SyncIntervals {
   readonly helloMs: number
   /** A socket with a full window must have acknowledged something by then. */
   readonly stallMs: number
+  /** What clients say of themselves is stored together, this long after the first of it. */
+  readonly statusesMs: number
   /** A SyncDO without sockets, and an audience without sessions, leaves after this. */
   readonly lingerMs: number
 }
@@ -62,5 +64,6 @@ export const DEFAULT_SYNC_INTERVALS: SyncIntervals = {
   eagerMs: 60_000,
   helloMs: 30_000,
   stallMs: 600_000,
+  statusesMs: 5_000,
   lingerMs: 300_000,
 }

@@ -1,4 +1,11 @@
-import { type DefinitionInForce, isClientAudience, type Lsn, maxLsn, TidemarkError } from '../../protocol/index.ts'
+import {
+  type DefinitionInForce,
+  isClientAudience,
+  type Lsn,
+  maxLsn,
+  NO_BUNDLES,
+  TidemarkError,
+} from '../../protocol/index.ts'
 import { REPLICATION_NAME, type SubscribeAnswer } from '../contracts.ts'
 import type { DefinitionNote } from './history.ts'
 import { joinPosition, nextVersion } from './rules/delivery.ts'
@@ -131,7 +138,7 @@ export class Subscription {
     const { storage } = this.#context
     if (!note || note.version <= storage.state.definitionVersion) return
     const known = storage.state.definitionVersion
-    storage.update({ definitionVersion: note.version, definitionHash: note.hash })
+    storage.update(namedBy(note))
     // An equal hash does not help: between two versions of the same content another may have held.
     if (known > 0) this.#events.onDefinition()
   }
@@ -165,8 +172,12 @@ export class Subscription {
     if (before !== answer.epoch) {
       log.clear()
       for (const [name, row] of [...storage.audiences]) storage.putAudience(name, { ...row, start: null })
-      const fresh = { definitionVersion: answer.definition.version, definitionHash: answer.definition.hash }
-      storage.update({ ...fresh, epoch: answer.epoch, head: answer.routedTo, target: answer.routedTo })
+      storage.update({
+        ...namedBy(answer.definition),
+        epoch: answer.epoch,
+        head: answer.routedTo,
+        target: answer.routedTo,
+      })
       storage.update({ trimmedTo: answer.routedTo, logChars: 0 })
     }
     for (const name of audiences) {
@@ -190,3 +201,9 @@ export class Subscription {
     this.#events.onTarget()
   }
 }
+
+const namedBy = ({ version, hash, bundles = NO_BUNDLES }: DefinitionNote) => ({
+  definitionVersion: version,
+  definitionHash: hash,
+  bundles,
+})

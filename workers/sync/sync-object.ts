@@ -75,7 +75,10 @@ export function createSyncObject(
           if (this.#context.storage.state.watches) this.#rights.changed('all')
           this.#server.rehydrateAll('epoch')
         },
-        onDefinition: () => this.#server.rehydrateAll('definition'),
+        onDefinition: () => {
+          this.#server.refuseOutdated()
+          this.#server.rehydrateAll('definition')
+        },
         onWatch: () => this.#rights.changed('all'),
         onTarget: () => this.#catchUp(),
       })

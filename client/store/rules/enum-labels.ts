@@ -1,4 +1,4 @@
-import type { Definition } from '../../../protocol/index.ts'
+import { type Definition, enumLabels } from '../../../protocol/index.ts'
 
 type Type = Definition['types'][number]
 
@@ -13,7 +13,7 @@ export interface AddedLabel {
  * other does not have all of its labels in their order.
  */
 export function addedLabels(before: Type, after: Type): readonly AddedLabel[] | null {
-  const [old, wanted] = [labelsOf(before), labelsOf(after)]
+  const [old, wanted] = [enumLabels(before.statement), enumLabels(after.statement)]
   if (old === null || wanted === null) return null
   const added: AddedLabel[] = []
   let next = 0
@@ -22,14 +22,4 @@ export function addedLabels(before: Type, after: Type): readonly AddedLabel[] | 
     else added.push({ label, after: wanted[index - 1] ?? null })
   }
   return next === old.length ? added : null
-}
-
-/** Reads the labels out of the statement that makes a type; null where that makes no enum. */
-function labelsOf({ statement }: Type): string[] | null {
-  const list = /^CREATE TYPE .+? AS ENUM \((.*)\)$/s.exec(statement)?.[1]
-  if (list === undefined) return null
-  return [...list.matchAll(/(E?)'((?:[^']|'')*)'/g)].map(([, escaped, text = '']) => {
-    const label = text.replaceAll("''", "'")
-    return escaped ? label.replaceAll('\\\\', '\\') : label
-  })
 }

@@ -1,3 +1,4 @@
+import { bundlesOf } from '../../../db/definition/definition-in-force.ts'
 import type { OwnTableName } from '../../../db/definition/own-tables.ts'
 import { clientAudience } from '../../../protocol/index.ts'
 import { SchemaDrift } from './schema-drift.ts'
@@ -85,7 +86,8 @@ const OWN_ROWS: Readonly<Record<OwnTableName, (plan: TablePlan, values: Values) 
 
 function definitionRow(plan: TablePlan, values: Values): HistoryRow {
   // The definition itself stands in `sync_definition`, under this version.
-  const data = toJson(plan, values, [0, 1])
+  const named = toJson(plan, values, [0, 1])
+  const data = `${named.slice(0, -1)},"bundles":${JSON.stringify(bundlesOf(values[2]))}}`
   return {
     table: plan.id,
     operation: 'definition',

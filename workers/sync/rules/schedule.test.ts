@@ -12,6 +12,7 @@ const none: DutyFacts = {
   behind: false,
   retryAtMs: null,
   noticeAtMs: null,
+  statusesAtMs: null,
   expiryAtMs: null,
   deadlineAtMs: null,
   lingerMs: 300_000,
@@ -30,6 +31,7 @@ const someFacts = fc.record({
   leaseMs: fc.nat(900),
   behind: fc.boolean(),
   retryAtMs: fc.option(fc.nat(2_000)),
+  statusesAtMs: fc.constant(null),
   noticeAtMs: fc.option(fc.nat(2_000)),
   expiryAtMs: fc.option(fc.nat(2_000)),
   deadlineAtMs: fc.option(fc.nat(2_000)),
@@ -107,12 +109,13 @@ describe('the duties at a waking', () => {
     expect(due(later)).toEqual(ALWAYS)
   })
 
-  test('DIS-20 DIS-R10 without sockets are to forget rates, and to leave once it has lingered', () => {
+  test('DIS-20 DIS-R10 without sockets are to forget rates, to store what clients said, and to leave once it has lingered', () => {
     const all = { wanted: true, behind: true, retryAtMs: 1, noticeAtMs: 1, expiryAtMs: 1, deadlineAtMs: 1 }
     const lingered = { ...all, emptySinceMs: 1_000, nowMs: 301_000 }
     expect(due({ ...lingered, subscribed: true })).toEqual(['forgetRates', 'leave'])
     expect(due({ ...lingered, subscribed: true, nowMs: 300_999 })).toEqual(['forgetRates'])
     expect(due(lingered)).toEqual(['forgetRates'])
+    expect(due({ ...lingered, statusesAtMs: 301_000 })).toEqual(['forgetRates', 'storeStatuses'])
   })
 
   test('FLT-05 DIS-R10 are those of the retry too, whatever the object woke for', () => {

@@ -14,6 +14,8 @@ export interface DutyFacts {
   readonly retryAtMs: number | null
   /** Idle sessions are to be told the head then. */
   readonly noticeAtMs: number | null
+  /** What clients said of themselves is to be stored then. */
+  readonly statusesAtMs: number | null
   /** The first expiry of a token. */
   readonly expiryAtMs: number | null
   /** The first socket that must have said hello by then, or have acknowledged. */
@@ -58,6 +60,7 @@ const DUTIES = {
   },
   catchUp: { putOff: true, due: whileInUse(({ behind }) => (behind ? 'awake' : null)) },
   tellHead: { putOff: true, due: whileInUse(({ noticeAtMs }) => noticeAtMs) },
+  storeStatuses: { putOff: true, due: ({ statusesAtMs }) => statusesAtMs },
   serve: { putOff: true, due: whileInUse(() => 'awake') },
   endBackoff: { putOff: false, due: whileInUse(() => 'awake') },
 } as const satisfies Readonly<Record<string, DutyRule>>

@@ -15,6 +15,8 @@ export interface SessionState {
   readonly phase: SessionPhase
   /** Null until the client is known to be the user's. */
   readonly client: string | null
+  /** The last migration that its page's code knows; absent until the hello, and where that does not say. */
+  readonly migration?: string | undefined
   /** The client knew the outcome of its mutations up to here when it said hello. */
   readonly settledTo: Lsn
   /** The client asked to be told its own mutations up to here as captured rows; null where it did not. */
@@ -37,14 +39,14 @@ export interface SessionState {
   readonly refused?: { readonly count: number; readonly first: string }
 }
 
-export type SessionEvent = 'hello' | 'stream' | 'ack' | 'token' | 'refused'
+export type SessionEvent = 'hello' | 'stream' | 'ack' | 'token' | 'refused' | 'schema'
 
 /** The frames that a client may send in each phase. */
 const ADMITTED: Readonly<Record<SessionPhase, readonly SessionEvent[]>> = {
   opened: ['hello', 'token'],
   greeting: ['token', 'ack'],
-  hydrating: ['stream', 'ack', 'token', 'refused'],
-  streaming: ['stream', 'ack', 'token', 'refused'],
+  hydrating: ['stream', 'ack', 'token', 'refused', 'schema'],
+  streaming: ['stream', 'ack', 'token', 'refused', 'schema'],
   closed: [],
 }
 

@@ -1,4 +1,4 @@
-import { type Lsn, ZERO_LSN } from '../../../protocol/index.ts'
+import { type Bundles, type Lsn, NO_BUNDLES, ZERO_LSN } from '../../../protocol/index.ts'
 import type { Session } from '../../contracts.ts'
 import type { Bucket } from '../rules/token-bucket.ts'
 
@@ -18,6 +18,7 @@ export interface SyncState {
   logChars: number
   definitionVersion: number
   definitionHash: string
+  bundles: Bundles
   /** True where rights depend on tables that capture watches. */
   watches: boolean
   /** The version of the subscription wanted; `answeredVersion` is that of the one answered last. */
@@ -28,6 +29,8 @@ export interface SyncState {
   leaseMs: number
   emptySinceMs: number | null
   noticeAtMs: number | null
+  /** When statuses of clients are to be stored in Postgres; null where none is new. */
+  statusesAtMs: number | null
   retryAtMs: number | null
   failures: number
 }
@@ -42,6 +45,7 @@ const FRESH: SyncState = {
   logChars: 0,
   definitionVersion: 0,
   definitionHash: '',
+  bundles: NO_BUNDLES,
   watches: false,
   version: 0,
   answeredVersion: 0,
@@ -50,6 +54,7 @@ const FRESH: SyncState = {
   leaseMs: 0,
   emptySinceMs: null,
   noticeAtMs: null,
+  statusesAtMs: null,
   retryAtMs: null,
   failures: 0,
 }
@@ -70,6 +75,9 @@ const SCHEMA = `
     id TEXT PRIMARY KEY, audiences TEXT NOT NULL, claims TEXT NOT NULL, hello TEXT
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS known_client (id TEXT PRIMARY KEY, user_id TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS client_status (
+    id TEXT PRIMARY KEY, status TEXT NOT NULL, is_stored INTEGER NOT NULL
+  );
   CREATE TABLE IF NOT EXISTS connects (
     user_id TEXT PRIMARY KEY, tokens REAL NOT NULL, at_ms INTEGER NOT NULL
   ) WITHOUT ROWID;`
@@ -172,6 +180,29 @@ export class SyncStorage {
   rememberClient(client: string, userId: string, limit: number): void {
     this.#sql.exec('INSERT OR REPLACE INTO known_client (id, user_id) VALUES (?, ?)', client, userId)
     this.#sql.exec('DELETE FROM known_client WHERE rowid <= (SELECT max(rowid) FROM known_client) - ?', limit)
+  }
+
+  /** Keeps what a client said of itself; returns whether that is new. The oldest go where there are more than the limit. */
+  putStatus(client: string, status: string, limit: number): boolean {
+    const [row] = this.#sql.exec<{ status: string }>('SELECT status FROM client_status WHERE id = ?', client).toArray()
+    if (row?.status === status) return false
+    this.#sql.exec('INSERT OR REPLACE INTO client_status (id, status, is_stored) VALUES (?, ?, 0)', client, status)
+    this.#sql.exec('DELETE FROM client_status WHERE rowid <= (SELECT max(rowid) FROM client_status) - ?', limit)
+    return true
+  }
+
+  /** Answers statuses that Postgres has not been told. */
+  newStatuses(limit: number): { readonly id: string; readonly status: string }[] {
+    return this.#sql
+      .exec<{ id: string; status: string }>(
+        'SELECT id, status FROM client_status WHERE is_stored = 0 ORDER BY rowid LIMIT ?',
+        limit,
+      )
+      .toArray()
+  }
+
+  statusStored(client: string, status: string): void {
+    this.#sql.exec('UPDATE client_status SET is_stored = 1 WHERE id = ? AND status = ?', client, status)
   }
 
   connectBucket(userId: string): Bucket | null {

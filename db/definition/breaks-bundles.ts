@@ -1,0 +1,56 @@
+import {
+  type ColumnDefinition,
+  type Definition,
+  type DefinitionInForce,
+  enumLabels,
+  type TableDefinition,
+} from '../../protocol/index.ts'
+
+/**
+ * Tells whether code that was written over one version may fail over a later one: it names what is gone or goes by
+ * another name, reads another type, or writes less than a row needs. Rights and policies refuse without breaking.
+ */
+export function breaksBundles(before: Definition, after: Pick<DefinitionInForce, 'definition' | 'steps'>): boolean {
+  const { tables, types } = after.definition
+  const lostLabels = before.types.some((type) => {
+    const now = types.find(({ schema, name }) => schema === type.schema && name === type.name)
+    const labels = enumLabels(now?.statement ?? '') ?? []
+    return now !== undefined && enumLabels(type.statement)?.some((label) => !labels.includes(label))
+  })
+  const isRenamed = (after.steps ?? []).some(
+    ({ table, from, columns }) =>
+      from !== null &&
+      (from !== table || columns.some((column) => column.from !== null && column.from !== column.name)),
+  )
+  return (
+    lostLabels ||
+    isRenamed ||
+    before.tables.some((table) => {
+      const now = tables.find(({ id }) => id === table.id)
+      return now === undefined || breaksTable(table, now)
+    })
+  )
+}
+
+function breaksTable(before: TableDefinition, after: TableDefinition): boolean {
+  const isInserted = before.write !== undefined && after.write !== undefined
+  const gone = before.columns.some((column) => after.columns.every(({ name }) => name !== column.name))
+  return (
+    gone ||
+    after.columns.some((column) => {
+      const old = before.columns.find(({ name }) => name === column.name)
+      if (old !== undefined && withoutLimit(old.type) !== withoutLimit(column.type)) return true
+      return isInserted && mustBeGiven(column) && (old === undefined || !mustBeGiven(old))
+    })
+  )
+}
+
+const mustBeGiven = (column: ColumnDefinition): boolean =>
+  column.notNull &&
+  column.generated === null &&
+  column.serverGenerated === undefined &&
+  column.default === undefined &&
+  column.serverDefault === undefined
+
+/** A length or a precision that grows or shrinks is the same type to who reads it. */
+const withoutLimit = (type: string): string => type.replace(/\(\d+(,\s*-?\d+)?\)/, '')

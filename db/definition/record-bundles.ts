@@ -1,0 +1,22 @@
+import { type Bundles, NO_BUNDLES } from '../../protocol/index.ts'
+import type { Query } from '../query.ts'
+
+/** A migration of the app that a transaction has run and put on record. */
+export interface RanMigration {
+  readonly name: string
+  /** What its file says of itself; null: that follows from what it changes. */
+  readonly compatibility: 'additive' | 'breaking' | null
+}
+
+/** Our own files and seeds are on record too, and no page knows them by name. */
+const BUNDLES = `
+  SELECT max(name COLLATE "C") AS latest, max(name COLLATE "C") FILTER (WHERE breaking) AS oldest
+  FROM tidemark.app_migration WHERE name LIKE '%.sql' AND name NOT LIKE 'tidemark:%'`
+
+/** Puts on record whether a migration broke with the pages before it, and answers which pages are served from now on. */
+export async function recordBundles(query: Query, ran: RanMigration | null, breaks: boolean): Promise<Bundles> {
+  if (ran !== null && (ran.compatibility ?? (breaks ? 'breaking' : 'additive')) === 'breaking')
+    await query('UPDATE tidemark.app_migration SET breaking = true WHERE name = $1', [ran.name])
+  const [row] = await query(BUNDLES)
+  return { ...NO_BUNDLES, latest: row?.latest ?? null, oldest: row?.oldest ?? null }
+}

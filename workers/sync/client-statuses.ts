@@ -1,0 +1,55 @@
+import type { SchemaFrame } from '../../protocol/index.ts'
+import { errorFrom, logFault } from '../typed-error.ts'
+import type { SyncSession } from './sessions.ts'
+import type { SyncContext } from './sync-context.ts'
+
+/** Statuses stored by one statement; what is left is stored at the next waking. */
+const STORED_AT_ONCE = 1_000
+const AGAIN_MS = 60_000
+
+/** The statement changes nothing where a status is known already, so that a repetition costs no row. */
+const STORE = `
+  INSERT INTO tidemark.client_status AS known (client_id, version, migration, waiting, fault)
+  SELECT client, version, migration, waiting, fault
+  FROM jsonb_to_recordset($1::jsonb) AS told(client text, version bigint, migration text, waiting integer, fault text)
+  ON CONFLICT (client_id) DO UPDATE SET version = excluded.version, migration = excluded.migration,
+    waiting = excluded.waiting, fault = excluded.fault, told_at = now()
+  WHERE (known.version, known.migration, known.waiting, known.fault)
+    IS DISTINCT FROM (excluded.version, excluded.migration, excluded.waiting, excluded.fault)`
+
+/** Notes what a client says of its schema; what is new is stored in Postgres a while later, for people to read. */
+export function noteStatus(
+  { storage, limits, intervals, nowMs }: SyncContext,
+  session: SyncSession,
+  frame: SchemaFrame,
+): void {
+  const { client, migration } = session.state
+  if (client === null) return
+  const { version, waiting } = frame
+  const fault = frame.fault === null ? null : storable(frame.fault)
+  const status = JSON.stringify({ version, migration: migration && storable(migration), waiting, fault })
+  if (!storage.putStatus(client, status, limits.knownClients)) return
+  if (storage.state.statusesAtMs === null) storage.update({ statusesAtMs: nowMs() + intervals.statusesMs })
+}
+
+/** Postgres stores no NUL and no half of a character. */
+const storable = (text: string): string => text.replaceAll('\0', '').replaceAll(/\p{Surrogate}/gu, '')
+
+/**
+ * Stores what clients said since the last time, all of it by one statement. A failure is logged and concerns nothing
+ * else: it is tried again a while later.
+ */
+export async function storeStatuses({ storage, withDatabase, intervals, nowMs }: SyncContext): Promise<void> {
+  const told = storage.newStatuses(STORED_AT_ONCE)
+  const rows = told.map(({ id, status }) => ({ client: id, ...(JSON.parse(status) as object) }))
+  try {
+    if (rows.length > 0) await withDatabase(({ query }) => query(STORE, [JSON.stringify(rows)]))
+    for (const { id, status } of told) storage.statusStored(id, status)
+  } catch (error) {
+    logFault(errorFrom(error), error)
+    storage.update({ statusesAtMs: nowMs() + AGAIN_MS })
+    return
+  }
+  const isMore = storage.newStatuses(1).length > 0
+  storage.update({ statusesAtMs: isMore ? nowMs() + intervals.statusesMs : null })
+}
