@@ -13,11 +13,16 @@ export const quote = (text: string) => `'${text.replaceAll(/[\\']/g, '\\$&').rep
 /** The names of a generated module, and the declarations that its tables share, in the order of their first use. */
 export class NameBook {
   readonly #used = new Set<string>()
-  readonly #shared = new Map<string, { readonly name: string; readonly text: string }>()
+  readonly #shared = new Map<string, { readonly name: string; readonly text: string; readonly ofLabels: boolean }>()
+
+  /** Keeps a type's name from being that of an enum's labels. */
+  takeType(name: string): void {
+    this.#used.add(lowerFirst(name))
+  }
 
   /** Returns a free constant's name like that of a class. */
   constant(className: string, ending = 'Table'): string {
-    const plain = className.replace(/^[A-Z]+(?![a-z])|^[A-Z]/, (head) => head.toLowerCase())
+    const plain = lowerFirst(className)
     let name = plain
     for (let count = 1; TAKEN.has(name) || this.#used.has(name); count += 1)
       name = `${plain}${ending}${count === 1 ? '' : count}`
@@ -30,12 +35,13 @@ export class NameBook {
     return schema === undefined || schema === 'public' ? 'pg.pgTable' : `${this.#schema(schema)}.table`
   }
 
-  /** Returns the function that makes columns of an enum type. */
+  /** Returns the function that makes columns of an enum type, which is declared with a type of its labels. */
   enumType(schema: string | undefined, type: string, labels: readonly string[]): string {
-    return this.#declare(`enum ${schema ?? ''} ${type}`, camelCase(type), 'Enum', () => {
+    const text = () => {
       const make = schema === undefined || schema === 'public' ? 'pg.pgEnum' : `${this.#schema(schema)}.enum`
       return `${make}(${quote(type)}, [${labels.map(quote).join(', ')}])`
-    })
+    }
+    return this.#declare(`enum ${schema ?? ''} ${type}`, camelCase(type), 'Enum', text, true)
   }
 
   /** Returns the function that makes columns of a type that drizzle does not have. */
@@ -47,7 +53,11 @@ export class NameBook {
   }
 
   declarations(): string {
-    return [...this.#shared.values()].map(({ name, text }) => `export const ${name} = ${text}\n\n`).join('')
+    const declared = [...this.#shared.values()].map(({ name, text, ofLabels }) => {
+      const labels = `export type ${upperFirst(name)} = (typeof ${name}.enumValues)[number]\n`
+      return `export const ${name} = ${text}\n${ofLabels ? labels : ''}\n`
+    })
+    return declared.join('')
   }
 
   #schema(schema: string): string {
@@ -56,15 +66,19 @@ export class NameBook {
     })
   }
 
-  #declare(what: string, wanted: string, ending: string, text: () => string): string {
+  #declare(what: string, wanted: string, ending: string, text: () => string, ofLabels = false): string {
     const known = this.#shared.get(what)
     if (known) return known.name
     // What the declaration itself needs is declared before it.
     const declared = text()
     const name = this.constant(wanted, ending)
-    this.#shared.set(what, { name, text: declared })
+    this.#shared.set(what, { name, text: declared, ofLabels })
     return name
   }
 }
 
 const camelCase = (name: string) => name.replaceAll(/[^A-Za-z0-9]+(\w?)/g, (_, letter: string) => letter.toUpperCase())
+
+/** A class's name as that of a value: an abbreviation at its head as a whole. */
+const lowerFirst = (name: string) => name.replace(/^[A-Z]+(?![a-z])|^[A-Z]/, (head) => head.toLowerCase())
+const upperFirst = (name: string) => name.charAt(0).toUpperCase() + name.slice(1)

@@ -109,6 +109,7 @@ export const int4rangeColumn = pg.customType<{ data: string }>({ dataType: () =>
 export const crmSchema = pg.pgSchema('crm')
 
 export const caseKindsEnum = crmSchema.enum('case_kinds_enum', ['a', 'b'])
+export type CaseKindsEnum = (typeof caseKindsEnum.enumValues)[number]
 
 export const caseTable = crmSchema.table('case', {
   number: pg.integer('number').notNull(),
@@ -131,16 +132,30 @@ export type NewCaseRow = typeof caseTable.$inferInsert
 `)
 })
 
+test('CLI-R17 an enum named like a table or a row of one has a name of its own in the module', async () => {
+  const text = await textOf(`${ENTITY_IMPORTS}
+@Entity() @Synced({ audience: 'all' })
+export class Issue {
+  @PrimaryColumn('uuid') id!: string
+  @Column('enum', { enum: ['a'], enumName: 'issue' }) kind!: string
+  @Column('enum', { enum: ['b'], enumName: 'issue_row' }) row!: string
+  @Column('enum', { enum: ['b'], enumName: 'issue_row' }) again!: string
+}`)
+  expect(text).toContain("export const issueEnum = pg.pgEnum('issue', ['a'])\nexport type IssueEnum = ")
+  expect(text).toContain("export const issueRowEnum = pg.pgEnum('issue_row', ['b'])\nexport type IssueRowEnum = ")
+  expect(text.match(/export type IssueRow /g)).toHaveLength(1)
+})
+
 test('CLI-R17 entities and module compile, and its rows have the types of their columns', async () => {
   const app = makeEntityApp(TRACKER_ENTITIES)
   try {
     app.write({
       'sync-tables.ts': describeTables(await checkEntities(await loadEntities(app.folder))).text,
       'sync.ts': `import { defineSync } from 'tidemark/db'
-import { type IssueRow, type NewIssueRow, tables } from './sync-tables.ts'
+import { type IssueRow, type IssueState, type NewIssueRow, tables } from './sync-tables.ts'
 export const sync = defineSync({ tables })
 const made: NewIssueRow = { orgId: 'a', title: 'b', projectId: 'c' }
-export const read = (row: IssueRow): ['open' | 'done', string[], number, number, Date] =>
+export const read = (row: IssueRow): [IssueState & ('open' | 'done'), string[], number, number, Date] =>
   [row.state, row.labels, row.size, row.version, made.updatedAt ?? row.updatedAt]
 // @ts-expect-error: hidden columns are in no type.
 export const leak = (row: IssueRow) => row.secret

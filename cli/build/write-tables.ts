@@ -13,6 +13,7 @@ const HEAD = `// Made by \`tidemark build\` from entities.ts. Change the entitie
 export function writeTables(synced: readonly SyncedEntity[], driver: DataSource['driver']): string {
   const names = new NameBook()
   const tables = synced.map((entity) => new TableText(entity, driver, names))
+  for (const { metadata } of synced) for (const type of rowTypes(metadata.name)) names.takeType(type)
   const bodies = tables.map((table) => table.text())
   const entries = tables.map((table) => `  ${table.name}: ${table.entry()},\n`)
   const body = `${names.declarations()}${bodies.join('\n')}
@@ -50,10 +51,11 @@ class TableText {
     const key = keys.map((column) => `row.${keyOf(column)}`).join(', ')
     const compound = keys.length > 1 ? `, (row) => [pg.primaryKey({ columns: [${key}] })]` : ''
     const make = this.#names.tableFunction(metadata.schema)
+    const [row, newRow] = rowTypes(metadata.name)
     return `export const ${this.name} = ${make}(${quote(metadata.tableName)}, {
 ${lines.join('')}}${compound})
-export type ${metadata.name}Row = typeof ${this.name}.$inferSelect
-export type New${metadata.name}Row = typeof ${this.name}.$inferInsert
+export type ${row} = typeof ${this.name}.$inferSelect
+export type ${newRow} = typeof ${this.name}.$inferInsert
 `
   }
 
@@ -105,6 +107,9 @@ export type New${metadata.name}Row = typeof ${this.name}.$inferInsert
     return text === undefined || text === null ? null : `default(${sqlText(String(text))})`
   }
 }
+
+/** The types of a row as it is read and as it is written. */
+const rowTypes = (entity: string) => [`${entity}Row`, `New${entity}Row`] as const
 
 /** The name of a column in the row's type: its property's, that of an embedded one joined by capitals. */
 function keyOf(column: ColumnMetadata): string {
