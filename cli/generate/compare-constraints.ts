@@ -34,8 +34,8 @@ export function compareConstraints(
 } {
   const table = shownTable(wanted)
   const kept = now?.constraints ?? []
-  const missing = wanted.constraints.filter((one) => !kept.some(({ definition }) => definition === one.definition))
-  const spare = kept.filter((one) => !wanted.constraints.some(({ definition }) => definition === one.definition))
+  const missing = wanted.constraints.filter((one) => !kept.some(({ meaning }) => meaning === one.meaning))
+  const spare = kept.filter((one) => !wanted.constraints.some(({ meaning }) => meaning === one.meaning))
   const replaced = spare.filter((old) => missing.some((next) => replaces(next, old)))
   const isDropped = ({ name }: { name: string }) => choices.drops.includes(`${table}.${name}`)
   const columns = new Set(wanted.columns.map(({ name }) => name))
@@ -89,15 +89,17 @@ function freeName(one: ConstraintFacts, kept: readonly ConstraintFacts[]): strin
 }
 
 /** An index without its name. */
-const meaning = (definition: string) => definition.replace(/ INDEX (?:"(?:[^"]|"")*"|\S+) ON /, ' INDEX ON ')
+const indexMeaning = (definition: string) => definition.replace(/ INDEX (?:"(?:[^"]|"")*"|\S+) ON /, ' INDEX ON ')
 
 function compareIndexes(now: TableFacts | null, wanted: TableFacts, choices: Choices) {
   const table = shownTable(wanted)
   const kept = now?.indexes ?? []
   const missing = wanted.indexes.filter(
-    (one) => !kept.some((old) => meaning(old.definition) === meaning(one.definition)),
+    (one) => !kept.some((old) => indexMeaning(old.definition) === indexMeaning(one.definition)),
   )
-  const spare = kept.filter((old) => !wanted.indexes.some((one) => meaning(one.definition) === meaning(old.definition)))
+  const spare = kept.filter(
+    (old) => !wanted.indexes.some((one) => indexMeaning(one.definition) === indexMeaning(old.definition)),
+  )
   const goes = spare.filter(
     ({ name }) => choices.drops.includes(`${table}.${name}`) || missing.some((one) => one.name === name),
   )

@@ -3,6 +3,7 @@ import { quoteIdentifier } from '../../protocol/sql-identifier.ts'
 import { databaseMessageOf } from '../../workers/database/index.ts'
 import type { AppEntities } from '../build/load-entities.ts'
 import { dataSourceOptions } from '../build/read-metadata.ts'
+import { statementsUnknownToTypeorm } from '../build/unknown-to-typeorm.ts'
 import { hasVersionTrigger, VERSION_FUNCTION_SQL, versionTriggerSql } from '../build/version-trigger.ts'
 import type { ScratchDatabase } from './scratch.ts'
 import { factsOf, readFacts, type SchemaFacts } from './table-facts.ts'
@@ -25,6 +26,7 @@ export async function makeEntityTables(
     for (const schema of new Set(made.flatMap(({ schema }) => schema ?? [])))
       await source.query(`CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)}`)
     await source.synchronize()
+    for (const statement of made.flatMap(statementsUnknownToTypeorm)) await source.query(statement)
     const counted = made.filter(hasVersionTrigger)
     if (counted.length > 0) await source.query(VERSION_FUNCTION_SQL)
     for (const metadata of counted) await source.query(versionTriggerSql(metadata))

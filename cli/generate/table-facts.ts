@@ -31,6 +31,8 @@ export interface ConstraintFacts {
   /** `p` primary key, `u` unique, `f` foreign key, `c` check, `x` exclusion. */
   readonly kind: string
   readonly definition: string
+  /** The definition where all that it says matters; of a foreign key, without the order of its pairs of columns. */
+  readonly meaning: string
   readonly columns: readonly string[]
 }
 
@@ -49,6 +51,15 @@ export interface SchemaFacts {
   readonly versionFunction: string | null
 }
 
+/** A foreign key's definition without its lists of columns, and these in pairs. */
+const MEANING = `(SELECT json_build_array(
+    replace(replace(pg_get_constraintdef(k.oid),
+      '(' || string_agg(quote_ident(a.attname), ', ' ORDER BY pair.place) || ') REFERENCES', 'REFERENCES'),
+      '(' || string_agg(quote_ident(b.attname), ', ' ORDER BY pair.place) || ')', ''),
+    json_agg(json_build_array(a.attname, b.attname) ORDER BY a.attname))::text
+  FROM unnest(k.conkey, k.confkey) WITH ORDINALITY AS pair (own, other, place)
+  JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = pair.own
+  JOIN pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = pair.other)`
 const TABLES = `SELECT coalesce(json_agg(json_build_object(
   'schema', n.nspname, 'name', c.relname,
   'columns', (SELECT json_agg(json_build_object(
@@ -60,6 +71,7 @@ const TABLES = `SELECT coalesce(json_agg(json_build_object(
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
   'constraints', (SELECT coalesce(json_agg(json_build_object(
       'name', k.conname, 'kind', k.contype, 'definition', pg_get_constraintdef(k.oid),
+      'meaning', CASE k.contype WHEN 'f' THEN ${MEANING} ELSE pg_get_constraintdef(k.oid) END,
       'columns', (SELECT coalesce(json_agg(a.attname ORDER BY a.attnum), '[]') FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (k.conkey))
     ) ORDER BY k.contype, k.conname), '[]')
     FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u', 'f', 'c', 'x')),

@@ -6,6 +6,7 @@ import { TidemarkError } from '../../protocol/errors.ts'
  */
 const SYNCED = Symbol.for('tidemark.synced')
 const BASE = Symbol.for('tidemark.base-entity')
+const INDEXES = Symbol.for('tidemark.sql-indexes')
 
 /** The declaration of one synced entity; columns and relations go by the names of its properties. */
 export interface SyncedDeclaration {
@@ -15,6 +16,14 @@ export interface SyncedDeclaration {
   readonly write?: 'all' | 'actions' | 'none'
   readonly conflict?: 'reject' | 'last-write-wins'
   readonly priority?: number
+}
+
+/** An index in the words of SQL. */
+export interface SqlIndexDeclaration {
+  readonly name: string
+  /** What follows the table in `CREATE INDEX`. */
+  readonly on: string
+  readonly unique: boolean
 }
 
 /** Throws `misconfigured` for a class that has a declaration. */
@@ -36,4 +45,13 @@ export function markBaseEntity(entity: object): void {
 /** Tells whether a class is a `BaseEntity` or extends it. */
 export function isBaseEntity(entity: object): boolean {
   return BASE in entity
+}
+
+export function markIndex(entity: object, index: SqlIndexDeclaration): void {
+  Object.defineProperty(entity, INDEXES, { value: [...sqlIndexes(entity), index], configurable: true })
+}
+
+/** Returns the indexes of a class itself, never those of a class it extends, as a name is one table's. */
+export function sqlIndexes(entity: object): readonly SqlIndexDeclaration[] {
+  return Object.hasOwn(entity, INDEXES) ? (entity as { [INDEXES]: readonly SqlIndexDeclaration[] })[INDEXES] : []
 }

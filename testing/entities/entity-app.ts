@@ -5,8 +5,8 @@ const ENTITY = fileURLToPath(new URL('../../db/entity/index.ts', import.meta.url
 
 /** What each module of entities begins with; by path, as the app has no packages. */
 export const ENTITY_IMPORTS = `
-import { Column, Entity, JoinColumn, ManyToMany, JoinTable, ManyToOne, OneToMany, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm'
-import { BaseEntity, Synced } from '${ENTITY}'
+import { Column, Entity, JoinColumn, ManyToMany, JoinTable, ManyToOne, OneToMany, PrimaryColumn, PrimaryGeneratedColumn, Unique } from 'typeorm'
+import { BaseEntity, SqlIndex, Synced } from '${ENTITY}'
 const byOrg = { column: 'orgId', prefix: 'org' } as const
 `
 
