@@ -402,6 +402,45 @@ describe('one person writes', () => {
     expect(await removeDatabases('lost')).toEqual([])
   })
 
+  it('DEF-R6 the server counts versions of SQL in the replica, of actions and of its own writes, and the replica has them', async () => {
+    const issue = await newIssue('Counted')
+    const ada = await open('counted', ADA, issue)
+    const inReplica = queryReplica(ada)
+    await ada.evaluate((issueId) => {
+      type Add = (args: object) => Promise<unknown>
+      const { replica } = window as unknown as { replica: { actions: { addComment: Add } } }
+      return replica.actions.addComment({ issueId, body: 'One.' })
+    }, issue)
+    const stampsOf = async (table: string, id: string) => {
+      await untilSettled(ada)
+      const text = `SELECT version, extract(epoch FROM updated_at) AS updated FROM public.${table} WHERE ${id}`
+      const [held, stored] = [(await inReplica(text))[0], (await query(text))[0]]
+      expect([String(held?.version), Number(held?.updated)]).toEqual([stored?.version, Number(stored?.updated)])
+      return { version: Number(stored?.version), updated: Number(stored?.updated) }
+    }
+    const close = () =>
+      ada.evaluate((issueId) => {
+        type Close = (args: object) => Promise<unknown>
+        const { replica } = window as unknown as { replica: { actions: { closeIssue: Close } } }
+        return replica.actions.closeIssue({ issueId, state: 'done', subtasks: 'close' })
+      }, issue)
+    const [byId, ofIt] = [`id = '${issue}'`, `issue_id = '${issue}'`]
+    for (const [table, where, write] of [
+      ['issue', byId, () => inReplica(`UPDATE issue SET title = 'By SQL here' WHERE ${byId}`)],
+      ['issue', byId, close],
+      ['issue', byId, () => query(`UPDATE public.issue SET title = 'By the server' WHERE ${byId}`)],
+      ['comment', ofIt, () => inReplica(`UPDATE comment SET body = 'Two.' WHERE ${ofIt}`)],
+      ['comment', ofIt, () => query(`UPDATE public.comment SET body = 'Three.' WHERE ${ofIt}`)],
+    ] as const) {
+      const before = await stampsOf(table, where)
+      await write()
+      const after = await stampsOf(table, where)
+      expect(after.version).toBe(before.version + 1)
+      expect(after.updated).toBeGreaterThan(before.updated)
+    }
+    await expectEqual([ada, ADA])
+  })
+
   it('OPS-05 the pair page holds two replicas, each with its own switch', async () => {
     const issue = await newIssue('Seen from both sides')
     const page = await newWindow()

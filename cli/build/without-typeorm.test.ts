@@ -6,6 +6,7 @@ import { runCommand } from '../../testing/cli/run-command.ts'
 import { makeEntityApp, TRACKER_ENTITIES } from '../../testing/entities/entity-app.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const TRACKER = join(ROOT, 'examples', 'tracker')
 const app = makeEntityApp(TRACKER_ENTITIES, {
   'sync.ts':
     "import { defineSync } from 'tidemark/db'\nimport { tables } from './sync-tables.ts'\nexport const sync = defineSync({ tables })\n",
@@ -20,28 +21,28 @@ beforeAll(async () => {
 afterAll(() => app.remove())
 
 /** Answers the modules of a bundle that belong to TypeORM, among how many. */
-async function bundled(file: string): Promise<{ typeorm: string[]; count: number }> {
+async function bundled(file: string, folder = app.folder): Promise<{ typeorm: string[]; count: number }> {
   const { metafile } = await build({
-    entryPoints: [join(app.folder, file)],
+    entryPoints: [join(folder, file)],
     bundle: true,
     write: false,
     outdir: app.folder,
     format: 'esm',
-    platform: file === 'page.ts' ? 'browser' : 'node',
+    platform: /\bpage\b/.test(file) ? 'browser' : 'node',
     external: ['cloudflare:*', 'node:*', 'fs', 'path', 'crypto', 'module', 'worker_threads', 'url'],
     alias: {
       ...Object.fromEntries(
-        ['db', 'client', 'workers'].map((name) => [`tidemark/${name}`, join(ROOT, name, 'index.ts')]),
+        ['db/entity', 'db', 'client', 'workers'].map((name) => [`tidemark/${name}`, join(ROOT, name, 'index.ts')]),
       ),
       'drizzle-orm': join(ROOT, 'node_modules/drizzle-orm'),
     },
-    tsconfigRaw: { compilerOptions: { experimentalDecorators: true } },
+    tsconfigRaw: { compilerOptions: { experimentalDecorators: true, jsx: 'react-jsx' } },
     nodePaths: [join(ROOT, 'node_modules')],
     metafile: true,
     logLevel: 'silent',
   })
   const inputs = Object.keys(metafile.inputs)
-  return { typeorm: inputs.filter((path) => /typeorm|reflect-metadata|db\/entity/.test(path)), count: inputs.length }
+  return { typeorm: inputs.filter((path) => /typeorm|reflect-metadata|db\/entit/.test(path)), count: inputs.length }
 }
 
 test.each(['sync.ts', 'page.ts', 'worker.ts'])('CLI-R19 TypeORM is in no bundle of %s', async (file) => {
@@ -52,4 +53,17 @@ test.each(['sync.ts', 'page.ts', 'worker.ts'])('CLI-R19 TypeORM is in no bundle 
 
 test('CLI-R19 the same look finds it in a bundle of the entities', async () => {
   expect((await bundled('entities.ts')).typeorm.length).toBeGreaterThan(0)
+})
+
+test.each(['sync.ts', 'worker.ts', 'seed.ts', 'page/main.tsx'])(
+  'CLI-R19 nor is it in a bundle of the tracker’s %s',
+  async (file) => {
+    const { typeorm, count } = await bundled(file, TRACKER)
+    expect(typeorm).toEqual([])
+    expect(count).toBeGreaterThan(file === 'seed.ts' ? 5 : 20)
+  },
+)
+
+test('CLI-R19 the tracker’s entities have it', async () => {
+  expect((await bundled('entities.ts', TRACKER)).typeorm.length).toBeGreaterThan(10)
 })

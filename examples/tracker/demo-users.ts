@@ -1,4 +1,4 @@
-import type { MemberRole } from './schema.ts'
+import type { MemberRole } from './sync-tables.ts'
 
 /** Organisations and people that the seed writes and the demo login offers. */
 export interface DemoOrganization {

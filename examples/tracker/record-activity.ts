@@ -1,6 +1,6 @@
 import type { CommittedMutation } from 'tidemark/workers'
 import { connect } from './connect.ts'
-import type { ActivityKind } from './schema.ts'
+import type { ActivityKind } from './sync-tables.ts'
 
 interface Event {
   readonly issueId: string

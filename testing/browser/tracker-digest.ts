@@ -8,17 +8,17 @@ export interface TableDigest {
 }
 
 /** Times are read as seconds, because their text depends on the session that prints them. */
+const STAMPS = 'extract(epoch FROM created_at), extract(epoch FROM updated_at), version'
 const COLUMNS: Readonly<Record<string, string>> = {
-  organization: 'id, name, slug, extract(epoch FROM created_at)',
-  membership: 'id, org_id, user_id, display_name, email, role, extract(epoch FROM joined_at)',
-  project:
-    'id, org_id, key, name, description, lead_id, extract(epoch FROM created_at), extract(epoch FROM deleted_at)',
-  label: 'id, org_id, name, color',
+  organization: `id, name, slug, ${STAMPS}`,
+  membership: `id, org_id, user_id, display_name, email, role, extract(epoch FROM joined_at), ${STAMPS}`,
+  project: `id, org_id, key, name, description, lead_id, extract(epoch FROM deleted_at), ${STAMPS}`,
+  label: `id, org_id, name, color, ${STAMPS}`,
   issue: `id, org_id, project_id, parent_id, number, title, body, state, priority, assignee_id, creator_id, due_on,
-    extract(epoch FROM created_at), extract(epoch FROM updated_at), extract(epoch FROM closed_at)`,
+    extract(epoch FROM closed_at), ${STAMPS}`,
   issue_label: 'org_id, issue_id, label_id',
-  comment: 'id, org_id, issue_id, author_id, body, extract(epoch FROM created_at), extract(epoch FROM edited_at)',
-  note: 'id, user_id, org_id, issue_id, body, extract(epoch FROM created_at)',
+  comment: `id, org_id, issue_id, author_id, body, extract(epoch FROM edited_at), ${STAMPS}`,
+  note: `id, user_id, org_id, issue_id, body, ${STAMPS}`,
   activity: 'id, org_id, issue_id, actor_id, kind, value, extract(epoch FROM created_at)',
 }
 

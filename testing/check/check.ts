@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 
-/** The one check: format, lint, import directions, types for each runtime, dead code, and rules against tests. */
+/** The one check: format, lint, import directions, types for each runtime, the example's tables, dead code, and rules against tests. */
 const STEPS: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ['format and lint', 'biome', 'ci', '--colors=off', '--error-on-warnings', '.'],
   ['import directions', 'node', 'testing/check/import-directions.ts'],
@@ -17,7 +17,9 @@ const STEPS: readonly (readonly [name: string, command: string, ...args: string[
     'page',
     'example',
     'example-node',
+    'example-entities',
   ].map((runtime) => [`types: ${runtime}`, 'tsc', '-p', `tsconfig/${runtime}.json`, '--pretty', 'false'] as const),
+  ['tables of the example', 'node', 'dist/cli/main.js', 'build', '--check', 'examples/tracker'],
   ['dead code', 'knip'],
 ]
 

@@ -1,6 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { DataSource, OptimisticLockVersionMismatchError } from 'typeorm'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { loadEntities } from '../../cli/build/load-entities.ts'
+import { dataSourceOptions } from '../../cli/build/read-metadata.ts'
 import type { Actions } from '../../db/index.ts'
 import { brokenInvariants } from '../../examples/tracker/invariants.ts'
 import { recordActivity } from '../../examples/tracker/record-activity.ts'
@@ -13,6 +17,7 @@ import { useConnection, useTestDatabase } from '../postgres/use-test-database.ts
 import { pushDirectly } from '../push/push-directly.ts'
 import { deleteOf, insertOf, TestClient, updateOf } from '../push/test-client.ts'
 
+const TRACKER = fileURLToPath(new URL('../../examples/tracker', import.meta.url))
 const MIGRATIONS = new URL('../../examples/tracker/migrations/', import.meta.url)
 const ORG = randomUUID()
 const OTHER_ORG = randomUUID()
@@ -117,6 +122,35 @@ describe('the tracker’s server', () => {
     const after = await issueRow(id)
     expect(after).toMatchObject({ title: 'hers', priority: 'high' })
     expect(after?.updated_at).not.toBe(before?.updated_at)
+  })
+
+  it('DEF-R6 counts what a patch, an action, SQL and TypeORM change, and TypeORM’s lock sees the others', async () => {
+    const id = await newIssue()
+    const source = new DataSource({ ...dataSourceOptions(await loadEntities(TRACKER)), url: owned.url })
+    await source.initialize()
+    try {
+      const issues = source.getRepository<{ id: string; title: string; version: number }>('Issue')
+      const retitle = (title: string, was: string) =>
+        ann.decide(ann.patch([updateOf('public.issue', id, { title: [title, was] }, A)]))
+      const entity = await issues.findOneByOrFail({ id })
+      expect(entity.version).toBe(1)
+      expect(await retitle('by a patch', 'one')).toEqual(['committed'])
+      expect(await issueRow(id)).toMatchObject({ version: '2' })
+      const locked = issues.findOne({ where: { id }, lock: { mode: 'optimistic', version: entity.version } })
+      await expect(locked).rejects.toThrow(OptimisticLockVersionMismatchError)
+      expect(await ann.decide(ann.action('appendToIssue', { issueId: id, text: 'More.' }))).toEqual(['committed'])
+      expect(await issueRow(id)).toMatchObject({ version: '3' })
+      await database.query(`UPDATE public.issue SET title = 'by SQL' WHERE id = $1`, [id])
+      expect(await issueRow(id)).toMatchObject({ version: '4' })
+      const saved = await issues.save({ ...(await issues.findOneByOrFail({ id })), title: 'by TypeORM' })
+      expect([saved.version, (await issueRow(id))?.version]).toEqual([5, '5'])
+      expect(await retitle('by a patch again', 'by TypeORM')).toEqual(['committed'])
+      const forged = ann.patch([updateOf('public.issue', id, { version: ['1', '6'] }, A)])
+      expect(await ann.decide(forged)).toEqual(['committed'])
+      expect(await issueRow(id)).toMatchObject({ version: '7' })
+    } finally {
+      await source.destroy()
+    }
   })
 
   it('CON-10 holds an issue open while a subtask is, by patch and by action', async () => {

@@ -1,6 +1,6 @@
 import { action, refuse } from 'tidemark/db'
 import { z } from 'zod'
-import { issuePriority } from '../schema.ts'
+import { issuePriority } from '../sync-tables.ts'
 import { checkAssignee, isClosed, issueOf, nextNumber, openProject, ownMembership } from './look-up.ts'
 
 export const openState = z.enum(['backlog', 'todo', 'in_progress', 'in_review'])

@@ -1,4 +1,4 @@
-import type { IssuePriority, IssueState } from '../schema.ts'
+import type { IssuePriority, IssueState } from '../sync-tables.ts'
 import { ACTIVITY, type ActivityRow } from './activity-query.ts'
 import { formatAgo, formatDateTime } from './format.ts'
 import { PRIORITY_WORDS, STATE_WORDS } from './issue-words.ts'

@@ -1,4 +1,4 @@
-import type { ActivityKind } from '../schema.ts'
+import type { ActivityKind } from '../sync-tables.ts'
 
 /** Reads the id as text, because a serial key can pass what a number holds exactly. */
 export const ACTIVITY = `

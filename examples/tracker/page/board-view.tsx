@@ -1,5 +1,5 @@
 import { useCallback, useDeferredValue, useEffect, useRef } from 'react'
-import { type IssueState, issueState } from '../schema.ts'
+import { type IssueState, issueState } from '../sync-tables.ts'
 import { BoardCard } from './board-card.tsx'
 import { type BoardRow, boardQuery } from './board-query.ts'
 import { formatCount } from './format.ts'

@@ -1,5 +1,5 @@
 import { type ReactNode, useRef } from 'react'
-import { issueState } from '../schema.ts'
+import { issueState } from '../sync-tables.ts'
 import { Choice } from './choice.tsx'
 import type { IssueFilter, SortOrder, StateFilter } from './issue-query.ts'
 import { STATE_WORDS } from './issue-words.ts'

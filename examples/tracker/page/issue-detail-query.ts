@@ -1,4 +1,4 @@
-import type { IssuePriority, IssueState } from '../schema.ts'
+import type { IssuePriority, IssueState } from '../sync-tables.ts'
 
 export const ISSUE = `
   SELECT issue.id, issue.org_id, issue.project_id, issue.parent_id, issue.assignee_id, issue.title, issue.body,

@@ -1,4 +1,4 @@
-import { type IssuePriority, type IssueState, issuePriority, issueState } from '../schema.ts'
+import { type IssuePriority, type IssueState, issuePriority, issueState } from '../sync-tables.ts'
 import { Avatar } from './avatar.tsx'
 import { Choice } from './choice.tsx'
 import { Fact } from './fact.tsx'

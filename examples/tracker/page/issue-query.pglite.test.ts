@@ -20,7 +20,7 @@ let db: PGlite
 
 beforeAll(async () => {
   db = await PGlite.create('memory://')
-  for (const migration of ['0001_schema.sql', '0003_notes-activity.sql', '0005_subtasks.sql']) {
+  for (const migration of ['0001_schema.sql', '0003_notes-activity.sql', '0005_subtasks.sql', '0007_versions.sql']) {
     await db.exec(readFileSync(new URL(`../migrations/${migration}`, import.meta.url), 'utf8'))
   }
   for (const [table, rows] of Object.entries(generateSeed(new Date('2026-09-01T08:00:00Z'), 2_000))) {

@@ -1,4 +1,4 @@
-import type { IssuePriority, IssueState } from '../schema.ts'
+import type { IssuePriority, IssueState } from '../sync-tables.ts'
 
 export type StateFilter = 'open' | 'closed' | 'all' | IssueState
 export type SortOrder = 'updated' | 'created' | 'priority'

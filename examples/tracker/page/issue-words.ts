@@ -1,4 +1,4 @@
-import type { IssuePriority, IssueState } from '../schema.ts'
+import type { IssuePriority, IssueState } from '../sync-tables.ts'
 
 export const STATE_WORDS: Readonly<Record<IssueState, string>> = {
   backlog: 'Backlog',

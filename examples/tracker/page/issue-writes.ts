@@ -1,4 +1,4 @@
-import type { IssuePriority, IssueState } from '../schema.ts'
+import type { IssuePriority, IssueState } from '../sync-tables.ts'
 import type { TrackerReplica } from './replica-context.ts'
 
 export type EditableColumn = 'title' | 'body' | 'priority' | 'due_on'

@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from 'react'
-import { type IssuePriority, issuePriority } from '../schema.ts'
+import { type IssuePriority, issuePriority } from '../sync-tables.ts'
 import { Choice } from './choice.tsx'
 import type { IssueFilter } from './issue-query.ts'
 import { PRIORITY_WORDS } from './issue-words.ts'

@@ -1,4 +1,4 @@
-import type { IssuePriority, IssueState } from '../schema.ts'
+import type { IssuePriority, IssueState } from '../sync-tables.ts'
 import { PRIORITY_WORDS, STATE_WORDS } from './issue-words.ts'
 
 /** The filled part of the circle, from 0 to 1. */

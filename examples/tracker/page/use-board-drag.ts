@@ -7,7 +7,7 @@ import {
   useRef,
   useState,
 } from 'react'
-import { type IssueState, issueState } from '../schema.ts'
+import { type IssueState, issueState } from '../sync-tables.ts'
 import type { BoardRow } from './board-query.ts'
 import { followPress, type Press } from './follow-press.ts'
 

@@ -1,5 +1,5 @@
 import { useCallback } from 'react'
-import type { IssueState } from '../schema.ts'
+import type { IssueState } from '../sync-tables.ts'
 import { changeState } from './issue-writes.ts'
 import { refusalCode } from './refusal.ts'
 import { useReplica } from './replica-context.ts'

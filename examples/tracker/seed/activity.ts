@@ -1,4 +1,4 @@
-import type { ActivityKind, IssueState } from '../schema.ts'
+import type { ActivityKind, IssueState } from '../sync-tables.ts'
 import { type IssueDraft, iso, markChanged, type SeedRows } from './issue-draft.ts'
 import type { Random } from './random.ts'
 

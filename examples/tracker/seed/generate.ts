@@ -1,5 +1,5 @@
 import { type DemoOrganization, demoOrganizations, demoUsers } from '../demo-users.ts'
-import type { IssueState } from '../schema.ts'
+import type { IssueState } from '../sync-tables.ts'
 import { seedActivity } from './activity.ts'
 import {
   capitalise,
@@ -65,9 +65,10 @@ export function generateSeed(now: Date, commentCount = 20_000): SeedRows {
   const random = createRandom(20_261_118)
   const nowMs = now.getTime()
   const foundedAt = iso(nowMs - (HISTORY_DAYS + 30) * DAY_MS)
+  const founded = { created_at: foundedAt, updated_at: foundedAt }
   const rows: SeedRows = {
-    organization: demoOrganizations.map(({ id, name, slug }) => ({ id, name, slug, created_at: foundedAt })),
-    app_user: demoUsers.map(({ id, email, name }) => ({ id, email, name, created_at: foundedAt })),
+    organization: demoOrganizations.map(({ id, name, slug }) => ({ id, name, slug, ...founded })),
+    app_user: demoUsers.map(({ id, email, name }) => ({ id, email, name, ...founded })),
     membership: [],
     project: [],
     label: [],
@@ -78,7 +79,7 @@ export function generateSeed(now: Date, commentCount = 20_000): SeedRows {
     activity: [],
   }
   const drafts: IssueDraft[] = []
-  for (const organization of demoOrganizations) seedOrganization(random, rows, drafts, organization, nowMs, foundedAt)
+  for (const organization of demoOrganizations) seedOrganization(random, rows, drafts, organization, nowMs, founded)
   seedComments(random, rows, drafts, commentCount)
   seedActivity(random, rows, drafts, nowMs - RECORDED_DAYS * DAY_MS)
   seedNotes(random, rows, drafts)
@@ -93,7 +94,7 @@ function seedOrganization(
   drafts: IssueDraft[],
   organization: DemoOrganization,
   nowMs: number,
-  foundedAt: string,
+  founded: { readonly created_at: string; readonly updated_at: string },
 ): void {
   const orgId = organization.id
   const members: Member[] = []
@@ -110,10 +111,17 @@ function seedOrganization(
       email: user.email,
       role,
       invite_hash: random.uuid().replaceAll('-', ''),
-      joined_at: foundedAt,
+      joined_at: founded.created_at,
+      ...founded,
     })
   }
-  const labels = organizationLabels.map(([name, color]) => ({ id: random.uuid(), org_id: orgId, name, color }))
+  const labels = organizationLabels.map(([name, color]) => ({
+    id: random.uuid(),
+    org_id: orgId,
+    name,
+    color,
+    ...founded,
+  }))
   rows.label.push(...labels)
   const labelId = (name: string) => labels.find((label) => label.name === name)?.id ?? ''
 
@@ -127,7 +135,8 @@ function seedOrganization(
       name: plan.name,
       description: plan.description,
       lead_id: random.pick(members).id,
-      created_at: foundedAt,
+      created_at: founded.created_at,
+      updated_at: plan.archivedDaysAgo === undefined ? founded.updated_at : iso(untilMs),
       deleted_at: plan.archivedDaysAgo === undefined ? null : iso(untilMs),
     })
     const historyMs = untilMs - nowMs + HISTORY_DAYS * DAY_MS
@@ -202,7 +211,7 @@ function seedComments(random: Random, rows: SeedRows, drafts: readonly IssueDraf
       const createdMs = draft.createdMs + (untilMs - draft.createdMs) * progress
       const words = { thing: draft.thing, name: random.pick(draft.members).firstName, n: String(2 + random.below(7)) }
       const template = pickUnsaid(random, phrasesAt(draft.closedMs === null ? progress * 0.7 : progress), said)
-      rows.comment.push({
+      const comment = {
         id: random.uuid(),
         org_id: draft.orgId,
         issue_id: draft.id,
@@ -210,7 +219,8 @@ function seedComments(random: Random, rows: SeedRows, drafts: readonly IssueDraf
         body: fill(template, words),
         created_at: iso(createdMs),
         edited_at: random.chance(0.05) ? iso(createdMs + (untilMs - createdMs) * 0.1 * random.next()) : null,
-      })
+      }
+      rows.comment.push({ ...comment, updated_at: comment.edited_at ?? comment.created_at })
       markChanged(draft, createdMs)
     }
   }

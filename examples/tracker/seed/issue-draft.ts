@@ -1,4 +1,4 @@
-import type { IssueState } from '../schema.ts'
+import type { IssueState } from '../sync-tables.ts'
 import type { Random } from './random.ts'
 
 /** One row, by column. */

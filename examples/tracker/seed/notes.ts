@@ -15,13 +15,17 @@ export function seedNotes(random: Random, rows: SeedRows, drafts: readonly Issue
     for (const draft of mine.slice(0, NOTES_PER_MEMBER)) {
       const colleagues = draft.members.filter(({ id }) => id !== memberId)
       const words = { thing: draft.thing, name: random.pick(colleagues).firstName, n: String(2 + random.below(7)) }
+      const id = random.uuid()
+      const body = fill(pickUnsaid(random, privateNotes, said), words)
+      const createdAt = iso(draft.createdMs + (draft.untilMs - draft.createdMs) * random.next())
       rows.note.push({
-        id: random.uuid(),
+        id,
         user_id: userId ?? null,
         org_id: draft.orgId,
         issue_id: draft.id,
-        body: fill(pickUnsaid(random, privateNotes, said), words),
-        created_at: iso(draft.createdMs + (draft.untilMs - draft.createdMs) * random.next()),
+        body,
+        created_at: createdAt,
+        updated_at: createdAt,
       })
     }
   }

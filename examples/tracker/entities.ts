@@ -1,0 +1,11 @@
+/** What `tidemark build` and `tidemark migration:generate` read. No worker and no page imports this. */
+export { AppUser } from './db/entities/core/app-user.ts'
+export { Membership } from './db/entities/core/membership.ts'
+export { Organization } from './db/entities/core/organization.ts'
+export { Activity } from './db/entities/work/activity.ts'
+export { Comment } from './db/entities/work/comment.ts'
+export { Issue } from './db/entities/work/issue.ts'
+export { IssueLabel } from './db/entities/work/issue-label.ts'
+export { Label } from './db/entities/work/label.ts'
+export { Note } from './db/entities/work/note.ts'
+export { Project } from './db/entities/work/project.ts'
