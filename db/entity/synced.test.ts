@@ -1,7 +1,7 @@
 import { getMetadataArgsStorage } from 'typeorm'
 import { expect, test } from 'vitest'
-import { BaseEntity, Synced } from './index.ts'
-import { isBaseEntity, syncedDeclaration } from './marks.ts'
+import { BaseEntity, SqlIndex, Synced } from './index.ts'
+import { isBaseEntity, sqlIndexes, syncedDeclaration } from './marks.ts'
 
 abstract class Owned extends BaseEntity {
   declare orgId: string
@@ -36,4 +36,14 @@ test('CLI-R18 a property that the entity lacks does not compile', () => {
   Synced({ audience: 'all', hidden: ['hash'] })(Bug)
   expect(syncedDeclaration(Bug)).toMatchObject({ hidden: ['hash'] })
   expect(() => Synced({ audience: 'all' })(Bug)).toThrow('Bug has two @Synced: keep one.')
+})
+
+test('CLI-R20 indexes in the words of SQL are those of their own class', () => {
+  SqlIndex('issue_recent', '(org_id, updated_at DESC)')(Issue)
+  SqlIndex('issue_title', '(lower(title))', { unique: true })(Issue)
+  expect(sqlIndexes(Issue)).toEqual([
+    { name: 'issue_recent', on: '(org_id, updated_at DESC)', unique: false },
+    { name: 'issue_title', on: '(lower(title))', unique: true },
+  ])
+  expect(sqlIndexes(Bug)).toEqual([])
 })
