@@ -22,9 +22,11 @@ export const closeIssue = action(closeArgs, async ({ sql, now }, { issueId, stat
     const count = open.length === 1 ? 'A subtask is' : `${open.length} subtasks are`
     refuse('open-subtasks', `${count} still open.`, { subtasks: open.map((row) => row.id ?? null) })
   }
+  // A subtask that another opens from here on is not closed unasked: a trigger refuses the whole then.
+  const closed = [issueId, ...(subtasks === 'close' ? open.map((row) => row.id ?? null) : [])]
   await sql`
     UPDATE issue SET state = ${state}, closed_at = coalesce(closed_at, ${now})
-    WHERE id = ${issueId} OR (parent_id = ${issueId} AND state NOT IN ('done', 'cancelled'))`
+    WHERE id IN (SELECT value::uuid FROM json_array_elements_text(${JSON.stringify(closed)}::text::json) AS value)`
 })
 
 /** Reopens a subtask only under an open issue, because an open subtask keeps its issue open. */
