@@ -1,8 +1,9 @@
 import type { Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import type { JournalFiles, Slot } from '../store/journal-files.ts'
+import { readShownDefinition } from '../store/rows/journal-rows.ts'
 import { OUTBOX_CHANNEL, readNotice } from '../store/rules/outbox-notice.ts'
-import { type MadeSince, readCapturedUnder, readEnded, readMadeSince } from './read-outbox.ts'
+import { type MadeSince, readEnded, readMadeSince } from './read-outbox.ts'
 import { encodeFrames } from './rules/frames.ts'
 import { type FrozenRecord, JOURNAL_FORMAT, type JournalRecord, retriedBy } from './rules/records.ts'
 
@@ -181,7 +182,7 @@ export class Journal {
 
   async #definition(hash: string | null): Promise<JournalRecord[]> {
     if (hash === null || this.#definitions.has(hash)) return []
-    const definition = await readCapturedUnder(this.#options.db, hash)
+    const definition = await readShownDefinition(this.#options.db, hash)
     this.#definitions.add(hash)
     return [{ t: 'definition', hash, definition }]
   }

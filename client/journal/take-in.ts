@@ -1,47 +1,32 @@
-import { z } from 'zod'
 import { type Definition, pushedMutationSchema } from '../../protocol/index.ts'
 import { sealNew } from '../mutations/seal.ts'
-import { COUNTERS } from '../mutations/unsettled-mutations.ts'
 import type { Executor } from '../store/copies.ts'
 import { replicaTables } from '../store/replica-table.ts'
+import { insertSent, readKnown, restoreFrozen } from '../store/rows/journal-rows.ts'
+import { markCommitted, markFailed } from '../store/rows/outcome-rows.ts'
+import { giveNumbers, readIdentity, takeIdentity } from '../store/rows/owner-row.ts'
+import { takeInto } from '../store/rows/sending-rows.ts'
+import { deleteWrites, insertWrites } from '../store/rows/write-rows.ts'
 import { compareJournal, type KnownOutbox, type Learning, OUTCOME_UNKNOWN } from './rules/compare-journal.ts'
 import type { JournalState, OpenMutation } from './rules/fold-journal.ts'
-
-const ownerSchema = z.object({ client_id: z.string(), counter: z.coerce.number() })
-const knownSchema = z.object({
-  counter: z.coerce.number(),
-  status: z.enum(['pending', 'sent', 'confirmed', 'failed']),
-  isFrozen: z.boolean(),
-})
 
 /**
  * Gives the outbox what it lacks of its journal, in the transaction that opens the database. A mutation that it never
  * knew has no effect yet: it is done at the join, or by `Outbox.learn` where a copy is shown.
  */
 export async function takeIn(tx: Executor, journal: JournalState): Promise<Learning> {
-  const learning = compareJournal(journal, await readKnown(tx, journal))
+  const learning = compareJournal(journal, await readOutbox(tx, journal))
   const { client, counter, taken, foreign, frozen, committed } = learning
-  await tx.query('UPDATE tidemark.owner SET client_id = $1, counter = $2 WHERE counter <= $2', [client, counter])
+  await takeIdentity(tx, { client, counter })
   await insertAll(tx, taken, journal.definitions)
   await insertForeign(tx, foreign, journal.definitions)
   for (const open of frozen) await freeze(tx, open)
-  await tx.query(
-    `UPDATE tidemark.mutation SET status = 'sent', sealed = true,
-       outcome = json_build_object('counter', counter, 'status', 'committed')::text
-     WHERE counter IN ${COUNTERS('$1')}`,
-    [JSON.stringify(committed)],
-  )
+  await markCommitted(tx, committed)
   return learning
 }
 
-async function readKnown(tx: Executor, { open }: JournalState): Promise<KnownOutbox> {
-  const owner = ownerSchema.parse((await tx.query('SELECT client_id, counter FROM tidemark.owner')).rows[0])
-  const { rows } = await tx.query(
-    `SELECT counter, status, request IS NOT NULL AS "isFrozen" FROM tidemark.mutation
-     WHERE (status <> 'confirmed' AND squashed_into IS NULL) OR counter IN ${COUNTERS('$1')}`,
-    [JSON.stringify([...open.keys()])],
-  )
-  return { client: owner.client_id, counter: owner.counter, mutations: rows.map((row) => knownSchema.parse(row)) }
+async function readOutbox(tx: Executor, { open }: JournalState): Promise<KnownOutbox> {
+  return { ...(await readIdentity(tx)), mutations: await readKnown(tx, open.keys()) }
 }
 
 const byNumber = (a: OpenMutation, b: OpenMutation) => a.made.counter - b.made.counter
@@ -58,38 +43,21 @@ async function insertAll(
     if (open.made.kind === 'patch' && open.made.patch === null && !open.frozen) captured.push(open)
   }
   for (const [hash, group] of Map.groupBy(captured, ({ made }) => made.hash)) {
-    for (const { made } of group) {
-      await tx.query(
-        `INSERT INTO tidemark.write (counter, table_id, op, key, before, after)
-         SELECT $1::bigint, * FROM json_to_recordset($2::text::json) AS w(table_id text, op text, key text, before text, after text)`,
-        [made.counter, JSON.stringify(made.writes)],
-      )
-    }
+    for (const { made } of group) await insertWrites(tx, made.counter, made.writes)
     const definition = hash === null ? null : definitions.get(hash)
     if (definition) await sealNew(tx, replicaTables(definition, 'live'))
   }
   // None of them has done anything to the rows that are here.
-  await tx.query(`DELETE FROM tidemark.write WHERE counter IN ${COUNTERS('$1')}`, [
-    JSON.stringify(taken.map(({ made }) => made.counter)),
-  ])
-  const failed = taken.flatMap(({ made, rejection }) => (rejection ? [{ counter: made.counter, rejection }] : []))
-  for (const { counter, rejection } of failed) {
-    await tx.query(`UPDATE tidemark.mutation SET status = 'failed', rejection = $2 WHERE counter = $1`, [
-      counter,
-      JSON.stringify(rejection),
-    ])
-  }
+  await deleteWrites(
+    tx,
+    taken.map(({ made }) => made.counter),
+  )
+  for (const { made, rejection } of taken) if (rejection) await markFailed(tx, made.counter, rejection)
 }
 
-/** Inserts it as sent, whether or not it was: its outcome is asked for before anything is done with it. */
 async function insert(tx: Executor, { made, frozen }: OpenMutation): Promise<void> {
-  const { counter, kind, origin, name, args, at } = made
-  const patch = kind === 'action' ? null : frozen ? rowsOf(frozen.request) : made.patch
-  await tx.query(
-    `INSERT INTO tidemark.mutation (counter, kind, origin, name, args, at, status, sealed, patch, request, predicted)
-     VALUES ($1, $2, $3, $4, $5, $6, 'sent', true, $7, $8, $9)`,
-    [counter, kind, origin, name, args, at, patch, frozen?.request ?? null, frozen?.predicted ?? null],
-  )
+  const patch = made.kind === 'action' ? null : frozen ? rowsOf(frozen.request) : made.patch
+  await insertSent(tx, { ...made, patch, request: frozen?.request ?? null, predicted: frozen?.predicted ?? null })
 }
 
 /** Inserts these under new numbers and as failed: nobody can ask for their outcome, so the app decides. */
@@ -100,11 +68,7 @@ async function insertForeign(
 ): Promise<void> {
   if (foreign.length === 0) return
   const sorted = [...foreign].sort(byNumber)
-  const { rows } = await tx.query<{ counter: number | string }>(
-    'UPDATE tidemark.owner SET counter = counter + $1 RETURNING counter',
-    [sorted.length],
-  )
-  const first = Number(rows[0]?.counter) - sorted.length + 1
+  const first = await giveNumbers(tx, sorted.length)
   const renumbered = sorted.map(({ made, frozen, rejection }, index) => {
     const counter = first + index
     return {
@@ -116,21 +80,11 @@ async function insertForeign(
   await insertAll(tx, renumbered, definitions)
 }
 
-/** Stores the text in which it left, the only one in which it may leave again. */
 async function freeze(tx: Executor, { made, frozen }: OpenMutation): Promise<void> {
   if (!frozen) return
   const { counter, request, predicted, took } = frozen
-  const taken = JSON.stringify(took)
-  await tx.query(`UPDATE tidemark.write SET counter = $1 WHERE counter IN ${COUNTERS('$2')}`, [counter, taken])
-  await tx.query(
-    `UPDATE tidemark.mutation SET squashed_into = $1, status = 'confirmed' WHERE counter IN ${COUNTERS('$2')}`,
-    [counter, taken],
-  )
-  await tx.query(
-    `UPDATE tidemark.mutation SET status = 'sent', sealed = true, request = $2, predicted = $3, patch = coalesce($4, patch)
-     WHERE counter = $1`,
-    [counter, request, predicted, made.kind === 'patch' ? rowsOf(request) : null],
-  )
+  await takeInto(tx, counter, took)
+  await restoreFrozen(tx, { counter, request, predicted, patch: made.kind === 'patch' ? rowsOf(request) : null })
 }
 
 function rowsOf(request: string): string {

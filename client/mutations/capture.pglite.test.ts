@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../protocol/index.ts'
 import { folder, note, WRITABLE } from '../../testing/replica/definitions.ts'
 import { LocalReplica } from '../../testing/replica/local-replica.ts'
-import { writesOf } from './unsettled-mutations.ts'
+import { readWritesOf } from '../store/rows/write-rows.ts'
 
 const open: LocalReplica[] = []
 afterEach(async () => {
@@ -115,7 +115,7 @@ describe('capture', () => {
       { o: 'u', t: 'public.note', k: { id: '3' }, d: { folder: 'h' }, b: { folder: { v: 'g' } } },
       { o: 'd', t: 'public.folder', k: { id: 'g' } },
     ])
-    const writes = await writesOf(replica.db, [1, 2])
+    const writes = await readWritesOf(replica.db, [1, 2])
     expect(writes.filter(({ cascade }) => cascade).map(({ table, key, op }) => `${op} ${table} ${key}`)).toEqual([
       'delete public.note 1',
       'delete public.note 2',

@@ -1,11 +1,9 @@
-import { z } from 'zod'
 import {
   type Change,
   decodeMarked,
   type Lsn,
   type MarkedChange,
   type PredictedChange,
-  predictedChangeSchema,
   type Rejection,
   TidemarkError,
   type Transaction,
@@ -13,7 +11,7 @@ import {
 } from '../../protocol/index.ts'
 import type { Executor } from '../store/copies.ts'
 import type { ReplicaTables } from '../store/replica-table.ts'
-import { COUNTERS } from './unsettled-mutations.ts'
+import { type Predictions, readPredictions } from '../store/rows/mutation-rows.ts'
 
 /** Names the mutation of this replica that a transaction is, or whose rejection it records. */
 export interface OwnNote {
@@ -35,9 +33,6 @@ export class UnknownPrediction extends TidemarkError {
     this.lsn = lsn
   }
 }
-
-/** Predicted changes, by the counter of their mutation. */
-export type Predictions = ReadonlyMap<number, readonly PredictedChange[]>
 
 const NONE: Predictions = new Map()
 
@@ -84,14 +79,4 @@ function isNamedIn(change: PredictedChange, tables: ReplicaTables): boolean {
   const columns = tables.get(change.t)?.columnByName
   const names = [...Object.keys(change.k), ...('d' in change ? Object.keys(change.d) : [])]
   return columns !== undefined && names.every((name) => columns.has(name))
-}
-
-const predictedSchema = z.array(predictedChangeSchema)
-
-export async function readPredictions(tx: Executor, counters: readonly number[]): Promise<Predictions> {
-  const { rows } = await tx.query<{ counter: number | string; predicted: string }>(
-    `SELECT counter, predicted FROM tidemark.mutation WHERE predicted IS NOT NULL AND counter IN ${COUNTERS('$1')}`,
-    [JSON.stringify(counters)],
-  )
-  return new Map(rows.map(({ counter, predicted }) => [Number(counter), predictedSchema.parse(JSON.parse(predicted))]))
 }

@@ -1,5 +1,5 @@
 import type { Database } from '../store/database.ts'
-import type { Predictions } from './decode-transactions.ts'
+import type { Predictions } from '../store/rows/mutation-rows.ts'
 import type { ActionRunner } from './run-action.ts'
 
 /** The database with what is needed to do pending work on it again. */

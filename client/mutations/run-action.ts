@@ -1,9 +1,10 @@
 import type { QueryOptions } from '@electric-sql/pglite'
 import type { Actions } from '../../db/define-sync.ts'
 import { type ActionContext, type ActionSql, actionId } from '../../db/index.ts'
-import { mutationId, PINNED_SETTINGS, quoteIdentifier, quoteLiteral } from '../../protocol/index.ts'
+import { mutationId } from '../../protocol/index.ts'
 import type { Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
+import { beginActionRun, endActionRun } from '../store/rows/settings.ts'
 
 /** The call of an action, which is the same in every run of it. */
 export interface ActionCall {
@@ -18,10 +19,6 @@ export interface ActionCall {
 export class UnknownAction extends Error {
   override readonly name = 'UnknownAction'
 }
-
-const SETTINGS = Object.entries({ ...PINNED_SETTINGS, search_path: 'public' })
-  .map(([name, value]) => `SET LOCAL ${quoteIdentifier(name)} = ${quoteLiteral(value)};`)
-  .join(' ')
 
 /** Keeps every value in and out as text, because a server's driver would parse values otherwise. */
 function asText({ parsers, serializers }: Database): QueryOptions {
@@ -55,7 +52,7 @@ export class ActionRunner {
   async run(tx: Executor, { counter, name, args, at }: ActionCall): Promise<void> {
     const action = this.#actionOf(name)
     const parsed: unknown = action.schema.parse(JSON.parse(args))
-    await tx.exec(`${SETTINGS} SELECT set_config('tidemark.action', 'on', true)`)
+    await beginActionRun(tx)
     const options = asText(this.#db)
     const sql: ActionSql = async (strings, ...values) => {
       const text = strings.reduce((before, part, index) => `${before}$${index}${part}`)
@@ -71,7 +68,7 @@ export class ActionRunner {
       user: { id: this.#user },
     }
     await action.run(context, parsed)
-    await tx.exec(`SET CONSTRAINTS ALL IMMEDIATE; SELECT set_config('tidemark.action', 'off', true)`)
+    await endActionRun(tx)
   }
 
   #actionOf(name: string): Actions[string] {

@@ -1,11 +1,18 @@
 import type { PatchRow } from '../../protocol/index.ts'
 import type { Executor } from '../store/copies.ts'
 import { keyText, type ReplicaTables } from '../store/replica-table.ts'
+import { readUnsealed, sealPatches } from '../store/rows/mutation-rows.ts'
+import {
+  deleteWrites,
+  markCascadeWrites,
+  readWritesBeside,
+  readWritesOf,
+  type StoredWrite,
+} from '../store/rows/write-rows.ts'
+import { type CapturedWrite, changedColumns, rowId } from '../store/rules/captured-write.ts'
 import { TELL_OUTBOX } from '../store/rules/outbox-notice.ts'
-import { type CapturedWrite, changedColumns, rowId } from './rules/captured-write.ts'
 import { cascadesAmong } from './rules/cascades.ts'
 import { type PatchTables, patchOfWrites, patchTables } from './rules/patch-of-writes.ts'
-import { COUNTERS, readWrites, type StoredWrite, writesOf } from './unsettled-mutations.ts'
 
 /**
  * Gives new patches their rows and bases, from what was captured before anything moved; a second call does nothing.
@@ -13,27 +20,16 @@ import { COUNTERS, readWrites, type StoredWrite, writesOf } from './unsettled-mu
  * A patch whose writes come to nothing is confirmed at once.
  */
 export async function sealNew(tx: Executor, tables: ReplicaTables): Promise<void> {
-  const { rows } = await tx.query<{ counter: number | string }>(
-    `SELECT counter FROM tidemark.mutation WHERE kind = 'patch' AND patch IS NULL ORDER BY counter`,
-  )
-  if (rows.length === 0) return
-  const counters = rows.map(({ counter }) => Number(counter))
+  const counters = await readUnsealed(tx)
+  if (counters.length === 0) return
   // Earlier mutations' writes to the same rows are read too, because the new ones may be based on them.
-  const writes = await readWrites(
-    tx,
-    `(w.table_id, w.key) IN (SELECT n.table_id, n.key FROM tidemark.write n WHERE n.counter IN ${COUNTERS('$1')})`,
-    [JSON.stringify(counters)],
-  )
+  const writes = await readWritesBeside(tx, counters)
   const facts = patchTables(tables)
   const sealed = seal(counters, writes, facts)
-  await tx.query(
-    `UPDATE tidemark.mutation m SET patch = x.patch, status = CASE WHEN x.patch = '[]' THEN 'confirmed' ELSE m.status END
-     FROM json_to_recordset($1::text::json) AS x(counter bigint, patch text) WHERE m.counter = x.counter`,
-    [JSON.stringify(sealed.map(({ counter, patch }) => ({ counter, patch: JSON.stringify(patch) })))],
-  )
+  await sealPatches(tx, sealed)
   const empty = sealed.filter(({ patch }) => patch.length === 0).map(({ counter }) => counter)
   if (empty.length > 0) {
-    await tx.query(`DELETE FROM tidemark.write WHERE counter IN ${COUNTERS('$1')}`, [JSON.stringify(empty)])
+    await deleteWrites(tx, empty)
     await tx.exec(TELL_OUTBOX)
   }
   await markCascades(tx, tables, counters)
@@ -96,7 +92,7 @@ export async function markCascades(tx: Executor, tables: ReplicaTables, counters
   const { keys } = patchTables(tables)
   if (counters.length === 0 || keys.every(({ onDelete, onUpdate }) => onDelete === null && onUpdate === null)) return
   const byCounter = new Map<number, StoredWrite[]>()
-  for (const write of await writesOf(tx, counters)) {
+  for (const write of await readWritesOf(tx, counters)) {
     byCounter.set(write.counter, [...(byCounter.get(write.counter) ?? []), write])
   }
   const marked = [...byCounter.values()].flatMap((writes) => {
@@ -104,7 +100,5 @@ export async function markCascades(tx: Executor, tables: ReplicaTables, counters
     return writes.filter((_, index) => cascades[index]).map(({ position }) => position)
   })
   if (marked.length === 0) return
-  await tx.query(`UPDATE tidemark.write SET cascade = true WHERE position IN ${COUNTERS('$1')}`, [
-    JSON.stringify(marked),
-  ])
+  await markCascadeWrites(tx, marked)
 }

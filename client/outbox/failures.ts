@@ -1,14 +1,10 @@
-import { z } from 'zod'
 import {
   type MutationId,
   mutationId,
   type PatchRow,
   type PredictedChange,
-  patchRowSchema,
-  predictedChangeSchema,
   type Rejection,
   type Row,
-  rejectionSchema,
   TidemarkError,
 } from '../../protocol/index.ts'
 import { retryOf } from '../journal/rules/records.ts'
@@ -17,23 +13,10 @@ import { actionOf } from '../mutations/mutation-records.ts'
 import type { Copy, Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import { keyRow, tableOf } from '../store/replica-table.ts'
+import { setOriginOfCurrent } from '../store/rows/mutation-rows.ts'
+import { deleteMutation, type FailedMutation, readFailed } from '../store/rows/record-rows.ts'
 import { pinSettings, type RowWrite, readLocalRow, writeLocalRows } from './local-rows.ts'
 import type { Outbox } from './outbox.ts'
-
-const failedSchema = z.object({
-  counter: z.coerce.number(),
-  name: z.string().nullable(),
-  args: z.string().nullable(),
-  at: z.string(),
-  patch: z.string().nullable(),
-  predicted: z.string().nullable(),
-  rejection: z.string(),
-})
-
-type FailedMutation = z.infer<typeof failedSchema>
-
-const FAILED = `SELECT counter, name, args, at, patch, predicted, rejection FROM tidemark.mutation
-  WHERE status = 'failed' AND squashed_into IS NULL ORDER BY counter`
 
 export interface FailuresOptions {
   readonly db: Database
@@ -58,24 +41,22 @@ export class Failures {
     return db.transaction(async (tx) => {
       await pinSettings(tx)
       const failures: Failure[] = []
-      for (const row of (await tx.query(FAILED)).rows) failures.push(await this.#failure(tx, failedSchema.parse(row)))
+      for (const failed of await readFailed(tx)) failures.push(await this.#failure(tx, failed))
       return failures
     })
   }
 
   async #failure(tx: Executor, failed: FailedMutation): Promise<Failure> {
-    const { counter, name, args, at } = failed
+    const { counter, name, args, at, rejection } = failed
     const id = mutationId(this.#options.clientId, counter)
     const action = actionOf({ name, args })
-    const patch = z.array(patchRowSchema).parse(JSON.parse(failed.patch ?? '[]'))
-    const predicted = z.array(predictedChangeSchema).parse(JSON.parse(failed.predicted ?? '[]'))
-    const rejection = rejectionSchema.parse(JSON.parse(failed.rejection))
+    const patch = failed.patch ?? []
     return {
       id,
       action,
       at,
       rejection,
-      rows: await this.#rows(tx, action ? predicted : patch),
+      rows: await this.#rows(tx, action ? (failed.predicted ?? []) : patch),
       retry: () => (action ? this.#call(counter, action.name, action.args) : this.#write(id, counter, patch, null)),
       edit: (change) => {
         if ('args' in change && action) return this.#call(counter, action.name, change.args)
@@ -87,7 +68,7 @@ export class Failures {
       discard: async () => {
         const { db, outbox } = this.#options
         await outbox.discard(counter)
-        await db.transaction((tx) => forget(tx, counter))
+        await db.transaction((tx) => deleteMutation(tx, counter))
       },
     }
   }
@@ -106,9 +87,9 @@ export class Failures {
 
   async #call(counter: number, name: string, args: unknown): Promise<MutationHandle> {
     const { outbox, made } = this.#options
-    const id = await outbox.run(name, args, async (tx, again) => {
-      await tx.query('UPDATE tidemark.mutation SET origin = $2 WHERE counter = $1', [again, retryOf(counter)])
-      await forget(tx, counter)
+    const id = await outbox.run(name, args, async (tx) => {
+      await setOriginOfCurrent(tx, retryOf(counter))
+      await deleteMutation(tx, counter)
     })
     return made(id)
   }
@@ -129,20 +110,12 @@ export class Failures {
       for (const row of rows) writes.push(await onRow(tx, writeOf(copy, row)))
       const missing = await writeLocalRows(tx, writes)
       if (missing) throw new MutationFailed(failed, missingRow(missing))
-      await tx.query(
-        `UPDATE tidemark.mutation SET origin = $1 WHERE counter::text = current_setting('tidemark.mutation', true)`,
-        [retryOf(counter)],
-      )
-      await forget(tx, counter)
+      await setOriginOfCurrent(tx, retryOf(counter))
+      await deleteMutation(tx, counter)
     })
     // Nothing had to be written, so all of it is there already.
     return id === null ? { id: failed, confirmed: Promise.resolve() } : made(id)
   }
-}
-
-/** Removes the record of a failed mutation, which has no other trace here. */
-async function forget(tx: Executor, counter: number): Promise<void> {
-  await tx.query(`DELETE FROM tidemark.mutation WHERE counter = $1 OR squashed_into = $1`, [counter])
 }
 
 const missingRow = ({ table, key }: RowWrite): Rejection => ({

@@ -1,7 +1,6 @@
 import type { Transaction as PGliteTransaction } from '@electric-sql/pglite'
 import type { Actions } from '../../db/define-sync.ts'
 import {
-  LIMITS,
   type Lsn,
   type MutationId,
   mutationId,
@@ -10,21 +9,23 @@ import {
   type PredictedChange,
   type Rejection,
   TidemarkError,
-  toTidemarkError,
 } from '../../protocol/index.ts'
 import { type Learning, OUTCOME_UNKNOWN } from '../journal/rules/compare-journal.ts'
-import type { Predictions } from '../mutations/decode-transactions.ts'
-import { type ActionCall, ActionRunner, UnknownAction } from '../mutations/run-action.ts'
-import { markCascades, sealNew } from '../mutations/seal.ts'
-import { COUNTERS, writesOf } from '../mutations/unsettled-mutations.ts'
-import { Rebase, scopeOf } from '../rebase/rebase.ts'
+import { ActionRunner } from '../mutations/run-action.ts'
+import { sealNew } from '../mutations/seal.ts'
+import { Rebase } from '../rebase/rebase.ts'
+import { scopeOf } from '../rebase/rebase-scope.ts'
 import { noteAside } from '../rebase/rebased-apply.ts'
 import { type Copy, type Executor, isShown } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
-import { IS_UNSETTLED } from '../store/outbox-ddl.ts'
 import type { ReplicaTables } from '../store/replica-table.ts'
+import type { Predictions } from '../store/rows/mutation-rows.ts'
+import { forgetOutcomes } from '../store/rows/outcome-rows.ts'
+import { deleteFailed } from '../store/rows/record-rows.ts'
+import { hasSent, readSent } from '../store/rows/sending-rows.ts'
 import { OUTBOX_CHANNEL, readNotice, TELL_OUTBOX } from '../store/rules/outbox-notice.ts'
 import { withServerRows } from '../store/server-rows.ts'
+import { argsOf, type Making, makeAction, makeTransaction } from './make-mutation.ts'
 
 /** Asks the server what became of these mutations. Rejects with TidemarkError. */
 export type OutcomeSource = (counters: readonly number[], signal: AbortSignal) => Promise<OutcomesAnswer>
@@ -119,19 +120,10 @@ export class Outbox {
   async run(
     name: string,
     args: unknown,
-    also: (tx: Executor, counter: number) => Promise<void> = async () => undefined,
+    also: (tx: Executor) => Promise<void> = async () => undefined,
   ): Promise<MutationId> {
-    const json = this.#argsOf(name, args)
-    const tables = this.#tables()
-    const counter = await this.db.transaction(async (tx) => {
-      const call = await beginAction(tx, name, json)
-      if (this.#options.development) await this.#compareRuns(tx, call)
-      await this.actions.run(tx, call)
-      await markCascades(tx, tables, [call.counter])
-      await also(tx, call.counter)
-      return call.counter
-    })
-    return this.#idOf(counter)
+    const json = argsOf(this.actions, name, args)
+    return this.#idOf(await makeAction(this.#making(), name, json, also))
   }
 
   /**
@@ -142,19 +134,8 @@ export class Outbox {
   async transaction<Result>(
     work: (tx: PGliteTransaction) => Promise<Result>,
   ): Promise<{ readonly id: MutationId | null; readonly result: Result }> {
-    const tables = this.#tables()
-    return this.db.transaction(async (tx) => {
-      const result = await work(tx)
-      if (tx.closed) return { id: null, result }
-      const { rows } = await tx.query<{ counter: string | null }>(
-        `SELECT nullif(current_setting('tidemark.mutation', true), '') AS counter`,
-      )
-      const counter = Number(rows[0]?.counter ?? 0)
-      if (counter === 0) return { id: null, result }
-      await sealNew(tx, tables)
-      await checkSize(tx, counter)
-      return { id: this.#idOf(counter), result }
-    })
+    const { counter, result } = await makeTransaction(this.#making(), work)
+    return { id: counter === null ? null : this.#idOf(counter), result }
   }
 
   /** Fails a mutation, undone with what builds on it; does nothing where it is settled. */
@@ -185,13 +166,8 @@ export class Outbox {
       const pending = rebase.get(counter)
       if (pending && !pending.attempted)
         await this.#fall(rebase, new Map([[counter, { kind: 'refused', message: 'It was discarded.' }]]))
-      const { affectedRows = 0 } = await tx.query(
-        `DELETE FROM tidemark.mutation WHERE status = 'failed' AND counter = $1`,
-        [counter],
-      )
-      if (affectedRows === 0)
+      if (!(await deleteFailed(tx, counter)))
         throw new TidemarkError('bad-input', 'Only a mutation that failed or was never sent can be discarded.')
-      await tx.query('DELETE FROM tidemark.mutation WHERE squashed_into = $1', [counter])
       await tx.exec(TELL_OUTBOX)
     })
   }
@@ -203,11 +179,8 @@ export class Outbox {
 
   /** Asks for the outcomes of sent mutations, which the stream of a copy just loaded may no longer bring. */
   async askBeforeJoin(epoch: string, signal: AbortSignal): Promise<void> {
-    const { rows } = await this.db.query<{ counter: number | string }>(
-      `SELECT counter FROM tidemark.mutation WHERE status = 'sent' AND ${IS_UNSETTLED} ORDER BY counter`,
-    )
-    if (rows.length === 0) return
-    const asked = rows.map(({ counter }) => Number(counter))
+    const asked = await readSent(this.db)
+    if (asked.length === 0) return
     const answer = await this.#options.outcomes(asked, signal)
     if (answer.epoch !== epoch)
       throw new TidemarkError('unavailable', 'The history changed while a copy was loaded; trying again.')
@@ -218,10 +191,7 @@ export class Outbox {
 
   /** Forgets answers that the server no longer knows, so that it is sent these again: its database was put back. */
   async #sendAgain(unknown: readonly number[]): Promise<void> {
-    if (unknown.length === 0) return
-    await this.db.query(`UPDATE tidemark.mutation SET outcome = NULL WHERE counter IN ${COUNTERS('$1')}`, [
-      JSON.stringify(unknown),
-    ])
+    if (unknown.length > 0) await forgetOutcomes(this.db, unknown)
   }
 
   /** Fails rejected mutations, and notes commits for the join of the copy being loaded: it settles those it holds. */
@@ -242,11 +212,8 @@ export class Outbox {
   }
 
   /** Answers whether a mutation was sent whose outcome the stream has not brought. */
-  async unsettledSent(): Promise<boolean> {
-    const { rows } = await this.db.query<{ found: boolean }>(
-      `SELECT EXISTS (SELECT FROM tidemark.mutation WHERE status = 'sent' AND ${IS_UNSETTLED}) AS found`,
-    )
-    return rows[0]?.found === true
+  unsettledSent(): Promise<boolean> {
+    return hasSent(this.db)
   }
 
   async #settle(work: (rebase: Rebase, tx: Executor) => Promise<void>): Promise<void> {
@@ -276,60 +243,12 @@ export class Outbox {
     return mutationId(this.#options.clientId, counter)
   }
 
-  #tables(): ReplicaTables {
+  /** Throws `unavailable` before the replica is ready. */
+  #making(): Making {
     const shown = this.#options.shown()
     if (!shown || !isShown(shown))
       throw new TidemarkError('unavailable', 'The replica is not loaded yet: await replica.ready before writing.')
-    return shown.tables
+    const { db, actions } = this
+    return { db, tables: shown.tables, actions, development: this.#options.development }
   }
-
-  #argsOf(name: string, args: unknown): string {
-    try {
-      const json = JSON.stringify(args ?? null)
-      if (json.length > LIMITS.mutationChars)
-        throw new TidemarkError('limit-exceeded', `The arguments of ${name} are larger than a mutation may be.`)
-      this.actions.check(name, json)
-      return json
-    } catch (error) {
-      if (error instanceof UnknownAction)
-        throw new TidemarkError('bad-input', `${error.message} Declare it in the sync definition.`)
-      throw toTidemarkError(error, 'bad-input')
-    }
-  }
-
-  /** Rule ACT-R4. */
-  async #compareRuns(tx: PGliteTransaction, call: ActionCall): Promise<void> {
-    const runs: string[] = []
-    for (let run = 0; run < 2; run++) {
-      await tx.exec('SAVEPOINT tidemark_rehearsal')
-      await this.actions.run(tx, call)
-      const writes = await writesOf(tx, [call.counter])
-      runs.push(JSON.stringify(writes.map(({ table, key, op, before, after }) => [table, key, op, before, after])))
-      await tx.exec('ROLLBACK TO SAVEPOINT tidemark_rehearsal; RELEASE SAVEPOINT tidemark_rehearsal')
-    }
-    if (runs[0] === runs[1]) return
-    console.warn(
-      `tidemark: action ${call.name} wrote other values when it was run twice. It may use only sql, id, now, user and its arguments.`,
-    )
-  }
-}
-
-async function beginAction(tx: Executor, name: string, args: string): Promise<ActionCall> {
-  const { rows } = await tx.query<{ made: number | string; made_at: string }>(
-    'SELECT made, made_at FROM tidemark.begin_action($1, $2)',
-    [name, args],
-  )
-  const [begun] = rows
-  return { counter: Number(begun?.made), name, args, at: begun?.made_at ?? '' }
-}
-
-async function checkSize(tx: Executor, counter: number): Promise<void> {
-  const { rows } = await tx.query<{ rows: number; chars: number }>(
-    'SELECT json_array_length(patch::json) AS rows, length(patch) AS chars FROM tidemark.mutation WHERE counter = $1',
-    [counter],
-  )
-  const [size] = rows
-  if (!size || (size.rows <= LIMITS.mutationRows && size.chars <= LIMITS.mutationChars)) return
-  const message = `One transaction may write ${LIMITS.mutationRows} synced rows and ${LIMITS.mutationChars} characters: write in several.`
-  throw new TidemarkError('limit-exceeded', message)
 }

@@ -1,12 +1,11 @@
-import { z } from 'zod'
 import { counterOf, type MutationId, type PatchRow, type Row } from '../../protocol/index.ts'
-import { imageSchema } from '../mutations/mutation-records.ts'
 import { orderRows } from '../mutations/rules/order-rows.ts'
 import { patchTables } from '../mutations/rules/patch-of-writes.ts'
 import { inTheWay, netImages, type RowImage, type RowReversal, reversals } from '../mutations/rules/reverse-rows.ts'
-import type { StoredWrite } from '../mutations/unsettled-mutations.ts'
 import type { Copy, Executor } from '../store/copies.ts'
 import { keyRow, tableOf } from '../store/replica-table.ts'
+import { setOriginOfCurrent } from '../store/rows/mutation-rows.ts'
+import { readWritesSince, type StoredWrite } from '../store/rows/write-rows.ts'
 import { pinSettings, type RowWrite, readLocalRow, writeLocalRows } from './local-rows.ts'
 import type { Outbox } from './outbox.ts'
 
@@ -37,19 +36,6 @@ const ENTRIES = 100
 export const isOwn = (origin: string) => origin !== 'undo' && origin !== 'redo'
 
 type NotedWrite = Pick<StoredWrite, 'counter' | 'table' | 'before' | 'after'>
-
-const newSchema = z.object({
-  counter: z.coerce.number(),
-  table_id: z.string(),
-  before: z.string().nullable(),
-  after: z.string().nullable(),
-})
-
-const NEW = `
-  SELECT m.counter, w.table_id, w.before, w.after FROM tidemark.mutation m JOIN tidemark.write w USING (counter)
-  WHERE m.counter > $1 AND m.origin NOT IN ('undo', 'redo') ORDER BY m.counter, w.position`
-
-const parseImage = (text: string | null): Row | null => (text === null ? null : imageSchema.parse(JSON.parse(text)))
 
 /** This session's mutations, newest last, so that they can be taken back and brought back. They go with the page. */
 export class UndoHistory {
@@ -82,14 +68,7 @@ export class UndoHistory {
 
   /** Takes up mutations made since, while it can still be seen what each did by itself. */
   async note(db: Executor, copy: Copy): Promise<void> {
-    const { rows } = await db.query(NEW, [this.#seen])
-    const found = rows.map((row) => newSchema.parse(row))
-    this.take(
-      copy,
-      found.map(({ counter, table_id: table, before, after }) => {
-        return { counter, table, before: parseImage(before), after: parseImage(after) }
-      }),
-    )
+    this.take(copy, await readWritesSince(db, this.#seen))
   }
 
   /** Works as `note`, on writes that were read already: all that mutations made since have. */
@@ -164,10 +143,7 @@ export class UndoHistory {
     const { id } = await this.#outbox.transaction(async (tx) => {
       await pinSettings(tx)
       for (const step of steps) await writeStep(tx, copy, step)
-      await tx.query(
-        `UPDATE tidemark.mutation SET origin = $1 WHERE counter::text = current_setting('tidemark.mutation', true)`,
-        [origin],
-      )
+      await setOriginOfCurrent(tx, origin)
     })
     remove(from, entry)
     if (id === null) return null

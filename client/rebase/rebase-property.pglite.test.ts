@@ -6,7 +6,8 @@ import type { PredictedChange, Rejection, Row, WireChange } from '../../protocol
 import { WRITABLE } from '../../testing/replica/definitions.ts'
 import { LocalReplica } from '../../testing/replica/local-replica.ts'
 import { withServerRows } from '../store/server-rows.ts'
-import { Rebase, scopeOf } from './rebase.ts'
+import { Rebase } from './rebase.ts'
+import { scopeOf } from './rebase-scope.ts'
 
 const SEED = Number(process.env.REBASE_SEED ?? 20_261_126)
 const RUNS = Number(process.env.REBASE_RUNS ?? 8)

@@ -20,41 +20,32 @@ import { dependencies, dependentsOf, type Effects } from '../mutations/rules/dep
 import { effectsOfPatch, effectsOfWrites } from '../mutations/rules/effects.ts'
 import { toUndo } from '../mutations/rules/touching.ts'
 import { undoing } from '../mutations/rules/undoing.ts'
-import type { ActionRunner } from '../mutations/run-action.ts'
 import { markCascades, sealNew } from '../mutations/seal.ts'
-import {
-  COUNTERS,
-  deleteWrites,
-  readPatches,
-  readTouched,
-  readUnsettled,
-  type StoredWrite,
-  type Unsettled,
-  writesOf,
-} from '../mutations/unsettled-mutations.ts'
 import { stageStatements } from '../store/change-statements.ts'
 import type { Copy, Executor } from '../store/copies.ts'
-import type { ReplicaTables } from '../store/replica-table.ts'
+import {
+  closeToSquashing,
+  flipEffective,
+  readPatches,
+  readUnsettled,
+  type Unsettled,
+} from '../store/rows/mutation-rows.ts'
+import { confirmMutations, failMutations } from '../store/rows/outcome-rows.ts'
+import {
+  areWritesInOrder,
+  deleteAllWrites,
+  deleteWrites,
+  readTouched,
+  readWritesOf,
+  type StoredWrite,
+} from '../store/rows/write-rows.ts'
 import { foreignKeysOf } from '../store/rules/foreign-keys.ts'
-import { confirmedNotice, OUTBOX_CHANNEL, TELL_OUTBOX } from '../store/rules/outbox-notice.ts'
+import { TELL_OUTBOX } from '../store/rules/outbox-notice.ts'
 import { runStatement } from '../store/run-statement.ts'
-import { TELL_LIVE_QUERIES } from '../store/server-rows.ts'
-import { storageFault } from '../store/storage-fault.ts'
-import { redoSteps } from './redo-steps.ts'
-import { dependency, groupByKind, judgeMisses, type Miss } from './rules/judge-misses.ts'
-import { rejectionOfFault, rejectionOfThrown } from './rules/rejection-of.ts'
-
-/** The tables and audiences that pending work is undone from and redone onto, and the actions to run again. */
-export interface RebaseScope {
-  readonly tables: ReplicaTables
-  readonly isHeld: (audience: string) => boolean
-  readonly actions: ActionRunner
-}
-
-/** Answers the scope of pending work on a copy. */
-export function scopeOf({ tables, joins }: Pick<Copy, 'tables' | 'joins'>, actions: ActionRunner): RebaseScope {
-  return { tables, isHeld: (audience) => joins.has(audience), actions }
-}
+import { tellLiveQueries } from '../store/server-rows.ts'
+import { type RebaseScope, scopeOf } from './rebase-scope.ts'
+import { redoMutations } from './redo-mutations.ts'
+import { dependency, judgeMisses, type Miss } from './rules/judge-misses.ts'
 
 /**
  * The unsettled mutations of a replica, within one transaction that runs as the server's: undone, settled, redone.
@@ -113,7 +104,7 @@ export class Rebase {
   /** Puts the rows of these mutations back to what they were before; later sharers must be among them. */
   async undo(counters: ReadonlySet<number>): Promise<void> {
     if (counters.size === 0) return
-    const writes = await writesOf(this.#tx, counters)
+    const writes = await readWritesOf(this.#tx, counters)
     this.#rememberActions(counters, writes)
     for (const [id, nets] of undoing(writes, this.#scope.tables)) {
       const table = this.#scope.tables.get(id)
@@ -128,8 +119,8 @@ export class Rebase {
   /** Forgets what pending work wrote, because the rows have been replaced by others. */
   async forgetWrites(): Promise<void> {
     const actions = [...this.#pending.values()].filter(({ kind }) => kind === 'action').map(({ counter }) => counter)
-    if (actions.length > 0) this.#rememberActions(actions, await writesOf(this.#tx, actions))
-    await this.#tx.exec('DELETE FROM tidemark.write')
+    if (actions.length > 0) this.#rememberActions(actions, await readWritesOf(this.#tx, actions))
+    await deleteAllWrites(this.#tx)
   }
 
   #rememberActions(counters: Iterable<number>, writes: readonly StoredWrite[]): void {
@@ -139,40 +130,16 @@ export class Rebase {
     }
   }
 
-  /** Notifies listeners of the outbox once this is committed. */
-  async #tell(): Promise<void> {
-    await this.#tx.exec(TELL_OUTBOX)
-  }
-
   /** Settles mutations whose commits are here by now. */
   async confirm(confirmed: readonly { readonly counter: number; readonly lsn: Lsn }[]): Promise<void> {
-    await this.#settle(
-      `status = 'confirmed', effective = true, lsn = x.lsn`,
-      confirmed.map(({ counter, lsn }) => ({ counter, lsn })),
-      confirmedNotice(confirmed.map(({ counter }) => counter)),
-    )
+    await confirmMutations(this.#tx, confirmed)
+    for (const { counter } of confirmed) this.#pending.delete(counter)
   }
 
   /** Settles mutations, already undone, as failed. */
   async fail(failed: ReadonlyMap<number, Rejection>): Promise<void> {
-    await this.#settle(
-      `status = 'failed', effective = true, rejection = x.rejection`,
-      [...failed].map(([counter, rejection]) => ({ counter, rejection: JSON.stringify(rejection) })),
-    )
-  }
-
-  /** Settles mutations and removes their writes; listeners of the outbox are notified once this is committed. */
-  async #settle(change: string, settled: readonly { readonly counter: number }[], notice = ''): Promise<void> {
-    if (settled.length === 0) return
-    await this.#tx.query(
-      `WITH x AS MATERIALIZED (
-         SELECT * FROM json_to_recordset($1::text::json) AS x(counter bigint, lsn text, rejection text)),
-       settled AS (UPDATE tidemark.mutation m SET ${change} FROM x WHERE m.counter = x.counter),
-       gone AS (DELETE FROM tidemark.write WHERE counter IN (SELECT counter FROM x))
-       SELECT pg_notify('${OUTBOX_CHANNEL}', $2)`,
-      [JSON.stringify(settled), notice],
-    )
-    for (const { counter } of settled) this.#pending.delete(counter)
+    await failMutations(this.#tx, failed)
+    for (const counter of failed.keys()) this.#pending.delete(counter)
   }
 
   /** Answers these failures, with those of the mutations that build on them. */
@@ -194,89 +161,27 @@ export class Rebase {
     const list = [...this.#pending.values()].filter(({ counter }) => counters.has(counter))
     if (list.length === 0) return
     // They are done on other rows than they were made on, so no later patch may be taken for the same edit.
-    await this.#tx.query(
-      `UPDATE tidemark.mutation SET sealed = true WHERE NOT sealed AND counter IN ${COUNTERS('$1')}`,
-      [JSON.stringify(list.map(({ counter }) => counter))],
+    await closeToSquashing(
+      this.#tx,
+      list.map(({ counter }) => counter),
     )
     const patches = await readPatches(this.#tx, counters)
     const on = dependencies(await this.#effects(counters, patches), this.#foreignKeys())
-    const misses = new Map<number, Miss>()
-    await this.#tx.exec(`SET LOCAL session_replication_role = origin; SELECT set_config('tidemark.redo', 'on', true)`)
-    for (const group of groupByKind(list)) {
-      if (group[0]?.kind === 'action') for (const one of group) await this.#redoAction(one, on, misses)
-      else await this.#redoPatches(group, patches, on, misses)
-    }
-    await this.#tx.exec(
-      `SET LOCAL session_replication_role = replica; SET LOCAL search_path = pg_catalog;
-       SELECT set_config('tidemark.redo', 'off', true), set_config('tidemark.mutation', '', true)`,
-    )
+    const misses = await redoMutations(this.#tx, this.#scope, { list, patches, on })
     await markCascades(this.#tx, this.#scope.tables, [...counters])
     await this.#judge(list, misses)
-  }
-
-  async #redoPatches(
-    list: readonly Unsettled[],
-    patches: ReadonlyMap<number, readonly PatchRow[]>,
-    on: ReadonlyMap<number, readonly number[]>,
-    misses: Map<number, Miss>,
-  ): Promise<void> {
-    const items: { counter: number; after: readonly number[]; steps: readonly object[] }[] = []
-    for (const { counter } of list) {
-      const found = redoSteps(patches.get(counter) ?? [], this.#scope.tables, this.#scope.isHeld)
-      const missed = on.get(counter)?.find((earlier) => misses.has(earlier))
-      if (missed !== undefined) misses.set(counter, { on: missed })
-      else if ('rejection' in found) misses.set(counter, found)
-      else items.push({ counter, after: on.get(counter) ?? [], steps: found.steps })
-    }
-    if (items.length === 0) return
-    const { rows } = await this.#tx.query<RedoMiss>('SELECT * FROM tidemark.redo_patches($1)', [JSON.stringify(items)])
-    for (const row of rows) {
-      const { undone, on_counter, state, message, constraint_name, table_name } = row
-      if (on_counter !== null) {
-        misses.set(Number(undone), { on: Number(on_counter) })
-        continue
-      }
-      const table = this.#tableNamed(table_name)
-      const fault = { state: state ?? '', message: message ?? '', constraint: constraint_name || null, table }
-      misses.set(Number(undone), { rejection: rejectionOfFault(fault) })
-    }
-  }
-
-  async #redoAction(
-    { counter, name, args, at }: Unsettled,
-    on: ReadonlyMap<number, readonly number[]>,
-    misses: Map<number, Miss>,
-  ): Promise<void> {
-    const missed = on.get(counter)?.find((earlier) => misses.has(earlier))
-    if (missed !== undefined) {
-      misses.set(counter, { on: missed })
-      return
-    }
-    await this.#tx.exec('SAVEPOINT tidemark_redo')
-    try {
-      await this.#tx.query(`SELECT set_config('tidemark.mutation', $1, true), set_config('tidemark.size', '', true)`, [
-        String(counter),
-      ])
-      await this.#scope.actions.run(this.#tx, { counter, name: name ?? '', args: args ?? 'null', at })
-      await this.#tx.exec('SET LOCAL search_path = pg_catalog; RELEASE SAVEPOINT tidemark_redo')
-    } catch (error) {
-      const fault = storageFault(error)
-      if (fault) throw fault
-      await this.#tx.exec('ROLLBACK TO SAVEPOINT tidemark_redo; RELEASE SAVEPOINT tidemark_redo')
-      misses.set(counter, { rejection: rejectionOfThrown(error) })
-    }
   }
 
   async #judge(list: readonly Unsettled[], misses: ReadonlyMap<number, Miss>): Promise<void> {
     const { failed, waiting } = judgeMisses(list, misses)
     const changed = list.filter(({ counter, effective }) => effective === waiting.has(counter) && !failed.has(counter))
     if (changed.length > 0) {
-      await this.#tx.query(
-        `UPDATE tidemark.mutation SET effective = NOT effective WHERE counter IN ${COUNTERS('$1')}`,
-        [JSON.stringify(changed.map(({ counter }) => counter))],
+      await flipEffective(
+        this.#tx,
+        changed.map(({ counter }) => counter),
       )
       for (const one of changed) this.#pending.set(one.counter, { ...one, effective: !one.effective })
-      await this.#tell()
+      await this.#tx.exec(TELL_OUTBOX)
     }
     if (failed.size === 0) return
     const all = await this.withDependents(failed)
@@ -294,16 +199,12 @@ export class Rebase {
 
   /** Notifies live queries of the tables whose rows were put back; rows done again notify by themselves. */
   async tellLiveQueries(): Promise<void> {
-    await this.#tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify([...this.moved])])
+    await tellLiveQueries(this.#tx, this.moved)
   }
 
   /** Answers whether each row's writes stand in the order of their mutations. */
-  async inOrder(): Promise<boolean> {
-    const { rows } = await this.#tx.query(
-      `SELECT FROM tidemark.write a JOIN tidemark.write b
-       ON b.table_id = a.table_id AND b.key = a.key AND b.position > a.position AND b.counter < a.counter LIMIT 1`,
-    )
-    return rows.length === 0
+  inOrder(): Promise<boolean> {
+    return areWritesInOrder(this.#tx)
   }
 
   async #effects(
@@ -313,7 +214,7 @@ export class Rebase {
     const wanted = [...counters].filter((counter) => this.#pending.has(counter)).sort((a, b) => a - b)
     const patches = known ?? (await readPatches(this.#tx, wanted))
     const unread = wanted.filter((counter) => !patches.has(counter) && !this.#actionEffects.has(counter))
-    const writes = unread.length === 0 ? [] : await writesOf(this.#tx, unread)
+    const writes = unread.length === 0 ? [] : await readWritesOf(this.#tx, unread)
     return wanted.map((counter) => {
       const patch = patches.get(counter)
       if (patch) return effectsOfPatch(counter, patch, this.#scope.tables)
@@ -327,20 +228,4 @@ export class Rebase {
       tables: [...this.#scope.tables.values()].map(({ definition }) => definition),
     })
   }
-
-  /** Finds the table that Postgres names without its schema; null where two share the name. */
-  #tableNamed(name: string | null): string | null {
-    if (name === null || this.#scope.tables.has(name)) return name
-    const found = [...this.#scope.tables.values()].filter(({ definition }) => definition.name === name)
-    return found.length === 1 ? (found[0]?.id ?? null) : null
-  }
-}
-
-interface RedoMiss {
-  readonly undone: number | string
-  readonly on_counter: number | string | null
-  readonly state: string | null
-  readonly message: string | null
-  readonly constraint_name: string | null
-  readonly table_name: string | null
 }

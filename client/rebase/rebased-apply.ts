@@ -1,13 +1,15 @@
-import { asLsn, type Lsn, type Rejection, rejectionSchema } from '../../protocol/index.ts'
+import type { Lsn, Rejection } from '../../protocol/index.ts'
 import type { Incoming, OwnNote } from '../mutations/decode-transactions.ts'
-import { rowId } from '../mutations/rules/captured-write.ts'
 import type { ActionRunner } from '../mutations/run-action.ts'
-import { writesAndSharing } from '../mutations/unsettled-mutations.ts'
 import type { Copy, Executor } from '../store/copies.ts'
-import { IS_UNSETTLED } from '../store/outbox-ddl.ts'
 import type { ReplicaTables } from '../store/replica-table.ts'
+import { keepAside, readAside } from '../store/rows/outcome-rows.ts'
+import { passNumber } from '../store/rows/owner-row.ts'
+import { readWritesAndSharing } from '../store/rows/write-rows.ts'
+import { rowId } from '../store/rules/captured-write.ts'
 import { storageFault } from '../store/storage-fault.ts'
-import { Rebase, scopeOf } from './rebase.ts'
+import { Rebase } from './rebase.ts'
+import { scopeOf } from './rebase-scope.ts'
 import { isExact } from './rules/exact-confirmation.ts'
 import { type IncomingRows, incomingRows, touchedRows } from './touched-rows.ts'
 
@@ -185,17 +187,8 @@ export async function redoAtJoin(tx: Executor, live: Copy, actions: ActionRunner
 
 /** Settles the mutations whose outcome came while their rows were still to be joined. */
 async function settleAside(tx: Executor, rebase: Rebase, cursor: Lsn): Promise<void> {
-  const { rows } = await tx.query<{ counter: number | string; aside_lsn: string; rejection: string | null }>(
-    `SELECT counter, aside_lsn, rejection FROM tidemark.mutation WHERE aside_lsn <= $1 AND ${IS_UNSETTLED}`,
-    [cursor],
-  )
-  const known = rows.map(({ counter, aside_lsn, rejection }) => ({
-    lsn: asLsn(aside_lsn),
-    own: {
-      counter: Number(counter),
-      rejection: rejection === null ? null : rejectionSchema.parse(JSON.parse(rejection)),
-    },
-  }))
+  const outcomes = await readAside(tx, cursor)
+  const known = outcomes.map(({ lsn, counter, rejection }) => ({ lsn, own: { counter, rejection } }))
   const { confirmed, failed } = await settlementOf(rebase, known)
   await rebase.confirm(confirmed)
   await rebase.fail(failed)
@@ -203,24 +196,14 @@ async function settleAside(tx: Executor, rebase: Rebase, cursor: Lsn): Promise<v
 
 /** Keeps for its join the outcomes of own mutations that come in the stream of a copy not shown yet. */
 export async function noteAside(tx: Executor, transactions: readonly Settling[]): Promise<void> {
-  const known = transactions.flatMap(({ lsn, own }) =>
-    own ? [{ lsn, counter: own.counter, rejection: own.rejection && JSON.stringify(own.rejection) }] : [],
-  )
-  if (known.length === 0) return
-  await tx.query(
-    `UPDATE tidemark.mutation m SET aside_lsn = x.lsn, rejection = x.rejection
-     FROM json_to_recordset($1::text::json) AS x(counter bigint, lsn text, rejection text)
-     WHERE m.counter = x.counter AND m.request IS NOT NULL AND ${IS_UNSETTLED}`,
-    [JSON.stringify(known)],
-  )
+  const known = transactions.flatMap(({ lsn, own }) => (own ? [{ lsn, ...own }] : []))
+  if (known.length > 0) await keepAside(tx, known)
 }
 
 /** Moves the counter past the numbers that another replica with this one's id has used. */
 export async function passNumbers(tx: Executor, transactions: readonly Settling[]): Promise<void> {
   const counters = transactions.flatMap(({ own }) => (own ? [own.counter] : []))
-  if (counters.length === 0) return
-  const highest = Math.max(...counters)
-  await tx.query('UPDATE tidemark.owner SET counter = $1 WHERE counter < $1', [highest])
+  if (counters.length > 0) await passNumber(tx, Math.max(...counters))
 }
 
 /** Finds confirmations whose rows stand as committed and are shared with nobody: no row need move. Rule RBS-R4. */
@@ -233,7 +216,7 @@ async function exactOnes(
   const own = transactions.filter(({ own }) => own && !own.rejection && rebase.get(own.counter)?.attempted)
   if (own.length === 0 || emptied.size > 0) return new Set()
   const counters = own.flatMap(({ own }) => (own ? [own.counter] : []))
-  const { writes, shared } = await writesAndSharing(tx, counters)
+  const { writes, shared } = await readWritesAndSharing(tx, counters)
   return new Set(
     own.filter(({ own, changes }) => {
       const counter = own?.counter ?? 0

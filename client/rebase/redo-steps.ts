@@ -1,14 +1,7 @@
 import { isAudienceLeft, type PatchRow, quoteIdentifier, type Rejection } from '../../protocol/index.ts'
 import { type ChangeStatement, deleteStatement, updateStatement } from '../store/change-statements.ts'
 import type { ReplicaTable, ReplicaTables } from '../store/replica-table.ts'
-
-/** One statement of a patch, as `tidemark.redo_patches` takes it; `expected` null: any number of rows is right. */
-export interface RedoStep {
-  readonly table: string
-  readonly text: string
-  readonly parameter: string | null
-  readonly expected: number | null
-}
+import type { RedoStep } from '../store/rows/redo-patches.ts'
 
 type RowOf<Op extends PatchRow['o']> = Extract<PatchRow, { readonly o: Op }>
 

@@ -1,8 +1,9 @@
-import { quoteLiteral, type Row } from '../../protocol/index.ts'
+import type { Row } from '../../protocol/index.ts'
 import type { Incoming } from '../mutations/decode-transactions.ts'
-import { rowId } from '../mutations/rules/captured-write.ts'
 import type { Executor } from '../store/copies.ts'
 import { keyText, type ReplicaTable, type ReplicaTables, tableOf } from '../store/replica-table.ts'
+import { readHolders, readWrittenAmong } from '../store/rows/write-rows.ts'
+import { rowId } from '../store/rules/captured-write.ts'
 
 /** The server's transactions, as far as they concern pending work. */
 export interface IncomingRows {
@@ -38,18 +39,14 @@ function rowOf(change: RowChange, tables: ReplicaTables): string {
 
 /** Answers the rows of pending work that these changes name, empty, or want a unique value of. */
 export async function touchedRows(tx: Executor, incoming: IncomingRows, tables: ReplicaTables): Promise<Set<string>> {
-  const named = [...incoming.rows.keys()].map((row) => row.split('\u0000'))
-  const { rows } = await tx.query<{ table_id: string; key: string }>(
-    `SELECT w.table_id, w.key FROM tidemark.write w
-     JOIN json_to_recordset($1::text::json) AS x(t text, k text) ON w.table_id = x.t AND w.key = x.k
-     UNION SELECT w.table_id, w.key FROM tidemark.write w
-     WHERE w.table_id IN (SELECT json_array_elements_text($2::text::json))`,
-    [JSON.stringify(named.map(([t, k]) => ({ t, k }))), JSON.stringify([...incoming.emptied])],
-  )
-  const touched = new Set(rows.map(({ table_id, key }) => rowId(table_id, key)))
+  const named = [...incoming.rows.keys()].map((row) => {
+    const [table = '', key = ''] = row.split('\u0000')
+    return { table, key }
+  })
+  const touched = new Set(await readWrittenAmong(tx, named, incoming.emptied))
   for (const [table, wanted] of uniqueValues(incoming.transactions, tables)) {
     for (const { columns, values } of wanted.values()) {
-      for (const key of await holdersOf(tx, table, columns, values)) touched.add(rowId(table.id, key))
+      for (const key of await readHolders(tx, table.id, columns, values)) touched.add(rowId(table.id, key))
     }
   }
   return touched
@@ -57,7 +54,8 @@ export async function touchedRows(tx: Executor, incoming: IncomingRows, tables: 
 
 interface Wanted {
   readonly columns: readonly string[]
-  readonly values: Record<string, string | null>[]
+  /** Each in the order of `columns`. */
+  readonly values: (readonly (string | null)[])[]
 }
 
 /** Collects the values that changes give to unique constraints, by table and by the constraint's columns they name. */
@@ -78,24 +76,8 @@ function uniqueValues(
       const name = columns.join()
       const group = ofTable.get(name) ?? { columns, values: [] }
       ofTable.set(name, group)
-      group.values.push(Object.fromEntries(columns.map((column, index) => [`v${index}`, change.data[column] ?? null])))
+      group.values.push(columns.map((column) => change.data[column] ?? null))
     }
   }
   return wanted
-}
-
-async function holdersOf(
-  tx: Executor,
-  table: ReplicaTable,
-  columns: readonly string[],
-  values: readonly object[],
-): Promise<string[]> {
-  const fields = columns.map((_, index) => `v${index} text`).join(', ')
-  const same = columns.map((name, index) => `w.after::json ->> ${quoteLiteral(name)} = x.v${index}`).join(' AND ')
-  const { rows } = await tx.query<{ key: string }>(
-    `SELECT DISTINCT w.key FROM tidemark.write w JOIN json_to_recordset($1::text::json) AS x(${fields}) ON ${same}
-     WHERE w.table_id = $2 AND w.after IS NOT NULL`,
-    [JSON.stringify(values), table.id],
-  )
-  return rows.map(({ key }) => key)
 }

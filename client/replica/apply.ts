@@ -7,16 +7,10 @@ import {
   toTidemarkError,
 } from '../../protocol/index.ts'
 import { isMarkedChange } from '../connection/frame-reader.ts'
-import {
-  decodeChanges,
-  type Incoming,
-  noteOf,
-  type OwnNote,
-  readPredictions,
-} from '../mutations/decode-transactions.ts'
+import { decodeChanges, type Incoming, noteOf, type OwnNote } from '../mutations/decode-transactions.ts'
 import type { LocalStore } from '../mutations/local-store.ts'
-import { writersBeyond } from '../mutations/unsettled-mutations.ts'
-import { Rebase, scopeOf } from '../rebase/rebase.ts'
+import { Rebase } from '../rebase/rebase.ts'
+import { scopeOf } from '../rebase/rebase-scope.ts'
 import {
   applyRebased,
   applyWholly,
@@ -26,7 +20,11 @@ import {
   withAllUndone,
 } from '../rebase/rebased-apply.ts'
 import { type Copy, type Executor, isShown } from '../store/copies.ts'
-import { TELL_LIVE_QUERIES, withServerRows } from '../store/server-rows.ts'
+import { moveCursor } from '../store/rows/copy-rows.ts'
+import { deleteParts, readPartPositions, readPartText } from '../store/rows/message-parts.ts'
+import { readPredictions } from '../store/rows/mutation-rows.ts'
+import { readWritersBeyond } from '../store/rows/write-rows.ts'
+import { withServerRows } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
 import { applyRows, Tally } from './apply-rows.ts'
 import { fenceOf, mayJoin } from './fence.ts'
@@ -131,7 +129,7 @@ async function holdBackRenewed(
   const counters = transactions.flatMap(({ own }) => (own && !own.rejection ? [own.counter] : []))
   if (renewal === null || behind.size === 0 || counters.length === 0) return transactions
   const followed = new Set([...tables.keys()].filter((id) => !behind.has(id)))
-  const held = await writersBeyond(tx, counters, followed)
+  const held = await readWritersBeyond(tx, counters, followed)
   const isHeld = ({ own }: Incoming) => own !== null && !own.rejection && held.has(own.counter)
   await noteAside(tx, transactions.filter(isHeld))
   return transactions.map((one) => (isHeld(one) ? { ...one, own: null } : one))
@@ -162,7 +160,7 @@ export function applyStagedParts(
     async onAddition(tx, addition) {
       const own = await ownOfParts(tx)
       const tally = await applyParts(tx, addition, copy, { ...transaction, own }, granted)
-      await tx.exec('DELETE FROM tidemark.part')
+      await deleteParts(tx)
       return tally
     },
   })
@@ -170,18 +168,12 @@ export function applyStagedParts(
 
 /** Drops the staged parts, unless granted audiences on their way have yet to read them. */
 async function dropUnless({ addition }: Granted, tx: Executor, tally: Tally): Promise<Tally> {
-  if (addition === null) await tx.exec('DELETE FROM tidemark.part')
+  if (addition === null) await deleteParts(tx)
   return tally
 }
 
 async function readPart(tx: Executor, position: number): Promise<MarkedChange[]> {
-  const { rows } = await tx.query<{ whole: boolean; content: string }>(
-    'SELECT whole, content FROM tidemark.part WHERE position = $1 ORDER BY piece',
-    [position],
-  )
-  const text = rows.map(({ content }) => content).join('')
-  // Fragments can only be checked as a whole.
-  const changes: unknown = JSON.parse(rows[0]?.whole ? text : `[${text}]`)
+  const changes: unknown = JSON.parse(await readPartText(tx, position))
   if (Array.isArray(changes) && changes.every(isMarkedChange)) return changes
   throw new TidemarkError('corrupt', 'A change in fragments is none; reconnecting.')
 }
@@ -200,10 +192,7 @@ async function applyParts(
   const counted = new Tally()
   const { lsn, own } = transaction
   const predictions = await readPredictions(tx, own ? [own.counter] : [])
-  const { rows: positions } = await tx.query<{ position: number }>(
-    'SELECT DISTINCT position FROM tidemark.part ORDER BY position',
-  )
-  for (const { position } of positions) {
+  for (const position of await readPartPositions(tx)) {
     const changes = decodeChanges(lsn, await readPart(tx, position), own, predictions, copy.tables)
     const part = { ...transaction, committedAt: '', changes }
     counted.add(await applyRows(tx, target, transactionsFor(target, copy, [part], granted)))
@@ -230,10 +219,7 @@ async function applying(
       const added = addition && (await work.onAddition(tx, addition))
       const moved = { ...copy, cursor: maxLsn(copy.cursor, to), rows: copy.rows + tally.rows }
       const touched = copy.place === 'live' ? [...tally.touched] : []
-      await tx.query(
-        `UPDATE tidemark.copy SET cursor = $2, rows = $3 WHERE place = $1 RETURNING (${TELL_LIVE_QUERIES('$4')})`,
-        [copy.place, moved.cursor, moved.rows, JSON.stringify(touched)],
-      )
+      await moveCursor(tx, moved, touched)
       const changes = tally.changes + (added?.changes ?? 0)
       const joining = { actions, warn, hasPending }
       const { copy: stepped, missed } = phase

@@ -35,7 +35,9 @@ import type { Database } from '../store/database.ts'
 import { createAside, dropAside, replaceTables, retiredName } from '../store/definition-ddl.ts'
 import { heldDefinition, heldTables, type Refused } from '../store/held-tables.ts'
 import { makeTables } from '../store/make-tables.ts'
-import { WATCHED_BY_LIVE_QUERIES, withServerRows } from '../store/server-rows.ts'
+import { readLoadedChunks } from '../store/rows/chunk-rows.ts'
+import { forgetAside } from '../store/rows/outcome-rows.ts'
+import { readWatched, withServerRows } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
 import { type ChunkJob, ChunkPipeline, type LoadedBytes, snapshotPath } from './chunk-download.ts'
 import { type Envelope, envelopeFault } from './envelope.ts'
@@ -205,7 +207,7 @@ async function begin(options: HydrationOptions): Promise<Copy> {
   const place = shows ? 'aside' : 'live'
   await withServerRows(db, async (tx) => {
     if (fills) await setStage(tx, 'live', 'broken')
-    await tx.exec('UPDATE tidemark.mutation SET aside_lsn = NULL WHERE aside_lsn IS NOT NULL')
+    await forgetAside(tx)
     const refused = await refusedTables(tx, old ?? null, definition, options.refusedOf(epoch, definition.version))
     const after = heldDefinition(definition.definition, refused)
     if (shows) await tx.exec(createAside(heldTables(definition.definition, refused, 'aside')).join('\n'))
@@ -262,10 +264,8 @@ export async function load({ db, http, signal, progress }: LoadOptions, loading:
   let copy = loading
   const jobs = allJobs(copy).filter(({ table }) => copy.tables.has(table))
   const mark = (audience: string, table: string, position: number) => JSON.stringify([audience, table, position])
-  const { rows } = await db.query<{ audience: string; table_id: string; position: number }>(
-    'SELECT * FROM tidemark.loaded_chunk',
-  )
-  const loaded = new Set(rows.map(({ audience, table_id, position }) => mark(audience, table_id, position)))
+  const marks = await readLoadedChunks(db)
+  const loaded = new Set(marks.map(({ audience, table, position }) => mark(audience, table, position)))
   const missing = jobs.filter(({ audience, table, position }) => !loaded.has(mark(audience, table, position)))
   const done = jobs.filter(({ audience, table, position }) => loaded.has(mark(audience, table, position)))
   const so = {
@@ -329,10 +329,9 @@ async function gather(pipeline: ChunkPipeline, first: LoadedBytes, bytes: number
 }
 
 /** Reads which tables the app looks at: those of its open live queries. */
-async function watchedTables(db: Database, copy: Copy): Promise<ReadonlySet<string>> {
+function watchedTables(db: Database, copy: Copy): Promise<ReadonlySet<string>> {
   const tables = [...copy.tables.values()].map(({ id, name }) => ({ id, name }))
-  const { rows } = await db.query<{ id: string }>(WATCHED_BY_LIVE_QUERIES, [JSON.stringify(tables)])
-  return new Set(rows.map(({ id }) => id))
+  return readWatched(db, tables)
 }
 
 async function finish({ db, signal, changed, outbox }: HydrationOptions, copy: Copy): Promise<Copy> {

@@ -2,7 +2,7 @@ import { quoteIdentifier } from '../../protocol/index.ts'
 import type { ActionRunner } from '../mutations/run-action.ts'
 import { sealNew } from '../mutations/seal.ts'
 import { redoAtJoin } from '../rebase/rebased-apply.ts'
-import { type Copy, deleteCopy, type Executor, readCopies, writeDefinition } from '../store/copies.ts'
+import { type Copy, deleteCopy, type Executor, readCopies, setStage, writeDefinition } from '../store/copies.ts'
 import {
   addPrimaryKey,
   dropAside,
@@ -14,7 +14,10 @@ import {
 import { heldDefinition, heldTables } from '../store/held-tables.ts'
 import { makeTables } from '../store/make-tables.ts'
 import type { ReplicaTable } from '../store/replica-table.ts'
-import { TELL_LIVE_QUERIES } from '../store/server-rows.ts'
+import { forgetManifests } from '../store/rows/audience-rows.ts'
+import { deleteMarks } from '../store/rows/chunk-rows.ts'
+import { mergeAside, replaceLiveCopy, writeCount } from '../store/rows/copy-rows.ts'
+import { tellLiveQueries } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
 import { putBack, takeDown } from './hanging.ts'
 import { isLasting, TableFault } from './refused-tables.ts'
@@ -43,10 +46,13 @@ export async function join(tx: Executor, copy: Copy, { actions, warn }: JoinHost
     manifests: [],
   }
   const losses = copy.place === 'aside' ? await takePlace(tx, copy, live) : await finishAll(tx, live)
-  await tx.query(`UPDATE tidemark.copy SET stage = 'joined' WHERE place = 'live'`)
-  await tx.query('UPDATE tidemark.audience SET manifest = NULL')
-  await tx.exec('DELETE FROM tidemark.loaded_chunk')
-  await tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify([...live.tables.values()].map(({ name }) => name))])
+  await setStage(tx, 'live', 'joined')
+  await forgetManifests(tx)
+  await deleteMarks(tx)
+  await tellLiveQueries(
+    tx,
+    [...live.tables.values()].map(({ name }) => name),
+  )
   await redoAtJoin(tx, live, actions)
   for (const loss of losses) warn(loss)
   return live
@@ -61,10 +67,7 @@ async function finishAll(tx: Executor, live: Copy): Promise<readonly string[]> {
 async function takePlace(tx: Executor, aside: Copy, live: Copy): Promise<string[]> {
   const old = (await readCopies(tx)).find(({ place }) => place === 'live')
   const losses = await takeOver(tx, old ?? null, aside, live, () => true)
-  for (const bookkeeping of ['copy', 'audience']) {
-    await tx.exec(`DELETE FROM tidemark.${bookkeeping} WHERE place = 'live'`)
-    await tx.exec(`UPDATE tidemark.${bookkeeping} SET place = 'live' WHERE place = 'aside'`)
-  }
+  await replaceLiveCopy(tx)
   return losses
 }
 
@@ -114,11 +117,11 @@ export async function joinRenewal(
   const joined: Copy = { ...live, definition, refused, behind: new Set(), tables, rows: live.rows - gone + beside.rows }
   const losses = await takeOver(tx, live, beside, joined, (id) => renewed.has(id))
   await deleteCopy(tx, 'aside')
-  await tx.query(`UPDATE tidemark.copy SET rows = $1 WHERE place = 'live'`, [joined.rows])
+  await writeCount(tx, joined.rows)
   await writeDefinition(tx, 'live', definition, { refused })
-  await tx.exec('DELETE FROM tidemark.loaded_chunk')
+  await deleteMarks(tx)
   const names = [...tables.values()].filter(({ id }) => renewed.has(id)).map(({ name }) => name)
-  await tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify(names)])
+  await tellLiveQueries(tx, names)
   for (const loss of losses) warn(loss)
   return joined
 }
@@ -159,11 +162,9 @@ export async function joinAddition(tx: Executor, live: Copy, addition: Copy): Pr
     joins: new Map([...live.joins, ...addition.joins]),
   }
   await tx.exec(dropAside())
-  await tx.exec(`DELETE FROM tidemark.copy WHERE place = 'aside'`)
-  await tx.query(`UPDATE tidemark.copy SET rows = $1 WHERE place = 'live'`, [joined.rows])
-  await tx.exec(`UPDATE tidemark.audience SET place = 'live', manifest = NULL WHERE place = 'aside'`)
-  await tx.exec('DELETE FROM tidemark.loaded_chunk')
-  await tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify(touched)])
+  await mergeAside(tx, joined.rows)
+  await deleteMarks(tx)
+  await tellLiveQueries(tx, touched)
   return joined
 }
 

@@ -2,7 +2,9 @@ import { quoteIdentifier, TidemarkError } from '../../protocol/index.ts'
 import type { Copy, Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import { type ReplicaTable, tableOf } from '../store/replica-table.ts'
-import { TELL_LIVE_QUERIES, withServerRows } from '../store/server-rows.ts'
+import { markLoaded } from '../store/rows/chunk-rows.ts'
+import { addToCount } from '../store/rows/copy-rows.ts'
+import { tellLiveQueries, withServerRows } from '../store/server-rows.ts'
 import type { ChunkJob, LoadedBytes } from './chunk-download.ts'
 import { ensurePrimaryKeys } from './join.ts'
 import { audiencesOfTable } from './join-window.ts'
@@ -39,10 +41,13 @@ export async function loadChunks(db: Database, copy: Copy, chunks: readonly Load
     const replaced = shared
       ? await copyOver(tx, table, first.job, text, expected)
       : await copyInto(tx, table.name, first.job, text, expected)
-    await markLoaded(tx, chunks)
+    await markLoaded(
+      tx,
+      chunks.map(({ job }) => job),
+    )
     const grown = expected - replaced
-    await tx.query(`UPDATE tidemark.copy SET rows = rows + $2 WHERE place = $1`, [copy.place, grown])
-    if (copy.place === 'live') await tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify([table.name])])
+    await addToCount(tx, copy.place, grown)
+    if (copy.place === 'live') await tellLiveQueries(tx, [table.name])
     return grown
   })
 }
@@ -82,13 +87,4 @@ async function copyOver(
     `INSERT INTO ${table.name} (${columns}) SELECT ${columns} FROM pg_temp.tidemark_chunk; DROP TABLE pg_temp.tidemark_chunk`,
   )
   return affectedRows
-}
-
-async function markLoaded(tx: Executor, chunks: readonly LoadedBytes[]): Promise<void> {
-  const marks = chunks.map(({ job: { audience, table, position } }) => ({ audience, table_id: table, position }))
-  await tx.query(
-    `INSERT INTO tidemark.loaded_chunk (audience, table_id, position)
-     SELECT audience, table_id, position FROM json_to_recordset($1::text::json) AS x(audience text, table_id text, position int)`,
-    [JSON.stringify(marks)],
-  )
 }

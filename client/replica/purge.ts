@@ -2,7 +2,9 @@ import type { LocalStore } from '../mutations/local-store.ts'
 import { withAllUndone } from '../rebase/rebased-apply.ts'
 import { type Copy, type Executor, isShown, readCopies } from '../store/copies.ts'
 import { audienceValue } from '../store/replica-table.ts'
-import { TELL_LIVE_QUERIES, withServerRows } from '../store/server-rows.ts'
+import { deleteAudiences } from '../store/rows/audience-rows.ts'
+import { addToCount } from '../store/rows/copy-rows.ts'
+import { tellLiveQueries, withServerRows } from '../store/server-rows.ts'
 import { audiencesOfTable } from './join-window.ts'
 
 /** Removes the rows of audiences that this user may no longer see, in one transaction; what was pending there fails. */
@@ -26,13 +28,9 @@ async function purge(tx: Executor, copy: Copy, audiences: readonly string[]): Pr
       touched.push(table.name)
     }
   }
-  const names = JSON.stringify(audiences)
-  await tx.query(
-    'DELETE FROM tidemark.audience WHERE place = $1 AND audience IN (SELECT json_array_elements_text($2::text::json))',
-    [copy.place, names],
-  )
-  await tx.query('UPDATE tidemark.copy SET rows = rows - $2 WHERE place = $1', [copy.place, removed])
-  if (copy.place === 'live') await tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify(touched)])
+  await deleteAudiences(tx, copy.place, audiences)
+  await addToCount(tx, copy.place, -removed)
+  if (copy.place === 'live') await tellLiveQueries(tx, touched)
   const kept = (await readCopies(tx)).find(({ place }) => place === copy.place)
   return { ...copy, joins: kept?.joins ?? copy.joins, rows: copy.rows - removed }
 }

@@ -2,7 +2,10 @@ import { type Copy, type Executor, readCopies, writeDefinition } from '../store/
 import type { Database } from '../store/database.ts'
 import { heldTables } from '../store/held-tables.ts'
 import { tableOf } from '../store/replica-table.ts'
+import { deleteMarksOf } from '../store/rows/chunk-rows.ts'
+import { addToCount } from '../store/rows/copy-rows.ts'
 import { withServerRows } from '../store/server-rows.ts'
+import { countRows } from './join.ts'
 
 /** Leaves a table out of a copy, with its rows, and goes on with the others. */
 export function refuseTable(db: Database, copy: Copy, table: string, cause: string): Promise<Copy> {
@@ -11,14 +14,11 @@ export function refuseTable(db: Database, copy: Copy, table: string, cause: stri
 
 async function leaveOut(tx: Executor, copy: Copy, table: string, cause: string): Promise<Copy> {
   const { name } = tableOf(copy.tables, table)
-  const { rows } = await tx.query<{ count: number | string }>(`SELECT count(*) AS count FROM ${name}`)
+  const count = await countRows(tx, name)
   const refused = { ...copy.refused, [table]: cause }
   await tx.exec(`DROP TABLE ${name} CASCADE`)
-  await tx.query('DELETE FROM tidemark.loaded_chunk WHERE table_id = $1', [table])
-  await tx.query('UPDATE tidemark.copy SET rows = rows - $2 WHERE place = $1', [
-    copy.place,
-    Number(rows[0]?.count ?? 0),
-  ])
+  await deleteMarksOf(tx, table)
+  await addToCount(tx, copy.place, -count)
   await writeDefinition(tx, copy.place, copy.definition, { refused, behind: copy.behind })
   const stored = (await readCopies(tx)).find(({ place }) => place === copy.place)
   const tables = heldTables(copy.definition.definition, refused, copy.place)

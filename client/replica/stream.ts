@@ -13,6 +13,7 @@ import type { DataFrame, StreamFrame } from '../connection/connection.ts'
 import { decodeTransactions, type Incoming, UnknownPrediction } from '../mutations/decode-transactions.ts'
 import type { LocalStore } from '../mutations/local-store.ts'
 import type { Copy } from '../store/copies.ts'
+import { deleteParts, stagePiece } from '../store/rows/message-parts.ts'
 import { storageFault } from '../store/storage-fault.ts'
 import {
   type Applied,
@@ -216,7 +217,7 @@ export class Stream {
 
   async #dropParts(): Promise<void> {
     this.#parts = null
-    await this.#store.db.exec('DELETE FROM tidemark.part')
+    await deleteParts(this.#store.db)
   }
 
   /** Joins the batches at the head of the queue and applies them at once. */
@@ -307,13 +308,13 @@ export class Stream {
     if (frame.from !== this.#position) throw gap()
     const expected = this.#parts ?? { lsn: frame.lsn, index: 0, piece: 0 }
     this.#parts = followPiece(frame, expected)
-    const whole = frame.type === 'part'
-    await this.#store.db.query('INSERT INTO tidemark.part (position, piece, whole, content) VALUES ($1, $2, $3, $4)', [
-      frame.index,
-      frame.type === 'part' ? 0 : frame.piece,
-      whole,
-      frame.type === 'part' ? JSON.stringify(frame.changes) : frame.text,
-    ])
+    const isWhole = frame.type === 'part'
+    await stagePiece(this.#store.db, {
+      position: frame.index,
+      piece: isWhole ? 0 : frame.piece,
+      isWhole,
+      content: isWhole ? JSON.stringify(frame.changes) : frame.text,
+    })
     if (frame.type === 'part' && frame.last) {
       this.#parts = null
       try {

@@ -1,11 +1,9 @@
-import { z } from 'zod'
 import {
   mapKeys,
   mapPatch,
   mapPredicted,
   namesOfVersion,
-  patchRowSchema,
-  predictedChangeSchema,
+  type PatchRow,
   quoteTable,
   type Rejection,
   type TableDefinition,
@@ -16,9 +14,15 @@ import { type Copy, type Executor, writeDefinition } from '../store/copies.ts'
 import { replaceTables, retiredName, triggersOf } from '../store/definition-ddl.ts'
 import { heldDefinition, heldTables } from '../store/held-tables.ts'
 import { makeTables } from '../store/make-tables.ts'
-import { IS_UNSETTLED } from '../store/outbox-ddl.ts'
 import type { ReplicaTables } from '../store/replica-table.ts'
-import { TELL_LIVE_QUERIES } from '../store/server-rows.ts'
+import { writeCount } from '../store/rows/copy-rows.ts'
+import {
+  readOpenPatches,
+  readUnsettledPredictions,
+  writePatches,
+  writePredictions,
+} from '../store/rows/mutation-rows.ts'
+import { tellLiveQueries } from '../store/server-rows.ts'
 import {
   type Altering,
   labelStatements,
@@ -73,10 +77,10 @@ export async function takePhase(tx: Executor, live: Copy, phase: Phase, warn: (l
   const rows = live.rows - gone.rows
   const copy: Copy = { ...live, definition: phase.inForce, behind: phase.behind, refused, tables, rows }
   await writeDefinition(tx, 'live', phase.inForce, { refused, behind: phase.behind })
-  await tx.query(`UPDATE tidemark.copy SET rows = $1 WHERE place = 'live'`, [rows])
+  await writeCount(tx, rows)
   const changed = new Set(phase.changes.map((change) => change.after.id))
   const touched = [...tables.values()].filter(({ id }) => changed.has(id)).map(({ name }) => name)
-  await tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify(touched)])
+  await tellLiveQueries(tx, touched)
   return { copy, emptied }
 }
 
@@ -158,12 +162,6 @@ const isFinished = (before: TableDefinition, after: TableDefinition) =>
 const partsOf = ({ primaryKey, uniques, indexes, foreignKeys }: TableDefinition) =>
   JSON.stringify([primaryKey, uniques, indexes, foreignKeys])
 
-const storedSchema = z.object({
-  counter: z.coerce.number(),
-  attempted: z.boolean(),
-  patch: z.string().transform((text) => z.array(patchRowSchema).parse(JSON.parse(text))),
-})
-
 /**
  * Says pending and failed work in the names of the version. Answers what has nothing left; its patch keeps its values, so
  * that the app sees what its user meant. A frozen request stays as it left.
@@ -171,29 +169,16 @@ const storedSchema = z.object({
 async function mapPatches(tx: Executor, names: VersionNames): Promise<Map<number, Rejection>> {
   const emptied = new Map<number, Rejection>()
   if (names.size === 0) return emptied
-  const { rows } = await tx.query(
-    `SELECT counter, request IS NOT NULL AND status = 'sent' AS attempted, patch FROM tidemark.mutation
-     WHERE patch IS NOT NULL AND status <> 'confirmed' AND squashed_into IS NULL`,
-  )
-  const mapped: { counter: number; patch: string }[] = []
-  for (const { counter, attempted, patch } of rows.map((row) => storedSchema.parse(row))) {
+  const mapped: { counter: number; patch: readonly PatchRow[] }[] = []
+  for (const { counter, attempted, patch } of await readOpenPatches(tx)) {
     const next = mapPatch(patch, names)
     const isEmptied = next.length === 0 && patch.length > 0 && !attempted
     if (isEmptied) emptied.set(counter, NOTHING_LEFT)
-    mapped.push({ counter, patch: JSON.stringify(isEmptied ? mapKeys(patch, names) : next) })
+    mapped.push({ counter, patch: isEmptied ? mapKeys(patch, names) : next })
   }
-  await tx.query(
-    `UPDATE tidemark.mutation m SET patch = x.patch
-     FROM json_to_recordset($1::text::json) AS x(counter bigint, patch text) WHERE m.counter = x.counter AND m.patch <> x.patch`,
-    [JSON.stringify(mapped)],
-  )
+  await writePatches(tx, mapped)
   return emptied
 }
-
-const predictedSchema = z.object({
-  counter: z.coerce.number(),
-  predicted: z.string().transform((text) => z.array(predictedChangeSchema).parse(JSON.parse(text))),
-})
 
 /**
  * Says what sent mutations predicted in the names of the version, as the server does with those that it decides under it.
@@ -201,18 +186,9 @@ const predictedSchema = z.object({
  */
 async function mapPredictions(tx: Executor, names: VersionNames): Promise<void> {
   if (names.size === 0) return
-  const { rows } = await tx.query(
-    `SELECT counter, predicted FROM tidemark.mutation WHERE predicted IS NOT NULL AND ${IS_UNSETTLED}`,
-  )
-  const mapped = rows.map((row) => {
-    const { counter, predicted } = predictedSchema.parse(row)
-    return { counter, predicted: JSON.stringify(mapPredicted(predicted, names)) }
-  })
-  await tx.query(
-    `UPDATE tidemark.mutation m SET predicted = x.predicted
-     FROM json_to_recordset($1::text::json) AS x(counter bigint, predicted text) WHERE m.counter = x.counter`,
-    [JSON.stringify(mapped)],
-  )
+  const predictions = await readUnsettledPredictions(tx)
+  const mapped = [...predictions].map(([counter, predicted]) => [counter, mapPredicted(predicted, names)] as const)
+  await writePredictions(tx, new Map(mapped))
 }
 
 const NOTHING_LEFT: Rejection = {

@@ -32,8 +32,21 @@ export const TELL_LIVE_QUERIES = (names: string) => `
     (SELECT c.relnamespace || '__' || c.oid FROM pg_class c WHERE c.oid = to_regclass(told.name)), ''))
   FROM json_array_elements_text(${names}::text::json) AS told(name) WHERE to_regclass(told.name) IS NOT NULL`
 
-/** Ids of the tables, given as `[{ id, name }]`, that a live query listens to now. */
-export const WATCHED_BY_LIVE_QUERIES = `
-  SELECT told.id FROM json_to_recordset($1::text::json) AS told(id text, name text)
-  JOIN pg_class c ON c.oid = to_regclass(told.name)
-  WHERE 'table_change__' || c.relnamespace || '__' || c.oid IN (SELECT pg_listening_channels())`
+/** Notifies live queries of tables, by their names, once this is committed. */
+export async function tellLiveQueries(tx: Executor, names: Iterable<string>): Promise<void> {
+  await tx.query(TELL_LIVE_QUERIES('$1'), [JSON.stringify([...names])])
+}
+
+/** Reads the ids of those of these tables that a live query listens to now. */
+export async function readWatched(
+  db: Executor,
+  tables: readonly { readonly id: string; readonly name: string }[],
+): Promise<ReadonlySet<string>> {
+  const { rows } = await db.query<{ id: string }>(
+    `SELECT told.id FROM json_to_recordset($1::text::json) AS told(id text, name text)
+     JOIN pg_class c ON c.oid = to_regclass(told.name)
+     WHERE 'table_change__' || c.relnamespace || '__' || c.oid IN (SELECT pg_listening_channels())`,
+    [JSON.stringify(tables)],
+  )
+  return new Set(rows.map(({ id }) => id))
+}

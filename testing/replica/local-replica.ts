@@ -1,6 +1,5 @@
 import { decodeTransactions } from '../../client/mutations/decode-transactions.ts'
 import { patchOfWrites, patchTables } from '../../client/mutations/rules/patch-of-writes.ts'
-import { readPatches, writesOf } from '../../client/mutations/unsettled-mutations.ts'
 import { Outbox } from '../../client/outbox/outbox.ts'
 import { type Applied, applyTransactions, type Granted } from '../../client/replica/apply.ts'
 import { join } from '../../client/replica/join.ts'
@@ -8,6 +7,8 @@ import { type Copy, insertCopy, readCopies } from '../../client/store/copies.ts'
 import type { Database } from '../../client/store/database.ts'
 import { replaceTables } from '../../client/store/definition-ddl.ts'
 import { openOwnSchema } from '../../client/store/own-schema.ts'
+import { readPatches } from '../../client/store/rows/mutation-rows.ts'
+import { readWritesOf } from '../../client/store/rows/write-rows.ts'
 import { withServerRows } from '../../client/store/server-rows.ts'
 import type { Actions } from '../../db/define-sync.ts'
 import {
@@ -160,7 +161,7 @@ export class LocalReplica {
     return this.db.transaction(async (tx) => {
       await this.outbox.sealNew(tx, this.copy.tables)
       const patch = (await readPatches(tx, [counter])).get(counter)
-      const rows = patch ?? patchOfWrites(await writesOf(tx, [counter]), patchTables(this.copy.tables), () => null)
+      const rows = patch ?? patchOfWrites(await readWritesOf(tx, [counter]), patchTables(this.copy.tables), () => null)
       const predicted = predictedByPatch(rows)
       await tx.query(
         `UPDATE tidemark.mutation SET status = 'sent', sealed = true, request = '{}', predicted = $2 WHERE counter = $1`,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Row } from '../../../protocol/index.ts'
+import type { CapturedWrite } from '../../store/rules/captured-write.ts'
 import type { ForeignKey } from '../../store/rules/foreign-keys.ts'
-import type { CapturedWrite } from './captured-write.ts'
 import { cascadesAmong } from './cascades.ts'
 
 const write = (table: string, before: Row | null, after: Row | null): CapturedWrite => ({

@@ -1,6 +1,6 @@
 import type { Row } from '../../../protocol/index.ts'
+import { type CapturedWrite, changedColumns, valuesText } from '../../store/rules/captured-write.ts'
 import type { ForeignKey } from '../../store/rules/foreign-keys.ts'
-import { type CapturedWrite, changedColumns, valuesText } from './captured-write.ts'
 
 /** The ways in which a parent gave values up. A changed primary key is captured, and sent, as a delete and an insert. */
 interface Leaving {

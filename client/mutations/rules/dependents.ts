@@ -1,6 +1,6 @@
 import type { Row } from '../../../protocol/index.ts'
+import { rowId, valuesText } from '../../store/rules/captured-write.ts'
 import type { ForeignKey } from '../../store/rules/foreign-keys.ts'
-import { rowId, valuesText } from './captured-write.ts'
 
 /** The rows that an unsettled mutation writes by itself, without cascades. */
 export interface Effects {

@@ -1,6 +1,6 @@
 import type { PatchRow } from '../../../protocol/index.ts'
 import { keyText, type ReplicaTables } from '../../store/replica-table.ts'
-import type { CapturedWrite } from './captured-write.ts'
+import type { CapturedWrite } from '../../store/rules/captured-write.ts'
 import type { Effects } from './dependents.ts'
 
 interface Written extends CapturedWrite {

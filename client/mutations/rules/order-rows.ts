@@ -1,6 +1,6 @@
 import type { PatchRow, Row } from '../../../protocol/index.ts'
+import { valuesText } from '../../store/rules/captured-write.ts'
 import type { ForeignKey } from '../../store/rules/foreign-keys.ts'
-import { valuesText } from './captured-write.ts'
 
 /** A row of a patch, with its images before and after. */
 export interface NetRow {

@@ -1,7 +1,7 @@
 import { audienceOf, type Basis, type PatchRow, type Row } from '../../../protocol/index.ts'
 import type { ReplicaTable, ReplicaTables } from '../../store/replica-table.ts'
+import { type CapturedWrite, changedColumns, rowId } from '../../store/rules/captured-write.ts'
 import { type ForeignKey, foreignKeysOf } from '../../store/rules/foreign-keys.ts'
-import { type CapturedWrite, changedColumns, rowId } from './captured-write.ts'
 import { cascadesAmong } from './cascades.ts'
 import { type NetRow, orderRows, type Unique } from './order-rows.ts'
 

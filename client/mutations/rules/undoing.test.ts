@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Row } from '../../../protocol/index.ts'
 import { WRITABLE } from '../../../testing/replica/definitions.ts'
 import { keyText, replicaTables } from '../../store/replica-table.ts'
-import type { CapturedWrite } from './captured-write.ts'
+import type { CapturedWrite } from '../../store/rules/captured-write.ts'
 import { undoing } from './undoing.ts'
 
 const NOTE = 'public.note'

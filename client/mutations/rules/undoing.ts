@@ -1,6 +1,6 @@
 import type { Net } from '../../store/fold-changes.ts'
 import type { ReplicaTables } from '../../store/replica-table.ts'
-import { type CapturedWrite, changedColumns } from './captured-write.ts'
+import { type CapturedWrite, changedColumns } from '../../store/rules/captured-write.ts'
 
 /** Answers the changes, by table, that put these rows back. A row's writes must be its last ones, in their order. */
 export function undoing(writes: readonly CapturedWrite[], tables: ReplicaTables): Map<string, Map<string, Net>> {

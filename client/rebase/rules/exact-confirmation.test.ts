@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Change, Row } from '../../../protocol/index.ts'
 import { WRITABLE } from '../../../testing/replica/definitions.ts'
-import type { CapturedWrite } from '../../mutations/rules/captured-write.ts'
 import { keyText, replicaTables } from '../../store/replica-table.ts'
+import type { CapturedWrite } from '../../store/rules/captured-write.ts'
 import { isExact } from './exact-confirmation.ts'
 
 const NOTE = 'public.note'

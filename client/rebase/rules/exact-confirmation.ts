@@ -1,6 +1,6 @@
 import type { Change } from '../../../protocol/index.ts'
-import { type CapturedWrite, changedColumns, rowId } from '../../mutations/rules/captured-write.ts'
 import { keyText, type ReplicaTables } from '../../store/replica-table.ts'
+import { type CapturedWrite, changedColumns, rowId } from '../../store/rules/captured-write.ts'
 
 /** Answers whether a mutation's committed changes equal the net effect of its writes here, so that no row must move. */
 export function isExact(changes: readonly Change[], writes: readonly CapturedWrite[], tables: ReplicaTables): boolean {

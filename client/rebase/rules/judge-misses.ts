@@ -1,5 +1,5 @@
 import type { Rejection } from '../../../protocol/index.ts'
-import type { Unsettled } from '../../mutations/unsettled-mutations.ts'
+import type { Unsettled } from '../../store/rows/mutation-rows.ts'
 
 /** The reason why a mutation could not be done again: its own error, or that of a mutation it builds on. */
 export type Miss = { readonly rejection: Rejection } | { readonly on: number }

@@ -1,0 +1,113 @@
+import { z } from 'zod'
+import { type Definition, definitionSchema, rejectionSchema } from '../../../protocol/index.ts'
+import type { Executor } from '../copies.ts'
+import { COUNTERS, listOf } from './counters.ts'
+import { jsonText } from './json-text.ts'
+
+const text = z.string().nullable()
+const counter = z.coerce.number()
+const rejection = jsonText(rejectionSchema).nullable()
+
+const madeSchema = z.object({
+  counter,
+  kind: z.enum(['patch', 'action']),
+  origin: z.string(),
+  name: text,
+  args: text,
+  at: z.string(),
+  patch: text,
+  request: text,
+  predicted: text,
+  rejection,
+  took: z.array(counter),
+  writes: z.array(
+    z.object({
+      table_id: z.string(),
+      op: z.enum(['insert', 'update', 'delete']),
+      key: z.string(),
+      before: text,
+      after: text,
+    }),
+  ),
+})
+
+/** `last` is the highest number given, `hash` that of the definition which is shown. */
+const sinceSchema = z.object({ last: counter, hash: text, made: z.array(madeSchema) })
+
+/** Reads all mutations after the number `seen` that wait for something, as texts that can be kept elsewhere. */
+export async function readMade(db: Pick<Executor, 'query'>, seen: number): Promise<z.infer<typeof sinceSchema>> {
+  const { rows } = await db.query<{ made: string }>('SELECT tidemark.made_since($1) AS made', [seen])
+  return sinceSchema.parse(JSON.parse(rows[0]?.made ?? ''))
+}
+
+/** Reads the definition that is shown, which has this hash. */
+export async function readShownDefinition(db: Pick<Executor, 'query'>, hash: string): Promise<Definition> {
+  const { rows } = await db.query<{ definition: string }>(
+    `SELECT definition FROM tidemark.copy WHERE place = 'live' AND hash = $1`,
+    [hash],
+  )
+  return definitionSchema.parse(JSON.parse(rows[0]?.definition ?? 'null'))
+}
+
+const endSchema = z.object({ counter, status: z.enum(['confirmed', 'failed']).nullable(), rejection })
+
+/** Reads how these mutations ended or failed, `status` null where they are gone; those that did neither are left out. */
+export async function readEnds(
+  db: Pick<Executor, 'query'>,
+  counters: Iterable<number>,
+): Promise<z.infer<typeof endSchema>[]> {
+  const { rows } = await db.query<{ ended: string }>('SELECT tidemark.ended_of($1) AS ended', [listOf(counters)])
+  return z.array(endSchema).parse(JSON.parse(rows[0]?.ended ?? ''))
+}
+
+const knownSchema = z.object({
+  counter,
+  status: z.enum(['pending', 'sent', 'confirmed', 'failed']),
+  isFrozen: z.boolean(),
+})
+
+/** Reads the mutations that are not confirmed, and those of `also` that are. */
+export async function readKnown(tx: Executor, also: Iterable<number>): Promise<z.infer<typeof knownSchema>[]> {
+  const { rows } = await tx.query(
+    `SELECT counter, status, request IS NOT NULL AS "isFrozen" FROM tidemark.mutation
+     WHERE (status <> 'confirmed' AND squashed_into IS NULL) OR counter IN ${COUNTERS('$1')}`,
+    [listOf(also)],
+  )
+  return rows.map((row) => knownSchema.parse(row))
+}
+
+/** A mutation as its journal has it; `patch`, `request` and `predicted` are JSON. */
+export interface JournalledMutation {
+  readonly counter: number
+  readonly kind: 'patch' | 'action'
+  readonly origin: string
+  readonly name: string | null
+  readonly args: string | null
+  readonly at: string
+  readonly patch: string | null
+  readonly request: string | null
+  readonly predicted: string | null
+}
+
+/** Inserts a mutation as sent, whether or not it was: its outcome is asked for before anything is done with it. */
+export async function insertSent(tx: Executor, mutation: JournalledMutation): Promise<void> {
+  const { counter: number, kind, origin, name, args, at, patch, request, predicted } = mutation
+  await tx.query(
+    `INSERT INTO tidemark.mutation (counter, kind, origin, name, args, at, status, sealed, patch, request, predicted)
+     VALUES ($1, $2, $3, $4, $5, $6, 'sent', true, $7, $8, $9)`,
+    [number, kind, origin, name, args, at, patch, request, predicted],
+  )
+}
+
+/** Stores the text in which a mutation left, the only one in which it may leave again; `patch` null leaves its rows. */
+export async function restoreFrozen(
+  tx: Executor,
+  frozen: Pick<JournalledMutation, 'counter' | 'patch' | 'request' | 'predicted'>,
+): Promise<void> {
+  const { counter: number, patch, request, predicted } = frozen
+  await tx.query(
+    `UPDATE tidemark.mutation SET status = 'sent', sealed = true, request = $2, predicted = $3, patch = coalesce($4, patch)
+     WHERE counter = $1`,
+    [number, request, predicted, patch],
+  )
+}

@@ -1,0 +1,130 @@
+import { z } from 'zod'
+import { patchRowSchema, predictedChangeSchema, type Rejection, rejectionSchema } from '../../../protocol/index.ts'
+import { lsnSchema } from '../../../protocol/lsn-schema.ts'
+import type { Executor } from '../copies.ts'
+import { jsonText } from './json-text.ts'
+
+const text = z.string().nullable()
+const counter = z.coerce.number()
+
+const recordSchema = z.object({
+  counter,
+  kind: z.enum(['patch', 'action']),
+  name: text,
+  args: text,
+  at: z.string(),
+  status: z.enum(['pending', 'sent', 'confirmed', 'failed']),
+  effective: z.boolean(),
+  rejection: jsonText(rejectionSchema).nullable(),
+  lsn: lsnSchema.nullable(),
+})
+
+/** A mutation that was taken in ends as the one that took it in. */
+const RECORDS = `
+  SELECT m.counter, m.kind, m.name, m.args, m.at, h.status, h.effective, h.rejection, h.lsn
+  FROM tidemark.mutation m JOIN tidemark.mutation h ON h.counter = coalesce(m.squashed_into, m.counter)`
+
+/** Reads the newest mutations, newest first, or the one of this counter. */
+export async function readRecords(
+  db: Executor,
+  wanted: { readonly limit: number } | { readonly counter: number },
+): Promise<z.infer<typeof recordSchema>[]> {
+  const { rows } = await ('counter' in wanted
+    ? db.query(`${RECORDS} WHERE m.counter = $1`, [wanted.counter])
+    : db.query(`${RECORDS} ORDER BY m.counter DESC LIMIT $1`, [wanted.limit]))
+  return rows.map((row) => recordSchema.parse(row))
+}
+
+const failedSchema = z.object({
+  counter,
+  name: text,
+  args: text,
+  at: z.string(),
+  patch: jsonText(z.array(patchRowSchema)).nullable(),
+  predicted: jsonText(z.array(predictedChangeSchema)).nullable(),
+  rejection: jsonText(rejectionSchema),
+})
+
+/** A failed mutation that waits for the app to decide. */
+export type FailedMutation = z.infer<typeof failedSchema>
+
+/** Reads the failed mutations, oldest first. */
+export async function readFailed(tx: Executor): Promise<FailedMutation[]> {
+  const { rows } = await tx.query(
+    `SELECT counter, name, args, at, patch, predicted, rejection FROM tidemark.mutation
+     WHERE status = 'failed' AND squashed_into IS NULL ORDER BY counter`,
+  )
+  return rows.map((row) => failedSchema.parse(row))
+}
+
+/** Deletes a failed mutation with those that it took in, and answers whether it had failed. */
+export async function deleteFailed(tx: Executor, failed: number): Promise<boolean> {
+  const { affectedRows = 0 } = await tx.query(
+    `DELETE FROM tidemark.mutation WHERE status = 'failed' AND counter = $1`,
+    [failed],
+  )
+  if (affectedRows === 0) return false
+  await tx.query('DELETE FROM tidemark.mutation WHERE squashed_into = $1', [failed])
+  return true
+}
+
+/** Deletes a mutation, which has no other trace here, with those that it took in. */
+export async function deleteMutation(tx: Executor, number: number): Promise<void> {
+  await tx.query('DELETE FROM tidemark.mutation WHERE counter = $1 OR squashed_into = $1', [number])
+}
+
+/** Deletes confirmed mutations up to a number, with those that they took in. */
+export async function deleteConfirmed(tx: Executor, upTo: number): Promise<void> {
+  await tx.query(
+    `DELETE FROM tidemark.mutation WHERE coalesce(squashed_into, counter) IN
+       (SELECT counter FROM tidemark.mutation WHERE status = 'confirmed' AND counter <= $1)`,
+    [upTo],
+  )
+}
+
+const countsSchema = z.object({
+  last: counter,
+  pending: counter,
+  newest: counter,
+  oldest: counter.nullable(),
+  failed: z.array(counter),
+})
+
+/** Reads the last mutation made, how many wait, the newest without an outcome, the oldest unsettled, and the failed. */
+export async function readCounts(db: Executor): Promise<z.infer<typeof countsSchema>> {
+  const { rows } = await db.query(`
+    SELECT o.counter AS last, m.pending, coalesce(m.newest, 0) AS newest, m.oldest, coalesce(m.failed, '[]') AS failed
+    FROM tidemark.owner o, (
+      SELECT count(*) FILTER (WHERE status <> 'failed') AS pending, max(counter) FILTER (WHERE status <> 'failed' AND outcome IS NULL) AS newest,
+        min(counter) FILTER (WHERE status <> 'failed') AS oldest,
+        json_agg(counter ORDER BY counter) FILTER (WHERE status = 'failed') AS failed
+      FROM tidemark.mutation WHERE status <> 'confirmed' AND squashed_into IS NULL) m`)
+  return countsSchema.parse(rows[0])
+}
+
+const endedSchema = z.object({
+  counter,
+  rejection: jsonText(rejectionSchema).nullable(),
+  discarded: z.boolean(),
+})
+
+/** The end of a mutation; `rejection` is null where it was confirmed or discarded. */
+export interface Ended {
+  readonly counter: number
+  readonly rejection: Rejection | null
+  /** True where it is gone. */
+  readonly discarded: boolean
+}
+
+/** Reads which of these mutations have ended, and how. */
+export async function readEnded(db: Executor, asked: readonly number[]): Promise<Ended[]> {
+  const { rows } = await db.query(
+    `SELECT asked.value::bigint AS counter, h.rejection, h.counter IS NULL AS discarded
+     FROM json_array_elements_text($1::text::json) AS asked
+     LEFT JOIN tidemark.mutation m ON m.counter = asked.value::bigint
+     LEFT JOIN tidemark.mutation h ON h.counter = coalesce(m.squashed_into, m.counter)
+     WHERE h.counter IS NULL OR h.status IN ('confirmed', 'failed')`,
+    [JSON.stringify(asked)],
+  )
+  return rows.map((row) => endedSchema.parse(row))
+}
