@@ -1,12 +1,5 @@
 import type { Transaction as PGliteTransaction } from '@electric-sql/pglite'
-import {
-  counterOf,
-  type MutationId,
-  mutationId,
-  type Outcome,
-  TidemarkError,
-  toTidemarkError,
-} from '../../protocol/index.ts'
+import { counterOf, type MutationId, mutationId, type Outcome, TidemarkError } from '../../protocol/index.ts'
 import type { ConnectionPhase, ConnectionState } from '../connection/connection-state.ts'
 import type { Http } from '../connection/http.ts'
 import type { Journal } from '../journal/journal.ts'
@@ -22,9 +15,11 @@ import type { Outbox } from './outbox.ts'
 import { OutgoingMutations } from './outgoing-mutations.ts'
 import { PacedLooks } from './paced-looks.ts'
 import { readSettled } from './read-settled.ts'
-import { compareLooks, type FollowedUp, failuresKey, isSettledTo, type OutboxLook } from './rules/compare-looks.ts'
+import { compareLooks, type FollowedUp, failuresKey, type OutboxLook } from './rules/compare-looks.ts'
 import { connectionEvent } from './rules/connection-event.ts'
+import { SettledWaits } from './settled-waits.ts'
 import { UndoHistory } from './undo-history.ts'
+import { tellLook, type WritingStatus } from './writing-status.ts'
 
 export interface WritingOptions {
   readonly db: Database
@@ -39,35 +34,11 @@ export interface WritingOptions {
   readonly journal: Journal | null
 }
 
-/** The part of the status that writing sets, with what it must know of the replica. */
-interface WritingState {
-  readonly phase: string
-  readonly ready: boolean
-  readonly pending: number
-  readonly failed: number
-  readonly pushError: TidemarkError | null
-  readonly canUndo: boolean
-  readonly canRedo: boolean
-}
-
-/** The replica's status, as writing reads and sets it. */
-export interface WritingStatus {
-  readonly current: WritingState
-  set(change: Partial<Omit<WritingState, 'phase' | 'ready'>>): void
-  subscribe(listener: (state: WritingState) => void): () => void
-}
-
 /** A transaction's handle; where it wrote nothing that is synced, `id` is null and it is confirmed from the start. */
 export interface TransactionHandle<Result> {
   readonly id: MutationId | null
   readonly confirmed: Promise<void>
   readonly result: Result
-}
-
-interface Wait {
-  readonly upTo: number
-  readonly resolve: () => void
-  readonly reject: (error: TidemarkError) => void
 }
 
 /** Joins the parts of writing: what is written here is sent, waited for, counted, and offered again where it failed. */
@@ -79,7 +50,7 @@ export class Writing implements DrainHost {
   readonly #drain: Drain
   #outgoing: OutgoingMutations
   #undo: UndoHistory
-  #waits = new Set<Wait>()
+  readonly #waits = new SettledWaits()
   #followedUp: FollowedUp = { notedTo: 0, sentTo: 0, failures: null }
   /** True while mutations may have ended without a notice of it. */
   #mayHaveEnded = true
@@ -143,7 +114,7 @@ export class Writing implements DrainHost {
     this.#stopListening()
     this.#stopWatching()
     this.#drain.dispatch({ type: 'close' })
-    this.#fail(new TidemarkError('unavailable', 'The replica is closed.'))
+    this.#waits.fail(new TidemarkError('unavailable', 'The replica is closed.'))
     await this.#drain.idle()
     await this.#looks.idle()
   }
@@ -154,9 +125,9 @@ export class Writing implements DrainHost {
     if (event) this.#drain.dispatch(event)
     // By now there may be rows to show beside failures.
     if (event?.type === 'online' || (event?.type === 'live' && event.isNew)) void this.#looks.soon()
-    if (state.phase === 'refused') this.#fail(state.error)
+    if (state.phase === 'refused') this.#waits.fail(state.error)
     if (state.phase === 'offline')
-      this.#fail(new TidemarkError('unavailable', 'The replica is offline: call goOnline() first.'))
+      this.#waits.fail(new TidemarkError('unavailable', 'The replica is offline: call goOnline() first.'))
   }
 
   /** Goes on with sending, because the app asks for it (`online`) or the page came back (`wake`). */
@@ -206,9 +177,7 @@ export class Writing implements DrainHost {
     const { state } = this.#drain
     if (state.phase === 'stopped' && state.error) throw state.error
     this.#drain.dispatch({ type: 'written', urgency: 'now' })
-    const done = new Promise<void>((resolve, reject) => {
-      this.#waits.add({ upTo: last, resolve, reject })
-    })
+    const done = this.#waits.until(last)
     void this.#looks.soon()
     await done
   }
@@ -227,7 +196,7 @@ export class Writing implements DrainHost {
   told(error: TidemarkError | null): void {
     if (this.#options.status.current.pushError !== error) this.#options.status.set({ pushError: error })
     // This error stops the drain, so nothing that waits for it would ever be settled.
-    if (error?.retry === 'never') this.#fail(error)
+    if (error?.retry === 'never') this.#waits.fail(error)
   }
 
   async #calling<Result>(call: Promise<Result>): Promise<Result> {
@@ -266,12 +235,10 @@ export class Writing implements DrainHost {
     if (notesUndo && copy) await this.#undo.note(db, copy)
     if (copy) this.#followedUp = { ...this.#followedUp, notedTo: look.last }
     if (readsFailures) await this.#readFailures(look)
-    this.#tellStatus({ pending: look.pending, failed: look.failed.length }, readsFailures)
-    for (const wait of [...this.#waits]) {
-      if (!isSettledTo(look, wait.upTo)) continue
-      this.#waits.delete(wait)
-      wait.resolve()
-    }
+    const { canUndo, canRedo } = this.#undo
+    const now = { pending: look.pending, failed: look.failed.length, canUndo, canRedo }
+    tellLook(this.#options.status, now, readsFailures)
+    this.#waits.take(look)
     if (!asksToSend) return
     this.#followedUp = { ...this.#followedUp, sentTo: Math.max(this.#followedUp.sentTo, look.newest) }
     this.#drain.dispatch({ type: 'written', urgency: 'soon' })
@@ -286,7 +253,7 @@ export class Writing implements DrainHost {
   }
 
   get #isAwaited(): boolean {
-    return this.#waits.size > 0 || (this.#mayHaveEnded && this.#confirmations.waiting.length > 0)
+    return this.#waits.areAny || (this.#mayHaveEnded && this.#confirmations.waiting.length > 0)
   }
 
   /** Waits for a push that is being taken from the database, because it goes first. */
@@ -295,15 +262,6 @@ export class Writing implements DrainHost {
     if (taking === null) return
     await taking
     await new Promise((resolve) => setTimeout(resolve))
-  }
-
-  #tellStatus(counts: Pick<WritingState, 'pending' | 'failed'>, isNew: boolean): void {
-    const { status } = this.#options
-    const { canUndo, canRedo } = this.#undo
-    const now = { ...counts, canUndo, canRedo }
-    const before = status.current
-    const same = (Object.keys(now) as (keyof typeof now)[]).every((name) => before[name] === now[name])
-    if (!same || isNew) status.set(now)
   }
 
   async #tellConfirmations(): Promise<void> {
@@ -317,11 +275,5 @@ export class Writing implements DrainHost {
       this.#mayHaveEnded = true
       throw error
     }
-  }
-
-  #fail(error: TidemarkError): void {
-    const waits = [...this.#waits]
-    this.#waits.clear()
-    for (const { reject } of waits) reject(toTidemarkError(error))
   }
 }

@@ -14,67 +14,26 @@
  * A transaction is in a snapshot or in the stream and never in both, which is why nothing is doubled or missed. Nothing is shown
  * before it is whole, and a snapshot older than what is shown joins no earlier than there, so that nobody is taken back.
  */
-import {
-  type Definition,
-  type DefinitionAnswer,
-  definitionAnswerSchema,
-  type Lsn,
-  type Manifest,
-  manifestSchema,
-  maxLsn,
-  minLsn,
-  parsePgSnapshot,
-  quoteTable,
-  TidemarkError,
-  ZERO_LSN,
-} from '../../protocol/index.ts'
-import type { Http } from '../connection/http.ts'
+import { type Definition, type Lsn, maxLsn, minLsn, quoteTable, TidemarkError, ZERO_LSN } from '../../protocol/index.ts'
 import { sealNew } from '../mutations/seal.ts'
 import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage } from '../store/copies.ts'
-import type { Database } from '../store/database.ts'
 import { createAside, dropAside, replaceTables, retiredName } from '../store/definition-ddl.ts'
 import { heldDefinition, heldTables, type Refused } from '../store/held-tables.ts'
 import { makeTables } from '../store/make-tables.ts'
-import { readLoadedChunks } from '../store/rows/chunk-rows.ts'
 import { forgetAside } from '../store/rows/outcome-rows.ts'
-import { readWatched, withServerRows } from '../store/server-rows.ts'
+import { withServerRows } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
-import { type ChunkJob, ChunkPipeline, type LoadedBytes, snapshotPath } from './chunk-download.ts'
 import { type Envelope, envelopeFault } from './envelope.ts'
 import { fenceOf } from './fence.ts'
+import { type FetchOptions, fetchDefinition, fetchManifests } from './fetch-manifests.ts'
 import { putBack, takeDown } from './hanging.ts'
 import { ensurePrimaryKeys, join } from './join.ts'
-import { compareSnapshots } from './join-window.ts'
-import { loadChunks } from './load-chunks.ts'
+import { type LoadOptions, loadCopy } from './load-copy.ts'
 import type { PendingWork } from './pending-work.ts'
-import { refuseTable } from './refuse-table.ts'
-import { isLasting, refusedTables } from './refused-tables.ts'
+import { refusedTables } from './refused-tables.ts'
 
-export interface HydrationProgress {
-  readonly rows: number
-  readonly totalRows: number
-  /** Compressed, as downloaded. */
-  readonly bytes: number
-  readonly totalBytes: number
-}
-
-/** The facts about the server by which a hydration goes. */
-export interface HydrationTarget {
-  /** Null after the server said on an open socket to begin anew: the snapshots then name the epoch. */
-  readonly epoch: string | null
-  readonly definitionHash: string | null
-  readonly definitionVersion: number
-  readonly head: Lsn
-  readonly audiences: readonly string[]
-}
-
-export interface HydrationOptions {
-  readonly db: Database
-  readonly http: Http
-  readonly welcome: HydrationTarget
+export interface HydrationOptions extends FetchOptions, LoadOptions {
   readonly envelope: Envelope
-  readonly signal: AbortSignal
-  readonly progress: (progress: HydrationProgress) => void
   /** Called whenever the copies change, with all there are. */
   readonly changed: (copies: readonly Copy[]) => void
   /** Answers the tables of a definition that are known not to be held here. */
@@ -82,13 +41,6 @@ export interface HydrationOptions {
   readonly outbox: Pick<PendingWork, 'actions' | 'askBeforeJoin' | 'warn'>
 }
 
-/**
- * Chunks of one table are joined into one COPY of as much as was loaded before, up to this: the first rows come soon, and
- * many small COPYs cost PGlite twice the time of few.
- */
-const LOAD_BYTES = 8 * 1024 * 1024
-/** A downloaded chunk waits no longer than this for more to be loaded with it. */
-const GATHER_MS = 250
 /** A hydration takes up fresh manifests this often before it leaves the rest to the connection's backoff. */
 const MANIFEST_ROUNDS = 3
 
@@ -112,7 +64,7 @@ async function hydrateInRounds(options: HydrationOptions): Promise<Copy> {
   for (let round = 0; round < MANIFEST_ROUNDS; round++) {
     copy ??= await begin(options)
     try {
-      copy = await load(options, copy)
+      copy = await loadCopy(options, copy)
       // The snapshots are taken by now, so outcomes that are not decided yet come in the stream.
       await options.outbox.askBeforeJoin(copy.epoch, options.signal)
       return await finish(options, copy)
@@ -137,54 +89,6 @@ async function resumable({ db, welcome, envelope }: HydrationOptions): Promise<C
   if (copy.definition.version !== welcome.definitionVersion) return null
   // A load beyond the envelope is begun anew, because the server may have less by now.
   return sameAudiences(copy, welcome.audiences) && !envelopeFault(envelope, copy.manifests) ? copy : null
-}
-
-/** Fetches a manifest for each audience, of one history, in the order of their snapshots. Throws `unavailable`. */
-export async function fetchManifests({
-  http,
-  welcome,
-  signal,
-}: Pick<HydrationOptions, 'http' | 'welcome' | 'signal'>): Promise<Manifest[]> {
-  const manifests: Manifest[] = []
-  // One after another, because each may make the server read the database.
-  for (const audience of welcome.audiences) {
-    const parsed = manifestSchema.safeParse(await http.json(snapshotPath(audience), signal))
-    if (!parsed.success) {
-      throw new TidemarkError('unavailable', 'The answer to a manifest is not one: a captive portal or a proxy?', {
-        cause: parsed.error,
-      })
-    }
-    manifests.push(parsed.data)
-  }
-  const epoch = welcome.epoch ?? manifests[0]?.epoch
-  const fits = (manifest: Manifest, index: number) =>
-    manifest.epoch === epoch &&
-    manifest.definitionHash === manifests[0]?.definitionHash &&
-    manifest.definitionVersion === manifests[0]?.definitionVersion &&
-    manifest.audience === welcome.audiences[index]
-  if (!manifests.every(fits)) {
-    throw new TidemarkError('unavailable', 'The snapshots are of different histories just now; trying again.')
-  }
-  return manifests.sort((a, b) => compareSnapshots(parsePgSnapshot(a.snapshot), parsePgSnapshot(b.snapshot)))
-}
-
-/** Fetches the definition for a user who may see nothing, to whom no snapshot names it. Throws `unavailable`. */
-async function fetchDefinition({
-  http,
-  welcome,
-  signal,
-}: Pick<HydrationOptions, 'http' | 'welcome' | 'signal'>): Promise<DefinitionAnswer> {
-  const parsed = definitionAnswerSchema.safeParse(await http.json('/sync/definition', signal))
-  if (!parsed.success) {
-    throw new TidemarkError('unavailable', 'The answer to /sync/definition is not from a Tidemark server.', {
-      cause: parsed.error,
-    })
-  }
-  const { epoch, definitionHash } = parsed.data
-  const isOfWelcome = (said: string | null, is: string) => said === null || said === is
-  if (!isOfWelcome(welcome.epoch, epoch) || !isOfWelcome(welcome.definitionHash, definitionHash))
-    throw new TidemarkError('unavailable', 'The definition is being changed just now; trying again.')
-  return parsed.data
 }
 
 /** Makes room for a new copy: aside, where one is shown that the app goes on seeing; else in its place. */
@@ -232,106 +136,6 @@ async function replaceLive(tx: Executor, old: Copy | null, after: Definition, wa
   const emptied = (before?.tables ?? []).filter(({ id }) => kept.has(id))
   await makeTables(tx, [dropAside(), ...emptied.map((table) => `DELETE FROM ${quoteTable(table)};`), ...statements])
   for (const loss of await putBack(tx, hanging)) warn(loss)
-}
-
-/** Lists the chunks of tables in manifest order, and within one of audiences in the order of their snapshots. */
-function allJobs(copy: Copy): ChunkJob[] {
-  const order = copy.manifests[0]?.tables.map(({ table }) => table) ?? []
-  return order.flatMap((table) =>
-    copy.manifests.flatMap(({ audience, tables }) =>
-      tables
-        .filter((entry) => entry.table === table)
-        .flatMap(({ columns, chunks }) =>
-          chunks.map((chunk, position) => ({ audience, table, columns, position, chunk })),
-        ),
-    ),
-  )
-}
-
-const total = (jobs: readonly ChunkJob[], figure: 'rows' | 'bytes') =>
-  jobs.reduce((sum, { chunk }) => sum + chunk[figure], 0)
-
-const sameTarget = (a: ChunkJob, b: ChunkJob) => a.table === b.table && a.audience === b.audience
-
-type LoadOptions = Pick<HydrationOptions, 'db' | 'http' | 'signal' | 'progress'>
-
-/**
- * Loads the chunks of a copy that are missing, and leaves out a table whose rows the database does not take.
- *
- * Throws `corrupt`, `not-found`, `unavailable`.
- */
-export async function load({ db, http, signal, progress }: LoadOptions, loading: Copy): Promise<Copy> {
-  let copy = loading
-  const jobs = allJobs(copy).filter(({ table }) => copy.tables.has(table))
-  const mark = (audience: string, table: string, position: number) => JSON.stringify([audience, table, position])
-  const marks = await readLoadedChunks(db)
-  const loaded = new Set(marks.map(({ audience, table, position }) => mark(audience, table, position)))
-  const missing = jobs.filter(({ audience, table, position }) => !loaded.has(mark(audience, table, position)))
-  const done = jobs.filter(({ audience, table, position }) => loaded.has(mark(audience, table, position)))
-  const so = {
-    rows: total(done, 'rows'),
-    totalRows: total(jobs, 'rows'),
-    bytes: total(done, 'bytes'),
-    totalBytes: total(jobs, 'bytes'),
-  }
-  progress({ ...so })
-  const pipeline = new ChunkPipeline(http, missing, signal)
-  const nextLookedAt = async () => {
-    // A copy aside is shown as a whole, so no order of its chunks is better.
-    if (copy.place === 'live') pipeline.prefer(await watchedTables(db, copy))
-    return pipeline.next()
-  }
-  let loadedBytes = 0
-  for (let next = await nextLookedAt(); next; next = await nextLookedAt()) {
-    const { group, size, fault } = await gather(pipeline, next, Math.min(loadedBytes, LOAD_BYTES))
-    loadedBytes += size
-    if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
-    try {
-      await loadChunks(db, copy, group)
-    } catch (error) {
-      if (!isLasting(error)) throw error
-      copy = await refuseTable(db, copy, next.job.table, error instanceof Error ? error.message : String(error))
-      pipeline.drop(next.job.table)
-    }
-    for (const { job } of group) {
-      so.rows += job.chunk.rows
-      so.bytes += job.chunk.bytes
-    }
-    progress({ ...so })
-    if (fault !== null) throw fault
-  }
-  return copy
-}
-
-interface Group {
-  readonly group: readonly LoadedBytes[]
-  readonly size: number
-  /** The error that ended it early; its chunks are loaded all the same. */
-  readonly fault: unknown
-}
-
-/** Gathers the chunk and those of its table and audience after it, up to about `bytes`. */
-async function gather(pipeline: ChunkPipeline, first: LoadedBytes, bytes: number): Promise<Group> {
-  const group = [first]
-  let size = first.copyText.size
-  try {
-    for (let job = pipeline.peek(); job && sameTarget(job, first.job) && size < bytes; job = pipeline.peek()) {
-      if (!(await pipeline.arrives(GATHER_MS))) break
-      const more = await pipeline.next()
-      if (!more) break
-      group.push(more)
-      size += more.copyText.size
-    }
-    return { group, size, fault: null }
-  } catch (fault) {
-    return { group, size, fault }
-  }
-}
-
-/** Reads which tables the app looks at: those of its open live queries. */
-function watchedTables(db: Database, copy: Copy): Promise<ReadonlySet<string>> {
-  const tables = [...copy.tables.values()].map(({ id, name }) => ({ id, name }))
-  return readWatched(db, tables)
 }
 
 async function finish({ db, signal, changed, outbox }: HydrationOptions, copy: Copy): Promise<Copy> {

@@ -5,12 +5,14 @@ import { createAside, dropAside } from '../store/definition-ddl.ts'
 import { heldTables, type Refused } from '../store/held-tables.ts'
 import { withServerRows } from '../store/server-rows.ts'
 import { envelopeFault } from './envelope.ts'
-import { fetchManifests, type HydrationOptions, load } from './hydration.ts'
+import { fetchManifests } from './fetch-manifests.ts'
+import type { HydrationOptions } from './hydration.ts'
 import { ensurePrimaryKeys } from './join.ts'
+import { loadCopy } from './load-copy.ts'
 import { refusedTables } from './refused-tables.ts'
 import type { Renewal } from './renewal.ts'
 
-type LoadOptions = Omit<HydrationOptions, 'changed' | 'outbox'>
+type BesideOptions = Omit<HydrationOptions, 'changed' | 'outbox'>
 
 /**
  * Loads audiences that were granted beside the rows that are shown, which go on streaming, and answers the copy that is to
@@ -18,7 +20,7 @@ type LoadOptions = Omit<HydrationOptions, 'changed' | 'outbox'>
  *
  * Rejects with TidemarkError, `unavailable` where loading everything anew may help.
  */
-export async function loadAddition(options: LoadOptions, live: Copy): Promise<Copy> {
+export async function loadAddition(options: BesideOptions, live: Copy): Promise<Copy> {
   const manifests = await fetchManifests(options)
   const [first] = manifests
   const fits = first?.epoch === live.epoch && first.definitionVersion === live.definition.version
@@ -29,7 +31,7 @@ export async function loadAddition(options: LoadOptions, live: Copy): Promise<Co
 }
 
 /** Works as `loadAddition`, for the tables that a later definition changes. Rule HYD-R6. */
-export function loadRenewal(options: LoadOptions, live: Copy, { manifests }: Renewal): Promise<Copy> {
+export function loadRenewal(options: BesideOptions, live: Copy, { manifests }: Renewal): Promise<Copy> {
   const [first] = manifests
   if (!first) throw new TidemarkError('internal', 'There is nothing to load.')
   const definition = { version: first.definitionVersion, hash: first.definitionHash, definition: first.definition }
@@ -37,7 +39,7 @@ export function loadRenewal(options: LoadOptions, live: Copy, { manifests }: Ren
 }
 
 async function loadAside(
-  options: LoadOptions,
+  options: BesideOptions,
   live: Copy,
   definition: DefinitionInForce,
   manifests: readonly Manifest[],
@@ -56,7 +58,7 @@ async function loadAside(
     await insertCopy(tx, { place: 'aside', stage: 'adding', epoch, cursor, definition, refused, manifests })
     return readAside(tx)
   })
-  const copy = await load(options, begun)
+  const copy = await loadCopy(options, begun)
   if (signal.aborted) throw brokenOff()
   return withServerRows(db, async (tx) => {
     await ensurePrimaryKeys(tx, copy.tables.values())

@@ -2,7 +2,8 @@ import { type DefinitionVersion, type Manifest, migrationsAnswerSchema, Tidemark
 import type { Copy } from '../store/copies.ts'
 import type { Renewing } from './apply.ts'
 import { envelopeFault } from './envelope.ts'
-import { fetchManifests, type HydrationOptions, type HydrationTarget } from './hydration.ts'
+import { fetchManifests, type HydrationTarget } from './fetch-manifests.ts'
+import type { HydrationOptions } from './hydration.ts'
 import { planVersions } from './rules/plan-versions.ts'
 import { heldBy } from './take-phase.ts'
 

@@ -1,6 +1,6 @@
 import type { Lsn, RehydrateReason, TidemarkError } from '../../protocol/index.ts'
 import type { ConnectionPhase } from '../connection/connection-state.ts'
-import type { HydrationProgress } from './hydration.ts'
+import type { HydrationProgress } from './load-copy.ts'
 
 /**
  * `connecting` and `backing-off` still read locally; `hydrating` loads snapshots; `catching-up` applies what was missed;
