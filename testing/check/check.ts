@@ -5,6 +5,7 @@ const STEPS: readonly (readonly [name: string, command: string, ...args: string[
   ['format and lint', 'biome', 'ci', '--colors=off', '--error-on-warnings', '.'],
   ['import directions', 'node', 'testing/check/import-directions.ts'],
   ['order of what is selected', 'node', 'testing/check/sql-order.ts'],
+  ['SQL on tables of ours in the replica', 'node', 'testing/check/local-port.ts'],
   ['catalogue and rules', 'node', 'testing/check/catalogue.ts'],
   ...[
     'portable',
