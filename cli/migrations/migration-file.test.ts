@@ -33,6 +33,8 @@ test.each([
   ['create table a ();\ncommit ;', 'COMMIT'],
   ['START TRANSACTION; SELECT 1', 'START TRANSACTION'],
   ['SELECT 1; rollback', 'ROLLBACK'],
+  ['CREATE TABLE a (); abort; CREATE TABLE b ()', 'ABORT'],
+  [`CREATE TABLE a (); PREPARE TRANSACTION 'a'`, 'PREPARE TRANSACTION'],
 ])('CLI-R3 a file that ends transactions itself is refused: %s', (text, statement) => {
   expect(() => toMigrationFile('1.sql', text)).toThrow(`1.sql holds ${statement}`)
 })

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TidemarkError } from '../../protocol/errors.ts'
+import { findUnread } from './unread-files.ts'
 
 /** One SQL migration as it will run. */
 export interface MigrationFile {
@@ -19,9 +20,14 @@ const BREAKPOINT = '--> statement-breakpoint'
 /** Ends the name of a file that takes another back, such as 0003_add-rank.down.sql. */
 export const DOWN = '.down.sql'
 
-/** Reads `*.sql` of a folder in name order, but what takes them back; none where it is absent. Throws `bad-input`. */
+/**
+ * Reads `*.sql` of a folder in name order, but what takes them back; none where it is absent. Throws `bad-input`, also
+ * where it holds migrations of a kind that is not read.
+ */
 export function readMigrationFiles(folder: string, namePrefix = ''): MigrationFile[] {
   if (!existsSync(folder)) return []
+  const unread = findUnread(folder)
+  if (unread.length > 0) throw new TidemarkError('bad-input', `Nothing was migrated.\n${unread.join('\n')}`)
   const names = readdirSync(folder).filter((name) => name.endsWith('.sql') && !name.endsWith(DOWN))
   return names.sort().map((name) => toMigrationFile(`${namePrefix}${name}`, readFileSync(join(folder, name), 'utf8')))
 }
@@ -66,6 +72,6 @@ function transactionStatement(text: string): string | null {
   const bare = text.replaceAll(/--.*$|\/\*[\s\S]*?\*\/|\$(\w*)\$[\s\S]*?\$\1\$|'(?:[^']|'')*'/gm, ' ')
   // `BEGIN ATOMIC … END` is the body of an SQL function.
   if (/\bbegin\s+atomic\b/i.test(bare)) return null
-  const found = /(?:^|;)\s*(begin|start\s+transaction|commit|rollback|end)\b/i.exec(bare)
+  const found = /(?:^|;)\s*(begin|start\s+transaction|prepare\s+transaction|commit|rollback|abort|end)\b/i.exec(bare)
   return found?.[1]?.toUpperCase() ?? null
 }

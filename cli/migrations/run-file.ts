@@ -42,9 +42,16 @@ function remedyOf(state: string): string {
         'Each file runs in one transaction, and this statement cannot. Take it out of the file, run it by hand with psql, ' +
         'then run this again. An index can stay where it is without CONCURRENTLY: writers wait while it is built.'
       )
+    case SQL_STATE.invalidTransactionTermination:
+      return (
+        'Each file runs in one transaction, and what this calls ends transactions itself. Take it out of the file, call ' +
+        'it by hand with psql, then run this again.'
+      )
+    case SQL_STATE.undefinedParameter:
+      return 'A file has no parameters, as a query of TypeORM has: write each value in place of its $1, then run this again.'
     case SQL_STATE.unsafeNewEnumValue:
       return 'Put the statement that adds the label into a file of its own before this one, then run this again.'
     default:
-      return 'Mend the file and run this again; files before it are applied.'
+      return 'Mend the file and run this again.'
   }
 }

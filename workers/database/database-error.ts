@@ -20,6 +20,7 @@ export const SQL_STATE = {
   unsafeNewEnumValue: '55P04',
   undefinedObject: '42704',
   undefinedFunction: '42883',
+  undefinedParameter: '42P02',
   invalidTransactionTermination: '2D000',
   duplicateObject: '42710',
   insufficientPrivilege: '42501',
