@@ -55,6 +55,18 @@ test('FLD-59 VAL-R9 all that cannot be made in a replica is said at once, table 
   ])
 })
 
+test('MIG-05 VAL-R9 each column that cannot be made is named with its expression', async () => {
+  const columns = [
+    column('twice', 'text', { generated: 'public.own(body)' }),
+    column('body', 'text'),
+    column('place', 'integer', { default: 'public.near()' }),
+  ]
+  expect(await trial.tryDefinition({ types: [], tables: [defineTable('page', columns)] })).toEqual([
+    expect.stringMatching(/^Table public\.page .*: column "place" integer DEFAULT \(public\.near\(\)\): .* Hide/),
+    expect.stringMatching(/^Table public\.page .*: column "twice" text GENERATED .*public\.own\(body\).*: .* Hide/),
+  ])
+})
+
 test('FLD-59 VAL-R9 a definition that replicas can make has no fault', async () => {
   const parent = defineTable('parent', [])
   const child = defineTable('child', [column('parent', 'text')], {

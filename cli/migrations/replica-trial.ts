@@ -62,25 +62,50 @@ async function findUnmakeable(database: PGlite, definition: Definition): Promise
   }
 }
 
+/** Runs a statement, and takes it back where it fails; answers what was said of it then. */
+async function faultOf(database: PGlite, statement: string): Promise<string | null> {
+  try {
+    await database.exec(`SAVEPOINT attempt; ${statement}`)
+    return null
+  } catch (error) {
+    await database.exec('ROLLBACK TO SAVEPOINT attempt')
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** Adds the columns of a table one by one, those last that are computed from others, and says which fail. */
+async function findUnmakeableColumns(database: PGlite, table: TableDefinition): Promise<string[]> {
+  await faultOf(database, `CREATE TABLE ${quoteTable(table)} ()`)
+  const isComputed = ({ generated }: TableDefinition['columns'][number]) => generated !== null
+  const ordered = [...table.columns.filter((column) => !isComputed(column)), ...table.columns.filter(isComputed)]
+  const faults: string[] = []
+  for (const column of ordered) {
+    const sql = liveColumns({ ...table, columns: [column] })
+    const said = await faultOf(database, `ALTER TABLE ${quoteTable(table)} ADD COLUMN ${sql}`)
+    if (said !== null) faults.push(`column ${sql}: ${said}`)
+  }
+  return faults
+}
+
 /** Runs each statement by itself, so that all faults are reported at once. */
 async function makeEach(database: PGlite, definition: Definition): Promise<string[]> {
   const faults: string[] = []
   const attempt = async (what: string, statement: string) => {
-    try {
-      await database.exec(`SAVEPOINT attempt; ${statement}`)
-    } catch (error) {
-      await database.exec('ROLLBACK TO SAVEPOINT attempt')
-      faults.push(`${what} cannot be made in a replica: ${error instanceof Error ? error.message : error}.`)
-    }
+    const said = await faultOf(database, statement)
+    if (said !== null) faults.push(`${what} cannot be made in a replica: ${said}.`)
   }
   const schemas = new Set([...definition.tables, ...definition.types].map(({ schema }) => schema))
   for (const schema of schemas)
     await attempt(`Schema ${schema}`, `CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)}`)
   for (const type of definition.types) await attempt(`Type ${quoteTable(type)}`, type.statement)
   for (const table of definition.tables) {
-    const before = faults.length
-    await attempt(`Table ${table.id}`, `CREATE TABLE ${quoteTable(table)} (${liveColumns(table)})`)
-    if (faults.length > before) continue
+    const said = await faultOf(database, `CREATE TABLE ${quoteTable(table)} (${liveColumns(table)})`)
+    if (said !== null) {
+      const columns = await findUnmakeableColumns(database, table)
+      const each = columns.length > 0 ? columns : [said]
+      faults.push(...each.map((one) => `Table ${table.id} cannot be made in a replica: ${one}.`))
+      continue
+    }
     for (const { what, statement } of partsOf(table)) await attempt(`${what} of table ${table.id}`, statement)
   }
   for (const { id, foreignKeys } of definition.tables)

@@ -87,7 +87,7 @@ async function followDown(
   trial: ReplicaTrial | undefined,
 ): Promise<AppliedDefinition | null> {
   try {
-    return await applyBetween(query, sync, { start, tryDefinition: trial?.tryDefinition })
+    return (await applyBetween(query, sync, { start, tryDefinition: trial?.tryDefinition }))?.applied ?? null
   } catch (error) {
     if (!(error instanceof TidemarkError) || error.kind !== 'misconfigured') throw error
     throw new TidemarkError(

@@ -8,7 +8,7 @@ import { readStart } from '../../db/definition/transaction-start.ts'
 import type { Query } from '../../db/query.ts'
 import type { DefinitionInForce } from '../../protocol/index.ts'
 import { describeEffects } from './describe-effects.ts'
-import { followFile } from './follow-file.ts'
+import { type Followed, followFile, requireMended } from './follow-file.ts'
 import type { MigrationFile } from './migration-file.ts'
 import { runFile } from './run-file.ts'
 
@@ -50,10 +50,15 @@ export async function runAppFiles(
       const start = await readStart(query)
       if (index === 0) first.before = await readDefinitionInForce(query)
       if (file) await runFile(query, file)
-      const { applied: now, notes: said } =
-        file && !(isLast && whole)
-          ? await followFile(query, sync, { start, tryDefinition, ran: file })
-          : wholeOf(await applyDefinition(query, sync, { start, tryDefinition, ran: file }))
+      const {
+        applied: now,
+        notes: said,
+        faults,
+      } = file && !(isLast && whole)
+        ? await followFile(query, sync, { start, tryDefinition, ran: file })
+        : wholeOf(await applyDefinition(query, sync, { start, tryDefinition, ran: file }))
+      if (file && whole && faults.length > 0)
+        await requireMended(query, sync, file, files.slice(index + 1), tryDefinition)
       const effects = isLast ? await effectsOf(query, first.before, [...applied, ...now]) : []
       return { applied: now, notes: [...said, ...effects] }
     })
@@ -65,7 +70,7 @@ export async function runAppFiles(
   return { definition: { version, hash, changed: applied.some(({ changed }) => changed) }, notes }
 }
 
-const wholeOf = (applied: AppliedDefinition) => ({ applied: [applied], notes: applied.notes })
+const wholeOf = (applied: AppliedDefinition): Followed => ({ applied: [applied], notes: applied.notes, faults: [] })
 
 /** Without a definition before there are no replicas. */
 async function effectsOf(

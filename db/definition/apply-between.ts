@@ -11,6 +11,12 @@ import { joinedSoFar, keptSoFar, keptWatch, type PresentTable, watchedSoFar } fr
 import { watchFaults } from './table-faults.ts'
 import { readShapes } from './table-shape.ts'
 
+export interface AppliedBetween {
+  readonly applied: AppliedDefinition
+  /** What keeps tables that the app declares, and that are there by now, from joining; one sentence each. */
+  readonly faults: readonly string[]
+}
+
 /**
  * Puts in force what follows from a migration after which others come, so that the log tells the rows of each table by
  * the definition that it has at that place; null where none was in force.
@@ -24,7 +30,7 @@ export async function applyBetween(
   query: Query,
   sync: Sync,
   change: DefinitionChange,
-): Promise<AppliedDefinition | null> {
+): Promise<AppliedBetween | null> {
   checkSync(sync)
   await query('SET LOCAL search_path = pg_catalog')
   await query('LOCK TABLE tidemark.sync_definition IN SHARE ROW EXCLUSIVE MODE')
@@ -60,7 +66,7 @@ export async function applyBetween(
   const concerned = catalogue.filter(
     (table) => isSynced(tableId(table)) || watched.some(({ id }) => id === tableId(table)),
   )
-  return await putInForce(query, { definition, watched }, concerned, change)
+  return { applied: await putInForce(query, { definition, watched }, concerned, change), faults }
 }
 
 const unique = (names: readonly { schema: string; name: string }[]) => [

@@ -58,6 +58,13 @@ export async function isInForce(query: Query, sync: Sync): Promise<boolean> {
   return (await readDefinitionInForce(query))?.hash === (await definitionHash(definition))
 }
 
+/** Lists what keeps the app's definition from coming in force over the schema as it is now, one sentence each. */
+export async function findFaults(query: Query, sync: Sync, tryDefinition: TryDefinition): Promise<readonly string[]> {
+  await query('SET LOCAL search_path = pg_catalog')
+  const { definition, faults } = resolveDefinition(sync, await readCatalogue(query, declaredNames(sync)))
+  return faults.length > 0 ? faults : await tryDefinition(definition)
+}
+
 /**
  * Puts a sync definition in force: row identity, rights of the client role, publication and the stored definition.
  *

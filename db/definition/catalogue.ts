@@ -32,7 +32,10 @@ const columnSchema = z.object({
   enumLabels: z.array(z.string()),
   /** Base type of a domain as `format_type` prints it; else null. */
   domainBase: z.string().nullable(),
+  /** The type under the domain; for an array, its element type. */
   domainBaseSchema: z.string().nullable(),
+  domainBaseName: z.string().nullable(),
+  domainBaseKind: z.string().nullable(),
 })
 
 const triggerSchema = z.object({
@@ -158,14 +161,22 @@ const COLUMNS = `
     'typeKind', t.typtype::text,
     'enumLabels', coalesce((SELECT json_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid), '[]'),
     'domainBase', CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
-    'domainBaseSchema', CASE WHEN t.typtype = 'd' THEN (
-      SELECT bn.nspname::text FROM pg_type b JOIN pg_namespace bn ON bn.oid = b.typnamespace WHERE b.oid = t.typbasetype) END
+    'domainBaseSchema', base.schema,
+    'domainBaseName', base.name,
+    'domainBaseKind', base.kind
   ) ORDER BY a.attnum)
   FROM pg_attribute a
   JOIN pg_type declared ON declared.oid = a.atttypid
   JOIN pg_type t ON t.oid = CASE WHEN declared.typcategory = 'A' AND declared.typelem <> 0 THEN declared.typelem ELSE declared.oid END
   JOIN pg_namespace tn ON tn.oid = t.typnamespace
   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  LEFT JOIN LATERAL (
+    SELECT bn.nspname::text AS schema, b.typname::text AS name, b.typtype::text AS kind
+    FROM pg_type under
+    JOIN pg_type b ON b.oid = CASE WHEN under.typcategory = 'A' AND under.typelem <> 0 THEN under.typelem ELSE under.oid END
+    JOIN pg_namespace bn ON bn.oid = b.typnamespace
+    WHERE t.typtype = 'd' AND under.oid = t.typbasetype
+  ) base ON true
   CROSS JOIN LATERAL (
     SELECT
       CASE WHEN a.attgenerated = '' THEN
@@ -206,6 +217,10 @@ const INDEXES = `
   WHERE i.indrelid = c.oid AND i.indisvalid AND NOT i.indisprimary
     AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.conrelid = c.oid AND k.contype IN ('u', 'x'))`
 
+/**
+ * Without those that the server does not enforce, and those over periods, which a replica does not know; both are of
+ * Postgres 18.
+ */
 const FOREIGN_KEYS = `
   SELECT json_agg(json_build_object(
     'name', k.conname::text,
@@ -216,7 +231,8 @@ const FOREIGN_KEYS = `
     'parentColumns', ${namesOf('k.confkey', 'k.confrelid')}
   ) ORDER BY k.conname)
   FROM pg_constraint k JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
-  WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.conparentid = 0`
+  WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.conparentid = 0
+    AND coalesce((to_jsonb(k)->>'conenforced')::boolean, true) AND NOT coalesce((to_jsonb(k)->>'conperiod')::boolean, false)`
 
 const IDENTITY_FULL = `
   CASE WHEN c.relkind = 'p' THEN NOT EXISTS (

@@ -136,7 +136,7 @@ describe('resolving a sync definition against the catalogue', () => {
     expect(definition.tables[0]?.uniques[1]).not.toHaveProperty('atOnce')
   })
 
-  it('SNP-12 keeps only foreign keys whose parent is always visible when the child is', async () => {
+  it('SNP-12 VAL-R11 keeps only foreign keys whose parent is always visible when the child is', async () => {
     const person = pgTable('person', { id: uuid('id'), orgId: uuid('org_id') })
     const { definition } = await resolve(
       defineSync({

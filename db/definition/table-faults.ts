@@ -31,15 +31,19 @@ const REFUSED_TYPES = new Set([
 
 function typeFault(column: CatalogueColumn): string | null {
   const hide = `hide column ${column.name} or change its type`
-  const builtIn = column.typeSchema === 'pg_catalog'
   if (column.typeKind === 'e') return null
   if (column.typeKind === 'd') {
-    return column.domainBaseSchema === 'pg_catalog' ? null : `a domain over ${column.domainBase} cannot travel: ${hide}`
+    const { domainBaseSchema: schema, domainBaseName: name, domainBaseKind: kind } = column
+    if (isHeld(schema, name, kind)) return null
+    return `has column ${column.name} of ${column.type}, and a domain over ${column.domainBase} cannot travel: ${hide}`
   }
-  if (!builtIn || column.typeKind === 'c' || column.typeKind === 'p' || REFUSED_TYPES.has(column.typeName)) {
-    return `type ${column.type} cannot live in a replica: ${hide}`
-  }
-  return null
+  if (isHeld(column.typeSchema, column.typeName, column.typeKind)) return null
+  return `has column ${column.name}, whose type ${column.type} cannot live in a replica: ${hide}`
+}
+
+/** Tells whether every replica has the type, and prints it as the server does. */
+function isHeld(schema: string | null, name: string | null, kind: string | null): boolean {
+  return schema === 'pg_catalog' && kind !== 'c' && kind !== 'p' && name !== null && !REFUSED_TYPES.has(name)
 }
 
 function columnFaults(declared: DeclaredTable, table: CatalogueTable, column: CatalogueColumn): string[] {
