@@ -1,6 +1,11 @@
 import type { Sync } from '../../db/define-sync.ts'
 import { applyBetween } from '../../db/definition/apply-between.ts'
-import { type AppliedDefinition, type DefinitionChange, findFaults, type TryDefinition } from '../../db/definition/apply-definition.ts'
+import {
+  type AppliedDefinition,
+  type DefinitionChange,
+  findFaults,
+  type TryDefinition,
+} from '../../db/definition/apply-definition.ts'
 import type { RanMigration } from '../../db/definition/record-bundles.ts'
 import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'

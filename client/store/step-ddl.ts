@@ -104,12 +104,20 @@ function changeColumn(table: TableDefinition, before: ColumnDefinition, after: C
   const statements: string[] = []
   if (before.type !== after.type) {
     if (before.default !== undefined) statements.push(`${change} DROP DEFAULT;`)
-    statements.push(`${change} TYPE ${after.type} USING ${name}::${after.type};`)
+    statements.push(`${change} TYPE ${after.type} USING ${name}${castThrough(before, after)}::${after.type};`)
     if (after.default !== undefined) statements.push(`${change} SET DEFAULT (${after.default});`)
   }
   const [was, is] = [isRequired(table, before), isRequired(table, after)]
   if (was !== is) statements.push(`${change} ${is ? 'SET' : 'DROP'} NOT NULL;`)
   return statements
+}
+
+/**
+ * A type of the app that has another name is another type here, and there is no cast between enums; as a step is
+ * there only where both print alike, their text is one.
+ */
+function castThrough(before: ColumnDefinition, after: ColumnDefinition): string {
+  return before.type.includes('.') && after.type.includes('.') ? '::text' : ''
 }
 
 const isRequired = (table: TableDefinition, { name, notNull, serverDefault }: ColumnDefinition) =>

@@ -26,11 +26,7 @@ export interface AppliedBetween {
  * follow with its last migration. To be called like `applyDefinition`, in a savepoint: throws `misconfigured` where a table of the
  * definition before could not be synced meanwhile.
  */
-export async function applyBetween(
-  query: Query,
-  sync: Sync,
-  change: DefinitionChange,
-): Promise<AppliedBetween | null> {
+export async function applyBetween(query: Query, sync: Sync, change: DefinitionChange): Promise<AppliedBetween | null> {
   checkSync(sync)
   await query('SET LOCAL search_path = pg_catalog')
   await query('LOCK TABLE tidemark.sync_definition IN SHARE ROW EXCLUSIVE MODE')
