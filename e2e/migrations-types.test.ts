@@ -23,6 +23,7 @@ describe('types and foreign keys that come with a migration', () => {
         `CREATE DOMAIN label AS varchar(20) DEFAULT 'none'`,
         `ALTER TABLE task ADD mood "Kinds"."Mood" DEFAULT 'calm', ADD moods "Kinds"."Mood"[], ADD label label, ADD span int4range`,
         `CREATE TABLE vote (id uuid PRIMARY KEY, org text NOT NULL, team text NOT NULL, mood "Kinds"."Mood" NOT NULL, label label)`,
+        `CREATE INDEX calm ON vote (org) WHERE mood = 'calm'`,
       ],
       (before) =>
         addTable({
@@ -81,6 +82,8 @@ describe('types and foreign keys that come with a migration', () => {
       expect(downloads()).toEqual([])
       const { rows } = await replica.db.query(labelsOf, ['feeling'])
       expect(rows).toEqual([{ labels: `glad calm it's \\ bad last` }])
+      const made = `SELECT 1 FROM pg_indexes WHERE indexname = 'calm' AND indexdef LIKE '%''calm''::%feeling%'`
+      expect((await replica.db.query(made)).rows).toHaveLength(1)
     }
     const id = randomUUID()
     const { replica } = online

@@ -73,6 +73,7 @@ function alterColumns({ before, after, step }: Altering): string[] {
   const kept = new Set(step.columns.map(({ from }) => from))
   const dropped = before.columns.filter(({ name }) => !kept.has(name))
   return [
+    ...dropIndexesOf(before, after, step),
     // What hangs on the column alone goes with it, as on the server.
     ...dropped.map((_, index) => `${alter(after)} DROP COLUMN ${quoteIdentifier(droppedName(index))} CASCADE;`),
     ...step.columns.flatMap(({ name, from, value }) => {
@@ -82,6 +83,18 @@ function alterColumns({ before, after, step }: Altering): string[] {
       return old ? changeColumn(after, old, column) : addColumn(after, column, value)
     }),
   ]
+}
+
+/** Drops what names a type that gets another name; its new text is made with the other indexes that the table lacks. */
+function dropIndexesOf(before: TableDefinition, after: TableDefinition, step: TableStep): string[] {
+  const isRetyped = step.columns.some(({ name, from }) => {
+    const old = before.columns.find((candidate) => candidate.name === from)
+    const column = after.columns.find((candidate) => candidate.name === name)
+    return old && column && old.type !== column.type && castThrough(old, column) !== ''
+  })
+  const gone = before.indexes.filter(({ statement }) => after.indexes.every((index) => index.statement !== statement))
+  if (!isRetyped) return []
+  return gone.map(({ name }) => `DROP INDEX IF EXISTS ${quoteTable({ schema: after.schema, name })};`)
 }
 
 /** Adds a column whose old rows get the value that the server gave them; the default is for new rows alone. */
