@@ -12,7 +12,7 @@ export async function withBenchPage<Result>(
   measure: (browser: TestBrowser, url: string) => Promise<Result>,
 ): Promise<Result> {
   const { url, close } = await servePage(fileURLToPath(new URL('page', import.meta.url)))
-  const browser = await launchChromium()
+  const browser = await launchChromium({ optimized: true })
   try {
     return await measure(browser, url)
   } finally {

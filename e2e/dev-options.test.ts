@@ -22,7 +22,7 @@ type Query = (text: string) => Promise<Rows>
 /** These are whole runs of the command on the example; each test goes on from the last. */
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-dev-'))
 const dataDir = join(folder, 'data')
-const tracker = copyTracker()
+const tracker = copyTracker(2_000)
 let postgres: PostgresServer
 let dev: DevServer | null = null
 

@@ -18,7 +18,7 @@ const BRUNO = '7b1d90e4-52c8-4f1a-8e0b-6c2f4a9d0002'
 const PATIENCE_MS = 120_000
 
 const dataDir = mkdtempSync(join(tmpdir(), 'tidemark-e2e-'))
-const tracker = copyTracker()
+const tracker = copyTracker(2_000)
 let server: DevServer
 let browser: TestBrowser
 
