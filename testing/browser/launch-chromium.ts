@@ -22,6 +22,7 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  '--disable-backgrounding-occluded-windows',
   '--remote-debugging-port=0',
 ]
 
@@ -40,7 +41,7 @@ export async function launchChromium({ optimized = false } = {}): Promise<TestBr
     get context() {
       return running.context
     },
-    newPage: () => running.context.newPage(),
+    newPage: () => running.newPage(),
     async killAndRestart() {
       await running.kill()
       running = await start(profile, flags)
@@ -65,8 +66,15 @@ async function start(profile: string, flags: readonly string[]) {
   const browser = await chromium.connectOverCDP(await debuggingUrl(child))
   const [context] = browser.contexts()
   if (!context) throw new Error('Chromium has no default context.')
+  const devtools = await browser.newBrowserCDPSession()
   return {
     context,
+    /** Opens a window, because a page behind another draws once a second, and each click waits for two drawings. */
+    async newPage() {
+      const opened = context.waitForEvent('page')
+      await devtools.send('Target.createTarget', { url: 'about:blank', newWindow: true })
+      return await opened
+    },
     async kill() {
       const ended = new Promise((resolve) => child.once('exit', resolve))
       if (child.pid !== undefined && child.exitCode === null) {
