@@ -40,9 +40,9 @@ export async function openReplicaOn<S extends Sync>(
   const openTelling: OpenDatabase = (place) =>
     open(place, (signs) => {
       progress.opening(signs)
-      tellOpening(options.onOpening, progress.reached)
+      reportOpening(options.onOpening, progress.reached)
     })
-  const { opened, clientId, release, storage, found, learning } = await openStorage(options, openTelling, help)
+  const { opened, clientId, release, storage, found, recovery } = await openStorage(options, openTelling, help)
   progress.opened()
   const { db } = opened
   const token = new SessionToken(options.token)
@@ -97,10 +97,10 @@ export async function openReplicaOn<S extends Sync>(
   try {
     await writing.start()
     await engine.start(async () => {
-      if (learning) await outbox.learn(learning)
+      if (recovery) await outbox.finishRecovery(recovery)
       if (!journal) return
       await journal.begin()
-      followCommits(db, () => journal.settle())
+      followCommits(db, () => journal.recordUrgent())
     })
   } catch (error) {
     await writing.stop()
@@ -127,9 +127,9 @@ export async function openReplicaOn<S extends Sync>(
 }
 
 /** Calls the app in the midst of PGlite's work, which its error must not break: that is thrown in a task of its own. */
-function tellOpening(tell: ReplicaOptions['onOpening'], progress: number): void {
+function reportOpening(report: ReplicaOptions['onOpening'], progress: number): void {
   try {
-    tell?.(progress)
+    report?.(progress)
   } catch (error) {
     queueMicrotask(() => {
       throw error

@@ -1,7 +1,7 @@
 import { TidemarkError } from '../protocol/index.ts'
 import { type FoundJournal, openJournal, requireJournal } from './journal/open-journal.ts'
-import type { Learning } from './journal/rules/compare-journal.ts'
-import { takeIn } from './journal/take-in.ts'
+import type { Recovery } from './journal/rules/compare-journal.ts'
+import { recoverFromJournal } from './journal/take-in.ts'
 import type { ReplicaOptions } from './replica-api.ts'
 import type { OpenDatabase, OpeningHelp } from './store/open-database.ts'
 import { hasJournal } from './store/open-journal-files.ts'
@@ -12,7 +12,7 @@ import { lockStorage } from './store/storage-lock.ts'
 import { type Storage, storageFor } from './store/storage-name.ts'
 
 /**
- * Opens the first storage that can be opened, and the journal beside it, from which the database learns what it lacks.
+ * Opens the first storage that can be opened, and the journal beside it, from which the database recovers what it lacks.
  *
  * Throws as `openStored` and `lockStorage`.
  */
@@ -59,14 +59,14 @@ async function openOne(
   user: string,
   open: OpenDatabase,
   finding: Promise<FoundJournal>,
-): Promise<{ opened: Opened; clientId: string; learning: Learning | null }> {
+): Promise<{ opened: Opened; clientId: string; recovery: Recovery | null }> {
   let clientId = ''
-  let learning: Learning | null = null
+  let recovery: Recovery | null = null
   const opened = await openStored(storage, open, async (db) => {
     const own = await openOwnSchema(db, user, async () => requireJournal(await finding))
     const { state } = await finding
-    learning = state && (await db.transaction((tx) => takeIn(tx, state)))
-    clientId = learning?.client ?? own.clientId
+    recovery = state && (await db.transaction((tx) => recoverFromJournal(tx, state)))
+    clientId = recovery?.client ?? own.clientId
   })
-  return { opened, clientId, learning }
+  return { opened, clientId, recovery }
 }

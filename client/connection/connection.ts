@@ -136,7 +136,7 @@ export class Connection {
   }
 
   /** Reports to the server, on a greeted socket, what its health and status show of this replica. */
-  tell(report: Extract<FrameUp, { type: 'refused' | 'schema' }>): void {
+  sendReport(report: Extract<FrameUp, { type: 'refused' | 'schema' }>): void {
     this.#send(report)
   }
 
@@ -260,13 +260,13 @@ export class Connection {
       if (typeof data !== 'string') throw new TidemarkError('corrupt', 'The server sent a binary frame; reconnecting.')
       const frame = readFrame(data)
       this.#received += data.length
-      this.#take(frame)
+      this.#receiveFrame(frame)
     } catch (error) {
       this.dispatch({ type: 'failed', error: toTidemarkError(error) })
     }
   }
 
-  #take(frame: FrameDown): void {
+  #receiveFrame(frame: FrameDown): void {
     const { host } = this.#options
     if (frame.type === 'welcome') {
       this.dispatch({ type: 'welcomed', resume: host.welcome(frame) })

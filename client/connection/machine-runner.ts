@@ -1,4 +1,4 @@
-/** What a transition may look at besides its state and event. */
+/** The facts that a transition may look at besides its state and event. */
 interface Surroundings {
   readonly nowMs: number
   /** 0 to 1. */

@@ -1,14 +1,14 @@
 import type { Database } from '../store/database.ts'
 
-/** Makes every call of the database wait for `settled` before it ends, also by an error: it may have committed. */
-export function followCommits(db: Database, settled: () => Promise<void>): void {
+/** Makes every call of the database wait for `recorded` before it ends, also by an error: it may have committed. */
+export function followCommits(db: Database, recorded: () => Promise<void>): void {
   const after =
     <Args extends unknown[], Result>(call: (...args: Args) => Promise<Result>) =>
     async (...args: Args): Promise<Result> => {
       try {
         return await call.apply(db, args)
       } finally {
-        await settled()
+        await recorded()
       }
     }
   db.query = after(db.query) as Database['query']

@@ -69,7 +69,7 @@ export class Journal {
     await this.#inTurn(() => this.#protect(() => this.#beginAnew()))
   }
 
-  /** Takes a notice of the outbox, which comes with a commit. */
+  /** Notes what a notice of the outbox says, which comes with a commit. */
   #heard(notice: string): void {
     const { confirmed, mayHaveEnded } = readNotice(notice)
     if (mayHaveEnded) this.#endedDue = null
@@ -83,18 +83,18 @@ export class Journal {
   }
 
   /** Records what was made, failed or decided on; what was confirmed can wait. Never rejects. */
-  async settle(): Promise<void> {
-    if (this.#isMadeDue || this.#endedDue === null || this.#faultAtMs !== null) await this.settleAll()
+  async recordUrgent(): Promise<void> {
+    if (this.#isMadeDue || this.#endedDue === null || this.#faultAtMs !== null) await this.recordAll()
   }
 
   /** Records everything that is not recorded yet. Never rejects. */
-  async settleAll(): Promise<void> {
+  async recordAll(): Promise<void> {
     if (!this.#isMadeDue && this.#endedDue?.size === 0 && this.#faultAtMs === null) return
     await this.#inTurn(() => this.#protect(() => this.#recordDue()))
   }
 
   /**
-   * Runs a transaction that takes mutations in and freezes others. Unrecorded ones are read before they change, and are
+   * Runs a transaction that squashes mutations and freezes others. Unrecorded ones are read before they change, and are
    * recorded with the frozen texts before this resolves. Rejects as the transaction does.
    */
   async freezing<Result extends { readonly frozen: readonly FrozenRecord[] }>(
@@ -106,7 +106,7 @@ export class Journal {
     })
     await this.#inTurn(() => this.#protect(() => this.#record(made, result.frozen)))
     // The next push acknowledges mutations that ended, and the server then forgets how.
-    await this.settleAll()
+    await this.recordAll()
     return result
   }
 
@@ -128,7 +128,7 @@ export class Journal {
   /** Records what is due while the database is still open, and closes the files. After `leave` only `remove` does. */
   async close(): Promise<void> {
     if (this.#hasLeft) return
-    await this.settleAll()
+    await this.recordAll()
     this.#isClosed = true
     clearTimeout(this.#again)
     await this.#inTurn(() => this.#options.files.close())
@@ -155,7 +155,7 @@ export class Journal {
       // Records behind a missing one would be read as if none were missing.
       this.#faultAtMs = nowMs()
       clearTimeout(this.#again)
-      this.#again = setTimeout(() => void this.settleAll(), AGAIN_MS)
+      this.#again = setTimeout(() => void this.recordAll(), AGAIN_MS)
       protectedBy(error instanceof Error ? error.message : String(error))
     }
   }
@@ -203,7 +203,7 @@ export class Journal {
         const retried = retriedBy(record.origin)
         if (retried !== null) this.#failed.delete(retried)
       }
-      if (record.t === 'frozen') for (const taken of record.took) this.#open.delete(taken)
+      if (record.t === 'frozen') for (const one of record.took) this.#open.delete(one)
       if (record.t === 'failed' || record.t === 'ended') this.#open.delete(record.counter)
       if (record.t === 'failed') this.#failed.add(record.counter)
       if (record.t === 'ended') this.#failed.delete(record.counter)

@@ -4,25 +4,25 @@ import type { Executor } from '../store/copies.ts'
 import { replicaTables } from '../store/replica-table.ts'
 import { insertSent, readKnown, restoreFrozen } from '../store/rows/journal-rows.ts'
 import { markCommitted, markFailed } from '../store/rows/outcome-rows.ts'
-import { giveNumbers, readIdentity, takeIdentity } from '../store/rows/owner-row.ts'
-import { takeInto } from '../store/rows/sending-rows.ts'
+import { giveNumbers, readIdentity, restoreIdentity } from '../store/rows/owner-row.ts'
+import { squashMutations } from '../store/rows/sending-rows.ts'
 import { deleteWrites, insertWrites } from '../store/rows/write-rows.ts'
-import { compareJournal, type KnownOutbox, type Learning, OUTCOME_UNKNOWN } from './rules/compare-journal.ts'
+import { compareJournal, type KnownOutbox, OUTCOME_UNKNOWN, type Recovery } from './rules/compare-journal.ts'
 import type { JournalState, OpenMutation } from './rules/fold-journal.ts'
 
 /**
  * Gives the outbox what it lacks of its journal, in the transaction that opens the database. A mutation that it never
- * knew has no effect yet: it is done at the join, or by `Outbox.learn` where a copy is shown.
+ * knew has no effect yet: it is done at the join, or by `Outbox.finishRecovery` where a copy is shown.
  */
-export async function takeIn(tx: Executor, journal: JournalState): Promise<Learning> {
-  const learning = compareJournal(journal, await readOutbox(tx, journal))
-  const { client, counter, taken, foreign, frozen, committed } = learning
-  await takeIdentity(tx, { client, counter })
-  await insertAll(tx, taken, journal.definitions)
+export async function recoverFromJournal(tx: Executor, journal: JournalState): Promise<Recovery> {
+  const recovery = compareJournal(journal, await readOutbox(tx, journal))
+  const { client, counter, missing, foreign, frozen, committed } = recovery
+  await restoreIdentity(tx, { client, counter })
+  await insertRecovered(tx, missing, journal.definitions)
   await insertForeign(tx, foreign, journal.definitions)
-  for (const open of frozen) await freeze(tx, open)
+  for (const open of frozen) await restoreText(tx, open)
   await markCommitted(tx, committed)
-  return learning
+  return recovery
 }
 
 async function readOutbox(tx: Executor, { open }: JournalState): Promise<KnownOutbox> {
@@ -32,14 +32,14 @@ async function readOutbox(tx: Executor, { open }: JournalState): Promise<KnownOu
 const byNumber = (a: OpenMutation, b: OpenMutation) => a.made.counter - b.made.counter
 
 /** Inserts these; those captured and not sealed get their rows as sealing makes them, under their own definitions. */
-async function insertAll(
+async function insertRecovered(
   tx: Executor,
-  taken: readonly OpenMutation[],
+  mutations: readonly OpenMutation[],
   definitions: ReadonlyMap<string, Definition>,
 ): Promise<void> {
   const captured: OpenMutation[] = []
-  for (const open of [...taken].sort(byNumber)) {
-    await insert(tx, open)
+  for (const open of [...mutations].sort(byNumber)) {
+    await insertOne(tx, open)
     if (open.made.kind === 'patch' && open.made.patch === null && !open.frozen) captured.push(open)
   }
   for (const [hash, group] of Map.groupBy(captured, ({ made }) => made.hash)) {
@@ -50,12 +50,12 @@ async function insertAll(
   // None of them has done anything to the rows that are here.
   await deleteWrites(
     tx,
-    taken.map(({ made }) => made.counter),
+    mutations.map(({ made }) => made.counter),
   )
-  for (const { made, rejection } of taken) if (rejection) await markFailed(tx, made.counter, rejection)
+  for (const { made, rejection } of mutations) if (rejection) await markFailed(tx, made.counter, rejection)
 }
 
-async function insert(tx: Executor, { made, frozen }: OpenMutation): Promise<void> {
+async function insertOne(tx: Executor, { made, frozen }: OpenMutation): Promise<void> {
   const patch = made.kind === 'action' ? null : frozen ? rowsOf(frozen.request) : made.patch
   await insertSent(tx, { ...made, patch, request: frozen?.request ?? null, predicted: frozen?.predicted ?? null })
 }
@@ -77,13 +77,13 @@ async function insertForeign(
       rejection: rejection ?? OUTCOME_UNKNOWN,
     }
   })
-  await insertAll(tx, renumbered, definitions)
+  await insertRecovered(tx, renumbered, definitions)
 }
 
-async function freeze(tx: Executor, { made, frozen }: OpenMutation): Promise<void> {
+async function restoreText(tx: Executor, { made, frozen }: OpenMutation): Promise<void> {
   if (!frozen) return
   const { counter, request, predicted, took } = frozen
-  await takeInto(tx, counter, took)
+  await squashMutations(tx, counter, took)
   await restoreFrozen(tx, { counter, request, predicted, patch: made.kind === 'patch' ? rowsOf(request) : null })
 }
 

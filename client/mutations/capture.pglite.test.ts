@@ -122,7 +122,7 @@ describe('capture', () => {
       'delete public.event e',
     ])
     expect(writes.find(({ table }) => table === 'public.folder')?.key).toBe('["a","f"]')
-    await replica.outbox.discard(1)
+    await replica.outbox.discardMutation(1)
     expect(await replica.rows('note', 'id, folder')).toEqual([
       { id: '1', folder: 'f' },
       { id: '2', folder: 'f' },

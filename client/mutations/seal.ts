@@ -10,7 +10,7 @@ import {
   type StoredWrite,
 } from '../store/rows/write-rows.ts'
 import { type CapturedWrite, changedColumns, rowId } from '../store/rules/captured-write.ts'
-import { TELL_OUTBOX } from '../store/rules/outbox-notice.ts'
+import { NOTIFY_OUTBOX } from '../store/rules/outbox-notice.ts'
 import { cascadesAmong } from './rules/cascades.ts'
 import { type PatchTables, patchOfWrites, patchTables } from './rules/patch-of-writes.ts'
 
@@ -30,7 +30,7 @@ export async function sealNew(tx: Executor, tables: ReplicaTables): Promise<void
   const empty = sealed.filter(({ patch }) => patch.length === 0).map(({ counter }) => counter)
   if (empty.length > 0) {
     await deleteWrites(tx, empty)
-    await tx.exec(TELL_OUTBOX)
+    await tx.exec(NOTIFY_OUTBOX)
   }
   await markCascades(tx, tables, counters)
 }

@@ -2,7 +2,7 @@ import { type MutationId, mutationId, type Rejection } from '../../protocol/inde
 import { MutationFailed, type MutationHandle } from '../mutations/mutation.ts'
 
 /** The end of a mutation; `rejection` is null where it was confirmed. */
-export interface Settled {
+export interface MutationEnd {
   readonly counter: number
   readonly rejection: Rejection | null
 }
@@ -46,8 +46,8 @@ export class Confirmations {
     return handle
   }
 
-  settle(settled: readonly Settled[]): void {
-    for (const { counter, rejection } of settled) {
+  resolveHandles(ends: readonly MutationEnd[]): void {
+    for (const { counter, rejection } of ends) {
       this.#open.get(counter)?.end(rejection)
       this.#open.delete(counter)
     }

@@ -16,13 +16,13 @@ export interface Outgoing {
   readonly isHeld: boolean
 }
 
-/** The drain takes mutations from its host, and hands outcomes to it. */
+/** The outbox's part in a push: it freezes what the drain pushes, and receives the outcomes. */
 export interface DrainHost {
   /** Freezes and answers the next mutations without an outcome; durable before it resolves. */
-  next(): Promise<Outgoing>
-  take(outcomes: readonly Outcome[]): Promise<void>
+  freezeNext(): Promise<Outgoing>
+  receiveOutcomes(outcomes: readonly Outcome[]): Promise<void>
   /** Called with the error for which nothing is sent just now, and with null once a push was answered. */
-  told(error: TidemarkError | null): void
+  reportPushError(error: TidemarkError | null): void
 }
 
 /** Performs the machine's effects: one push, three timers. It decides nothing. */
@@ -35,8 +35,8 @@ export class Drain {
     initial: INITIAL_DRAIN,
     step: drainStep,
     stepped: (event) => {
-      if (event.type === 'failed' || event.type === 'put-off') this.#host.told(event.error)
-      if (event.type === 'answered') this.#host.told(null)
+      if (event.type === 'failed' || event.type === 'put-off') this.#host.reportPushError(event.error)
+      if (event.type === 'answered') this.#host.reportPushError(null)
     },
     performers: {
       push: () => this.#startPush(),
@@ -52,7 +52,7 @@ export class Drain {
   #push: AbortController | null = null
   /** The push in hand or last given up, which may still use the database. */
   #working: Promise<unknown> = Promise.resolve()
-  #taking: Promise<unknown> | null = null
+  #freezing: Promise<unknown> | null = null
 
   constructor(options: {
     readonly http: Http
@@ -74,9 +74,9 @@ export class Drain {
     this.#runner.dispatch(event)
   }
 
-  /** Resolves when the current push has been taken from the database; null where that is done. */
-  get taking(): Promise<unknown> | null {
-    return this.#taking
+  /** Resolves when the mutations of the current push are frozen; null where that is done. */
+  get freezing(): Promise<unknown> | null {
+    return this.#freezing
   }
 
   /** Resolves when the drain no longer uses the database. */
@@ -93,29 +93,29 @@ export class Drain {
     const controller = new AbortController()
     this.#push = controller
     const before = this.#working.catch(() => undefined)
-    const taken = before.then(() => this.#take(controller.signal))
-    const taking = taken.catch(() => undefined)
-    this.#taking = taking
-    taking.then(() => {
-      if (this.#taking === taking) this.#taking = null
+    const frozen = before.then(() => this.#freezeNext(controller.signal))
+    const freezing = frozen.catch(() => undefined)
+    this.#freezing = freezing
+    freezing.then(() => {
+      if (this.#freezing === freezing) this.#freezing = null
     })
-    const running = taken.then((outgoing) => this.#send(outgoing, controller.signal))
+    const running = frozen.then((outgoing) => this.#send(outgoing, controller.signal))
     this.#working = running
     running.then(
-      (event) => this.#ended(controller, event),
-      (error: unknown) => this.#ended(controller, { type: 'failed', error: toTidemarkError(error) }),
+      (event) => this.#finishPush(controller, event),
+      (error: unknown) => this.#finishPush(controller, { type: 'failed', error: toTidemarkError(error) }),
     )
   }
 
-  #ended(controller: AbortController, event: DrainEvent): void {
+  #finishPush(controller: AbortController, event: DrainEvent): void {
     if (this.#push !== controller) return
     this.#push = null
     this.dispatch(event)
   }
 
-  async #take(signal: AbortSignal): Promise<Outgoing> {
+  async #freezeNext(signal: AbortSignal): Promise<Outgoing> {
     if (signal.aborted) throw new TidemarkError('unavailable', 'The push was given up.')
-    return this.#host.next()
+    return this.#host.freezeNext()
   }
 
   async #send({ acknowledged, mutations, hasMore, isHeld }: Outgoing, signal: AbortSignal): Promise<DrainEvent> {
@@ -127,7 +127,7 @@ export class Drain {
       signal,
     )
     // An outcome that came is kept even where the push was given up meanwhile.
-    await this.#host.take(outcomes)
+    await this.#host.receiveOutcomes(outcomes)
     if (putOff) return { type: 'put-off', hasProgress: outcomes.length > 0, error: putOff }
     return { type: 'answered', hasMore }
   }

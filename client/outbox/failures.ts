@@ -67,7 +67,7 @@ export class Failures {
       },
       discard: async () => {
         const { db, outbox } = this.#options
-        await outbox.discard(counter)
+        await outbox.discardMutation(counter)
         await db.transaction((tx) => deleteMutation(tx, counter))
       },
     }

@@ -19,18 +19,18 @@ test('FLD-20 OBX-R6 asked what to send while no copy is shown the outbox is aske
     db,
     outbox,
     shown: () => shown,
-    history: { take: () => undefined },
+    history: { noteWrites: () => undefined },
     journal: null,
     squashed: () => undefined,
   })
   let asked = 0
   const host = {
-    next: () => {
+    freezeNext: () => {
       asked += 1
-      return outgoing.next()
+      return outgoing.freezeNext()
     },
-    take: outgoing.take.bind(outgoing),
-    told: () => undefined,
+    receiveOutcomes: outgoing.receiveOutcomes.bind(outgoing),
+    reportPushError: () => undefined,
   }
   const drain = new Drain({ http: createHttp(url, async () => 'token'), client: 'client-of-this-test', host })
   for (const event of [{ type: 'online' }, { type: 'written', urgency: 'now' }, { type: 'pull-overdue' }] as const) {

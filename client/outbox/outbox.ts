@@ -10,12 +10,12 @@ import {
   type Rejection,
   TidemarkError,
 } from '../../protocol/index.ts'
-import { type Learning, OUTCOME_UNKNOWN } from '../journal/rules/compare-journal.ts'
+import { OUTCOME_UNKNOWN, type Recovery } from '../journal/rules/compare-journal.ts'
 import { ActionRunner } from '../mutations/run-action.ts'
 import { sealNew } from '../mutations/seal.ts'
 import { Rebase } from '../rebase/rebase.ts'
 import { scopeOf } from '../rebase/rebase-scope.ts'
-import { noteAside } from '../rebase/rebased-apply.ts'
+import { noteOutcomesAside } from '../rebase/rebased-apply.ts'
 import { type Copy, type Executor, isShown } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import type { ReplicaTables } from '../store/replica-table.ts'
@@ -23,7 +23,7 @@ import type { Predictions } from '../store/rows/mutation-rows.ts'
 import { forgetOutcomes } from '../store/rows/outcome-rows.ts'
 import { deleteFailed } from '../store/rows/record-rows.ts'
 import { hasSent, readSent } from '../store/rows/sending-rows.ts'
-import { OUTBOX_CHANNEL, readNotice, TELL_OUTBOX } from '../store/rules/outbox-notice.ts'
+import { NOTIFY_OUTBOX, OUTBOX_CHANNEL, readNotice } from '../store/rules/outbox-notice.ts'
 import { withServerRows } from '../store/server-rows.ts'
 import { argsOf, type Making, makeAction, makeTransaction } from './make-mutation.ts'
 
@@ -56,7 +56,7 @@ export interface KnownOutcome {
   readonly lsn: Lsn | null
 }
 
-/** The app's writes that the stream has not brought back yet: they are written, undone, redone and settled here. */
+/** The app's writes that the stream has not brought back yet: they are made, undone, redone and ended here. */
 export class Outbox {
   readonly db: Database
   readonly actions: ActionRunner
@@ -91,7 +91,7 @@ export class Outbox {
 
   /** Listens to changes of mutations from now on. */
   async start(): Promise<void> {
-    this.#stopListening = await this.db.listen(OUTBOX_CHANNEL, (notice) => this.#tell(readNotice(notice)))
+    this.#stopListening = await this.db.listen(OUTBOX_CHANNEL, (notice) => this.#notifyListeners(readNotice(notice)))
   }
 
   async stop(): Promise<void> {
@@ -107,7 +107,7 @@ export class Outbox {
     }
   }
 
-  #tell(change: ReturnType<typeof readNotice>): void {
+  #notifyListeners(change: ReturnType<typeof readNotice>): void {
     for (const listener of [...this.#listeners]) listener(change)
   }
 
@@ -139,36 +139,36 @@ export class Outbox {
   }
 
   /** Fails a mutation, undone with what builds on it; does nothing where it is settled. */
-  async reject(counter: number, rejection: Rejection): Promise<void> {
-    await this.#settle(async (rebase) => {
+  async failMutation(counter: number, rejection: Rejection): Promise<void> {
+    await this.#rebaseShown(async (rebase) => {
       if (!rebase.get(counter)) return
-      await this.#fall(rebase, new Map([[counter, rejection]]))
+      await this.#failWithDependents(rebase, new Map([[counter, rejection]]))
     })
   }
 
   /** Does on the shown rows what the database learnt from its journal; where none are shown, the join does. */
-  async learn({ taken, failed, discarded }: Learning): Promise<void> {
+  async finishRecovery({ missing, failed, discarded }: Recovery): Promise<void> {
     const shown = this.#options.shown()
-    const isWaiting = taken.filter(({ rejection }) => rejection === null).map(({ made }) => made.counter)
+    const isWaiting = missing.filter(({ rejection }) => rejection === null).map(({ made }) => made.counter)
     if (isWaiting.length > 0 && shown && isShown(shown)) {
-      await this.#settle(async (rebase) => {
+      await this.#rebaseShown(async (rebase) => {
         await rebase.redo(new Set(isWaiting))
-        await rebase.tellLiveQueries()
+        await rebase.notifyLiveQueries()
       })
     }
-    for (const [counter, rejection] of failed) await this.reject(counter, rejection)
-    for (const counter of discarded) await this.discard(counter)
+    for (const [counter, rejection] of failed) await this.failMutation(counter, rejection)
+    for (const counter of discarded) await this.discardMutation(counter)
   }
 
   /** Forgets a failed mutation; one that was never attempted is undone first. Throws `bad-input` for any other. */
-  async discard(counter: number): Promise<void> {
-    await this.#settle(async (rebase, tx) => {
+  async discardMutation(counter: number): Promise<void> {
+    await this.#rebaseShown(async (rebase, tx) => {
       const pending = rebase.get(counter)
       if (pending && !pending.attempted)
-        await this.#fall(rebase, new Map([[counter, { kind: 'refused', message: 'It was discarded.' }]]))
+        await this.#failWithDependents(rebase, new Map([[counter, { kind: 'refused', message: 'It was discarded.' }]]))
       if (!(await deleteFailed(tx, counter)))
         throw new TidemarkError('bad-input', 'Only a mutation that failed or was never sent can be discarded.')
-      await tx.exec(TELL_OUTBOX)
+      await tx.exec(NOTIFY_OUTBOX)
     })
   }
 
@@ -186,7 +186,7 @@ export class Outbox {
       throw new TidemarkError('unavailable', 'The history changed while a copy was loaded; trying again.')
     const known = new Set(answer.outcomes.map(({ outcome }) => outcome.counter))
     await this.#sendAgain(asked.filter((counter) => !known.has(counter)))
-    await this.settleAtJoin(answer.outcomes)
+    await this.keepOutcomesForJoin(answer.outcomes)
   }
 
   /** Forgets answers that the server no longer knows, so that it is sent these again: its database was put back. */
@@ -194,20 +194,20 @@ export class Outbox {
     if (unknown.length > 0) await forgetOutcomes(this.db, unknown)
   }
 
-  /** Fails rejected mutations, and notes commits for the join of the copy being loaded: it settles those it holds. */
-  async settleAtJoin(known: readonly KnownOutcome[]): Promise<void> {
+  /** Fails rejected mutations, and notes commits for the join of the copy being loaded: it ends those it holds. */
+  async keepOutcomesForJoin(known: readonly KnownOutcome[]): Promise<void> {
     const committed = known.flatMap(({ outcome: { counter, status }, lsn }) =>
       status === 'committed' && lsn !== null ? [{ lsn, own: { counter, rejection: null } }] : [],
     )
-    await this.db.transaction((tx) => noteAside(tx, committed))
-    await this.rejectAll(known.map(({ outcome }) => outcome))
+    await this.db.transaction((tx) => noteOutcomesAside(tx, committed))
+    await this.failUncommitted(known.map(({ outcome }) => outcome))
   }
 
   /** Fails all but the committed; one that is settled for the server and unsettled here shows a storage set back. */
-  async rejectAll(outcomes: readonly Outcome[]): Promise<void> {
+  async failUncommitted(outcomes: readonly Outcome[]): Promise<void> {
     for (const outcome of outcomes) {
-      if (outcome.status === 'rejected') await this.reject(outcome.counter, outcome.rejection)
-      if (outcome.status === 'settled') await this.reject(outcome.counter, OUTCOME_UNKNOWN)
+      if (outcome.status === 'rejected') await this.failMutation(outcome.counter, outcome.rejection)
+      if (outcome.status === 'settled') await this.failMutation(outcome.counter, OUTCOME_UNKNOWN)
     }
   }
 
@@ -216,7 +216,7 @@ export class Outbox {
     return hasSent(this.db)
   }
 
-  async #settle(work: (rebase: Rebase, tx: Executor) => Promise<void>): Promise<void> {
+  async #rebaseShown(work: (rebase: Rebase, tx: Executor) => Promise<void>): Promise<void> {
     await withServerRows(this.db, async (tx) => {
       const shown = this.#options.shown()
       if (shown) await work(await Rebase.open(tx, scopeOf(shown, this.actions)), tx)
@@ -224,7 +224,7 @@ export class Outbox {
   }
 
   /** Undoes and fails these with all that builds on them; on a copy that is about to be replaced nothing is moved. */
-  async #fall(rebase: Rebase, failed: ReadonlyMap<number, Rejection>): Promise<void> {
+  async #failWithDependents(rebase: Rebase, failed: ReadonlyMap<number, Rejection>): Promise<void> {
     const all = await rebase.withDependents(failed)
     const shown = this.#options.shown()
     if (!shown || !isShown(shown)) {
@@ -236,7 +236,7 @@ export class Outbox {
     await rebase.fail(all)
     await rebase.redo(undone)
     if (!(await rebase.inOrder())) await rebase.redoAll()
-    await rebase.tellLiveQueries()
+    await rebase.notifyLiveQueries()
   }
 
   #idOf(counter: number): MutationId {

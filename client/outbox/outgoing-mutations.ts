@@ -10,7 +10,7 @@ import { deleteConfirmed } from '../store/rows/record-rows.ts'
 import {
   freezeRequests,
   keepSquash,
-  readTakenIn,
+  readSquashed,
   readUnsent,
   type UnsentMutations,
   type WaitingMutation,
@@ -27,12 +27,12 @@ type Sendable = Exclude<Request, { tooLarge: Rejection }>
 /** This many confirmed mutations stay to be looked at; the oldest that nothing unsettled builds on go. */
 const KEPT = 2_000
 
-/** Takes mutations out of the outbox in their order, squashed and frozen, and puts outcomes back. */
-export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
+/** Reads mutations from the outbox in their order, squashes and freezes them, and stores their outcomes. */
+export class OutgoingMutations implements Pick<DrainHost, 'freezeNext' | 'receiveOutcomes'> {
   readonly #db: Database
   readonly #outbox: Outbox
   readonly #shown: () => Copy | null
-  readonly #history: Pick<UndoHistory, 'take'>
+  readonly #history: Pick<UndoHistory, 'noteWrites'>
   readonly #journal: Pick<Journal, 'freezing'> | null
   readonly #squashed: () => void
   /** The last mutation that was looked at for squashing. */
@@ -44,11 +44,11 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     readonly db: Database
     readonly outbox: Outbox
     readonly shown: () => Copy | null
-    /** Takes up what each mutation did by itself, before another takes it in. */
-    readonly history: Pick<UndoHistory, 'take'>
+    /** Notes what each mutation did by itself, before it is squashed into another. */
+    readonly history: Pick<UndoHistory, 'noteWrites'>
     /** Records mutations before they are squashed, and frozen texts before they leave. */
     readonly journal: Pick<Journal, 'freezing'> | null
-    /** Called when mutations were taken in, which end as others do, or came to nothing, which are confirmed. */
+    /** Called when mutations were squashed, which end as others do, or came to nothing, which are confirmed. */
     readonly squashed: () => void
   }) {
     this.#db = options.db
@@ -59,20 +59,20 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     this.#squashed = options.squashed
   }
 
-  async next(): Promise<Outgoing> {
+  async freezeNext(): Promise<Outgoing> {
     for (;;) {
       const freeze = (tx: Executor) => this.#freeze(tx)
       const { outgoing, tooLarge } = await (this.#journal?.freezing(freeze) ?? this.#db.transaction(freeze))
       // Each turn fails those it found, so that the next one finds others.
-      for (const [counter, rejection] of tooLarge) await this.#outbox.reject(counter, rejection)
+      for (const [counter, rejection] of tooLarge) await this.#outbox.failMutation(counter, rejection)
       if (outgoing.mutations.length > 0 || tooLarge.size === 0) return outgoing
     }
   }
 
-  async take(outcomes: readonly Outcome[]): Promise<void> {
+  async receiveOutcomes(outcomes: readonly Outcome[]): Promise<void> {
     const committed = outcomes.filter(({ status }) => status === 'committed')
     if (committed.length > 0) await keepOutcomes(this.#db, committed)
-    await this.#outbox.rejectAll(outcomes)
+    await this.#outbox.failUncommitted(outcomes)
   }
 
   async #freeze(
@@ -136,20 +136,20 @@ export class OutgoingMutations implements Pick<DrainHost, 'next' | 'take'> {
     return readUnsent(tx, this.#seen, LIMITS.pushMutations + 1)
   }
 
-  /** Looks once at each new mutation: what it does, on which others it builds, and what takes it in. */
+  /** Looks once at each new mutation: what it does, on which others it builds, and what it is squashed into. */
   async #lookAtNew(tx: Executor, copy: Copy | null): Promise<UnsentMutations> {
     const found = await this.#read(tx)
     if (!copy || found.last <= this.#seen) return found
     if (found.fresh.some(({ kind, patch: rows }) => kind === 'patch' && rows === null)) {
       await this.#outbox.sealNew(tx, copy.tables)
-      return this.#takeNew(tx, copy, await this.#read(tx))
+      return this.#squashNew(tx, copy, await this.#read(tx))
     }
-    return this.#takeNew(tx, copy, found)
+    return this.#squashNew(tx, copy, found)
   }
 
-  async #takeNew(tx: Executor, copy: Copy, found: UnsentMutations): Promise<UnsentMutations> {
+  async #squashNew(tx: Executor, copy: Copy, found: UnsentMutations): Promise<UnsentMutations> {
     const made = new Set(found.fresh.filter(({ origin }) => isOwn(origin)).map(({ counter }) => counter))
-    this.#history.take(
+    this.#history.noteWrites(
       copy,
       found.writes.filter((write) => made.has(write.counter)),
     )
@@ -169,7 +169,7 @@ async function frozenRecords(
   requests: readonly (Sendable & { readonly counter: number })[],
 ): Promise<FrozenRecord[]> {
   if (requests.length === 0) return []
-  const taken = await readTakenIn(
+  const squashed = await readSquashed(
     tx,
     requests.map(({ counter }) => counter),
   )
@@ -178,6 +178,6 @@ async function frozenRecords(
     counter,
     request: text,
     predicted: predicted && JSON.stringify(predicted),
-    took: taken.get(counter) ?? [],
+    took: squashed.get(counter) ?? [],
   }))
 }

@@ -230,7 +230,7 @@ describe('a device without room', () => {
     release()
     expect(await replica.rows('note', 'id, title, rank')).toEqual([{ id: '1', title: 'mine', rank: 1 }])
     expect(await replica.states()).toEqual({ 1: 'pending' })
-    await replica.outbox.discard(1)
+    await replica.outbox.discardMutation(1)
     expect(await replica.rows('note', 'title')).toEqual([{ title: 'title 1' }])
   })
 })

@@ -7,7 +7,7 @@ interface Wait {
   readonly reject: (error: TidemarkError) => void
 }
 
-/** Those who wait until everything up to a mutation is settled. */
+/** The waits for everything up to a mutation to be settled. */
 export class SettledWaits {
   readonly #waits = new Set<Wait>()
 
@@ -15,15 +15,15 @@ export class SettledWaits {
     return this.#waits.size > 0
   }
 
-  /** Resolves once a look finds everything up to this mutation settled; rejects by `fail`. */
+  /** Resolves once a look finds everything up to this mutation settled; rejects by `rejectWaits`. */
   until(upTo: number): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       this.#waits.add({ upTo, resolve, reject })
     })
   }
 
-  /** Lets go those whose mutations a look found settled. */
-  take(look: Pick<OutboxLook, 'oldest'>): void {
+  /** Resolves the waits whose mutations a look found settled. */
+  resolveSettled(look: Pick<OutboxLook, 'oldest'>): void {
     for (const wait of [...this.#waits]) {
       if (!isSettledTo(look, wait.upTo)) continue
       this.#waits.delete(wait)
@@ -31,8 +31,8 @@ export class SettledWaits {
     }
   }
 
-  /** Lets all go with an error, because nothing will be settled soon. */
-  fail(error: TidemarkError): void {
+  /** Rejects all waits with an error, because nothing will be settled soon. */
+  rejectWaits(error: TidemarkError): void {
     const waits = [...this.#waits]
     this.#waits.clear()
     for (const { reject } of waits) reject(toTidemarkError(error))

@@ -53,7 +53,7 @@ export class UndoHistory {
     this.#seen = options.since
   }
 
-  /** The last mutation that was taken up, whether or not it can still be taken back. */
+  /** The last mutation that was noted, whether or not it can still be taken back. */
   get seen(): number {
     return this.#seen
   }
@@ -66,13 +66,13 @@ export class UndoHistory {
     return this.#undone.length > 0
   }
 
-  /** Takes up mutations made since, while it can still be seen what each did by itself. */
-  async note(db: Executor, copy: Copy): Promise<void> {
-    this.take(copy, await readWritesSince(db, this.#seen))
+  /** Notes mutations made since, while it can still be seen what each did by itself. */
+  async noteMutations(db: Executor, copy: Copy): Promise<void> {
+    this.noteWrites(copy, await readWritesSince(db, this.#seen))
   }
 
-  /** Works as `note`, on writes that were read already: all that mutations made since have. */
-  take(copy: Copy, writes: readonly NotedWrite[]): void {
+  /** Works as `noteMutations`, on writes that were read already: all that mutations made since have. */
+  noteWrites(copy: Copy, writes: readonly NotedWrite[]): void {
     const since = writes.filter(({ counter }) => counter > this.#seen)
     for (const [counter, own] of [...Map.groupBy(since, (write) => write.counter)].sort(([a], [b]) => a - b)) {
       // Rows that a cascade took from a table of the server's can be brought back by the server alone.
@@ -94,7 +94,7 @@ export class UndoHistory {
   /** Takes back the last mutation, and answers the new one; null where there is none. Rejects with UndoRefused. */
   undo(db: Executor): Promise<MutationId | null> {
     return this.#next(async (copy) => {
-      await this.note(db, copy)
+      await this.noteMutations(db, copy)
       return this.#move(copy, 'undo', this.#done, this.#undone)
     })
   }
@@ -102,7 +102,7 @@ export class UndoHistory {
   /** Works as `undo`, on what the last undo did. */
   redo(db: Executor): Promise<MutationId | null> {
     return this.#next(async (copy) => {
-      await this.note(db, copy)
+      await this.noteMutations(db, copy)
       return this.#move(copy, 'redo', this.#undone, this.#done)
     })
   }

@@ -19,7 +19,7 @@ export interface WritingStatus {
 }
 
 /** Sets what a look at the outbox found, where it is other than before; `isNew`: even where it is the same. */
-export function tellLook(
+export function reportLook(
   status: WritingStatus,
   now: Pick<WritingState, 'pending' | 'failed' | 'canUndo' | 'canRedo'>,
   isNew: boolean,

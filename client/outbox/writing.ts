@@ -14,12 +14,12 @@ import { Failures } from './failures.ts'
 import type { Outbox } from './outbox.ts'
 import { OutgoingMutations } from './outgoing-mutations.ts'
 import { PacedLooks } from './paced-looks.ts'
-import { readSettled } from './read-settled.ts'
+import { readMutationEnds } from './read-settled.ts'
 import { compareLooks, type FollowedUp, failuresKey, type OutboxLook } from './rules/compare-looks.ts'
 import { connectionEvent } from './rules/connection-event.ts'
 import { SettledWaits } from './settled-waits.ts'
 import { UndoHistory } from './undo-history.ts'
-import { tellLook, type WritingStatus } from './writing-status.ts'
+import { reportLook, type WritingStatus } from './writing-status.ts'
 
 export interface WritingOptions {
   readonly db: Database
@@ -78,7 +78,7 @@ export class Writing implements DrainHost {
       outbox,
       shown,
       journal,
-      history: { take: (copy, writes) => this.#undo.take(copy, writes) },
+      history: { noteWrites: (copy, writes) => this.#undo.noteWrites(copy, writes) },
       squashed: () => {
         journal?.mayHaveEnded()
         this.#mayHaveEnded = true
@@ -93,7 +93,7 @@ export class Writing implements DrainHost {
     this.#undo = new UndoHistory({ outbox, shown, since: last })
     this.#stopListening = outbox.onChange(({ confirmed, mayHaveEnded }) => {
       this.#mayHaveEnded ||= mayHaveEnded || (this.#wereSquashed && confirmed.length > 0)
-      this.#confirmations.settle(confirmed.map((counter) => ({ counter, rejection: null })))
+      this.#confirmations.resolveHandles(confirmed.map((counter) => ({ counter, rejection: null })))
       if (this.#calls === 0) void this.#looks.soon()
     })
     this.#stopWatching = this.#watchShown()
@@ -114,7 +114,7 @@ export class Writing implements DrainHost {
     this.#stopListening()
     this.#stopWatching()
     this.#drain.dispatch({ type: 'close' })
-    this.#waits.fail(new TidemarkError('unavailable', 'The replica is closed.'))
+    this.#waits.rejectWaits(new TidemarkError('unavailable', 'The replica is closed.'))
     await this.#drain.idle()
     await this.#looks.idle()
   }
@@ -125,9 +125,9 @@ export class Writing implements DrainHost {
     if (event) this.#drain.dispatch(event)
     // By now there may be rows to show beside failures.
     if (event?.type === 'online' || (event?.type === 'live' && event.isNew)) void this.#looks.soon()
-    if (state.phase === 'refused') this.#waits.fail(state.error)
+    if (state.phase === 'refused') this.#waits.rejectWaits(state.error)
     if (state.phase === 'offline')
-      this.#waits.fail(new TidemarkError('unavailable', 'The replica is offline: call goOnline() first.'))
+      this.#waits.rejectWaits(new TidemarkError('unavailable', 'The replica is offline: call goOnline() first.'))
   }
 
   /** Goes on with sending, because the app asks for it (`online`) or the page came back (`wake`). */
@@ -182,21 +182,21 @@ export class Writing implements DrainHost {
     await done
   }
 
-  async next(): Promise<Outgoing> {
-    const outgoing = await this.#outgoing.next()
+  async freezeNext(): Promise<Outgoing> {
+    const outgoing = await this.#outgoing.freezeNext()
     // Mutations that were squashed to nothing are confirmed by now.
     void this.#looks.soon()
     return outgoing
   }
 
-  async take(outcomes: readonly Outcome[]): Promise<void> {
-    await this.#outgoing.take(outcomes)
+  async receiveOutcomes(outcomes: readonly Outcome[]): Promise<void> {
+    await this.#outgoing.receiveOutcomes(outcomes)
   }
 
-  told(error: TidemarkError | null): void {
+  reportPushError(error: TidemarkError | null): void {
     if (this.#options.status.current.pushError !== error) this.#options.status.set({ pushError: error })
     // This error stops the drain, so nothing that waits for it would ever be settled.
-    if (error?.retry === 'never') this.#waits.fail(error)
+    if (error?.retry === 'never') this.#waits.rejectWaits(error)
   }
 
   async #calling<Result>(call: Promise<Result>): Promise<Result> {
@@ -224,21 +224,21 @@ export class Writing implements DrainHost {
   async #look(): Promise<void> {
     const { db, shown, journal } = this.#options
     // Nothing is reported here that the journal has not recorded.
-    await journal?.settleAll()
+    await journal?.recordAll()
     const copy = shown()
     // Those who wait for a confirmation are served first.
-    await this.#tellConfirmations()
+    await this.#resolveConfirmations()
     const look: OutboxLook = { ...(await readCounts(db)), isShown: copy !== null }
     const { notedTo } = this.#followedUp
     const seen = { ...this.#followedUp, notedTo: Math.max(notedTo, this.#undo.seen) }
     const { notesUndo, readsFailures, asksToSend } = compareLooks(seen, look)
-    if (notesUndo && copy) await this.#undo.note(db, copy)
+    if (notesUndo && copy) await this.#undo.noteMutations(db, copy)
     if (copy) this.#followedUp = { ...this.#followedUp, notedTo: look.last }
     if (readsFailures) await this.#readFailures(look)
     const { canUndo, canRedo } = this.#undo
     const now = { pending: look.pending, failed: look.failed.length, canUndo, canRedo }
-    tellLook(this.#options.status, now, readsFailures)
-    this.#waits.take(look)
+    reportLook(this.#options.status, now, readsFailures)
+    this.#waits.resolveSettled(look)
     if (!asksToSend) return
     this.#followedUp = { ...this.#followedUp, sentTo: Math.max(this.#followedUp.sentTo, look.newest) }
     this.#drain.dispatch({ type: 'written', urgency: 'soon' })
@@ -256,21 +256,21 @@ export class Writing implements DrainHost {
     return this.#waits.areAny || (this.#mayHaveEnded && this.#confirmations.waiting.length > 0)
   }
 
-  /** Waits for a push that is being taken from the database, because it goes first. */
+  /** Waits for a push that is being frozen, because it goes first. */
   async #letPushGo(): Promise<void> {
-    const { taking } = this.#drain
-    if (taking === null) return
-    await taking
+    const { freezing } = this.#drain
+    if (freezing === null) return
+    await freezing
     await new Promise((resolve) => setTimeout(resolve))
   }
 
-  async #tellConfirmations(): Promise<void> {
+  async #resolveConfirmations(): Promise<void> {
     const { waiting } = this.#confirmations
     if (waiting.length === 0) this.#wereSquashed = false
     if (waiting.length === 0 || !this.#mayHaveEnded) return
     this.#mayHaveEnded = false
     try {
-      this.#confirmations.settle(await readSettled(this.#options.db, waiting))
+      this.#confirmations.resolveHandles(await readMutationEnds(this.#options.db, waiting))
     } catch (error) {
       this.#mayHaveEnded = true
       throw error

@@ -243,7 +243,7 @@ async function runSteps(steps: readonly Step[]): Promise<void> {
         const next = sent.shift()
         if (!next) return
         const rejection: Rejection = { kind: 'refused', message: 'no' }
-        if (step.twist > 1) await replica.outbox.reject(next.counter, rejection)
+        if (step.twist > 1) await replica.outbox.failMutation(next.counter, rejection)
         const fallen = await replica.states()
         // The server too refuses, for that reason, the mutations that build on it.
         for (const [index, one] of [...sent.entries()].reverse())

@@ -64,7 +64,7 @@ describe('rebase', () => {
     const writes = await replica.rows('tidemark.write', 'counter, position')
     expect(writes.map(({ counter }) => counter)).toEqual([1, 1, 2])
     expect(writes.find(({ counter }) => counter === 2)?.position).toBe(3)
-    await replica.outbox.reject(1, { kind: 'conflict', message: 'no' })
+    await replica.outbox.failMutation(1, { kind: 'conflict', message: 'no' })
     expect(await replica.rows('note', 'id, title, rank')).toEqual([
       { id: '1', title: 'theirs', rank: 9 },
       { id: '2', title: 'other', rank: 1 },
@@ -82,15 +82,15 @@ describe('rebase', () => {
       await replica.db.exec(sql)
     await replica.commit([update('1', { title: 'first' })])
     await replica.commit([update('2', { title: 'second' })])
-    await replica.outbox.reject(1, { kind: 'refused', message: 'no' })
+    await replica.outbox.failMutation(1, { kind: 'refused', message: 'no' })
     expect(await replica.rows('note', 'id, title, rank')).toEqual([
       { id: '1', title: 'first', rank: 1 },
       { id: '2', title: 'second', rank: 3 },
       { id: '3', title: 'mine', rank: 3 },
     ])
-    await replica.outbox.reject(2, { kind: 'refused', message: 'no' })
-    await replica.outbox.reject(2, { kind: 'conflict', message: 'again' })
-    await replica.outbox.reject(3, { kind: 'refused', message: 'no' })
+    await replica.outbox.failMutation(2, { kind: 'refused', message: 'no' })
+    await replica.outbox.failMutation(2, { kind: 'conflict', message: 'again' })
+    await replica.outbox.failMutation(3, { kind: 'refused', message: 'no' })
     expect(await replica.rows('note', 'id, title, rank')).toEqual([
       { id: '1', title: 'first', rank: 1 },
       { id: '2', title: 'second', rank: 1 },
@@ -158,7 +158,7 @@ describe('rebase', () => {
       `UPDATE note SET rank = 4 WHERE id = '1'`,
     ])
       await replica.db.exec(sql)
-    await replica.outbox.discard(1)
+    await replica.outbox.discardMutation(1)
     expect(await replica.states()).toEqual({
       2: 'failed dependency',
       3: 'failed dependency',
@@ -167,9 +167,9 @@ describe('rebase', () => {
     })
     expect(await replica.rows('note', 'id, folder, rank')).toEqual([{ id: '1', folder: 'f', rank: 4 }])
     expect(await replica.rows('folder', 'id')).toEqual([{ id: 'f' }])
-    await replica.outbox.discard(2)
+    await replica.outbox.discardMutation(2)
     await replica.send(5)
-    await expect(replica.outbox.discard(5)).rejects.toMatchObject({ kind: 'bad-input' })
+    await expect(replica.outbox.discardMutation(5)).rejects.toMatchObject({ kind: 'bad-input' })
     expect(Object.keys(await replica.states())).toEqual(['3', '4', '5'])
   })
 
@@ -233,7 +233,7 @@ describe('rebase', () => {
       { changes: [], by: { counter: 1, rejection } },
       { changes: [], by: { counter: 2, rejection: { kind: 'dependency', message: 'falls', on: 1 } } },
     ])
-    await replica.outbox.reject(1, rejection)
+    await replica.outbox.failMutation(1, rejection)
     expect(await replica.states()).toEqual({ 1: 'failed forbidden', 2: 'failed dependency', 3: 'sent' })
     expect(await replica.rows('note', 'id, rank')).toEqual([{ id: '1', rank: 9 }])
   })

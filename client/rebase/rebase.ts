@@ -40,15 +40,15 @@ import {
   type StoredWrite,
 } from '../store/rows/write-rows.ts'
 import { foreignKeysOf } from '../store/rules/foreign-keys.ts'
-import { TELL_OUTBOX } from '../store/rules/outbox-notice.ts'
+import { NOTIFY_OUTBOX } from '../store/rules/outbox-notice.ts'
 import { runStatement } from '../store/run-statement.ts'
-import { tellLiveQueries } from '../store/server-rows.ts'
+import { notifyLiveQueries } from '../store/server-rows.ts'
 import { type RebaseScope, scopeOf } from './rebase-scope.ts'
 import { redoMutations } from './redo-mutations.ts'
 import { dependency, judgeMisses, type Miss } from './rules/judge-misses.ts'
 
 /**
- * The unsettled mutations of a replica, within one transaction that runs as the server's: undone, settled, redone.
+ * The unsettled mutations of a replica, within one transaction that runs as the server's: undone, ended, redone.
  *
  * Everything it did is gone where the transaction fails.
  */
@@ -130,13 +130,13 @@ export class Rebase {
     }
   }
 
-  /** Settles mutations whose commits are here by now. */
+  /** Confirms mutations whose commits are here by now. */
   async confirm(confirmed: readonly { readonly counter: number; readonly lsn: Lsn }[]): Promise<void> {
     await confirmMutations(this.#tx, confirmed)
     for (const { counter } of confirmed) this.#pending.delete(counter)
   }
 
-  /** Settles mutations, already undone, as failed. */
+  /** Fails mutations that are undone already. */
   async fail(failed: ReadonlyMap<number, Rejection>): Promise<void> {
     await failMutations(this.#tx, failed)
     for (const counter of failed.keys()) this.#pending.delete(counter)
@@ -160,7 +160,7 @@ export class Rebase {
   async redo(counters: ReadonlySet<number>): Promise<void> {
     const list = [...this.#pending.values()].filter(({ counter }) => counters.has(counter))
     if (list.length === 0) return
-    // They are done on other rows than they were made on, so no later patch may be taken for the same edit.
+    // They are done on other rows than they were made on, so no later patch may count as the same edit.
     await closeToSquashing(
       this.#tx,
       list.map(({ counter }) => counter),
@@ -181,7 +181,7 @@ export class Rebase {
         changed.map(({ counter }) => counter),
       )
       for (const one of changed) this.#pending.set(one.counter, { ...one, effective: !one.effective })
-      await this.#tx.exec(TELL_OUTBOX)
+      await this.#tx.exec(NOTIFY_OUTBOX)
     }
     if (failed.size === 0) return
     const all = await this.withDependents(failed)
@@ -198,8 +198,8 @@ export class Rebase {
   }
 
   /** Notifies live queries of the tables whose rows were put back; rows done again notify by themselves. */
-  async tellLiveQueries(): Promise<void> {
-    await tellLiveQueries(this.#tx, this.moved)
+  async notifyLiveQueries(): Promise<void> {
+    await notifyLiveQueries(this.#tx, this.moved)
   }
 
   /** Answers whether each row's writes stand in the order of their mutations. */

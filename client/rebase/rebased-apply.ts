@@ -3,7 +3,7 @@ import type { Incoming, OwnNote } from '../mutations/decode-transactions.ts'
 import type { ActionRunner } from '../mutations/run-action.ts'
 import type { Copy, Executor } from '../store/copies.ts'
 import type { ReplicaTables } from '../store/replica-table.ts'
-import { keepAside, readAside } from '../store/rows/outcome-rows.ts'
+import { keepOutcomesAside, readOutcomesAside } from '../store/rows/outcome-rows.ts'
 import { passNumber } from '../store/rows/owner-row.ts'
 import { readWritesAndSharing } from '../store/rows/write-rows.ts'
 import { rowId } from '../store/rules/captured-write.ts'
@@ -18,7 +18,7 @@ export interface Applying<Result> {
   /** Applies transactions; it may be called again after its work was undone. */
   apply(transactions: readonly Incoming[]): Promise<Result>
   /** Counts transactions that need no applying, because their rows stand there already. */
-  count(result: Result, settled: readonly Incoming[]): void
+  count(result: Result, exact: readonly Incoming[]): void
 }
 
 /**
@@ -43,32 +43,32 @@ export async function applyRebased<Result>(
           transactions.filter((one) => !exact.has(one)),
           tables,
         )
-  const settling = await settlementOf(rebase, rest.transactions)
-  const result = await applyRest(tx, rebase, tables, rest, settling, apply)
+  const ends = await endsOf(rebase, rest.transactions)
+  const result = await applyRest(tx, rebase, tables, rest, ends, apply)
   count(result, [...exact])
   return result
 }
 
-/** A transaction as far as it settles a mutation. */
-type Settling = Pick<Incoming, 'lsn' | 'own'>
+/** A transaction as far as it ends a mutation. */
+type EndingTransaction = Pick<Incoming, 'lsn' | 'own'>
 
-interface Settlement {
+interface MutationEnds {
   readonly confirmed: readonly { readonly counter: number; readonly lsn: Lsn }[]
   readonly failed: ReadonlyMap<number, Rejection>
 }
 
-function confirmations(transactions: Iterable<Settling>): { counter: number; lsn: Lsn }[] {
+function confirmations(transactions: Iterable<EndingTransaction>): { counter: number; lsn: Lsn }[] {
   return [...transactions].flatMap(({ lsn, own }) => (own && !own.rejection ? [{ counter: own.counter, lsn }] : []))
 }
 
-/** Answers the mutations that these transactions settle. A number never sent from here is another replica's. */
-async function settlementOf(rebase: Rebase, transactions: readonly Settling[]): Promise<Settlement> {
-  const isSent = ({ own }: Settling) => own !== null && rebase.get(own.counter)?.attempted === true
-  const settled = transactions.filter(isSent)
-  const rejected = settled.flatMap(({ own }): [number, Rejection][] =>
+/** Answers the mutations that these transactions end. A number never sent from here is another replica's. */
+async function endsOf(rebase: Rebase, transactions: readonly EndingTransaction[]): Promise<MutationEnds> {
+  const isSent = ({ own }: EndingTransaction) => own !== null && rebase.get(own.counter)?.attempted === true
+  const ending = transactions.filter(isSent)
+  const rejected = ending.flatMap(({ own }): [number, Rejection][] =>
     own?.rejection ? [[own.counter, own.rejection]] : [],
   )
-  return { confirmed: confirmations(settled), failed: await rebase.withDependents(new Map(rejected)) }
+  return { confirmed: confirmations(ending), failed: await rebase.withDependents(new Map(rejected)) }
 }
 
 async function applyRest<Result>(
@@ -76,16 +76,16 @@ async function applyRest<Result>(
   rebase: Rebase,
   tables: ReplicaTables,
   what: IncomingRows,
-  { confirmed, failed }: Settlement,
+  { confirmed, failed }: MutationEnds,
   apply: Applying<Result>['apply'],
 ): Promise<Result> {
   const { transactions } = what
-  const settled = new Set([...confirmed.map(({ counter }) => counter), ...failed.keys()])
-  if (what.isEmpty && settled.size === 0) return apply(transactions)
-  const from = new Set([...settled, ...rebase.ineffective])
+  const ended = new Set([...confirmed.map(({ counter }) => counter), ...failed.keys()])
+  if (what.isEmpty && ended.size === 0) return apply(transactions)
+  const from = new Set([...ended, ...rebase.ineffective])
   let undone = new Set<number>()
   // An action may have read any row.
-  if (!what.isEmpty && rebase.hasActionsBeside(settled)) undone = rebase.counters
+  if (!what.isEmpty && rebase.hasActionsBeside(ended)) undone = rebase.counters
   else {
     const touched = await touchedRows(tx, what, tables)
     if (touched.size > 0 || from.size > 0) undone = await rebase.closure((row) => touched.has(row), from)
@@ -140,12 +140,12 @@ export async function withAllUndone(
   rebase.hold(result)
   await rebase.fail(await rebase.withDependents(new Map([...failing].filter(([counter]) => all.has(counter)))))
   await rebase.redo(all)
-  await rebase.tellLiveQueries()
+  await rebase.notifyLiveQueries()
   return result
 }
 
-/** Works as `withAllUndone`, and settles the mutations whose rows `work` brings. Rule RBS-R7. */
-export async function withAllSettled(
+/** Works as `withAllUndone`, and ends the mutations whose rows `work` brings. Rule RBS-R7. */
+export async function withAllUndoneForJoin(
   tx: Executor,
   copy: Copy,
   actions: ActionRunner,
@@ -155,9 +155,9 @@ export async function withAllSettled(
   await rebase.undo(rebase.counters)
   const result = await work()
   rebase.hold(result)
-  await settleAside(tx, rebase, result.cursor)
+  await endMutationsKeptAside(tx, rebase, result.cursor)
   await rebase.redo(rebase.counters)
-  await rebase.tellLiveQueries()
+  await rebase.notifyLiveQueries()
   return result
 }
 
@@ -168,7 +168,7 @@ export async function applyWholly<Result>(
   apply: () => Promise<Result>,
 ): Promise<Result> {
   const all = rebase.counters
-  const { confirmed, failed } = await settlementOf(rebase, [transaction])
+  const { confirmed, failed } = await endsOf(rebase, [transaction])
   await rebase.undo(all)
   const result = await apply()
   await rebase.confirm(confirmed)
@@ -177,31 +177,31 @@ export async function applyWholly<Result>(
   return result
 }
 
-/** Settles at a join the mutations that the loaded rows hold, and does the rest again on them. Rule RBS-R7. */
+/** Ends at a join the mutations that the loaded rows hold, and does the rest again on them. Rule RBS-R7. */
 export async function redoAtJoin(tx: Executor, live: Copy, actions: ActionRunner): Promise<void> {
   const rebase = await Rebase.open(tx, scopeOf(live, actions))
   await rebase.forgetWrites()
-  await settleAside(tx, rebase, live.cursor)
+  await endMutationsKeptAside(tx, rebase, live.cursor)
   await rebase.redo(rebase.counters)
 }
 
-/** Settles the mutations whose outcome came while their rows were still to be joined. */
-async function settleAside(tx: Executor, rebase: Rebase, cursor: Lsn): Promise<void> {
-  const outcomes = await readAside(tx, cursor)
+/** Ends the mutations whose outcome came while their rows were still to be joined. */
+async function endMutationsKeptAside(tx: Executor, rebase: Rebase, cursor: Lsn): Promise<void> {
+  const outcomes = await readOutcomesAside(tx, cursor)
   const known = outcomes.map(({ lsn, counter, rejection }) => ({ lsn, own: { counter, rejection } }))
-  const { confirmed, failed } = await settlementOf(rebase, known)
+  const { confirmed, failed } = await endsOf(rebase, known)
   await rebase.confirm(confirmed)
   await rebase.fail(failed)
 }
 
 /** Keeps for its join the outcomes of own mutations that come in the stream of a copy not shown yet. */
-export async function noteAside(tx: Executor, transactions: readonly Settling[]): Promise<void> {
+export async function noteOutcomesAside(tx: Executor, transactions: readonly EndingTransaction[]): Promise<void> {
   const known = transactions.flatMap(({ lsn, own }) => (own ? [{ lsn, ...own }] : []))
-  if (known.length > 0) await keepAside(tx, known)
+  if (known.length > 0) await keepOutcomesAside(tx, known)
 }
 
 /** Moves the counter past the numbers that another replica with this one's id has used. */
-export async function passNumbers(tx: Executor, transactions: readonly Settling[]): Promise<void> {
+export async function passNumbers(tx: Executor, transactions: readonly EndingTransaction[]): Promise<void> {
   const counters = transactions.flatMap(({ own }) => (own ? [own.counter] : []))
   if (counters.length > 0) await passNumber(tx, Math.max(...counters))
 }

@@ -14,10 +14,10 @@ import { scopeOf } from '../rebase/rebase-scope.ts'
 import {
   applyRebased,
   applyWholly,
-  noteAside,
+  noteOutcomesAside,
   passNumbers,
-  withAllSettled,
   withAllUndone,
+  withAllUndoneForJoin,
 } from '../rebase/rebased-apply.ts'
 import { type Copy, type Executor, isShown } from '../store/copies.ts'
 import { moveCursor } from '../store/rows/copy-rows.ts'
@@ -30,7 +30,7 @@ import { applyRows, Tally } from './apply-rows.ts'
 import { fenceOf, mayJoin } from './fence.ts'
 import { join, joinAddition, joinRenewal } from './join.ts'
 import type { Phase } from './rules/plan-versions.ts'
-import { type TakingHost, takeVersion } from './take-version.ts'
+import { type RedoHost, stepToVersion } from './take-version.ts'
 
 /** The result of one apply. */
 export interface Applied {
@@ -38,7 +38,7 @@ export interface Applied {
   /** Granted audiences on their way to the copy; null when there are none, or when they have joined it. */
   readonly addition: Copy | null
   readonly changes: number
-  /** Why a version's steps could not be taken, so that their tables are behind now; null where all went well. */
+  /** The reason why a version's steps failed, so that their tables are behind now; null where all went well. */
   readonly missed: string | null
 }
 
@@ -52,7 +52,7 @@ export interface Granted {
   readonly renewal: Renewing | null
 }
 
-/** What is left of the way from one version of the definition to a later one. */
+/** The rest of the way from one version of the definition to a later one. */
 export interface Renewing {
   /** Versions that the cursor has not reached, in order. */
   readonly phases: readonly Phase[]
@@ -64,7 +64,7 @@ export const NOTHING_GRANTED: Granted = { audiences: new Set(), addition: null, 
 
 /**
  * Applies transactions and moves the cursor to `to`, in one database transaction; a copy that reaches its fences joins,
- * and one that reaches the place of `phase` takes that version.
+ * and one that reaches the place of `phase` steps to that version.
  *
  * Throws `rehydrate-required` when the rows contradict the stream, `storage` when the device refuses to write.
  */
@@ -82,7 +82,7 @@ export function applyTransactions(
       const wanted = hasPending ? await holdBackRenewed(tx, copy, all, granted) : all
       if (!hasPending || !isShown(copy)) {
         await passNumbers(tx, wanted)
-        if (hasPending) await noteAside(tx, wanted)
+        if (hasPending) await noteOutcomesAside(tx, wanted)
         return applyRows(tx, copy, wanted)
       }
       const rebase = await Rebase.open(tx, scopeOf(copy, store.actions))
@@ -91,7 +91,7 @@ export function applyTransactions(
       await passNumbers(tx, wanted.filter(isForeign))
       const tally = await applyRebased(tx, rebase, copy.tables, wanted, {
         apply: (some) => applyRows(tx, copy, some),
-        count: (counted, settled) => counted.count(settled),
+        count: (counted, exact) => counted.count(exact),
       })
       tally.move(rebase.moved)
       return tally
@@ -119,7 +119,7 @@ function transactionsFor(
   return beyond.map((one) => ({ ...one, changes: one.changes.filter(isFor) }))
 }
 
-/** Lets own mutations that wrote tables behind settle when those join: until then only pending work has their rows. */
+/** Keeps the outcomes of own mutations that wrote tables behind until those join: until then only pending work has their rows. */
 async function holdBackRenewed(
   tx: Executor,
   { tables, behind }: Copy,
@@ -131,7 +131,7 @@ async function holdBackRenewed(
   const followed = new Set([...tables.keys()].filter((id) => !behind.has(id)))
   const held = await readWritersBeyond(tx, counters, followed)
   const isHeld = ({ own }: Incoming) => own !== null && !own.rejection && held.has(own.counter)
-  await noteAside(tx, transactions.filter(isHeld))
+  await noteOutcomesAside(tx, transactions.filter(isHeld))
   return transactions.map((one) => (isHeld(one) ? { ...one, own: null } : one))
 }
 
@@ -148,12 +148,12 @@ export function applyStagedParts(
       const own = await ownOfParts(tx)
       await passNumbers(tx, [{ lsn: transaction.lsn, own }])
       const whole = { ...transaction, committedAt: '', changes: [], own }
-      const [told = whole] = hasPending ? await holdBackRenewed(tx, copy, [whole], granted) : [whole]
+      const [shown = whole] = hasPending ? await holdBackRenewed(tx, copy, [whole], granted) : [whole]
       const apply = () => applyParts(tx, copy, copy, { ...transaction, own }, granted)
-      if (hasPending && !isShown(copy)) await noteAside(tx, [told])
+      if (hasPending && !isShown(copy)) await noteOutcomesAside(tx, [shown])
       if (!hasPending || !isShown(copy)) return dropUnless(granted, tx, await apply())
       const rebase = await Rebase.open(tx, scopeOf(copy, store.actions))
-      const tally = await applyWholly(rebase, told, apply)
+      const tally = await applyWholly(rebase, shown, apply)
       tally.move(rebase.moved)
       return dropUnless(granted, tx, tally)
     },
@@ -223,7 +223,7 @@ async function applying(
       const changes = tally.changes + (added?.changes ?? 0)
       const joining = { actions, warn, hasPending }
       const { copy: stepped, missed } = phase
-        ? await takeVersion(tx, moved, phase, joining)
+        ? await stepToVersion(tx, moved, phase, joining)
         : { copy: moved, missed: null }
       if (addition && added) {
         const beside = { ...addition, cursor: maxLsn(addition.cursor, to), rows: addition.rows + added.rows }
@@ -245,11 +245,11 @@ async function joinBeside(
   live: Copy,
   beside: Copy,
   renewal: Renewing | null,
-  { actions, warn, hasPending }: TakingHost,
+  { actions, warn, hasPending }: RedoHost,
 ): Promise<Copy> {
   if (renewal !== null) {
     const renewing = () => joinRenewal(tx, live, beside, renewal.renewed, warn)
-    return hasPending ? withAllSettled(tx, live, actions, renewing) : renewing()
+    return hasPending ? withAllUndoneForJoin(tx, live, actions, renewing) : renewing()
   }
   const joining = () => joinAddition(tx, live, beside)
   return hasPending ? withAllUndone(tx, live, actions, joining) : joining()

@@ -91,8 +91,8 @@ export class ChunkPipeline {
     const late = new Promise<boolean>((resolve) => {
       timer = setTimeout(() => resolve(false), withinMs)
     })
-    const settled = () => true
-    const here = await Promise.race([slot.promise.then(settled, settled), late])
+    const yes = () => true
+    const here = await Promise.race([slot.promise.then(yes, yes), late])
     clearTimeout(timer)
     return here
   }
@@ -121,11 +121,11 @@ export class ChunkPipeline {
       this.#active += 1
       const slot: Slot = { job, promise: download(this.#http, job, this.#signal) }
       this.#slots.push(slot)
-      const settle = () => {
+      const onEnd = () => {
         this.#active -= 1
         if (!this.#signal.aborted) this.#start()
       }
-      slot.promise.then(settle, settle)
+      slot.promise.then(onEnd, onEnd)
     }
   }
 }

@@ -14,17 +14,17 @@ export interface Hanging {
 interface Hung {
   readonly what: string
   readonly statement: string
-  /** Takes it down by itself; null for what goes with its table or its view. */
+  /** The statement that drops it by itself; null for what goes with its table or its view. */
   readonly drop: string | null
 }
 
-const TABLES = `told AS (
-  SELECT c.oid, c.relnamespace FROM json_array_elements_text($1::text::json) AS told(name) JOIN pg_class c ON c.oid = to_regclass(told.name))`
+const TABLES = `named AS (
+  SELECT c.oid, c.relnamespace FROM json_array_elements_text($1::text::json) AS named(name) JOIN pg_class c ON c.oid = to_regclass(named.name))`
 
 /** Views over the tables, and views over those, each after the ones that it reads. */
 const VIEWS = `
   WITH RECURSIVE ${TABLES}, hanging AS (
-    SELECT r.ev_class AS oid FROM told t
+    SELECT r.ev_class AS oid FROM named t
     JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid
     JOIN pg_rewrite r ON r.oid = d.objid
     UNION
@@ -40,25 +40,25 @@ const VIEWS = `
 
 const INDEXES = `
   WITH ${TABLES} SELECT c.relname AS name, pg_get_indexdef(i.indexrelid) AS statement
-  FROM told t JOIN pg_index i ON i.indrelid = t.oid JOIN pg_class c ON c.oid = i.indexrelid
+  FROM named t JOIN pg_index i ON i.indrelid = t.oid JOIN pg_class c ON c.oid = i.indexrelid
   WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)`
 
 /** Constraints of the tables, and those of others that refer to them. */
 const CONSTRAINTS = `
   WITH ${TABLES} SELECT k.conname AS name, format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)) AS statement
   FROM pg_constraint k
-  WHERE k.contype IN ('c', 'u', 'x', 'f') AND (k.conrelid IN (SELECT oid FROM told) OR k.confrelid IN (SELECT oid FROM told))`
+  WHERE k.contype IN ('c', 'u', 'x', 'f') AND (k.conrelid IN (SELECT oid FROM named) OR k.confrelid IN (SELECT oid FROM named))`
 
 const TRIGGERS = `
-  WITH ${TABLES} SELECT g.tgname AS name, pg_get_triggerdef(g.oid) AS statement FROM told t JOIN pg_trigger g ON g.tgrelid = t.oid
+  WITH ${TABLES} SELECT g.tgname AS name, pg_get_triggerdef(g.oid) AS statement FROM named t JOIN pg_trigger g ON g.tgrelid = t.oid
   WHERE NOT g.tgisinternal AND g.tgname NOT LIKE '\\_notify\\_trigger\\_%'
     AND NOT EXISTS (SELECT FROM pg_proc f WHERE f.oid = g.tgfoid AND f.pronamespace = 'tidemark'::regnamespace)`
 
 const OTHERS = `
-  WITH ${TABLES} SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0) AS name FROM told t
+  WITH ${TABLES} SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0) AS name FROM named t
   JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.deptype = 'n' AND d.classid = 'pg_proc'::regclass`
 
-const CHANNELS = `WITH ${TABLES} SELECT 'table_change__' || relnamespace || '__' || oid AS name FROM told`
+const CHANNELS = `WITH ${TABLES} SELECT 'table_change__' || relnamespace || '__' || oid AS name FROM named`
 
 const LIVE_VIEW = /^live_query_[0-9a-f]{32}_view$/
 
@@ -73,12 +73,12 @@ interface ViewRow {
 }
 
 /**
- * Takes down the objects that hang on these tables, which are then dropped, and answers those to be made again.
+ * Detaches the objects that hang on these tables, which are then dropped, and answers those to be made again.
  *
  * Objects that the synced definition names are not among them: they are made as after a load. The view of a live query
  * and what PGlite prepared over it go for good: PGlite makes them anew from the query's own text once it is notified.
  */
-export async function takeDown(
+export async function detachObjects(
   tx: Executor,
   tables: readonly TableDefinition[],
   synced: readonly TableDefinition[],
@@ -86,13 +86,13 @@ export async function takeDown(
   if (tables.length === 0) return { objects: [], lost: [], channels: [] }
   const names = namesOf(tables)
   const own = await readOwnObjects(tx, tables, synced)
-  const views = await takeDownViews(tx, tables)
+  const views = await detachViews(tx, tables)
   const lost = (await tx.query<{ name: string }>(OTHERS, names)).rows.map(({ name }) => name)
   return { objects: [...own, ...views.objects], lost, channels: views.channels }
 }
 
-/** Works as `takeDown`, for tables that stay and are altered: only what reads them goes. */
-export async function takeDownViews(tx: Executor, tables: readonly TableDefinition[]): Promise<Hanging> {
+/** Works as `detachObjects`, for tables that stay and are altered: only what reads them goes. */
+export async function detachViews(tx: Executor, tables: readonly TableDefinition[]): Promise<Hanging> {
   if (tables.length === 0) return { objects: [], lost: [], channels: [] }
   const views = (await tx.query<ViewRow>(VIEWS, namesOf(tables))).rows
   const isLive = ({ name, temporary }: ViewRow) => temporary && LIVE_VIEW.test(name)
@@ -102,7 +102,7 @@ export async function takeDownViews(tx: Executor, tables: readonly TableDefiniti
   return { objects: others.flatMap(viewStatements), lost: [], channels }
 }
 
-/** Drops views that were taken down, of tables that stay. */
+/** Drops views that were detached from tables that stay. */
 export async function dropViews(tx: Executor, { objects }: Hanging): Promise<void> {
   const drops = objects.flatMap(({ drop }) => (drop === null ? [] : [`${drop} CASCADE;`]))
   await tx.exec(drops.join('\n'))
@@ -161,15 +161,15 @@ async function dropLiveQuery(tx: Executor, view: string): Promise<void> {
   )
 }
 
-/** Makes the objects taken down again, notifies live queries, and answers a sentence for each thing that is lost. */
-export async function putBack(tx: Executor, { objects, lost, channels }: Hanging): Promise<string[]> {
+/** Makes detached objects again, notifies live queries, and answers a sentence for each thing that is lost. */
+export async function remakeObjects(tx: Executor, { objects, lost, channels }: Hanging): Promise<string[]> {
   const losses = lost.map((what) => `${what} went with a synced table that was made anew: create it again.`)
   for (const { what, statement } of objects) {
     const fault = await tryStatement(tx, statement)
     if (fault !== null)
       losses.push(`The app's ${what} does not fit the synced tables as they are now and is gone: ${fault}`)
   }
-  await tx.query(`SELECT count(pg_notify(name, '')) FROM json_array_elements_text($1::text::json) AS told(name)`, [
+  await tx.query(`SELECT count(pg_notify(name, '')) FROM json_array_elements_text($1::text::json) AS named(name)`, [
     JSON.stringify(channels),
   ])
   return losses

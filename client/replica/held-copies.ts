@@ -50,7 +50,7 @@ export class HeldCopies {
     return { version, waiting, fault: version === before.version ? before.fault : null }
   }
 
-  /** Takes these for all there are, and sets the status by them. */
+  /** Replaces all copies by these, and sets the status by them. */
   became(copies: readonly Copy[]): void {
     this.#all = copies
     const { live } = this

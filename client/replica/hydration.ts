@@ -20,13 +20,13 @@ import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage 
 import { createAside, dropAside, replaceTables, retiredName } from '../store/definition-ddl.ts'
 import { heldDefinition, heldTables, type Refused } from '../store/held-tables.ts'
 import { makeTables } from '../store/make-tables.ts'
-import { forgetAside } from '../store/rows/outcome-rows.ts'
+import { forgetOutcomesAside } from '../store/rows/outcome-rows.ts'
 import { withServerRows } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
 import { type Envelope, envelopeFault } from './envelope.ts'
 import { fenceOf } from './fence.ts'
 import { type FetchOptions, fetchDefinition, fetchManifests } from './fetch-manifests.ts'
-import { putBack, takeDown } from './hanging.ts'
+import { detachObjects, remakeObjects } from './hanging.ts'
 import { ensurePrimaryKeys, join } from './join.ts'
 import { type LoadOptions, loadCopy } from './load-copy.ts'
 import type { PendingWork } from './pending-work.ts'
@@ -97,8 +97,8 @@ async function begin(options: HydrationOptions): Promise<Copy> {
   const fetched = await fetchManifests(options)
   const tooMuch = envelopeFault(options.envelope, fetched)
   if (tooMuch) throw tooMuch
-  const { epoch, definitionVersion, definitionHash, ...told } = fetched[0] ?? (await fetchDefinition(options))
-  const definition = { version: definitionVersion, hash: definitionHash, definition: told.definition }
+  const { epoch, definitionVersion, definitionHash, ...found } = fetched[0] ?? (await fetchDefinition(options))
+  const definition = { version: definitionVersion, hash: definitionHash, definition: found.definition }
   const old = (await readCopies(db)).find(({ place }) => place === 'live')
   // Rows of a load that is given up are shown until there are others, so that no list that has rows is emptied.
   const fills = old !== undefined && old.rows > 0 && (old.stage === 'loading' || old.stage === 'window')
@@ -107,11 +107,11 @@ async function begin(options: HydrationOptions): Promise<Copy> {
   const shownTo = shows && old.epoch === epoch ? maxLsn(old.cursor, fills ? fenceOf(old) : ZERO_LSN) : ZERO_LSN
   const manifests = fetched.map((manifest) => ({ ...manifest, fence: maxLsn(manifest.fence, shownTo) }))
   const [first, ...rest] = manifests.map(({ start }) => start)
-  const cursor: Lsn = first === undefined ? ('head' in told ? told.head : welcome.head) : minLsn(first, ...rest)
+  const cursor: Lsn = first === undefined ? ('head' in found ? found.head : welcome.head) : minLsn(first, ...rest)
   const place = shows ? 'aside' : 'live'
   await withServerRows(db, async (tx) => {
     if (fills) await setStage(tx, 'live', 'broken')
-    await forgetAside(tx)
+    await forgetOutcomesAside(tx)
     const refused = await refusedTables(tx, old ?? null, definition, options.refusedOf(epoch, definition.version))
     const after = heldDefinition(definition.definition, refused)
     if (shows) await tx.exec(createAside(heldTables(definition.definition, refused, 'aside')).join('\n'))
@@ -132,10 +132,10 @@ async function replaceLive(tx: Executor, old: Copy | null, after: Definition, wa
   if (old) await sealNew(tx, old.tables)
   const before = old && heldDefinition(old.definition.definition, old.refused)
   const { dropped, kept, statements } = replaceTables(before, after, retiredName())
-  const hanging = await takeDown(tx, dropped, before?.tables ?? [])
+  const hanging = await detachObjects(tx, dropped, before?.tables ?? [])
   const emptied = (before?.tables ?? []).filter(({ id }) => kept.has(id))
   await makeTables(tx, [dropAside(), ...emptied.map((table) => `DELETE FROM ${quoteTable(table)};`), ...statements])
-  for (const loss of await putBack(tx, hanging)) warn(loss)
+  for (const loss of await remakeObjects(tx, hanging)) warn(loss)
 }
 
 async function finish({ db, signal, changed, outbox }: HydrationOptions, copy: Copy): Promise<Copy> {

@@ -17,9 +17,9 @@ import type { ReplicaTable } from '../store/replica-table.ts'
 import { forgetManifests } from '../store/rows/audience-rows.ts'
 import { deleteMarks } from '../store/rows/chunk-rows.ts'
 import { mergeAside, replaceLiveCopy, writeCount } from '../store/rows/copy-rows.ts'
-import { tellLiveQueries } from '../store/server-rows.ts'
+import { notifyLiveQueries } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
-import { putBack, takeDown } from './hanging.ts'
+import { detachObjects, remakeObjects } from './hanging.ts'
 import { isLasting, TableFault } from './refused-tables.ts'
 
 /** ANALYZE looks at a third of its usual rows, 9,000 of a table: the app waits meanwhile. */
@@ -45,11 +45,11 @@ export async function join(tx: Executor, copy: Copy, { actions, warn }: JoinHost
     tables: heldTables(copy.definition.definition, copy.refused, 'live'),
     manifests: [],
   }
-  const losses = copy.place === 'aside' ? await takePlace(tx, copy, live) : await finishAll(tx, live)
+  const losses = copy.place === 'aside' ? await replaceLiveRows(tx, copy, live) : await finishAll(tx, live)
   await setStage(tx, 'live', 'joined')
   await forgetManifests(tx)
   await deleteMarks(tx)
-  await tellLiveQueries(
+  await notifyLiveQueries(
     tx,
     [...live.tables.values()].map(({ name }) => name),
   )
@@ -64,9 +64,9 @@ async function finishAll(tx: Executor, live: Copy): Promise<readonly string[]> {
   return []
 }
 
-async function takePlace(tx: Executor, aside: Copy, live: Copy): Promise<string[]> {
+async function replaceLiveRows(tx: Executor, aside: Copy, live: Copy): Promise<string[]> {
   const old = (await readCopies(tx)).find(({ place }) => place === 'live')
-  const losses = await takeOver(tx, old ?? null, aside, live, () => true)
+  const losses = await replaceLiveTables(tx, old ?? null, aside, live, () => true)
   await replaceLiveCopy(tx)
   return losses
 }
@@ -76,7 +76,7 @@ async function takePlace(tx: Executor, aside: Copy, live: Copy): Promise<string[
  *
  * Throws `bad-input` where a local name is one of the synced schema.
  */
-async function takeOver(
+async function replaceLiveTables(
   tx: Executor,
   old: Copy | null,
   aside: Copy,
@@ -88,7 +88,7 @@ async function takeOver(
   if (old) await sealNew(tx, old.tables)
   const after = heldDefinition(live.definition.definition, live.refused)
   const { dropped, kept, statements } = replaceTables(before, after, retiredName())
-  const hanging = await takeDown(tx, dropped, before?.tables ?? [])
+  const hanging = await detachObjects(tx, dropped, before?.tables ?? [])
   await makeTables(tx, statements)
   for (const table of live.tables.values()) {
     const source = aside.tables.get(table.id)
@@ -99,7 +99,7 @@ async function takeOver(
   await tx.exec(dropAside())
   await ensurePrimaryKeys(tx, live.tables.values())
   await finish(tx, [...live.tables.values()], ({ id }) => isFilled(id))
-  return putBack(tx, hanging)
+  return remakeObjects(tx, hanging)
 }
 
 /** Makes the live tables those of a later definition, filling those that were loaded beside. Rule HYD-R6. */
@@ -115,13 +115,13 @@ export async function joinRenewal(
   for (const { id, name } of live.tables.values()) if (live.behind.has(id)) gone += await countRows(tx, name)
   const tables = heldTables(definition.definition, refused, 'live')
   const joined: Copy = { ...live, definition, refused, behind: new Set(), tables, rows: live.rows - gone + beside.rows }
-  const losses = await takeOver(tx, live, beside, joined, (id) => renewed.has(id))
+  const losses = await replaceLiveTables(tx, live, beside, joined, (id) => renewed.has(id))
   await deleteCopy(tx, 'aside')
   await writeCount(tx, joined.rows)
   await writeDefinition(tx, 'live', definition, { refused })
   await deleteMarks(tx)
   const names = [...tables.values()].filter(({ id }) => renewed.has(id)).map(({ name }) => name)
-  await tellLiveQueries(tx, names)
+  await notifyLiveQueries(tx, names)
   for (const loss of losses) warn(loss)
   return joined
 }
@@ -164,7 +164,7 @@ export async function joinAddition(tx: Executor, live: Copy, addition: Copy): Pr
   await tx.exec(dropAside())
   await mergeAside(tx, joined.rows)
   await deleteMarks(tx)
-  await tellLiveQueries(tx, touched)
+  await notifyLiveQueries(tx, touched)
   return joined
 }
 

@@ -44,7 +44,7 @@ const total = (jobs: readonly ChunkJob[], figure: 'rows' | 'bytes') =>
 
 const sameTarget = (a: ChunkJob, b: ChunkJob) => a.table === b.table && a.audience === b.audience
 
-/** The ways by which chunks come in, and where what is loaded is told. */
+/** The ways by which chunks come in, and where progress is reported. */
 export interface LoadOptions {
   readonly db: Database
   readonly http: Http

@@ -4,7 +4,7 @@ import { type Copy, type Executor, isShown, readCopies } from '../store/copies.t
 import { audienceValue } from '../store/replica-table.ts'
 import { deleteAudiences } from '../store/rows/audience-rows.ts'
 import { addToCount } from '../store/rows/copy-rows.ts'
-import { tellLiveQueries, withServerRows } from '../store/server-rows.ts'
+import { notifyLiveQueries, withServerRows } from '../store/server-rows.ts'
 import { audiencesOfTable } from './join-window.ts'
 
 /** Removes the rows of audiences that this user may no longer see, in one transaction; what was pending there fails. */
@@ -30,7 +30,7 @@ async function purge(tx: Executor, copy: Copy, audiences: readonly string[]): Pr
   }
   await deleteAudiences(tx, copy.place, audiences)
   await addToCount(tx, copy.place, -removed)
-  if (copy.place === 'live') await tellLiveQueries(tx, touched)
+  if (copy.place === 'live') await notifyLiveQueries(tx, touched)
   const kept = (await readCopies(tx)).find(({ place }) => place === copy.place)
   return { ...copy, joins: kept?.joins ?? copy.joins, rows: copy.rows - removed }
 }

@@ -17,7 +17,7 @@ export interface Renewal extends Renewing {
 type RenewalOptions = Pick<HydrationOptions, 'http' | 'signal' | 'envelope'> & { readonly welcome: HydrationTarget }
 
 /**
- * Plans what a change of definition costs a whole copy: the versions that it takes as it comes to their places, and the
+ * Plans what a change of definition costs a whole copy: the versions that it steps to as it comes to their places, and the
  * loads of what cannot be made from what it has. Null where everything must be loaded anew.
  *
  * Throws as `fetchManifests`, `corrupt` for an answer of another form, and `limit-exceeded` where what would be held then
@@ -46,7 +46,7 @@ export async function planRenewal(options: RenewalOptions, live: Copy): Promise<
   return { version, phases, renewed, manifests: wanted }
 }
 
-/** Asks for the versions after the copy's own; null where they cannot be told, because the history is another. */
+/** Asks for the versions after the copy's own; null where the server has none, because the history is another. */
 async function fetchVersions(
   { http, signal }: RenewalOptions,
   live: Copy,

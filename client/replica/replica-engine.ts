@@ -74,8 +74,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   #reason: RehydrateReason = 'new'
   readonly #faults = new TableFaults()
   #retriesRefused = false
-  /** What the server was told last on this socket; null: nothing. */
-  #toldMigrations: MigrationsStatus | null = null
+  /** The status that was reported last on this socket; null: none. */
+  #reportedMigrations: MigrationsStatus | null = null
   /** A later definition on its way to what is shown: until it is there, what is shown is behind. */
   #renewal: Renewal | null = null
   /** Aborts the load of granted audiences or renewed tables beside what is shown; null while there is none. */
@@ -95,8 +95,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       ...options,
       status: this.status,
       changed: (areOthersRefused) => {
-        if (areOthersRefused) this.#tellRefused()
-        this.#tellMigrations()
+        if (areOthersRefused) this.#reportRefused()
+        this.#reportMigrations()
         this.waits.check(this.reached)
       },
     })
@@ -137,23 +137,23 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   }
 
   /** Reports refused tables to the server, whose health shows them until the socket ends. */
-  #tellRefused(): void {
+  #reportRefused(): void {
     const { phase } = this.connection.state
     const isGreeted = phase === 'hydrating' || phase === 'catching-up' || phase === 'live'
     if (isGreeted)
-      this.connection.tell({ type: 'refused', tables: Object.keys(this.status.current.refused).slice(0, 100) })
+      this.connection.sendReport({ type: 'refused', tables: Object.keys(this.status.current.refused).slice(0, 100) })
   }
 
-  /** Reports to the server how far the tables have followed the schema, where it has not been told yet on this socket. */
-  #tellMigrations(): void {
+  /** Reports to the server how far the tables have followed the schema, where it was not reported yet on this socket. */
+  #reportMigrations(): void {
     const { migrations } = this.status.current
     const { version, waiting, fault } = migrations
     const { phase } = this.connection.state
     const isStreaming = phase === 'catching-up' || phase === 'live'
-    if (version === null || !isStreaming || migrations === this.#toldMigrations) return
-    this.#toldMigrations = migrations
+    if (version === null || !isStreaming || migrations === this.#reportedMigrations) return
+    this.#reportedMigrations = migrations
     const said = fault?.slice(0, LIMITS.schemaFaultChars) ?? null
-    this.connection.tell({ type: 'schema', version, waiting: waiting.length, fault: said })
+    this.connection.sendReport({ type: 'schema', version, waiting: waiting.length, fault: said })
   }
 
   /** The next connection loads everything anew, refused tables too. */
@@ -273,9 +273,9 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       return prepared
     }
     if (copy) this.#stream.start(copy, prepare, renewal)
-    if (Object.keys(this.status.current.refused).length > 0) this.#tellRefused()
-    this.#toldMigrations = null
-    this.#tellMigrations()
+    if (Object.keys(this.status.current.refused).length > 0) this.#reportRefused()
+    this.#reportedMigrations = null
+    this.#reportMigrations()
     // On a quiet database nothing else would soon bring the head past the fences.
     if (copy?.stage === 'window') void this.freshHead(this.#stopping.signal).catch(() => undefined)
     if (!copy) this.#failed(new TidemarkError('internal', 'There is nothing to stream into.'))

@@ -16,13 +16,13 @@ export type ReplicaPhase =
   | 'refused'
   | 'closed'
 
-/** How far the tables have followed the app's schema. */
+/** The version of the app's schema that the tables follow, and the tables that wait to be loaded. */
 export interface MigrationsStatus {
   /** The version of the definition that they have; null where nothing is held. */
   readonly version: number | null
   /** Tables, by id, that wait to be loaded for it: they show what they held, and what is written to them waits. */
   readonly waiting: readonly string[]
-  /** Why a version could not be made from the one before here, so that its tables are loaded; until a later one is taken. */
+  /** The reason why a version could not be made from the one before here, so that its tables are loaded; it stands until a later version. */
   readonly fault: string | null
 }
 

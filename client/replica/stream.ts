@@ -58,7 +58,7 @@ export class Stream {
   #host: StreamHost
   #queue: Waiting[] = []
   #copy: Copy | null = null
-  /** The place that frames taken so far reach; behind the copy's cursor while granted audiences catch up with it. */
+  /** The place that frames processed so far reach; behind the copy's cursor while granted audiences catch up with it. */
   #position: Lsn = ZERO_LSN
   #granted: Granted = NOTHING_GRANTED
   /** Restarts asked for and not yet answered: frames that come before belong to an earlier stream. */
@@ -78,7 +78,7 @@ export class Stream {
     this.#host = host
   }
 
-  /** Takes frames for this copy from now on, and later versions at their places; `prepare` runs before the first is applied. */
+  /** Applies frames to this copy from now on, and steps to later versions at their places; `prepare` runs before the first is applied. */
   start(copy: Copy, prepare: (copy: Copy) => Promise<Copy>, renewal: Renewing | null = null): void {
     const run = ++this.#run
     this.#queue = []
@@ -160,30 +160,30 @@ export class Stream {
     while (run === this.#run) {
       const next = this.#queue[0]
       if (!next || !this.#copy) return
-      const received = await this.#take(this.#copy, next)
+      const received = await this.#processFrame(this.#copy, next)
       if (run !== this.#run) return
       if (received !== null) this.#host.acknowledge(received, this.#durable ?? this.#copy.cursor)
     }
   }
 
-  async #take(copy: Copy, { frame, received }: Waiting): Promise<number | null> {
+  async #processFrame(copy: Copy, { frame, received }: Waiting): Promise<number | null> {
     if (frame.type === 'audiences' || frame.type === 'restarted') {
       this.#queue.shift()
-      if (frame.type === 'audiences') await this.#takeAudiences(copy, frame.audiences)
-      else this.#takeRestart(frame.from)
+      if (frame.type === 'audiences') await this.#applyAudiences(copy, frame.audiences)
+      else this.#acceptRestart(frame.from)
       return received
     }
     if (this.#restartsOwed > 0) {
       this.#queue.shift()
       return received
     }
-    if (frame.type === 'batch') return this.#takeBatches(copy)
-    await this.#takePiece(copy, frame)
+    if (frame.type === 'batch') return this.#applyBatches(copy)
+    await this.#acceptPiece(copy, frame)
     return received
   }
 
   /** Removes rows that may no longer be seen, at this place in the stream; granted ones are ignored until loaded. */
-  async #takeAudiences(copy: Copy, audiences: readonly string[]): Promise<void> {
+  async #applyAudiences(copy: Copy, audiences: readonly string[]): Promise<void> {
     if (copy.stage !== 'joined' || this.#granted.renewal)
       throw new TidemarkError('unavailable', 'The rights of this user changed during the load; connecting again.')
     // The transaction that was being received begins anew.
@@ -209,7 +209,7 @@ export class Stream {
     await this.#restart(copy, this.#position, to)
   }
 
-  #takeRestart(from: Lsn): void {
+  #acceptRestart(from: Lsn): void {
     if (this.#restartsOwed === 0) throw new TidemarkError('corrupt', 'The stream began anew unasked; reconnecting.')
     this.#restartsOwed -= 1
     this.#position = from
@@ -221,7 +221,7 @@ export class Stream {
   }
 
   /** Joins the batches at the head of the queue and applies them at once. */
-  async #takeBatches(copy: Copy): Promise<number | null> {
+  async #applyBatches(copy: Copy): Promise<number | null> {
     const wire: WireTransaction[] = []
     let cursor = this.#position
     let head = copy.cursor
@@ -283,10 +283,10 @@ export class Stream {
     this.#became(applied, head, !nothing)
   }
 
-  #became(applied: Applied, head: Lsn, durable: boolean, taken: Phase | null = null): void {
+  #became(applied: Applied, head: Lsn, durable: boolean, stepped: Phase | null = null): void {
     const joined = this.#granted.addition !== null && applied.addition === null
     this.#copy = applied.copy
-    this.#granted = joined ? NOTHING_GRANTED : grantedAfter(this.#granted, applied.addition, taken)
+    this.#granted = joined ? NOTHING_GRANTED : grantedAfter(this.#granted, applied.addition, stepped)
     if (durable) {
       this.#durable = applied.copy.cursor
       this.#durableAtMs = Date.now()
@@ -295,14 +295,14 @@ export class Stream {
     if (applied.missed !== null) throw new TidemarkError('unavailable', applied.missed)
   }
 
-  /** Takes the versions below a transaction that came in parts; the one at its own place is taken with it. */
-  async #takeVersionsBelow(copy: Copy, { lsn, head }: Part): Promise<void> {
+  /** Steps to the versions below a transaction that came in parts; the one at its own place comes with it. */
+  async #stepToVersionsBelow(copy: Copy, { lsn, head }: Part): Promise<void> {
     const last = this.#granted.renewal?.phases.findLast((phase) => phase.lsn < lsn)
     if (last) await this.#apply(copy, [], last.lsn, head)
   }
 
   /** Stages a piece of a large transaction; the last one applies it whole. */
-  async #takePiece(copy: Copy, frame: Exclude<DataFrame, { type: 'batch' }>): Promise<void> {
+  async #acceptPiece(copy: Copy, frame: Exclude<DataFrame, { type: 'batch' }>): Promise<void> {
     this.#queue.shift()
     if (frame.lsn <= this.#position) return
     if (frame.from !== this.#position) throw gap()
@@ -318,7 +318,7 @@ export class Stream {
     if (frame.type === 'part' && frame.last) {
       this.#parts = null
       try {
-        await this.#takeVersionsBelow(copy, frame)
+        await this.#stepToVersionsBelow(copy, frame)
         const phase = this.#phaseUpTo(frame.lsn)
         const whole = { lsn: frame.lsn, xid: frame.xid }
         const applied = await applyStagedParts(this.#store, this.#copy ?? copy, whole, this.#granted, phase)
@@ -332,10 +332,10 @@ export class Stream {
   }
 }
 
-/** Answers what is still on its way once a version was taken; a renewal without a table to load ends with its last. */
-function grantedAfter(granted: Granted, addition: Copy | null, taken: Phase | null): Granted {
-  if (granted.renewal === null || taken === null) return { ...granted, addition }
-  const phases = granted.renewal.phases.filter((phase) => phase !== taken)
+/** Answers what is still on its way once a version is in force here; a renewal without a table to load ends with its last. */
+function grantedAfter(granted: Granted, addition: Copy | null, stepped: Phase | null): Granted {
+  if (granted.renewal === null || stepped === null) return { ...granted, addition }
+  const phases = granted.renewal.phases.filter((phase) => phase !== stepped)
   const isDone = phases.length === 0 && granted.renewal.renewed.size === 0
   return { ...granted, addition, renewal: isDone ? null : { ...granted.renewal, phases } }
 }

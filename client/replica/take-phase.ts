@@ -22,7 +22,7 @@ import {
   writePatches,
   writePredictions,
 } from '../store/rows/mutation-rows.ts'
-import { tellLiveQueries } from '../store/server-rows.ts'
+import { notifyLiveQueries } from '../store/server-rows.ts'
 import {
   type Altering,
   labelStatements,
@@ -31,11 +31,11 @@ import {
   stepStatements,
   typesBeyond,
 } from '../store/step-ddl.ts'
-import { dropViews, type Hanging, putBack, readOwnObjects, takeDownViews } from './hanging.ts'
+import { detachViews, dropViews, type Hanging, readOwnObjects, remakeObjects } from './hanging.ts'
 import { countRows, ensurePrimaryKeys, finish } from './join.ts'
 import type { Held, Phase } from './rules/plan-versions.ts'
 
-/** Answers whether nothing pending may lie on the rows while this phase is taken. */
+/** Answers whether nothing pending may lie on the rows while the tables step to this phase. */
 export const isUnderRows = ({ changes, gone }: Phase): boolean => gone.length > 0 || changes.length > 0
 
 /** Answers what a copy has, as versions are planned from it. */
@@ -47,8 +47,8 @@ export function heldBy({ definition, refused, behind }: Copy): Held {
   }
 }
 
-/** What a phase left: the copy, and mutations of which nothing is left to do. */
-export interface Taken {
+/** The result of a phase: the copy, and mutations of which nothing is left to do. */
+export interface SteppedTables {
   readonly copy: Copy
   readonly emptied: ReadonlyMap<number, Rejection>
 }
@@ -56,9 +56,14 @@ export interface Taken {
 /**
  * Makes the live tables those of the next version, in the transaction that brings the cursor to its place. Rule MIG-R2.
  *
- * Call it with nothing pending on the rows where `isUnderRows`. Throws what the database says of a step that it cannot take.
+ * Call it with nothing pending on the rows where `isUnderRows`. Throws what the database says of a step that fails.
  */
-export async function takePhase(tx: Executor, live: Copy, phase: Phase, warn: (loss: string) => void): Promise<Taken> {
+export async function stepTables(
+  tx: Executor,
+  live: Copy,
+  phase: Phase,
+  warn: (loss: string) => void,
+): Promise<SteppedTables> {
   // Writes captured so far are sealed before, so that they keep their meaning.
   await sealNew(tx, live.tables)
   const after = phase.inForce.definition
@@ -69,7 +74,7 @@ export async function takePhase(tx: Executor, live: Copy, phase: Phase, warn: (l
   const tables = heldTables(after, refused, 'live')
   const gone = await dropTables(tx, phase.gone)
   const losses = await alterTables(tx, live, tables, phase, altering)
-  for (const loss of [...losses, ...(await putBack(tx, gone.hanging))]) warn(loss)
+  for (const loss of [...losses, ...(await remakeObjects(tx, gone.hanging))]) warn(loss)
   const names = namesOfVersion(phase.version)
   const followed = new Set(altering.map(({ before }) => before.id))
   const emptied = await mapPatches(tx, new Map([...names].filter(([id]) => followed.has(id))))
@@ -80,7 +85,7 @@ export async function takePhase(tx: Executor, live: Copy, phase: Phase, warn: (l
   await writeCount(tx, rows)
   const changed = new Set(phase.changes.map((change) => change.after.id))
   const touched = [...tables.values()].filter(({ id }) => changed.has(id)).map(({ name }) => name)
-  await tellLiveQueries(tx, touched)
+  await notifyLiveQueries(tx, touched)
   return { copy, emptied }
 }
 
@@ -89,7 +94,7 @@ async function dropTables(
   tx: Executor,
   tables: readonly TableDefinition[],
 ): Promise<{ readonly rows: number; readonly hanging: Hanging }> {
-  const hanging = await takeDownViews(tx, tables)
+  const hanging = await detachViews(tx, tables)
   await dropViews(tx, hanging)
   let rows = 0
   for (const table of tables) {
@@ -119,7 +124,7 @@ async function alterTables(
   )
   const { renames, alters } = stepStatements(altering)
   await tx.exec([...labelStatements(definition.types, after.types), ...renames].join('\n'))
-  const hanging = await takeDownViews(tx, altered)
+  const hanging = await detachViews(tx, altered)
   await dropViews(tx, hanging)
   await tx.exec([...newTypeStatements(definition.types, after.types), ...alters].join('\n'))
   const moved = new Set(altering.map(({ before }) => before))
@@ -135,7 +140,7 @@ async function alterTables(
   const others = [...tables.values()].filter(({ definition: table }) => !finished.some((one) => isFinished(one, table)))
   await ensurePrimaryKeys(tx, others)
   await finish(tx, others, () => false)
-  const losses = await putBack(tx, hanging)
+  const losses = await remakeObjects(tx, hanging)
   const left = await readOwnObjects(
     tx,
     dropping.map((one) => one.after),

@@ -3,10 +3,10 @@ import { withAllUndone } from '../rebase/rebased-apply.ts'
 import type { Copy, Executor } from '../store/copies.ts'
 import { isLasting } from './refused-tables.ts'
 import { type Phase, planWithoutSteps } from './rules/plan-versions.ts'
-import { heldBy, isUnderRows, takePhase } from './take-phase.ts'
+import { heldBy, isUnderRows, stepTables } from './take-phase.ts'
 
-/** What a transaction needs to do pending work again on tables that it makes others. */
-export interface TakingHost {
+/** The things that a transaction needs to redo pending work on tables that it changes. */
+export interface RedoHost {
   readonly actions: ActionRunner
   /** Reports objects of the app that could not be carried over. */
   readonly warn: (loss: string) => void
@@ -14,20 +14,20 @@ export interface TakingHost {
 }
 
 /**
- * Takes a version at its place; where the database cannot take its steps, takes it without them, so that what they would
+ * Steps to a version at its place; where the database refuses its steps, goes there without them, so that what they would
  * have changed is loaded anew, once. Rule MIG-R5.
  */
-export async function takeVersion(
+export async function stepToVersion(
   tx: Executor,
   copy: Copy,
   phase: Phase,
-  host: TakingHost,
+  host: RedoHost,
 ): Promise<{ readonly copy: Copy; readonly missed: string | null }> {
   await tx.exec('SAVEPOINT tidemark_phase')
   try {
-    const taken = await stepUnderPending(tx, copy, phase, host)
+    const stepped = await stepUnderPending(tx, copy, phase, host)
     await tx.exec('RELEASE SAVEPOINT tidemark_phase')
-    return { copy: taken, missed: null }
+    return { copy: stepped, missed: null }
   } catch (error) {
     if (!isLasting(error) || phase.changes.length === 0) throw error
     await tx.exec('ROLLBACK TO SAVEPOINT tidemark_phase; RELEASE SAVEPOINT tidemark_phase')
@@ -40,17 +40,17 @@ export async function takeVersion(
   }
 }
 
-/** Takes a version with pending work done again on the tables as they are then. */
+/** Steps to a version with pending work done again on the tables as they are then. */
 async function stepUnderPending(
   tx: Executor,
   copy: Copy,
   phase: Phase,
-  { actions, warn, hasPending }: TakingHost,
+  { actions, warn, hasPending }: RedoHost,
 ): Promise<Copy> {
-  if (!hasPending || !isUnderRows(phase)) return (await takePhase(tx, copy, phase, warn)).copy
+  if (!hasPending || !isUnderRows(phase)) return (await stepTables(tx, copy, phase, warn)).copy
   return withAllUndone(tx, copy, actions, async (failing) => {
-    const taken = await takePhase(tx, copy, phase, warn)
-    for (const [counter, rejection] of taken.emptied) failing.set(counter, rejection)
-    return taken.copy
+    const stepped = await stepTables(tx, copy, phase, warn)
+    for (const [counter, rejection] of stepped.emptied) failing.set(counter, rejection)
+    return stepped.copy
   })
 }

@@ -184,7 +184,7 @@ function movingStatements(table: ReplicaTable, groups: readonly UpdateGroup[]): 
   })
   const count = groups.reduce((sum, group) => sum + group.updates.length, 0)
   const sameKey = table.key.map(({ name }) => `t.${quoteIdentifier(name)} = m.${quoteIdentifier(name)}`).join(' AND ')
-  const take = groups.map(
+  const collecting = groups.map(
     (group): ChangeStatement => ({
       text: `INSERT INTO ${MOVED} SELECT ${table.columns.map(({ name }) => `t.${quoteIdentifier(name)}`).join(', ')} FROM ${table.name} AS t JOIN ${recordset(keyColumns(table))} ON ${keyMatch(table, 't')}`,
       parameter: JSON.stringify(group.updates.map(({ key }) => keyRecord(table, key))),
@@ -198,7 +198,7 @@ function movingStatements(table: ReplicaTable, groups: readonly UpdateGroup[]): 
       null,
       0,
     ),
-    ...take,
+    ...collecting,
     plain(`DELETE FROM ${table.name} AS t USING ${MOVED} AS m WHERE ${sameKey}`, count, -1),
     ...groups.map((group) => updateStatement(table, MOVED, group)),
     plain(`INSERT INTO ${table.name} (${columns}) SELECT ${columns} FROM ${MOVED}`, count, 1),

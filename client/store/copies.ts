@@ -160,7 +160,7 @@ export async function insertCopy(
   }
 }
 
-/** What of a definition is otherwise in a copy. */
+/** The parts of a definition that are otherwise in a copy. */
 export interface Exceptions {
   readonly refused: Refused
   readonly behind?: ReadonlySet<string>

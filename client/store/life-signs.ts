@@ -4,7 +4,7 @@ import type { Extension } from '@electric-sql/pglite'
 export type Alive = (signs: number) => void
 
 /** The time between two reports of life; PGlite gives thousands of signs in a second. */
-const TELL_EVERY_MS = 200
+const REPORT_EVERY_MS = 200
 
 interface Counter {
   readonly sign: () => void
@@ -13,14 +13,14 @@ interface Counter {
 
 function countSigns(alive: Alive): Counter {
   let signs = 0
-  let toldAtMs = 0
+  let reportedAtMs = 0
   let stopped = false
   return {
     sign() {
       signs++
       const nowMs = Date.now()
-      if (stopped || nowMs - toldAtMs < TELL_EVERY_MS) return
-      toldAtMs = nowMs
+      if (stopped || nowMs - reportedAtMs < REPORT_EVERY_MS) return
+      reportedAtMs = nowMs
       alive(signs)
     },
     stop() {

@@ -5,7 +5,7 @@ import { codeOf, fileSystem, net, nodeProcess, type SocketServer, temporaryFolde
 /** Releases the storage. */
 export type Release = () => Promise<void>
 
-/** A free lock is taken over this often; then the process that came first each time counts as its holder. */
+/** A free lock is claimed this often; then the process that came first each time counts as its holder. */
 const TAKE_OVERS = 3
 
 /** The length that every platform takes for the path of a socket. */
@@ -62,7 +62,7 @@ async function holdElsewhere(path: string): Promise<Release> {
 
 async function hold(socket: string, path: string): Promise<Release> {
   for (let turn = 0; turn <= TAKE_OVERS; turn++) {
-    const server = (await listen(socket)) ?? (await takeOver(socket, turn))
+    const server = (await listen(socket)) ?? (await claimSocket(socket, turn))
     if (server) return () => stop(server)
     if (await isHeld(socket)) break
   }
@@ -78,11 +78,11 @@ async function hold(socket: string, path: string): Promise<Release> {
  * A socket beside it admits one process at a time: else, of two that saw it dead, the second would remove it after the
  * first has it.
  */
-async function takeOver(socket: string, turn: number): Promise<SocketServer | null> {
+async function claimSocket(socket: string, turn: number): Promise<SocketServer | null> {
   if (await isHeld(socket)) return null
   const beside = `${socket}~`
-  const taking = await listen(beside)
-  if (!taking) {
+  const admission = await listen(beside)
+  if (!admission) {
     if (!(await answers(beside))) await removeDead(beside, turn)
     return null
   }
@@ -91,7 +91,7 @@ async function takeOver(socket: string, turn: number): Promise<SocketServer | nu
     await fileSystem().rm(socket, { force: true })
     return await listen(socket)
   } finally {
-    await stop(taking)
+    await stop(admission)
   }
 }
 

@@ -38,7 +38,7 @@ export const openingHelp: OpeningHelp = {
     if (!isServerRuntime()) void import('./worker-database.ts').then(({ coolWorker }) => coolWorker())
   },
   opened: async (db) => {
-    if (!isServerRuntime()) (await import('./worker-database.ts')).tellOpened(db)
+    if (!isServerRuntime()) (await import('./worker-database.ts')).reportOpened(db)
   },
 }
 

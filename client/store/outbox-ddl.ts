@@ -1,7 +1,7 @@
 import { LIMITS, PINNED_SETTINGS, quoteIdentifier, quoteLiteral } from '../../protocol/index.ts'
 import { OUTBOX_CHANNEL } from './rules/outbox-notice.ts'
 
-/** Holds for a row of `tidemark.mutation` that is neither confirmed nor failed, and not taken in by another. */
+/** Holds for a row of `tidemark.mutation` that is neither confirmed nor failed, and not squashed into another. */
 export const IS_UNSETTLED = `status IN ('pending', 'sent') AND squashed_into IS NULL`
 
 /** The outbox as it was in format 3, which is never edited: changes of it are upgrades. */

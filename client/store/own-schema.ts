@@ -80,7 +80,7 @@ export async function openOwnSchema(
     await tx.exec(QUIETLY)
     const found = await tx.query<{ exists: boolean }>(`SELECT to_regclass('tidemark.owner') IS NOT NULL AS exists`)
     if (found.rows[0]?.exists !== true) await makeOwnSchema(tx)
-    const isNew = await takeOwnership(tx, user)
+    const isNew = await claimOwnership(tx, user)
     if (isNew) await mayBegin()
     const { format, user_id, client_id } = await readOwner(tx)
     if (format > FORMAT) {
@@ -101,12 +101,12 @@ export async function openOwnSchema(
 }
 
 /** Gives this user a database that is nobody's yet, and answers whether it was. */
-async function takeOwnership(tx: Executor, user: string): Promise<boolean> {
-  const taken = await tx.query(
+async function claimOwnership(tx: Executor, user: string): Promise<boolean> {
+  const claimed = await tx.query(
     `UPDATE tidemark.owner SET user_id = $1, client_id = $2 WHERE client_id = '' RETURNING client_id`,
     [user, nanoid()],
   )
-  return taken.rows.length > 0
+  return claimed.rows.length > 0
 }
 
 interface Owner {

@@ -26,12 +26,12 @@ function newFiles(path: string): OpfsAhpFS {
 }
 
 /** Nothing may precede PGlite's own first words, which are out before `init`. */
-const tell = (message: WorkerMessage) => postMessage(message)
+const postToPage = (message: WorkerMessage) => postMessage(message)
 
 /** Entry of the dedicated worker that runs a browser's database. */
 void worker({
   async init({ dataDir = 'memory://', loadDataDir }) {
-    const life = watchLife((signs) => tell({ type: 'tidemark-alive', signs }), { ownsPlatform: true })
+    const life = watchLife((signs) => postToPage({ type: 'tidemark-alive', signs }), { ownsPlatform: true })
     const isNewOpfs = loadDataDir !== undefined && dataDir.startsWith(OPFS)
     const words = new StartWords()
     try {
@@ -46,7 +46,11 @@ void worker({
       return await words.ofStart(start)
     } catch (error) {
       const said = error instanceof StartFailed ? error.words : []
-      tell({ type: 'tidemark-failed', message: error instanceof Error ? error.message : String(error), words: said })
+      postToPage({
+        type: 'tidemark-failed',
+        message: error instanceof Error ? error.message : String(error),
+        words: said,
+      })
       throw error
     } finally {
       life.stop()

@@ -54,7 +54,7 @@ export function coolWorker(): void {
 }
 
 /** Notifies the worker that its database is the app's from now on. */
-export function tellOpened(db: Database): void {
+export function reportOpened(db: Database): void {
   workers.get(db)?.postMessage({ type: 'tidemark-opened' } satisfies WorkerCall)
 }
 

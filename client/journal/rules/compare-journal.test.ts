@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { compareJournal, type KnownMutation, type Learning, SKIPPED_NUMBERS } from './compare-journal.ts'
+import { compareJournal, type KnownMutation, type Recovery, SKIPPED_NUMBERS } from './compare-journal.ts'
 import { foldJournal, type JournalState } from './fold-journal.ts'
 import { encodeFrames } from './frames.ts'
 import type { JournalRecord } from './records.ts'
 
 /** The database lacks no mutation, text or end of one that its journal records. */
-const isNothingNew = ({ taken, foreign, frozen, committed, failed, discarded }: Learning): boolean =>
-  [taken, foreign, frozen, committed, discarded].every(({ length }) => length === 0) && failed.size === 0
+const isNothingNew = ({ missing, foreign, frozen, committed, failed, discarded }: Recovery): boolean =>
+  [missing, foreign, frozen, committed, discarded].every(({ length }) => length === 0) && failed.size === 0
 
 const begun = (generation = 1): JournalRecord => ({
   t: 'begun',
@@ -71,17 +71,17 @@ describe('what a database lacks of its journal', () => {
       known(5, row(4), row(5, 'failed')),
       known(3, row(1, 'confirmed')),
     ]) {
-      const learning = compareJournal(journal, database)
-      expect(isNothingNew(learning)).toBe(true)
-      expect(learning).toMatchObject({ client: 'client-1', counter: database.counter })
+      const recovery = compareJournal(journal, database)
+      expect(isNothingNew(recovery)).toBe(true)
+      expect(recovery).toMatchObject({ client: 'client-1', counter: database.counter })
     }
   })
 
   test('JRN-R9 one that is new goes on under the journal’s client id and numbers', () => {
     const journal = stateOf(made(1), made(2), ended(2))
-    const learning = compareJournal(journal, { client: 'client-2', counter: 0, mutations: [] })
-    expect(learning).toMatchObject({ client: 'client-1', counter: 2 })
-    expect(numbers(learning.taken)).toEqual([1])
+    const recovery = compareJournal(journal, { client: 'client-2', counter: 0, mutations: [] })
+    expect(recovery).toMatchObject({ client: 'client-1', counter: 2 })
+    expect(numbers(recovery.missing)).toEqual([1])
   })
 
   test('JRN-R10 where the journal is not whole, numbers that it may have lost are skipped', () => {
@@ -100,11 +100,11 @@ describe('what a database lacks of its journal', () => {
       failed(5),
       ended(5, 'gone'),
     )
-    const learning = compareJournal(journal, known(6, row(1), row(2), row(3), row(4), row(5), row(6)))
-    expect(numbers(learning.frozen)).toEqual([1])
-    expect([...learning.failed.keys()]).toEqual([3, 5])
-    expect(learning).toMatchObject({ committed: [4], discarded: [5], counter: 7 })
-    expect(numbers(learning.taken)).toEqual([7])
+    const recovery = compareJournal(journal, known(6, row(1), row(2), row(3), row(4), row(5), row(6)))
+    expect(numbers(recovery.frozen)).toEqual([1])
+    expect([...recovery.failed.keys()]).toEqual([3, 5])
+    expect(recovery).toMatchObject({ committed: [4], discarded: [5], counter: 7 })
+    expect(numbers(recovery.missing)).toEqual([7])
   })
 
   test('JRN-R9 what the journal no longer tells of is kept as failed, with its data', () => {
@@ -115,33 +115,33 @@ describe('what a database lacks of its journal', () => {
   })
 
   test('JRN-R9 one that goes on under another client id keeps what it reads back for the app to decide', () => {
-    const learning = compareJournal(stateOf(made(1)), { client: 'client-2', counter: 3, mutations: [] })
-    expect(learning).toMatchObject({ client: 'client-2', counter: 3, taken: [] })
-    expect(numbers(learning.foreign)).toEqual([1])
+    const recovery = compareJournal(stateOf(made(1)), { client: 'client-2', counter: 3, mutations: [] })
+    expect(recovery).toMatchObject({ client: 'client-2', counter: 3, missing: [] })
+    expect(numbers(recovery.foreign)).toEqual([1])
   })
 
   test('JRN-R9 a number that the database gave and its journal never recorded is no matter of the journal', () => {
-    const learning = compareJournal(stateOf(made(1)), known(3, row(1), row(2), row(3)))
-    expect(isNothingNew(learning)).toBe(true)
+    const recovery = compareJournal(stateOf(made(1)), known(3, row(1), row(2), row(3)))
+    expect(isNothingNew(recovery)).toBe(true)
   })
 
   test('JRN-R9 a failure that waits here is learnt once, and one that is confirmed here is not undone', () => {
     const journal = stateOf(made(1), failed(1), made(2), failed(2))
-    const learning = compareJournal(journal, known(2, row(1, 'failed'), row(2, 'confirmed')))
-    expect(isNothingNew(learning)).toBe(true)
+    const recovery = compareJournal(journal, known(2, row(1, 'failed'), row(2, 'confirmed')))
+    expect(isNothingNew(recovery)).toBe(true)
   })
 
   test('JRN-R7 JRN-R9 what was taken in waits for the one that took it, and is no unknown outcome of its own', () => {
     const journal = stateOf(made(1), made(2), frozen(1, [2]))
-    const learning = compareJournal(journal, known(2, row(1), row(2)))
-    expect(numbers(learning.frozen)).toEqual([1])
-    expect(learning).toMatchObject({ failed: new Map(), discarded: [], committed: [] })
+    const recovery = compareJournal(journal, known(2, row(1), row(2)))
+    expect(numbers(recovery.frozen)).toEqual([1])
+    expect(recovery).toMatchObject({ failed: new Map(), discarded: [], committed: [] })
   })
 
   test('JRN-R9 one that was discarded goes here too, failed already or not', () => {
     const journal = stateOf(made(1), failed(1), ended(1, 'gone'), made(2), failed(2), made(3, 'retry 2'))
-    const learning = compareJournal(journal, known(3, row(1, 'failed'), row(2, 'failed'), row(3)))
-    expect(learning).toMatchObject({ discarded: [1, 2], failed: new Map() })
+    const recovery = compareJournal(journal, known(3, row(1, 'failed'), row(2, 'failed'), row(3)))
+    expect(recovery).toMatchObject({ discarded: [1, 2], failed: new Map() })
   })
 
   test('JRN-R10 no number is skipped where nothing was lost, or the database is ahead of what was', () => {

@@ -16,13 +16,13 @@ export interface KnownOutbox {
   readonly mutations: readonly KnownMutation[]
 }
 
-/** The facts that the database is to learn from its journal. */
-export interface Learning {
+/** The facts that the database lacks of its journal and is to recover. */
+export interface Recovery {
   /** The client id under which the replica goes on, and the least that its counter is to be. */
   readonly client: string
   readonly counter: number
   /** Mutations that the database never knew. */
-  readonly taken: readonly OpenMutation[]
+  readonly missing: readonly OpenMutation[]
   /** Mutations of another client id: their outcome cannot be asked under the one that the database goes on with. */
   readonly foreign: readonly OpenMutation[]
   /** Mutations that left; the database knows neither that nor their text. */
@@ -44,18 +44,18 @@ export const OUTCOME_UNKNOWN: Rejection = {
 }
 
 /** Finds what a database that was just opened lacks of its journal. Rule JRN-R9. */
-export function compareJournal(journal: JournalState, known: KnownOutbox): Learning {
+export function compareJournal(journal: JournalState, known: KnownOutbox): Recovery {
   const { client, counter } = known
   if (journal.client !== client && counter > 0)
     return { ...NOTHING, client, counter, foreign: [...journal.open.values()] }
   const rows = new Map(known.mutations.map((one) => [one.counter, one]))
   const isBehind = journal.client !== client || journal.counter > counter
   const skipped = isBehind && !journal.isWhole ? SKIPPED_NUMBERS : 0
-  const learning = {
+  const recovery = {
     client: journal.client,
     counter: Math.max(counter, journal.counter) + skipped,
     foreign: [],
-    taken: [] as OpenMutation[],
+    missing: [] as OpenMutation[],
     frozen: [] as OpenMutation[],
     committed: [] as number[],
     failed: new Map<number, Rejection>(),
@@ -64,25 +64,25 @@ export function compareJournal(journal: JournalState, known: KnownOutbox): Learn
   const squashed = new Set<number>()
   for (const [number, open] of journal.open) {
     const row = rows.get(number)
-    for (const taken of open.frozen?.took ?? []) squashed.add(taken)
-    if (!row && number > counter) learning.taken.push(open)
+    for (const one of open.frozen?.took ?? []) squashed.add(one)
+    if (!row && number > counter) recovery.missing.push(open)
     if (!row || row.status === 'confirmed' || row.status === 'failed') continue
-    if (open.frozen && !row.isFrozen) learning.frozen.push(open)
-    if (open.rejection) learning.failed.set(number, open.rejection)
+    if (open.frozen && !row.isFrozen) recovery.frozen.push(open)
+    if (open.rejection) recovery.failed.set(number, open.rejection)
   }
   for (const { counter: number, status } of known.mutations) {
     if (status === 'confirmed' || number > journal.counter || journal.open.has(number) || squashed.has(number)) continue
     const how = journal.ended.get(number)
     const isWaiting = status !== 'failed'
-    if (how === 'confirmed' && isWaiting) learning.committed.push(number)
-    if (how === 'gone') learning.discarded.push(number)
-    if (how !== 'confirmed' && isWaiting) learning.failed.set(number, OUTCOME_UNKNOWN)
+    if (how === 'confirmed' && isWaiting) recovery.committed.push(number)
+    if (how === 'gone') recovery.discarded.push(number)
+    if (how !== 'confirmed' && isWaiting) recovery.failed.set(number, OUTCOME_UNKNOWN)
   }
-  return learning
+  return recovery
 }
 
-const NOTHING: Omit<Learning, 'client' | 'counter' | 'foreign'> = {
-  taken: [],
+const NOTHING: Omit<Recovery, 'client' | 'counter' | 'foreign'> = {
+  missing: [],
   frozen: [],
   committed: [],
   failed: new Map(),

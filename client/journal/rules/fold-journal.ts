@@ -42,7 +42,7 @@ export function foldJournal(bytes: Uint8Array): JournalState | null {
   let counter = 0
   let hasLeft = false
   const end = (number: number, how: 'confirmed' | 'gone') => {
-    // The mutations that it took in end with it.
+    // The mutations squashed into it end with it.
     for (const one of [number, ...(open.get(number)?.frozen?.took ?? [])]) ended.set(one, how)
     open.delete(number)
   }
@@ -66,7 +66,7 @@ export function foldJournal(bytes: Uint8Array): JournalState | null {
       case 'frozen': {
         const known = open.get(record.counter)
         if (known) open.set(record.counter, { ...known, frozen: record })
-        for (const taken of record.took) open.delete(taken)
+        for (const one of record.took) open.delete(one)
         break
       }
       case 'failed': {

@@ -30,7 +30,7 @@ const madeSchema = z.object({
   hash: z.string().nullable(),
 })
 
-/** The text of a mutation from its first attempt on, what that predicts, and which others it took in. */
+/** The text of a mutation from its first attempt on, what that predicts, and which others were squashed into it. */
 const frozenSchema = z.object({
   t: z.literal('frozen'),
   counter: counterSchema,

@@ -52,7 +52,7 @@ describe('squash', () => {
     expect(squashed(...edits)).toEqual([
       {
         counter: 1,
-        taken: [2, 3, 4, 5],
+        squashed: [2, 3, 4, 5],
         rows: [update('1', { title: 'Hello', rank: '7' }, { title: { v: 'old' }, rank: { v: null } })],
         after: [],
       },
@@ -63,13 +63,13 @@ describe('squash', () => {
     const made: PatchRow = { ...insert('1', { title: 'a', seq: null }), z: ['seq', 'title'] } as PatchRow
     const edit = update('1', { title: 'b' }, { title: { m: 1 } })
     const rows = [{ ...insert('1', { title: 'b', seq: null }), z: ['seq'] }]
-    expect(squashed(patch(1, [made]), patch(2, [edit]))).toEqual([{ counter: 1, taken: [2], rows, after: [] }])
+    expect(squashed(patch(1, [made]), patch(2, [edit]))).toEqual([{ counter: 1, squashed: [2], rows, after: [] }])
     expect(squashed(patch(1, [made]), patch(2, [edit]), patch(3, [remove('1')]))).toEqual([
-      { counter: 1, taken: [2, 3], rows: [], after: [] },
+      { counter: 1, squashed: [2, 3], rows: [], after: [] },
     ])
     // The row was deleted and made again, so the server's row is still to be deleted.
     expect(squashed(patch(1, [remove('1')]), patch(2, [insert('1', {})]), patch(3, [remove('1')]))).toEqual([
-      { counter: 1, taken: [2, 3], rows: [remove('1')], after: [] },
+      { counter: 1, squashed: [2, 3], rows: [remove('1')], after: [] },
     ])
   })
 
@@ -81,7 +81,7 @@ describe('squash', () => {
     expect(squashed(away, back, builds)).toMatchObject([
       { rows: [update('1', { title: 'a', rank: '1' }, { title: { v: 'a' }, rank: { v: '0' } })] },
       // It builds on the one that took the other in: the server knows no other.
-      { counter: 3, taken: [], rows: [update('1', { title: 'c' }, { title: { m: 1 } }), remove('2')] },
+      { counter: 3, squashed: [], rows: [update('1', { title: 'c' }, { title: { m: 1 } }), remove('2')] },
     ])
   })
 
@@ -161,10 +161,10 @@ describe('squash', () => {
           wrote.set(`${id} ${column}`, counter)
         }
         const result = new Map(squashed(...mutations).map((one) => [one.counter, one]))
-        const taken = new Set([...result.values()].flatMap((one) => one.taken))
+        const squashedOnes = new Set([...result.values()].flatMap((one) => one.squashed))
         const ended = new Map(start)
         for (const { counter, rows: own } of mutations)
-          if (!taken.has(counter)) apply(ended, result.get(counter)?.rows ?? own)
+          if (!squashedOnes.has(counter)) apply(ended, result.get(counter)?.rows ?? own)
         expect(ended).toEqual(rows)
       }),
       { numRuns: 2_000 },

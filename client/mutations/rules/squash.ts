@@ -23,11 +23,11 @@ export interface TableTies {
   readonly tables: ReadonlySet<string>
 }
 
-/** A patch that squashing changed: it took later ones in, lost columns or rows, or names other mutations as bases. */
+/** A patch that squashing changed: later ones were squashed into it, it lost columns or rows, or names other mutations as bases. */
 export interface Squash {
   readonly counter: number
-  /** The later patches that it takes in. */
-  readonly taken: readonly number[]
+  /** The later patches that became part of it. */
+  readonly squashed: readonly number[]
   /** The rows left to send; where there are none, nothing is left of the patch. */
   readonly rows: readonly PatchRow[]
   readonly after: readonly number[]
@@ -35,16 +35,16 @@ export interface Squash {
 
 interface Head {
   readonly first: Squashable
-  readonly taken: number[]
+  readonly squashed: number[]
   rows: readonly PatchRow[]
   readonly after: Set<number>
-  /** Names of all rows that it or a patch it took in wrote. */
+  /** Names of all rows that it or a patch squashed into it wrote. */
   readonly touched: Set<string>
   readonly tables: Set<string>
 }
 
 /**
- * Takes never-attempted patches into the last earlier one that wrote the same rows, where nothing between could notice.
+ * Squashes never-attempted patches into the last earlier one that wrote the same rows, where nothing between could notice.
  *
  * Mutations come in counter order, all that are unsettled. Rules OBX-R1 to OBX-R3.
  */
@@ -53,34 +53,34 @@ export function squash(mutations: readonly Squashable[], tiesOf: (table: string)
   for (const mutation of mutations) {
     const place = placeFor(mutation, heads, tiesOf)
     if (place === null) heads.push(headOf(mutation))
-    else take(place, mutation)
+    else squashInto(place, mutation)
   }
   const built = namedAsBasis(heads)
-  const headOfTaken = new Map(heads.flatMap(({ first, taken }) => taken.map((one) => [one, first.counter])))
+  const headOfSquashed = new Map(heads.flatMap(({ first, squashed }) => squashed.map((one) => [one, first.counter])))
   return heads.flatMap((head) => {
-    const { first, taken } = head
+    const { first, squashed } = head
     const kept = first.open ? withoutReturned(head, built) : head.rows
-    const rows = kept.map((row) => withBasesAmong(row, headOfTaken))
+    const rows = kept.map((row) => withBasesAmong(row, headOfSquashed))
     if (
-      taken.length === 0 &&
+      squashed.length === 0 &&
       rows.length === first.rows.length &&
       rows.every((row, index) => row === first.rows[index])
     )
       return []
-    const after = new Set([...head.after].map((counter) => headOfTaken.get(counter) ?? counter))
+    const after = new Set([...head.after].map((counter) => headOfSquashed.get(counter) ?? counter))
     after.delete(first.counter)
-    return [{ counter: first.counter, taken, rows, after: [...after].sort((a, b) => a - b) }]
+    return [{ counter: first.counter, squashed, rows, after: [...after].sort((a, b) => a - b) }]
   })
 }
 
-/** Renames bases from mutations that were taken in to those that took them in. */
-function withBasesAmong(row: PatchRow, headOfTaken: ReadonlyMap<number, number>): PatchRow {
+/** Renames bases from mutations that were squashed to those that they are part of now. */
+function withBasesAmong(row: PatchRow, headOfSquashed: ReadonlyMap<number, number>): PatchRow {
   if (row.o !== 'u') return row
   const bases = Object.entries(row.b)
-  if (!bases.some(([, basis]) => 'm' in basis && headOfTaken.has(basis.m))) return row
+  if (!bases.some(([, basis]) => 'm' in basis && headOfSquashed.has(basis.m))) return row
   const renamed = bases.map(([column, basis]): [string, Basis] => [
     column,
-    'm' in basis ? { m: headOfTaken.get(basis.m) ?? basis.m } : basis,
+    'm' in basis ? { m: headOfSquashed.get(basis.m) ?? basis.m } : basis,
   ])
   return { ...row, b: Object.fromEntries(renamed) }
 }
@@ -88,7 +88,7 @@ function withBasesAmong(row: PatchRow, headOfTaken: ReadonlyMap<number, number>)
 function headOf(mutation: Squashable): Head {
   return {
     first: mutation,
-    taken: [],
+    squashed: [],
     rows: mutation.rows,
     after: new Set(mutation.after),
     touched: new Set([...mutation.rows.map(rowName), ...mutation.cascaded]),
@@ -96,8 +96,8 @@ function headOf(mutation: Squashable): Head {
   }
 }
 
-function take(head: Head, { counter, rows, after }: Squashable): void {
-  head.taken.push(counter)
+function squashInto(head: Head, { counter, rows, after }: Squashable): void {
+  head.squashed.push(counter)
   head.rows = mergeRows(head.rows, rows)
   for (const earlier of after) head.after.add(earlier)
 }
@@ -111,13 +111,13 @@ function placeFor(mutation: Squashable, heads: readonly Head[], tiesOf: (table: 
   if (!head?.first.open) return null
   const held = new Set(head.rows.map(rowName))
   if (!names.every((name) => held.has(name))) return null
-  const members = new Set([head.first.counter, ...head.taken])
+  const members = new Set([head.first.counter, ...head.squashed])
   const isTied = bearsOnOthers(mutation, tiesOf)
   const near = new Set(mutation.rows.flatMap(({ t }) => [t, ...tiesOf(t).tables]))
   const blocked = heads.slice(index + 1).some((between) => {
     if (between.first.kind === 'action') return true
     if ([...between.after].some((counter) => members.has(counter))) return true
-    if ([between.first.counter, ...between.taken].some((counter) => mutation.after.includes(counter))) return true
+    if ([between.first.counter, ...between.squashed].some((counter) => mutation.after.includes(counter))) return true
     return isTied && [...between.tables].some((table) => near.has(table))
   })
   return blocked ? null : head
@@ -144,8 +144,8 @@ function namedAsBasis(heads: readonly Head[]): ReadonlySet<string> {
 }
 
 /** Leaves out columns that are back at the value their author first saw, unless a later mutation builds on them. */
-function withoutReturned({ first, taken, rows }: Head, built: ReadonlySet<string>): readonly PatchRow[] {
-  const members = [first.counter, ...taken]
+function withoutReturned({ first, squashed, rows }: Head, built: ReadonlySet<string>): readonly PatchRow[] {
+  const members = [first.counter, ...squashed]
   return rows.flatMap((row): PatchRow[] => {
     if (row.o !== 'u') return [row]
     const kept = Object.entries(row.d).filter(([column, value]) => {

@@ -14,7 +14,7 @@ export interface OutboxLook {
 
 /** The places up to which earlier looks were followed up. */
 export interface FollowedUp {
-  /** The last mutation that was taken up for undo, or passed over. */
+  /** The last mutation that was noted for undo, or passed over. */
   readonly notedTo: number
   /** The last mutation whose sending was asked for. */
   readonly sentTo: number

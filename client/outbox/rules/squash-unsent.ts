@@ -10,15 +10,15 @@ import type { UnsentMutations } from '../../store/rows/sending-rows.ts'
 import type { StoredWrite } from '../../store/rows/write-rows.ts'
 import { changedColumns, rowId } from '../../store/rules/captured-write.ts'
 
-/** What unsent mutations come to: those that take others in, and for each, those on which it builds then. */
-export interface Squashed {
+/** The result of squashing unsent mutations: the squashes, and for each mutation those on which it builds then. */
+export interface UnsentSquashes {
   /** Their rows stand in an order that constraints allow. */
   readonly squashes: readonly Squash[]
   readonly after: ReadonlyMap<number, readonly number[]>
 }
 
-/** Finds what each unsent mutation does, on which others it builds, and what takes it in. */
-export function squashUnsent({ fresh, writes }: UnsentMutations, held: ReplicaTables): Squashed {
+/** Finds what each unsent mutation does, on which others it builds, and what it is squashed into. */
+export function squashUnsent({ fresh, writes }: UnsentMutations, held: ReplicaTables): UnsentSquashes {
   const tables = patchTables(held)
   const byCounter = Map.groupBy(writes, (write) => write.counter)
   const effects = [...byCounter].map(([number, own]) => effectsOf(number, own)).sort((a, b) => a.counter - b.counter)
@@ -36,7 +36,7 @@ export function squashUnsent({ fresh, writes }: UnsentMutations, held: ReplicaTa
   })
   const squashes = squash(squashables, tableTies(tables))
   for (const one of squashes) after.set(one.counter, [...one.after])
-  const headOf = new Map(squashes.flatMap(({ counter: head, taken }) => taken.map((one) => [one, head])))
+  const headOf = new Map(squashes.flatMap(({ counter: head, squashed }) => squashed.map((one) => [one, head])))
   const renamed = [...after].map(([number, on]): [number, number[]] => [
     number,
     [...new Set(on.map((one) => headOf.get(one) ?? one))].filter((one) => one !== number),
@@ -64,14 +64,14 @@ function effectsOf(number: number, writes: readonly StoredWrite[]): Effects {
 
 /** Puts the net rows of several patches in an order that constraints allow. */
 function inOrder(
-  { counter: head, taken, rows }: Squash,
+  { counter: head, squashed, rows }: Squash,
   writes: ReadonlyMap<number, readonly StoredWrite[]>,
   tables: PatchTables,
 ): readonly PatchRow[] {
-  if (taken.length === 0) return rows
+  if (squashed.length === 0) return rows
   const firsts = new Map<string, Row | null>()
   const lasts = new Map<string, Row | null>()
-  for (const write of [head, ...taken].flatMap((number) => writes.get(number) ?? [])) {
+  for (const write of [head, ...squashed].flatMap((number) => writes.get(number) ?? [])) {
     const id = rowId(write.table, write.key)
     if (!firsts.has(id)) firsts.set(id, write.before)
     lasts.set(id, write.after)

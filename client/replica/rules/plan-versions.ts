@@ -25,7 +25,7 @@ export interface TableChange {
   readonly step: TableStep
 }
 
-/** A version of the definition as one replica takes it, when its cursor reaches the version's place. */
+/** A version of the definition as one replica steps to it, when its cursor reaches the version's place. */
 export interface Phase {
   readonly version: DefinitionVersion
   readonly lsn: Lsn
@@ -46,7 +46,7 @@ export interface VersionsPlan {
 
 /**
  * Plans how a replica comes from what it holds at this cursor to the last of these versions. A version whose place the
- * cursor has passed is taken at once and without steps: rows past it were told by it. Rules MIG-R1 and HYD-R6.
+ * cursor has passed comes at once and without steps: rows past it came in its names. Rules MIG-R1 and HYD-R6.
  */
 export function planVersions(held: Held, cursor: Lsn, versions: readonly DefinitionVersion[]): VersionsPlan {
   const phases: Phase[] = []
@@ -109,7 +109,7 @@ function planVersion(held: Held, its: DefinitionVersion): Phase {
   }
 }
 
-/** Plans a version for a replica that could not take its steps: their tables are loaded. */
+/** Plans a version for a replica in which its steps failed: their tables are loaded. */
 export function planWithoutSteps(held: Held, version: DefinitionVersion): Phase {
   return { ...planVersion(held, { ...version, steps: [] }), version }
 }

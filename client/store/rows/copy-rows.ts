@@ -1,16 +1,16 @@
 import type { Lsn } from '../../../protocol/index.ts'
 import type { Executor } from '../copies.ts'
 import type { Place } from '../replica-table.ts'
-import { TELL_LIVE_QUERIES } from '../server-rows.ts'
+import { NOTIFY_LIVE_QUERIES } from '../server-rows.ts'
 
-/** Moves the cursor of a copy and counts its rows; live queries on the touched tables are told. */
+/** Moves the cursor of a copy and counts its rows; live queries on the touched tables are notified. */
 export async function moveCursor(
   tx: Executor,
   { place, cursor, rows }: { readonly place: Place; readonly cursor: Lsn; readonly rows: number },
   touched: readonly string[],
 ): Promise<void> {
   await tx.query(
-    `UPDATE tidemark.copy SET cursor = $2, rows = $3 WHERE place = $1 RETURNING (${TELL_LIVE_QUERIES('$4')})`,
+    `UPDATE tidemark.copy SET cursor = $2, rows = $3 WHERE place = $1 RETURNING (${NOTIFY_LIVE_QUERIES('$4')})`,
     [place, cursor, rows, JSON.stringify(touched)],
   )
 }

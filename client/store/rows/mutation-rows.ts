@@ -160,7 +160,7 @@ export async function writePredictions(tx: Executor, predictions: Predictions): 
   )
 }
 
-/** Marks these mutations so that no later patch is taken for the same edit as one of them. */
+/** Marks these mutations so that no later patch counts as the same edit as one of them. */
 export async function closeToSquashing(tx: Executor, counters: Iterable<number>): Promise<void> {
   await tx.query(`UPDATE tidemark.mutation SET sealed = true WHERE NOT sealed AND counter IN ${COUNTERS('$1')}`, [
     listOf(counters),

@@ -4,49 +4,49 @@ import { IS_UNSETTLED } from '../outbox-ddl.ts'
 import { confirmedNotice, OUTBOX_CHANNEL } from '../rules/outbox-notice.ts'
 import { COUNTERS, listOf } from './counters.ts'
 
-/** Settles mutations whose commits are here by now, and removes their writes; listeners of the outbox are told. */
+/** Confirms mutations whose commits are here by now, and removes their writes; listeners of the outbox are notified. */
 export async function confirmMutations(
   tx: Executor,
   confirmed: readonly { readonly counter: number; readonly lsn: Lsn }[],
 ): Promise<void> {
   const rows = confirmed.map(({ counter, lsn }) => ({ counter, lsn }))
   const notice = confirmedNotice(confirmed.map(({ counter }) => counter))
-  await settle(tx, `status = 'confirmed', effective = true, lsn = x.lsn`, rows, notice)
+  await endMutations(tx, `status = 'confirmed', effective = true, lsn = x.lsn`, rows, notice)
 }
 
-/** Settles mutations, already undone, as failed, and removes their writes; listeners of the outbox are told. */
+/** Fails mutations that are undone already, and removes their writes; listeners of the outbox are notified. */
 export async function failMutations(tx: Executor, failed: ReadonlyMap<number, Rejection>): Promise<void> {
   const rows = [...failed].map(([counter, rejection]) => ({ counter, rejection: JSON.stringify(rejection) }))
-  await settle(tx, `status = 'failed', effective = true, rejection = x.rejection`, rows, '')
+  await endMutations(tx, `status = 'failed', effective = true, rejection = x.rejection`, rows, '')
 }
 
-async function settle(tx: Executor, change: string, settled: readonly object[], notice: string): Promise<void> {
-  if (settled.length === 0) return
+async function endMutations(tx: Executor, change: string, ended: readonly object[], notice: string): Promise<void> {
+  if (ended.length === 0) return
   await tx.query(
     `WITH x AS MATERIALIZED (
        SELECT * FROM json_to_recordset($1::text::json) AS x(counter bigint, lsn text, rejection text)),
-     settled AS (UPDATE tidemark.mutation m SET ${change} FROM x WHERE m.counter = x.counter),
+     ended AS (UPDATE tidemark.mutation m SET ${change} FROM x WHERE m.counter = x.counter),
      gone AS (DELETE FROM tidemark.write WHERE counter IN (SELECT counter FROM x))
      SELECT pg_notify('${OUTBOX_CHANNEL}', $2)`,
-    [JSON.stringify(settled), notice],
+    [JSON.stringify(ended), notice],
   )
 }
 
-/** Stores the outcomes that the server told of sent mutations. */
+/** Stores the server's outcomes of sent mutations. */
 export async function keepOutcomes(db: Executor, outcomes: readonly Outcome[]): Promise<void> {
   await db.query(
-    `UPDATE tidemark.mutation m SET outcome = told.value::text FROM json_array_elements($1::text::json) AS told
-     WHERE m.counter = (told.value ->> 'counter')::bigint AND m.status = 'sent'`,
+    `UPDATE tidemark.mutation m SET outcome = known.value::text FROM json_array_elements($1::text::json) AS known
+     WHERE m.counter = (known.value ->> 'counter')::bigint AND m.status = 'sent'`,
     [JSON.stringify(outcomes)],
   )
 }
 
-/** Forgets what the server told of these mutations, so that they are sent again. */
+/** Forgets the server's outcomes of these mutations, so that they are sent again. */
 export async function forgetOutcomes(db: Executor, counters: Iterable<number>): Promise<void> {
   await db.query(`UPDATE tidemark.mutation SET outcome = NULL WHERE counter IN ${COUNTERS('$1')}`, [listOf(counters)])
 }
 
-/** Notes of these mutations that they were sent and committed, as if the server had just told it. */
+/** Notes of these mutations that they were sent and committed, as if the server had just answered it. */
 export async function markCommitted(tx: Executor, counters: Iterable<number>): Promise<void> {
   await tx.query(
     `UPDATE tidemark.mutation SET status = 'sent', sealed = true,
@@ -56,7 +56,7 @@ export async function markCommitted(tx: Executor, counters: Iterable<number>): P
   )
 }
 
-/** Makes a mutation that did nothing to the rows here one that failed; nobody is told. */
+/** Makes a mutation that did nothing to the rows here one that failed; nobody is notified. */
 export async function markFailed(tx: Executor, counter: number, rejection: Rejection): Promise<void> {
   await tx.query(`UPDATE tidemark.mutation SET status = 'failed', rejection = $2 WHERE counter = $1`, [
     counter,
@@ -72,7 +72,7 @@ export interface PlacedOutcome {
 }
 
 /** Keeps, for the join of a copy that is not shown yet, outcomes of frozen mutations. */
-export async function keepAside(tx: Executor, outcomes: readonly PlacedOutcome[]): Promise<void> {
+export async function keepOutcomesAside(tx: Executor, outcomes: readonly PlacedOutcome[]): Promise<void> {
   const rows = outcomes.map(({ lsn, counter, rejection }) => {
     return { lsn, counter, rejection: rejection && JSON.stringify(rejection) }
   })
@@ -85,7 +85,7 @@ export async function keepAside(tx: Executor, outcomes: readonly PlacedOutcome[]
 }
 
 /** Reads the outcomes kept aside up to a place in the stream. */
-export async function readAside(tx: Executor, to: Lsn): Promise<PlacedOutcome[]> {
+export async function readOutcomesAside(tx: Executor, to: Lsn): Promise<PlacedOutcome[]> {
   const { rows } = await tx.query<{ counter: number | string; aside_lsn: string; rejection: string | null }>(
     `SELECT counter, aside_lsn, rejection FROM tidemark.mutation WHERE aside_lsn <= $1 AND ${IS_UNSETTLED}`,
     [to],
@@ -98,6 +98,6 @@ export async function readAside(tx: Executor, to: Lsn): Promise<PlacedOutcome[]>
 }
 
 /** Forgets the outcomes kept aside, because the copy that they were for is given up. */
-export async function forgetAside(tx: Executor): Promise<void> {
+export async function forgetOutcomesAside(tx: Executor): Promise<void> {
   await tx.exec('UPDATE tidemark.mutation SET aside_lsn = NULL WHERE aside_lsn IS NOT NULL')
 }

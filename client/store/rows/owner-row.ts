@@ -17,7 +17,7 @@ export async function readIdentity(tx: Executor): Promise<Identity> {
 }
 
 /** Goes on under a client id from a number; does nothing where a higher one was given. */
-export async function takeIdentity(tx: Executor, { client, counter }: Identity): Promise<void> {
+export async function restoreIdentity(tx: Executor, { client, counter }: Identity): Promise<void> {
   await tx.query('UPDATE tidemark.owner SET client_id = $1, counter = $2 WHERE counter <= $2', [client, counter])
 }
 

@@ -19,7 +19,7 @@ const recordSchema = z.object({
   lsn: lsnSchema.nullable(),
 })
 
-/** A mutation that was taken in ends as the one that took it in. */
+/** A mutation that was squashed ends as the one that it is part of. */
 const RECORDS = `
   SELECT m.counter, m.kind, m.name, m.args, m.at, h.status, h.effective, h.rejection, h.lsn
   FROM tidemark.mutation m JOIN tidemark.mutation h ON h.counter = coalesce(m.squashed_into, m.counter)`
@@ -57,7 +57,7 @@ export async function readFailed(tx: Executor): Promise<FailedMutation[]> {
   return rows.map((row) => failedSchema.parse(row))
 }
 
-/** Deletes a failed mutation with those that it took in, and answers whether it had failed. */
+/** Deletes a failed mutation with those squashed into it, and answers whether it had failed. */
 export async function deleteFailed(tx: Executor, failed: number): Promise<boolean> {
   const { affectedRows = 0 } = await tx.query(
     `DELETE FROM tidemark.mutation WHERE status = 'failed' AND counter = $1`,
@@ -68,12 +68,12 @@ export async function deleteFailed(tx: Executor, failed: number): Promise<boolea
   return true
 }
 
-/** Deletes a mutation, which has no other trace here, with those that it took in. */
+/** Deletes a mutation, which has no other trace here, with those squashed into it. */
 export async function deleteMutation(tx: Executor, number: number): Promise<void> {
   await tx.query('DELETE FROM tidemark.mutation WHERE counter = $1 OR squashed_into = $1', [number])
 }
 
-/** Deletes confirmed mutations up to a number, with those that they took in. */
+/** Deletes confirmed mutations up to a number, with those squashed into them. */
 export async function deleteConfirmed(tx: Executor, upTo: number): Promise<void> {
   await tx.query(
     `DELETE FROM tidemark.mutation WHERE coalesce(squashed_into, counter) IN

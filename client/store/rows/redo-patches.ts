@@ -15,7 +15,7 @@ export interface RedoPatch {
   readonly steps: readonly RedoStep[]
 }
 
-/** Why a patch could not be done again: one on which it builds, or an error of its own. */
+/** The reason why a patch could not be redone: one on which it builds, or an error of its own. */
 export type PatchMiss =
   | { readonly counter: number; readonly on: number }
   | {

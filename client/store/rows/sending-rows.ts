@@ -45,7 +45,7 @@ const unsentSchema = z.object({
  */
 export type UnsentMutations = z.infer<typeof unsentSchema>
 
-/** Reads what a push may take, and what is to be looked at of mutations after the number `seen`. */
+/** Reads what a push may send, and what is to be looked at of mutations after the number `seen`. */
 export async function readUnsent(tx: Executor, seen: number, most: number): Promise<UnsentMutations> {
   const { rows } = await tx.query<{ unsent: string }>('SELECT tidemark.unsent($1, $2) AS unsent', [seen, most])
   return unsentSchema.parse(JSON.parse(rows[0]?.unsent ?? ''))
@@ -71,19 +71,19 @@ export async function freezeRequests(
   return Number(rows[0]?.acknowledged ?? 0)
 }
 
-/** Reads the mutations that each of these took in; those that took none in are left out. */
-export async function readTakenIn(tx: Executor, heads: Iterable<number>): Promise<Map<number, number[]>> {
+/** Reads the mutations squashed into each of these; those that hold no others are left out. */
+export async function readSquashed(tx: Executor, heads: Iterable<number>): Promise<Map<number, number[]>> {
   const { rows } = await tx.query<{ head: number | string; counter: number | string }>(
     `SELECT squashed_into AS head, counter FROM tidemark.mutation WHERE squashed_into IN ${COUNTERS('$1')}`,
     [listOf(heads)],
   )
-  const taken = Map.groupBy(rows, ({ head }) => Number(head))
-  return new Map([...taken].map(([head, own]) => [head, own.map((one) => Number(one.counter))]))
+  const squashed = Map.groupBy(rows, ({ head }) => Number(head))
+  return new Map([...squashed].map(([head, own]) => [head, own.map((one) => Number(one.counter))]))
 }
 
-/** Lets a mutation take others in: their writes become its own, and they end as it does. */
-export async function takeInto(tx: Executor, head: number, taken: Iterable<number>): Promise<void> {
-  const parameters = [head, listOf(taken)]
+/** Squashes mutations into another: their writes become its own, and they end as it does. */
+export async function squashMutations(tx: Executor, head: number, squashed: Iterable<number>): Promise<void> {
+  const parameters = [head, listOf(squashed)]
   await tx.query(`UPDATE tidemark.write SET counter = $1 WHERE counter IN ${COUNTERS('$2')}`, parameters)
   await tx.query(
     `UPDATE tidemark.mutation SET squashed_into = $1, status = 'confirmed'
@@ -95,12 +95,12 @@ export async function takeInto(tx: Executor, head: number, taken: Iterable<numbe
 /** Stores a squash; the patch is confirmed where no rows are left of it. */
 export async function keepSquash(
   tx: Executor,
-  squash: { readonly counter: number; readonly taken: readonly number[]; readonly rows: readonly PatchRow[] },
+  squash: { readonly counter: number; readonly squashed: readonly number[]; readonly rows: readonly PatchRow[] },
 ): Promise<void> {
-  const { counter: head, taken, rows } = squash
+  const { counter: head, squashed, rows } = squash
   await tx.query('UPDATE tidemark.mutation SET patch = $2 WHERE counter = $1', [head, JSON.stringify(rows)])
-  if (taken.length > 0) {
-    await takeInto(tx, head, taken)
+  if (squashed.length > 0) {
+    await squashMutations(tx, head, squashed)
     for (const statement of NET_WRITES) await tx.query(statement, [head])
   }
   if (rows.length > 0) return

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { confirmedNotice, OUTBOX_CHANNEL, readNotice, TELL_OUTBOX } from './outbox-notice.ts'
+import { confirmedNotice, NOTIFY_OUTBOX, OUTBOX_CHANNEL, readNotice } from './outbox-notice.ts'
 
 const counter = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })
 
@@ -23,7 +23,7 @@ test('OBX-R9 so many as fit are named, of more it is to be asked', () => {
 })
 
 test('the notice that mutations changed says that any may have ended', () => {
-  expect(TELL_OUTBOX).toContain(`'${OUTBOX_CHANNEL}', ''`)
+  expect(NOTIFY_OUTBOX).toContain(`'${OUTBOX_CHANNEL}', ''`)
   expect(readNotice('')).toEqual({ confirmed: [], mayHaveEnded: true })
 })
 

@@ -2,7 +2,7 @@
 export const OUTBOX_CHANNEL = 'tidemark_outbox'
 
 /** Announces that mutations changed, and not which. */
-export const TELL_OUTBOX = `SELECT pg_notify('${OUTBOX_CHANNEL}', '')`
+export const NOTIFY_OUTBOX = `SELECT pg_notify('${OUTBOX_CHANNEL}', '')`
 
 const CONFIRMED = 'confirmed '
 /** Postgres takes notices of less than 8,000 bytes. */
@@ -14,7 +14,7 @@ export function confirmedNotice(counters: readonly number[]): string {
   return notice.length > MOST_CHARS ? '' : notice
 }
 
-/** Reads a notice: which mutations were confirmed, and whether others may have ended that none of those took in. */
+/** Reads a notice: which mutations were confirmed, and whether others may have ended that were squashed into none of those. */
 export function readNotice(notice: string): { readonly confirmed: readonly number[]; readonly mayHaveEnded: boolean } {
   if (notice.startsWith(CONFIRMED))
     return { confirmed: notice.slice(CONFIRMED.length).split(',').map(Number), mayHaveEnded: false }
