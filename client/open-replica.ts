@@ -1,15 +1,15 @@
 import type { Sync } from '../db/define-sync.ts'
 import { TidemarkError } from '../protocol/index.ts'
+import { assembleReplica } from './assemble-replica.ts'
 import { createHttp } from './connection/http.ts'
 import { SessionToken } from './connection/session-token.ts'
-import { replicaOf } from './join-parts.ts'
 import { followCommits } from './journal/follow-commits.ts'
 import { Journal } from './journal/journal.ts'
 import { openStorage } from './open-storage.ts'
 import { Outbox } from './outbox/outbox.ts'
 import { askOutcomes } from './outbox/push-client.ts'
 import { Writing } from './outbox/writing.ts'
-import { envelopeOf } from './replica/envelope.ts'
+import { envelopeOf } from './replica/load-envelope.ts'
 import { ReplicaEngine } from './replica/replica-engine.ts'
 import { Progress } from './replica/rules/progress.ts'
 import type { Replica, ReplicaOptions } from './replica-api.ts'
@@ -39,11 +39,11 @@ export async function openReplicaOn<S extends Sync>(
   const progress = new Progress()
   const openTelling: OpenDatabase = (place) =>
     open(place, (signs) => {
-      progress.opening(signs)
+      progress.noteOpening(signs)
       reportOpening(options.onOpening, progress.reached)
     })
   const { opened, clientId, release, storage, found, recovery } = await openStorage(options, openTelling, help)
-  progress.opened()
+  progress.noteOpened()
   const { db } = opened
   const token = new SessionToken(options.token)
   const http = createHttp(url, ({ fresh }) => token.get({ fresh }))
@@ -57,7 +57,7 @@ export async function openReplicaOn<S extends Sync>(
     development,
     shown: () => engine.live,
     warn,
-    outcomes: (counters, signal) => askOutcomes(http, clientId, counters, signal),
+    askOutcomes: (counters, signal) => askOutcomes(http, clientId, counters, signal),
   })
   const { migration } = options.sync
   const engine = new ReplicaEngine({
@@ -73,12 +73,12 @@ export async function openReplicaOn<S extends Sync>(
     warn,
     progress,
     // A database that cannot be removed now goes at an opening after its time is over.
-    revoked: () => void removeAside(storage).catch(() => undefined),
-    connectionChanged: (...step) => writing.connectionChanged(...step),
+    onRevoked: () => void removeAside(storage).catch(() => undefined),
+    onConnectionChanged: (...step) => writing.onConnectionChanged(...step),
   })
   const { status } = engine
   const { files, slot, state, fault, loss } = found
-  const protectedBy = (unprotected: string | null) => status.set({ unprotected })
+  const reportUnprotected = (unprotected: string | null) => status.set({ unprotected })
   const journal =
     files &&
     new Journal({
@@ -88,10 +88,10 @@ export async function openReplicaOn<S extends Sync>(
       client: clientId,
       slot,
       generation: state?.generation ?? 0,
-      protectedBy,
+      onFault: reportUnprotected,
       nowMs: Date.now,
     })
-  if (fault !== null) protectedBy(fault instanceof Error ? fault.message : String(fault))
+  if (fault !== null) reportUnprotected(fault instanceof Error ? fault.message : String(fault))
   if (loss !== null) onWarning(new TidemarkError('storage', loss))
   const writing = new Writing({ db, outbox, http, clientId, migration, status, shown: () => engine.shown, journal })
   try {
@@ -99,7 +99,7 @@ export async function openReplicaOn<S extends Sync>(
     await engine.start(async () => {
       if (recovery) await outbox.finishRecovery(recovery)
       if (!journal) return
-      await journal.begin()
+      await journal.startRecording()
       followCommits(db, () => journal.recordUrgent())
     })
   } catch (error) {
@@ -111,7 +111,7 @@ export async function openReplicaOn<S extends Sync>(
     throw error
   }
   const { live } = await import('@electric-sql/pglite/live')
-  const replica = replicaOf<S>({
+  const replica = assembleReplica<S>({
     engine,
     writing,
     db,

@@ -1,7 +1,7 @@
 import { TidemarkError } from '../protocol/index.ts'
 import { type FoundJournal, openJournal, requireJournal } from './journal/open-journal.ts'
+import { recoverFromJournal } from './journal/recover-mutations.ts'
 import type { Recovery } from './journal/rules/compare-journal.ts'
-import { recoverFromJournal } from './journal/take-in.ts'
 import type { ReplicaOptions } from './replica-api.ts'
 import type { OpenDatabase, OpeningHelp } from './store/open-database.ts'
 import { hasJournal } from './store/open-journal-files.ts'

@@ -5,7 +5,7 @@ import type { Lsn, MutationId, TidemarkError } from '../protocol/index.ts'
 import type { TokenFunction } from './connection/session-token.ts'
 import type { Failure, MutationHandle, MutationRecord } from './mutations/mutation.ts'
 import type { TransactionHandle } from './outbox/writing.ts'
-import type { Envelope } from './replica/envelope.ts'
+import type { Envelope } from './replica/load-envelope.ts'
 import type { ReplicaStatus, StatusListener } from './replica/status.ts'
 import type { Database } from './store/database.ts'
 

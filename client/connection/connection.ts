@@ -28,17 +28,17 @@ export type StreamFrame = DataFrame | Extract<FrameDown, { type: 'audiences' | '
 /** The replica, as its connection calls it. */
 export interface ConnectionHost {
   /** Resolves once the frames of earlier sockets are applied, so that the hello names the cursor that is held. */
-  hello(): Promise<Hello>
+  makeHello(): Promise<Hello>
   /** Judges a welcome by what the replica holds. */
-  welcome(welcome: Welcome): 'stream' | 'hydrate'
-  rehydrate(reason: RehydrateReason): void
+  receiveWelcome(welcome: Welcome): 'stream' | 'hydrate'
+  receiveRehydrate(reason: RehydrateReason): void
   /** Resolves once everything is loaded; rejects with TidemarkError. */
   hydrate(signal: AbortSignal): Promise<{ readonly epoch: string; readonly from: Lsn }>
   startStream(): void
   stopStream(): void
   /** A frame of the stream, and the count of frame characters received on this socket up to and including it. */
-  receive(frame: StreamFrame, received: number): void
-  stateChanged(state: ConnectionState): void
+  receiveStreamFrame(frame: StreamFrame, received: number): void
+  onStateChanged(state: ConnectionState): void
 }
 
 export interface ConnectionOptions {
@@ -74,8 +74,8 @@ export class Connection {
     this.#runner = new MachineRunner<ConnectionState, ConnectionEvent, ConnectionEffect>({
       initial: INITIAL_STATE,
       step: transition,
-      stepped: (_, before, state) => {
-        if (state.phase !== before.phase) host.stateChanged(state)
+      onStep: (_, before, state) => {
+        if (state.phase !== before.phase) host.onStateChanged(state)
       },
       performers: {
         'request-token': () => this.#requestToken(),
@@ -89,7 +89,7 @@ export class Connection {
           // Frames that the load made needless are never applied; unacknowledged, they would fill the server's window.
           this.#ack = { received: this.#received, cursor: from }
           this.#sendAck()
-          this.#send({ type: 'stream', epoch, from })
+          this.#sendFrame({ type: 'stream', epoch, from })
         },
         'start-hydration': () => this.#startHydration(),
         'stop-hydration': () => this.#stopHydration(),
@@ -127,17 +127,17 @@ export class Connection {
     this.#ack = null
     if (ack === null || this.#socket === null) return
     this.#acknowledged = ack.received
-    this.#send({ type: 'ack', ...ack })
+    this.#sendFrame({ type: 'ack', ...ack })
   }
 
   /** Begins the stream anew on the open socket, own mutations as rows up to `rowsTo`; answered by a `restarted` frame. */
   restartStream(epoch: string, from: Lsn, rowsTo: Lsn | null): void {
-    this.#send({ type: 'stream', epoch, from, ...(rowsTo === null ? {} : { rowsTo }) })
+    this.#sendFrame({ type: 'stream', epoch, from, ...(rowsTo === null ? {} : { rowsTo }) })
   }
 
   /** Reports to the server, on a greeted socket, what its health and status show of this replica. */
   sendReport(report: Extract<FrameUp, { type: 'refused' | 'schema' }>): void {
-    this.#send(report)
+    this.#sendFrame(report)
   }
 
   #stopHydration(): void {
@@ -147,8 +147,8 @@ export class Connection {
 
   #sendHello(): void {
     const socket = this.#socket
-    this.#options.host.hello().then(
-      (hello) => socket === this.#socket && this.#send(hello),
+    this.#options.host.makeHello().then(
+      (hello) => socket === this.#socket && this.#sendFrame(hello),
       (error: unknown) => socket === this.#socket && this.dispatch({ type: 'failed', error: toTidemarkError(error) }),
     )
   }
@@ -167,7 +167,7 @@ export class Connection {
     this.#options.token.get({ fresh: true }).then(
       (token) => {
         if (socket === null || socket !== this.#socket) return
-        this.#send({ type: 'token', token })
+        this.#sendFrame({ type: 'token', token })
         this.#armRenewal(token)
       },
       // The old token still holds; the server ends the session by type when it has run out.
@@ -209,7 +209,7 @@ export class Connection {
     this.#socket = socket
     const current = () => this.#socket === socket
     socket.onopen = () => current() && this.dispatch({ type: 'socket-opened' })
-    socket.onmessage = (message) => current() && this.#read(message.data)
+    socket.onmessage = (message) => current() && this.#readMessage(message.data)
     socket.onclose = (close) => {
       if (!current()) return
       this.#socket = null
@@ -253,7 +253,7 @@ export class Connection {
     )
   }
 
-  #read(data: unknown): void {
+  #readMessage(data: unknown): void {
     this.dispatch({ type: 'heard' })
     if (data === PONG_TEXT) return
     try {
@@ -269,18 +269,18 @@ export class Connection {
   #receiveFrame(frame: FrameDown): void {
     const { host } = this.#options
     if (frame.type === 'welcome') {
-      this.dispatch({ type: 'welcomed', resume: host.welcome(frame) })
+      this.dispatch({ type: 'welcomed', resume: host.receiveWelcome(frame) })
     } else if (frame.type === 'rehydrate') {
-      host.rehydrate(frame.reason)
+      host.receiveRehydrate(frame.reason)
       this.dispatch({ type: 'rehydrate' })
     } else if (frame.type === 'fault') {
       this.dispatch({ type: 'failed', error: new TidemarkError(frame.kind, frame.message) })
     } else if (frame.type !== 'renewed') {
-      host.receive(frame, this.#received)
+      host.receiveStreamFrame(frame, this.#received)
     }
   }
 
-  #send(frame: FrameUp): void {
+  #sendFrame(frame: FrameUp): void {
     this.#sendText(JSON.stringify(frame))
   }
 

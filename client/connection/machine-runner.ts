@@ -23,7 +23,7 @@ export interface Machine<State, Event, Effect extends NamedEffect> {
   ) => { readonly state: State; readonly effects: readonly Effect[] }
   readonly performers: Performers<Effect>
   /** Called after each transition, before its effects are performed. */
-  readonly stepped: (event: Event, before: State, state: State) => void
+  readonly onStep: (event: Event, before: State, state: State) => void
   readonly now?: () => number
   readonly random?: () => number
 }
@@ -44,11 +44,11 @@ export class MachineRunner<State, Event, Effect extends NamedEffect> {
   }
 
   dispatch(event: Event): void {
-    const { step, stepped, performers, now = Date.now, random = Math.random } = this.#machine
+    const { step, onStep, performers, now = Date.now, random = Math.random } = this.#machine
     const before = this.#state
     const { state, effects } = step(before, event, { nowMs: now(), random: random() })
     this.#state = state
-    stepped(event, before, state)
+    onStep(event, before, state)
     for (const effect of effects) {
       // The table pairs each name with its own effect, which TypeScript cannot follow through the lookup.
       const perform = performers[effect.do as Effect['do']] as (effect: Effect) => void

@@ -3,7 +3,7 @@ import type { Database } from '../store/database.ts'
 import type { JournalFiles, Slot } from '../store/journal-files.ts'
 import { readShownDefinition } from '../store/rows/journal-rows.ts'
 import { OUTBOX_CHANNEL, readNotice } from '../store/rules/outbox-notice.ts'
-import { type MadeSince, readEnded, readMadeSince } from './read-outbox.ts'
+import { type MadeSince, readEndRecords, readMadeRecords } from './read-outbox.ts'
 import { encodeFrames } from './rules/frames.ts'
 import { type FrozenRecord, JOURNAL_FORMAT, type JournalRecord, retriedBy } from './rules/records.ts'
 
@@ -24,14 +24,14 @@ export interface JournalOptions {
   readonly slot: Slot
   readonly generation: number
   /** Called with the reason why unsent work has no second copy, and with null once it has one. */
-  readonly protectedBy: (fault: string | null) => void
+  readonly onFault: (fault: string | null) => void
   readonly nowMs: () => number
 }
 
 /**
  * The second copy of unsent work, beside the database: each commit is recorded before its writer is answered.
  *
- * A commit stands even where its record cannot be written: `protectedBy` is then called with the reason, and the
+ * A commit stands even where its record cannot be written: `onFault` is then called with the reason, and the
  * journal is begun anew from the database as soon as possible.
  */
 export class Journal {
@@ -64,13 +64,13 @@ export class Journal {
   }
 
   /** Begins a file with what the database holds, and follows it from then on. Never rejects. */
-  async begin(): Promise<void> {
-    await this.#options.db.listen(OUTBOX_CHANNEL, (notice) => this.#heard(notice))
-    await this.#inTurn(() => this.#protect(() => this.#beginAnew()))
+  async startRecording(): Promise<void> {
+    await this.#options.db.listen(OUTBOX_CHANNEL, (notice) => this.#noteNotice(notice))
+    await this.#inTurn(() => this.#recordOrReport(() => this.#beginAnew()))
   }
 
   /** Notes what a notice of the outbox says, which comes with a commit. */
-  #heard(notice: string): void {
+  #noteNotice(notice: string): void {
     const { confirmed, mayHaveEnded } = readNotice(notice)
     if (mayHaveEnded) this.#endedDue = null
     else if (confirmed.length > 0) for (const counter of confirmed) this.#endedDue?.add(counter)
@@ -78,7 +78,7 @@ export class Journal {
   }
 
   /** Notes that any mutation may have ended without a notice. */
-  mayHaveEnded(): void {
+  noteUnseenEnds(): void {
     this.#endedDue = null
   }
 
@@ -90,28 +90,28 @@ export class Journal {
   /** Records everything that is not recorded yet. Never rejects. */
   async recordAll(): Promise<void> {
     if (!this.#isMadeDue && this.#endedDue?.size === 0 && this.#faultAtMs === null) return
-    await this.#inTurn(() => this.#protect(() => this.#recordDue()))
+    await this.#inTurn(() => this.#recordOrReport(() => this.#recordDue()))
   }
 
   /**
    * Runs a transaction that squashes mutations and freezes others. Unrecorded ones are read before they change, and are
    * recorded with the frozen texts before this resolves. Rejects as the transaction does.
    */
-  async freezing<Result extends { readonly frozen: readonly FrozenRecord[] }>(
+  async runFreezing<Result extends { readonly frozen: readonly FrozenRecord[] }>(
     work: (tx: Executor) => Promise<Result>,
   ): Promise<Result> {
     const { made, result } = await this.#options.db.transaction(async (tx) => {
-      const made = await readMadeSince(tx, this.#last)
+      const made = await readMadeRecords(tx, this.#last)
       return { made, result: await work(tx) }
     })
-    await this.#inTurn(() => this.#protect(() => this.#record(made, result.frozen)))
+    await this.#inTurn(() => this.#recordOrReport(() => this.#record(made, result.frozen)))
     // The next push acknowledges mutations that ended, and the server then forgets how.
     await this.recordAll()
     return result
   }
 
   /** Records that the user left, so that nothing of this comes back; where that fails, removes the journal instead. */
-  async leave(): Promise<void> {
+  async recordLeaving(): Promise<void> {
     const { files } = this.#options
     this.#hasLeft = true
     clearTimeout(this.#again)
@@ -119,13 +119,13 @@ export class Journal {
     await this.#inTurn(() => files.append(this.#slot, word).catch(() => files.remove()))
   }
 
-  /** Removes the journal, after `leave` and as the last of the user's storage. */
+  /** Removes the journal, after `recordLeaving` and as the last of the user's storage. */
   async remove(): Promise<void> {
     await this.#options.files.remove()
     await this.#options.files.close()
   }
 
-  /** Records what is due while the database is still open, and closes the files. After `leave` only `remove` does. */
+  /** Records what is due while the database is still open, and closes the files. After `recordLeaving` only `remove` does. */
   async close(): Promise<void> {
     if (this.#hasLeft) return
     await this.recordAll()
@@ -140,8 +140,8 @@ export class Journal {
     return running
   }
 
-  async #protect(work: () => Promise<void>): Promise<void> {
-    const { protectedBy, nowMs } = this.#options
+  async #recordOrReport(work: () => Promise<void>): Promise<void> {
+    const { onFault, nowMs } = this.#options
     if (this.#hasLeft || this.#isClosed) return
     try {
       if (this.#faultAtMs === null) await work()
@@ -150,13 +150,13 @@ export class Journal {
       if (this.#bytes > ANEW_BYTES && this.#bytes > 4 * this.#begunBytes) await this.#beginAnew()
       if (this.#faultAtMs === null) return
       this.#faultAtMs = null
-      protectedBy(null)
+      onFault(null)
     } catch (error) {
       // Records behind a missing one would be read as if none were missing.
       this.#faultAtMs = nowMs()
       clearTimeout(this.#again)
       this.#again = setTimeout(() => void this.recordAll(), AGAIN_MS)
-      protectedBy(error instanceof Error ? error.message : String(error))
+      onFault(error instanceof Error ? error.message : String(error))
     }
   }
 
@@ -166,21 +166,21 @@ export class Journal {
     const endedDue = this.#endedDue
     this.#isMadeDue = false
     this.#endedDue = new Set()
-    if (isMadeDue) await this.#record(await readMadeSince(db, this.#last), [])
+    if (isMadeDue) await this.#record(await readMadeRecords(db, this.#last), [])
     const asked = endedDue ?? new Set([...this.#open, ...this.#failed])
     const mine = [...asked].filter((counter) => this.#open.has(counter) || this.#failed.has(counter))
     if (mine.length === 0) return
-    const ended = await readEnded(db, mine)
+    const ended = await readEndRecords(db, mine)
     await this.#append(ended.filter((record) => !(record.t === 'failed' && this.#failed.has(record.counter))))
   }
 
   async #record({ last, records, hash }: MadeSince, frozen: readonly FrozenRecord[]): Promise<void> {
     const fresh = records.filter((record) => 'counter' in record && !this.#known.has(record.counter))
-    await this.#append([...(await this.#definition(hash)), ...fresh, ...frozen])
+    await this.#append([...(await this.#definitionRecords(hash)), ...fresh, ...frozen])
     this.#last = Math.max(this.#last, last)
   }
 
-  async #definition(hash: string | null): Promise<JournalRecord[]> {
+  async #definitionRecords(hash: string | null): Promise<JournalRecord[]> {
     if (hash === null || this.#definitions.has(hash)) return []
     const definition = await readShownDefinition(this.#options.db, hash)
     this.#definitions.add(hash)
@@ -192,10 +192,10 @@ export class Journal {
     const bytes = encodeFrames(records.map((record) => JSON.stringify(record)))
     await this.#options.files.append(this.#slot, bytes)
     this.#bytes += bytes.length
-    this.#note(records)
+    this.#noteRecords(records)
   }
 
-  #note(records: readonly JournalRecord[]): void {
+  #noteRecords(records: readonly JournalRecord[]): void {
     for (const record of records) {
       if (record.t === 'made') {
         this.#known.add(record.counter)
@@ -216,10 +216,10 @@ export class Journal {
     this.#isMadeDue = false
     this.#endedDue = new Set()
     this.#definitions = new Set()
-    const { last, records, hash } = await readMadeSince(db, 0)
+    const { last, records, hash } = await readMadeRecords(db, 0)
     const all: JournalRecord[] = [
       { t: 'begun', format: JOURNAL_FORMAT, generation: this.#generation + 1, user, client },
-      ...(await this.#definition(hash)),
+      ...(await this.#definitionRecords(hash)),
       ...records,
       { t: 'sealed', counter: last },
     ]
@@ -235,7 +235,7 @@ export class Journal {
     this.#failed = new Set()
     this.#bytes = bytes.length
     this.#begunBytes = bytes.length
-    this.#note(all)
+    this.#noteRecords(all)
     await files.replace(before, new Uint8Array())
   }
 }

@@ -12,7 +12,7 @@ export interface MadeSince {
 }
 
 /** Reads, for the journal, all mutations after the number `seen` that wait for something. */
-export async function readMadeSince(db: Pick<Executor, 'query'>, seen: number): Promise<MadeSince> {
+export async function readMadeRecords(db: Pick<Executor, 'query'>, seen: number): Promise<MadeSince> {
   const { last, hash, made } = await readMade(db, seen)
   const isCaptured = ({ kind, patch }: (typeof made)[number]) => kind === 'patch' && patch === null
   const records = made.flatMap((one): JournalRecord[] => {
@@ -28,7 +28,10 @@ export async function readMadeSince(db: Pick<Executor, 'query'>, seen: number): 
 }
 
 /** Reads how these mutations ended or failed; those that did neither are left out. */
-export async function readEnded(db: Pick<Executor, 'query'>, counters: Iterable<number>): Promise<JournalRecord[]> {
+export async function readEndRecords(
+  db: Pick<Executor, 'query'>,
+  counters: Iterable<number>,
+): Promise<JournalRecord[]> {
   const ends = await readEnds(db, counters)
   return ends.map(({ counter, status, rejection }): JournalRecord => {
     if (status === 'failed' && rejection !== null) return { t: 'failed', counter, rejection }

@@ -18,7 +18,7 @@ async function replicaWith(rows: Record<string, Record<string, string | null>[]>
 }
 
 async function patchOf(replica: LocalReplica, counter: number) {
-  await replica.db.transaction((tx) => replica.outbox.sealNew(tx, replica.copy.tables))
+  await replica.db.transaction((tx) => replica.outbox.sealNewPatches(tx, replica.copy.tables))
   const { rows } = await replica.db.query<{ patch: string }>('SELECT patch FROM tidemark.mutation WHERE counter = $1', [
     counter,
   ])
@@ -170,7 +170,7 @@ describe('capture', () => {
       replica.db.query(`INSERT INTO folder (id, org, name) VALUES ('1', 'a', $1)`, ['x'.repeat(LIMITS.mutationChars)]),
     ).rejects.toThrow('one transaction may write')
     await replica.db.exec(many(LIMITS.mutationRows))
-    const large = replica.outbox.transaction(async (tx) => {
+    const large = replica.outbox.runTransaction(async (tx) => {
       await tx.query(`UPDATE note SET title = $1 || id`, ['x'.repeat(LIMITS.mutationChars / LIMITS.mutationRows)])
     })
     await expect(large).rejects.toMatchObject({ kind: 'limit-exceeded' })
@@ -179,12 +179,12 @@ describe('capture', () => {
 
   test('OUT-20 statuses stand in a view, and survive a rebuild of nothing', async () => {
     const replica = await replicaWith()
-    const { id, result } = await replica.outbox.transaction(async (tx) => {
+    const { id, result } = await replica.outbox.runTransaction(async (tx) => {
       await tx.exec(`INSERT INTO note (id, org) VALUES ('1', 'a')`)
       return 'done'
     })
     expect({ id, result }).toEqual({ id: 'client-of-this-test:1', result: 'done' })
-    expect(await replica.outbox.transaction(async () => 1)).toEqual({ id: null, result: 1 })
+    expect(await replica.outbox.runTransaction(async () => 1)).toEqual({ id: null, result: 1 })
     await replica.db.exec(`INSERT INTO note (id, org) VALUES ('2', 'a')`)
     await replica.send(1)
     expect(await replica.rows('tidemark.mutation_status', 'id, status, kind, effective')).toEqual([

@@ -44,12 +44,12 @@ export class ActionRunner {
   }
 
   /** Throws UnknownAction, and a ZodError where the arguments are not the action's. */
-  check(name: string, args: string): void {
+  checkCall(name: string, args: string): void {
     this.#actionOf(name).schema.parse(JSON.parse(args))
   }
 
   /** Runs an action as the mutation that the transaction is set to; rejects with whatever the action throws. */
-  async run(tx: Executor, { counter, name, args, at }: ActionCall): Promise<void> {
+  async runAction(tx: Executor, { counter, name, args, at }: ActionCall): Promise<void> {
     const action = this.#actionOf(name)
     const parsed: unknown = action.schema.parse(JSON.parse(args))
     await beginActionRun(tx)

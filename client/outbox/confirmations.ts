@@ -31,7 +31,7 @@ export class Confirmations {
   }
 
   /** Answers the handle of a mutation that is not settled; a second call answers the same one. */
-  handle(counter: number): MutationHandle {
+  openHandle(counter: number): MutationHandle {
     const known = this.#open.get(counter)
     if (known) return known.handle
     const id = this.idOf(counter)

@@ -4,7 +4,7 @@ import { MachineRunner } from '../connection/machine-runner.ts'
 import { drainStep, INITIAL_DRAIN } from './drain-machine.ts'
 import type { DrainEffect, DrainEvent, DrainState } from './drain-state.ts'
 import { push } from './push-client.ts'
-import type { Frozen } from './rules/batch.ts'
+import type { Frozen } from './rules/cut-batch.ts'
 
 /** The mutations to send next; outcomes up to the counter `acknowledged` are never asked for again. */
 export interface Outgoing {
@@ -34,7 +34,7 @@ export class Drain {
   readonly #runner = new MachineRunner<DrainState, DrainEvent, DrainEffect>({
     initial: INITIAL_DRAIN,
     step: drainStep,
-    stepped: (event) => {
+    onStep: (event) => {
       if (event.type === 'failed' || event.type === 'put-off') this.#host.reportPushError(event.error)
       if (event.type === 'answered') this.#host.reportPushError(null)
     },

@@ -24,7 +24,7 @@ export interface FailuresOptions {
   readonly clientId: string
   readonly shown: () => Copy | null
   /** Answers the handle of a mutation just made. */
-  readonly made: (id: MutationId) => MutationHandle
+  readonly trackMade: (id: MutationId) => MutationHandle
 }
 
 /** Reads failed mutations, with what the app may do about them. */
@@ -36,17 +36,17 @@ export class Failures {
   }
 
   /** Reads all failures that wait for the app to decide, oldest first. */
-  async read(): Promise<Failure[]> {
+  async readFailures(): Promise<Failure[]> {
     const { db } = this.#options
     return db.transaction(async (tx) => {
       await pinSettings(tx)
       const failures: Failure[] = []
-      for (const failed of await readFailed(tx)) failures.push(await this.#failure(tx, failed))
+      for (const failed of await readFailed(tx)) failures.push(await this.#failureOf(tx, failed))
       return failures
     })
   }
 
-  async #failure(tx: Executor, failed: FailedMutation): Promise<Failure> {
+  async #failureOf(tx: Executor, failed: FailedMutation): Promise<Failure> {
     const { counter, name, args, at, rejection } = failed
     const id = mutationId(this.#options.clientId, counter)
     const action = actionOf({ name, args })
@@ -57,10 +57,11 @@ export class Failures {
       at,
       rejection,
       rows: await this.#rows(tx, action ? (failed.predicted ?? []) : patch),
-      retry: () => (action ? this.#call(counter, action.name, action.args) : this.#write(id, counter, patch, null)),
+      retry: () =>
+        action ? this.#retryAction(counter, action.name, action.args) : this.#retryPatch(id, counter, patch, null),
       edit: (change) => {
-        if ('args' in change && action) return this.#call(counter, action.name, change.args)
-        if ('row' in change && !action && patch[change.row]) return this.#write(id, counter, patch, change)
+        if ('args' in change && action) return this.#retryAction(counter, action.name, change.args)
+        if ('row' in change && !action && patch[change.row]) return this.#retryPatch(id, counter, patch, change)
         return Promise.reject(
           new TidemarkError('bad-input', 'An action is edited by its arguments, a patch by one of its rows.'),
         )
@@ -85,26 +86,26 @@ export class Failures {
     return rows
   }
 
-  async #call(counter: number, name: string, args: unknown): Promise<MutationHandle> {
-    const { outbox, made } = this.#options
-    const id = await outbox.run(name, args, async (tx) => {
+  async #retryAction(counter: number, name: string, args: unknown): Promise<MutationHandle> {
+    const { outbox, trackMade } = this.#options
+    const id = await outbox.runAction(name, args, async (tx) => {
       await setOriginOfCurrent(tx, retryOf(counter))
       await deleteMutation(tx, counter)
     })
-    return made(id)
+    return trackMade(id)
   }
 
-  async #write(
+  async #retryPatch(
     failed: MutationId,
     counter: number,
     patch: readonly PatchRow[],
     edit: { readonly row: number; readonly values: Row } | null,
   ): Promise<MutationHandle> {
-    const { outbox, made, shown } = this.#options
+    const { outbox, trackMade, shown } = this.#options
     const copy = shown()
     if (!copy) throw new TidemarkError('unavailable', 'The replica holds nothing yet: wait until it is ready.')
     const rows = patch.map((row, index) => (index === edit?.row ? withValues(row, edit.values) : row))
-    const { id } = await outbox.transaction(async (tx) => {
+    const { id } = await outbox.runTransaction(async (tx) => {
       await pinSettings(tx)
       const writes: RowWrite[] = []
       for (const row of rows) writes.push(await onRow(tx, writeOf(copy, row)))
@@ -114,7 +115,7 @@ export class Failures {
       await deleteMutation(tx, counter)
     })
     // Nothing had to be written, so all of it is there already.
-    return id === null ? { id: failed, confirmed: Promise.resolve() } : made(id)
+    return id === null ? { id: failed, confirmed: Promise.resolve() } : trackMade(id)
   }
 }
 

@@ -13,7 +13,7 @@ test('FLD-20 OBX-R6 asked what to send while no copy is shown the outbox is aske
   const { server, url } = await serve(FOLDERS, {})
   const replica = await LocalReplica.open(FOLDERS)
   const { db, outbox } = replica
-  await outbox.transaction((tx) => tx.query(`INSERT INTO folder (id, org, name) VALUES ('1', 'a', 'mine')`))
+  await outbox.runTransaction((tx) => tx.query(`INSERT INTO folder (id, org, name) VALUES ('1', 'a', 'mine')`))
   let shown: Copy | null = null
   const outgoing = new OutgoingMutations({
     db,
@@ -21,7 +21,7 @@ test('FLD-20 OBX-R6 asked what to send while no copy is shown the outbox is aske
     shown: () => shown,
     history: { noteWrites: () => undefined },
     journal: null,
-    squashed: () => undefined,
+    onSquashed: () => undefined,
   })
   let asked = 0
   const host = {

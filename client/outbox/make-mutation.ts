@@ -1,7 +1,7 @@
 import type { Transaction as PGliteTransaction } from '@electric-sql/pglite'
 import { LIMITS, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
 import { type ActionCall, type ActionRunner, UnknownAction } from '../mutations/run-action.ts'
-import { markCascades, sealNew } from '../mutations/seal.ts'
+import { flagCascades, sealNewPatches } from '../mutations/seal-patches.ts'
 import type { Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import type { ReplicaTables } from '../store/replica-table.ts'
@@ -31,8 +31,8 @@ export function makeAction(
   return db.transaction(async (tx) => {
     const call = { name, args, ...(await beginAction(tx, name, args)) }
     if (development) await compareRuns(tx, actions, call)
-    await actions.run(tx, call)
-    await markCascades(tx, tables, [call.counter])
+    await actions.runAction(tx, call)
+    await flagCascades(tx, tables, [call.counter])
     await also(tx)
     return call.counter
   })
@@ -52,7 +52,7 @@ export function makeTransaction<Result>(
     if (tx.closed) return { counter: null, result }
     const counter = await readCurrentMutation(tx)
     if (counter === null) return { counter, result }
-    await sealNew(tx, tables)
+    await sealNewPatches(tx, tables)
     await checkSize(tx, counter)
     return { counter, result }
   })
@@ -64,7 +64,7 @@ export function argsOf(actions: ActionRunner, name: string, args: unknown): stri
     const json = JSON.stringify(args ?? null)
     if (json.length > LIMITS.mutationChars)
       throw new TidemarkError('limit-exceeded', `The arguments of ${name} are larger than a mutation may be.`)
-    actions.check(name, json)
+    actions.checkCall(name, json)
     return json
   } catch (error) {
     if (error instanceof UnknownAction)
@@ -78,7 +78,7 @@ async function compareRuns(tx: PGliteTransaction, actions: ActionRunner, call: A
   const runs: string[] = []
   for (let run = 0; run < 2; run++) {
     await tx.exec('SAVEPOINT tidemark_rehearsal')
-    await actions.run(tx, call)
+    await actions.runAction(tx, call)
     const writes = await readWritesOf(tx, [call.counter])
     runs.push(JSON.stringify(writes.map(({ table, key, op, before, after }) => [table, key, op, before, after])))
     await tx.exec('ROLLBACK TO SAVEPOINT tidemark_rehearsal; RELEASE SAVEPOINT tidemark_rehearsal')

@@ -12,7 +12,7 @@ import {
 } from '../../protocol/index.ts'
 import { OUTCOME_UNKNOWN, type Recovery } from '../journal/rules/compare-journal.ts'
 import { ActionRunner } from '../mutations/run-action.ts'
-import { sealNew } from '../mutations/seal.ts'
+import { sealNewPatches } from '../mutations/seal-patches.ts'
 import { Rebase } from '../rebase/rebase.ts'
 import { scopeOf } from '../rebase/rebase-scope.ts'
 import { noteOutcomesAside } from '../rebase/rebased-apply.ts'
@@ -39,7 +39,7 @@ export interface OutboxOptions {
   readonly development: boolean
   /** The copy that the app sees; null where there is none. */
   readonly shown: () => Copy | null
-  readonly outcomes: OutcomeSource
+  readonly askOutcomes: OutcomeSource
   /** Reports objects of the app that could not be carried over. */
   readonly warn: (loss: string) => void
 }
@@ -117,13 +117,13 @@ export class Outbox {
    *
    * Throws TidemarkError: `bad-input` where it or its arguments are not known, `unavailable` before the replica is ready.
    */
-  async run(
+  async runAction(
     name: string,
     args: unknown,
     also: (tx: Executor) => Promise<void> = async () => undefined,
   ): Promise<MutationId> {
     const json = argsOf(this.actions, name, args)
-    return this.#idOf(await makeAction(this.#making(), name, json, also))
+    return this.#idOf(await makeAction(this.#makingOnShown(), name, json, also))
   }
 
   /**
@@ -131,17 +131,17 @@ export class Outbox {
    *
    * Throws `limit-exceeded` where it wrote more than a mutation may.
    */
-  async transaction<Result>(
+  async runTransaction<Result>(
     work: (tx: PGliteTransaction) => Promise<Result>,
   ): Promise<{ readonly id: MutationId | null; readonly result: Result }> {
-    const { counter, result } = await makeTransaction(this.#making(), work)
+    const { counter, result } = await makeTransaction(this.#makingOnShown(), work)
     return { id: counter === null ? null : this.#idOf(counter), result }
   }
 
   /** Fails a mutation, undone with what builds on it; does nothing where it is settled. */
   async failMutation(counter: number, rejection: Rejection): Promise<void> {
     await this.#rebaseShown(async (rebase) => {
-      if (!rebase.get(counter)) return
+      if (!rebase.findPending(counter)) return
       await this.#failWithDependents(rebase, new Map([[counter, rejection]]))
     })
   }
@@ -152,7 +152,7 @@ export class Outbox {
     const isWaiting = missing.filter(({ rejection }) => rejection === null).map(({ made }) => made.counter)
     if (isWaiting.length > 0 && shown && isShown(shown)) {
       await this.#rebaseShown(async (rebase) => {
-        await rebase.redo(new Set(isWaiting))
+        await rebase.redoMutations(new Set(isWaiting))
         await rebase.notifyLiveQueries()
       })
     }
@@ -163,7 +163,7 @@ export class Outbox {
   /** Forgets a failed mutation; one that was never attempted is undone first. Throws `bad-input` for any other. */
   async discardMutation(counter: number): Promise<void> {
     await this.#rebaseShown(async (rebase, tx) => {
-      const pending = rebase.get(counter)
+      const pending = rebase.findPending(counter)
       if (pending && !pending.attempted)
         await this.#failWithDependents(rebase, new Map([[counter, { kind: 'refused', message: 'It was discarded.' }]]))
       if (!(await deleteFailed(tx, counter)))
@@ -173,24 +173,24 @@ export class Outbox {
   }
 
   /** Gives new patches their rows and bases, from what was captured. A second call does nothing. */
-  sealNew(tx: Executor, tables: ReplicaTables): Promise<void> {
-    return sealNew(tx, tables)
+  sealNewPatches(tx: Executor, tables: ReplicaTables): Promise<void> {
+    return sealNewPatches(tx, tables)
   }
 
   /** Asks for the outcomes of sent mutations, which the stream of a copy just loaded may no longer bring. */
-  async askBeforeJoin(epoch: string, signal: AbortSignal): Promise<void> {
+  async askOutcomesBeforeJoin(epoch: string, signal: AbortSignal): Promise<void> {
     const asked = await readSent(this.db)
     if (asked.length === 0) return
-    const answer = await this.#options.outcomes(asked, signal)
+    const answer = await this.#options.askOutcomes(asked, signal)
     if (answer.epoch !== epoch)
       throw new TidemarkError('unavailable', 'The history changed while a copy was loaded; trying again.')
     const known = new Set(answer.outcomes.map(({ outcome }) => outcome.counter))
-    await this.#sendAgain(asked.filter((counter) => !known.has(counter)))
+    await this.#forgetUnknown(asked.filter((counter) => !known.has(counter)))
     await this.keepOutcomesForJoin(answer.outcomes)
   }
 
   /** Forgets answers that the server no longer knows, so that it is sent these again: its database was put back. */
-  async #sendAgain(unknown: readonly number[]): Promise<void> {
+  async #forgetUnknown(unknown: readonly number[]): Promise<void> {
     if (unknown.length > 0) await forgetOutcomes(this.db, unknown)
   }
 
@@ -212,7 +212,7 @@ export class Outbox {
   }
 
   /** Answers whether a mutation was sent whose outcome the stream has not brought. */
-  unsettledSent(): Promise<boolean> {
+  hasUnsettledSent(): Promise<boolean> {
     return hasSent(this.db)
   }
 
@@ -228,14 +228,14 @@ export class Outbox {
     const all = await rebase.withDependents(failed)
     const shown = this.#options.shown()
     if (!shown || !isShown(shown)) {
-      await rebase.fail(all)
+      await rebase.failMutations(all)
       return
     }
-    const undone = await rebase.closure(() => false, new Set([...all.keys(), ...rebase.ineffective]))
-    await rebase.undo(undone)
-    await rebase.fail(all)
-    await rebase.redo(undone)
-    if (!(await rebase.inOrder())) await rebase.redoAll()
+    const undone = await rebase.findToUndo(() => false, new Set([...all.keys(), ...rebase.ineffective]))
+    await rebase.undoMutations(undone)
+    await rebase.failMutations(all)
+    await rebase.redoMutations(undone)
+    if (!(await rebase.areWritesInOrder())) await rebase.redoAll()
     await rebase.notifyLiveQueries()
   }
 
@@ -244,7 +244,7 @@ export class Outbox {
   }
 
   /** Throws `unavailable` before the replica is ready. */
-  #making(): Making {
+  #makingOnShown(): Making {
     const shown = this.#options.shown()
     if (!shown || !isShown(shown))
       throw new TidemarkError('unavailable', 'The replica is not loaded yet: await replica.ready before writing.')

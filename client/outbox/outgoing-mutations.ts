@@ -18,7 +18,7 @@ import {
 import { readWritesOf, type StoredWrite } from '../store/rows/write-rows.ts'
 import type { DrainHost, Outgoing } from './drain.ts'
 import type { Outbox } from './outbox.ts'
-import { cutBatch, type Frozen } from './rules/batch.ts'
+import { cutBatch, type Frozen } from './rules/cut-batch.ts'
 import { squashUnsent } from './rules/squash-unsent.ts'
 import { isOwn, type UndoHistory } from './undo-history.ts'
 
@@ -33,8 +33,8 @@ export class OutgoingMutations implements Pick<DrainHost, 'freezeNext' | 'receiv
   readonly #outbox: Outbox
   readonly #shown: () => Copy | null
   readonly #history: Pick<UndoHistory, 'noteWrites'>
-  readonly #journal: Pick<Journal, 'freezing'> | null
-  readonly #squashed: () => void
+  readonly #journal: Pick<Journal, 'runFreezing'> | null
+  readonly #onSquashed: () => void
   /** The last mutation that was looked at for squashing. */
   #seen = 0
   /** For each unsent mutation, those on which it builds. */
@@ -47,22 +47,22 @@ export class OutgoingMutations implements Pick<DrainHost, 'freezeNext' | 'receiv
     /** Notes what each mutation did by itself, before it is squashed into another. */
     readonly history: Pick<UndoHistory, 'noteWrites'>
     /** Records mutations before they are squashed, and frozen texts before they leave. */
-    readonly journal: Pick<Journal, 'freezing'> | null
+    readonly journal: Pick<Journal, 'runFreezing'> | null
     /** Called when mutations were squashed, which end as others do, or came to nothing, which are confirmed. */
-    readonly squashed: () => void
+    readonly onSquashed: () => void
   }) {
     this.#db = options.db
     this.#outbox = options.outbox
     this.#shown = options.shown
     this.#history = options.history
     this.#journal = options.journal
-    this.#squashed = options.squashed
+    this.#onSquashed = options.onSquashed
   }
 
   async freezeNext(): Promise<Outgoing> {
     for (;;) {
-      const freeze = (tx: Executor) => this.#freeze(tx)
-      const { outgoing, tooLarge } = await (this.#journal?.freezing(freeze) ?? this.#db.transaction(freeze))
+      const freeze = (tx: Executor) => this.#freezeWaiting(tx)
+      const { outgoing, tooLarge } = await (this.#journal?.runFreezing(freeze) ?? this.#db.transaction(freeze))
       // Each turn fails those it found, so that the next one finds others.
       for (const [counter, rejection] of tooLarge) await this.#outbox.failMutation(counter, rejection)
       if (outgoing.mutations.length > 0 || tooLarge.size === 0) return outgoing
@@ -75,7 +75,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'freezeNext' | 'receiv
     await this.#outbox.failUncommitted(outcomes)
   }
 
-  async #freeze(
+  async #freezeWaiting(
     tx: Executor,
   ): Promise<{ outgoing: Outgoing; tooLarge: Map<number, Rejection>; frozen: readonly FrozenRecord[] }> {
     const copy = this.#shown()
@@ -90,7 +90,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'freezeNext' | 'receiv
       if (!copy) break
       // What is said of a table that waits to be loaded is said in names that no version has.
       if (copy.behind.size > 0 && (await this.#touchesBehind(tx, copy, mutation))) break
-      const request = mutationRequest(await this.#unsent(tx, copy, mutation, writes))
+      const request = mutationRequest(await this.#unsentOf(tx, copy, mutation, writes))
       if ('tooLarge' in request) tooLarge.set(mutation.counter, request.tooLarge)
       // Mutations that build on one that is too large fail with it.
       if ('tooLarge' in request) break
@@ -113,7 +113,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'freezeNext' | 'receiv
     }
   }
 
-  async #unsent(
+  async #unsentOf(
     tx: Executor,
     copy: Copy,
     { counter, kind, name, args, at, patch: rows }: WaitingMutation,
@@ -132,17 +132,17 @@ export class OutgoingMutations implements Pick<DrainHost, 'freezeNext' | 'receiv
     return (await readWritesOf(tx, [counter])).some(({ table }) => behind.has(table))
   }
 
-  #read(tx: Executor): Promise<UnsentMutations> {
+  #readUnsent(tx: Executor): Promise<UnsentMutations> {
     return readUnsent(tx, this.#seen, LIMITS.pushMutations + 1)
   }
 
   /** Looks once at each new mutation: what it does, on which others it builds, and what it is squashed into. */
   async #lookAtNew(tx: Executor, copy: Copy | null): Promise<UnsentMutations> {
-    const found = await this.#read(tx)
+    const found = await this.#readUnsent(tx)
     if (!copy || found.last <= this.#seen) return found
     if (found.fresh.some(({ kind, patch: rows }) => kind === 'patch' && rows === null)) {
-      await this.#outbox.sealNew(tx, copy.tables)
-      return this.#squashNew(tx, copy, await this.#read(tx))
+      await this.#outbox.sealNewPatches(tx, copy.tables)
+      return this.#squashNew(tx, copy, await this.#readUnsent(tx))
     }
     return this.#squashNew(tx, copy, found)
   }
@@ -158,8 +158,8 @@ export class OutgoingMutations implements Pick<DrainHost, 'freezeNext' | 'receiv
     this.#after = after
     this.#seen = found.last
     if (squashes.length === 0) return found
-    this.#squashed()
-    return this.#read(tx)
+    this.#onSquashed()
+    return this.#readUnsent(tx)
   }
 }
 

@@ -7,7 +7,7 @@ function controlled(isAwaited: () => boolean = () => true) {
   const open: { resolve: () => void; reject: (error: Error) => void }[] = []
   const world = { begun: 0 }
   const looks = new PacedLooks({
-    ready: async () => undefined,
+    waitForTurn: async () => undefined,
     look: () => {
       world.begun += 1
       return new Promise<void>((resolve, reject) => open.push({ resolve, reject }))
@@ -28,9 +28,9 @@ function controlled(isAwaited: () => boolean = () => true) {
 
 test('whatever is asked for during a look is one look more', async () => {
   const { looks, world, end } = controlled()
-  const first = looks.soon()
+  const first = looks.lookSoon()
   await until(() => world.begun === 1)
-  const others = [looks.soon(), looks.soon(), looks.soon()]
+  const others = [looks.lookSoon(), looks.lookSoon(), looks.lookSoon()]
   await end()
   await end()
   await Promise.all([first, ...others])
@@ -40,10 +40,10 @@ test('whatever is asked for during a look is one look more', async () => {
 test('a look rests after another one until somebody waits for it', async () => {
   let isAwaited = false
   const { looks, world, end } = controlled(() => isAwaited)
-  const first = looks.soon()
+  const first = looks.lookSoon()
   await until(() => world.begun === 1)
-  void looks.soon()
-  const second = looks.soon()
+  void looks.lookSoon()
+  const second = looks.lookSoon()
   isAwaited = true
   await end()
   await end()
@@ -53,10 +53,10 @@ test('a look rests after another one until somebody waits for it', async () => {
 
 test('a look that fails ends its run, and the next one begins anew', async () => {
   const { looks, world, end, fail } = controlled()
-  const failing = looks.soon()
+  const failing = looks.lookSoon()
   await fail()
   await expect(failing).rejects.toThrow('gone')
-  const next = looks.soon()
+  const next = looks.lookSoon()
   await end()
   await next
   expect(world.begun).toBe(2)
@@ -64,7 +64,7 @@ test('a look that fails ends its run, and the next one begins anew', async () =>
 
 test('it is idle once the look in hand has ended, also by a fault', async () => {
   const { looks, world, fail } = controlled()
-  looks.soon().catch(() => undefined)
+  looks.lookSoon().catch(() => undefined)
   await until(() => world.begun === 1)
   const idle = looks.idle()
   await fail()

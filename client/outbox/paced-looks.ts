@@ -3,7 +3,7 @@ const REST_MS = 16
 
 export interface PacedLooksOptions {
   /** Resolves once nothing is under way that goes first. */
-  readonly ready: () => Promise<void>
+  readonly waitForTurn: () => Promise<void>
   readonly look: () => Promise<void>
   /** Says whether somebody waits for what the next look finds, so that it must not rest. */
   readonly isAwaited: () => boolean
@@ -26,11 +26,11 @@ export class PacedLooks {
    *
    * Resolves once no look is due any more. Rejects as a look does, which nobody need handle.
    */
-  soon(): Promise<void> {
+  lookSoon(): Promise<void> {
     this.#isDue = true
     if (this.#options.isAwaited()) this.#endRest()
     if (this.#running) return this.#running
-    const running = this.#run().finally(() => {
+    const running = this.#runLooks().finally(() => {
       this.#running = null
     })
     this.#running = running
@@ -45,10 +45,10 @@ export class PacedLooks {
     await this.#running?.catch(() => undefined)
   }
 
-  async #run(): Promise<void> {
+  async #runLooks(): Promise<void> {
     do {
       await this.#rest()
-      await this.#options.ready()
+      await this.#options.waitForTurn()
       this.#isDue = false
       await this.#options.look()
       this.#endedAtMs = performance.now()

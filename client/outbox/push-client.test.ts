@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { LIMITS } from '../../protocol/index.ts'
 import type { Http } from '../connection/http.ts'
 import { askOutcomes, push } from './push-client.ts'
-import { cutBatch } from './rules/batch.ts'
+import { cutBatch } from './rules/cut-batch.ts'
 
 const never = new AbortController().signal
 const client = 'a-client-of-the-tests'

@@ -8,7 +8,7 @@ import {
   TidemarkError,
 } from '../../protocol/index.ts'
 import type { Http } from '../connection/http.ts'
-import type { Frozen } from './rules/batch.ts'
+import type { Frozen } from './rules/cut-batch.ts'
 
 /** The server's answer to a push: outcomes of a prefix, and why the rest must be sent again. */
 export interface PushResult {

@@ -16,7 +16,7 @@ export class SettledWaits {
   }
 
   /** Resolves once a look finds everything up to this mutation settled; rejects by `rejectWaits`. */
-  until(upTo: number): Promise<void> {
+  waitUpTo(upTo: number): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       this.#waits.add({ upTo, resolve, reject })
     })

@@ -85,30 +85,30 @@ export class UndoHistory {
   }
 
   /** Drops failed mutations, which have been taken back already. */
-  forget(failed: ReadonlySet<number>): void {
+  forgetFailed(failed: ReadonlySet<number>): void {
     for (const entries of [this.#done, this.#undone]) {
-      for (const entry of entries.filter(({ counter }) => failed.has(counter))) remove(entries, entry)
+      for (const entry of entries.filter(({ counter }) => failed.has(counter))) removeEntry(entries, entry)
     }
   }
 
   /** Takes back the last mutation, and answers the new one; null where there is none. Rejects with UndoRefused. */
-  undo(db: Executor): Promise<MutationId | null> {
-    return this.#next(async (copy) => {
+  undoLast(db: Executor): Promise<MutationId | null> {
+    return this.#runInTurn(async (copy) => {
       await this.noteMutations(db, copy)
-      return this.#move(copy, 'undo', this.#done, this.#undone)
+      return this.#reverseLast(copy, 'undo', this.#done, this.#undone)
     })
   }
 
-  /** Works as `undo`, on what the last undo did. */
-  redo(db: Executor): Promise<MutationId | null> {
-    return this.#next(async (copy) => {
+  /** Works as `undoLast`, on what the last undo did. */
+  redoLast(db: Executor): Promise<MutationId | null> {
+    return this.#runInTurn(async (copy) => {
       await this.noteMutations(db, copy)
-      return this.#move(copy, 'redo', this.#undone, this.#done)
+      return this.#reverseLast(copy, 'redo', this.#undone, this.#done)
     })
   }
 
   /** Runs undo and redo one after another, because each goes by what the one before left. */
-  #next(work: (copy: Copy) => Promise<MutationId | null>): Promise<MutationId | null> {
+  #runInTurn(work: (copy: Copy) => Promise<MutationId | null>): Promise<MutationId | null> {
     const turn = this.#turn.then(() => {
       const copy = this.#shown()
       if (copy === null) return null
@@ -133,19 +133,19 @@ export class UndoHistory {
     }
   }
 
-  async #move(copy: Copy, origin: 'undo' | 'redo', from: Entry[], to: Entry[]): Promise<MutationId | null> {
+  async #reverseLast(copy: Copy, origin: 'undo' | 'redo', from: Entry[], to: Entry[]): Promise<MutationId | null> {
     const entry = from.at(-1)
     if (!entry) return null
-    const steps = inOrder(
+    const steps = orderSteps(
       reversals(entry.images, (table, row) => keyRow(copy.tables, table, row)),
       copy,
     )
-    const { id } = await this.#outbox.transaction(async (tx) => {
+    const { id } = await this.#outbox.runTransaction(async (tx) => {
       await pinSettings(tx)
       for (const step of steps) await writeStep(tx, copy, step)
       await setOriginOfCurrent(tx, origin)
     })
-    remove(from, entry)
+    removeEntry(from, entry)
     if (id === null) return null
     const images = steps.map(({ table, from: before, to: after }) => ({ table, before, after }))
     to.push({ counter: counterOf(id), images })
@@ -154,13 +154,13 @@ export class UndoHistory {
 }
 
 /** Removes an entry, which may no longer be the last. */
-function remove(entries: Entry[], entry: Entry): void {
+function removeEntry(entries: Entry[], entry: Entry): void {
   const place = entries.indexOf(entry)
   if (place !== -1) entries.splice(place, 1)
 }
 
 /** Orders steps as constraints allow: rows that a cascade took away come back after those they refer to. */
-function inOrder(steps: readonly RowReversal[], copy: Copy): RowReversal[] {
+function orderSteps(steps: readonly RowReversal[], copy: Copy): RowReversal[] {
   const { keys, uniques } = patchTables(copy.tables)
   const byRow = new Map(steps.map((step) => [rowOf(step), step]))
   const rows = [...byRow].map(([row, { from, to }]) => ({ row, before: from, after: to }))

@@ -141,7 +141,7 @@ describe('what comes meanwhile', () => {
   })
 
   test('FLD-83 RBS-R10 an action that upserts is run again on what came', async () => {
-    await replica.outbox.run('put', { name: 'new', value: 'mine' })
+    await replica.outbox.runAction('put', { name: 'new', value: 'mine' })
     await replica.commit([{ o: 'i', t: SETTING, a, d: row('8', 'new') }])
     expect(await values('setting')).toEqual(['1 theme dark', '2 font dark', '3 size dark', '8 new mine'])
     expect(await replica.states()).toEqual({ 1: 'pending' })

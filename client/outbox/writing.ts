@@ -14,7 +14,7 @@ import { Failures } from './failures.ts'
 import type { Outbox } from './outbox.ts'
 import { OutgoingMutations } from './outgoing-mutations.ts'
 import { PacedLooks } from './paced-looks.ts'
-import { readMutationEnds } from './read-settled.ts'
+import { readMutationEnds } from './read-mutation-ends.ts'
 import { compareLooks, type FollowedUp, failuresKey, type OutboxLook } from './rules/compare-looks.ts'
 import { connectionEvent } from './rules/connection-event.ts'
 import { SettledWaits } from './settled-waits.ts'
@@ -57,8 +57,8 @@ export class Writing implements DrainHost {
   /** True while a mutation that is waited for may end with another. */
   #wereSquashed = false
   readonly #looks = new PacedLooks({
-    ready: () => this.#letPushGo(),
-    look: () => this.#look(),
+    waitForTurn: () => this.#letPushGo(),
+    look: () => this.#followUpLook(),
     isAwaited: () => this.#isAwaited,
   })
   /** The number of actions and transactions being run: each looks anew when it is done. */
@@ -70,7 +70,7 @@ export class Writing implements DrainHost {
     const { db, outbox, http, clientId, migration, shown, journal } = options
     this.#options = options
     this.#confirmations = new Confirmations(clientId)
-    this.#failures = new Failures({ db, outbox, clientId, shown, made: (id) => this.#made(id) })
+    this.#failures = new Failures({ db, outbox, clientId, shown, trackMade: (id) => this.#trackMade(id) })
     this.#drain = new Drain({ http, client: clientId, migration, host: this })
     this.#undo = new UndoHistory({ outbox, shown, since: 0 })
     this.#outgoing = new OutgoingMutations({
@@ -79,8 +79,8 @@ export class Writing implements DrainHost {
       shown,
       journal,
       history: { noteWrites: (copy, writes) => this.#undo.noteWrites(copy, writes) },
-      squashed: () => {
-        journal?.mayHaveEnded()
+      onSquashed: () => {
+        journal?.noteUnseenEnds()
         this.#mayHaveEnded = true
         this.#wereSquashed = true
       },
@@ -94,10 +94,10 @@ export class Writing implements DrainHost {
     this.#stopListening = outbox.onChange(({ confirmed, mayHaveEnded }) => {
       this.#mayHaveEnded ||= mayHaveEnded || (this.#wereSquashed && confirmed.length > 0)
       this.#confirmations.resolveHandles(confirmed.map((counter) => ({ counter, rejection: null })))
-      if (this.#calls === 0) void this.#looks.soon()
+      if (this.#calls === 0) void this.#looks.lookSoon()
     })
     this.#stopWatching = this.#watchShown()
-    await this.#looks.soon()
+    await this.#looks.lookSoon()
   }
 
   /** Tells the drain when a copy comes to be shown, or has all its tables again: work may have waited for it. */
@@ -120,11 +120,11 @@ export class Writing implements DrainHost {
   }
 
   /** Passes a step of the connection on to sending; `isNew`: the first time live on its socket. */
-  connectionChanged(before: ConnectionPhase, state: ConnectionState, isNew: boolean): void {
+  onConnectionChanged(before: ConnectionPhase, state: ConnectionState, isNew: boolean): void {
     const event = connectionEvent(before, state, isNew)
     if (event) this.#drain.dispatch(event)
     // By now there may be rows to show beside failures.
-    if (event?.type === 'online' || (event?.type === 'live' && event.isNew)) void this.#looks.soon()
+    if (event?.type === 'online' || (event?.type === 'live' && event.isNew)) void this.#looks.lookSoon()
     if (state.phase === 'refused') this.#waits.rejectWaits(state.error)
     if (state.phase === 'offline')
       this.#waits.rejectWaits(new TidemarkError('unavailable', 'The replica is offline: call goOnline() first.'))
@@ -138,32 +138,32 @@ export class Writing implements DrainHost {
     }
   }
 
-  async run(name: string, args: unknown): Promise<MutationHandle> {
-    return this.#made(await this.#calling(this.#options.outbox.run(name, args)))
+  async runAction(name: string, args: unknown): Promise<MutationHandle> {
+    return this.#trackMade(await this.#countCall(this.#options.outbox.runAction(name, args)))
   }
 
-  async transaction<Result>(work: (tx: PGliteTransaction) => Promise<Result>): Promise<TransactionHandle<Result>> {
-    const { id, result } = await this.#calling(this.#options.outbox.transaction(work))
-    if (id !== null) return { ...this.#made(id), result }
-    void this.#looks.soon()
+  async runTransaction<Result>(work: (tx: PGliteTransaction) => Promise<Result>): Promise<TransactionHandle<Result>> {
+    const { id, result } = await this.#countCall(this.#options.outbox.runTransaction(work))
+    if (id !== null) return { ...this.#trackMade(id), result }
+    void this.#looks.lookSoon()
     return { id, confirmed: Promise.resolve(), result }
   }
 
   async undo(): Promise<MutationHandle | null> {
-    const id = await this.#undo.undo(this.#options.db)
-    return id === null ? null : this.#made(id)
+    const id = await this.#undo.undoLast(this.#options.db)
+    return id === null ? null : this.#trackMade(id)
   }
 
   async redo(): Promise<MutationHandle | null> {
-    const id = await this.#undo.redo(this.#options.db)
-    return id === null ? null : this.#made(id)
+    const id = await this.#undo.redoLast(this.#options.db)
+    return id === null ? null : this.#trackMade(id)
   }
 
-  mutations(limit: number): Promise<MutationRecord[]> {
+  readMutations(limit: number): Promise<MutationRecord[]> {
     return readMutations(this.#options.db, this.#options.clientId, { limit })
   }
 
-  async mutation(id: string): Promise<MutationRecord | null> {
+  async readMutation(id: string): Promise<MutationRecord | null> {
     const counter = counterOf(id)
     if (!Number.isSafeInteger(counter) || id !== mutationId(this.#options.clientId, counter)) return null
     const [record] = await readMutations(this.#options.db, this.#options.clientId, { counter })
@@ -177,15 +177,15 @@ export class Writing implements DrainHost {
     const { state } = this.#drain
     if (state.phase === 'stopped' && state.error) throw state.error
     this.#drain.dispatch({ type: 'written', urgency: 'now' })
-    const done = this.#waits.until(last)
-    void this.#looks.soon()
+    const done = this.#waits.waitUpTo(last)
+    void this.#looks.lookSoon()
     await done
   }
 
   async freezeNext(): Promise<Outgoing> {
     const outgoing = await this.#outgoing.freezeNext()
     // Mutations that were squashed to nothing are confirmed by now.
-    void this.#looks.soon()
+    void this.#looks.lookSoon()
     return outgoing
   }
 
@@ -199,29 +199,29 @@ export class Writing implements DrainHost {
     if (error?.retry === 'never') this.#waits.rejectWaits(error)
   }
 
-  async #calling<Result>(call: Promise<Result>): Promise<Result> {
+  async #countCall<Result>(call: Promise<Result>): Promise<Result> {
     this.#calls += 1
     try {
       return await call
     } catch (error) {
-      void this.#looks.soon()
+      void this.#looks.lookSoon()
       throw error
     } finally {
       this.#calls -= 1
     }
   }
 
-  #made(id: MutationId): MutationHandle {
+  #trackMade(id: MutationId): MutationHandle {
     const counter = counterOf(id)
-    const handle = this.#confirmations.handle(counter)
+    const handle = this.#confirmations.openHandle(counter)
     this.#followedUp = { ...this.#followedUp, sentTo: Math.max(this.#followedUp.sentTo, counter) }
     this.#drain.dispatch({ type: 'written', urgency: 'now' })
-    void this.#looks.soon()
+    void this.#looks.lookSoon()
     return handle
   }
 
   /** Looks at what is settled, counted and failed, and follows it up. */
-  async #look(): Promise<void> {
+  async #followUpLook(): Promise<void> {
     const { db, shown, journal } = this.#options
     // Nothing is reported here that the journal has not recorded.
     await journal?.recordAll()
@@ -245,8 +245,8 @@ export class Writing implements DrainHost {
   }
 
   async #readFailures({ isShown, failed }: OutboxLook): Promise<void> {
-    this.#undo.forget(new Set(failed))
-    this.failures = await this.#failures.read()
+    this.#undo.forgetFailed(new Set(failed))
+    this.failures = await this.#failures.readFailures()
     // The failures that were read count, not those of the look: more may have failed or been decided on in between.
     const read = this.failures.map(({ id }) => counterOf(id))
     this.#followedUp = { ...this.#followedUp, failures: failuresKey({ isShown, failed: read }) }

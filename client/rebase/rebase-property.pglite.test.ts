@@ -181,12 +181,12 @@ async function check(replica: LocalReplica, server: ServerModel): Promise<void> 
   const undoing = withServerRows(replica.db, async (tx) => {
     const rebase = await Rebase.open(tx, scopeOf(replica.copy, replica.outbox.actions))
     const all = rebase.counters
-    await rebase.undo(all)
+    await rebase.undoMutations(all)
     expect(await imageOf(tx as never)).toEqual({
       notes: byId(server.notes.values()),
       folders: byId(server.folders.values()),
     })
-    await rebase.redo(all)
+    await rebase.redoMutations(all)
     redone = await imageOf(tx as never)
     throw new Undoing()
   })
@@ -218,7 +218,7 @@ async function runSteps(steps: readonly Step[]): Promise<void> {
         // A statement that a constraint refuses leaves nothing of its transaction.
         return replica.db.exec(step.statements.join(';')).catch(() => undefined)
       case 'act':
-        return replica.outbox.run('bump', { id: step.id }).catch(() => undefined)
+        return replica.outbox.runAction('bump', { id: step.id }).catch(() => undefined)
       case 'send': {
         const { rows } = await replica.db.query<{ counter: number }>(
           `SELECT counter FROM tidemark.mutation WHERE status = 'pending' AND effective ORDER BY counter LIMIT 1`,

@@ -195,7 +195,7 @@ describe('rebase', () => {
 
   test('REB-12 REB-13 REB-18 the rows are the server’s, whatever was predicted and whatever a rebase made of it', async () => {
     const replica = await replicaWith({ [NOTE]: [note('1'), note('2'), note('3')] })
-    await replica.outbox.run('raise', { id: '1', by: 10 })
+    await replica.outbox.runAction('raise', { id: '1', by: 10 })
     await replica.db.exec(`UPDATE note SET title = 'mine' WHERE id IN ('2', '3')`.replace(`'mine'`, `'mine ' || id`))
     await replica.send(1)
     await replica.send(2)
@@ -267,7 +267,7 @@ describe('rebase', () => {
       for (let index = from; index < to; index++)
         await replica.db.exec(`UPDATE note SET title = 'mine ${index}' WHERE id = 'n${index}'`)
       // Patches are made when they are first looked at, by anything.
-      await replica.db.transaction((tx) => replica.outbox.sealNew(tx, replica.copy.tables))
+      await replica.db.transaction((tx) => replica.outbox.sealNewPatches(tx, replica.copy.tables))
       calls.mockClear()
       await replica.commit(rows.map((row) => update(row.id ?? '', { rank: String(to) })))
       costs.push(calls.mock.calls.length)
@@ -283,8 +283,8 @@ describe('rebase', () => {
 describe('actions', () => {
   test('REB-09 REB-10 ACT-R1 ACT-R2 ids, now and user are those of the mutation in every run, and all values are text', async () => {
     const replica = await replicaWith({ [NOTE]: [note('1')] })
-    const id = await replica.outbox.run('addLabel', { id: 'l', text: 'hello' })
-    const other = await replica.outbox.run('addLabel', { id: 'm', text: 'hello' })
+    const id = await replica.outbox.runAction('addLabel', { id: 'l', text: 'hello' })
+    const other = await replica.outbox.runAction('addLabel', { id: 'm', text: 'hello' })
     expect([id, other]).toEqual(['client-of-this-test:1', 'client-of-this-test:2'])
     const texts = async () => (await replica.rows('label', 'text')).map(({ text }) => String(text))
     const before = await texts()
@@ -297,8 +297,8 @@ describe('actions', () => {
 
   test('REB-02 ACT-R3 an action runs again on what changed; one that throws then fails, later ones do not', async () => {
     const replica = await replicaWith({ [NOTE]: [note('1'), note('2')] })
-    await replica.outbox.run('raise', { id: '1', by: 10 })
-    await replica.outbox.run('raise', { id: '2', by: 10 })
+    await replica.outbox.runAction('raise', { id: '1', by: 10 })
+    await replica.outbox.runAction('raise', { id: '2', by: 10 })
     await replica.db.exec(`UPDATE note SET title = 'mine' WHERE id = '2'`)
     await replica.commit([update('2', { rank: '5' })])
     expect(await replica.rows('note', 'id, rank')).toEqual([
@@ -316,21 +316,21 @@ describe('actions', () => {
 
   test('REB-11 ACT-R1 an unknown action, wrong arguments and one that refuses leave nothing', async () => {
     const replica = await replicaWith({ [NOTE]: [note('1')] })
-    await expect(replica.outbox.run('none', {})).rejects.toMatchObject({ kind: 'bad-input' })
-    await expect(replica.outbox.run('toString', {})).rejects.toMatchObject({ kind: 'bad-input' })
-    await expect(replica.outbox.run('raise', { id: 1 })).rejects.toMatchObject({ kind: 'bad-input' })
-    await expect(replica.outbox.run('raise', { id: 'none', by: 1 })).rejects.toMatchObject({ code: 'gone' })
+    await expect(replica.outbox.runAction('none', {})).rejects.toMatchObject({ kind: 'bad-input' })
+    await expect(replica.outbox.runAction('toString', {})).rejects.toMatchObject({ kind: 'bad-input' })
+    await expect(replica.outbox.runAction('raise', { id: 1 })).rejects.toMatchObject({ kind: 'bad-input' })
+    await expect(replica.outbox.runAction('raise', { id: 'none', by: 1 })).rejects.toMatchObject({ code: 'gone' })
     expect(await replica.states()).toEqual({})
-    await replica.outbox.run('raise', { id: '1', by: 1 })
+    await replica.outbox.runAction('raise', { id: '1', by: 1 })
     expect(await replica.states()).toEqual({ 1: 'pending' })
   })
 
   test('REB-15 ACT-R4 an action that is not deterministic is warned of in development', async () => {
     const replica = await replicaWith({ [NOTE]: [note('1')] }, { development: true })
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined)
-    await replica.outbox.run('raise', { id: '1', by: 10 })
+    await replica.outbox.runAction('raise', { id: '1', by: 10 })
     expect(warn).not.toHaveBeenCalled()
-    await replica.outbox.run('fickle', { id: '1' })
+    await replica.outbox.runAction('fickle', { id: '1' })
     expect(warn).toHaveBeenCalledWith(expect.stringContaining('fickle'))
     warn.mockRestore()
     expect(await replica.rows('note', 'rank')).toEqual([{ rank: 11 }])

@@ -18,9 +18,9 @@
 import type { Lsn, PatchRow, Rejection } from '../../protocol/index.ts'
 import { dependencies, dependentsOf, type Effects } from '../mutations/rules/dependents.ts'
 import { effectsOfPatch, effectsOfWrites } from '../mutations/rules/effects.ts'
-import { toUndo } from '../mutations/rules/touching.ts'
-import { undoing } from '../mutations/rules/undoing.ts'
-import { markCascades, sealNew } from '../mutations/seal.ts'
+import { mutationsToUndo } from '../mutations/rules/mutations-to-undo.ts'
+import { undoWrites } from '../mutations/rules/undo-writes.ts'
+import { flagCascades, sealNewPatches } from '../mutations/seal-patches.ts'
 import { stageStatements } from '../store/change-statements.ts'
 import type { Copy, Executor } from '../store/copies.ts'
 import {
@@ -35,7 +35,7 @@ import {
   areWritesInOrder,
   deleteAllWrites,
   deleteWrites,
-  readTouched,
+  readTouchedRows,
   readWritesOf,
   type StoredWrite,
 } from '../store/rows/write-rows.ts'
@@ -70,7 +70,7 @@ export class Rebase {
   static async open(tx: Executor, scope: RebaseScope): Promise<Rebase> {
     const found = await readUnsettled(tx)
     if (found.every(({ isWhole }) => isWhole)) return new Rebase(tx, scope, found)
-    await sealNew(tx, scope.tables)
+    await sealNewPatches(tx, scope.tables)
     return new Rebase(tx, scope, await readUnsettled(tx))
   }
 
@@ -78,7 +78,7 @@ export class Rebase {
     return new Set(this.#pending.keys())
   }
 
-  get(counter: number): Unsettled | null {
+  findPending(counter: number): Unsettled | null {
     return this.#pending.get(counter) ?? null
   }
 
@@ -92,21 +92,21 @@ export class Rebase {
   }
 
   /** Answers the mutations to undo for changes of some rows, and for the sake of some mutations. Rule RBS-R2. */
-  async closure(touches: (row: string) => boolean, from: ReadonlySet<number>): Promise<Set<number>> {
-    return toUndo(await readTouched(this.#tx, this.#pending.keys()), touches, from)
+  async findToUndo(touches: (row: string) => boolean, from: ReadonlySet<number>): Promise<Set<number>> {
+    return mutationsToUndo(await readTouchedRows(this.#tx, this.#pending.keys()), touches, from)
   }
 
   /** Makes everything that is redone from here on go by this copy. */
-  hold(copy: Pick<Copy, 'tables' | 'joins'>): void {
+  moveToCopy(copy: Pick<Copy, 'tables' | 'joins'>): void {
     this.#scope = scopeOf(copy, this.#scope.actions)
   }
 
   /** Puts the rows of these mutations back to what they were before; later sharers must be among them. */
-  async undo(counters: ReadonlySet<number>): Promise<void> {
+  async undoMutations(counters: ReadonlySet<number>): Promise<void> {
     if (counters.size === 0) return
     const writes = await readWritesOf(this.#tx, counters)
     this.#rememberActions(counters, writes)
-    for (const [id, nets] of undoing(writes, this.#scope.tables)) {
+    for (const [id, nets] of undoWrites(writes, this.#scope.tables)) {
       const table = this.#scope.tables.get(id)
       if (!table || nets.size === 0) continue
       this.moved.add(table.name)
@@ -131,13 +131,13 @@ export class Rebase {
   }
 
   /** Confirms mutations whose commits are here by now. */
-  async confirm(confirmed: readonly { readonly counter: number; readonly lsn: Lsn }[]): Promise<void> {
+  async confirmMutations(confirmed: readonly { readonly counter: number; readonly lsn: Lsn }[]): Promise<void> {
     await confirmMutations(this.#tx, confirmed)
     for (const { counter } of confirmed) this.#pending.delete(counter)
   }
 
   /** Fails mutations that are undone already. */
-  async fail(failed: ReadonlyMap<number, Rejection>): Promise<void> {
+  async failMutations(failed: ReadonlyMap<number, Rejection>): Promise<void> {
     await failMutations(this.#tx, failed)
     for (const counter of failed.keys()) this.#pending.delete(counter)
   }
@@ -157,7 +157,7 @@ export class Rebase {
    * A mutation that throws fails with those that build on it, unless a push with it may have reached the server: then
    * it waits without effect for its outcome, and so do those that build on it. Rule RBS-R5.
    */
-  async redo(counters: ReadonlySet<number>): Promise<void> {
+  async redoMutations(counters: ReadonlySet<number>): Promise<void> {
     const list = [...this.#pending.values()].filter(({ counter }) => counters.has(counter))
     if (list.length === 0) return
     // They are done on other rows than they were made on, so no later patch may count as the same edit.
@@ -168,11 +168,11 @@ export class Rebase {
     const patches = await readPatches(this.#tx, counters)
     const on = dependencies(await this.#effects(counters, patches), this.#foreignKeys())
     const misses = await redoMutations(this.#tx, this.#scope, { list, patches, on })
-    await markCascades(this.#tx, this.#scope.tables, [...counters])
-    await this.#judge(list, misses)
+    await flagCascades(this.#tx, this.#scope.tables, [...counters])
+    await this.#endMisses(list, misses)
   }
 
-  async #judge(list: readonly Unsettled[], misses: ReadonlyMap<number, Miss>): Promise<void> {
+  async #endMisses(list: readonly Unsettled[], misses: ReadonlyMap<number, Miss>): Promise<void> {
     const { failed, waiting } = judgeMisses(list, misses)
     const changed = list.filter(({ counter, effective }) => effective === waiting.has(counter) && !failed.has(counter))
     if (changed.length > 0) {
@@ -185,16 +185,16 @@ export class Rebase {
     }
     if (failed.size === 0) return
     const all = await this.withDependents(failed)
-    const undone = await this.closure(() => false, new Set(all.keys()))
-    await this.undo(undone)
-    await this.fail(all)
-    await this.redo(undone)
+    const undone = await this.findToUndo(() => false, new Set(all.keys()))
+    await this.undoMutations(undone)
+    await this.failMutations(all)
+    await this.redoMutations(undone)
   }
 
   async redoAll(): Promise<void> {
     const all = this.counters
-    await this.undo(all)
-    await this.redo(all)
+    await this.undoMutations(all)
+    await this.redoMutations(all)
   }
 
   /** Notifies live queries of the tables whose rows were put back; rows done again notify by themselves. */
@@ -203,7 +203,7 @@ export class Rebase {
   }
 
   /** Answers whether each row's writes stand in the order of their mutations. */
-  inOrder(): Promise<boolean> {
+  areWritesInOrder(): Promise<boolean> {
     return areWritesInOrder(this.#tx)
   }
 

@@ -18,7 +18,7 @@ export interface Applying<Result> {
   /** Applies transactions; it may be called again after its work was undone. */
   apply(transactions: readonly Incoming[]): Promise<Result>
   /** Counts transactions that need no applying, because their rows stand there already. */
-  count(result: Result, exact: readonly Incoming[]): void
+  countExact(result: Result, exact: readonly Incoming[]): void
 }
 
 /**
@@ -26,16 +26,16 @@ export interface Applying<Result> {
  *
  * Rules RBS-R1 to RBS-R4.
  */
-export async function applyRebased<Result>(
+export async function applyUnderPending<Result>(
   tx: Executor,
   rebase: Rebase,
   tables: ReplicaTables,
   transactions: readonly Incoming[],
-  { apply, count }: Applying<Result>,
+  { apply, countExact }: Applying<Result>,
 ): Promise<Result> {
   const all = incomingRows(transactions, tables)
-  const exact = await exactOnes(tx, rebase, tables, all)
-  await rebase.confirm(confirmations(exact))
+  const exact = await findExact(tx, rebase, tables, all)
+  await rebase.confirmMutations(confirmations(exact))
   const rest =
     exact.size === 0
       ? all
@@ -45,7 +45,7 @@ export async function applyRebased<Result>(
         )
   const ends = await endsOf(rebase, rest.transactions)
   const result = await applyRest(tx, rebase, tables, rest, ends, apply)
-  count(result, [...exact])
+  countExact(result, [...exact])
   return result
 }
 
@@ -63,7 +63,7 @@ function confirmations(transactions: Iterable<EndingTransaction>): { counter: nu
 
 /** Answers the mutations that these transactions end. A number never sent from here is another replica's. */
 async function endsOf(rebase: Rebase, transactions: readonly EndingTransaction[]): Promise<MutationEnds> {
-  const isSent = ({ own }: EndingTransaction) => own !== null && rebase.get(own.counter)?.attempted === true
+  const isSent = ({ own }: EndingTransaction) => own !== null && rebase.findPending(own.counter)?.attempted === true
   const ending = transactions.filter(isSent)
   const rejected = ending.flatMap(({ own }): [number, Rejection][] =>
     own?.rejection ? [[own.counter, own.rejection]] : [],
@@ -88,13 +88,13 @@ async function applyRest<Result>(
   if (!what.isEmpty && rebase.hasActionsBeside(ended)) undone = rebase.counters
   else {
     const touched = await touchedRows(tx, what, tables)
-    if (touched.size > 0 || from.size > 0) undone = await rebase.closure((row) => touched.has(row), from)
+    if (touched.size > 0 || from.size > 0) undone = await rebase.findToUndo((row) => touched.has(row), from)
   }
   const done = await undoAndApply(tx, rebase, undone, () => apply(transactions))
-  await rebase.confirm(confirmed)
-  await rebase.fail(failed)
-  await rebase.redo(done.undone)
-  if (done.undone.size > 0 && !done.isAll && !(await rebase.inOrder())) await rebase.redoAll()
+  await rebase.confirmMutations(confirmed)
+  await rebase.failMutations(failed)
+  await rebase.redoMutations(done.undone)
+  if (done.undone.size > 0 && !done.isAll && !(await rebase.areWritesInOrder())) await rebase.redoAll()
   return done.result
 }
 
@@ -109,7 +109,7 @@ async function undoAndApply<Result>(
   if (undone.size < all.size) {
     await tx.exec('SAVEPOINT tidemark_apply')
     try {
-      await rebase.undo(undone)
+      await rebase.undoMutations(undone)
       const result = await apply()
       await tx.exec('RELEASE SAVEPOINT tidemark_apply')
       return { result, undone, isAll: false }
@@ -118,7 +118,7 @@ async function undoAndApply<Result>(
       await tx.exec('ROLLBACK TO SAVEPOINT tidemark_apply; RELEASE SAVEPOINT tidemark_apply')
     }
   }
-  await rebase.undo(all)
+  await rebase.undoMutations(all)
   return { result: await apply(), undone: all, isAll: true }
 }
 
@@ -135,11 +135,11 @@ export async function withAllUndone(
   const rebase = await Rebase.open(tx, scopeOf(copy, actions))
   const all = rebase.counters
   const failing = new Map<number, Rejection>()
-  await rebase.undo(all)
+  await rebase.undoMutations(all)
   const result = await work(failing)
-  rebase.hold(result)
-  await rebase.fail(await rebase.withDependents(new Map([...failing].filter(([counter]) => all.has(counter)))))
-  await rebase.redo(all)
+  rebase.moveToCopy(result)
+  await rebase.failMutations(await rebase.withDependents(new Map([...failing].filter(([counter]) => all.has(counter)))))
+  await rebase.redoMutations(all)
   await rebase.notifyLiveQueries()
   return result
 }
@@ -152,28 +152,28 @@ export async function withAllUndoneForJoin(
   work: () => Promise<Copy>,
 ): Promise<Copy> {
   const rebase = await Rebase.open(tx, scopeOf(copy, actions))
-  await rebase.undo(rebase.counters)
+  await rebase.undoMutations(rebase.counters)
   const result = await work()
-  rebase.hold(result)
+  rebase.moveToCopy(result)
   await endMutationsKeptAside(tx, rebase, result.cursor)
-  await rebase.redo(rebase.counters)
+  await rebase.redoMutations(rebase.counters)
   await rebase.notifyLiveQueries()
   return result
 }
 
 /** Works as `applyRebased`, for one transaction with too many changes to be looked at first. */
-export async function applyWholly<Result>(
+export async function applyWithAllUndone<Result>(
   rebase: Rebase,
   transaction: { readonly lsn: Lsn; readonly own: OwnNote | null },
   apply: () => Promise<Result>,
 ): Promise<Result> {
   const all = rebase.counters
   const { confirmed, failed } = await endsOf(rebase, [transaction])
-  await rebase.undo(all)
+  await rebase.undoMutations(all)
   const result = await apply()
-  await rebase.confirm(confirmed)
-  await rebase.fail(failed)
-  await rebase.redo(all)
+  await rebase.confirmMutations(confirmed)
+  await rebase.failMutations(failed)
+  await rebase.redoMutations(all)
   return result
 }
 
@@ -182,7 +182,7 @@ export async function redoAtJoin(tx: Executor, live: Copy, actions: ActionRunner
   const rebase = await Rebase.open(tx, scopeOf(live, actions))
   await rebase.forgetWrites()
   await endMutationsKeptAside(tx, rebase, live.cursor)
-  await rebase.redo(rebase.counters)
+  await rebase.redoMutations(rebase.counters)
 }
 
 /** Ends the mutations whose outcome came while their rows were still to be joined. */
@@ -190,8 +190,8 @@ async function endMutationsKeptAside(tx: Executor, rebase: Rebase, cursor: Lsn):
   const outcomes = await readOutcomesAside(tx, cursor)
   const known = outcomes.map(({ lsn, counter, rejection }) => ({ lsn, own: { counter, rejection } }))
   const { confirmed, failed } = await endsOf(rebase, known)
-  await rebase.confirm(confirmed)
-  await rebase.fail(failed)
+  await rebase.confirmMutations(confirmed)
+  await rebase.failMutations(failed)
 }
 
 /** Keeps for its join the outcomes of own mutations that come in the stream of a copy not shown yet. */
@@ -207,13 +207,13 @@ export async function passNumbers(tx: Executor, transactions: readonly EndingTra
 }
 
 /** Finds confirmations whose rows stand as committed and are shared with nobody: no row need move. Rule RBS-R4. */
-async function exactOnes(
+async function findExact(
   tx: Executor,
   rebase: Rebase,
   tables: ReplicaTables,
   { transactions, rows, emptied }: IncomingRows,
 ): Promise<Set<Incoming>> {
-  const own = transactions.filter(({ own }) => own && !own.rejection && rebase.get(own.counter)?.attempted)
+  const own = transactions.filter(({ own }) => own && !own.rejection && rebase.findPending(own.counter)?.attempted)
   if (own.length === 0 || emptied.size > 0) return new Set()
   const counters = own.flatMap(({ own }) => (own ? [own.counter] : []))
   const { writes, shared } = await readWritesAndSharing(tx, counters)
@@ -222,7 +222,12 @@ async function exactOnes(
       const counter = own?.counter ?? 0
       const mine = writes.filter((write) => write.counter === counter)
       const alone = mine.every((write) => rows.get(rowId(write.table, write.key)) === 1)
-      return alone && !shared.has(counter) && rebase.get(counter)?.effective === true && isExact(changes, mine, tables)
+      return (
+        alone &&
+        !shared.has(counter) &&
+        rebase.findPending(counter)?.effective === true &&
+        isExact(changes, mine, tables)
+      )
     }),
   )
 }

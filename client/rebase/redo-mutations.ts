@@ -75,7 +75,7 @@ async function redoAction(
   await tx.exec('SAVEPOINT tidemark_redo')
   try {
     await setCurrentMutation(tx, counter)
-    await actions.run(tx, { counter, name: name ?? '', args: args ?? 'null', at })
+    await actions.runAction(tx, { counter, name: name ?? '', args: args ?? 'null', at })
     await tx.exec('SET LOCAL search_path = pg_catalog; RELEASE SAVEPOINT tidemark_redo')
   } catch (error) {
     const fault = storageFault(error)

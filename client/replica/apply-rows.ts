@@ -4,9 +4,9 @@ import type { Copy, Executor } from '../store/copies.ts'
 import { foldChanges, type ReplicaChange } from '../store/fold-changes.ts'
 import { keyText, type ReplicaTable } from '../store/replica-table.ts'
 import { runStatement } from '../store/run-statement.ts'
-import { fenceOf } from './fence.ts'
-import { audienceOfColumn, isContested, joinedChanges, type Presence, unseenChanges } from './join-window.ts'
+import { fenceOf } from './join-fence.ts'
 import { isLasting, TableFault } from './refused-tables.ts'
+import { audienceOfColumn, isContested, joinedChanges, type Presence, unseenChanges } from './unseen-changes.ts'
 
 /** Counts what an apply changed, and names the tables in which it did. */
 export class Tally {

@@ -12,8 +12,8 @@ import type { LocalStore } from '../mutations/local-store.ts'
 import { Rebase } from '../rebase/rebase.ts'
 import { scopeOf } from '../rebase/rebase-scope.ts'
 import {
-  applyRebased,
-  applyWholly,
+  applyUnderPending,
+  applyWithAllUndone,
   noteOutcomesAside,
   passNumbers,
   withAllUndone,
@@ -27,10 +27,10 @@ import { readWritersBeyond } from '../store/rows/write-rows.ts'
 import { withServerRows } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
 import { applyRows, Tally } from './apply-rows.ts'
-import { fenceOf, mayJoin } from './fence.ts'
-import { join, joinAddition, joinRenewal } from './join.ts'
+import { joinAddition, joinCopy, joinRenewal } from './join.ts'
+import { fenceOf, mayJoin } from './join-fence.ts'
 import type { Phase } from './rules/plan-versions.ts'
-import { type RedoHost, stepToVersion } from './take-version.ts'
+import { type RedoHost, stepToVersion } from './step-version.ts'
 
 /** The result of one apply. */
 export interface Applied {
@@ -76,7 +76,7 @@ export function applyTransactions(
   granted: Granted = NOTHING_GRANTED,
   phase: Phase | null = null,
 ): Promise<Applied> {
-  return applying(store, copy, to, granted, phase, {
+  return applyInTransaction(store, copy, to, granted, phase, {
     async onCopy(tx, hasPending) {
       const all = transactionsFor(copy, copy, transactions, granted)
       const wanted = hasPending ? await holdBackRenewed(tx, copy, all, granted) : all
@@ -87,11 +87,11 @@ export function applyTransactions(
       }
       const rebase = await Rebase.open(tx, scopeOf(copy, store.actions))
       // A mutation that is pending here has its number from here.
-      const isForeign = ({ own }: Incoming) => own !== null && rebase.get(own.counter) === null
+      const isForeign = ({ own }: Incoming) => own !== null && rebase.findPending(own.counter) === null
       await passNumbers(tx, wanted.filter(isForeign))
-      const tally = await applyRebased(tx, rebase, copy.tables, wanted, {
+      const tally = await applyUnderPending(tx, rebase, copy.tables, wanted, {
         apply: (some) => applyRows(tx, copy, some),
-        count: (counted, exact) => counted.count(exact),
+        countExact: (counted, exact) => counted.count(exact),
       })
       tally.move(rebase.moved)
       return tally
@@ -143,7 +143,7 @@ export function applyStagedParts(
   granted: Granted = NOTHING_GRANTED,
   phase: Phase | null = null,
 ): Promise<Applied> {
-  return applying(store, copy, transaction.lsn, granted, phase, {
+  return applyInTransaction(store, copy, transaction.lsn, granted, phase, {
     async onCopy(tx, hasPending) {
       const own = await ownOfParts(tx)
       await passNumbers(tx, [{ lsn: transaction.lsn, own }])
@@ -153,7 +153,7 @@ export function applyStagedParts(
       if (hasPending && !isShown(copy)) await noteOutcomesAside(tx, [shown])
       if (!hasPending || !isShown(copy)) return dropUnless(granted, tx, await apply())
       const rebase = await Rebase.open(tx, scopeOf(copy, store.actions))
-      const tally = await applyWholly(rebase, shown, apply)
+      const tally = await applyWithAllUndone(rebase, shown, apply)
       tally.move(rebase.moved)
       return dropUnless(granted, tx, tally)
     },
@@ -205,7 +205,7 @@ interface Work {
   onAddition(tx: Executor, addition: Copy): Promise<Tally>
 }
 
-async function applying(
+async function applyInTransaction(
   { db, actions, warn }: LocalStore,
   copy: Copy,
   to: Lsn,
@@ -233,7 +233,7 @@ async function applying(
         return { copy: joined, addition: null, changes, missed }
       }
       const whole = copy.stage === 'window' && to >= fenceOf(copy)
-      return { copy: whole ? await join(tx, stepped, { actions, warn }) : stepped, addition: null, changes, missed }
+      return { copy: whole ? await joinCopy(tx, stepped, { actions, warn }) : stepped, addition: null, changes, missed }
     })
   } catch (error) {
     throw applyFault(error)

@@ -73,7 +73,7 @@ export class ChunkPipeline {
   }
 
   /** Waits for the next chunk and answers it; null after the last. */
-  async next(): Promise<LoadedBytes | null> {
+  async nextChunk(): Promise<LoadedBytes | null> {
     this.#start()
     const slot = this.#slots.shift()
     if (!slot) return null
@@ -83,7 +83,7 @@ export class ChunkPipeline {
   }
 
   /** Answers whether the next chunk is here, or has failed, within this time. */
-  async arrives(withinMs: number): Promise<boolean> {
+  async waitForNext(withinMs: number): Promise<boolean> {
     this.#start()
     const [slot] = this.#slots
     if (!slot) return false
@@ -98,18 +98,18 @@ export class ChunkPipeline {
   }
 
   /** Answers the job whose chunk is next; null after the last. */
-  peek(): ChunkJob | null {
+  peekJob(): ChunkJob | null {
     return (this.#slots[0]?.job ?? this.#jobs[0]) || null
   }
 
   /** Brings the chunks of these tables, and of their several audiences in order, before all others. */
-  prefer(tables: ReadonlySet<string>): void {
+  preferTables(tables: ReadonlySet<string>): void {
     this.#jobs = preferred(this.#jobs, ({ table }) => tables.has(table))
     this.#slots = preferred(this.#slots, ({ job }) => tables.has(job.table))
   }
 
   /** Forgets the chunks of a table. */
-  drop(table: string): void {
+  dropTable(table: string): void {
     this.#jobs = this.#jobs.filter((job) => job.table !== table)
     this.#slots = this.#slots.filter(({ job }) => job.table !== table)
   }

@@ -9,7 +9,7 @@ import {
 } from '../../protocol/index.ts'
 import type { Http } from '../connection/http.ts'
 import { snapshotPath } from './chunk-download.ts'
-import { compareSnapshots } from './join-window.ts'
+import { compareSnapshots } from './unseen-changes.ts'
 
 /** The facts about the server by which a hydration goes. */
 export interface HydrationTarget {

@@ -8,9 +8,9 @@ export interface HeldCopiesOptions {
   readonly progress: Progress
   readonly warn: (loss: string) => void
   /** Called when audiences were taken from the user, whose rows have just gone from the database. */
-  readonly revoked: () => void
+  readonly onRevoked: () => void
   /** Called after every change; `areOthersRefused`: other tables than before cannot be held. */
-  readonly changed: (areOthersRefused: boolean) => void
+  readonly onChanged: (areOthersRefused: boolean) => void
 }
 
 /** Holds the copies of the server's rows that lie here, and keeps the status in step with them. */
@@ -51,17 +51,17 @@ export class HeldCopies {
   }
 
   /** Replaces all copies by these, and sets the status by them. */
-  became(copies: readonly Copy[]): void {
+  replaceCopies(copies: readonly Copy[]): void {
     this.#all = copies
     const { live } = this
-    const { status, progress, warn, revoked, changed } = this.#options
+    const { status, progress, warn, onRevoked, onChanged } = this.#options
     const before = status.current
     const ready = live?.stage === 'joined'
     const audiences = [...(live?.joins.keys() ?? [])]
-    if (ready) progress.ready()
+    if (ready) progress.noteReady()
     const { refused = {}, rows = 0 } = live ?? {}
     for (const [table, cause] of Object.entries(refused)) if (!(table in before.refused)) warn(refusal(table, cause))
-    if (live && before.audiences.some((audience) => !audiences.includes(audience))) revoked()
+    if (live && before.audiences.some((audience) => !audiences.includes(audience))) onRevoked()
     status.set({
       ready,
       progress: progress.reached,
@@ -72,6 +72,6 @@ export class HeldCopies {
       refused,
       migrations: this.#migrations(live, before.migrations),
     })
-    changed(Object.keys(refused).join() !== Object.keys(before.refused).join())
+    onChanged(Object.keys(refused).join() !== Object.keys(before.refused).join())
   }
 }

@@ -15,7 +15,7 @@
  * before it is whole, and a snapshot older than what is shown joins no earlier than there, so that nobody is taken back.
  */
 import { type Definition, type Lsn, maxLsn, minLsn, quoteTable, TidemarkError, ZERO_LSN } from '../../protocol/index.ts'
-import { sealNew } from '../mutations/seal.ts'
+import { sealNewPatches } from '../mutations/seal-patches.ts'
 import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage } from '../store/copies.ts'
 import { createAside, dropAside, replaceTables, retiredName } from '../store/definition-ddl.ts'
 import { heldDefinition, heldTables, type Refused } from '../store/held-tables.ts'
@@ -23,22 +23,22 @@ import { makeTables } from '../store/make-tables.ts'
 import { forgetOutcomesAside } from '../store/rows/outcome-rows.ts'
 import { withServerRows } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
-import { type Envelope, envelopeFault } from './envelope.ts'
-import { fenceOf } from './fence.ts'
 import { type FetchOptions, fetchDefinition, fetchManifests } from './fetch-manifests.ts'
-import { detachObjects, remakeObjects } from './hanging.ts'
-import { ensurePrimaryKeys, join } from './join.ts'
+import { detachObjects, remakeObjects } from './hanging-objects.ts'
+import { ensurePrimaryKeys, joinCopy } from './join.ts'
+import { fenceOf } from './join-fence.ts'
 import { type LoadOptions, loadCopy } from './load-copy.ts'
+import { type Envelope, envelopeFault } from './load-envelope.ts'
 import type { PendingWork } from './pending-work.ts'
 import { refusedTables } from './refused-tables.ts'
 
 export interface HydrationOptions extends FetchOptions, LoadOptions {
   readonly envelope: Envelope
   /** Called whenever the copies change, with all there are. */
-  readonly changed: (copies: readonly Copy[]) => void
+  readonly onCopiesChanged: (copies: readonly Copy[]) => void
   /** Answers the tables of a definition that are known not to be held here. */
   readonly refusedOf: (epoch: string, version: number) => Refused
-  readonly outbox: Pick<PendingWork, 'actions' | 'askBeforeJoin' | 'warn'>
+  readonly outbox: Pick<PendingWork, 'actions' | 'askOutcomesBeforeJoin' | 'warn'>
 }
 
 /** A hydration takes up fresh manifests this often before it leaves the rest to the connection's backoff. */
@@ -59,15 +59,15 @@ export async function hydrate(options: HydrationOptions): Promise<Copy> {
 }
 
 async function hydrateInRounds(options: HydrationOptions): Promise<Copy> {
-  let copy = await resumable(options)
+  let copy = await findResumable(options)
   let fault: TidemarkError | null = null
   for (let round = 0; round < MANIFEST_ROUNDS; round++) {
-    copy ??= await begin(options)
+    copy ??= await beginCopy(options)
     try {
       copy = await loadCopy(options, copy)
       // The snapshots are taken by now, so outcomes that are not decided yet come in the stream.
-      await options.outbox.askBeforeJoin(copy.epoch, options.signal)
-      return await finish(options, copy)
+      await options.outbox.askOutcomesBeforeJoin(copy.epoch, options.signal)
+      return await finishLoad(options, copy)
     } catch (error) {
       // A chunk that is gone or stays broken belongs to a snapshot that was built anew: start over with that one.
       const stale = error instanceof TidemarkError && (error.kind === 'not-found' || error.kind === 'corrupt')
@@ -82,7 +82,7 @@ async function hydrateInRounds(options: HydrationOptions): Promise<Copy> {
 const sameAudiences = (copy: Copy, audiences: readonly string[]) =>
   copy.manifests.length === audiences.length && audiences.every((audience) => copy.joins.has(audience))
 
-async function resumable({ db, welcome, envelope }: HydrationOptions): Promise<Copy | null> {
+async function findResumable({ db, welcome, envelope }: HydrationOptions): Promise<Copy | null> {
   const copies = await readCopies(db)
   const copy = copies.find(({ stage }) => stage === 'loading')
   if (!copy || copy.epoch !== welcome.epoch || copy.definition.hash !== welcome.definitionHash) return null
@@ -92,7 +92,7 @@ async function resumable({ db, welcome, envelope }: HydrationOptions): Promise<C
 }
 
 /** Makes room for a new copy: aside, where one is shown that the app goes on seeing; else in its place. */
-async function begin(options: HydrationOptions): Promise<Copy> {
+async function beginCopy(options: HydrationOptions): Promise<Copy> {
   const { db, welcome } = options
   const fetched = await fetchManifests(options)
   const tooMuch = envelopeFault(options.envelope, fetched)
@@ -115,21 +115,21 @@ async function begin(options: HydrationOptions): Promise<Copy> {
     const refused = await refusedTables(tx, old ?? null, definition, options.refusedOf(epoch, definition.version))
     const after = heldDefinition(definition.definition, refused)
     if (shows) await tx.exec(createAside(heldTables(definition.definition, refused, 'aside')).join('\n'))
-    else await replaceLive(tx, old ?? null, after, options.outbox.warn)
+    else await replaceLiveTables(tx, old ?? null, after, options.outbox.warn)
     await insertCopy(tx, { place, stage: 'loading', epoch, cursor, definition, refused, manifests })
   })
   const copies = await readCopies(db)
-  options.changed(copies)
+  options.onCopiesChanged(copies)
   const copy = copies.find((candidate) => candidate.place === place)
   if (!copy) throw new TidemarkError('internal', 'A copy just recorded is not there.')
   return copy
 }
 
 /** Makes empty live tables where the app sees no rows, and puts back the objects that hung on dropped tables. */
-async function replaceLive(tx: Executor, old: Copy | null, after: Definition, warn: (loss: string) => void) {
+async function replaceLiveTables(tx: Executor, old: Copy | null, after: Definition, warn: (loss: string) => void) {
   await deleteCopy(tx, 'aside')
   // Writes captured on tables that are dropped are sealed before, so that they keep their meaning.
-  if (old) await sealNew(tx, old.tables)
+  if (old) await sealNewPatches(tx, old.tables)
   const before = old && heldDefinition(old.definition.definition, old.refused)
   const { dropped, kept, statements } = replaceTables(before, after, retiredName())
   const hanging = await detachObjects(tx, dropped, before?.tables ?? [])
@@ -138,15 +138,15 @@ async function replaceLive(tx: Executor, old: Copy | null, after: Definition, wa
   for (const loss of await remakeObjects(tx, hanging)) warn(loss)
 }
 
-async function finish({ db, signal, changed, outbox }: HydrationOptions, copy: Copy): Promise<Copy> {
+async function finishLoad({ db, signal, onCopiesChanged, outbox }: HydrationOptions, copy: Copy): Promise<Copy> {
   if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
   const finished = await withServerRows(db, async (tx) => {
     await ensurePrimaryKeys(tx, copy.tables.values())
     await setStage(tx, copy.place, 'window')
     const [loaded] = (await readCopies(tx)).filter(({ place }) => place === copy.place)
     if (!loaded) throw new TidemarkError('internal', 'The copy just loaded is not there.')
-    return loaded.cursor >= fenceOf(loaded) ? join(tx, loaded, outbox) : loaded
+    return loaded.cursor >= fenceOf(loaded) ? joinCopy(tx, loaded, outbox) : loaded
   })
-  changed(await readCopies(db))
+  onCopiesChanged(await readCopies(db))
   return finished
 }

@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../../protocol/index.ts'
 import type { ActionRunner } from '../mutations/run-action.ts'
-import { sealNew } from '../mutations/seal.ts'
+import { sealNewPatches } from '../mutations/seal-patches.ts'
 import { redoAtJoin } from '../rebase/rebased-apply.ts'
 import { type Copy, deleteCopy, type Executor, readCopies, setStage, writeDefinition } from '../store/copies.ts'
 import {
@@ -19,7 +19,7 @@ import { deleteMarks } from '../store/rows/chunk-rows.ts'
 import { mergeAside, replaceLiveCopy, writeCount } from '../store/rows/copy-rows.ts'
 import { notifyLiveQueries } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
-import { detachObjects, remakeObjects } from './hanging.ts'
+import { detachObjects, remakeObjects } from './hanging-objects.ts'
 import { isLasting, TableFault } from './refused-tables.ts'
 
 /** ANALYZE looks at a third of its usual rows, 9,000 of a table: the app waits meanwhile. */
@@ -37,7 +37,7 @@ interface JoinHost {
  * Pending work is done again on it. A copy aside replaces the rows of the live tables; tables that are alike in both
  * stay, and the objects that hang on the others are made again.
  */
-export async function join(tx: Executor, copy: Copy, { actions, warn }: JoinHost): Promise<Copy> {
+export async function joinCopy(tx: Executor, copy: Copy, { actions, warn }: JoinHost): Promise<Copy> {
   const live: Copy = {
     ...copy,
     place: 'live',
@@ -60,7 +60,7 @@ export async function join(tx: Executor, copy: Copy, { actions, warn }: JoinHost
 
 async function finishAll(tx: Executor, live: Copy): Promise<readonly string[]> {
   await ensurePrimaryKeys(tx, live.tables.values())
-  await finish(tx, [...live.tables.values()], () => true)
+  await finishTables(tx, [...live.tables.values()], () => true)
   return []
 }
 
@@ -85,7 +85,7 @@ async function replaceLiveTables(
 ): Promise<string[]> {
   const before = old && heldDefinition(old.definition.definition, old.refused)
   // Writes captured on tables that are dropped are sealed before, so that they keep their meaning.
-  if (old) await sealNew(tx, old.tables)
+  if (old) await sealNewPatches(tx, old.tables)
   const after = heldDefinition(live.definition.definition, live.refused)
   const { dropped, kept, statements } = replaceTables(before, after, retiredName())
   const hanging = await detachObjects(tx, dropped, before?.tables ?? [])
@@ -98,7 +98,7 @@ async function replaceLiveTables(
   }
   await tx.exec(dropAside())
   await ensurePrimaryKeys(tx, live.tables.values())
-  await finish(tx, [...live.tables.values()], ({ id }) => isFilled(id))
+  await finishTables(tx, [...live.tables.values()], ({ id }) => isFilled(id))
   return remakeObjects(tx, hanging)
 }
 
@@ -177,7 +177,7 @@ export async function ensurePrimaryKeys(tx: Executor, tables: Iterable<ReplicaTa
   }
 }
 
-export async function finish(
+export async function finishTables(
   tx: Executor,
   tables: readonly ReplicaTable[],
   isFilled: (table: ReplicaTable) => boolean,

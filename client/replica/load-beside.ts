@@ -4,15 +4,15 @@ import type { Database } from '../store/database.ts'
 import { createAside, dropAside } from '../store/definition-ddl.ts'
 import { heldTables, type Refused } from '../store/held-tables.ts'
 import { withServerRows } from '../store/server-rows.ts'
-import { envelopeFault } from './envelope.ts'
 import { fetchManifests } from './fetch-manifests.ts'
 import type { HydrationOptions } from './hydration.ts'
 import { ensurePrimaryKeys } from './join.ts'
 import { loadCopy } from './load-copy.ts'
+import { envelopeFault } from './load-envelope.ts'
+import type { Renewal } from './plan-renewal.ts'
 import { refusedTables } from './refused-tables.ts'
-import type { Renewal } from './renewal.ts'
 
-type BesideOptions = Omit<HydrationOptions, 'changed' | 'outbox'>
+type BesideOptions = Omit<HydrationOptions, 'onCopiesChanged' | 'outbox'>
 
 /**
  * Loads audiences that were granted beside the rows that are shown, which go on streaming, and answers the copy that is to

@@ -2,12 +2,12 @@ import { quoteIdentifier, TidemarkError } from '../../protocol/index.ts'
 import type { Copy, Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import { type ReplicaTable, tableOf } from '../store/replica-table.ts'
-import { markLoaded } from '../store/rows/chunk-rows.ts'
+import { storeLoaded } from '../store/rows/chunk-rows.ts'
 import { addToCount } from '../store/rows/copy-rows.ts'
 import { notifyLiveQueries, withServerRows } from '../store/server-rows.ts'
 import type { ChunkJob, LoadedBytes } from './chunk-download.ts'
 import { ensurePrimaryKeys } from './join.ts'
-import { audiencesOfTable } from './join-window.ts'
+import { audiencesOfTable } from './unseen-changes.ts'
 
 const list = (names: readonly string[]) => names.map(quoteIdentifier).join(', ')
 
@@ -41,7 +41,7 @@ export async function loadChunks(db: Database, copy: Copy, chunks: readonly Load
     const replaced = shared
       ? await copyOver(tx, table, first.job, text, expected)
       : await copyInto(tx, table.name, first.job, text, expected)
-    await markLoaded(
+    await storeLoaded(
       tx,
       chunks.map(({ job }) => job),
     )

@@ -75,8 +75,8 @@ export async function loadCopy({ db, http, signal, progress }: LoadOptions, load
   const pipeline = new ChunkPipeline(http, missing, signal)
   const nextLookedAt = async () => {
     // A copy aside is shown as a whole, so no order of its chunks is better.
-    if (copy.place === 'live') pipeline.prefer(await watchedTables(db, copy))
-    return pipeline.next()
+    if (copy.place === 'live') pipeline.preferTables(await watchedTables(db, copy))
+    return pipeline.nextChunk()
   }
   let loadedBytes = 0
   for (let next = await nextLookedAt(); next; next = await nextLookedAt()) {
@@ -88,7 +88,7 @@ export async function loadCopy({ db, http, signal, progress }: LoadOptions, load
     } catch (error) {
       if (!isLasting(error)) throw error
       copy = await refuseTable(db, copy, next.job.table, error instanceof Error ? error.message : String(error))
-      pipeline.drop(next.job.table)
+      pipeline.dropTable(next.job.table)
     }
     for (const { job } of group) {
       so.rows += job.chunk.rows
@@ -112,9 +112,9 @@ async function gather(pipeline: ChunkPipeline, first: LoadedBytes, bytes: number
   const group = [first]
   let size = first.copyText.size
   try {
-    for (let job = pipeline.peek(); job && sameTarget(job, first.job) && size < bytes; job = pipeline.peek()) {
-      if (!(await pipeline.arrives(GATHER_MS))) break
-      const more = await pipeline.next()
+    for (let job = pipeline.peekJob(); job && sameTarget(job, first.job) && size < bytes; job = pipeline.peekJob()) {
+      if (!(await pipeline.waitForNext(GATHER_MS))) break
+      const more = await pipeline.nextChunk()
       if (!more) break
       group.push(more)
       size += more.copyText.size

@@ -5,10 +5,10 @@ export interface PendingWork extends LocalStore {
   start(): Promise<void>
   stop(): Promise<void>
   /** Answers whether a push with something unsettled may have reached the server. */
-  unsettledSent(): Promise<boolean>
+  hasUnsettledSent(): Promise<boolean>
   /**
    * Asks, before a loaded copy joins, for the outcomes of all that was sent, since the stream may never bring them.
    * Rejects with TidemarkError.
    */
-  askBeforeJoin(epoch: string, signal: AbortSignal): Promise<void>
+  askOutcomesBeforeJoin(epoch: string, signal: AbortSignal): Promise<void>
 }

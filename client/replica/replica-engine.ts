@@ -16,22 +16,22 @@ import { type Copy, deleteCopy, readCopies, setStage } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import { dropAside } from '../store/definition-ddl.ts'
 import type { Applied } from './apply.ts'
-import type { Envelope } from './envelope.ts'
+import { askFreshHead } from './ask-fresh-head.ts'
+import { CursorWaits, type Reached } from './cursor-waits.ts'
 import type { HydrationTarget } from './fetch-manifests.ts'
-import { askFreshHead } from './fresh-head.ts'
 import { HeldCopies } from './held-copies.ts'
 import { type HydrationOptions, hydrate } from './hydration.ts'
 import { dropAddition, loadAddition, loadRenewal } from './load-beside.ts'
 import type { HydrationProgress } from './load-copy.ts'
+import type { Envelope } from './load-envelope.ts'
 import type { PendingWork } from './pending-work.ts'
-import { purgeAudiences } from './purge.ts'
+import { planRenewal, type Renewal } from './plan-renewal.ts'
+import { purgeAudiences } from './purge-audiences.ts'
 import { TableFault } from './refused-tables.ts'
-import { planRenewal, type Renewal } from './renewal.ts'
 import type { Progress } from './rules/progress.ts'
 import { type MigrationsStatus, replicaPhase, StatusStore } from './status.ts'
 import { Stream, type StreamHost } from './stream.ts'
 import { TableFaults } from './table-faults.ts'
-import { type Reached, Waits } from './waits.ts'
 
 export interface EngineOptions {
   readonly db: Database
@@ -47,11 +47,11 @@ export interface EngineOptions {
   /** Reports objects of the app that could not be carried over. */
   readonly warn: (loss: string) => void
   /** Called when audiences were taken from the user, whose rows have just gone from the database. */
-  readonly revoked: () => void
+  readonly onRevoked: () => void
   /** Goes on where the opening of the database left it. */
   readonly progress: Progress
   /** Called with every step of the connection; `isNew`: the first time live on its socket. */
-  readonly connectionChanged: (before: ConnectionPhase, state: ConnectionState, isNew: boolean) => void
+  readonly onConnectionChanged: (before: ConnectionPhase, state: ConnectionState, isNew: boolean) => void
 }
 
 /**
@@ -62,7 +62,7 @@ export interface EngineOptions {
  */
 export class ReplicaEngine implements ConnectionHost, StreamHost {
   readonly status: StatusStore
-  readonly waits = new Waits()
+  readonly waits = new CursorWaits()
   readonly connection: Connection
   readonly outbox: PendingWork
   /** The bound of the next load. */
@@ -94,10 +94,10 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.#copies = new HeldCopies({
       ...options,
       status: this.status,
-      changed: (areOthersRefused) => {
+      onChanged: (areOthersRefused) => {
         if (areOthersRefused) this.#reportRefused()
         this.#reportMigrations()
-        this.waits.check(this.reached)
+        this.waits.resolveReached(this.reached)
       },
     })
     this.outbox = options.outbox
@@ -107,7 +107,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
 
   /** `prepare` is awaited before anything is asked of the server. */
   async start(prepare: () => Promise<void> = async () => undefined): Promise<void> {
-    this.#copies.became(await readCopies(this.#options.db))
+    this.#copies.replaceCopies(await readCopies(this.#options.db))
     await this.outbox.start()
     await prepare()
     this.connection.dispatch({ type: 'go-online' })
@@ -118,7 +118,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.connection.dispatch({ type: 'close' })
     await this.#hydration.catch(() => undefined)
     await this.#stream.idle()
-    await this.#stream.flush().catch(() => undefined)
+    await this.#stream.flushCursor().catch(() => undefined)
     await this.outbox.stop()
   }
 
@@ -158,11 +158,11 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
 
   /** The next connection loads everything anew, refused tables too. */
   retryRefused(): void {
-    this.#faults.forget()
+    this.#faults.forgetFaults()
     this.#retriesRefused = Object.keys(this.status.current.refused).length > 0
   }
 
-  async hello(): Promise<Hello> {
+  async makeHello(): Promise<Hello> {
     await this.#hydration.catch(() => undefined)
     await this.#stream.idle()
     const { clientId, migration } = this.#options
@@ -177,12 +177,12 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       definitionVersion: copy?.definition.version ?? null,
       definitionHash: copy?.definition.hash ?? null,
       audiences: [...(copy?.joins.keys() ?? [])],
-      unsettled: await this.outbox.unsettledSent(),
+      unsettled: await this.outbox.hasUnsettledSent(),
       ...(migration === undefined ? {} : { migration }),
     }
   }
 
-  welcome(welcome: Welcome): 'stream' | 'hydrate' {
+  receiveWelcome(welcome: Welcome): 'stream' | 'hydrate' {
     this.#welcome = welcome
     this.status.set({ head: welcome.head })
     const copy = this.#copies.streamed
@@ -198,7 +198,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     return 'hydrate'
   }
 
-  rehydrate(reason: RehydrateReason): void {
+  receiveRehydrate(reason: RehydrateReason): void {
     this.#reason = reason
     // Places of two histories do not compare: a database that was put back begins below the head of the last one.
     if (reason === 'epoch') this.status.set({ head: null })
@@ -231,8 +231,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
         welcome,
         envelope: this.envelope,
         signal,
-        progress: (so) => this.#loading(so, reason),
-        changed: (copies) => this.#copies.became(copies),
+        progress: (so) => this.#reportLoading(so, reason),
+        onCopiesChanged: (copies) => this.#copies.replaceCopies(copies),
         refusedOf: (epoch, version) => this.#faults.refusedOf(epoch, version),
         outbox: this.outbox,
       })
@@ -249,9 +249,9 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     return planRenewal({ http: this.#options.http, welcome, signal, envelope }, shown)
   }
 
-  #loading(so: HydrationProgress, reason: RehydrateReason): void {
+  #reportLoading(so: HydrationProgress, reason: RehydrateReason): void {
     const { progress } = this.#options
-    progress.loading(so.bytes, so.totalBytes)
+    progress.noteLoading(so.bytes, so.totalBytes)
     this.status.set({ hydration: { ...so, reason }, progress: progress.reached })
   }
 
@@ -261,15 +261,15 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     const lost = [...(shown?.joins.keys() ?? [])].filter((audience) => !audiences.includes(audience))
     if (!shown || lost.length === 0) return
     await purgeAudiences(this.outbox, shown, lost)
-    this.#copies.became(await readCopies(this.#options.db))
+    this.#copies.replaceCopies(await readCopies(this.#options.db))
   }
 
   startStream(): void {
     const copy = this.#copies.streamed
     const renewal = this.#renewal
     const prepare = async (current: Copy) => {
-      const prepared = await this.#prepare(current)
-      if (renewal && renewal.renewed.size > 0) this.#renew(prepared, renewal)
+      const prepared = await this.#prepareStream(current)
+      if (renewal && renewal.renewed.size > 0) this.#loadRenewed(prepared, renewal)
       return prepared
     }
     if (copy) this.#stream.start(copy, prepare, renewal)
@@ -277,12 +277,12 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.#reportedMigrations = null
     this.#reportMigrations()
     // On a quiet database nothing else would soon bring the head past the fences.
-    if (copy?.stage === 'window') void this.freshHead(this.#stopping.signal).catch(() => undefined)
-    if (!copy) this.#failed(new TidemarkError('internal', 'There is nothing to stream into.'))
+    if (copy?.stage === 'window') void this.askFreshHead(this.#stopping.signal).catch(() => undefined)
+    if (!copy) this.#reportFailure(new TidemarkError('internal', 'There is nothing to stream into.'))
   }
 
   /** Leaves only the copy that is streamed into, and beside it the one that is shown, with this session's audiences. */
-  async #prepare(copy: Copy): Promise<Copy> {
+  async #prepareStream(copy: Copy): Promise<Copy> {
     const { db } = this.#options
     const leftover = (await readCopies(db)).find(({ place, stage }) => place === 'aside' && stage !== 'window')
     if (leftover) {
@@ -291,7 +291,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     if (copy.place === 'aside') await this.#purgeShown(this.#welcome?.audiences ?? [])
     const lost = [...copy.joins.keys()].filter((audience) => !this.#welcome?.audiences.includes(audience))
     const kept = lost.length === 0 ? copy : await purgeAudiences(this.outbox, copy, lost)
-    this.#copies.became(
+    this.#copies.replaceCopies(
       this.#copies.all
         .filter((other) => other.place !== copy.place && (other.place !== 'aside' || !leftover))
         .concat(kept),
@@ -306,22 +306,22 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.#stream.stop()
   }
 
-  receive(frame: StreamFrame, received: number): void {
+  receiveStreamFrame(frame: StreamFrame, received: number): void {
     const { phase } = this.connection.state
     const streams = phase === 'catching-up' || phase === 'live'
     if (frame.type === 'audiences' || frame.type === 'restarted') {
-      if (streams) this.#stream.push(frame, received)
-      else if (frame.type === 'audiences') this.#failed(rightsFault())
+      if (streams) this.#stream.enqueueFrame(frame, received)
+      else if (frame.type === 'audiences') this.#reportFailure(rightsFault())
       return
     }
     const head = maxLsn(this.status.current.head ?? this.#lsnOf(frame), this.#lsnOf(frame))
     if (head !== this.status.current.head) this.status.set({ head })
-    if (streams) this.#stream.push(frame, received)
+    if (streams) this.#stream.enqueueFrame(frame, received)
   }
 
-  rightsChanged(copy: Copy, audiences: readonly string[], granted: readonly string[]): void {
+  onRightsChanged(copy: Copy, audiences: readonly string[], granted: readonly string[]): void {
     if (this.#welcome) this.#welcome = { ...this.#welcome, audiences }
-    this.#copies.became(this.#copies.all.filter(({ place }) => place !== copy.place).concat(copy))
+    this.#copies.replaceCopies(this.#copies.all.filter(({ place }) => place !== copy.place).concat(copy))
     this.#addition?.abort()
     this.#addition = null
     if (granted.length === 0) return
@@ -331,7 +331,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     })
   }
 
-  #renew(copy: Copy, renewal: Renewal): void {
+  #loadRenewed(copy: Copy, renewal: Renewal): void {
     this.#loadBeside('definition', async (options) => {
       const refusedOf = (epoch: string, version: number) => this.#faults.refusedOf(epoch, version)
       return loadRenewal({ ...options, refusedOf }, copy, renewal)
@@ -352,21 +352,21 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       try {
         const addition = await load({ db, http, welcome, signal, progress, envelope: this.envelope })
         if (!signal.aborted) {
-          this.#stream.join(addition)
+          this.#stream.joinAddition(addition)
           // On a quiet database nothing else would soon bring the head past the fences.
-          void this.freshHead(this.#stopping.signal).catch(() => undefined)
+          void this.askFreshHead(this.#stopping.signal).catch(() => undefined)
         }
         // Granted audiences that came too late are dropped here; renewed tables are dropped by the next stream.
         else if (reason === 'audience-granted') await dropAddition(db)
       } catch (error) {
-        if (!signal.aborted) this.#failed(besideFault(reason, error))
+        if (!signal.aborted) this.#reportFailure(besideFault(reason, error))
       } finally {
         this.status.set({ hydration: null })
       }
     })
   }
 
-  restart(epoch: string, from: Lsn, rowsTo: Lsn | null): void {
+  restartStream(epoch: string, from: Lsn, rowsTo: Lsn | null): void {
     this.connection.restartStream(epoch, from, rowsTo)
   }
 
@@ -374,10 +374,10 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     return frame.type === 'fragment' ? frame.lsn : frame.head
   }
 
-  applied({ copy, changes, missed }: Applied): void {
+  onApplied({ copy, changes, missed }: Applied): void {
     if (copy.definition.version === this.#renewal?.version && copy.behind.size === 0) this.#renewal = null
     // A copy that joined has taken the place of the one that was shown.
-    this.#copies.became(
+    this.#copies.replaceCopies(
       this.#copies.all.filter(({ place }) => place !== copy.place && copy.stage !== 'joined').concat(copy),
     )
     if (missed !== null) this.status.set({ migrations: { ...this.status.current.migrations, fault: missed } })
@@ -395,17 +395,17 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.connection.acknowledge(received, cursor)
   }
 
-  failed(error: TidemarkError, copy: Copy): void {
-    if (error instanceof TableFault) this.#faults.note(error, this.#copies.all)
+  onFailed(error: TidemarkError, copy: Copy): void {
+    if (error instanceof TableFault) this.#faults.noteFault(error, this.#copies.all)
     if (error.kind !== 'rehydrate-required') {
-      this.#failed(error)
+      this.#reportFailure(error)
       return
     }
     // Rows that contradict the stream are never mended in place: the next hello holds nothing, and all is loaded anew.
     this.#reason = 'diverged'
     this.#breakCopy(copy).then(
-      () => this.#failed(error),
-      (fault: unknown) => this.#failed(toTidemarkError(fault)),
+      () => this.#reportFailure(error),
+      (fault: unknown) => this.#reportFailure(toTidemarkError(fault)),
     )
   }
 
@@ -416,27 +416,27 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       await deleteCopy(tx, 'aside')
       await tx.exec(dropAside())
     })
-    this.#copies.became(await readCopies(db))
+    this.#copies.replaceCopies(await readCopies(db))
   }
 
-  #failed(error: TidemarkError): void {
+  #reportFailure(error: TidemarkError): void {
     this.connection.dispatch({ type: 'failed', error })
   }
 
-  stateChanged(state: ConnectionState): void {
+  onStateChanged(state: ConnectionState): void {
     const error = 'error' in state ? { error: state.error } : state.phase === 'live' ? { error: null } : {}
     this.status.set({ phase: replicaPhase(state.phase), ...error })
-    if (state.phase === 'closed') this.waits.fail(closedFault(), 'all')
-    if (state.phase === 'offline') this.waits.fail(offlineFault(), 'offline')
-    if (state.phase === 'refused') this.waits.fail(state.error, 'refused')
+    if (state.phase === 'closed') this.waits.rejectWaits(closedFault(), 'all')
+    if (state.phase === 'offline') this.waits.rejectWaits(offlineFault(), 'offline')
+    if (state.phase === 'refused') this.waits.rejectWaits(state.error, 'refused')
     if (state.phase === 'greeting') this.#wasLive = false
-    this.#options.connectionChanged(this.#phase, state, !this.#wasLive)
+    this.#options.onConnectionChanged(this.#phase, state, !this.#wasLive)
     if (state.phase === 'live') this.#wasLive = true
     this.#phase = state.phase
   }
 
   /** Asks for the server's head now; throws TidemarkError. */
-  freshHead(signal: AbortSignal): Promise<{ readonly epoch: string; readonly lsn: Lsn }> {
+  askFreshHead(signal: AbortSignal): Promise<{ readonly epoch: string; readonly lsn: Lsn }> {
     return askFreshHead(this.#options.http, this.#options.clientId, signal)
   }
 }

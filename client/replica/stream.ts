@@ -23,8 +23,8 @@ import {
   NOTHING_GRANTED,
   type Renewing,
 } from './apply.ts'
-import { fenceOf, mayJoin } from './fence.ts'
-import { purgeAudiences } from './purge.ts'
+import { fenceOf, mayJoin } from './join-fence.ts'
+import { purgeAudiences } from './purge-audiences.ts'
 import type { Phase } from './rules/plan-versions.ts'
 
 /** Frames waiting are joined into one database transaction up to this many characters. */
@@ -39,13 +39,13 @@ interface Waiting {
 }
 
 export interface StreamHost {
-  applied(applied: Applied, head: Lsn): void
+  onApplied(applied: Applied, head: Lsn): void
   acknowledge(received: number, cursor: Lsn): void
   /** The session's audiences changed: rows of lost ones are gone, `granted` are to be loaded. */
-  rightsChanged(copy: Copy, audiences: readonly string[], granted: readonly string[]): void
+  onRightsChanged(copy: Copy, audiences: readonly string[], granted: readonly string[]): void
   /** Asks the server to begin the stream anew, own mutations as rows up to `rowsTo`; it answers with a `restarted` frame. */
-  restart(epoch: string, from: Lsn, rowsTo: Lsn | null): void
-  failed(error: TidemarkError, copy: Copy): void
+  restartStream(epoch: string, from: Lsn, rowsTo: Lsn | null): void
+  onFailed(error: TidemarkError, copy: Copy): void
 }
 
 /**
@@ -89,7 +89,7 @@ export class Stream {
     this.#restartsOwed = 0
     this.#rowsTo = ZERO_LSN
     this.#durable = copy.cursor
-    this.#enter(run, async () => {
+    this.#runInTurn(run, async () => {
       await this.#dropParts()
       this.#copy = await prepare(copy)
     })
@@ -106,7 +106,7 @@ export class Stream {
   }
 
   /** Writes down a cursor that moved over nothing. */
-  async flush(): Promise<void> {
+  async flushCursor(): Promise<void> {
     await this.#working
     const copy = this.#copy
     if (copy && copy.cursor !== this.#durable && copy.stage === 'joined')
@@ -114,49 +114,49 @@ export class Stream {
   }
 
   /** Lets granted audiences or renewed tables, once loaded, catch up with the copy and join it. */
-  join(addition: Copy): void {
-    this.#enter(this.#run, async () => {
+  joinAddition(addition: Copy): void {
+    this.#runInTurn(this.#run, async () => {
       const copy = this.#copy
       const { renewal, audiences } = this.#granted
       const wanted = [...addition.joins.keys()].every((audience) => audiences.has(audience))
       if (!copy || !(wanted || renewal)) return
       this.#granted = { ...this.#granted, addition }
       if (addition.cursor < this.#position) {
-        await this.#restart(copy, addition.cursor, null)
+        await this.#askRestart(copy, addition.cursor, null)
       } else if (mayJoin(addition, copy, this.#position)) {
-        await this.#apply(copy, [], this.#position, this.#position)
+        await this.#applyByVersions(copy, [], this.#position, this.#position)
       }
     })
   }
 
-  push(frame: StreamFrame, received: number): void {
+  enqueueFrame(frame: StreamFrame, received: number): void {
     if (this.#copy === null) return
     this.#queue.push({ frame, received })
-    if (!this.#busy) this.#enter(this.#run, async () => undefined)
+    if (!this.#busy) this.#runInTurn(this.#run, async () => undefined)
   }
 
-  #enter(run: number, first: () => Promise<void>): void {
+  #runInTurn(run: number, first: () => Promise<void>): void {
     this.#busy = true
     this.#working = this.#working.then(async () => {
       if (run !== this.#run) return
       try {
         await first()
-        await this.#drain(run)
+        await this.#processQueue(run)
       } catch (error) {
         if (run !== this.#run) return
         this.#queue = []
-        if (this.#copy) this.#host.failed(storageFault(error) ?? toTidemarkError(error), this.#copy)
+        if (this.#copy) this.#host.onFailed(storageFault(error) ?? toTidemarkError(error), this.#copy)
       } finally {
         if (run === this.#run) {
           this.#busy = false
           // A frame may have come between the last look at the queue and here.
-          if (this.#queue.length > 0) this.#enter(run, async () => undefined)
+          if (this.#queue.length > 0) this.#runInTurn(run, async () => undefined)
         }
       }
     })
   }
 
-  async #drain(run: number): Promise<void> {
+  async #processQueue(run: number): Promise<void> {
     while (run === this.#run) {
       const next = this.#queue[0]
       if (!next || !this.#copy) return
@@ -193,20 +193,20 @@ export class Stream {
     const granted = audiences.filter((audience) => !kept.joins.has(audience))
     this.#copy = kept
     this.#granted = { audiences: new Set(granted), addition: null, renewal: null }
-    this.#host.rightsChanged(kept, audiences, granted)
+    this.#host.onRightsChanged(kept, audiences, granted)
   }
 
-  async #restart(copy: Copy, from: Lsn, rowsTo: Lsn | null): Promise<void> {
+  async #askRestart(copy: Copy, from: Lsn, rowsTo: Lsn | null): Promise<void> {
     await this.#dropParts()
     this.#restartsOwed += 1
-    this.#host.restart(copy.epoch, from, rowsTo)
+    this.#host.restartStream(copy.epoch, from, rowsTo)
   }
 
   /** Asks for rows where an own mutation is not known here: a copied profile's, or of a lost outbox. Rule RBS-R8. */
   async #askForRows(copy: Copy, error: unknown, to: Lsn): Promise<void> {
     if (!(error instanceof UnknownPrediction) || error.lsn <= this.#rowsTo) throw error
     this.#rowsTo = to
-    await this.#restart(copy, this.#position, to)
+    await this.#askRestart(copy, this.#position, to)
   }
 
   #acceptRestart(from: Lsn): void {
@@ -237,7 +237,7 @@ export class Stream {
       received = next.received
     }
     try {
-      await this.#apply(copy, wire, cursor, head)
+      await this.#applyByVersions(copy, wire, cursor, head)
     } catch (error) {
       await this.#askForRows(copy, error, cursor)
     }
@@ -245,23 +245,23 @@ export class Stream {
   }
 
   /** Applies transactions, each by the version in force at its place: a version is a barrier that nothing passes. */
-  async #apply(copy: Copy, wire: readonly WireTransaction[], to: Lsn, head: Lsn): Promise<void> {
+  async #applyByVersions(copy: Copy, wire: readonly WireTransaction[], to: Lsn, head: Lsn): Promise<void> {
     let rest = wire
     for (let phase = this.#phaseUpTo(to); phase; phase = this.#phaseUpTo(to)) {
       const { lsn } = phase
       const before = rest.filter((one) => one.lsn <= lsn)
       rest = rest.slice(before.length)
-      const transactions = await this.#decode(before)
+      const transactions = await this.#decodeTransactions(before)
       const applied = await applyTransactions(this.#store, this.#copy ?? copy, transactions, lsn, this.#granted, phase)
       this.#position = maxLsn(this.#position, lsn)
       this.#store.forgetPredictions?.()
-      this.#became(applied, head, true, phase)
+      this.#noteApplied(applied, head, true, phase)
     }
     if (to > this.#position || rest.length > 0 || wire.length === 0)
-      await this.#applyBetween(this.#copy ?? copy, await this.#decode(rest), to, head)
+      await this.#applyBetween(this.#copy ?? copy, await this.#decodeTransactions(rest), to, head)
   }
 
-  #decode(wire: readonly WireTransaction[]): Promise<Incoming[]> {
+  #decodeTransactions(wire: readonly WireTransaction[]): Promise<Incoming[]> {
     return decodeTransactions(this.#store.db, wire, this.#copy?.tables ?? new Map(), this.#store.predictions)
   }
 
@@ -280,10 +280,10 @@ export class Stream {
       ? { copy: { ...copy, cursor: maxLsn(copy.cursor, to) }, addition, changes: 0, missed: null }
       : await applyTransactions(this.#store, copy, transactions, to, this.#granted)
     this.#position = to
-    this.#became(applied, head, !nothing)
+    this.#noteApplied(applied, head, !nothing)
   }
 
-  #became(applied: Applied, head: Lsn, durable: boolean, stepped: Phase | null = null): void {
+  #noteApplied(applied: Applied, head: Lsn, durable: boolean, stepped: Phase | null = null): void {
     const joined = this.#granted.addition !== null && applied.addition === null
     this.#copy = applied.copy
     this.#granted = joined ? NOTHING_GRANTED : grantedAfter(this.#granted, applied.addition, stepped)
@@ -291,14 +291,14 @@ export class Stream {
       this.#durable = applied.copy.cursor
       this.#durableAtMs = Date.now()
     }
-    this.#host.applied(applied, head)
+    this.#host.onApplied(applied, head)
     if (applied.missed !== null) throw new TidemarkError('unavailable', applied.missed)
   }
 
   /** Steps to the versions below a transaction that came in parts; the one at its own place comes with it. */
   async #stepToVersionsBelow(copy: Copy, { lsn, head }: Part): Promise<void> {
     const last = this.#granted.renewal?.phases.findLast((phase) => phase.lsn < lsn)
-    if (last) await this.#apply(copy, [], last.lsn, head)
+    if (last) await this.#applyByVersions(copy, [], last.lsn, head)
   }
 
   /** Stages a piece of a large transaction; the last one applies it whole. */
@@ -324,7 +324,7 @@ export class Stream {
         const applied = await applyStagedParts(this.#store, this.#copy ?? copy, whole, this.#granted, phase)
         this.#position = frame.lsn
         if (phase) this.#store.forgetPredictions?.()
-        this.#became(applied, frame.head, true, phase)
+        this.#noteApplied(applied, frame.head, true, phase)
       } catch (error) {
         await this.#askForRows(copy, error, frame.lsn)
       }

@@ -10,7 +10,7 @@ export class TableFaults {
   readonly #met = new Map<string, { readonly table: string; count: number; cause: string }[]>()
 
   /** Notes a fault for each copy that took part: for loading anew it makes no difference which of them met it. */
-  note({ table, message }: TableFault, copies: readonly Copy[]): void {
+  noteFault({ table, message }: TableFault, copies: readonly Copy[]): void {
     for (const key of new Set(copies.map(({ epoch, definition }) => keyOf(epoch, definition.version)))) {
       const met = this.#met.get(key) ?? []
       this.#met.set(key, met)
@@ -25,7 +25,7 @@ export class TableFaults {
     return Object.fromEntries(met.filter(({ count }) => count >= TRIES).map(({ table, cause }) => [table, cause]))
   }
 
-  forget(): void {
+  forgetFaults(): void {
     this.#met.clear()
   }
 }

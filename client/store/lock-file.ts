@@ -6,7 +6,7 @@ import { codeOf, fileSystem, net, nodeProcess, type SocketServer, temporaryFolde
 export type Release = () => Promise<void>
 
 /** A free lock is claimed this often; then the process that came first each time counts as its holder. */
-const TAKE_OVERS = 3
+const CLAIM_TURNS = 3
 
 /** The length that every platform takes for the path of a socket. */
 const PATH_BYTES = 100
@@ -61,7 +61,7 @@ async function holdElsewhere(path: string): Promise<Release> {
 }
 
 async function hold(socket: string, path: string): Promise<Release> {
-  for (let turn = 0; turn <= TAKE_OVERS; turn++) {
+  for (let turn = 0; turn <= CLAIM_TURNS; turn++) {
     const server = (await listen(socket)) ?? (await claimSocket(socket, turn))
     if (server) return () => stop(server)
     if (await isHeld(socket)) break

@@ -1,7 +1,7 @@
 import type { Database } from './database.ts'
 import { loadDatabaseImage } from './database-image.ts'
+import { findDatabase, removeMakingMark, setMakingMark } from './find-database.ts'
 import { type Alive, watchLife } from './life-signs.ts'
-import { findDatabase, markFinished, markUnfinished } from './making.ts'
 import { isServerRuntime } from './runtime.ts'
 import { StartFailed, StartWords } from './start-failed.ts'
 import { startParams } from './start-params.ts'
@@ -50,10 +50,10 @@ export const openDatabase: OpenDatabase = async (storage, alive) => {
   if (found === 'unfinished') await removePlace(storage, storage.name)
   if (found === 'headless') throw headlessFault(storage)
   if (found === 'database') return start(storage, null, false, alive)
-  const [image] = await Promise.all([imageIfThere(), markUnfinished(storage)])
+  const [image] = await Promise.all([imageIfThere(), setMakingMark(storage)])
   const db = await start(storage, image, true, alive)
   try {
-    await markFinished(storage)
+    await removeMakingMark(storage)
   } catch (error) {
     await db.close()
     throw error

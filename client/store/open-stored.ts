@@ -1,6 +1,6 @@
 import { TidemarkError, toTidemarkError } from '../../protocol/index.ts'
 import type { Database } from './database.ts'
-import { findDatabase } from './making.ts'
+import { findDatabase } from './find-database.ts'
 import { mendFolder } from './mend-folder.ts'
 import type { OpenDatabase } from './open-database.ts'
 import { hasJournal } from './open-journal-files.ts'

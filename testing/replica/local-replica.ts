@@ -2,7 +2,7 @@ import { decodeTransactions } from '../../client/mutations/decode-transactions.t
 import { patchOfWrites, patchTables } from '../../client/mutations/rules/patch-of-writes.ts'
 import { Outbox } from '../../client/outbox/outbox.ts'
 import { type Applied, applyTransactions, type Granted } from '../../client/replica/apply.ts'
-import { join } from '../../client/replica/join.ts'
+import { joinCopy } from '../../client/replica/join.ts'
 import { type Copy, insertCopy, readCopies } from '../../client/store/copies.ts'
 import type { Database } from '../../client/store/database.ts'
 import { replaceTables } from '../../client/store/definition-ddl.ts'
@@ -58,7 +58,7 @@ export class LocalReplica {
       development: options.development ?? false,
       shown: () => this.copy,
       warn: () => undefined,
-      outcomes: async (counters) => {
+      askOutcomes: async (counters) => {
         this.#asked = [...counters]
         return { epoch: this.copy.epoch, outcomes: this.outcomes }
       },
@@ -96,7 +96,7 @@ export class LocalReplica {
       return made
     })
     const replica = new LocalReplica(db, copy, options)
-    replica.copy = await withServerRows(db, (tx) => join(tx, copy, replica.outbox))
+    replica.copy = await withServerRows(db, (tx) => joinCopy(tx, copy, replica.outbox))
     const rows = Object.entries(options.rows ?? {}).flatMap(([table, ofTable]) =>
       ofTable.map((row): WireChange => ({ o: 'i', t: table, a: replica.audienceOf(table, row), d: row })),
     )
@@ -159,7 +159,7 @@ export class LocalReplica {
   /** Freezes a mutation as its first sending would; answers the changes that it predicts. */
   async send(counter: number): Promise<readonly PredictedChange[]> {
     return this.db.transaction(async (tx) => {
-      await this.outbox.sealNew(tx, this.copy.tables)
+      await this.outbox.sealNewPatches(tx, this.copy.tables)
       const patch = (await readPatches(tx, [counter])).get(counter)
       const rows = patch ?? patchOfWrites(await readWritesOf(tx, [counter]), patchTables(this.copy.tables), () => null)
       const predicted = predictedByPatch(rows)

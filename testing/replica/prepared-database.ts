@@ -1,7 +1,7 @@
 import { PGlite } from '@electric-sql/pglite'
 import { live } from '@electric-sql/pglite/live'
 import type { Database } from '../../client/store/database.ts'
-import { findDatabase } from '../../client/store/making.ts'
+import { findDatabase } from '../../client/store/find-database.ts'
 import { openDatabase } from '../../client/store/open-database.ts'
 import { StartWords } from '../../client/store/start-failed.ts'
 import { startParams } from '../../client/store/start-params.ts'

@@ -7,8 +7,8 @@ import { keyText, replicaTables } from '../../store/replica-table.ts'
 import type { CapturedWrite } from '../../store/rules/captured-write.ts'
 import { foreignKeysOf } from '../../store/rules/foreign-keys.ts'
 import { dependencies, dependentsOf, type Effects } from './dependents.ts'
+import { mutationsToUndo } from './mutations-to-undo.ts'
 import { patchOfWrites, patchTables } from './patch-of-writes.ts'
-import { toUndo } from './touching.ts'
 
 const NOTE = 'public.note'
 const FOLDER = 'public.folder'
@@ -97,7 +97,9 @@ describe('who is concerned', () => {
       { counter: 3, rows: ['c'] },
       { counter: 4, rows: ['b'] },
     ]
-    const undone = (row: string, ...from: number[]) => [...toUndo(pending, (one) => one === row, new Set(from))]
+    const undone = (row: string, ...from: number[]) => [
+      ...mutationsToUndo(pending, (one) => one === row, new Set(from)),
+    ]
     expect(undone('a')).toEqual([1, 2, 4])
     expect(undone('b')).toEqual([2, 4])
     expect(undone('none', 3)).toEqual([3])

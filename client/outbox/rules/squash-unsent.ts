@@ -42,7 +42,7 @@ export function squashUnsent({ fresh, writes }: UnsentMutations, held: ReplicaTa
     [...new Set(on.map((one) => headOf.get(one) ?? one))].filter((one) => one !== number),
   ])
   return {
-    squashes: squashes.map((one) => ({ ...one, rows: inOrder(one, byCounter, tables) })),
+    squashes: squashes.map((one) => ({ ...one, rows: orderNetRows(one, byCounter, tables) })),
     after: new Map(renamed),
   }
 }
@@ -63,7 +63,7 @@ function effectsOf(number: number, writes: readonly StoredWrite[]): Effects {
 }
 
 /** Puts the net rows of several patches in an order that constraints allow. */
-function inOrder(
+function orderNetRows(
   { counter: head, squashed, rows }: Squash,
   writes: ReadonlyMap<number, readonly StoredWrite[]>,
   tables: PatchTables,

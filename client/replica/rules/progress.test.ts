@@ -13,14 +13,14 @@ test('FLD-105 HYD-R13 from the call to ready the number only grows, whatever beg
       const progress = new Progress()
       let before = 0
       for (const one of steps) {
-        if (one.kind === 'opening') progress.opening(one.signs)
-        if (one.kind === 'opened') progress.opened()
-        if (one.kind === 'loading') progress.loading(one.done, one.total)
+        if (one.kind === 'opening') progress.noteOpening(one.signs)
+        if (one.kind === 'opened') progress.noteOpened()
+        if (one.kind === 'loading') progress.noteLoading(one.done, one.total)
         expect(progress.reached).toBeGreaterThanOrEqual(before)
         expect(progress.reached).toBeLessThan(1)
         before = progress.reached
       }
-      progress.ready()
+      progress.noteReady()
       expect(progress.reached).toBe(1)
     }),
   )
@@ -28,18 +28,18 @@ test('FLD-105 HYD-R13 from the call to ready the number only grows, whatever beg
 
 test('FLD-105 HYD-R13 a second snapshot moves the number from where the first one left it', () => {
   const progress = new Progress()
-  progress.opened()
-  progress.loading(0, 100)
-  progress.loading(80, 100)
+  progress.noteOpened()
+  progress.noteLoading(0, 100)
+  progress.noteLoading(80, 100)
   const left = progress.reached
-  progress.loading(0, 400)
+  progress.noteLoading(0, 400)
   expect(progress.reached).toBe(left)
-  progress.loading(100, 400)
+  progress.noteLoading(100, 400)
   const quarter = progress.reached
   expect(quarter).toBeGreaterThan(left)
   // The same load goes on after the connection broke.
-  progress.loading(100, 400)
+  progress.noteLoading(100, 400)
   expect(progress.reached).toBe(quarter)
-  progress.loading(400, 400)
+  progress.noteLoading(400, 400)
   expect(progress.reached).toBe(0.95)
 })

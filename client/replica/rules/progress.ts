@@ -19,23 +19,23 @@ export class Progress {
   }
 
   /** Advances by how much PGlite has asked of the device; how much it will ask is not known. */
-  opening(signs: number): void {
+  noteOpening(signs: number): void {
     this.#reach((OPENED * signs) / (signs + HALF_OPENED))
   }
 
-  opened(): void {
+  noteOpened(): void {
     this.#reach(OPENED)
   }
 
   /** Advances by the part of a load that is here; less than before means another load. */
-  loading(done: number, total: number): void {
+  noteLoading(done: number, total: number): void {
     const share = total > 0 ? Math.min(1, done / total) : 1
     if (share < this.#share) this.#from = this.#reached
     this.#share = share
     this.#reach(this.#from + (LOADED - this.#from) * share)
   }
 
-  ready(): void {
+  noteReady(): void {
     this.#reach(1)
   }
 

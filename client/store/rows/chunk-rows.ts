@@ -16,7 +16,7 @@ export async function readLoadedChunks(db: Executor): Promise<LoadedChunk[]> {
 }
 
 /** Marks chunks as loaded, in the transaction that loads them. */
-export async function markLoaded(tx: Executor, chunks: readonly LoadedChunk[]): Promise<void> {
+export async function storeLoaded(tx: Executor, chunks: readonly LoadedChunk[]): Promise<void> {
   const marks = chunks.map(({ audience, table, position }) => ({ audience, table_id: table, position }))
   await tx.query(
     `INSERT INTO tidemark.loaded_chunk (audience, table_id, position)

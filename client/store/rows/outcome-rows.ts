@@ -47,7 +47,7 @@ export async function forgetOutcomes(db: Executor, counters: Iterable<number>): 
 }
 
 /** Notes of these mutations that they were sent and committed, as if the server had just answered it. */
-export async function markCommitted(tx: Executor, counters: Iterable<number>): Promise<void> {
+export async function storeCommitted(tx: Executor, counters: Iterable<number>): Promise<void> {
   await tx.query(
     `UPDATE tidemark.mutation SET status = 'sent', sealed = true,
        outcome = json_build_object('counter', counter, 'status', 'committed')::text
@@ -57,7 +57,7 @@ export async function markCommitted(tx: Executor, counters: Iterable<number>): P
 }
 
 /** Makes a mutation that did nothing to the rows here one that failed; nobody is notified. */
-export async function markFailed(tx: Executor, counter: number, rejection: Rejection): Promise<void> {
+export async function storeFailed(tx: Executor, counter: number, rejection: Rejection): Promise<void> {
   await tx.query(`UPDATE tidemark.mutation SET status = 'failed', rejection = $2 WHERE counter = $1`, [
     counter,
     JSON.stringify(rejection),

@@ -81,7 +81,7 @@ export async function readWritesAndSharing(
 }
 
 /** Reads the ids of the rows that each of these mutations wrote here, in the order of `counters`. */
-export async function readTouched(
+export async function readTouchedRows(
   tx: Executor,
   counters: Iterable<number>,
 ): Promise<{ readonly counter: number; readonly rows: readonly string[] }[]> {
@@ -163,7 +163,7 @@ export async function insertWrites(
 }
 
 /** Marks the writes at these positions as done by foreign keys. */
-export async function markCascadeWrites(tx: Executor, positions: readonly number[]): Promise<void> {
+export async function flagCascadeWrites(tx: Executor, positions: readonly number[]): Promise<void> {
   await tx.query(`UPDATE tidemark.write SET cascade = true WHERE position IN ${COUNTERS('$1')}`, [listOf(positions)])
 }
 

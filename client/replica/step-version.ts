@@ -3,7 +3,7 @@ import { withAllUndone } from '../rebase/rebased-apply.ts'
 import type { Copy, Executor } from '../store/copies.ts'
 import { isLasting } from './refused-tables.ts'
 import { type Phase, planWithoutSteps } from './rules/plan-versions.ts'
-import { heldBy, isUnderRows, stepTables } from './take-phase.ts'
+import { heldBy, isUnderRows, stepTables } from './step-tables.ts'
 
 /** The things that a transaction needs to redo pending work on tables that it changes. */
 export interface RedoHost {

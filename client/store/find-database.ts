@@ -29,7 +29,7 @@ export async function findDatabase(storage: Storage): Promise<Found> {
 }
 
 /** Marks a storage as not whole. `idb://` needs no mark: PGlite writes all of a database to it at once, or none. */
-export async function markUnfinished(storage: Storage): Promise<void> {
+export async function setMakingMark(storage: Storage): Promise<void> {
   if (storage.kind === 'path') {
     await fileSystem().writeFile(markOf(storage), '', { flag: 'w' })
   } else if (storage.kind === 'opfs-ahp') {
@@ -38,8 +38,8 @@ export async function markUnfinished(storage: Storage): Promise<void> {
   }
 }
 
-/** Takes back the mark of `markUnfinished`: the storage is whole. */
-export async function markFinished(storage: Storage): Promise<void> {
+/** Removes the mark of `setMakingMark`: the storage is whole. */
+export async function removeMakingMark(storage: Storage): Promise<void> {
   if (storage.kind === 'path') {
     await fileSystem().rm(markOf(storage), { force: true })
   } else if (storage.kind === 'opfs-ahp') {

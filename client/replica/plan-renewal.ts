@@ -1,11 +1,11 @@
 import { type DefinitionVersion, type Manifest, migrationsAnswerSchema, TidemarkError } from '../../protocol/index.ts'
 import type { Copy } from '../store/copies.ts'
 import type { Renewing } from './apply.ts'
-import { envelopeFault } from './envelope.ts'
 import { fetchManifests, type HydrationTarget } from './fetch-manifests.ts'
 import type { HydrationOptions } from './hydration.ts'
+import { envelopeFault } from './load-envelope.ts'
 import { planVersions } from './rules/plan-versions.ts'
-import { heldBy } from './take-phase.ts'
+import { heldBy } from './step-tables.ts'
 
 /** The way of a whole copy to a later definition of the same history. */
 export interface Renewal extends Renewing {

@@ -12,7 +12,7 @@ import { LocalReplica } from '../../testing/replica/local-replica.ts'
 import { at, batch, type SnapshotScript } from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach, serve, start } from '../../testing/replica/serve.ts'
 import { rowsOf, startReplica, statusThat } from '../../testing/replica/start-replica.ts'
-import { purgeAudiences } from '../replica/purge.ts'
+import { purgeAudiences } from '../replica/purge-audiences.ts'
 import { Stream } from '../replica/stream.ts'
 import type { Replica } from '../replica-api.ts'
 
@@ -38,19 +38,19 @@ function streamInto(replica: LocalReplica) {
   const restarts: { from: Lsn; rowsTo: Lsn | null }[] = []
   const faults: unknown[] = []
   const stream = new Stream(replica.outbox, {
-    applied({ copy }) {
+    onApplied({ copy }) {
       replica.copy = copy
     },
     acknowledge: () => undefined,
-    rightsChanged: () => undefined,
-    restart(_epoch, from, rowsTo) {
+    onRightsChanged: () => undefined,
+    restartStream(_epoch, from, rowsTo) {
       restarts.push({ from, rowsTo })
     },
-    failed: (error) => void faults.push(error),
+    onFailed: (error) => void faults.push(error),
   })
   stream.start(replica.copy, async (copy) => copy)
   const take = async (...frames: Extract<FrameDown, { type: 'batch' | 'part' | 'fragment' | 'restarted' }>[]) => {
-    for (const frame of frames) stream.push(frame, 1)
+    for (const frame of frames) stream.enqueueFrame(frame, 1)
     await stream.idle()
   }
   return { stream, restarts, faults, take }
@@ -162,11 +162,11 @@ describe('markers', () => {
     const replica = await replicaWith([note('1')])
     await replica.db.exec(`UPDATE note SET title = 'mine' WHERE id = '1'`)
     await replica.send(1)
-    expect(await replica.outbox.unsettledSent()).toBe(true)
+    expect(await replica.outbox.hasUnsettledSent()).toBe(true)
     await replica.commit([], { counter: 1 })
     expect(await replica.states()).toEqual({ 1: 'confirmed' })
     expect(await replica.rows('note', 'title')).toEqual([{ title: 'title 1' }])
-    expect(await replica.outbox.unsettledSent()).toBe(false)
+    expect(await replica.outbox.hasUnsettledSent()).toBe(false)
   })
 })
 
@@ -182,7 +182,7 @@ describe('rights and pending work', () => {
       `UPDATE note SET rank = 3 WHERE id = '3'`,
     ])
       await replica.db.exec(sql)
-    await replica.db.transaction((tx) => replica.outbox.sealNew(tx, replica.copy.tables))
+    await replica.db.transaction((tx) => replica.outbox.sealNewPatches(tx, replica.copy.tables))
     await replica.send(1)
     replica.copy = await purgeAudiences(replica.outbox, replica.copy, ['org:b'])
     expect(await replica.rows('note', 'id, title')).toEqual([{ id: '1', title: 'ours' }])

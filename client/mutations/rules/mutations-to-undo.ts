@@ -10,7 +10,7 @@ export interface Touched {
  *
  * Mutations come in counter order. Earlier sharers stay: undoing goes backwards and does not reach them.
  */
-export function toUndo(
+export function mutationsToUndo(
   mutations: readonly Touched[],
   touches: (row: string) => boolean,
   from: ReadonlySet<number>,

@@ -3,15 +3,15 @@ import type { Executor } from '../store/copies.ts'
 import { storageFault } from '../store/storage-fault.ts'
 
 /** The objects that hang on tables about to be dropped, and how to make them again. */
-export interface Hanging {
-  readonly objects: readonly Hung[]
+export interface HangingObjects {
+  readonly objects: readonly HangingObject[]
   /** The objects that cannot be made again, as Postgres describes them. */
   readonly lost: readonly string[]
   /** The channels on which PGlite's live queries listen for changes of these tables. */
   readonly channels: readonly string[]
 }
 
-interface Hung {
+interface HangingObject {
   readonly what: string
   readonly statement: string
   /** The statement that drops it by itself; null for what goes with its table or its view. */
@@ -82,7 +82,7 @@ export async function detachObjects(
   tx: Executor,
   tables: readonly TableDefinition[],
   synced: readonly TableDefinition[],
-): Promise<Hanging> {
+): Promise<HangingObjects> {
   if (tables.length === 0) return { objects: [], lost: [], channels: [] }
   const names = namesOf(tables)
   const own = await readOwnObjects(tx, tables, synced)
@@ -92,7 +92,7 @@ export async function detachObjects(
 }
 
 /** Works as `detachObjects`, for tables that stay and are altered: only what reads them goes. */
-export async function detachViews(tx: Executor, tables: readonly TableDefinition[]): Promise<Hanging> {
+export async function detachViews(tx: Executor, tables: readonly TableDefinition[]): Promise<HangingObjects> {
   if (tables.length === 0) return { objects: [], lost: [], channels: [] }
   const views = (await tx.query<ViewRow>(VIEWS, namesOf(tables))).rows
   const isLive = ({ name, temporary }: ViewRow) => temporary && LIVE_VIEW.test(name)
@@ -103,7 +103,7 @@ export async function detachViews(tx: Executor, tables: readonly TableDefinition
 }
 
 /** Drops views that were detached from tables that stay. */
-export async function dropViews(tx: Executor, { objects }: Hanging): Promise<void> {
+export async function dropViews(tx: Executor, { objects }: HangingObjects): Promise<void> {
   const drops = objects.flatMap(({ drop }) => (drop === null ? [] : [`${drop} CASCADE;`]))
   await tx.exec(drops.join('\n'))
 }
@@ -113,14 +113,14 @@ export async function readOwnObjects(
   tx: Executor,
   tables: readonly TableDefinition[],
   synced: readonly TableDefinition[],
-): Promise<Hung[]> {
+): Promise<HangingObject[]> {
   if (tables.length === 0) return []
   const ours = new Set(
     synced
       .flatMap(({ uniques, indexes, foreignKeys }) => [...uniques, ...indexes, ...foreignKeys])
       .map(({ name }) => name),
   )
-  const read = async (what: string, text: string): Promise<Hung[]> => {
+  const read = async (what: string, text: string): Promise<HangingObject[]> => {
     const { rows } = await tx.query<{ name: string; statement: string }>(text, namesOf(tables))
     return rows
       .filter(({ name }) => !ours.has(name))
@@ -135,7 +135,7 @@ export async function readOwnObjects(
 
 const namesOf = (tables: readonly TableDefinition[]) => [JSON.stringify(tables.map(quoteTable))]
 
-function viewStatements({ schema, name, kind, temporary, options, query, indexes }: ViewRow): Hung[] {
+function viewStatements({ schema, name, kind, temporary, options, query, indexes }: ViewRow): HangingObject[] {
   const qualified = temporary ? `pg_temp.${quoteIdentifier(name)}` : quoteTable({ schema, name })
   const made = kind === 'm' ? 'MATERIALIZED VIEW' : 'VIEW'
   const text = `CREATE ${made} ${qualified}${options ? ` WITH (${options})` : ''} AS ${query}`
@@ -162,7 +162,7 @@ async function dropLiveQuery(tx: Executor, view: string): Promise<void> {
 }
 
 /** Makes detached objects again, notifies live queries, and answers a sentence for each thing that is lost. */
-export async function remakeObjects(tx: Executor, { objects, lost, channels }: Hanging): Promise<string[]> {
+export async function remakeObjects(tx: Executor, { objects, lost, channels }: HangingObjects): Promise<string[]> {
   const losses = lost.map((what) => `${what} went with a synced table that was made anew: create it again.`)
   for (const { what, statement } of objects) {
     const fault = await tryStatement(tx, statement)

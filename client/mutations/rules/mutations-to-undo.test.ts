@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { toUndo } from './touching.ts'
+import { mutationsToUndo } from './mutations-to-undo.ts'
 
 const of = (...rows: string[][]) => rows.map((names, index) => ({ counter: index + 1, rows: names }))
 const undone = (mutations: ReturnType<typeof of>, touched: string[], ...from: number[]) => [
-  ...toUndo(mutations, (row) => touched.includes(row), new Set(from)),
+  ...mutationsToUndo(mutations, (row) => touched.includes(row), new Set(from)),
 ]
 
 describe('undone is', () => {

@@ -1,9 +1,9 @@
 import { type Definition, pushedMutationSchema } from '../../protocol/index.ts'
-import { sealNew } from '../mutations/seal.ts'
+import { sealNewPatches } from '../mutations/seal-patches.ts'
 import type { Executor } from '../store/copies.ts'
 import { replicaTables } from '../store/replica-table.ts'
 import { insertSent, readKnown, restoreFrozen } from '../store/rows/journal-rows.ts'
-import { markCommitted, markFailed } from '../store/rows/outcome-rows.ts'
+import { storeCommitted, storeFailed } from '../store/rows/outcome-rows.ts'
 import { giveNumbers, readIdentity, restoreIdentity } from '../store/rows/owner-row.ts'
 import { squashMutations } from '../store/rows/sending-rows.ts'
 import { deleteWrites, insertWrites } from '../store/rows/write-rows.ts'
@@ -21,7 +21,7 @@ export async function recoverFromJournal(tx: Executor, journal: JournalState): P
   await insertRecovered(tx, missing, journal.definitions)
   await insertForeign(tx, foreign, journal.definitions)
   for (const open of frozen) await restoreText(tx, open)
-  await markCommitted(tx, committed)
+  await storeCommitted(tx, committed)
   return recovery
 }
 
@@ -45,14 +45,14 @@ async function insertRecovered(
   for (const [hash, group] of Map.groupBy(captured, ({ made }) => made.hash)) {
     for (const { made } of group) await insertWrites(tx, made.counter, made.writes)
     const definition = hash === null ? null : definitions.get(hash)
-    if (definition) await sealNew(tx, replicaTables(definition, 'live'))
+    if (definition) await sealNewPatches(tx, replicaTables(definition, 'live'))
   }
   // None of them has done anything to the rows that are here.
   await deleteWrites(
     tx,
     mutations.map(({ made }) => made.counter),
   )
-  for (const { made, rejection } of mutations) if (rejection) await markFailed(tx, made.counter, rejection)
+  for (const { made, rejection } of mutations) if (rejection) await storeFailed(tx, made.counter, rejection)
 }
 
 async function insertOne(tx: Executor, { made, frozen }: OpenMutation): Promise<void> {

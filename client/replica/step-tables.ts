@@ -9,7 +9,7 @@ import {
   type TableDefinition,
   type VersionNames,
 } from '../../protocol/index.ts'
-import { sealNew } from '../mutations/seal.ts'
+import { sealNewPatches } from '../mutations/seal-patches.ts'
 import { type Copy, type Executor, writeDefinition } from '../store/copies.ts'
 import { replaceTables, retiredName, triggersOf } from '../store/definition-ddl.ts'
 import { heldDefinition, heldTables } from '../store/held-tables.ts'
@@ -31,8 +31,8 @@ import {
   stepStatements,
   typesBeyond,
 } from '../store/step-ddl.ts'
-import { detachViews, dropViews, type Hanging, readOwnObjects, remakeObjects } from './hanging.ts'
-import { countRows, ensurePrimaryKeys, finish } from './join.ts'
+import { detachViews, dropViews, type HangingObjects, readOwnObjects, remakeObjects } from './hanging-objects.ts'
+import { countRows, ensurePrimaryKeys, finishTables } from './join.ts'
 import type { Held, Phase } from './rules/plan-versions.ts'
 
 /** Answers whether nothing pending may lie on the rows while the tables step to this phase. */
@@ -65,7 +65,7 @@ export async function stepTables(
   warn: (loss: string) => void,
 ): Promise<SteppedTables> {
   // Writes captured so far are sealed before, so that they keep their meaning.
-  await sealNew(tx, live.tables)
+  await sealNewPatches(tx, live.tables)
   const after = phase.inForce.definition
   const altering = phase.changes.flatMap(({ before, after: table, step }): Altering[] =>
     before === null ? [] : [{ before, after: table, step }],
@@ -93,7 +93,7 @@ export async function stepTables(
 async function dropTables(
   tx: Executor,
   tables: readonly TableDefinition[],
-): Promise<{ readonly rows: number; readonly hanging: Hanging }> {
+): Promise<{ readonly rows: number; readonly hanging: HangingObjects }> {
   const hanging = await detachViews(tx, tables)
   await dropViews(tx, hanging)
   let rows = 0
@@ -139,7 +139,7 @@ async function alterTables(
   const finished = [...staying, ...widened.map(({ before }) => before)]
   const others = [...tables.values()].filter(({ definition: table }) => !finished.some((one) => isFinished(one, table)))
   await ensurePrimaryKeys(tx, others)
-  await finish(tx, others, () => false)
+  await finishTables(tx, others, () => false)
   const losses = await remakeObjects(tx, hanging)
   const left = await readOwnObjects(
     tx,

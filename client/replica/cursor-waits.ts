@@ -20,18 +20,18 @@ export interface Reached {
 }
 
 /** Callers who wait for the cursor. */
-export class Waits {
+export class CursorWaits {
   #waits = new Set<Wait>()
 
-  /** Rejects with `rehydrate-required` where another epoch than the one wanted has come, else with what `fail` is given. */
-  add(wait: Omit<Wait, 'resolve' | 'reject'>, now: Reached): Promise<void> {
+  /** Rejects with `rehydrate-required` where another epoch than the one wanted has come, else with what `rejectWaits` is given. */
+  waitFor(wait: Omit<Wait, 'resolve' | 'reject'>, now: Reached): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waits.add({ ...wait, resolve, reject })
-      this.check(now)
+      this.resolveReached(now)
     })
   }
 
-  check({ ready, epoch, lsn }: Reached): void {
+  resolveReached({ ready, epoch, lsn }: Reached): void {
     if (!ready || lsn === null) return
     for (const wait of this.#waits) {
       const isWanted = wait.epoch === null || wait.epoch === epoch
@@ -43,7 +43,7 @@ export class Waits {
   }
 
   /** Ends the waits that an offline or refused replica cannot satisfy, or all of them. */
-  fail(error: TidemarkError, which: 'offline' | 'refused' | 'all'): void {
+  rejectWaits(error: TidemarkError, which: 'offline' | 'refused' | 'all'): void {
     for (const wait of this.#waits) {
       const ends = { offline: wait.endsOffline, refused: wait.endsRefused, all: true }
       if (ends[which]) this.#end(wait, error)

@@ -3,7 +3,7 @@ import type { Row } from '../../../protocol/index.ts'
 import { WRITABLE } from '../../../testing/replica/definitions.ts'
 import { keyText, replicaTables } from '../../store/replica-table.ts'
 import type { CapturedWrite } from '../../store/rules/captured-write.ts'
-import { undoing } from './undoing.ts'
+import { undoWrites } from './undo-writes.ts'
 
 const NOTE = 'public.note'
 const FOLDER = 'public.folder'
@@ -22,7 +22,7 @@ function write(table: string, before: Row | null, after: Row | null): CapturedWr
   const op = before ? (after ? 'update' : 'delete') : 'insert'
   return { table, key: of ? keyText(of, after ?? before ?? {}) : 'k', op, before, after }
 }
-const undone = (...writes: CapturedWrite[]) => Object.fromEntries(undoing(writes, tables).get(NOTE) ?? [])
+const undone = (...writes: CapturedWrite[]) => Object.fromEntries(undoWrites(writes, tables).get(NOTE) ?? [])
 
 describe('rows are put back', () => {
   test('RBS-R2 REB-03 by what they were before the first of these writes, whatever came between', () => {
@@ -58,13 +58,13 @@ describe('rows are put back', () => {
 
   test('RBS-R2 each by its table, and under the whole of its key', () => {
     const folder = { org: 'a', id: 'f', name: 'x' }
-    const nets = undoing([write(FOLDER, null, folder), write(NOTE, null, note('1'))], tables)
+    const nets = undoWrites([write(FOLDER, null, folder), write(NOTE, null, note('1'))], tables)
     expect([...nets.keys()]).toEqual([FOLDER, NOTE])
     expect([...(nets.get(FOLDER)?.values() ?? [])]).toEqual([{ kind: 'delete', key: { org: 'a', id: 'f' } }])
   })
 
   test('of a table that the definition has no more nothing is done', () => {
-    const nets = undoing([write('public.gone', { id: '1' }, null)], tables)
+    const nets = undoWrites([write('public.gone', { id: '1' }, null)], tables)
     expect([...nets.values()].flatMap((rows) => [...rows])).toEqual([])
   })
 })

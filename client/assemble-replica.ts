@@ -1,9 +1,9 @@
 import type { Sync } from '../db/define-sync.ts'
 import { asLsn, parsePgLsn, TidemarkError } from '../protocol/index.ts'
-import { onWake } from './connection/wake.ts'
+import { onWake } from './connection/on-wake.ts'
 import type { Journal } from './journal/journal.ts'
 import type { Writing } from './outbox/writing.ts'
-import { envelopeOf } from './replica/envelope.ts'
+import { envelopeOf } from './replica/load-envelope.ts'
 import { closedFault, offlineFault, type ReplicaEngine } from './replica/replica-engine.ts'
 import type { Replica, ReplicaActions } from './replica-api.ts'
 import type { Database } from './store/database.ts'
@@ -23,7 +23,7 @@ interface Parts {
 }
 
 /** The replica as the app has it. */
-export function replicaOf<S extends Sync>({
+export function assembleReplica<S extends Sync>({
   engine,
   writing,
   db,
@@ -38,7 +38,7 @@ export function replicaOf<S extends Sync>({
     connection.dispatch({ type: 'wake' })
     writing.resume('wake')
   })
-  const ready = waits.add(
+  const ready = waits.waitFor(
     { lsn: asLsn('0'.repeat(16)), epoch: null, before: null, endsOffline: false, endsRefused: false },
     status.current,
   )
@@ -62,7 +62,7 @@ export function replicaOf<S extends Sync>({
 
   async function closeAndWipe(): Promise<void> {
     // This comes first, so that no unsent work comes back wherever the rest is cut short.
-    await journal?.leave()
+    await journal?.recordLeaving()
     await stop()
     try {
       await wipe(storage)
@@ -86,16 +86,16 @@ export function replicaOf<S extends Sync>({
     },
     subscribe: (listener) => status.subscribe(listener),
     ready,
-    // Each name is one of the definition's actions, and `run` checks its arguments by that action's schema.
+    // Each name is one of the definition's actions, and `runAction` checks its arguments by that action's schema.
     actions: Object.fromEntries(
-      names.map((name) => [name, (args: unknown) => writing.run(name, args)]),
+      names.map((name) => [name, (args: unknown) => writing.runAction(name, args)]),
     ) as ReplicaActions<S>,
-    transaction: (work) => writing.transaction(work),
+    transaction: (work) => writing.runTransaction(work),
     get failures() {
       return writing.failures
     },
-    mutations: ({ limit = 100 } = {}) => writing.mutations(limit),
-    mutation: (id) => writing.mutation(id),
+    mutations: ({ limit = 100 } = {}) => writing.readMutations(limit),
+    mutation: (id) => writing.readMutation(id),
     undo: () => writing.undo(),
     redo: () => writing.redo(),
     async settled() {
@@ -104,10 +104,10 @@ export function replicaOf<S extends Sync>({
       for (;;) {
         check()
         const before = status.current.epoch
-        const { epoch, lsn } = await engine.freshHead(closing.signal)
+        const { epoch, lsn } = await engine.askFreshHead(closing.signal)
         check()
         try {
-          return await waits.add({ lsn, epoch, before, endsOffline: true, endsRefused: true }, engine.reached)
+          return await waits.waitFor({ lsn, epoch, before, endsOffline: true, endsRefused: true }, engine.reached)
         } catch (error) {
           // Only a replica that took up another history than the head's goes on here, and asks for the head anew.
           if (!(error instanceof TidemarkError) || error.kind !== 'rehydrate-required') throw error
@@ -117,7 +117,10 @@ export function replicaOf<S extends Sync>({
     async reached(lsn) {
       if (closed) throw closedFault()
       const target = lsn.includes('/') ? parsePgLsn(lsn) : asLsn(lsn)
-      await waits.add({ lsn: target, epoch: null, before: null, endsOffline: false, endsRefused: true }, engine.reached)
+      await waits.waitFor(
+        { lsn: target, epoch: null, before: null, endsOffline: false, endsRefused: true },
+        engine.reached,
+      )
     },
     goOffline: () => connection.dispatch({ type: 'go-offline' }),
     goOnline({ envelope } = {}) {

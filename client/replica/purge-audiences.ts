@@ -5,17 +5,17 @@ import { audienceValue } from '../store/replica-table.ts'
 import { deleteAudiences } from '../store/rows/audience-rows.ts'
 import { addToCount } from '../store/rows/copy-rows.ts'
 import { notifyLiveQueries, withServerRows } from '../store/server-rows.ts'
-import { audiencesOfTable } from './join-window.ts'
+import { audiencesOfTable } from './unseen-changes.ts'
 
 /** Removes the rows of audiences that this user may no longer see, in one transaction; what was pending there fails. */
 export function purgeAudiences({ db, actions }: LocalStore, copy: Copy, audiences: readonly string[]): Promise<Copy> {
   return withServerRows(db, async (tx, hasPending) => {
-    const work = () => purge(tx, copy, audiences)
+    const work = () => deleteRowsOf(tx, copy, audiences)
     return hasPending && isShown(copy) ? withAllUndone(tx, copy, actions, work) : work()
   })
 }
 
-async function purge(tx: Executor, copy: Copy, audiences: readonly string[]): Promise<Copy> {
+async function deleteRowsOf(tx: Executor, copy: Copy, audiences: readonly string[]): Promise<Copy> {
   let removed = 0
   const touched: string[] = []
   for (const table of copy.tables.values()) {

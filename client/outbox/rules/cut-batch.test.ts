@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { cutBatch } from './batch.ts'
+import { cutBatch } from './cut-batch.ts'
 
 const frozen = (...sizes: number[]) => sizes.map((size, index) => ({ counter: index + 1, request: 'x'.repeat(size) }))
 const cut = (sizes: number[], mutations: number, chars: number) =>

@@ -3,7 +3,7 @@ import type { ReplicaTables } from '../../store/replica-table.ts'
 import { type CapturedWrite, changedColumns } from '../../store/rules/captured-write.ts'
 
 /** Answers the changes, by table, that put these rows back. A row's writes must be its last ones, in their order. */
-export function undoing(writes: readonly CapturedWrite[], tables: ReplicaTables): Map<string, Map<string, Net>> {
+export function undoWrites(writes: readonly CapturedWrite[], tables: ReplicaTables): Map<string, Map<string, Net>> {
   const spans = new Map<string, Map<string, { readonly first: CapturedWrite; last: CapturedWrite }>>()
   for (const write of writes) {
     const rows = spans.get(write.table) ?? new Map<string, { first: CapturedWrite; last: CapturedWrite }>()

@@ -5,7 +5,7 @@ import { NOTES } from '../../testing/replica/definitions.ts'
 import { at } from '../../testing/replica/scripted-server.ts'
 import type { AudienceJoin } from '../store/copies.ts'
 import { replicaTables } from '../store/replica-table.ts'
-import { compareSnapshots, isShown, type Presence, unseenChanges } from './join-window.ts'
+import { compareSnapshots, isShown, type Presence, unseenChanges } from './unseen-changes.ts'
 
 const tables = replicaTables(NOTES, 'live')
 const table = 'public.note'

@@ -4,7 +4,7 @@ import { keyText, type ReplicaTables } from '../store/replica-table.ts'
 import { readUnsealed, sealPatches } from '../store/rows/mutation-rows.ts'
 import {
   deleteWrites,
-  markCascadeWrites,
+  flagCascadeWrites,
   readWritesBeside,
   readWritesOf,
   type StoredWrite,
@@ -19,23 +19,23 @@ import { type PatchTables, patchOfWrites, patchTables } from './rules/patch-of-w
  *
  * A patch whose writes come to nothing is confirmed at once.
  */
-export async function sealNew(tx: Executor, tables: ReplicaTables): Promise<void> {
+export async function sealNewPatches(tx: Executor, tables: ReplicaTables): Promise<void> {
   const counters = await readUnsealed(tx)
   if (counters.length === 0) return
   // Earlier mutations' writes to the same rows are read too, because the new ones may be based on them.
   const writes = await readWritesBeside(tx, counters)
   const facts = patchTables(tables)
-  const sealed = seal(counters, writes, facts)
+  const sealed = derivePatches(counters, writes, facts)
   await sealPatches(tx, sealed)
   const empty = sealed.filter(({ patch }) => patch.length === 0).map(({ counter }) => counter)
   if (empty.length > 0) {
     await deleteWrites(tx, empty)
     await tx.exec(NOTIFY_OUTBOX)
   }
-  await markCascades(tx, tables, counters)
+  await flagCascades(tx, tables, counters)
 }
 
-function seal(counters: readonly number[], writes: readonly StoredWrite[], facts: PatchTables) {
+function derivePatches(counters: readonly number[], writes: readonly StoredWrite[], facts: PatchTables) {
   const writers = new Writers()
   const byCounter = new Map<number, StoredWrite[]>(counters.map((counter) => [counter, []]))
   for (const write of writes) {
@@ -88,7 +88,7 @@ class Writers {
 }
 
 /** Marks the writes that foreign keys did on behalf of these mutations when they were last done. */
-export async function markCascades(tx: Executor, tables: ReplicaTables, counters: readonly number[]): Promise<void> {
+export async function flagCascades(tx: Executor, tables: ReplicaTables, counters: readonly number[]): Promise<void> {
   const { keys } = patchTables(tables)
   if (counters.length === 0 || keys.every(({ onDelete, onUpdate }) => onDelete === null && onUpdate === null)) return
   const byCounter = new Map<number, StoredWrite[]>()
@@ -100,5 +100,5 @@ export async function markCascades(tx: Executor, tables: ReplicaTables, counters
     return writes.filter((_, index) => cascades[index]).map(({ position }) => position)
   })
   if (marked.length === 0) return
-  await markCascadeWrites(tx, marked)
+  await flagCascadeWrites(tx, marked)
 }
