@@ -46,7 +46,7 @@ export async function openReplicaOn<S extends Sync>(
   progress.noteOpened()
   const { db } = opened
   const token = new SessionToken(options.token)
-  const http = createHttp(url, ({ fresh }) => token.get({ fresh }))
+  const http = createHttp(url, ({ fresh }) => token.getToken({ fresh }))
   const { user, development = isDevelopment(), onWarning = console.warn } = options
   const warn = (message: string, cause?: unknown) => onWarning(new TidemarkError('schema-drift', message, { cause }))
   const outbox = new Outbox({
@@ -122,7 +122,7 @@ export async function openReplicaOn<S extends Sync>(
   })
   const host = { ready: replica.ready, isReady: () => status.current.ready, warn }
   db.live = await makeLiveQueries(db, live, host)
-  await help?.opened(db)
+  await help?.onOpened(db)
   return replica
 }
 

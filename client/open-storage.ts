@@ -19,7 +19,7 @@ import { type Storage, storageFor } from './store/storage-name.ts'
 export async function openStorage(
   options: Pick<ReplicaOptions, 'storage' | 'user'>,
   open: OpenDatabase,
-  help: Pick<OpeningHelp, 'prepare' | 'abandon'> | null,
+  help: Pick<OpeningHelp, 'onOpening' | 'onAbandoned'> | null,
 ) {
   const named = options.storage === undefined ? defaultStorages() : [options.storage]
   const wanted = await Promise.all(named.map((option) => storageFor(option, options.user)))
@@ -30,7 +30,7 @@ export async function openStorage(
     const release = await lockStorage(storage)
     let finding: Promise<FoundJournal> | null = null
     try {
-      help?.prepare(storage)
+      help?.onOpening(storage)
       // If this fails, reading the journal says why.
       const isThere = await hasJournal(storage).catch(() => true)
       finding = openJournal(storage)
@@ -46,7 +46,7 @@ export async function openStorage(
     } catch (error) {
       await (await finding)?.files?.close().catch(() => undefined)
       await release()
-      help?.abandon()
+      help?.onAbandoned()
       fault = error
       if (error instanceof TidemarkError && (error.kind === 'forbidden' || error.kind === 'stalled')) throw error
     }

@@ -79,7 +79,7 @@ export class Connection {
       },
       performers: {
         'request-token': () => this.#requestToken(),
-        'forget-token': () => this.#options.token.forget(),
+        'forget-token': () => this.#options.token.forgetToken(),
         'renew-token': () => this.#renewToken(),
         'open-socket': () => this.#openSocket(),
         'close-socket': () => this.#closeSocket(),
@@ -156,7 +156,7 @@ export class Connection {
   #requestToken(): void {
     const request = ++this.#tokenRequest
     const current = () => request === this.#tokenRequest && this.state.phase === 'authorizing'
-    this.#options.token.get({ fresh: false }).then(
+    this.#options.token.getToken({ fresh: false }).then(
       () => current() && this.dispatch({ type: 'token-obtained' }),
       (error: unknown) => current() && this.dispatch({ type: 'token-failed', error: toTidemarkError(error) }),
     )
@@ -164,7 +164,7 @@ export class Connection {
 
   #renewToken(): void {
     const socket = this.#socket
-    this.#options.token.get({ fresh: true }).then(
+    this.#options.token.getToken({ fresh: true }).then(
       (token) => {
         if (socket === null || socket !== this.#socket) return
         this.#sendFrame({ type: 'token', token })
@@ -186,7 +186,7 @@ export class Connection {
   #openSocket(): void {
     this.#received = 0
     this.#acknowledged = 0
-    this.#options.token.get({ fresh: false }).then(
+    this.#options.token.getToken({ fresh: false }).then(
       (token) => {
         if (this.state.phase === 'connecting' && this.#socket === null) this.#openSocketWith(token)
       },

@@ -53,7 +53,7 @@ function isTransaction(value: unknown): value is WireTransaction {
 
 const headSchema = z.object({ type: z.string() })
 
-function parse(text: string): FrameDown {
+function parseFrame(text: string): FrameDown {
   const value: unknown = JSON.parse(text)
   const { type } = headSchema.parse(value)
   if (type === 'batch') {
@@ -74,7 +74,7 @@ function parse(text: string): FrameDown {
 /** Reads one text frame. Throws `corrupt` on anything that is not one; nothing of it is used. */
 export function readFrame(text: string): FrameDown {
   try {
-    return parse(text)
+    return parseFrame(text)
   } catch (cause) {
     throw new TidemarkError('corrupt', 'A frame from the server is not of the protocol; reconnecting.', { cause })
   }

@@ -65,7 +65,7 @@ const NETWORK = 'The server cannot be reached; trying again.'
 
 /** Requests with the session's token; a refused token is renewed and tried once more. */
 export function createHttp(baseUrl: string, token: TokenSource, fetchFunction: typeof fetch = fetch): Http {
-  async function send(path: string, signal: AbortSignal, sending: Sending, fresh: boolean): Promise<Response> {
+  async function sendRequest(path: string, signal: AbortSignal, sending: Sending, fresh: boolean): Promise<Response> {
     const { cache, body } = sending
     const authorization = `Bearer ${await token({ fresh })}`
     const post = { method: 'POST', body, headers: { authorization, 'content-type': 'application/json' } }
@@ -73,7 +73,7 @@ export function createHttp(baseUrl: string, token: TokenSource, fetchFunction: t
     const response = await fetchFunction(`${baseUrl}${path}`, { ...request, signal, cache, redirect: 'follow' })
     if (response.status === 401 && !fresh) {
       await response.body?.cancel()
-      return send(path, signal, sending, true)
+      return sendRequest(path, signal, sending, true)
     }
     if (response.ok) return response
     const said = await readFault(response)
@@ -87,12 +87,12 @@ export function createHttp(baseUrl: string, token: TokenSource, fetchFunction: t
   }
 
   /** Reads a body whole; gives up when nothing has come for `silenceMs`. */
-  async function read(path: string, outer: AbortSignal, sending: Sending): Promise<Uint8Array<ArrayBuffer>> {
+  async function readBody(path: string, outer: AbortSignal, sending: Sending): Promise<Uint8Array<ArrayBuffer>> {
     const quiet = new AbortController()
     let timer = setTimeout(() => quiet.abort(), FIRST_BYTE_MS)
     const signal = AbortSignal.any([outer, quiet.signal])
     try {
-      const response = await send(path, signal, sending, false)
+      const response = await sendRequest(path, signal, sending, false)
       const pieces: Uint8Array[] = []
       let length = 0
       for (const reader = response.body?.getReader(); reader; ) {
@@ -119,8 +119,8 @@ export function createHttp(baseUrl: string, token: TokenSource, fetchFunction: t
   }
 
   return {
-    json: async (path, signal) => parseJson(await read(path, signal, { cache: 'no-cache', body: null })),
-    post: async (path, body, signal) => parseJson(await read(path, signal, { cache: 'no-store', body })),
-    bytes: (path, signal, { fresh }) => read(path, signal, { cache: fresh ? 'reload' : 'default', body: null }),
+    json: async (path, signal) => parseJson(await readBody(path, signal, { cache: 'no-cache', body: null })),
+    post: async (path, body, signal) => parseJson(await readBody(path, signal, { cache: 'no-store', body })),
+    bytes: (path, signal, { fresh }) => readBody(path, signal, { cache: fresh ? 'reload' : 'default', body: null }),
   }
 }

@@ -12,12 +12,12 @@ export class SessionToken {
     this.#function = tokenFunction
   }
 
-  forget(): void {
+  forgetToken(): void {
     this.#current = null
   }
 
   /** Throws `unauthenticated` when the app has no token, `unavailable` when its function fails. */
-  get({ fresh }: { readonly fresh: boolean }): Promise<string> {
+  getToken({ fresh }: { readonly fresh: boolean }): Promise<string> {
     if (!fresh && this.#current !== null) return Promise.resolve(this.#current)
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = null

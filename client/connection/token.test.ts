@@ -29,16 +29,18 @@ describe('token', () => {
   test('a token is asked for once, shared, and again when it is forgotten or refused', async () => {
     let calls = 0
     const token = new SessionToken(async () => `token ${++calls}`)
-    expect(await Promise.all([token.get({ fresh: false }), token.get({ fresh: false })])).toEqual([
+    expect(await Promise.all([token.getToken({ fresh: false }), token.getToken({ fresh: false })])).toEqual([
       'token 1',
       'token 1',
     ])
-    expect(await token.get({ fresh: false })).toBe('token 1')
-    expect(await token.get({ fresh: true })).toBe('token 2')
-    token.forget()
-    expect(await token.get({ fresh: false })).toBe('token 3')
-    await expect(new SessionToken(() => '').get({ fresh: false })).rejects.toMatchObject({ kind: 'unauthenticated' })
+    expect(await token.getToken({ fresh: false })).toBe('token 1')
+    expect(await token.getToken({ fresh: true })).toBe('token 2')
+    token.forgetToken()
+    expect(await token.getToken({ fresh: false })).toBe('token 3')
+    await expect(new SessionToken(() => '').getToken({ fresh: false })).rejects.toMatchObject({
+      kind: 'unauthenticated',
+    })
     const failing = new SessionToken(() => Promise.reject(new Error('no network')))
-    await expect(failing.get({ fresh: false })).rejects.toMatchObject({ kind: 'unavailable' })
+    await expect(failing.getToken({ fresh: false })).rejects.toMatchObject({ kind: 'unavailable' })
   })
 })

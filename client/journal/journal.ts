@@ -125,7 +125,7 @@ export class Journal {
     await this.#options.files.close()
   }
 
-  /** Records what is due while the database is still open, and closes the files. After `recordLeaving` only `remove` does. */
+  /** Records what is due while the database is open, and closes the files. After `recordLeaving` only `remove` does. */
   async close(): Promise<void> {
     if (this.#hasLeft) return
     await this.recordAll()

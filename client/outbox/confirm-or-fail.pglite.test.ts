@@ -51,7 +51,7 @@ function streamInto(replica: LocalReplica) {
   stream.start(replica.copy, async (copy) => copy)
   const take = async (...frames: Extract<FrameDown, { type: 'batch' | 'part' | 'fragment' | 'restarted' }>[]) => {
     for (const frame of frames) stream.enqueueFrame(frame, 1)
-    await stream.idle()
+    await stream.whenIdle()
   }
   return { stream, restarts, faults, take }
 }

@@ -80,7 +80,7 @@ export class Drain {
   }
 
   /** Resolves when the drain no longer uses the database. */
-  async idle(): Promise<void> {
+  async whenIdle(): Promise<void> {
     await this.#working.catch(() => undefined)
   }
 

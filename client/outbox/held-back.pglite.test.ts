@@ -45,6 +45,6 @@ test('FLD-20 OBX-R6 asked what to send while no copy is shown the outbox is aske
   // If it had asked while nothing could be sent, there would be more.
   expect(asked).toBe(2)
   drain.dispatch({ type: 'close' })
-  await drain.idle()
+  await drain.whenIdle()
   await replica.close()
 })

@@ -20,7 +20,7 @@ import type { DrainHost, Outgoing } from './drain.ts'
 import type { Outbox } from './outbox.ts'
 import { cutBatch, type Frozen } from './rules/cut-batch.ts'
 import { squashUnsent } from './rules/squash-unsent.ts'
-import { isOwn, type UndoHistory } from './undo-history.ts'
+import { isEdit, type UndoHistory } from './undo-history.ts'
 
 type Sendable = Exclude<Request, { tooLarge: Rejection }>
 
@@ -148,7 +148,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'freezeNext' | 'receiv
   }
 
   async #squashNew(tx: Executor, copy: Copy, found: UnsentMutations): Promise<UnsentMutations> {
-    const made = new Set(found.fresh.filter(({ origin }) => isOwn(origin)).map(({ counter }) => counter))
+    const made = new Set(found.fresh.filter(({ origin }) => isEdit(origin)).map(({ counter }) => counter))
     this.#history.noteWrites(
       copy,
       found.writes.filter((write) => made.has(write.counter)),

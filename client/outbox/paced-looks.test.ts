@@ -66,9 +66,9 @@ test('it is idle once the look in hand has ended, also by a fault', async () => 
   const { looks, world, fail } = controlled()
   looks.lookSoon().catch(() => undefined)
   await until(() => world.begun === 1)
-  const idle = looks.idle()
+  const idle = looks.whenIdle()
   await fail()
   await idle
-  await looks.idle()
+  await looks.whenIdle()
   expect(world.begun).toBe(1)
 })

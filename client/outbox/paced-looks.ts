@@ -40,7 +40,7 @@ export class PacedLooks {
   }
 
   /** Resolves once the looks in hand have ended, at once where they rest. */
-  async idle(): Promise<void> {
+  async whenIdle(): Promise<void> {
     this.#endRest()
     await this.#running?.catch(() => undefined)
   }

@@ -1,7 +1,13 @@
 import { counterOf, type MutationId, type PatchRow, type Row } from '../../protocol/index.ts'
 import { orderRows } from '../mutations/rules/order-rows.ts'
 import { patchTables } from '../mutations/rules/patch-of-writes.ts'
-import { inTheWay, netImages, type RowImage, type RowReversal, reversals } from '../mutations/rules/reverse-rows.ts'
+import {
+  columnsInTheWay,
+  netImages,
+  type RowImage,
+  type RowReversal,
+  reversals,
+} from '../mutations/rules/reverse-rows.ts'
 import type { Copy, Executor } from '../store/copies.ts'
 import { keyRow, tableOf } from '../store/replica-table.ts'
 import { setOriginOfCurrent } from '../store/rows/mutation-rows.ts'
@@ -32,8 +38,8 @@ interface Entry {
 /** The number of this session's mutations that can be taken back. */
 const ENTRIES = 100
 
-/** The origin of a mutation that is neither an undo nor a redo. */
-export const isOwn = (origin: string) => origin !== 'undo' && origin !== 'redo'
+/** Answers whether a mutation of this origin is neither an undo nor a redo. */
+export const isEdit = (origin: string) => origin !== 'undo' && origin !== 'redo'
 
 type NotedWrite = Pick<StoredWrite, 'counter' | 'table' | 'before' | 'after'>
 
@@ -177,7 +183,7 @@ async function writeStep(tx: Executor, copy: Copy, step: RowReversal): Promise<v
   const table = tableOf(copy.tables, step.table)
   const current = await readLocalRow(tx, table, step.key)
   const later = new Set(table.columns.flatMap(({ name, serverDefault }) => (serverDefault ? [name] : [])))
-  const columns = inTheWay(step, current, later)
+  const columns = columnsInTheWay(step, current, later)
   if (columns) throw new UndoRefused(step, columns)
   const { key, from, to } = step
   const values =

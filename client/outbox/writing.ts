@@ -115,8 +115,8 @@ export class Writing implements DrainHost {
     this.#stopWatching()
     this.#drain.dispatch({ type: 'close' })
     this.#waits.rejectWaits(new TidemarkError('unavailable', 'The replica is closed.'))
-    await this.#drain.idle()
-    await this.#looks.idle()
+    await this.#drain.whenIdle()
+    await this.#looks.whenIdle()
   }
 
   /** Passes a step of the connection on to sending; `isNew`: the first time live on its socket. */

@@ -9,8 +9,6 @@ import {
 import { isMarkedChange } from '../connection/frame-reader.ts'
 import { decodeChanges, type Incoming, noteOf, type OwnNote } from '../mutations/decode-transactions.ts'
 import type { LocalStore } from '../mutations/local-store.ts'
-import { Rebase } from '../rebase/rebase.ts'
-import { scopeOf } from '../rebase/rebase-scope.ts'
 import {
   applyUnderPending,
   applyWithAllUndone,
@@ -18,7 +16,9 @@ import {
   passNumbers,
   withAllUndone,
   withAllUndoneForJoin,
-} from '../rebase/rebased-apply.ts'
+} from '../rebase/apply-under-pending.ts'
+import { Rebase } from '../rebase/rebase.ts'
+import { scopeOf } from '../rebase/rebase-scope.ts'
 import { type Copy, type Executor, isShown } from '../store/copies.ts'
 import { moveCursor } from '../store/rows/copy-rows.ts'
 import { deleteParts, readPartPositions, readPartText } from '../store/rows/message-parts.ts'

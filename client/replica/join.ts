@@ -1,7 +1,7 @@
 import { quoteIdentifier } from '../../protocol/index.ts'
 import type { ActionRunner } from '../mutations/run-action.ts'
 import { sealNewPatches } from '../mutations/seal-patches.ts'
-import { redoAtJoin } from '../rebase/rebased-apply.ts'
+import { redoAtJoin } from '../rebase/apply-under-pending.ts'
 import { type Copy, deleteCopy, type Executor, readCopies, setStage, writeDefinition } from '../store/copies.ts'
 import {
   addPrimaryKey,

@@ -56,18 +56,18 @@ async function loadAside(
     const tables = heldTables(definition.definition, refused, 'aside')
     await tx.exec([dropAside(), ...createAside(tables)].join('\n'))
     await insertCopy(tx, { place: 'aside', stage: 'adding', epoch, cursor, definition, refused, manifests })
-    return readAside(tx)
+    return readAsideCopy(tx)
   })
   const copy = await loadCopy(options, begun)
   if (signal.aborted) throw brokenOff()
   return withServerRows(db, async (tx) => {
     await ensurePrimaryKeys(tx, copy.tables.values())
     await setStage(tx, 'aside', 'joining')
-    return readAside(tx)
+    return readAsideCopy(tx)
   })
 }
 
-async function readAside(tx: Executor): Promise<Copy> {
+async function readAsideCopy(tx: Executor): Promise<Copy> {
   const copy = (await readCopies(tx)).find(({ place }) => place === 'aside')
   if (!copy) throw new TidemarkError('internal', 'A copy just recorded is not there.')
   return copy

@@ -49,7 +49,7 @@ export interface LoadOptions {
   readonly db: Database
   readonly http: Http
   readonly signal: AbortSignal
-  readonly progress: (progress: HydrationProgress) => void
+  readonly onProgress: (progress: HydrationProgress) => void
 }
 
 /**
@@ -57,7 +57,7 @@ export interface LoadOptions {
  *
  * Throws `corrupt`, `not-found`, `unavailable`.
  */
-export async function loadCopy({ db, http, signal, progress }: LoadOptions, loading: Copy): Promise<Copy> {
+export async function loadCopy({ db, http, signal, onProgress }: LoadOptions, loading: Copy): Promise<Copy> {
   let copy = loading
   const jobs = allJobs(copy).filter(({ table }) => copy.tables.has(table))
   const mark = (audience: string, table: string, position: number) => JSON.stringify([audience, table, position])
@@ -71,7 +71,7 @@ export async function loadCopy({ db, http, signal, progress }: LoadOptions, load
     bytes: total(done, 'bytes'),
     totalBytes: total(jobs, 'bytes'),
   }
-  progress({ ...so })
+  onProgress({ ...so })
   const pipeline = new ChunkPipeline(http, missing, signal)
   const nextLookedAt = async () => {
     // A copy aside is shown as a whole, so no order of its chunks is better.
@@ -80,7 +80,7 @@ export async function loadCopy({ db, http, signal, progress }: LoadOptions, load
   }
   let loadedBytes = 0
   for (let next = await nextLookedAt(); next; next = await nextLookedAt()) {
-    const { group, size, fault } = await gather(pipeline, next, Math.min(loadedBytes, LOAD_BYTES))
+    const { group, size, fault } = await gatherChunks(pipeline, next, Math.min(loadedBytes, LOAD_BYTES))
     loadedBytes += size
     if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
     try {
@@ -94,7 +94,7 @@ export async function loadCopy({ db, http, signal, progress }: LoadOptions, load
       so.rows += job.chunk.rows
       so.bytes += job.chunk.bytes
     }
-    progress({ ...so })
+    onProgress({ ...so })
     if (fault !== null) throw fault
   }
   return copy
@@ -108,7 +108,7 @@ interface Group {
 }
 
 /** Gathers the chunk and those of its table and audience after it, up to about `bytes`. */
-async function gather(pipeline: ChunkPipeline, first: LoadedBytes, bytes: number): Promise<Group> {
+async function gatherChunks(pipeline: ChunkPipeline, first: LoadedBytes, bytes: number): Promise<Group> {
   const group = [first]
   let size = first.copyText.size
   try {

@@ -1,5 +1,5 @@
 import type { LocalStore } from '../mutations/local-store.ts'
-import { withAllUndone } from '../rebase/rebased-apply.ts'
+import { withAllUndone } from '../rebase/apply-under-pending.ts'
 import { type Copy, type Executor, isShown, readCopies } from '../store/copies.ts'
 import { audienceValue } from '../store/replica-table.ts'
 import { deleteAudiences } from '../store/rows/audience-rows.ts'

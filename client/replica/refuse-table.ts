@@ -9,10 +9,10 @@ import { countRows } from './join.ts'
 
 /** Leaves a table out of a copy, with its rows, and goes on with the others. */
 export function refuseTable(db: Database, copy: Copy, table: string, cause: string): Promise<Copy> {
-  return withServerRows(db, (tx) => leaveOut(tx, copy, table, cause))
+  return withServerRows(db, (tx) => leaveOutTable(tx, copy, table, cause))
 }
 
-async function leaveOut(tx: Executor, copy: Copy, table: string, cause: string): Promise<Copy> {
+async function leaveOutTable(tx: Executor, copy: Copy, table: string, cause: string): Promise<Copy> {
   const { name } = tableOf(copy.tables, table)
   const count = await countRows(tx, name)
   const refused = { ...copy.refused, [table]: cause }

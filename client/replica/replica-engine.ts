@@ -117,7 +117,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.#stopping.abort()
     this.connection.dispatch({ type: 'close' })
     await this.#hydration.catch(() => undefined)
-    await this.#stream.idle()
+    await this.#stream.whenIdle()
     await this.#stream.flushCursor().catch(() => undefined)
     await this.outbox.stop()
   }
@@ -164,7 +164,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
 
   async makeHello(): Promise<Hello> {
     await this.#hydration.catch(() => undefined)
-    await this.#stream.idle()
+    await this.#stream.whenIdle()
     const { clientId, migration } = this.#options
     const copy = this.#retriesRefused ? null : this.#copies.streamed
     this.#retriesRefused = false
@@ -217,7 +217,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     const { db, http } = this.#options
     const welcome = this.#welcome
     if (!welcome) throw new TidemarkError('internal', 'A hydration began before the welcome.')
-    await this.#stream.idle()
+    await this.#stream.whenIdle()
     if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
     const reason = this.#reason
     try {
@@ -231,7 +231,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
         welcome,
         envelope: this.envelope,
         signal,
-        progress: (so) => this.#reportLoading(so, reason),
+        onProgress: (so) => this.#reportLoading(so, reason),
         onCopiesChanged: (copies) => this.#copies.replaceCopies(copies),
         refusedOf: (epoch, version) => this.#faults.refusedOf(epoch, version),
         outbox: this.outbox,
@@ -348,9 +348,9 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       const welcome = this.#welcome
       if (!welcome || signal.aborted) return
       const { db, http } = this.#options
-      const progress: HydrationOptions['progress'] = (so) => this.status.set({ hydration: { ...so, reason } })
+      const onProgress: HydrationOptions['onProgress'] = (so) => this.status.set({ hydration: { ...so, reason } })
       try {
-        const addition = await load({ db, http, welcome, signal, progress, envelope: this.envelope })
+        const addition = await load({ db, http, welcome, signal, onProgress, envelope: this.envelope })
         if (!signal.aborted) {
           this.#stream.joinAddition(addition)
           // On a quiet database nothing else would soon bring the head past the fences.

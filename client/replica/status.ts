@@ -22,7 +22,7 @@ export interface MigrationsStatus {
   readonly version: number | null
   /** Tables, by id, that wait to be loaded for it: they show what they held, and what is written to them waits. */
   readonly waiting: readonly string[]
-  /** The reason why a version could not be made from the one before here, so that its tables are loaded; it stands until a later version. */
+  /** The reason why the steps of a version failed here, so that its tables are loaded; it stands until a later version. */
   readonly fault: string | null
 }
 

@@ -1,5 +1,5 @@
 import type { ActionRunner } from '../mutations/run-action.ts'
-import { withAllUndone } from '../rebase/rebased-apply.ts'
+import { withAllUndone } from '../rebase/apply-under-pending.ts'
 import type { Copy, Executor } from '../store/copies.ts'
 import { isLasting } from './refused-tables.ts'
 import { type Phase, planWithoutSteps } from './rules/plan-versions.ts'

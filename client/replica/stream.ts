@@ -78,7 +78,7 @@ export class Stream {
     this.#host = host
   }
 
-  /** Applies frames to this copy from now on, and steps to later versions at their places; `prepare` runs before the first is applied. */
+  /** Applies frames to this copy from now on, and later versions at their places; `prepare` runs before the first. */
   start(copy: Copy, prepare: (copy: Copy) => Promise<Copy>, renewal: Renewing | null = null): void {
     const run = ++this.#run
     this.#queue = []
@@ -101,7 +101,7 @@ export class Stream {
   }
 
   /** Resolves when nothing is being applied. */
-  idle(): Promise<void> {
+  whenIdle(): Promise<void> {
     return this.#working
   }
 

@@ -5,7 +5,7 @@ import { NOTES } from '../../testing/replica/definitions.ts'
 import { at } from '../../testing/replica/scripted-server.ts'
 import type { AudienceJoin } from '../store/copies.ts'
 import { replicaTables } from '../store/replica-table.ts'
-import { compareSnapshots, isShown, type Presence, unseenChanges } from './unseen-changes.ts'
+import { compareSnapshots, isInSnapshot, type Presence, unseenChanges } from './unseen-changes.ts'
 
 const tables = replicaTables(NOTES, 'live')
 const table = 'public.note'
@@ -20,11 +20,11 @@ const join = (audience: string, start: number, fence: number, snapshot: string):
 describe('isShown', () => {
   test('SNP-21 APP-R2 visibility decides between start and fence only', () => {
     const one = join('org:a', 0x10, 0x20, '728:728:')
-    expect(isShown(one, { lsn: at(0x10), xid: '999' })).toBe(true)
-    expect(isShown(one, { lsn: at(0x18), xid: '727' })).toBe(true)
-    expect(isShown(one, { lsn: at(0x18), xid: '728' })).toBe(false)
-    expect(isShown(one, { lsn: at(0x20), xid: '727' })).toBe(true)
-    expect(isShown(one, { lsn: at(0x21), xid: '727' })).toBe(false)
+    expect(isInSnapshot(one, { lsn: at(0x10), xid: '999' })).toBe(true)
+    expect(isInSnapshot(one, { lsn: at(0x18), xid: '727' })).toBe(true)
+    expect(isInSnapshot(one, { lsn: at(0x18), xid: '728' })).toBe(false)
+    expect(isInSnapshot(one, { lsn: at(0x20), xid: '727' })).toBe(true)
+    expect(isInSnapshot(one, { lsn: at(0x21), xid: '727' })).toBe(false)
   })
 
   test('of two snapshots the one that shows more is later', () => {

@@ -14,7 +14,7 @@ import { keyText, type ReplicaTable, type ReplicaTables, tableOf } from '../stor
 export type Presence = Map<string, string>
 
 /** Answers whether an audience's snapshot holds a transaction's changes; past its fence it never does. */
-export function isShown(join: AudienceJoin, transaction: { readonly lsn: Lsn; readonly xid: string }): boolean {
+export function isInSnapshot(join: AudienceJoin, transaction: { readonly lsn: Lsn; readonly xid: string }): boolean {
   if (transaction.lsn <= join.start) return true
   return transaction.lsn <= join.fence && isVisibleIn(join.snapshot, transaction.xid)
 }
@@ -57,7 +57,7 @@ export function* unseenChanges(
   presence: ReadonlyMap<string, Presence>,
 ): Generator<ReplicaChange> {
   for (const transaction of transactions) {
-    const shownTo = new Map([...joins.values()].map((join) => [join.audience, isShown(join, transaction)]))
+    const shownTo = new Map([...joins.values()].map((join) => [join.audience, isInSnapshot(join, transaction)]))
     for (const change of transaction.changes) {
       if (change.op === 'truncate') {
         const audiences = audiencesOfTable(tableOf(tables, change.table), joins.keys()).filter(
@@ -73,7 +73,7 @@ export function* unseenChanges(
       if (shown === undefined) throw unknownAudience(change.table)
       if (shown) continue
       const rows = presence.get(change.table)
-      if (!rows || weigh(change, tableOf(tables, change.table), rows, shownTo)) yield change
+      if (!rows || weighChange(change, tableOf(tables, change.table), rows, shownTo)) yield change
     }
   }
 }
@@ -81,7 +81,12 @@ export function* unseenChanges(
 type RowChange = Exclude<Transaction['changes'][number], { op: 'truncate' }>
 
 /** Answers whether a change of a contested table takes effect; not where another audience's snapshot overtook it. */
-function weigh(change: RowChange, table: ReplicaTable, rows: Presence, shownTo: ReadonlyMap<string, boolean>): boolean {
+function weighChange(
+  change: RowChange,
+  table: ReplicaTable,
+  rows: Presence,
+  shownTo: ReadonlyMap<string, boolean>,
+): boolean {
   const key = keyText(table, change.op === 'insert' ? change.data : change.key)
   const owner = rows.get(key)
   const expected = change.op === 'insert' ? undefined : change.audience

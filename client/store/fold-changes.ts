@@ -42,12 +42,12 @@ export function foldChanges(changes: Iterable<ReplicaChange>, tables: ReplicaTab
     }
     const nets = stages[stages.length - 1]?.nets ?? new Map<string, Net>()
     const key = keyText(table, change.op === 'insert' ? change.data : change.key)
-    nets.set(key, merge(nets.get(key), change))
+    nets.set(key, mergeChange(nets.get(key), change))
   }
   return folded
 }
 
-function merge(before: Net | undefined, change: RowChange): Net {
+function mergeChange(before: Net | undefined, change: RowChange): Net {
   switch (before?.kind) {
     case undefined:
       if (change.op === 'insert') return { kind: 'insert', row: change.data }

@@ -14,7 +14,7 @@ export async function openIndexedDbFiles(storage: string): Promise<JournalFiles>
   const name = nameOf(storage)
   let db: IDBDatabase | null = null
 
-  async function opened(): Promise<IDBDatabase> {
+  async function openOnce(): Promise<IDBDatabase> {
     if (db) return db
     const request = indexedDB.open(name)
     request.onupgradeneeded = () => {
@@ -29,7 +29,7 @@ export async function openIndexedDbFiles(storage: string): Promise<JournalFiles>
   }
 
   async function write(slot: Slot, bytes: Uint8Array, isAnew: boolean): Promise<void> {
-    const transaction = (await opened()).transaction(PIECES, 'readwrite', { durability: 'strict' })
+    const transaction = (await openOnce()).transaction(PIECES, 'readwrite', { durability: 'strict' })
     const pieces = transaction.objectStore(PIECES)
     if (isAnew) for (const key of await answerOf(pieces.index('slot').getAllKeys(slot))) pieces.delete(key)
     if (bytes.length > 0) pieces.add({ slot, bytes })
@@ -42,9 +42,9 @@ export async function openIndexedDbFiles(storage: string): Promise<JournalFiles>
 
   return {
     async read(slot) {
-      const pieces = (await opened()).transaction(PIECES).objectStore(PIECES)
+      const pieces = (await openOnce()).transaction(PIECES).objectStore(PIECES)
       const found: { readonly bytes: Uint8Array }[] = await answerOf(pieces.index('slot').getAll(slot))
-      return joined(found.map(({ bytes }) => bytes))
+      return concatenatePieces(found.map(({ bytes }) => bytes))
     },
     append: (slot, bytes) => write(slot, bytes, false),
     replace: (slot, bytes) => write(slot, bytes, true),
@@ -60,7 +60,7 @@ export async function openIndexedDbFiles(storage: string): Promise<JournalFiles>
   }
 }
 
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
+function concatenatePieces(pieces: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
   let at = 0
   for (const piece of pieces) {

@@ -24,7 +24,8 @@ export async function lockFile(path: string): Promise<Release> {
   const folder = path.replace(/[^/\\]*$/, '') || '.'
   try {
     await fileSystem().mkdir(folder, { recursive: true })
-    if (nodeProcess().platform === 'win32') return await hold(`\\\\.\\pipe\\tidemark-${await digestText(path)}`, path)
+    if (nodeProcess().platform === 'win32')
+      return await holdSocket(`\\\\.\\pipe\\tidemark-${await digestText(path)}`, path)
     if (path.length <= PATH_BYTES) return await holdHere(path, path)
     if (nodeProcess().platform !== 'linux') return await holdElsewhere(path)
     // A path of any length is short seen from its folder.
@@ -44,7 +45,7 @@ export async function lockFile(path: string): Promise<Release> {
 
 async function holdHere(socket: string, path: string): Promise<Release> {
   try {
-    return await hold(socket, path)
+    return await holdSocket(socket, path)
   } catch (error) {
     if (!NO_SOCKETS.includes(codeOf(error))) throw error
     return holdElsewhere(path)
@@ -54,13 +55,13 @@ async function holdHere(socket: string, path: string): Promise<Release> {
 /** Holds a path by its name, by a socket in the system's temporary folder. */
 async function holdElsewhere(path: string): Promise<Release> {
   const whole = await fileSystem().realpath(path.replace(/[^/\\]*$/, '') || '.')
-  return hold(
+  return holdSocket(
     `${temporaryFolder()}/tidemark-${await digestText(`${whole}/${path.replace(/^.*[/\\]/, '')}`)}.lock`,
     path,
   )
 }
 
-async function hold(socket: string, path: string): Promise<Release> {
+async function holdSocket(socket: string, path: string): Promise<Release> {
   for (let turn = 0; turn <= CLAIM_TURNS; turn++) {
     const server = (await listen(socket)) ?? (await claimSocket(socket, turn))
     if (server) return () => stop(server)
@@ -83,7 +84,7 @@ async function claimSocket(socket: string, turn: number): Promise<SocketServer |
   const beside = `${socket}~`
   const admission = await listen(beside)
   if (!admission) {
-    if (!(await answers(beside))) await removeDead(beside, turn)
+    if (!(await isAnswering(beside))) await removeDead(beside, turn)
     return null
   }
   try {
@@ -96,7 +97,7 @@ async function claimSocket(socket: string, turn: number): Promise<SocketServer |
 }
 
 async function isHeld(socket: string): Promise<boolean> {
-  return (await answers(socket)) || (await isHeldByNumber(socket))
+  return (await isAnswering(socket)) || (await isHeldByNumber(socket))
 }
 
 const stop = (server: SocketServer) => new Promise<void>((resolve) => server.close(() => resolve()))
@@ -114,7 +115,7 @@ function listen(socket: string): Promise<SocketServer | null> {
 }
 
 /** Answers whether a process listens there: also one that is stopped, and not one that was killed. */
-function answers(socket: string): Promise<boolean> {
+function isAnswering(socket: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const connection = net().connect(socket)
     connection.on('connect', () => {
@@ -142,7 +143,7 @@ async function removeDead(socket: string, turn: number): Promise<void> {
     if (codeOf(error) === 'ENOENT') return
     throw error
   }
-  if (await answers(aside)) await files.link(aside, socket).catch(() => undefined)
+  if (await isAnswering(aside)) await files.link(aside, socket).catch(() => undefined)
   await files.rm(aside, { force: true })
 }
 

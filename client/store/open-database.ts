@@ -20,24 +20,24 @@ export type OpenDatabase = (storage: Storage, alive?: Alive) => Promise<Database
 /** The steps of an opening ahead of the database and after it. */
 export interface OpeningHelp {
   /** Called when the database of this storage will be opened soon. */
-  readonly prepare: (storage: Storage) => void
+  readonly onOpening: (storage: Storage) => void
   /** Called when it is not opened after all. */
-  readonly abandon: () => void
+  readonly onAbandoned: () => void
   /** Called when the open database is handed to the app. */
-  readonly opened: (db: Database) => Promise<void>
+  readonly onOpened: (db: Database) => Promise<void>
 }
 
 const runsInWorker = ({ kind }: Storage) => !isServerRuntime() && kind !== 'memory'
 
 /** In a browser the worker loads while it is found out what to open. */
 export const openingHelp: OpeningHelp = {
-  prepare: (storage) => {
+  onOpening: (storage) => {
     if (runsInWorker(storage)) void import('./worker-database.ts').then(({ warmWorker }) => warmWorker())
   },
-  abandon: () => {
+  onAbandoned: () => {
     if (!isServerRuntime()) void import('./worker-database.ts').then(({ coolWorker }) => coolWorker())
   },
-  opened: async (db) => {
+  onOpened: async (db) => {
     if (!isServerRuntime()) (await import('./worker-database.ts')).reportOpened(db)
   },
 }

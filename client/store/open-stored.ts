@@ -40,7 +40,7 @@ export async function openStored(
     await removeOutlived(storage, places)
     return { db, rebuilt: null }
   } catch (error) {
-    const verdict = judge(error)
+    const verdict = judgeOpening(error)
     if (verdict.kind === 'newer') throw newerFault(verdict.why, error)
     if (verdict.kind === 'unknown' || current === undefined) throw faultOf(error, verdict.why)
     const next = nextPlace(storage.name, Date.now())
@@ -50,7 +50,7 @@ export async function openStored(
     } catch (fault) {
       // The one made just now is of no use: the database in force is still the one that was to be put aside.
       await removePlace(storage, next.name).catch(() => undefined)
-      throw faultOf(fault, judge(fault).why)
+      throw faultOf(fault, judgeOpening(fault).why)
     }
   }
 }
@@ -64,7 +64,7 @@ async function openMended(
   try {
     return await openAccepted(place, open, accept)
   } catch (error) {
-    const mended = place.kind === 'path' && judge(error).kind === 'damaged' && (await mendFolder(place.name))
+    const mended = place.kind === 'path' && judgeOpening(error).kind === 'damaged' && (await mendFolder(place.name))
     if (!mended) throw error
     return openAccepted(place, open, accept)
   }
@@ -85,7 +85,7 @@ async function openAccepted(
   }
 }
 
-function judge(error: unknown): Verdict {
+function judgeOpening(error: unknown): Verdict {
   if (error instanceof StartFailed) return judgeWords(error.words)
   if (error instanceof TidemarkError)
     return error.kind === 'corrupt' ? { kind: 'damaged', why: error.message } : { kind: 'unknown', why: null }

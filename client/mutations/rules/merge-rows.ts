@@ -22,7 +22,7 @@ function add(before: RowEffect, row: PatchRow): RowEffect {
   if (row.o === 'i') return { ...before, update: null, insert: row }
   if (row.o === 'd') return removed(before, row)
   if (before.insert) return { ...before, insert: overwritten(before.insert, row) }
-  return { ...before, update: before.update ? joined(before.update, row) : row }
+  return { ...before, update: before.update ? mergeUpdates(before.update, row) : row }
 }
 
 /** Deletes the row as it was before the first write to it; where there was none, nothing is left to delete. */
@@ -38,7 +38,7 @@ function overwritten(insert: Insert, { d }: Update): Insert {
 }
 
 /** Joins two updates: the earliest bases with the last values. */
-const joined = (first: Update, then: Update): Update => ({
+const mergeUpdates = (first: Update, then: Update): Update => ({
   ...first,
   d: { ...first.d, ...then.d },
   b: { ...then.b, ...first.b },

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Row } from '../../../protocol/index.ts'
-import { inTheWay, netImages, type RowImage, reversals } from './reverse-rows.ts'
+import { columnsInTheWay, netImages, type RowImage, reversals } from './reverse-rows.ts'
 
 const keyOf = (_table: string, { id }: Row): Row => ({ id: id ?? null })
 const row = (id: string, title: string | null = null): Row => ({ id, title })
@@ -31,7 +31,7 @@ describe('reversal of rows', () => {
         const back = reversals(netImages(writes, keyOf), keyOf)
         for (const one of back) {
           const id = String(one.key.id)
-          expect(inTheWay(one, rows.get(id) ?? null, none)).toBeNull()
+          expect(columnsInTheWay(one, rows.get(id) ?? null, none)).toBeNull()
           if (one.to) rows.set(id, { ...rows.get(id), ...one.to })
           else rows.delete(id)
         }
@@ -47,16 +47,16 @@ describe('reversal of rows', () => {
       keyOf,
     )
     if (!edited) throw new Error('nothing to reverse')
-    expect(inTheWay(edited, { id: '1', a: 'z', b: 'other' }, none)).toBeNull()
-    expect(inTheWay(edited, { id: '1', a: 'other', b: 'y' }, none)).toEqual(['a'])
-    expect(inTheWay(edited, null, none)).toEqual(['a'])
+    expect(columnsInTheWay(edited, { id: '1', a: 'z', b: 'other' }, none)).toBeNull()
+    expect(columnsInTheWay(edited, { id: '1', a: 'other', b: 'y' }, none)).toEqual(['a'])
+    expect(columnsInTheWay(edited, null, none)).toEqual(['a'])
     const [made] = reversals([{ table: 'note', before: null, after: { id: '1', seq: null } }], keyOf)
     if (!made) throw new Error('nothing to reverse')
-    expect(inTheWay(made, { id: '1', seq: '7' }, new Set(['seq']))).toBeNull()
-    expect(inTheWay(made, { id: '1', seq: '7' }, none)).toEqual(['seq'])
+    expect(columnsInTheWay(made, { id: '1', seq: '7' }, new Set(['seq']))).toBeNull()
+    expect(columnsInTheWay(made, { id: '1', seq: '7' }, none)).toEqual(['seq'])
     const [gone] = reversals([{ table: 'note', before: row('1'), after: null }], keyOf)
     if (!gone) throw new Error('nothing to reverse')
-    expect(inTheWay(gone, null, none)).toBeNull()
-    expect(inTheWay(gone, row('1'), none)).toEqual(['id', 'title'])
+    expect(columnsInTheWay(gone, null, none)).toBeNull()
+    expect(columnsInTheWay(gone, row('1'), none)).toEqual(['id', 'title'])
   })
 })

@@ -60,7 +60,7 @@ export function reversals(images: readonly RowImage[], keyOf: KeyOf): RowReversa
  *
  * `later` names columns that the server fills in after the fact: they may hold what the author could not know.
  */
-export function inTheWay(
+export function columnsInTheWay(
   { from, columns }: RowReversal,
   current: Row | null,
   later: ReadonlySet<string>,

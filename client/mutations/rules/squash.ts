@@ -23,7 +23,7 @@ export interface TableTies {
   readonly tables: ReadonlySet<string>
 }
 
-/** A patch that squashing changed: later ones were squashed into it, it lost columns or rows, or names other mutations as bases. */
+/** A patch that squashing changed: it holds later ones, lost columns or rows, or names other mutations as bases. */
 export interface Squash {
   readonly counter: number
   /** The later patches that became part of it. */
@@ -52,7 +52,7 @@ export function squash(mutations: readonly Squashable[], tiesOf: (table: string)
   const heads: Head[] = []
   for (const mutation of mutations) {
     const place = placeFor(mutation, heads, tiesOf)
-    if (place === null) heads.push(headOf(mutation))
+    if (place === null) heads.push(makeHead(mutation))
     else squashInto(place, mutation)
   }
   const built = namedAsBasis(heads)
@@ -85,7 +85,7 @@ function withBasesAmong(row: PatchRow, headOfSquashed: ReadonlyMap<number, numbe
   return { ...row, b: Object.fromEntries(renamed) }
 }
 
-function headOf(mutation: Squashable): Head {
+function makeHead(mutation: Squashable): Head {
   return {
     first: mutation,
     squashed: [],
