@@ -126,7 +126,7 @@ export const client = tidemark.table('client', {
   createdAt: timestamptz('created_at').notNull().defaultNow(),
 })
 
-/** What a replica said last of the version that it holds; written where it says something new, and read by people. */
+/** The last word of a replica on the version that it holds; written where it is new, and read by people. */
 export const clientStatus = tidemark.table('client_status', {
   clientId: text('client_id').primaryKey(),
   /** The version of the definition that its tables have. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** Which bundles the definition in force is for; a bundle is a page's code, named by the last migration it knows. */
+/** The bundles that the definition in force is for; a bundle is a page's code, named by the last migration it knows. */
 export const bundlesSchema = z.object({
   /** The last migration that broke with bundles before it; null: none has. */
   oldest: z.string().nullable(),

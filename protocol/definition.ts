@@ -106,7 +106,7 @@ export interface DefinitionInForce {
   readonly passedOver?: number
   /** Known on the server alone, and no part of the hash: the rows of replicas do not depend on it. */
   readonly watched?: readonly WatchedTable[]
-  /** How replicas make its tables from those of the version before; tables that have none are kept, or loaded. */
+  /** The ways in which replicas make its tables from those of the version before; tables that have none are kept, or loaded. */
   readonly steps?: readonly TableStep[]
   /** The pages that it is for; no part of the hash. */
   readonly bundles?: Bundles

@@ -33,7 +33,7 @@ export const LIMITS = {
   tokenBytes: 8 * 1024,
   /** The name of a migration file, by which a page says what it knows. */
   migrationNameChars: 255,
-  /** What a replica says of steps that it could not take, cut at this length. */
+  /** A replica's words on steps that it could not take are cut at this length. */
   schemaFaultChars: 500,
   /** The client pings this often; the runtime answers without waking the object. */
   pingIntervalMs: 25_000,

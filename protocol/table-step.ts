@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /**
- * How a replica makes a table of one version of the definition from the one before, without loading a row.
+ * The way in which a replica makes a table of one version of the definition from the one before, without loading a row.
  *
  * It is derived from the catalogue in the transaction that put the version in force, by the identity of tables and
  * columns there, so that a rename is one and no guess. A table whose rows changed otherwise has no step and is loaded.

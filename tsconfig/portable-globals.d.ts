@@ -1,4 +1,4 @@
-/** What every runtime has, and all that code for every runtime may use beyond the language itself. */
+/** The globals that every runtime has, and all that code for every runtime may use beyond the language itself. */
 declare class TextEncoder {
   encode(text: string): Uint8Array<ArrayBuffer>
 }

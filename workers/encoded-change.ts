@@ -12,7 +12,7 @@ export interface EncodedChange {
 export interface EncodedTransaction {
   readonly lsn: Lsn
   readonly xid: string
-  /** When it was committed: ISO 8601, UTC. */
+  /** The time of its commit: ISO 8601, UTC. */
   readonly at: string
   readonly changes: readonly EncodedChange[]
 }

@@ -56,7 +56,7 @@ function hiddenFaults(entity: SyncedEntity): string[] {
   ]
 }
 
-/** What an app leaves out of its own queries is often a secret. */
+/** A column that an app leaves out of its own queries is often a secret. */
 function unselectedFaults(entity: SyncedEntity): string[] {
   return travellingColumns(entity)
     .filter(({ isSelect }) => !isSelect)

@@ -8,7 +8,7 @@ import type { NamingStrategyInterface } from 'typeorm'
 import { TidemarkError } from '../../protocol/errors.ts'
 import { importTypeScript } from '../app/load-module.ts'
 
-/** What an app's `entities.ts` exports. */
+/** The exports of an app's `entities.ts`. */
 export interface AppEntities {
   readonly typeorm: typeof Typeorm
   readonly classes: readonly (abstract new () => unknown)[]

@@ -69,7 +69,7 @@ export class NameBook {
   #declare(what: string, wanted: string, ending: string, text: () => string, ofLabels = false): string {
     const known = this.#shared.get(what)
     if (known) return known.name
-    // What the declaration itself needs is declared before it.
+    // The names that the declaration itself needs are declared before it.
     const declared = text()
     const name = this.constant(wanted, ending)
     this.#shared.set(what, { name, text: declared, ofLabels })

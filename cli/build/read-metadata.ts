@@ -10,7 +10,7 @@ export interface EntityModel {
   readonly entities: readonly EntityMetadata[]
   /** Returns the type that an entity itself gives a column, normalised; null where it gives none. */
   declaredType(column: ColumnMetadata): string | null
-  /** What TypeORM itself has against them; null for nothing. */
+  /** TypeORM's own objection to them; null for none. */
   readonly objection: string | null
 }
 

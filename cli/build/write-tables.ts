@@ -98,7 +98,7 @@ export type ${newRow} = typeof ${this.name}.$inferInsert
     return `${call}(${name}${type.settings === '' ? '' : `, ${type.settings}`})`
   }
 
-  /** What fills the column in where a writer leaves it out. */
+  /** The default that fills the column in where a writer leaves it out. */
   #filled(column: ColumnMetadata): string | null {
     if (column.asExpression !== undefined) return `generatedAlwaysAs(${sqlText(column.asExpression)})`
     if (column.isGenerated && column.generationStrategy === 'uuid') return `default(${sqlText('gen_random_uuid()')})`

@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../protocol/errors.ts'
 
-/** What the one who generates a migration has decided; columns and constraints go by `table.name`. */
+/** The decisions of whoever generates a migration; columns and constraints go by `table.name`. */
 export interface Choices {
   readonly renames: readonly { readonly from: string; readonly to: string }[]
   readonly drops: readonly string[]

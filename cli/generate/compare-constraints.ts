@@ -11,7 +11,7 @@ const KINDS: Readonly<Record<string, string>> = {
   c: 'check',
   x: 'exclusion constraint',
 }
-/** What a new constraint asks of the rows that are there. */
+/** The demand of a new constraint on the rows that are there. */
 const ASKS: Readonly<Record<string, string>> = {
   p: 'FAILS, and changes nothing, where two rows share it',
   u: 'FAILS, and changes nothing, where two rows share it',

@@ -1,4 +1,4 @@
-/** What a change of a column's type does to the values that are there. */
+/** The effect of a change of a column's type on the values that are there. */
 export interface Conversion {
   /** False: a value may be refused, rounded or cut. */
   readonly keepsAll: boolean

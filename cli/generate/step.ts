@@ -6,14 +6,14 @@ export interface Step {
   readonly says: string
 }
 
-/** What was found in comparing. */
+/** The findings of a comparison. */
 export interface Comparison {
   /** Enum labels, which no statement of their transaction may use. */
   readonly labels: readonly Step[]
   readonly steps: readonly Step[]
-  /** What cannot be decided here, one sentence each with the options that decide it; with any, nothing is written. */
+  /** The questions that cannot be decided here, one sentence each with the options that decide it; with any, nothing is written. */
   readonly questions: readonly string[]
-  /** What stays although no entity has it. */
+  /** The tables and columns that stay although no entity has them. */
   readonly notes: readonly string[]
 }
 

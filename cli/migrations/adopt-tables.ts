@@ -20,7 +20,7 @@ export interface Adopted {
   readonly leftOut: readonly string[]
   readonly notes: readonly string[]
   readonly version: number
-  /** Whether it is what the app declares by now. */
+  /** True where it is the one that the app declares by now. */
   readonly declared: boolean
 }
 

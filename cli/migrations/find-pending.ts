@@ -5,7 +5,7 @@ import { packageRoot } from '../package-root.ts'
 import { type MigrationFile, readMigrationFiles } from './migration-file.ts'
 import { planMigrations, type RecordedMigration } from './migration-plan.ts'
 
-/** What has not run yet, in order. */
+/** The files that have not run yet, in order. */
 export interface PendingFiles {
   readonly own: readonly MigrationFile[]
   readonly app: readonly MigrationFile[]

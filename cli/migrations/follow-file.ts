@@ -17,7 +17,7 @@ import { runStatements } from './run-file.ts'
 export interface Followed {
   readonly applied: readonly AppliedDefinition[]
   readonly notes: readonly string[]
-  /** What cannot be synced as the file leaves it. */
+  /** The reasons why a table cannot be synced as the file leaves it. */
   readonly faults: readonly string[]
 }
 

@@ -11,7 +11,7 @@ export interface MigrationFile {
   /** SHA-256 of the text, whatever its line endings. */
   readonly hash: string
   readonly statements: readonly string[]
-  /** What it says of itself; null: whether pages that do not know it may go on follows from what it changes. */
+  /** The file's own word on pages that do not know it; null: that follows from what it changes. */
   readonly compatibility: 'additive' | 'breaking' | null
 }
 

@@ -3,7 +3,7 @@ import { type Database, SQL_STATE, sqlStateOf } from '../../workers/database/ind
 
 /** Any number will do, as long as every version uses the same. */
 const LOCK_KEY = '7884210518930377'
-/** How long a migration waits for another, and for tables that others use. */
+/** The time that a migration waits for another, and for tables that others use. */
 export const LOCK_WAIT_MS = 120_000
 
 /** Runs while no other migration of the database does. Throws `unavailable` after two minutes. */

@@ -7,7 +7,7 @@ export interface AppliedMigration {
 
 /** One as the record has it. */
 export interface RecordedMigration extends AppliedMigration {
-  /** When it ran, to be shown. */
+  /** The time at which it ran, to be shown. */
   readonly at: string
 }
 

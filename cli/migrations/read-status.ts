@@ -11,7 +11,7 @@ import type { RecordedMigration } from './migration-plan.ts'
 export interface FileStatus {
   readonly name: string
   readonly state: 'applied' | 'pending' | 'edited' | 'missing' | 'late'
-  /** When it ran; null where it did not. */
+  /** The time at which it ran; null where it did not. */
   readonly at: string | null
 }
 
@@ -33,11 +33,11 @@ export interface MigrationStatus {
 export interface ReplicasAt {
   readonly version: number
   readonly count: number
-  /** How many of them wait for tables to be loaded. */
+  /** The number of them that wait for tables to be loaded. */
   readonly waiting: number
-  /** How many of them could not make it from the version before. */
+  /** The number of them that could not make it from the version before. */
   readonly faults: number
-  /** What one of those said. */
+  /** The words of one of those. */
   readonly fault: string | null
   /** The oldest migration that one of their pages knows; null where none says. */
   readonly migration: string | null

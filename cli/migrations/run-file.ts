@@ -4,7 +4,7 @@ import { databaseMessageOf, SQL_STATE, sqlStateOf } from '../../workers/database
 import type { MigrationFile } from './migration-file.ts'
 import { isLockFault } from './retry-locks.ts'
 
-/** What a file leaves to its commit runs before the definition follows: a deferred trigger may write as well. */
+/** Checks that a file leaves to its commit run before the definition follows: a deferred trigger may write as well. */
 const SETTLE = 'SET CONSTRAINTS ALL IMMEDIATE'
 
 /** Runs a file and records it, in the transaction of the caller. Throws `misconfigured` for what the database refuses. */

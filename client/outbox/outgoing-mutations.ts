@@ -88,7 +88,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'freezeNext' | 'receiv
       if (mutation.request !== null) continue
       // Without tables no request can be made of it, and none behind it may go first.
       if (!copy) break
-      // What is said of a table that waits to be loaded is said in names that no version has.
+      // A mutation of a table that waits to be loaded is said in names that no version has.
       if (copy.behind.size > 0 && (await this.#touchesBehind(tx, copy, mutation))) break
       const request = mutationRequest(await this.#unsentOf(tx, copy, mutation, writes))
       if ('tooLarge' in request) tooLarge.set(mutation.counter, request.tooLarge)

@@ -29,7 +29,8 @@ import { planRenewal, type Renewal } from './plan-renewal.ts'
 import { purgeAudiences } from './purge-audiences.ts'
 import { TableFault } from './refused-tables.ts'
 import type { Progress } from './rules/progress.ts'
-import { type MigrationsStatus, replicaPhase, StatusStore } from './status.ts'
+import { ServerReports } from './server-reports.ts'
+import { replicaPhase, StatusStore } from './status.ts'
 import { Stream, type StreamHost } from './stream.ts'
 import { TableFaults } from './table-faults.ts'
 
@@ -74,8 +75,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   #reason: RehydrateReason = 'new'
   readonly #faults = new TableFaults()
   #retriesRefused = false
-  /** The status that was reported last on this socket; null: none. */
-  #reportedMigrations: MigrationsStatus | null = null
+  readonly #reports: ServerReports
   /** A later definition on its way to what is shown: until it is there, what is shown is behind. */
   #renewal: Renewal | null = null
   /** Aborts the load of granted audiences or renewed tables beside what is shown; null while there is none. */
@@ -95,14 +95,15 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       ...options,
       status: this.status,
       onChanged: (areOthersRefused) => {
-        if (areOthersRefused) this.#reportRefused()
-        this.#reportMigrations()
+        if (areOthersRefused) this.#reports.reportRefused()
+        this.#reports.reportMigrations()
         this.waits.resolveReached(this.reached)
       },
     })
     this.outbox = options.outbox
     this.#stream = new Stream(this.outbox, this)
     this.connection = new Connection({ url: options.url, client: options.clientId, token: options.token, host: this })
+    this.#reports = new ServerReports(this.connection, this.status)
   }
 
   /** `prepare` is awaited before anything is asked of the server. */
@@ -134,26 +135,6 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   get reached(): Reached {
     const { current } = this.status
     return this.#renewal === null ? current : { ...current, ready: false }
-  }
-
-  /** Reports refused tables to the server, whose health shows them until the socket ends. */
-  #reportRefused(): void {
-    const { phase } = this.connection.state
-    const isGreeted = phase === 'hydrating' || phase === 'catching-up' || phase === 'live'
-    if (isGreeted)
-      this.connection.sendReport({ type: 'refused', tables: Object.keys(this.status.current.refused).slice(0, 100) })
-  }
-
-  /** Reports to the server how far the tables have followed the schema, where it was not reported yet on this socket. */
-  #reportMigrations(): void {
-    const { migrations } = this.status.current
-    const { version, waiting, fault } = migrations
-    const { phase } = this.connection.state
-    const isStreaming = phase === 'catching-up' || phase === 'live'
-    if (version === null || !isStreaming || migrations === this.#reportedMigrations) return
-    this.#reportedMigrations = migrations
-    const said = fault?.slice(0, LIMITS.schemaFaultChars) ?? null
-    this.connection.sendReport({ type: 'schema', version, waiting: waiting.length, fault: said })
   }
 
   /** The next connection loads everything anew, refused tables too. */
@@ -273,9 +254,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       return prepared
     }
     if (copy) this.#stream.start(copy, prepare, renewal)
-    if (Object.keys(this.status.current.refused).length > 0) this.#reportRefused()
-    this.#reportedMigrations = null
-    this.#reportMigrations()
+    this.#reports.begin()
     // On a quiet database nothing else would soon bring the head past the fences.
     if (copy?.stage === 'window') void this.askFreshHead(this.#stopping.signal).catch(() => undefined)
     if (!copy) this.#reportFailure(new TidemarkError('internal', 'There is nothing to stream into.'))

@@ -115,7 +115,7 @@ async function alterTables(
   const { definition } = heldBy(live)
   const after = phase.inForce.definition
   const altered = altering.map((one) => one.after)
-  // What the app hung on a column goes with it, and nothing else does.
+  // An object that the app hung on a column goes with it, and nothing else does.
   const dropping = altering.filter(({ before, step }) => before.columns.length > countCarried(step))
   const own = await readOwnObjects(
     tx,

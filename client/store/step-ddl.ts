@@ -74,7 +74,7 @@ function alterColumns({ before, after, step }: Altering): string[] {
   const dropped = before.columns.filter(({ name }) => !kept.has(name))
   return [
     ...dropIndexesOf(before, after, step),
-    // What hangs on the column alone goes with it, as on the server.
+    // An object that hangs on the column alone goes with it, as on the server.
     ...dropped.map((_, index) => `${alter(after)} DROP COLUMN ${quoteIdentifier(droppedName(index))} CASCADE;`),
     ...step.columns.flatMap(({ name, from, value }) => {
       const column = after.columns.find((candidate) => candidate.name === name)

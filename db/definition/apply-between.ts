@@ -13,7 +13,7 @@ import { readShapes } from './table-shape.ts'
 
 export interface AppliedBetween {
   readonly applied: AppliedDefinition
-  /** What keeps tables that the app declares, and that are there by now, from joining; one sentence each. */
+  /** The reasons why tables that the app declares, and that are there by now, cannot join; one sentence each. */
   readonly faults: readonly string[]
 }
 

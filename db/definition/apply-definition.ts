@@ -41,7 +41,7 @@ export type TryDefinition = (definition: Definition) => Promise<readonly string[
 /** The transaction that puts a definition in force, as far as it matters for how replicas and pages follow. */
 export interface DefinitionChange {
   /**
-   * How it found the tables (`readStart`): those that others had altered by then are, like tables that are found altered
+   * The tables as it found them (`readStart`): those that others had altered by then are, like tables that are found altered
    * now, alone a reason for a new version.
    */
   readonly start?: TransactionStart

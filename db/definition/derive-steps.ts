@@ -9,7 +9,7 @@ import { rowsOfNewLeaf } from './compare-shapes.ts'
 import { labelsStay, printedAs, type TypeLook, typeLooks } from './kept-types.ts'
 import type { TableShape } from './table-shape.ts'
 
-/** What the catalogue says before and after a transaction that puts a version in force. */
+/** The catalogue before and after a transaction that puts a version in force. */
 export interface StepFacts {
   readonly version: number
   readonly before: Definition

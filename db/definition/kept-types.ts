@@ -2,7 +2,7 @@ import type { TableShape } from './table-shape.ts'
 
 type ColumnShape = TableShape['columns'][number]
 
-/** What a type of the app is, as a column of it shows. */
+/** A type of the app, as a column of it shows it. */
 export type TypeLook = Pick<ColumnShape, 'labels' | 'labelsMade' | 'base'>
 
 /** Returns the app's enums and domains among the columns of these tables, by name, element types of arrays included. */

@@ -4,7 +4,7 @@ import type { Query } from '../query.ts'
 /** A migration of the app that a transaction has run and put on record. */
 export interface RanMigration {
   readonly name: string
-  /** What its file says of itself; null: that follows from what it changes. */
+  /** The file's own word; null: it follows from what the migration changes. */
   readonly compatibility: 'additive' | 'breaking' | null
 }
 

@@ -1,6 +1,6 @@
 import { type DefinitionInForce, quoteTable, type TableDefinition } from '../../protocol/index.ts'
 
-/** What replicas of a version do with one table to get to a later version; those that they keep have none. */
+/** The work of replicas of a version on one table to get to a later version; tables that they keep have none. */
 export interface ReplicaEffect {
   /** Its id in the later version, or in the earlier one where it leaves. */
   readonly table: string

@@ -8,7 +8,7 @@ import { readShapes, type TableShape } from './table-shape.ts'
 export interface TransactionStart {
   /** Ids of tables that others had altered by then. */
   readonly drifted: ReadonlySet<string>
-  /** What steps are derived from; null: this transaction makes none. */
+  /** The base that steps are derived from; null: this transaction makes none. */
   readonly tables: TablesAtStart | null
 }
 

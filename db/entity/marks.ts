@@ -21,7 +21,7 @@ export interface SyncedDeclaration {
 /** An index in the words of SQL. */
 export interface SqlIndexDeclaration {
   readonly name: string
-  /** What follows the table in `CREATE INDEX`. */
+  /** The text that follows the table in `CREATE INDEX`. */
   readonly on: string
   readonly unique: boolean
 }

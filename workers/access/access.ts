@@ -9,7 +9,7 @@ export interface Identity {
   readonly userId: string
   /** All that `audiences`, `placement` and row-level security may need; policies read it as `request.jwt.claims`. */
   readonly claims: Readonly<Record<string, unknown>>
-  /** When the right ends, in ms since 1970; null: it lasts until the token itself is revoked. */
+  /** The time at which the right ends, in ms since 1970; null: it lasts until the token itself is revoked. */
   readonly expiresAtMs: number | null
 }
 

@@ -19,7 +19,7 @@ export interface ActionRequest {
   readonly env: AppEnv
   readonly query: DatabaseTransaction['query']
   readonly single: DatabaseTransaction['single']
-  /** When the author's replica was made, and the time now, in ms since 1970 by the database's clock. */
+  /** The time at which the author's replica was made, and the time now, in ms since 1970 by the database's clock. */
   readonly madeMs: number
   readonly nowMs: number
 }

@@ -23,7 +23,7 @@ interface Figures {
   readonly atMs: number
 }
 
-/** What a run does besides capturing, now and then: it reads what health tells, and prunes history. */
+/** The work of a run besides capturing, now and then: it reads what health tells, and prunes history. */
 export class Upkeep {
   readonly #context: UpkeepContext
   #figures: Figures | null = null

@@ -8,7 +8,7 @@ export interface FinishedBuild {
   readonly definitionVersion: number
   readonly definitionHash: string
   readonly start: Lsn
-  /** When the transaction of the build began. */
+  /** The time at which the transaction of the build began. */
   readonly startedAtMs: number
 }
 

@@ -20,7 +20,7 @@ interface DutifulParts {
   readonly rights: Rights
 }
 
-/** What a SyncDO does by alarm: the list of `rules/schedule.ts` says when, this says how. */
+/** The work that a SyncDO does by alarm: the list of `rules/schedule.ts` says when, this says how. */
 export class Duties {
   readonly #context: SyncContext
   readonly #follower: HeadFollower

@@ -31,7 +31,7 @@ export interface SyncIntervals {
   readonly helloMs: number
   /** A socket with a full window must have acknowledged something by then. */
   readonly stallMs: number
-  /** What clients say of themselves is stored together, this long after the first of it. */
+  /** The statuses of clients are stored together, this long after the first of them. */
   readonly statusesMs: number
   /** A SyncDO without sockets, and an audience without sessions, leaves after this. */
   readonly lingerMs: number

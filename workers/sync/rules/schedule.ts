@@ -1,4 +1,4 @@
-/** What the duties of a SyncDO depend on. */
+/** The facts that the duties of a SyncDO depend on. */
 export interface DutyFacts {
   readonly nowMs: number
   /** No sockets since then; null while there are some. */
@@ -14,7 +14,7 @@ export interface DutyFacts {
   readonly retryAtMs: number | null
   /** Idle sessions are to be told the head then. */
   readonly noticeAtMs: number | null
-  /** What clients said of themselves is to be stored then. */
+  /** Statuses of clients are to be stored then. */
   readonly statusesAtMs: number | null
   /** The first expiry of a token. */
   readonly expiryAtMs: number | null
@@ -24,7 +24,7 @@ export interface DutyFacts {
 }
 
 /**
- * When a duty is due: at a time, for which the object wakes; `awake`: whenever it is awake, for whatever; null: there is
+ * The time at which a duty is due, for which the object wakes; `awake`: whenever it is awake, for whatever; null: there is
  * nothing to do.
  */
 type Due = number | 'awake' | null
@@ -76,7 +76,7 @@ export function isDue(duty: Duty, facts: DutyFacts): boolean {
   return due === 'awake' || (due !== null && facts.nowMs >= due)
 }
 
-/** When the object must wake next; null when it may sleep until a message comes. Rule DIS-R10. */
+/** Answers when the object must wake next; null when it may sleep until a message comes. Rule DIS-R10. */
 export function nextAlarmMs(facts: DutyFacts): number | null {
   return earliest(DUTY_ORDER.map((duty) => wakeMs(DUTIES[duty], facts)))
 }
@@ -95,7 +95,7 @@ export function earliest(times: Iterable<number | null>): number | null {
   return first
 }
 
-/** When a lease is renewed: with a third of it to spare, so that a failed renewal can be tried again. */
+/** Answers when a lease is renewed: with a third of it to spare, so that a failed renewal can be tried again. */
 export function renewalDueMs(leaseUntilMs: number, leaseMs: number): number {
   return leaseUntilMs - Math.floor(leaseMs / 3)
 }

@@ -29,7 +29,7 @@ export interface SyncState {
   leaseMs: number
   emptySinceMs: number | null
   noticeAtMs: number | null
-  /** When statuses of clients are to be stored in Postgres; null where none is new. */
+  /** The time at which statuses of clients are to be stored in Postgres; null where none is new. */
   statusesAtMs: number | null
   retryAtMs: number | null
   failures: number
