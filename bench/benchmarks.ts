@@ -7,6 +7,7 @@ import { hydrateNode } from './cases/hydrate.ts'
 import { hydrateBrowser } from './cases/hydrate-browser.ts'
 import { idleAlone, idleClients } from './cases/idle.ts'
 import { migrateAddColumn, migrateRetype } from './cases/migrate.ts'
+import { migrateReplicas } from './cases/migrate-replicas.ts'
 import { openFirstInBrowser, openFirstInNode } from './cases/open-first.ts'
 import { rebase } from './cases/rebase.ts'
 import { catchupFromLog, catchupFromPostgres, type LatencyPlan, latency } from './cases/replica.ts'
@@ -90,6 +91,7 @@ export const STANDS: readonly Stand[] = [
       { id: 'envelope.node', run: envelopeNode },
       { id: 'migration.add_column', run: migrateAddColumn },
       { id: 'migration.retype', run: migrateRetype },
+      { id: 'migration.replicas', run: migrateReplicas },
     ],
   },
   {

@@ -52,7 +52,7 @@ async function openWatched(system: System): Promise<Watched> {
 }
 
 /** Counts what is downloaded of snapshots while `run` runs, in bytes of the answers' bodies. */
-async function countDownloads(run: () => Promise<unknown>): Promise<number> {
+export async function countDownloads(run: () => Promise<unknown>): Promise<number> {
   const original = globalThis.fetch
   let bytes = 0
   globalThis.fetch = async (...args: Parameters<typeof fetch>) => {
@@ -69,7 +69,7 @@ async function countDownloads(run: () => Promise<unknown>): Promise<number> {
 }
 
 /** The tracker's definition, with these columns of issues beside its own. */
-function withColumns(...added: readonly string[]): Sync {
+export function withColumns(...added: readonly string[]): Sync {
   const names = [...getTableConfig(sync.tables.issue.table).columns.map(({ name }) => name), ...added]
   const issue = pgTable('issue', Object.fromEntries(names.map((name) => [name, text(name)])))
   const column = issue.org_id
@@ -81,7 +81,7 @@ function withColumns(...added: readonly string[]): Sync {
 }
 
 /** Runs a migration as the command line does, in one transaction. */
-async function migrate(system: System, statements: readonly string[], declared: Sync): Promise<void> {
+export async function migrate(system: System, statements: readonly string[], declared: Sync): Promise<void> {
   const database = await system.openDatabase()
   try {
     await database.transaction(async ({ query }) => {

@@ -26,6 +26,8 @@ const WEIGHTS = {
   widen: 2,
   retype: 1,
   addTable: 2,
+  addPartitioned: 1,
+  addReference: 2,
   splitTable: 1,
   addIndex: 1,
   addUnique: 1,
@@ -34,10 +36,19 @@ const WEIGHTS = {
   prioritise: 1,
 } as const
 
-/** Plans one migration of this schema; `number` makes its new names new. */
-export function planMigration(random: Random, schema: AppSchema, number: number): PlannedMigration {
+/**
+ * Plans one migration of this schema; `number` makes its new names new. Without `partitions` no table is partitioned, as
+ * wal2json cannot tell their rows.
+ */
+export function planMigration(
+  random: Random,
+  schema: AppSchema,
+  number: number,
+  partitions: boolean,
+): PlannedMigration {
   for (;;) {
     const kind = random.weighted(WEIGHTS)
+    if (kind === 'addPartitioned' && !partitions) continue
     const planned = planKind(kind, random, schema, number)
     if (planned) return { kind, back: null, ...planned }
   }
@@ -143,6 +154,20 @@ function planKind(kind: MigrationKind, random: Random, schema: AppSchema, number
           tables: [...schema.tables, newTable(`t${number}`, [{ name: 'a', type: 'text', hidden: false }])],
         },
       }
+    case 'addPartitioned': {
+      const columns = 'id uuid PRIMARY KEY, org text NOT NULL, team text NOT NULL, a text'
+      const leaf = (rest: number) =>
+        `CREATE TABLE public.t${number}_${rest} PARTITION OF public.t${number} FOR VALUES WITH (MODULUS 2, REMAINDER ${rest})`
+      return {
+        statements: [`CREATE TABLE public.t${number} (${columns}) PARTITION BY HASH (id)`, leaf(0), leaf(1)],
+        schema: {
+          ...schema,
+          tables: [...schema.tables, newTable(`t${number}`, [{ name: 'a', type: 'text', hidden: false }])],
+        },
+      }
+    }
+    case 'addReference':
+      return add('uuid', ` REFERENCES public.${random.pick(schema.tables).name} (id) ON DELETE SET NULL`)
     case 'splitTable': {
       const column = some(({ type }) => type !== 'public.state')
       if (!column || table.columns.length < 2) return null

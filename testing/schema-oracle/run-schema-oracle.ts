@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { applyMigrations } from '../../cli/migrations/apply-migrations.ts'
-import { quoteIdentifier } from '../../protocol/index.ts'
 import { type Database, openDatabase } from '../../workers/database/index.ts'
 import { type Random, seededRandom } from '../oracle/random.ts'
 import { type HttpGate, startHttpGate } from '../system/http-gate.ts'
@@ -13,6 +12,7 @@ import { until } from '../system/until.ts'
 import { sync } from './app/sync.ts'
 import { type AppSchema, FIRST_SCHEMA, syncOf } from './app-schema.ts'
 import { compareCatalogues } from './compare-catalogues.ts'
+import { compareRows } from './compare-rows.ts'
 import { type PlannedMigration, planMigration } from './plan-migration.ts'
 import { SchemaWriter } from './schema-writer.ts'
 import { writeRows } from './write-rows.ts'
@@ -30,6 +30,8 @@ export interface SchemaReport {
   readonly made: number
   readonly confirmed: number
   readonly failed: number
+  /** Comparisons of a replica with Postgres in the midst of it all. */
+  readonly compared: number
   readonly chronicleFile: string
 }
 
@@ -82,10 +84,12 @@ class SchemaRun {
   readonly #folder: string
   readonly #steps: number
   readonly #random: Random
+  readonly #partitions: boolean
   readonly #violations: string[] = []
   readonly #migrations: string[] = []
   readonly #chronicleFile: string
   #schema: AppSchema = FIRST_SCHEMA
+  #compared = 0
   /** The last migration, where it can be taken back. */
   #last: { readonly planned: PlannedMigration; readonly before: AppSchema } | null = null
 
@@ -103,6 +107,7 @@ class SchemaRun {
     this.#folder = folder
     this.#steps = steps
     this.#random = random
+    this.#partitions = decoder === 'pgoutput'
     this.#chronicleFile = join(tmpdir(), `tidemark-schema-${seed}-${decoder}.txt`)
     writeFileSync(this.#chronicleFile, '')
   }
@@ -124,6 +129,7 @@ class SchemaRun {
       violations: this.#violations,
       migrations: this.#migrations,
       chronicleFile: this.#chronicleFile,
+      compared: this.#compared,
       ...ended,
     }
   }
@@ -136,6 +142,7 @@ class SchemaRun {
       direct: 5,
       migrate: 4,
       migrateTwice: 1,
+      alterByOthers: 1,
       revert: 1,
       offline: 2,
       online: 3,
@@ -144,6 +151,7 @@ class SchemaRun {
       killWorkerd: 0.5,
       vacuum: 0.5,
       together: 1,
+      compareOne: 3,
     })
     this.#note(`${number} ${kind} ${writer.options.name}`)
     switch (kind) {
@@ -152,11 +160,15 @@ class SchemaRun {
       case 'direct':
         return this.#withDatabase((database) => writeRows(database, this.#schema, this.#random, 3))
       case 'migrate':
-        return this.#migrate([planMigration(random, this.#schema, number)])
+        return this.#migrate([planMigration(random, this.#schema, number, this.#partitions)])
       case 'migrateTwice': {
-        const first = planMigration(random, this.#schema, number)
-        return this.#migrate([first, planMigration(random, first.schema, number + 1_000)])
+        const first = planMigration(random, this.#schema, number, this.#partitions)
+        return this.#migrate([first, planMigration(random, first.schema, number + 1_000, this.#partitions)])
       }
+      case 'alterByOthers':
+        return this.#alterByOthers(planMigration(random, this.#schema, number, this.#partitions))
+      case 'compareOne':
+        return this.#compareOne(writer)
       case 'revert':
         return this.#revert()
       case 'offline':
@@ -202,6 +214,16 @@ class SchemaRun {
     }
   }
 
+  /** Alters tables as another tool does, then runs `tidemark migrate` with what the app declares by then. */
+  async #alterByOthers(planned: PlannedMigration): Promise<void> {
+    this.#note(`by others, ${planned.kind}: ${planned.statements.join('; ')}`)
+    await this.#withDatabase(async (database) => {
+      for (const statement of planned.statements) await database.query(statement)
+    })
+    await this.#migrate([{ ...planned, statements: [] }])
+    this.#last = null
+  }
+
   async #revert(): Promise<void> {
     if (this.#last === null) return
     const { planned, before } = this.#last
@@ -238,28 +260,37 @@ class SchemaRun {
     }
   }
 
+  /**
+   * Compares a replica in the midst of it all, once nothing of its own is pending: it shows what Postgres holds, while
+   * others are behind. The lock keeps their pushes out meanwhile.
+   */
+  async #compareOne(writer: SchemaWriter): Promise<void> {
+    const { replica, options } = writer
+    const settle = () =>
+      replica.settled().then(
+        () => true,
+        (error: unknown) => {
+          this.#note(`${options.name} is not compared: ${String(error)}`)
+          return false
+        },
+      )
+    if (!(await settle())) return
+    await this.#withDatabase((database) =>
+      database.transaction(async ({ query }) => {
+        await query('LOCK TABLE tidemark.mutation IN SHARE MODE')
+        if (!(await settle())) return
+        this.#violations.push(...(await compareRows(writer, this.#schema, query)))
+        this.#compared += 1
+      }),
+    )
+  }
+
   async #compare(): Promise<void> {
-    await this.#withDatabase(async (database) => {
-      for (const { replica, options } of this.#writers) {
-        for (const { name, columns, audience } of this.#schema.tables) {
-          const shown = ['id', 'org', 'team', ...columns.filter(({ hidden }) => !hidden).map((one) => one.name)]
-          const list = shown.map((one) => `${quoteIdentifier(one)}::text`).join(', ')
-          const rows = `SELECT json_build_array(${list})::text AS row FROM public.${quoteIdentifier(name)}`
-          const expected = await database.transaction(async ({ query }) => {
-            await query(`SET LOCAL TimeZone = 'UTC'`)
-            return query(`${rows} WHERE ${audience} = ANY ($1::text[]) ORDER BY id`, [`{${options.orgs.join()}}`])
-          })
-          const held = await replica.db.transaction(async (tx) => {
-            await tx.exec(`SET LOCAL TimeZone = 'UTC'`)
-            return (await tx.query<{ row: string }>(`${rows} ORDER BY id`)).rows
-          })
-          if (JSON.stringify(held) !== JSON.stringify(expected))
-            this.#violations.push(
-              `${options.name} differs from Postgres in ${name}\n  Postgres: ${JSON.stringify(expected)}\n  replica: ${JSON.stringify(held)}`,
-            )
-        }
-      }
-    })
+    await this.#withDatabase((database) =>
+      database.transaction(async ({ query }) => {
+        for (const writer of this.#writers) this.#violations.push(...(await compareRows(writer, this.#schema, query)))
+      }),
+    )
     const [first] = this.#writers
     if (first) this.#violations.push(...(await compareCatalogues(this.#writers, first.options)))
   }
