@@ -122,7 +122,7 @@ export function syncFaults(sync: unknown): string[] {
     faults.push(`actions is ${shown(actions)}: { name: action(schema, run) }`)
   else
     for (const [name, action] of Object.entries(actions ?? {})) faults.push(...actionFaults(action, `actions.${name}`))
-  if (migration !== undefined && !(typeof migration === 'string' && migration.endsWith('.sql')))
+  if (migration !== undefined && !(typeof migration === 'string' && /\.(sql|[cm]?[jt]s)$/.test(migration)))
     faults.push(`migration is ${shown(migration)}: the file name of the last migration, such as '0007_add-rank.sql'`)
   if (watch !== undefined && !Array.isArray(watch)) faults.push(`watch is ${shown(watch)}: a list, [{ table, user }]`)
   else for (const [index, entry] of (watch ?? []).entries()) faults.push(...watchFaults(entry, `watch[${index}]`))

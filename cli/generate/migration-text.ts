@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { TidemarkError } from '../../protocol/errors.ts'
+import { isCodeMigration } from '../migrations/unread-files.ts'
 import type { Step } from './step.ts'
 
 const WIDTH = 4
@@ -12,7 +13,9 @@ export function nextName(folder: string, name: string, ahead = 0): string {
       `${name} cannot name a file: use letters, digits, - and _, such as add-due-date.`,
     )
   }
-  const taken = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith('.sql')) : []
+  const taken = existsSync(folder)
+    ? readdirSync(folder).filter((file) => file.endsWith('.sql') || isCodeMigration(folder, file))
+    : []
   const last = taken.sort().at(-1)
   const digits = last === undefined ? '0' : /^\d+/.exec(last)?.[0]
   if (digits === undefined) {

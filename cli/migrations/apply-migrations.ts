@@ -3,8 +3,8 @@ import { isInForce } from '../../db/definition/apply-definition.ts'
 import { declaredNames } from '../../db/definition/declared-table.ts'
 import type { Query } from '../../db/query.ts'
 import type { Database } from '../../workers/database/index.ts'
+import { readAppMigrations } from './app-migrations.ts'
 import { findPending, readOwnFiles } from './find-pending.ts'
-import { readMigrationFiles } from './migration-file.ts'
 import { LOCK_WAIT_MS, underMigrationLock } from './migration-lock.ts'
 import type { ReplicaTrial } from './replica-trial.ts'
 import { retryLocks } from './retry-locks.ts'
@@ -51,7 +51,7 @@ export async function applyMigrations(
 
 /** Applies our migrations and those of a folder to an empty database, without a definition. Throws as `applyMigrations`. */
 export async function applyFiles(query: Query, appMigrations: string): Promise<void> {
-  for (const file of [...readOwnFiles(), ...readMigrationFiles(appMigrations)]) {
+  for (const file of [...readOwnFiles(), ...(await readAppMigrations(appMigrations))]) {
     await query('BEGIN')
     await runFile(query, file)
     await query('COMMIT')

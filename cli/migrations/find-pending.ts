@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
 import { packageRoot } from '../package-root.ts'
+import { isAppMigration, readAppMigrations } from './app-migrations.ts'
 import { type MigrationFile, readMigrationFiles } from './migration-file.ts'
 import { planMigrations, type RecordedMigration } from './migration-plan.ts'
 
@@ -23,7 +24,7 @@ export function readOwnFiles(): MigrationFile[] {
  * they contradict each other.
  */
 export async function findPending(query: Query, appMigrations: string, known?: string): Promise<PendingFiles> {
-  const app = readMigrationFiles(appMigrations)
+  const app = await readAppMigrations(appMigrations)
   const applied = await readApplied(query)
   const ownPlan = planMigrations(readOwnFiles(), applied.own)
   const appPlan = planMigrations(app, applied.app)
@@ -54,7 +55,6 @@ export async function readApplied(
   const applied = rows.map((row) => ({ name: row.name ?? '', hash: row.hash ?? '', at: row.at ?? '' }))
   return {
     own: applied.filter(({ name }) => name.startsWith(OWN_PREFIX)),
-    // A seed is recorded too.
-    app: applied.filter(({ name }) => !name.startsWith(OWN_PREFIX) && name.endsWith('.sql')),
+    app: applied.filter(({ name }) => isAppMigration(name)),
   }
 }

@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Parameter } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
 import { findUnread } from './unread-files.ts'
 
-/** One SQL migration as it will run. */
+/** One migration as it will run. */
 export interface MigrationFile {
   /** Its name on record: the file name, for our own files after `tidemark:`. */
   readonly name: string
   /** SHA-256 of the text, whatever its line endings. */
   readonly hash: string
   readonly statements: readonly string[]
+  /** For each statement the values of its `$1…`; absent where none has any. */
+  readonly parameters?: readonly (readonly Parameter[])[]
   /** The file's own word on pages that do not know it; null: that follows from what it changes. */
   readonly compatibility: 'additive' | 'breaking' | null
 }
@@ -38,25 +41,35 @@ export function readMigrationFiles(folder: string, namePrefix = ''): MigrationFi
  */
 export function toMigrationFile(name: string, text: string): MigrationFile {
   const normalized = text.replaceAll('\r\n', '\n')
-  const own = transactionStatement(normalized)
-  if (own !== null) {
-    throw new TidemarkError(
-      'bad-input',
-      `Migration ${name} holds ${own}. Remove it: each file already runs in one transaction, wholly or not at all.`,
-    )
-  }
+  refuseTransactions(name, normalized)
   const statements = normalized.split(BREAKPOINT).map((statement) => statement.trim())
   return {
     name,
-    hash: createHash('sha256').update(normalized).digest('hex'),
+    hash: hashOf(text),
     statements: statements.filter((statement) => statement !== ''),
-    compatibility: compatibilityOf(name, normalized),
+    compatibility: readCompatibility(name, normalized),
   }
 }
 
-/** Reads the line `-- tidemark: additive` or `-- tidemark: breaking`. Throws `bad-input` where it says anything else. */
-function compatibilityOf(name: string, text: string): MigrationFile['compatibility'] {
-  const said = /^--[ \t]*tidemark:[ \t]*(.*?)[ \t]*$/m.exec(text)?.[1]
+/** Answers the SHA-256 of a text, whatever its line endings. */
+export const hashOf = (text: string): string => createHash('sha256').update(text.replaceAll('\r\n', '\n')).digest('hex')
+
+/** Throws `bad-input` where a text begins or ends transactions itself: it could be half applied. */
+export function refuseTransactions(name: string, text: string): void {
+  const own = transactionStatement(text)
+  if (own === null) return
+  throw new TidemarkError(
+    'bad-input',
+    `Migration ${name} holds ${own}. Remove it: each file already runs in one transaction, wholly or not at all.`,
+  )
+}
+
+/**
+ * Reads the line `-- tidemark: additive` or `-- tidemark: breaking`, in code after `//`. Throws `bad-input` where it says
+ * anything else.
+ */
+export function readCompatibility(name: string, text: string): MigrationFile['compatibility'] {
+  const said = /^(?:--|\/\/)[ \t]*tidemark:[ \t]*(.*?)[ \t]*$/m.exec(text)?.[1]
   if (said === undefined) return null
   if (said === 'additive' || said === 'breaking') return said
   throw new TidemarkError(

@@ -10,6 +10,7 @@ import { servers } from '../../testing/postgres/servers.ts'
 import { type Database, openDatabase } from '../../workers/database/index.ts'
 import { loadSync } from '../app/load-module.ts'
 import { applyMigrations } from './apply-migrations.ts'
+import { revertMigration } from './revert-migration.ts'
 
 const SYNC = NOTE_APP['sync.ts'] ?? ''
 const app = makeApp({ 'sync.ts': SYNC })
@@ -87,4 +88,26 @@ END $$`,
   })
   const { notes } = await migrate()
   expect(notes).toContain('Table public.note: replicas change theirs in place (nothing is downloaded).')
+})
+
+test('MIG-15 CLI-R27 CLI-R29 a class of TypeORM runs with its values and is taken back by its down(), both in place', async () => {
+  app.write({
+    'migrations/1732000000000-AddRate.ts': `import { MigrationInterface, QueryRunner } from "typeorm";
+export class AddRate1732000000000 implements MigrationInterface {
+    public async up(queryRunner: QueryRunner): Promise<void> {
+        await queryRunner.query(\`ALTER TABLE note ADD rate text\`);
+        await queryRunner.query("INSERT INTO note (id, team, rate) VALUES (gen_random_uuid(), $1, $2)", ["a", "it's $3"]);
+    }
+    public async down(queryRunner: QueryRunner): Promise<void> {
+        await queryRunner.query(\`ALTER TABLE note DROP COLUMN rate\`);
+    }
+}
+`,
+  })
+  expect((await migrate()).ran).toContain('1732000000000-AddRate.ts')
+  expect(await database.query(`SELECT rate FROM public.note WHERE rate IS NOT NULL`)).toEqual([{ rate: "it's $3" }])
+  const sync = await loadSync(join(app.folder, 'sync.ts'))
+  const reverted = await revertMigration(database, folder, sync)
+  expect(reverted).toMatchObject({ name: '1732000000000-AddRate.ts' })
+  expect(await database.query(`SELECT * FROM public.note LIMIT 1`)).not.toMatchObject([{ rate: expect.anything() }])
 })

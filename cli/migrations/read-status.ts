@@ -4,8 +4,9 @@ import { readDefinitionInForce } from '../../db/definition/definition-in-force.t
 import { findDrift } from '../../db/definition/find-drift.ts'
 import type { Query } from '../../db/query.ts'
 import type { Database } from '../../workers/database/index.ts'
+import { readAppMigrations } from './app-migrations.ts'
 import { readApplied, readOwnFiles } from './find-pending.ts'
-import { type MigrationFile, readMigrationFiles } from './migration-file.ts'
+import type { MigrationFile } from './migration-file.ts'
 import type { RecordedMigration } from './migration-plan.ts'
 
 export interface FileStatus {
@@ -45,7 +46,7 @@ export interface ReplicasAt {
 
 /** Reads how far a database is, without a lock and without a change. */
 export async function readStatus(database: Database, appMigrations: string, sync: Sync): Promise<MigrationStatus> {
-  const files = readMigrationFiles(appMigrations)
+  const files = await readAppMigrations(appMigrations)
   return await database.transaction(
     async ({ query }) => {
       const applied = await readApplied(query)

@@ -23,8 +23,12 @@ export function reportTried({ pending, ran, notes, definition }: TriedMigrations
   reportUnchanged(definition.changed)
 }
 
-function printStatements({ statements }: MigrationFile): void {
-  for (const statement of statements) console.log(`${statement.replace(/;?\s*$/, ';').replaceAll(/^/gm, '  ')}`)
+function printStatements({ statements, parameters }: MigrationFile): void {
+  for (const [index, statement] of statements.entries()) {
+    console.log(statement.replace(/;?\s*$/, ';').replaceAll(/^/gm, '  '))
+    const values = parameters?.[index] ?? []
+    if (values.length > 0) console.log(`  -- ${values.map((value, at) => `$${at + 1} = ${value}`).join(', ')}`)
+  }
 }
 
 /** Ends the report of a trial. */

@@ -11,6 +11,7 @@ import { readStart, type TransactionStart } from '../../db/definition/transactio
 import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
 import type { Database } from '../../workers/database/index.ts'
+import { readCodeMigration } from './code-migration.ts'
 import { describeEffects } from './describe-effects.ts'
 import { readApplied, readOwnFiles } from './find-pending.ts'
 import { DOWN, type MigrationFile, toMigrationFile } from './migration-file.ts'
@@ -49,7 +50,7 @@ export async function revertMigration(
         'bad-input',
         'The tables of Tidemark are of another version than this package: run tidemark migration:run first.',
       )
-    const down = readDown(appMigrations, last.name)
+    const down = await readDown(appMigrations, last.name)
     const trial = await startTrial?.()
     try {
       return await retryLocks(database, declaredNames(sync), LOCK_WAIT_MS, (query) =>
@@ -99,7 +100,8 @@ async function followDown(
   }
 }
 
-function readDown(folder: string, name: string): MigrationFile {
+async function readDown(folder: string, name: string): Promise<MigrationFile> {
+  if (!name.endsWith('.sql')) return requireStatements(await readCodeMigration(folder, name, 'down'), name)
   const downName = name.replace(/\.sql$/, DOWN)
   const path = join(folder, downName)
   if (!existsSync(path))
@@ -108,8 +110,12 @@ function readDown(folder: string, name: string): MigrationFile {
       `${name} cannot be taken back: there is no ${downName} beside it. Write one with the SQL that undoes it, or put ` +
         'the change back by a new migration.',
     )
-  const down = toMigrationFile(downName, readFileSync(path, 'utf8'))
-  if (down.statements.every((statement) => statement.replaceAll(/--.*$|\/\*[\s\S]*?\*\//gm, '').trim() === ''))
-    throw new TidemarkError('bad-input', `${downName} holds no statement: write the SQL that undoes ${name}.`)
-  return down
+  return requireStatements(toMigrationFile(downName, readFileSync(path, 'utf8')), name)
+}
+
+function requireStatements(down: MigrationFile, name: string): MigrationFile {
+  if (down.statements.some((statement) => statement.replaceAll(/--.*$|\/\*[\s\S]*?\*\//gm, '').trim() !== ''))
+    return down
+  const place = down.name === name ? `down() of ${name}` : down.name
+  throw new TidemarkError('bad-input', `${place} holds no statement: write the SQL that undoes ${name}.`)
 }

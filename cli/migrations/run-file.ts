@@ -14,12 +14,14 @@ export async function runFile(query: Query, file: MigrationFile): Promise<void> 
 }
 
 /** Runs the statements alone. Throws as `runFile`. */
-export async function runStatements(query: Query, { name, statements }: MigrationFile): Promise<void> {
+export async function runStatements(query: Query, { name, statements, parameters }: MigrationFile): Promise<void> {
   // Connections are pinned to pg_catalog; an app's SQL expects its own search path.
   await query('SET LOCAL search_path TO DEFAULT')
   for (const [index, statement] of [...statements, SETTLE].entries()) {
+    const values = parameters?.[index] ?? []
     try {
-      await query(statement)
+      // With parameters a text may hold one statement alone.
+      await (values.length > 0 ? query(statement, values) : query(statement))
     } catch (error) {
       const said = databaseMessageOf(error)
       const state = sqlStateOf(error)

@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from 'vitest'
 import { makeApp } from '../../testing/cli/make-app.ts'
+import { readAppMigrations } from './app-migrations.ts'
 import { readMigrationFiles } from './migration-file.ts'
 
 const apps: (() => void)[] = []
@@ -13,29 +14,16 @@ function folderOf(files: Readonly<Record<string, string>>): string {
   return app.folder
 }
 
-const TYPEORM = `import { MigrationInterface, QueryRunner } from "typeorm";
-
-export class AddRank1732000000000 implements MigrationInterface {
-    public async up(queryRunner: QueryRunner): Promise<void> {
-        await queryRunner.query("UPDATE task SET rank = $1", [7]);
-    }
-
-    public async down(queryRunner: QueryRunner): Promise<void> {}
-}
-`
-
 test.each([
-  ['1732000000000-AddRank.ts', TYPEORM],
   ['1732000000000-AddRank.js', 'module.exports = class AddRank { async up(queryRunner) {} }'],
   ['20241119_rank.mjs', 'export const up = async (db) => {}'],
+  ['1732000000000-Two.ts', 'export class A { up() {} down() {} }\nexport class B { up() {} down() {} }'],
 ])(
-  'MIG-15 CLI-R4 a migration by code is refused and says where its SQL goes, rather than passed over: %s',
-  (name, text) => {
+  'MIG-15 CLI-R4 a migration by code of another kind is refused and says where its SQL goes, rather than passed over: %s',
+  async (name, text) => {
     const folder = folderOf({ '0001_task.sql': 'SELECT 1', [name]: text })
-    expect(() => readMigrationFiles(folder)).toThrow(
-      new RegExp(
-        `Nothing was migrated\\.\\n${name} is a migration by code, as of TypeORM, .* values in place of parameters`,
-      ),
+    await expect(readAppMigrations(folder)).rejects.toThrow(
+      new RegExp(`^${name} is a migration by code, and not one class with up\\(\\) and down\\(\\)`),
     )
   },
 )
@@ -45,14 +33,14 @@ test('MIG-15 CLI-R4 a folder that holds a migration is refused', () => {
   expect(() => readMigrationFiles(folder)).toThrow('20241119_rank/migration.sql would not run')
 })
 
-test('MIG-15 other files beside migrations are nobody’s migration', () => {
+test('MIG-15 other files beside migrations are nobody’s migration', async () => {
   const folder = folderOf({
     '0001_task.sql': 'SELECT 1',
     'README.md': 'up(',
     'seed.ts': 'export async function setup() {}',
     'meta/0000_snapshot.json': '{}',
   })
-  expect(readMigrationFiles(folder).map(({ name }) => name)).toEqual(['0001_task.sql'])
+  expect((await readAppMigrations(folder)).map(({ name }) => name)).toEqual(['0001_task.sql'])
 })
 
 const journalOf = (...tags: string[]) =>

@@ -8,6 +8,10 @@ const UP = /\bup\s*[(=:]/
 
 const journalSchema = z.object({ entries: z.array(z.object({ tag: z.string() })) })
 
+/** Tells whether a file is a migration by code. */
+export const isCodeMigration = (folder: string, name: string): boolean =>
+  CODE.test(name) && !name.endsWith('.d.ts') && UP.test(readFileSync(join(folder, name), 'utf8'))
+
 /**
  * Lists what in a folder of migrations would be passed over, or run in another order, than the tool that wrote it means;
  * one sentence each, with what to do.
@@ -19,11 +23,6 @@ export function findUnread(folder: string): string[] {
     const path = join(folder, entry.name)
     if (entry.isDirectory() && existsSync(join(path, 'migration.sql')))
       faults.push(`${entry.name}/migration.sql would not run, as folders are not read: make it ${entry.name}.sql here.`)
-    if (entry.isFile() && CODE.test(entry.name) && UP.test(readFileSync(path, 'utf8')))
-      faults.push(
-        `${entry.name} is a migration by code, as of TypeORM, and only SQL is run here: write what it does into a file ` +
-          '.sql, with values in place of parameters, or let its own tool run it, from another folder, before this.',
-      )
   }
   const journal = join(folder, 'meta', '_journal.json')
   if (existsSync(journal))

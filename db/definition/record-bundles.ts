@@ -11,7 +11,7 @@ export interface RanMigration {
 /** Our own files and seeds are on record too, and no page knows them by name. */
 const BUNDLES = `
   SELECT max(name COLLATE "C") AS latest, max(name COLLATE "C") FILTER (WHERE breaking) AS oldest
-  FROM tidemark.app_migration WHERE name LIKE '%.sql' AND name NOT LIKE 'tidemark:%'`
+  FROM tidemark.app_migration WHERE name ~ '[.](sql|[cm]?[jt]s)$' AND name NOT LIKE 'tidemark:%'`
 
 /** Puts on record whether a migration broke with the pages before it, and answers which pages are served from now on. */
 export async function recordBundles(query: Query, ran: RanMigration | null, breaks: boolean): Promise<Bundles> {
