@@ -79,6 +79,55 @@ test.each([
   ['throw new Error("not today")', /up\(\) of .*AddRank.ts failed before any database was asked: not today/],
   ['await queryRunner.query("COMMIT")', /holds COMMIT\. Remove it/],
   ['await queryRunner.query("SELECT :a", { a: 1 } as any)', /names parameters: number them/],
+  ['try { await queryRunner.createTable({} as any) } catch {}', /uses queryRunner.createTable/],
+  ['try { const [row] = await queryRunner.query("SELECT 1"); void row } catch {}', /reads what a query answers/],
+  ['const rows = await queryRunner.query("SELECT 1"); if (Object.keys(rows).length > 0) return', /reads what a query/],
+  ['const rows = { ...(await queryRunner.query("SELECT 1")) }; void rows', /reads what a query answers/],
+  ['if (0 in (await queryRunner.query("SELECT 1"))) return', /reads what a query answers/],
+  [
+    '["a", "b"].forEach(async (name) => { for (let n = 0; n < 9; n++) await queryRunner.query(`SELECT ${n}`) })',
+    /AddRank.ts does not wait for all of its queries/,
+  ],
+  ['queryRunner.query("SELECT :a", { a: 1 } as any)', /names parameters: number them/],
+  [
+    'await queryRunner.query("CREATE FUNCTION one() RETURNS int BEGIN ATOMIC SELECT 1; END"); await queryRunner.query("COMMIT")',
+    /holds COMMIT\. Remove it/,
+  ],
 ])('MIG-15 CLI-R29 what a record cannot be of is refused, with what to do: %s', async (up, said) => {
   await expect(read(up)).rejects.toMatchObject({ kind: 'bad-input', message: expect.stringMatching(said) })
+})
+
+test('MIG-15 CLI-R29 values reach Postgres as the driver of TypeORM writes them; a statement without text is none', async () => {
+  const up =
+    'queryRunner.query("SELECT $1, $2, $3, $4", [[1, null, "a\\"b"], [[1n], [2]], new Uint8Array([1, 255]), undefined]); ' +
+    'await queryRunner.query(" "); await queryRunner.query("SELECT $1", [[]])'
+  expect(await read(up)).toMatchObject({
+    statements: ['SELECT $1, $2, $3, $4', 'SELECT $1'],
+    parameters: [['{"1",NULL,"a\\"b"}', '{{"1"},{"2"}}', '\\x01ff', null], ['{}']],
+  })
+})
+
+test('MIG-15 CLI-R29 what would be passed over, or run twice, is refused: an inherited up(), a compiled copy', async () => {
+  const inherited = folderOf({
+    '1732000000000-Next.ts': 'export { Next } from "./next/next.ts"',
+    'next/next.ts': 'export class Next { up(runner: any) { return runner.query("SELECT 3") } down() {} }',
+  })
+  expect(await readAppMigrations(inherited)).toMatchObject([{ statements: ['SELECT 3'] }])
+  const twice = folderOf({
+    [NAME]: classOf(''),
+    [NAME.replace('.ts', '.js')]: classOf('').replace(/: \w+(<void>)?/g, ''),
+  })
+  await expect(readAppMigrations(twice)).rejects.toMatchObject({
+    kind: 'bad-input',
+    message: expect.stringMatching(/1732000000000-AddRank\.js and 1732000000000-AddRank\.ts are one migration twice/),
+  })
+  const throwing = folderOf({
+    [NAME]: 'export class A { constructor() { throw new Error("no") } up(r: any) {} down() {} }',
+  })
+  await expect(readAppMigrations(throwing)).rejects.toMatchObject({ kind: 'bad-input' })
+})
+
+test('MIG-15 CLI-R29 a word on pages holds where it is indented, and with line ends of Windows', async () => {
+  const file = await read('// tidemark: breaking\r\n  await queryRunner.query(`SELECT\r\n1`)')
+  expect(file).toMatchObject({ compatibility: 'breaking', statements: ['SELECT\n1'] })
 })

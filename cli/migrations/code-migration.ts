@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Plugin } from 'esbuild'
 import type { Parameter } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
+import { textArray } from '../../workers/database/index.ts'
 import { importTypeScript } from '../app/load-module.ts'
 import { hashOf, type MigrationFile, readCompatibility, refuseTransactions } from './migration-file.ts'
 
@@ -28,7 +29,8 @@ const withoutTypeorm: Plugin = {
 
 /**
  * Reads a migration class of TypeORM: it is run without a database, and what it asks of `queryRunner.query` are the
- * statements, parameters included. Throws `bad-input` for one that asks anything else, or reads an answer.
+ * statements, parameters included. Throws `bad-input` for one that asks anything else, reads an answer, or ends before
+ * it has asked all.
  */
 export async function readCodeMigration(
   folder: string,
@@ -37,24 +39,44 @@ export async function readCodeMigration(
 ): Promise<MigrationFile> {
   const path = join(folder, name)
   const text = readFileSync(path, 'utf8')
-  const migration = await loadMigration(path, name)
-  const recorded: Recorded[] = []
-  try {
-    await migration[direction](recorderOf(name, recorded))
-  } catch (error) {
-    if (error instanceof TidemarkError) throw error
-    const said = error instanceof Error ? error.message : String(error)
-    throw new TidemarkError('bad-input', `${direction}() of ${name} failed before any database was asked: ${said}`, {
-      cause: error,
-    })
-  }
+  const record = await recordStatements(await loadMigration(path, name), name, direction)
+  const recorded = record.filter((one) => one.text !== '')
   const statements = recorded.map((one) => one.text)
-  refuseTransactions(name, statements.join(';\n'))
+  for (const statement of statements) refuseTransactions(name, statement)
   const parameters = recorded.map((one) => one.parameters)
   return { name, hash: hashOf(text), statements, parameters, compatibility: readCompatibility(name, text) }
 }
 
-async function loadMigration(path: string, name: string): Promise<CodeMigration> {
+async function recordStatements(
+  migrationClass: new () => CodeMigration,
+  name: string,
+  direction: 'up' | 'down',
+): Promise<readonly Recorded[]> {
+  const recorded: Recorded[] = []
+  const refused: TidemarkError[] = []
+  // A refusal counts also where the migration catches it, or does not wait for it.
+  const refuse = (what: string): TidemarkError => {
+    const error = new TidemarkError('bad-input', `${name} ${what}`)
+    refused.push(error)
+    return error
+  }
+  try {
+    await new migrationClass()[direction](recorderOf(recorded, refuse))
+    const { length } = recorded
+    await new Promise((resolve) => setImmediate(resolve))
+    if (recorded.length > length)
+      refuse(`does not wait for all of its queries in ${direction}(): await each, in a loop for…of and not forEach().`)
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error)
+    const failed = `${direction}() of ${name} failed before any database was asked: ${said}`
+    throw refused[0] ?? new TidemarkError('bad-input', failed, { cause: error })
+  }
+  const [first] = refused
+  if (first !== undefined) throw first
+  return recorded
+}
+
+async function loadMigration(path: string, name: string): Promise<new () => CodeMigration> {
   const { exported } = await importTypeScript(path, { plugins: [withoutTypeorm] })
   const candidates = [...Object.values(exported), ...Object.values((exported.default as object | undefined) ?? {})]
   const classes = [...new Set(candidates)].filter(
@@ -71,58 +93,65 @@ async function loadMigration(path: string, name: string): Promise<CodeMigration>
         'a file .sql, or let its own tool run it, from another folder, before this.',
     )
   }
-  return new only()
+  return only
 }
 
+type Refuse = (what: string) => TidemarkError
+
 /** Stands for TypeORM's QueryRunner, of which only the statements are wanted. */
-function recorderOf(name: string, recorded: Recorded[]): object {
-  const query = async (text: unknown, parameters: unknown): Promise<object> => {
-    if (typeof text !== 'string') throw new TidemarkError('bad-input', `${name} calls query() without a text.`)
-    recorded.push({ text: text.trim(), parameters: parametersOf(name, parameters) })
-    return answerOf(name)
+function recorderOf(recorded: Recorded[], refuse: Refuse): object {
+  const query = (text: unknown, parameters: unknown): Promise<object> => {
+    if (typeof text !== 'string') throw refuse('calls query() without a text.')
+    recorded.push({ text: text.trim(), parameters: parametersOf(refuse, parameters) })
+    return Promise.resolve(answerOf(refuse))
   }
   return new Proxy(
     {},
     {
       get(_, key) {
         if (key === 'query') return query
-        throw new TidemarkError(
-          'bad-input',
-          `${name} uses queryRunner.${String(key)}, and only query() can be recorded without a database: write what it does as SQL.`,
+        if (key === ASKED_OF_A_VALUE) return undefined
+        throw refuse(
+          `uses queryRunner.${String(key)}, and only query() can be recorded without a database: write what it does as SQL.`,
         )
       },
     },
   )
 }
+
+/** A promise asks of whatever it resolves with whether that is another one. */
+const ASKED_OF_A_VALUE = 'then'
 
 /** Stands for the rows that a statement answers, of which nothing is known. */
-function answerOf(name: string): object {
-  return new Proxy(
-    {},
-    {
-      get(_, key) {
-        // A promise asks of whatever it resolves with whether that is another one.
-        if (key === 'then') return undefined
-        throw new TidemarkError(
-          'bad-input',
-          `${name} reads what a query answers, and a migration is recorded without a database: decide in SQL, by DO or WHERE.`,
-        )
-      },
-    },
-  )
+function answerOf(refuse: Refuse): object {
+  const read = (): never => {
+    throw refuse(
+      'reads what a query answers, and a migration is recorded without a database: decide in SQL, by DO or WHERE.',
+    )
+  }
+  const get = (_: object, key: string | symbol) => (key === ASKED_OF_A_VALUE ? undefined : read())
+  return new Proxy({}, { get, has: read, ownKeys: read, getOwnPropertyDescriptor: read })
 }
 
-function parametersOf(name: string, given: unknown): readonly Parameter[] {
+function parametersOf(refuse: Refuse, given: unknown): readonly Parameter[] {
   if (given === undefined) return []
-  if (!Array.isArray(given)) {
-    throw new TidemarkError('bad-input', `${name} names parameters: number them, as $1 with a list of values.`)
-  }
-  return given.map((value: unknown): Parameter => {
-    if (value === undefined || value === null) return null
-    if (value instanceof Date) return value.toISOString()
-    if (typeof value === 'bigint') return String(value)
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
-    if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`
-    return JSON.stringify(value)
-  })
+  if (!Array.isArray(given)) throw refuse('names parameters: number them, as $1 with a list of values.')
+  return given.map(toParameter)
+}
+
+/** Writes a value as the driver that TypeORM uses does: a list is an array of Postgres, any other object is JSON. */
+function toParameter(value: unknown): Parameter {
+  if (value === undefined || value === null) return null
+  if (value instanceof Date) return value.toISOString()
+  if (typeof value === 'bigint') return String(value)
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
+  if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`
+  if (Array.isArray(value)) return arrayText(value)
+  return JSON.stringify(value)
+}
+
+function arrayText(values: readonly unknown[]): string {
+  if (values.some(Array.isArray)) return `{${values.map((value) => arrayText(value as unknown[])).join(',')}}`
+  const elements = values.map(toParameter)
+  return textArray(elements.map((element) => (element === null ? null : String(element))))
 }

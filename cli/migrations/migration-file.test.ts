@@ -18,6 +18,7 @@ test.each([
   ['SELECT 1', null],
   ['-- A comment.\n-- tidemark: breaking\nSELECT 1', 'breaking'],
   ['--tidemark:additive \r\nSELECT 1', 'additive'],
+  ['  -- tidemark: additive\nSELECT 1', 'additive'],
 ] as const)('MIG-12 MIG-R7 a file says what pages may go on past it: %j', (text, compatibility) => {
   expect(toMigrationFile('1.sql', text).compatibility).toBe(compatibility)
 })
@@ -35,6 +36,7 @@ test.each([
   ['SELECT 1; rollback', 'ROLLBACK'],
   ['CREATE TABLE a (); abort; CREATE TABLE b ()', 'ABORT'],
   [`CREATE TABLE a (); PREPARE TRANSACTION 'a'`, 'PREPARE TRANSACTION'],
+  ['CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; COMMIT', 'COMMIT'],
 ])('CLI-R3 a file that ends transactions itself is refused: %s', (text, statement) => {
   expect(() => toMigrationFile('1.sql', text)).toThrow(`1.sql holds ${statement}`)
 })
@@ -45,6 +47,7 @@ test.each([
   ["INSERT INTO a VALUES ('; COMMIT;', 'it''s; COMMIT')"],
   ['CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $body$ BEGIN PERFORM 1; END; $body$'],
   ['CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END'],
+  ['CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END; SELECT 1'],
   ['COMMENT ON TABLE a IS NULL; CREATE TABLE endings (committed_at int)'],
 ])('CLI-R3 the words inside comments, strings, bodies and names are not: %s', (text) => {
   expect(toMigrationFile('1.sql', text).statements).toEqual([text])

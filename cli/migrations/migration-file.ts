@@ -69,7 +69,7 @@ export function refuseTransactions(name: string, text: string): void {
  * anything else.
  */
 export function readCompatibility(name: string, text: string): MigrationFile['compatibility'] {
-  const said = /^(?:--|\/\/)[ \t]*tidemark:[ \t]*(.*?)[ \t]*$/m.exec(text)?.[1]
+  const said = /^[ \t]*(?:--|\/\/)[ \t]*tidemark:[ \t]*(.*?)[ \t]*$/m.exec(text)?.[1]
   if (said === undefined) return null
   if (said === 'additive' || said === 'breaking') return said
   throw new TidemarkError(
@@ -83,8 +83,12 @@ export function readCompatibility(name: string, text: string): MigrationFile['co
  */
 function transactionStatement(text: string): string | null {
   const bare = text.replaceAll(/--.*$|\/\*[\s\S]*?\*\/|\$(\w*)\$[\s\S]*?\$\1\$|'(?:[^']|'')*'/gm, ' ')
-  // `BEGIN ATOMIC … END` is the body of an SQL function.
-  if (/\bbegin\s+atomic\b/i.test(bare)) return null
-  const found = /(?:^|;)\s*(begin|start\s+transaction|prepare\s+transaction|commit|rollback|abort|end)\b/i.exec(bare)
+  // `BEGIN ATOMIC … END` is the body of an SQL function, and does not begin a statement.
+  const ends = /\bbegin\s+atomic\b/i.test(bare) ? '' : '|end'
+  const statement = new RegExp(
+    `(?:^|;)\\s*(begin|start\\s+transaction|prepare\\s+transaction|commit|rollback|abort${ends})\\b`,
+    'i',
+  )
+  const found = statement.exec(bare)
   return found?.[1]?.toUpperCase() ?? null
 }

@@ -97,15 +97,19 @@ export class AddRate1732000000000 implements MigrationInterface {
     public async up(queryRunner: QueryRunner): Promise<void> {
         await queryRunner.query(\`ALTER TABLE note ADD rate text\`);
         await queryRunner.query("INSERT INTO note (id, team, rate) VALUES (gen_random_uuid(), $1, $2)", ["a", "it's $3"]);
+        await queryRunner.query("CREATE TABLE kept AS SELECT id, $2::jsonb AS more, $3::bytea AS bytes, $4::int[] AS list FROM note WHERE team = ANY($1)", [["a", "b"], { a: [1] }, Buffer.from([255]), [1, 2]]);
     }
     public async down(queryRunner: QueryRunner): Promise<void> {
         await queryRunner.query(\`ALTER TABLE note DROP COLUMN rate\`);
+        await queryRunner.query("DROP TABLE kept");
     }
 }
 `,
   })
   expect((await migrate()).ran).toContain('1732000000000-AddRate.ts')
   expect(await database.query(`SELECT rate FROM public.note WHERE rate IS NOT NULL`)).toEqual([{ rate: "it's $3" }])
+  const kept = await database.query(`SELECT more -> 'a' ->> 0 AS more, bytes, list FROM public.kept LIMIT 1`)
+  expect(kept).toEqual([{ more: '1', bytes: '\\xff', list: '{1,2}' }])
   const sync = await loadSync(join(app.folder, 'sync.ts'))
   const reverted = await revertMigration(database, folder, sync)
   expect(reverted).toMatchObject({ name: '1732000000000-AddRate.ts' })

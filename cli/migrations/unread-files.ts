@@ -2,7 +2,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 
-const CODE = /\.[cm]?[jt]s$/
+const CODE = /(?<!\.d)\.[cm]?[jt]s$/
+/** TypeORM names its files by the time in ms; what they run may stand in another file. */
+const NAMED_BY_TYPEORM = /^\d{13}-/
 /** A class or a module of migrations by code has a function of this name, whichever tool it is of. */
 const UP = /\bup\s*[(=:]/
 
@@ -10,7 +12,7 @@ const journalSchema = z.object({ entries: z.array(z.object({ tag: z.string() }))
 
 /** Tells whether a file is a migration by code. */
 export const isCodeMigration = (folder: string, name: string): boolean =>
-  CODE.test(name) && !name.endsWith('.d.ts') && UP.test(readFileSync(join(folder, name), 'utf8'))
+  CODE.test(name) && (NAMED_BY_TYPEORM.test(name) || UP.test(readFileSync(join(folder, name), 'utf8')))
 
 /**
  * Lists what in a folder of migrations would be passed over, or run in another order, than the tool that wrote it means;
