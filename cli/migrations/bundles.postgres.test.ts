@@ -99,6 +99,16 @@ test('MIG-12 MIG-R7 a module that names another migration than the last is refus
   expect(() => syncOf(['id'], '0007')).toThrow('migration is "0007": the file name of the last migration')
 })
 
+test('MIG-12 MIG-R7 the word of a file holds where the definition can follow only with a later one', async () => {
+  app.write({
+    'migrations/0007.sql': '-- tidemark: breaking\nALTER TABLE item DROP CONSTRAINT item_pkey',
+    'migrations/0008.sql': '-- tidemark: additive\nALTER TABLE item ADD PRIMARY KEY (id)',
+  })
+  const { notes } = await applyMigrations(database, folder, syncOf(['id', 'b', 'd'], '0008.sql'))
+  expect(notes.join()).toContain('could not follow 0007.sql')
+  expect(await inForce()).toMatchObject({ oldest: '0007.sql', latest: '0008.sql' })
+})
+
 test('MIG-10 MIG-R8 CLI-R26 status says where replicas are, as they said last', async () => {
   await database.query(
     `INSERT INTO tidemark.client_status (client_id, version, migration, waiting, fault, told_at) VALUES

@@ -6,7 +6,7 @@ import {
   findFaults,
   type TryDefinition,
 } from '../../db/definition/apply-definition.ts'
-import type { RanMigration } from '../../db/definition/record-bundles.ts'
+import { type RanMigration, recordBundles } from '../../db/definition/record-bundles.ts'
 import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
 import { databaseMessageOf, SQL_STATE, sqlStateOf } from '../../workers/database/index.ts'
@@ -40,6 +40,7 @@ export async function followFile(
   } catch (error) {
     if (isLockFault(error) || !(error instanceof TidemarkError)) throw error
     await query('ROLLBACK TO SAVEPOINT tidemark_between')
+    await recordBundles(query, change.ran, false)
     const said = databaseMessageOf(error) ?? error.message
     const note = `The sync definition could not follow ${change.ran.name} and waits for later files: ${said}`
     return { applied: [], notes: [note], faults: [said] }
