@@ -6,8 +6,13 @@ import type { SyncContext } from './sync-context.ts'
 /** Statuses stored by one statement; what is left is stored at the next waking. */
 const STORED_AT_ONCE = 1_000
 const AGAIN_MS = 60_000
+/** A status that stays is told again after this long, because those that are not are taken for gone after 30 days. */
+const RETOLD_MS = 7 * 24 * 60 * 60_000
 
-/** The statement changes nothing where a status is known already, so that a repetition costs no row. */
+/** What no column holds would keep the statuses of all others from being stored, as one statement stores them. */
+const MAX_WAITING = 2_147_483_647
+
+/** The statement changes nothing where a status is known already and was told lately, so that a repetition costs no row. */
 const STORE = `
   INSERT INTO tidemark.client_status AS known (client_id, version, migration, waiting, fault)
   SELECT client, version, migration, waiting, fault
@@ -15,7 +20,8 @@ const STORE = `
   ON CONFLICT (client_id) DO UPDATE SET version = excluded.version, migration = excluded.migration,
     waiting = excluded.waiting, fault = excluded.fault, told_at = now()
   WHERE (known.version, known.migration, known.waiting, known.fault)
-    IS DISTINCT FROM (excluded.version, excluded.migration, excluded.waiting, excluded.fault)`
+    IS DISTINCT FROM (excluded.version, excluded.migration, excluded.waiting, excluded.fault)
+    OR known.told_at < now() - interval '6 days'`
 
 /** Notes what a client says of its schema; what is new is stored in Postgres a while later, for people to read. */
 export function noteStatus(
@@ -25,15 +31,23 @@ export function noteStatus(
 ): void {
   const { client, migration } = session.state
   if (client === null) return
-  const { version, waiting } = frame
+  const { version } = frame
+  const waiting = Math.min(frame.waiting, MAX_WAITING)
   const fault = frame.fault === null ? null : storable(frame.fault)
-  const status = JSON.stringify({ version, migration: migration && storable(migration), waiting, fault })
+  const status = JSON.stringify({
+    version,
+    migration: migration && storable(migration),
+    waiting,
+    fault,
+    week: Math.floor(nowMs() / RETOLD_MS),
+  })
   if (!storage.putStatus(client, status, limits.knownClients)) return
   if (storage.state.statusesAtMs === null) storage.update({ statusesAtMs: nowMs() + intervals.statusesMs })
 }
 
-/** Postgres stores no NUL and no half of a character. */
-const storable = (text: string): string => text.replaceAll('\0', '').replaceAll(/\p{Surrogate}/gu, '')
+/** Postgres stores no NUL and no half of a character, and a terminal obeys what controls it. */
+const storable = (text: string): string =>
+  text.replaceAll(/[\t\n\r]+/g, ' ').replaceAll(/[\p{Control}\p{Surrogate}]/gu, '')
 
 /**
  * Stores what clients said since the last time, all of it by one statement. A failure is logged and concerns nothing

@@ -1,4 +1,4 @@
-import { evictDurableObject } from 'cloudflare:test'
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { beforeAll, describe, expect, inject, it } from 'vitest'
 import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { beginEpoch, follow, lsn, newClient, syncObject } from '../../testing/workerd/distribution.ts'
@@ -49,4 +49,43 @@ describe.each([
       .toMatchObject({ version: '2', fault: null })
     expect((await stored(clients))[0]).toEqual(a)
   })
+})
+
+it('MIG-10 MIG-R8 SEC-12 a status that no row could hold keeps nobody else’s from being stored; none holds what a terminal obeys', async () => {
+  const epoch = 'e10c'
+  await beginEpoch(database.env, epoch)
+  const clients = [newClient(), newClient()].sort()
+  const [hostile, other] = await Promise.all(
+    clients.map((client) => follow({ userId: 'u', audiences: ['org:m10c'] }, epoch, lsn(0), { client })),
+  )
+  hostile?.send({ type: 'schema', version: 1, waiting: 3_000_000_000, fault: null })
+  other?.send({ type: 'schema', version: 1, waiting: 0, fault: 'no type\n\u001b[2Jx' })
+  await expect
+    .poll(() => stored(clients), { timeout: 60_000 })
+    .toMatchObject([{ waiting: '2147483647' }, { fault: 'no type [2Jx' }])
+})
+
+it('MIG-10 MIG-R8 a status that stays is told again before it would be taken for gone', async () => {
+  const epoch = 'e10d'
+  await beginEpoch(database.env, epoch)
+  const client = newClient()
+  const replica = await follow({ userId: 'u', audiences: ['org:m10d'] }, epoch, lsn(0), { client })
+  const status = { type: 'schema', version: 1, waiting: 0, fault: null } as const
+  replica.send(status)
+  await expect.poll(() => stored([client]), { timeout: 60_000 }).toHaveLength(1)
+  await withDatabase(database.env, ({ query }) =>
+    query(`UPDATE tidemark.client_status SET told_at = now() - interval '29 days' WHERE client_id = $1`, [client]),
+  )
+  await runInDurableObject(syncObject('org:m10d'), (_, state) => {
+    state.storage.sql.exec(`UPDATE client_status SET status = json_set(status, '$.week', 1) WHERE id = ?`, client)
+  })
+  replica.send(status)
+  const isRecent = () =>
+    withDatabase(database.env, ({ query }) =>
+      query(
+        `SELECT (told_at > now() - interval '1 day')::text AS recent FROM tidemark.client_status WHERE client_id = $1`,
+        [client],
+      ),
+    )
+  await expect.poll(isRecent, { timeout: 60_000 }).toEqual([{ recent: 'true' }])
 })
