@@ -6,9 +6,11 @@ import {
   beginEpoch,
   connect,
   DEFINITION,
+  deliver,
   follow,
   lsn,
   replication,
+  stageOf,
   syncObject,
 } from '../../testing/workerd/distribution.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
@@ -83,5 +85,23 @@ describe.each([
     // It changed nothing that replicas hold, so that no version names it.
     const served = await connect(person, { epoch, cursor: lsn(1), migration: '0003.sql' })
     expect(await served.frame('welcome')).toMatchObject({ definitionVersion: 2 })
+  })
+
+  it(`MIG-12 MIG-R7 FLT-03 a version that comes with another epoch ends such sessions as well${title}`, async () => {
+    const epoch = `e14${tag}`
+    await beginEpoch(database.env, epoch)
+    const org = `org:m14${tag}`
+    const person = { userId: 'u', audiences: [org] }
+    const old = await follow(person, epoch, lsn(0), { migration: '0001.sql' })
+    const fresh = await follow(person, epoch, lsn(0), { migration: '0002.sql' })
+    await Promise.all([old, fresh].map((socket) => socket.reaches(lsn(0))))
+    const next = `${epoch}n`
+    await beginEpoch(database.env, next)
+    const definition = { ...DEFINITION, version: 2, hash: 'h2', bundles: { oldest: '0002.sql', latest: '0002.sql' } }
+    await replication().stage(stageOf(next, { definition }))
+    await pause(org)
+    await deliver(org, next, lsn(0), lsn(1), [])
+    expect(await fresh.frame('rehydrate')).toMatchObject({ reason: 'epoch' })
+    expect(await old.frame('fault')).toMatchObject({ kind: 'upgrade-required' })
   })
 })

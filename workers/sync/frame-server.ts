@@ -86,7 +86,6 @@ export class Server {
     session.sendFrame({ type: 'rehydrate', reason }, this.#context.nowMs(), change)
   }
 
-  /** Has every session that loads or streams begin anew. */
   /** Ends sessions whose pages the definition in force is not for. */
   refuseOutdated(): void {
     const { sessions, storage, nowMs } = this.#context
@@ -99,6 +98,7 @@ export class Server {
     }
   }
 
+  /** Has every session that loads or streams begin anew. */
   rehydrateAll(reason: RehydrateReason): void {
     for (const session of this.#context.sessions) {
       const { phase } = session.state

@@ -73,6 +73,7 @@ export function createSyncObject(
         onEpoch: () => {
           // Nobody tells what happened between the two histories.
           if (this.#context.storage.state.watches) this.#rights.changed('all')
+          this.#server.refuseOutdated()
           this.#server.rehydrateAll('epoch')
         },
         onDefinition: () => {
