@@ -85,7 +85,7 @@ test.each([
   ['const rows = { ...(await queryRunner.query("SELECT 1")) }; void rows', /reads what a query answers/],
   ['if (0 in (await queryRunner.query("SELECT 1"))) return', /reads what a query answers/],
   [
-    '["a", "b"].forEach(async (name) => { for (let n = 0; n < 9; n++) await queryRunner.query(`SELECT ${n}`) })',
+    '["a", "b"].forEach(async (name) => { for (let n = 0; n < 9; n++) await queryRunner.query("SELECT " + name + n) })',
     /AddRank.ts does not wait for all of its queries/,
   ],
   ['queryRunner.query("SELECT :a", { a: 1 } as any)', /names parameters: number them/],
