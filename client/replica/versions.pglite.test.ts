@@ -170,6 +170,42 @@ describe('a version that a replica makes itself', () => {
     expect(downloads()).toEqual([])
   })
 
+  test('MIG-02 MIG-R4 what was sent before all that it changed was dropped, and is rejected for that, keeps its data', async () => {
+    const { server, replica, session } = await opened()
+    // The first answer is lost, so that nobody here knows whether it was done.
+    let answers = 0
+    const rejection = { kind: 'outdated-schema', message: 'Its columns are gone.' } as const
+    server.answerPush = ({ mutations }) => {
+      answers += 1
+      if (answers === 1) return null
+      return { outcomes: mutations.map(({ counter }) => ({ counter, status: 'rejected', rejection })), retry: null }
+    }
+    const lost = await replica.transaction((tx) => tx.query(`UPDATE task SET state = 'done' WHERE id = 't'`))
+    const failed = lost.confirmed.catch((error: unknown) => error)
+    await server.push(0)
+    putTask(
+      server,
+      0x120,
+      { ...task, columns: task.columns.filter(({ name }) => name !== 'state'), since: 2 },
+      {
+        columns: carried('id', 'org', 'title'),
+      },
+    )
+    await announce(session)
+    session.send(batch(at(0x100), at(0x120)))
+    await replica.reached(at(0x120))
+    expect(await failed).toMatchObject({ rejection })
+    await expect
+      .poll(() => replica.failures)
+      .toMatchObject([
+        {
+          id: lost.id,
+          rejection,
+          rows: [{ table: 'public.task', op: 'update', key: { id: 't' }, local: { state: 'done' } }],
+        },
+      ])
+  })
+
   test('MIG-R4 what was done under names that are gone is not taken back', async () => {
     const { server, replica, session } = await opened()
     const done = await replica.transaction((tx) => tx.query(`UPDATE task SET title = 'mine' WHERE id = 't'`))

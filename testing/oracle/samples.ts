@@ -10,7 +10,7 @@ import {
   type TableDefinition,
   travellingColumns,
 } from '../../protocol/index.ts'
-import type { Database } from '../../workers/database/index.ts'
+import { type Database, SQL_STATE, sqlStateOf } from '../../workers/database/index.ts'
 import { type HistoryRow, keyOf, type ModelRow, type ModelState, parseHistoryRow } from './history-model.ts'
 
 /** The state of a replica at one moment, read together with its cursor. */
@@ -64,7 +64,18 @@ export const PIN_SETTINGS = Object.entries(PINNED_SETTINGS)
   .map(([name, value]) => `SET LOCAL ${name} = '${value}';`)
   .join(' ')
 
+/** Samples Postgres; partition jobs of the run lock tables in another order, and a sample that one ends is taken again. */
 export async function samplePostgres(database: Database): Promise<PostgresSample> {
+  for (;;) {
+    try {
+      return await sampleOnce(database)
+    } catch (error) {
+      if (sqlStateOf(error) !== SQL_STATE.deadlockDetected) throw error
+    }
+  }
+}
+
+async function sampleOnce(database: Database): Promise<PostgresSample> {
   const tables = await appTables(database.query)
   return await database.transaction(
     async ({ query, rows }) => {

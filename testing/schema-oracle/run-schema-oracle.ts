@@ -308,7 +308,7 @@ class SchemaRun {
           failed += 1
           const failure = failures.find((one) => one.id === id)
           if (!failure || failure.rows.length === 0)
-            this.#violations.push(`${options.name}: ${id} failed without its data.`)
+            this.#violations.push(`${options.name}: ${id} failed without its data: ${JSON.stringify(failure ?? null)}.`)
           else this.#note(`${id} failed: ${failure.rejection.kind} ${failure.rejection.message}`)
         } else this.#violations.push(`${options.name}: ${id} is ${status ?? 'not known any more'}.`)
       }

@@ -48,10 +48,14 @@ const failedSchema = z.object({
 /** A failed mutation that waits for the app to decide. */
 export type FailedMutation = z.infer<typeof failedSchema>
 
-/** Reads the failed mutations, oldest first. */
+/**
+ * Reads the failed mutations, oldest first. One of which migrations left nothing while it was on its way is as it left.
+ */
 export async function readFailed(tx: Executor): Promise<FailedMutation[]> {
   const { rows } = await tx.query(
-    `SELECT counter, name, args, at, patch, predicted, rejection FROM tidemark.mutation
+    `SELECT counter, name, args, at, predicted, rejection,
+       CASE WHEN patch = '[]' AND request IS NOT NULL THEN (request::json -> 'rows')::text ELSE patch END AS patch
+     FROM tidemark.mutation
      WHERE status = 'failed' AND squashed_into IS NULL ORDER BY counter`,
   )
   return rows.map((row) => failedSchema.parse(row))
