@@ -1,10 +1,9 @@
 import { pgTable, text } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
-import { useEmptyDatabase } from '../../testing/cli/create-empty-database.ts'
+import { useEmptyConnection } from '../../testing/cli/create-empty-database.ts'
 import { makeApp } from '../../testing/cli/make-app.ts'
 import { servers } from '../../testing/postgres/servers.ts'
-import { type Database, openDatabase } from '../../workers/database/index.ts'
 import { applyMigrations } from './apply-migrations.ts'
 import { readStatus } from './read-status.ts'
 import { revertMigration } from './revert-migration.ts'
@@ -19,16 +18,8 @@ const syncOf = (columns: readonly string[], migration?: string) =>
 
 const app = makeApp({ 'migrations/0001.sql': 'CREATE TABLE item (id text PRIMARY KEY, a text, b text)' })
 const folder = `${app.folder}/migrations`
-const server = servers().embedded
-const empty = useEmptyDatabase(server)
-let database: Database
-beforeAll(async () => {
-  database = await openDatabase({ DATABASE_URL: empty.url, DATABASE_PROXY: server.proxy })
-})
-afterAll(async () => {
-  await database.close()
-  app.remove()
-})
+const database = useEmptyConnection(servers().embedded)
+afterAll(() => app.remove())
 
 /** Adds a file, runs it, and answers the version in force and the pages that it is for. */
 async function migrate(name: string, sql: string, columns: readonly string[]) {

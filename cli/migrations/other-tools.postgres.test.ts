@@ -3,11 +3,10 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { useEmptyDatabase } from '../../testing/cli/create-empty-database.ts'
+import { afterAll, expect, test } from 'vitest'
+import { useEmptyConnection } from '../../testing/cli/create-empty-database.ts'
 import { makeApp, NOTE_APP } from '../../testing/cli/make-app.ts'
 import { servers } from '../../testing/postgres/servers.ts'
-import { type Database, openDatabase } from '../../workers/database/index.ts'
 import { loadSync } from '../app/load-module.ts'
 import { applyMigrations } from './apply-migrations.ts'
 import { revertMigration } from './revert-migration.ts'
@@ -15,16 +14,8 @@ import { revertMigration } from './revert-migration.ts'
 const SYNC = NOTE_APP['sync.ts'] ?? ''
 const app = makeApp({ 'sync.ts': SYNC })
 const folder = join(app.folder, 'migrations')
-const server = servers().embedded
-const empty = useEmptyDatabase(server)
-let database: Database
-beforeAll(async () => {
-  database = await openDatabase({ DATABASE_URL: empty.url, DATABASE_PROXY: server.proxy })
-})
-afterAll(async () => {
-  await database.close()
-  app.remove()
-})
+const database = useEmptyConnection(servers().embedded)
+afterAll(() => app.remove())
 
 const migrate = async () => applyMigrations(database, folder, await loadSync(join(app.folder, 'sync.ts')))
 

@@ -1,10 +1,9 @@
 import { pgTable, text } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
-import { useEmptyDatabase } from '../../testing/cli/create-empty-database.ts'
+import { useEmptyConnection } from '../../testing/cli/create-empty-database.ts'
 import { makeApp } from '../../testing/cli/make-app.ts'
 import { servers } from '../../testing/postgres/servers.ts'
-import { type Database, openDatabase } from '../../workers/database/index.ts'
 import { adoptTables } from './adopt-tables.ts'
 import { applyMigrations } from './apply-migrations.ts'
 import { isUpToDate, readStatus } from './read-status.ts'
@@ -19,16 +18,8 @@ const app = makeApp({
   'migrations/0001_item.sql': `CREATE TABLE item (id text PRIMARY KEY, a text); INSERT INTO item VALUES ('1', 'a')`,
 })
 const folder = `${app.folder}/migrations`
-const server = servers().embedded
-const empty = useEmptyDatabase(server)
-let database: Database
-beforeAll(async () => {
-  database = await openDatabase({ DATABASE_URL: empty.url, DATABASE_PROXY: server.proxy })
-})
-afterAll(async () => {
-  await database.close()
-  app.remove()
-})
+const database = useEmptyConnection(servers().embedded)
+afterAll(() => app.remove())
 
 const status = (sync = SYNC) => readStatus(database, folder, sync)
 const versions = async () =>

@@ -1,6 +1,6 @@
 import { customAlphabet } from 'nanoid'
 import type { Query } from '../../db/query.ts'
-import { withDatabase } from '../../workers/database/index.ts'
+import { type Database, openDatabase, withDatabase } from '../../workers/database/index.ts'
 import type { TestServer } from '../postgres/test-server.ts'
 import { useForSuite } from '../postgres/use-for-suite.ts'
 
@@ -17,6 +17,15 @@ export function useEmptyDatabase(server: TestServer): EmptyDatabase {
   return useForSuite(
     () => createEmptyDatabase(server),
     (database) => database.drop(),
+  )
+}
+
+/** Opens a connection for the suite to such a database of its own, as the owner. */
+export function useEmptyConnection(server: TestServer): Database {
+  const empty = useEmptyDatabase(server)
+  return useForSuite(
+    () => openDatabase({ DATABASE_URL: empty.url, DATABASE_PROXY: server.proxy }),
+    (connection) => connection.close(),
   )
 }
 

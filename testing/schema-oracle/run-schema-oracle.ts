@@ -9,6 +9,7 @@ import { type Random, seededRandom } from '../oracle/random.ts'
 import { type HttpGate, startHttpGate } from '../system/http-gate.ts'
 import { type System, startSystem } from '../system/start-system.ts'
 import { until } from '../system/until.ts'
+import { accountMutations } from './account-mutations.ts'
 import { sync } from './app/sync.ts'
 import { type AppSchema, FIRST_SCHEMA, syncOf } from './app-schema.ts'
 import { compareCatalogues } from './compare-catalogues.ts'
@@ -123,7 +124,8 @@ class SchemaRun {
     for (let step = 0; step < this.#steps; step++) await this.#step(step)
     await this.#comeTogether()
     await this.#compare()
-    const ended = await this.#account()
+    const { violations, ...ended } = await accountMutations(this.#writers, (text) => this.#note(text))
+    this.#violations.push(...violations)
     for (const violation of this.#violations) this.#note(violation)
     return {
       violations: this.#violations,
@@ -293,26 +295,5 @@ class SchemaRun {
     )
     const [first] = this.#writers
     if (first) this.#violations.push(...(await compareCatalogues(this.#writers, first.options)))
-  }
-
-  async #account(): Promise<{ made: number; confirmed: number; failed: number }> {
-    let [made, confirmed, failed] = [0, 0, 0]
-    for (const { replica, options, made: ids } of this.#writers) {
-      const { failures } = replica
-      const statuses = new Map((await replica.mutations()).map(({ id, status }) => [id, status]))
-      for (const id of ids) {
-        made += 1
-        const status = statuses.get(id as never)
-        if (status === 'confirmed') confirmed += 1
-        else if (status === 'failed') {
-          failed += 1
-          const failure = failures.find((one) => one.id === id)
-          if (!failure || failure.rows.length === 0)
-            this.#violations.push(`${options.name}: ${id} failed without its data: ${JSON.stringify(failure ?? null)}.`)
-          else this.#note(`${id} failed: ${failure.rejection.kind} ${failure.rejection.message}`)
-        } else this.#violations.push(`${options.name}: ${id} is ${status ?? 'not known any more'}.`)
-      }
-    }
-    return { made, confirmed, failed }
   }
 }
