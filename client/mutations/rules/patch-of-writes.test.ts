@@ -1,36 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import type { PatchRow, Row } from '../../../protocol/index.ts'
 import { WRITABLE } from '../../../testing/replica/definitions.ts'
+import { FOLDER, folder, NOTE, note, tables, captured as write } from '../../../testing/replica/writable-rows.ts'
 import { isExact } from '../../rebase/rules/exact-confirmation.ts'
 import { rejectionOfFault, rejectionOfThrown } from '../../rebase/rules/rejection-of.ts'
-import { keyText, replicaTables } from '../../store/replica-table.ts'
+import { keyText } from '../../store/replica-table.ts'
 import type { CapturedWrite } from '../../store/rules/captured-write.ts'
 import { foreignKeysOf } from '../../store/rules/foreign-keys.ts'
 import { dependencies, dependentsOf, type Effects } from './dependents.ts'
 import { mutationsToUndo } from './mutations-to-undo.ts'
 import { patchOfWrites, patchTables } from './patch-of-writes.ts'
 
-const NOTE = 'public.note'
-const FOLDER = 'public.folder'
-const tables = replicaTables(WRITABLE, 'live')
 const facts = patchTables(tables)
-const folder = (id: string, name: string | null = null): Row => ({ id, org: 'a', name })
-const note = (id: string, more: Row = {}): Row => ({
-  id,
-  org: 'a',
-  folder: null,
-  title: null,
-  rank: '1',
-  number: '7',
-  ...more,
-})
-
-function write(table: string, before: Row | null, after: Row | null): CapturedWrite {
-  const of = tables.get(table)
-  if (!of) throw new Error(`There is no ${table}.`)
-  const op = before ? (after ? 'update' : 'delete') : 'insert'
-  return { table, key: keyText(of, after ?? before ?? {}), op, before, after }
-}
 
 const patch = (...writes: CapturedWrite[]) => patchOfWrites(writes, facts, () => null)
 const told = (rows: readonly PatchRow[]) => rows.map(({ o, t, k }) => `${o} ${t.slice(7)} ${k.id}`)

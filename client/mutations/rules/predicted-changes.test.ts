@@ -1,21 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Row } from '../../../protocol/index.ts'
-import { WRITABLE } from '../../../testing/replica/definitions.ts'
-import { replicaTables } from '../../store/replica-table.ts'
+import { FOLDER, NOTE, note, tables } from '../../../testing/replica/writable-rows.ts'
 import { predictedChanges } from './predicted-changes.ts'
 
-const NOTE = 'public.note'
-const FOLDER = 'public.folder'
-const tables = replicaTables(WRITABLE, 'live')
-const note = (id: string, more: Row = {}): Row => ({
-  id,
-  org: 'a',
-  folder: null,
-  title: null,
-  rank: '1',
-  number: '7',
-  ...more,
-})
 const write = (before: Row | null, after: Row | null, table = NOTE) => ({ table, before, after })
 const changes = (...writes: ReturnType<typeof write>[]) => predictedChanges(writes, tables)
 const named = { t: NOTE, a: 'org:a', k: { id: '1' } }

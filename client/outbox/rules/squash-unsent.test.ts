@@ -1,25 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import type { Row } from '../../../protocol/index.ts'
-import { WRITABLE } from '../../../testing/replica/definitions.ts'
+import { captured, FOLDER, folder, NOTE, note, tables } from '../../../testing/replica/writable-rows.ts'
 import { patchOfWrites, patchTables } from '../../mutations/rules/patch-of-writes.ts'
-import { keyText, replicaTables } from '../../store/replica-table.ts'
 import type { UnsentMutations } from '../../store/rows/sending-rows.ts'
 import { squashUnsent } from './squash-unsent.ts'
 
-const NOTE = 'public.note'
-const FOLDER = 'public.folder'
-const tables = replicaTables(WRITABLE, 'live')
 const facts = patchTables(tables)
-const folder = (id: string): Row => ({ id, org: 'a', name: null })
-const note = (id: string, more: Row = {}): Row => ({
-  id,
-  org: 'a',
-  folder: null,
-  title: null,
-  rank: '1',
-  number: '7',
-  ...more,
-})
 
 type Write = readonly [table: string, before: Row | null, after: Row | null]
 
@@ -30,12 +16,8 @@ function unsent(
   let position = 0
   const writes = mutations.flatMap(({ writes }, index) =>
     writes.map(([table, before, after]) => {
-      const of = tables.get(table)
-      if (!of) throw new Error(`There is no ${table}.`)
       position += 1
-      const op: 'insert' | 'update' | 'delete' = before ? (after ? 'update' : 'delete') : 'insert'
-      const key = keyText(of, after ?? before ?? {})
-      return { position, counter: index + 1, cascade: false, table, key, op, before, after }
+      return { position, counter: index + 1, cascade: false, ...captured(table, before, after) }
     }),
   )
   const fresh = mutations.map(({ sealed = false }, index) => ({

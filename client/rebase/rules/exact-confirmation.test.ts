@@ -1,29 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { Change, Row } from '../../../protocol/index.ts'
-import { WRITABLE } from '../../../testing/replica/definitions.ts'
-import { keyText, replicaTables } from '../../store/replica-table.ts'
+import { captured, FOLDER, NOTE, note, tables } from '../../../testing/replica/writable-rows.ts'
 import type { CapturedWrite } from '../../store/rules/captured-write.ts'
 import { isExact } from './exact-confirmation.ts'
 
-const NOTE = 'public.note'
-const FOLDER = 'public.folder'
-const tables = replicaTables(WRITABLE, 'live')
-const note = (id: string, more: Row = {}): Row => ({
-  id,
-  org: 'a',
-  folder: null,
-  title: null,
-  rank: '1',
-  number: '7',
-  ...more,
-})
-
-function write(before: Row | null, after: Row | null, table = NOTE): CapturedWrite {
-  const of = tables.get(table)
-  if (!of) throw new Error(`There is no ${table}.`)
-  const op = before ? (after ? 'update' : 'delete') : 'insert'
-  return { table, key: keyText(of, after ?? before ?? {}), op, before, after }
-}
+const write = (before: Row | null, after: Row | null, table = NOTE) => captured(table, before, after)
 const named = { table: NOTE, audience: 'org:a' }
 const inserted = (data: Row): Change => ({ op: 'insert', ...named, data })
 const updated = (id: string, data: Row): Change => ({ op: 'update', ...named, key: { id }, data })
