@@ -31,6 +31,18 @@ export interface ActionContext {
 export interface Action<Args> {
   readonly schema: z.ZodType<Args>
   readonly run: (context: ActionContext, args: Args) => Promise<void>
+  readonly before?: MapArguments
+}
+
+/** Says arguments from before a change of the schema in the form of today. */
+export type MapArguments = (args: unknown) => unknown
+
+export interface ActionOptions {
+  /**
+   * Called with arguments that the schema refuses, which a replica may have kept since an earlier version of the app;
+   * answers what they are today, for the schema to check. In replica and server alike: it depends on nothing else.
+   */
+  readonly before?: MapArguments
 }
 
 /**
@@ -41,11 +53,34 @@ export interface Action<Args> {
 export function action<Args>(
   schema: z.ZodType<Args>,
   run: (context: ActionContext, args: Args) => Promise<void>,
+  options: ActionOptions = {},
 ): Action<Args> {
-  const declared = { schema, run }
+  const declared = { schema, run, ...options }
   const [fault] = actionFaults(declared, 'action()')
   if (fault) throw new TidemarkError('misconfigured', `${fault}.`)
   return declared
+}
+
+/**
+ * Reads arguments by an action's schema; those that it refuses are mapped first, where the action says how.
+ *
+ * Throws a ZodError, of the arguments as they came, where neither leads to what the action takes.
+ */
+export async function readArguments<Args>({ schema, before }: Action<Args>, args: unknown): Promise<Args> {
+  const parsed = await schema.safeParseAsync(args)
+  if (parsed.success) return parsed.data
+  const mapped = before && (await schema.safeParseAsync(mappedBy(before, args)))
+  if (mapped?.success) return mapped.data
+  throw parsed.error
+}
+
+/** The app's function may expect more than a client sent. */
+function mappedBy(before: MapArguments, args: unknown): unknown {
+  try {
+    return before(args)
+  } catch {
+    return undefined
+  }
 }
 
 /** The app's own refusal of an action, thrown by `refuse`. */

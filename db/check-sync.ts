@@ -1,11 +1,13 @@
-import { is } from 'drizzle-orm'
+import { is, SQL } from 'drizzle-orm'
 import { getTableConfig, PgColumn, PgTable } from 'drizzle-orm/pg-core'
+import { chainFaults } from './definition/audience-chain.ts'
+import { conditionFaults } from './definition/condition-text.ts'
 import { nearest } from './nearest.ts'
 
 type Bag = Readonly<Record<string, unknown>>
 
 const SYNC_KEYS = ['tables', 'actions', 'watch', 'migration']
-const OPTION_KEYS = ['audience', 'hidden', 'write', 'conflict', 'priority']
+const OPTION_KEYS = ['audience', 'when', 'hidden', 'write', 'conflict', 'priority']
 const WRITES = ['all', 'actions', 'none']
 const POLICIES = ['reject', 'last-write-wins']
 
@@ -54,11 +56,28 @@ function audienceFaults(audience: unknown, table: PgTable, place: string): strin
     const what = audience === undefined ? 'is missing' : `is ${shown(audience)}`
     return [`${place} ${what}: say who sees a row, 'all' or { column, prefix }${meant(audience, ['all'])}`]
   }
+  if ('via' in audience || 'of' in audience) return viaFaults(audience, table, place)
   const faults = unknownKeys(audience, ['column', 'prefix'], place)
   faults.push(...columnFault(audience.column, table, `${place}.column`))
   if (typeof audience.prefix !== 'string')
     faults.push(`${place}.prefix is ${shown(audience.prefix)}: a text such as 'org'`)
   return faults
+}
+
+function viaFaults(audience: Bag, table: PgTable, place: string): string[] {
+  const faults = unknownKeys(audience, ['via', 'of'], place)
+  const via = Array.isArray(audience.via) ? audience.via : [audience.via]
+  faults.push(...via.flatMap((column) => columnFault(column, table, `${place}.via`)))
+  if (via.length === 0) faults.push(`${place}.via is empty: name the columns that refer to the parent`)
+  if (!is(audience.of, PgTable)) faults.push(`${place}.of is ${shown(audience.of)}: give what pgTable() returned`)
+  return faults
+}
+
+function whenFaults(when: unknown, audience: unknown, table: PgTable, place: string): string[] {
+  if (!is(when, SQL)) return [`${place}.when is ${shown(when)}: write it with drizzle's sql\`…\``]
+  if (audience === 'all')
+    return [`${place}.when needs an audience of a column or of a parent: rows for 'all' are there for everyone`]
+  return conditionFaults(when, table).map((fault) => `${place}.when ${fault}`)
 }
 
 /** Lists the faults in the options of a table. */
@@ -68,7 +87,8 @@ export function tableOptionFaults(table: unknown, options: unknown, within?: str
   if (!isBag(options)) return [`${place} has no options: say at least { audience: 'all' }`]
   const faults = unknownKeys(options, OPTION_KEYS, place)
   faults.push(...audienceFaults(options.audience, table, `${place}.audience`))
-  const { hidden, write, conflict, priority } = options
+  const { when, hidden, write, conflict, priority } = options
+  if (when !== undefined) faults.push(...whenFaults(when, options.audience, table, place))
   if (hidden !== undefined && !(Array.isArray(hidden) && hidden.every((name) => typeof name === 'string')))
     faults.push(`${place}.hidden is ${shown(hidden)}: a list of the columns' names in the database, such as ['secret']`)
   if (write !== undefined) faults.push(...oneOf(write, WRITES, `${place}.write`))
@@ -82,11 +102,13 @@ export function tableOptionFaults(table: unknown, options: unknown, within?: str
 /** Lists the faults of an action's two parts. */
 export function actionFaults(action: unknown, place: string): string[] {
   if (!isBag(action)) return [`${place} is ${shown(action)}: make it by action(schema, run)`]
-  const faults = unknownKeys(action, ['schema', 'run'], place)
+  const faults = unknownKeys(action, ['schema', 'run', 'before'], place)
   if (!isBag(action.schema) || typeof action.schema.safeParseAsync !== 'function')
     faults.push(`${place}: the first argument of action() is a zod schema, such as z.object({ id: z.uuid() })`)
   if (typeof action.run !== 'function')
     faults.push(`${place}: the second argument of action() is a function, async ({ sql }, args) => { … }`)
+  if (action.before !== undefined && typeof action.before !== 'function')
+    faults.push(`${place}: before is a function, (args) => ({ … }), that says old arguments in today's form`)
   return faults
 }
 
@@ -118,6 +140,8 @@ export function syncFaults(sync: unknown): string[] {
       faults.push(...tableOptionFaults(table, options, place))
     }
   }
+  // Chains can only be followed where each table says by itself who sees it.
+  if (faults.length === 0) faults.push(...chainFaults(tables as Parameters<typeof chainFaults>[0]))
   if (actions !== undefined && !isBag(actions))
     faults.push(`actions is ${shown(actions)}: { name: action(schema, run) }`)
   else

@@ -1,7 +1,9 @@
+import type { SQL } from 'drizzle-orm'
 import type { AnyPgColumn, PgTable } from 'drizzle-orm/pg-core'
 import { TidemarkError } from '../protocol/index.ts'
 import type { Action } from './action.ts'
 import { syncFaults, tableOptionFaults } from './check-sync.ts'
+import type { Audience } from './definition/audience-chain.ts'
 
 /**
  * The conflict that a resolver gets: values are Postgres text, NULL is null; `mine` and `basis` have the columns that
@@ -29,8 +31,10 @@ export type ConflictPolicy = 'reject' | 'last-write-wins' | ConflictResolver
 
 /** Options for syncing one table. */
 export interface TableOptions {
-  /** The audience of a row: `prefix:value` of a column, or `'all'`. */
-  audience: 'all' | { column: AnyPgColumn; prefix: string }
+  /** The audience of a row. */
+  audience: Audience
+  /** An immutable condition over the row's own columns; rows for which it does not hold are seen by nobody. */
+  when?: SQL
   /** Database names of columns that never leave the server; columns the drizzle table does not name are hidden anyway. */
   hidden?: readonly string[]
   /** The way to write the table through a replica: any local SQL, actions alone, or none. Default `none`. */

@@ -1,10 +1,13 @@
 export {
   type Action,
   type ActionContext,
+  type ActionOptions,
   ActionRefusal,
   type ActionSql,
   type ActionValue,
   action,
+  type MapArguments,
+  readArguments,
   refuse,
 } from './action.ts'
 export { actionId } from './action-id.ts'

@@ -137,6 +137,8 @@ export const clientStatus = tidemark.table('client_status', {
   waiting: integer('waiting').notNull(),
   /** Why it could not be made from the version before there, so that tables were loaded; null where it could. */
   fault: text('fault'),
+  /** How often what failed there was tried again in vain. */
+  retries: integer('retries').notNull().default(0),
   toldAt: timestamptz('told_at').notNull().defaultNow(),
 })
 
@@ -162,6 +164,8 @@ export const mutation = tidemark.table(
      * build on it.
      */
     effects: jsonb('effects'),
+    /** The latest definition when it was decided, in whose names `predicted` and `effects` are said; null: as now. */
+    version: bigint('version', { mode: 'number' }),
     transactionId: xid8('transaction_id').notNull().default(sql`pg_current_xact_id()`),
     decidedAt: timestamptz('decided_at').notNull().defaultNow(),
   },
@@ -202,4 +206,12 @@ export const appMigration = tidemark.table('app_migration', {
   appliedAt: timestamptz('applied_at').notNull().defaultNow(),
   /** True where pages that do not know this file must not go on past it. */
   breaking: boolean('breaking').notNull().default(false),
+  /** The app's migration that had run before it; null for the first, and for our own. */
+  after: text('after'),
+  /** The definition in force once it had run; null where none was, and for our own. */
+  version: bigint('version', { mode: 'number' }),
+  /** The statements that ran, as `{ text, parameters }`. */
+  up: jsonb('up'),
+  /** The statements that take it back, as its folder had them when it ran; null where it had none. */
+  down: jsonb('down'),
 })

@@ -16,7 +16,8 @@ const columnSchema = z.object({
   /** Expression of a stored generated column that a replica computes itself, so that it does not travel; else null. */
   generated: z.string().nullable(),
   /**
-   * A stored generated column that a replica might compute otherwise: its value travels, and no mutation may write it.
+   * A stored generated column that a replica might compute otherwise, or the audience that Tidemark keeps: its value
+   * travels, and no mutation may write it.
    */
   serverGenerated: z.literal(true).optional(),
   /** Expression of a default that a replica computes as the server does. */
@@ -33,6 +34,28 @@ const audienceRuleSchema = z.union([
   z.object({ column: z.string(), prefix: z.string() }),
 ])
 
+/** The column of an app's table in which Tidemark keeps the audience of a row that its own columns do not name. */
+export const KEPT_AUDIENCE = 'tidemark_audience'
+
+/** How the audience that Tidemark keeps follows from a row. */
+const keptAudienceSchema = z.object({
+  /** The app's column that names it; absent where it is the parent's. */
+  column: z.string().optional(),
+  parent: z
+    .object({
+      schema: z.string(),
+      name: z.string(),
+      /** The columns by which a row refers to its parent, in the order of the parent's key. */
+      columns: z.array(z.string()).min(1),
+      key: z.array(z.string()).min(1),
+      /** The parent's audience column. */
+      audience: z.string(),
+    })
+    .optional(),
+  /** The condition without which a row has none; absent where there is none, or a replica cannot tell. */
+  when: z.string().optional(),
+})
+
 const tableDefinitionSchema = z.object({
   /** `tableId({ schema, name })`: the table's name on the wire and in history. */
   id: z.string(),
@@ -41,6 +64,8 @@ const tableDefinitionSchema = z.object({
   columns: z.array(columnSchema),
   primaryKey: z.array(z.string()).min(1),
   audience: audienceRuleSchema,
+  /** Set where the audience's column is Tidemark's own: its value travels, and no mutation may write it. */
+  kept: keptAudienceSchema.optional(),
   /** The way to write it through a replica: any local SQL, actions alone, or, where this is absent, none. */
   write: z.enum(['all', 'actions']).optional(),
   /** Lower loads first. */
@@ -93,6 +118,7 @@ export const watchedTableSchema = z.object({
 
 export type WatchedTable = z.infer<typeof watchedTableSchema>
 export type ColumnDefinition = z.infer<typeof columnSchema>
+export type KeptAudience = z.infer<typeof keptAudienceSchema>
 export type AudienceRule = z.infer<typeof audienceRuleSchema>
 export type TableDefinition = z.infer<typeof tableDefinitionSchema>
 export type Definition = z.infer<typeof definitionSchema>
@@ -108,6 +134,8 @@ export interface DefinitionInForce {
   readonly watched?: readonly WatchedTable[]
   /** The ways in which replicas make its tables from those of the version before; tables that have none are kept, or loaded. */
   readonly steps?: readonly TableStep[]
+  /** The new names of tables that have no step, and of their columns, as far as they were found again. */
+  readonly names?: readonly TableStep[]
   /** The pages that it is for; no part of the hash. */
   readonly bundles?: Bundles
 }

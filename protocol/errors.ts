@@ -42,6 +42,10 @@ export const ERROR_RULES = {
   storage: { closeCode: 4507, httpStatus: 507, retry: 'never', level: 'error' },
   /** Something on this device gives no sign of life: not refused, not full; another attempt may go through. */
   stalled: { closeCode: 4504, httpStatus: 504, retry: 'retry', level: 'error' },
+  /** The tab's transaction is over: it took too long, or the tab that ran it for all is gone. Nothing of it was kept. */
+  'lease-ended': { closeCode: 4505, httpStatus: 409, retry: 'retry', level: 'info' },
+  /** The tab that did it for all is gone before it could answer: it may have happened. */
+  'outcome-unknown': { closeCode: 4506, httpStatus: 409, retry: 'never', level: 'warn' },
   /** A fault of our own. */
   internal: { closeCode: 4599, httpStatus: 500, retry: 'retry', level: 'error' },
 } as const satisfies Record<string, ErrorRule>

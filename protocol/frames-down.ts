@@ -28,7 +28,15 @@ const predictedNoteSchema = z.object({
   x: z.array(z.string()).optional(),
 })
 
-export const markedChangeSchema = z.union([wireChangeSchema, mutationNoteSchema, predictedNoteSchema])
+/** A version comes in force here (`k.version`): what is before it in its transaction is told by the version before, what is after it by this one. */
+const versionNoteSchema = z.object({ o: z.literal('v'), k: z.object({ version: z.string() }) })
+
+export const markedChangeSchema = z.union([
+  wireChangeSchema,
+  mutationNoteSchema,
+  predictedNoteSchema,
+  versionNoteSchema,
+])
 
 const transactionSchema = z.object({
   lsn: lsnSchema,
@@ -144,6 +152,7 @@ export type RehydrateReason = (typeof REHYDRATE_REASONS)[number]
 export type WireChange = z.infer<typeof wireChangeSchema>
 export type MutationNote = z.infer<typeof mutationNoteSchema>
 export type PredictedNote = z.infer<typeof predictedNoteSchema>
+export type VersionNote = z.infer<typeof versionNoteSchema>
 /** A change as it travels to a client that may be its author; a transaction of others has wire changes alone. */
 export type MarkedChange = z.infer<typeof markedChangeSchema>
 export type WireTransaction = z.infer<typeof transactionSchema>

@@ -50,8 +50,10 @@ const schemaSchema = z.strictObject({
   version: z.number().int(),
   /** Tables that wait to be loaded for it. */
   waiting: z.number().int().nonnegative(),
-  /** Why it could not be made from the version before here, so that tables were loaded; null where it could. */
+  /** Why it could not be made from the version before here, so that tables were loaded, or not be loaded; else null. */
   fault: z.string().max(LIMITS.schemaFaultChars).nullable(),
+  /** How often what failed was tried again in vain. */
+  retries: z.number().int().nonnegative(),
 })
 
 export const frameUpSchema = z.discriminatedUnion('type', [

@@ -9,6 +9,7 @@ export {
   type Value,
 } from './change.ts'
 export { decodeChange, encodeChange } from './change-codec.ts'
+export * from './convert-values.ts'
 export * from './definition.ts'
 export { type DefinitionAnswer, definitionAnswerSchema } from './definition-answer.ts'
 export { enumLabels } from './enum-labels.ts'

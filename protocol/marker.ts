@@ -64,7 +64,7 @@ export function decodeMarked(
 ): Change[] | null {
   const decoded: Change[] = []
   for (const change of changes) {
-    if (change.o === 'm') continue
+    if (change.o === 'm' || change.o === 'v') continue
     if (change.o !== 'p') {
       decoded.push(decodeChange(change))
       continue

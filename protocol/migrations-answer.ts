@@ -11,9 +11,14 @@ export const definitionVersionSchema = z.object({
   lsn: lsnSchema,
   definition: definitionSchema,
   steps: z.array(tableStepSchema),
+  /** What became of the names of tables that have no step and were found again: work in progress follows them. */
+  names: z.array(tableStepSchema).default([]),
 })
 
 export type DefinitionVersion = z.infer<typeof definitionVersionSchema>
+
+/** The part of a version that says how names go over to it. */
+export type NamedVersion = Pick<DefinitionVersion, 'definition' | 'steps' | 'names'>
 
 /** Answer of `GET /sync/migrations?from=<version>`: all versions after that one, in order, of the present history. */
 export const migrationsAnswerSchema = z.object({ epoch: z.string(), versions: z.array(definitionVersionSchema) })

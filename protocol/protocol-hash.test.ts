@@ -44,6 +44,12 @@ const HASHES: Readonly<Record<number, string>> = {
   5: '1b4ed7c60a0376ff',
   // Which migration a page knows last, and how far a replica has followed the schema.
   6: '2355ed633402fbaf',
+  // How often a replica tried again what failed of the schema, and what became of the names of tables that are loaded.
+  7: 'bda91b8efdcb126b',
+  // Where in its transaction a version of the definition comes in force.
+  8: '925f4f035986f39e',
+  // How values of a column become those of its next type; how the audience that Tidemark keeps follows from a row.
+  9: '96800198f20b6263',
 }
 
 it('a change of the wire is a change of its version', () => {

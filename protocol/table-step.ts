@@ -1,5 +1,17 @@
 import { z } from 'zod'
 
+/** How one statement made values of a column's next type: by an expression that reads the column alone. */
+export const retypeSchema = z.object({
+  /** The column's name in the expression. */
+  column: z.string(),
+  /** The type that it had, and the one that it got, without length; as SQL names them under an empty search path. */
+  from: z.string(),
+  to: z.string(),
+  expression: z.string(),
+})
+
+export type Retype = z.infer<typeof retypeSchema>
+
 /**
  * The way in which a replica makes a table of one version of the definition from the one before, without loading a row.
  *
@@ -19,6 +31,13 @@ export const tableStepSchema = z.object({
       from: z.string().nullable(),
       /** The text of the value that rows from before have in an added column; absent for NULL. */
       value: z.string().optional(),
+      /** New names of its enum's labels, by those before. */
+      labels: z.record(z.string(), z.string()).optional(),
+      /**
+       * How values from before become its own, statement by statement; null: by nothing that could be done again
+       * elsewhere. Absent: they are the same.
+       */
+      retyped: z.array(retypeSchema).nullable().optional(),
     }),
   ),
 })

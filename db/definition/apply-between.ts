@@ -1,10 +1,11 @@
 import { type DefinitionInForce, TidemarkError, tableId } from '../../protocol/index.ts'
 import { checkSync, type Sync } from '../define-sync.ts'
 import type { Query } from '../query.ts'
-import { type AppliedDefinition, type DefinitionChange, putInForce } from './apply-definition.ts'
+import { type AppliedDefinition, type DefinitionChange, ddlOf, putInForce } from './apply-definition.ts'
 import { readCatalogue } from './catalogue.ts'
-import { declaredNames, declaredTable, declaredWatch } from './declared-table.ts'
+import { declaredNames, declaredTables, declaredWatch } from './declared-table.ts'
 import { readDefinitionInForce } from './definition-in-force.ts'
+import { keepAudiences } from './keep-audiences.ts'
 import { lockJoining } from './lock-joining.ts'
 import { resolveDeclared } from './resolve-definition.ts'
 import { joinedSoFar, keptSoFar, keptWatch, type PresentTable, watchedSoFar } from './so-far.ts'
@@ -35,12 +36,16 @@ export async function applyBetween(query: Query, sync: Sync, change: DefinitionC
   const present = await readPresent(query, before)
   const names = [...declaredNames(sync), ...present.values()]
   await lockJoining(query, names)
-  const catalogue = await readCatalogue(query, unique(names))
-  const app = Object.values(sync.tables).map(declaredTable)
+  const found = await readCatalogue(query, unique(names))
+  const app = declaredTables(sync)
   const kept = before.definition.tables.flatMap((table) => {
     const now = present.get(table.id)
-    return now ? [keptSoFar(table, now, app, catalogue)] : []
+    return now ? [keptSoFar(table, now, app, found, present)] : []
   })
+  // Its triggers go by names, which the migration may have changed.
+  const keeping = await keepAudiences(query, await ddlOf(query), kept)
+  if (keeping.faults.length > 0) throw new TidemarkError('misconfigured', keeping.faults.join('\n'))
+  const catalogue = await readCatalogue(query, unique(names))
   const watches = (before.watched ?? []).flatMap((watch) => {
     const now = present.get(watch.id)
     return now ? [keptWatch(watch, now)] : []

@@ -18,8 +18,12 @@ beforeAll(async () => {
     .sort()) {
     await database.exec(readFileSync(new URL(name, MIGRATIONS), 'utf8'))
   }
-  query = async (statement, params) =>
-    (await database.query<Record<string, string | null>>(statement, [...(params ?? [])])).rows
+  type Row = Record<string, string | null>
+  // As with Postgres, a text without parameters may hold several statements.
+  query = async (text, params = []) =>
+    params.length > 0
+      ? (await database.query<Row>(text, [...params])).rows
+      : ((await database.exec(text)).at(-1)?.rows as Row[])
 })
 afterAll(() => database.close())
 

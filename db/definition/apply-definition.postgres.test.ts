@@ -78,7 +78,7 @@ describe.each(['embedded', 'system'] as const)('putting a definition in force on
     const sinces = ({ definition }: Applied) => definition.tables.map((table) => [table.name, table.since])
     const { version } = await apply(both)
     const rewritten = await database.transaction(({ query }) =>
-      applyDefinition(query, both, { start: { drifted: new Set(['public.note']), tables: null } }),
+      applyDefinition(query, both, { start: { drifted: new Set(['public.note']), tables: null, isHeld: false } }),
     )
     expect(rewritten).toMatchObject({ version: version + 1, changed: true })
     const stored = await database.transaction(({ query }) => readDefinitionInForce(query))

@@ -1,6 +1,7 @@
 import {
   type Definition,
   type DefinitionInForce,
+  KEPT_AUDIENCE,
   quoteIdentifier,
   quoteTable,
   type TableDefinition,
@@ -13,18 +14,20 @@ import type { Query } from '../query.ts'
 import { breaksBundles } from './breaks-bundles.ts'
 import { type CatalogueTable, readCatalogue } from './catalogue.ts'
 import { columnsInDoubt } from './compare-shapes.ts'
-import { declaredNames } from './declared-table.ts'
+import { declaredNames, declaredTables } from './declared-table.ts'
 import { definitionHash } from './definition-hash.ts'
 import { definitionFault, readDefinitionInForce } from './definition-in-force.ts'
 import { type DriftFound, findDrift } from './find-drift.ts'
 import { findSteps } from './find-steps.ts'
 import { PUBLISHES_GENERATED_COLUMNS_FROM } from './generated-stays.ts'
+import { type Keeping, keepAudiences } from './keep-audiences.ts'
 import { lockJoining } from './lock-joining.ts'
 import { grantOf, lackingRights } from './needed-rights.ts'
 import { OWN_SCHEMA, OWN_TABLES } from './own-tables.ts'
+import { isAlone, type Proposal } from './propose-steps.ts'
 import { type RanMigration, recordBundles } from './record-bundles.ts'
-import { resolveDefinition } from './resolve-definition.ts'
-import { keepUncompared, readShapes, storeShapes } from './table-shape.ts'
+import { type Resolution, resolveDefinition } from './resolve-definition.ts'
+import { type FoundShape, keepUncompared, readShapes, storeShapes } from './table-shape.ts'
 import { sinceWhen } from './table-since.ts'
 import { type TransactionStart, UNKNOWN_START } from './transaction-start.ts'
 
@@ -33,6 +36,7 @@ export interface AppliedDefinition extends DefinitionInForce {
   readonly changed: boolean
   /** Alterations that made the tables capturable, one sentence each. */
   readonly notes: readonly string[]
+  readonly proposal?: Proposal
 }
 
 /** Lists, with a remedy each, the parts of a definition that a replica cannot make tables of. */
@@ -49,6 +53,8 @@ export interface DefinitionChange {
   readonly tryDefinition?: TryDefinition | undefined
   /** The app's migration that it ran. */
   readonly ran?: RanMigration | null
+  /** The version before that migration, and those that came in force within it. */
+  readonly within?: { readonly before: DefinitionInForce; readonly versions: readonly DefinitionInForce[] } | null
 }
 
 /** Tells whether the definition in force is the one that the app declares, of the schema as it is now. */
@@ -61,12 +67,31 @@ export async function isInForce(query: Query, sync: Sync): Promise<boolean> {
 /** Lists what keeps the app's definition from coming in force over the schema as it is now, one sentence each. */
 export async function findFaults(query: Query, sync: Sync, tryDefinition: TryDefinition): Promise<readonly string[]> {
   await query('SET LOCAL search_path = pg_catalog')
+  // The tables are as they will be when it comes in force; whoever asks takes back what was done.
+  const kept = await keepAudiences(query, await ddlOf(query), declaredTables(sync))
+  const resolved = resolveDefinition(sync, await readCatalogue(query, declaredNames(sync)))
+  const faults = faultsOf(kept, resolved)
+  return faults.length > 0 ? faults : await tryDefinition(resolved.definition)
+}
+
+/**
+ * Lists the same as far as it can be seen without altering or locking anything: what Tidemark itself has yet to make, such
+ * as the column of a kept audience, counts as absent.
+ */
+export async function foreseeFaults(
+  query: Query,
+  sync: Sync,
+  tryDefinition: TryDefinition,
+): Promise<readonly string[]> {
+  await query('SET LOCAL search_path = pg_catalog')
   const { definition, faults } = resolveDefinition(sync, await readCatalogue(query, declaredNames(sync)))
-  return faults.length > 0 ? faults : await tryDefinition(definition)
+  return [...faults, ...(definition.tables.length > 0 ? await tryDefinition(definition) : [])]
 }
 
 /**
  * Puts a sync definition in force: row identity, rights of the client role, publication and the stored definition.
+ *
+ * The file is long because whatever is put in force is looked at beforehand too, and both must say the same.
  *
  * Run it in the transaction of the migration that changed the schema, as the owner of the tables; all of it commits or
  * none. Throws `misconfigured` with every fault found, each with its remedy.
@@ -81,10 +106,19 @@ export async function applyDefinition(
   await query('LOCK TABLE tidemark.sync_definition IN SHARE ROW EXCLUSIVE MODE')
   // Locked before anything is read, so that the tables that were checked are those that join.
   await lockJoining(query, declaredNames(sync))
+  const kept = await keepAudiences(query, await ddlOf(query), declaredTables(sync))
   const catalogue = await readCatalogue(query, declaredNames(sync))
-  const { definition, watched, faults } = resolveDefinition(sync, catalogue)
+  const resolved = resolveDefinition(sync, catalogue)
+  const faults = faultsOf(kept, resolved)
   if (faults.length > 0) throw new TidemarkError('misconfigured', faults.join('\n'))
-  return await putInForce(query, { definition, watched }, catalogue, change)
+  const applied = await putInForce(query, resolved, catalogue, change)
+  return { ...applied, notes: [...kept.notes, ...applied.notes] }
+}
+
+/** Where a table cannot keep its audience, that alone is told: what else it lacks is ours to make. */
+function faultsOf(kept: Keeping, { faults }: Resolution): readonly string[] {
+  const ours = ` has no column ${KEPT_AUDIENCE}:`
+  return [...kept.faults, ...faults.filter((fault) => kept.faults.length === 0 || !fault.includes(ours))]
 }
 
 /** Does the same for a definition that is already resolved. */
@@ -92,14 +126,15 @@ export async function putInForce(
   query: Query,
   { definition, watched }: Pick<AppliedDefinition, 'definition'> & { readonly watched: readonly WatchedTable[] },
   catalogue: readonly CatalogueTable[],
-  { start = UNKNOWN_START, tryDefinition = async () => [], ran = null }: DefinitionChange,
+  { start = UNKNOWN_START, tryDefinition = async () => [], ran = null, within = null }: DefinitionChange,
 ): Promise<AppliedDefinition> {
   const before = await readDefinitionInForce(query)
   const hash = await definitionHash(definition)
-  const found = before?.hash === hash ? [] : await tryDefinition(definition)
-  if (found.length > 0) throw new TidemarkError('misconfigured', found.join('\n'))
+  const refused = before?.hash === hash ? [] : await tryDefinition(definition)
+  if (refused.length > 0) throw new TidemarkError('misconfigured', refused.join('\n'))
   const ddl = await ddlOf(query)
-  const doubts = before === null ? [] : columnsInDoubt(before, await readShapes(query, before))
+  const compared = before === null ? new Map<string, FoundShape>() : await readShapes(query, before)
+  const doubts = before === null ? [] : columnsInDoubt(before, compared)
   const altered = await alteredTables(query, before, definition, start.drifted)
   const notes = await setFullIdentity(query, ddl, catalogue)
   await grantColumns(query, ddl, definition.tables, before?.definition.tables ?? [])
@@ -113,7 +148,7 @@ export async function putInForce(
     .filter(({ table }) => altered.every((other) => other.table !== table.id))
     .map(({ table, column, compared }) => ({ table: table.id, column, compared }))
   if (same && altered.length === 0) {
-    const bundles = await recordBundles(query, ran, false)
+    const bundles = await recordBundles(query, ran, breaksWithin(within))
     if (bundles.oldest === (before.bundles?.oldest ?? null)) {
       await storeShapes(query, before)
       await keepUncompared(query, before, uncompared)
@@ -123,19 +158,30 @@ export async function putInForce(
   const [next] = await query(`SELECT nextval('tidemark.sync_definition_version_seq')::text AS version`)
   const version = Number(next?.version)
   const dated = sinceWhen(definition, version, before, new Set(altered.map(({ table }) => table)))
-  const steps = await findSteps(query, start, before, dated, version, altered)
-  const breaks = before !== null && breaksBundles(before.definition, { definition, steps })
+  const { steps, names, proposed } = await findSteps(query, start, before, dated, version, altered, compared)
+  const breaks = breaksWithin(within ?? (before && { before, versions: [] }), { definition, steps })
   const bundles = await recordBundles(query, ran, breaks)
-  requireReadable({ ...dated, watched, steps, bundles })
+  requireReadable({ ...dated, watched, steps, names, bundles })
+  const alone = ran === null && before !== null && isAlone(before, { definition: dated, watched }, proposed)
+  const proposal = proposed.length > 0 ? { proposal: { isAlone: alone, steps: proposed } satisfies Proposal } : {}
   await query(
     `INSERT INTO tidemark.sync_definition (version, hash, definition) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3::jsonb)`,
-    [version, hash, JSON.stringify({ ...dated, watched, steps, bundles })],
+    [version, hash, JSON.stringify({ ...dated, watched, steps, names, bundles, ...proposal })],
   )
+  if (ran !== null) await query('UPDATE tidemark.app_migration SET version = $1 WHERE name = $2', [version, ran.name])
   const unplaced = altered.filter(({ placed }) => !placed).map(({ table }) => table)
   await storeShapes(query, { version, definition, watched }, unplaced)
   await keepUncompared(query, { version, definition, watched }, uncompared)
   notes.push(...altered.map(({ table, what }) => `Table ${table} ${what}.`))
-  return { version, hash, definition: dated, watched, steps, bundles, changed: true, notes }
+  return { version, hash, definition: dated, watched, steps, names, bundles, changed: true, notes, ...proposal }
+}
+
+/** Tells whether a migration breaks with pages that do not know it, however many versions it makes. */
+export function breaksWithin(
+  within: DefinitionChange['within'],
+  ...last: readonly Pick<DefinitionInForce, 'definition' | 'steps'>[]
+): boolean {
+  return within != null && breaksBundles(within.before.definition, [...within.versions, ...last])
 }
 
 /** Lists the tables that stay in the definition and are, or hold, something else than under the one before. */
@@ -146,29 +192,34 @@ async function alteredTables(
   rewritten: ReadonlySet<string>,
 ): Promise<DriftFound[]> {
   if (before === null) return []
-  const found = await findDrift(query, before, rewritten)
+  // What keeps audiences was made, or taken, just now, and what that changed in rows the log tells.
+  const found = (await findDrift(query, before, rewritten)).filter(({ kind }) => kind !== 'keeping')
   const others = [...rewritten].filter((id) => found.every(({ table }) => table !== id))
   const known = others.map((table) => ({ table, kind: 'rows' as const, what: 'was altered', placed: false }))
   return [...found, ...known].filter(({ table }) => tables.some(({ id }) => id === table))
 }
 
-type Ddl = (statement: string) => Promise<void>
+/** Runs statements at once: what is locked meanwhile keeps others waiting for each way to the server and back. */
+type Ddl = (...statements: readonly string[]) => Promise<void>
 
 /**
  * Runs our DDL under the app's search path where event triggers of the app need it; nothing of ours is looked up by
  * that path.
  */
-async function ddlOf(query: Query): Promise<Ddl> {
+export async function ddlOf(query: Query): Promise<Ddl> {
   const [row] = await query(`SELECT EXISTS (SELECT FROM pg_event_trigger WHERE evtenabled <> 'D')::text AS listens`)
-  return async (statement) => {
+  return async (...statements) => {
+    if (statements.length === 0) return
     if (row?.listens === 'true') await query('SET LOCAL search_path TO DEFAULT')
-    await query(statement)
+    await query(statements.join(';\n'))
     if (row?.listens === 'true') await query('SET LOCAL search_path = pg_catalog')
   }
 }
 
 /** Checks that the schema which every reader uses can read what is to be stored. */
-function requireReadable(stored: Definition & Pick<DefinitionInForce, 'watched' | 'steps' | 'bundles'>): void {
+function requireReadable(
+  stored: Definition & Pick<DefinitionInForce, 'watched' | 'steps' | 'names' | 'bundles'>,
+): void {
   const fault = definitionFault(JSON.parse(JSON.stringify(stored)))
   if (fault !== null) throw new TidemarkError('misconfigured', `The sync definition cannot be put in force: ${fault}.`)
 }
@@ -176,6 +227,7 @@ function requireReadable(stored: Definition & Pick<DefinitionInForce, 'watched' 
 /** Without the whole old row neither a move between audiences nor an unchanged TOASTed value could be recognised. */
 async function setFullIdentity(query: Query, ddl: Ddl, catalogue: readonly CatalogueTable[]): Promise<string[]> {
   const notes: string[] = []
+  const statements: string[] = []
   for (const table of catalogue.filter((candidate) => !candidate.identityFull)) {
     const leaves = await query(
       `SELECT n.nspname::text AS schema, l.relname::text AS name
@@ -185,10 +237,11 @@ async function setFullIdentity(query: Query, ddl: Ddl, catalogue: readonly Catal
     )
     const targets = leaves.length > 0 ? leaves : [table]
     for (const { schema, name } of targets) {
-      await ddl(`ALTER TABLE ${quoteTable({ schema: schema ?? '', name: name ?? '' })} REPLICA IDENTITY FULL`)
+      statements.push(`ALTER TABLE ${quoteTable({ schema: schema ?? '', name: name ?? '' })} REPLICA IDENTITY FULL`)
     }
     notes.push(`Set REPLICA IDENTITY FULL on ${quoteTable(table)}.`)
   }
+  await ddl(...statements)
   return notes
 }
 
@@ -205,19 +258,19 @@ async function grantColumns(
     const [still] = await query('SELECT to_regclass($1)::text AS found', [quoteTable(table)])
     if (still?.found) await ddl(`REVOKE ${RIGHTS} ON ${quoteTable(table)} FROM tidemark_client`)
   }
-  for (const schema of new Set(tables.map((table) => table.schema))) {
-    await ddl(`GRANT USAGE ON SCHEMA ${quoteIdentifier(schema)} TO tidemark_client`)
-  }
+  const schemas = [...new Set(tables.map((table) => table.schema))]
+  const statements = schemas.map((schema) => `GRANT USAGE ON SCHEMA ${quoteIdentifier(schema)} TO tidemark_client`)
   for (const table of tables) {
     const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(', ')
-    await ddl(`REVOKE ${RIGHTS} ON ${quoteTable(table)} FROM tidemark_client`)
-    await ddl(`GRANT SELECT (${columns}) ON ${quoteTable(table)} TO tidemark_client`)
+    statements.push(`REVOKE ${RIGHTS} ON ${quoteTable(table)} FROM tidemark_client`)
+    statements.push(`GRANT SELECT (${columns}) ON ${quoteTable(table)} TO tidemark_client`)
     if (table.write === undefined) continue
     const written = writableColumns(table)
       .map((column) => quoteIdentifier(column.name))
       .join(', ')
-    await ddl(`GRANT INSERT (${written}), UPDATE (${written}), DELETE ON ${quoteTable(table)} TO tidemark_client`)
+    statements.push(`GRANT INSERT (${written}), UPDATE (${written}), DELETE ON ${quoteTable(table)} TO tidemark_client`)
   }
+  await ddl(...statements)
 }
 
 /**

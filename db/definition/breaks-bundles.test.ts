@@ -106,6 +106,6 @@ describe('MIG-12 MIG-R7 what breaks with code that was written before', () => {
     ['a label more', { ...of([]), types: [state('a')] }, { ...of([]), types: [state('a', 'b')] }, [], false],
     ['a label less', { ...of([]), types: [state('a', 'b')] }, { ...of([]), types: [state('a')] }, [], true],
   ])('%s', (_, before, definition, steps, expected) => {
-    expect(breaksBundles(before, { definition, steps })).toBe(expected)
+    expect(breaksBundles(before, [{ definition, steps }])).toBe(expected)
   })
 })

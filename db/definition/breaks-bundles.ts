@@ -1,26 +1,32 @@
 import {
   type ColumnDefinition,
+  composeNames,
   type Definition,
   type DefinitionInForce,
   enumLabels,
+  namesOfVersion,
   type TableDefinition,
 } from '../../protocol/index.ts'
 
 /**
- * Tells whether code that was written over one version may fail over a later one: it names what is gone or goes by
+ * Tells whether code that was written over one version may fail over the last of these: it names what is gone or goes by
  * another name, reads another type, or writes less than a row needs. Rights and policies refuse without breaking.
  */
-export function breaksBundles(before: Definition, after: Pick<DefinitionInForce, 'definition' | 'steps'>): boolean {
-  const { tables, types } = after.definition
+export function breaksBundles(
+  before: Definition,
+  versions: readonly Pick<DefinitionInForce, 'definition' | 'steps'>[],
+): boolean {
+  const { tables, types } = versions.at(-1)?.definition ?? before
   const lostLabels = before.types.some((type) => {
     const now = types.find(({ schema, name }) => schema === type.schema && name === type.name)
     const labels = enumLabels(now?.statement ?? '') ?? []
     return now !== undefined && enumLabels(type.statement)?.some((label) => !labels.includes(label))
   })
-  const isRenamed = (after.steps ?? []).some(
-    ({ table, from, columns }) =>
-      from !== null &&
-      (from !== table || columns.some((column) => column.from !== null && column.from !== column.name)),
+  const named = versions.map(({ definition, steps = [] }) =>
+    namesOfVersion({ definition, steps: [...steps], names: [] }),
+  )
+  const isRenamed = [...named.reduce(composeNames, new Map())].some(
+    ([from, { table, columns }]) => from !== table || [...columns].some(([was, is]) => was !== is),
   )
   return (
     lostLabels ||

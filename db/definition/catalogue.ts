@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Query } from '../query.ts'
 import { expressionSchema } from './computed-alike.ts'
 import { whyGeneratedStays } from './generated-stays.ts'
+import { KEPT_TRIGGER } from './kept-audience-sql.ts'
 
 const columnSchema = z.object({
   name: z.string(),
@@ -103,7 +104,7 @@ const namesOf = (numbers: string, relation: string) => `
   ), '[]')`
 
 /** Reads the stored expression `tree`: a node's own fields stand before its arguments, and its texts are numbers. */
-const EXPRESSION = String.raw`
+export const EXPRESSION = String.raw`
   SELECT json_build_object(
     'nodes', coalesce((SELECT json_agg(DISTINCT m[1]) FROM regexp_matches(tree.text, '\{([A-Z]+)', 'g') m), '[]'),
     'types', coalesce((
@@ -249,7 +250,7 @@ const TRIGGERS_BEFORE = `
   ) ORDER BY t.tgname)
   FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_language l ON l.oid = f.prolang
   WHERE (t.tgrelid = c.oid OR t.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid)))
-    AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0`
+    AND NOT t.tgisinternal AND t.tgname <> '${KEPT_TRIGGER}' AND t.tgenabled IN ('O', 'A') AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0`
 
 const TABLE = `
   SELECT json_build_object(

@@ -1,4 +1,5 @@
-import type { DefinitionInForce, TableDefinition } from '../../protocol/index.ts'
+import { type DefinitionInForce, type TableDefinition, tableId } from '../../protocol/index.ts'
+import { carryTrigger, KEPT_KEY, KEPT_TRIGGER } from './kept-audience-sql.ts'
 import type { FoundShape, LeafShape, TableShape } from './table-shape.ts'
 
 /** A reason why a table's replicas would show it wrongly. */
@@ -6,9 +7,9 @@ export interface Drift {
   readonly table: string
   /**
    * `rows`: the rows are others, though the shape is as defined: loading the table anew is enough. `shape`: the
-   * definition itself is another.
+   * definition itself is another. `keeping`: nothing keeps the audience of the rows, so that none is to be told.
    */
-  readonly kind: 'rows' | 'shape'
+  readonly kind: 'rows' | 'shape' | 'keeping'
   /** The event, worded to follow `Table x`. */
   readonly what: string
 }
@@ -25,6 +26,8 @@ export function compareShapes(
     const { before = null, now = null } = shapes.get(table.id) ?? {}
     const shape = shapeDrift(table, before, now)
     if (shape !== null || now === null) return [{ table: table.id, kind: 'shape', what: shape ?? GONE }]
+    const unkept = keepingDrift(table, definition.tables, shapes)
+    if (unkept !== null) return [{ table: table.id, kind: 'keeping', what: unkept }]
     const rows = before && rowsDrift(table, before, now)
     return rows ? [{ table: table.id, kind: 'rows', what: rows }] : []
   })
@@ -123,6 +126,28 @@ function identityDrift(before: TableShape | null, now: TableShape): string | nul
   const lost = now.leaves.find(({ relation, identity }) => identity !== 'f' && known.has(relation))
   return lost ? `has partition ${lost.name}, which ${alter(lost.name)}` : null
 }
+
+/** Names what no longer keeps the audience of a table's rows, so that they may be seen by others than they should. */
+function keepingDrift(
+  { id, kept }: TableDefinition,
+  tables: readonly TableDefinition[],
+  shapes: ReadonlyMap<string, FoundShape>,
+): string | null {
+  const now = shapes.get(id)?.now
+  const own = kept && now?.keeping ? missing(now, [`${KEPT_TRIGGER} A`, ...(kept.parent ? [KEPT_KEY] : [])]) : null
+  if (own) return `no longer keeps the audience of its rows, as ${own} is disabled or gone`
+  for (const child of tables) {
+    const { parent } = child.kept ?? {}
+    const relation = parent && tableId(parent) === id ? shapes.get(child.id)?.now?.relation : undefined
+    if (!relation || !now?.keeping) continue
+    const carry = missing(now, [`${carryTrigger({ oid: relation })} A`])
+    if (carry) return `no longer gives its audience to ${child.id}, as ${carry} is disabled or gone`
+  }
+  return null
+}
+
+const missing = ({ keeping }: TableShape, wanted: readonly string[]): string | null =>
+  wanted.find((one) => !keeping?.includes(one))?.replace(/^(~.*) A$/, 'trigger $1') ?? null
 
 function rowsDrift(table: TableDefinition, before: TableShape, now: TableShape): string | null {
   const known = table.columns.flatMap(({ name }) => {

@@ -96,9 +96,14 @@ const OF_THE_LOCALE =
 
 /**
  * Lists what in the expression of a generated column a replica may lack or may compute otherwise, under another locale,
- * version or setting; empty where its result cannot differ. `types` are those of the app that replicas have.
+ * version or setting; empty where its result cannot differ. `types` are those of the app that replicas have; those that
+ * are `plain` have the same text under every setting.
  */
-export function strangersIn(expression: Expression, types: ReadonlySet<string>): string[] {
+export function strangersIn(
+  expression: Expression,
+  types: ReadonlySet<string>,
+  plain: ReadonlySet<string> = new Set(),
+): string[] {
   const { nodes, calls } = expression
   const strangers = [
     ...calls.filter((call) => !isCalledAlike(call)).map((call) => call.function),
@@ -109,8 +114,8 @@ export function strangersIn(expression: Expression, types: ReadonlySet<string>):
   ]
   if (nodes.some((node) => COMPARING_NODES.has(node)) && !expression.types.every(isOrderedAlike))
     strangers.push('an order of texts')
-  if (nodes.includes('COERCEVIAIO') && !expression.types.every((type) => PLAIN_TEXT_TYPES.has(type)))
-    strangers.push('a cast by text')
+  const isPlain = (type: string) => PLAIN_TEXT_TYPES.has(type) || plain.has(type)
+  if (nodes.includes('COERCEVIAIO') && !expression.types.every(isPlain)) strangers.push('a cast by text')
   return [...new Set([...strangers, ...nodes.filter((node) => !NODES.has(node)).map((node) => `${node} of its kind`)])]
 }
 

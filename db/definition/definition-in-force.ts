@@ -14,6 +14,7 @@ import type { Query } from '../query.ts'
 const besideSchema = z.object({
   watched: z.array(watchedTableSchema).default([]),
   steps: z.array(tableStepSchema).default([]),
+  names: z.array(tableStepSchema).default([]),
   bundles: bundlesSchema.default(NO_BUNDLES),
 })
 

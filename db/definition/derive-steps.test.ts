@@ -32,6 +32,7 @@ const BASE: StepFacts = {
   unplaced: none,
   written: none,
   filled: new Set(['100']),
+  unused: new Map(),
   missing: new Map([['100', new Map([['more', 'x']])]]),
 }
 const carried = (name: string, from = name) => ({ name, from })

@@ -25,6 +25,8 @@ export interface StepFacts {
   readonly written: ReadonlySet<string>
   /** Relations whose files hold, or held, rows. */
   readonly filled: ReadonlySet<string>
+  /** By relation: columns that were there and did not travel, in which all rows have what they got when it was added. */
+  readonly unused: ReadonlyMap<string, ReadonlySet<string>>
   /** By relation and column: the text that rows older than the column have in it; null where it cannot be told. */
   readonly missing: ReadonlyMap<string, ReadonlyMap<string, string | null>>
 }
@@ -88,9 +90,13 @@ function areRowsInPlace({ table, now, earlier }: Pair): boolean {
   return stay && added.every((leaf) => leaf.empty && rowsOfNewLeaf(table, leaf) === null)
 }
 
-const columnOf = ({ columns }: TableShape, name: string) => columns.find((column) => column.name === name)
+export const columnOf = ({ columns }: TableShape, name: string) => columns.find((column) => column.name === name)
 
-function carriedColumn({ now, old, earlier }: Pair, name: string): TableStep['columns'][number] | null {
+/** Finds the column of the version before that is this one now; null where there was none. */
+export function carriedColumn(
+  { now, old, earlier }: Pick<Pair, 'now' | 'old' | 'earlier'>,
+  name: string,
+): TableStep['columns'][number] | null {
   const number = columnOf(now, name)?.number
   const from = old.columns.find((column) => columnOf(earlier, column.name)?.number === number)
   return number === undefined || from === undefined ? null : { name, from: from.name }
@@ -98,13 +104,19 @@ function carriedColumn({ now, old, earlier }: Pair, name: string): TableStep['co
 
 function addedColumn({ now, earlier, facts }: Pair, name: string): TableStep['columns'][number] | null {
   const column = columnOf(now, name)
+  if (!column || column.generated !== null) return null
   // A number is never given twice: one that stood there was a column that replicas do not have.
-  if (!column || column.generated !== null || earlier.columns.some(({ number }) => number === column.number))
-    return null
+  const isThere = earlier.columns.some(({ number }) => number === column.number)
+  if (isThere && !facts.unused.get(now.relation)?.has(name)) return null
+  const value = givenValue(earlier, facts.missing, name)
+  return value === false ? null : { name, from: null, ...(value === null ? {} : { value }) }
+}
+
+/** Answers the text that rows older than a column have in it, null for NULL, false where it cannot be told. */
+export function givenValue(earlier: TableShape, missing: StepFacts['missing'], name: string): string | null | false {
   const holders = earlier.kind === 'p' ? earlier.leaves.map(({ relation }) => relation) : [earlier.relation]
-  const [value, ...others] = new Set(holders.map((relation) => facts.missing.get(relation)?.get(name)))
-  if (value === null || others.length > 0) return null
-  return { name, from: null, ...(value === undefined ? {} : { value }) }
+  const [value, ...others] = new Set(holders.map((relation) => missing.get(relation)?.get(name)))
+  return value === null || others.length > 0 ? false : (value ?? null)
 }
 
 /** Tells whether a column that keeps its number has the values that it had, and is computed as it was. */

@@ -1,43 +1,118 @@
-import { type Definition, type DefinitionInForce, PINNED_SETTINGS, type TableStep } from '../../protocol/index.ts'
+import {
+  type Definition,
+  type DefinitionInForce,
+  PINNED_SETTINGS,
+  type TableDefinition,
+  type TableStep,
+} from '../../protocol/index.ts'
 import type { Query } from '../query.ts'
-import { deriveSteps } from './derive-steps.ts'
+import { compareShapes } from './compare-shapes.ts'
+import { deriveNames } from './derive-names.ts'
+import { carriedColumn, columnOf, deriveSteps, givenValue, type StepFacts } from './derive-steps.ts'
 import type { DriftFound } from './find-drift.ts'
-import { readShapes, type TableShape } from './table-shape.ts'
-import { readWriteCounts, type TransactionStart } from './transaction-start.ts'
+import { isUnused } from './find-unused.ts'
+import { type ProposedStep, proposeSteps } from './propose-steps.ts'
+import { type FoundShape, readShapes, type TableShape } from './table-shape.ts'
+import { readWriteCounts, type TablesAtStart, type TransactionStart } from './transaction-start.ts'
+
+/** The ways over to a version: for tables whose rows stay, and the names alone of those that are loaded. */
+export interface FoundSteps {
+  readonly steps: TableStep[]
+  readonly names: TableStep[]
+  /** The ways over for tables that others altered, if the log tells nothing else of them. */
+  readonly proposed: ProposedStep[]
+}
 
 /**
- * Finds how replicas make the tables of a version that is about to come in force from the one before.
+ * Finds how replicas make the tables of a version that is about to come in force from the one before, and what became of
+ * the names of the others.
  *
- * `after` is dated; `altered` are the tables that were found altered at the end of the transaction's own work.
+ * `after` is dated; `compared` are the shapes as last compared under the version before, by id; `altered` are the tables
+ * that were found altered at the end of the transaction's own work.
  */
 export async function findSteps(
   query: Query,
-  { tables: start }: TransactionStart,
+  { tables: start, isHeld, retyped }: TransactionStart,
   before: DefinitionInForce | null,
   after: Definition,
   version: number,
   altered: readonly DriftFound[],
-): Promise<TableStep[]> {
+  compared: ReadonlyMap<string, FoundShape>,
+): Promise<FoundSteps> {
   const changed = after.tables.filter(({ since }) => since === version)
-  // Whoever put another version in force meanwhile may have taken alterations over as well.
-  if (before === null || start?.version !== before.version || changed.length === 0) return []
+  if (before === null || changed.length === 0) return { steps: [], names: [], proposed: [] }
   await query(`SELECT ${Object.keys(PINNED_SETTINGS).map(setting).join(', ')}`, Object.values(PINNED_SETTINGS))
-  if (!(await areWritesCounted(query))) return []
   const found = await readShapes(query, { ...before, definition: { types: [], tables: changed }, watched: [] })
   const now = new Map<string, TableShape>([...found].flatMap(([id, shape]) => (shape.now ? [[id, shape.now]] : [])))
+  const missing = await readMissing(query, [...now.values()])
+  // Whoever put another version in force meanwhile may have taken alterations over as well.
+  const certain = start?.version === before.version ? start : null
+  const isDefined = ([id]: [string, unknown]) => before.definition.tables.some((table) => table.id === id)
+  const filled = await readFilled(query, [...now.values()])
+  const unplaced = new Set(altered.filter(({ placed }) => !placed).map(({ table }) => table))
+  const known = [...compared].flatMap(([id, shape]): [string, TableShape][] =>
+    shape.before ? [[id, shape.before]] : [],
+  )
+  const shown = { tables: changed.filter(({ id }) => !unplaced.has(id)), before: before.definition, now, missing }
+  const unused = await findUnused(query, shown, certain)
+  const facts = { version, before: before.definition, after, now, missing, filled, unused }
+  const steps =
+    certain === null || !(await areWritesCounted(query))
+      ? []
+      : deriveSteps({
+          ...facts,
+          earlier: new Map([...certain.shapes].filter(isDefined)),
+          unplaced,
+          written: await readWritten(query, certain),
+        })
+  const earlier = new Map([...known, ...(certain?.shapes ?? [])].filter(isDefined))
+  const followed = certain === null || retyped === undefined ? null : { tables: certain.shapes, retyped }
+  const standing = [...compared].flatMap(([id, shape]): [string, TableShape][] => (shape.now ? [[id, shape.now]] : []))
+  const names = deriveNames({ ...facts, earlier, followed, found: new Map(standing) }, steps)
+  if (!isHeld) return { steps, names, proposed: [] }
+  // What was only heard of, such as a type that was taken back, is not in the catalogue.
+  const drifted = compareShapes(before, compared).filter(({ table }) => unplaced.has(table))
+  const last = {
+    ...facts,
+    earlier: new Map(known.filter(isDefined)),
+    unplaced,
+    written: new Set<string>(),
+    unused: new Map(),
+  }
+  return { steps, names, proposed: proposeSteps(last, new Set(drifted.map(({ table }) => table))) }
+}
+
+interface ShownFacts extends Pick<StepFacts, 'before' | 'now' | 'missing'> {
+  readonly tables: readonly TableDefinition[]
+}
+
+/** Finds the columns that come to travel, by relation, in which no row has any other value than it got at first. */
+async function findUnused(
+  query: Query,
+  { tables, before, now, missing }: ShownFacts,
+  certain: TablesAtStart | null,
+): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const unused = new Map<string, Set<string>>()
+  for (const table of tables) {
+    const shape = now.get(table.id)
+    const old = before.tables.find(({ id }) => shape && certain?.shapes.get(id)?.relation === shape.relation)
+    const earlier = old && certain?.shapes.get(old.id)
+    if (!shape || !old || !earlier) continue
+    for (const { name } of table.columns) {
+      const isThere = earlier.columns.some(({ number }) => number === columnOf(shape, name)?.number)
+      if (!isThere || carriedColumn({ now: shape, old, earlier }, name) !== null) continue
+      const value = givenValue(earlier, missing, name)
+      if (value === false || !(await isUnused(query, { table, column: name, value }))) continue
+      unused.set(shape.relation, (unused.get(shape.relation) ?? new Set()).add(name))
+    }
+  }
+  return unused
+}
+
+/** Reads which relations this transaction wrote since it was begun. */
+async function readWritten(query: Query, start: TablesAtStart): Promise<ReadonlySet<string>> {
   const counts = await readWriteCounts(query)
-  const isOther = ([relation, count]: [string, string]) => start.written.get(relation) !== count
-  return deriveSteps({
-    version,
-    before: before.definition,
-    after,
-    earlier: new Map([...start.shapes].filter(([id]) => before.definition.tables.some((table) => table.id === id))),
-    now,
-    unplaced: new Set(altered.filter(({ placed }) => !placed).map(({ table }) => table)),
-    written: new Set([...counts].filter(isOther).map(([relation]) => relation)),
-    filled: await readFilled(query, [...now.values()]),
-    missing: await readMissing(query, [...now.values()]),
-  })
+  return new Set([...counts].filter(([relation, count]) => start.written.get(relation) !== count).map(([one]) => one))
 }
 
 /** The migration may have set what it likes; values are printed as everywhere. */

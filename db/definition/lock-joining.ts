@@ -35,8 +35,10 @@ export async function lockJoining(query: Query, tables: readonly { schema: strin
   const joining = await query(JOINING, [JSON.stringify(tables)])
   if (joining.length === 0) return
   await query(`SET LOCAL lock_timeout = '${LOCK_WAIT}'`)
-  for (const { schema, name, mode } of joining) {
-    await query(`LOCK TABLE ${quoteTable({ schema: schema ?? '', name: name ?? '' })} IN ${mode} MODE`)
-  }
+  const locks = joining.map(
+    ({ schema, name, mode }) => `LOCK TABLE ${quoteTable({ schema: schema ?? '', name: name ?? '' })} IN ${mode} MODE`,
+  )
+  // At once: those who write the first of them wait for each way to the server and back.
+  await query(locks.join(';\n'))
   await query(`SELECT set_config('lock_timeout', $1, true)`, [joining[0]?.before ?? '0'])
 }

@@ -11,6 +11,7 @@ describe.each(['embedded', 'system'] as const)('tables that are loaded anew on t
   afterAll(() => open.close())
 
   const wide = note([...NOTE, 'more'])
+  const FILL_SECRET = 'UPDATE note SET secret = rank WHERE id = 1'
   const loaded: [title: string, sync: Sync, statements: string[], begun?: [Sync, string]][] = [
     ['a volatile default', wide, ['ALTER TABLE note ADD more float8 DEFAULT random()']],
     ['a cast that rewrites', note(NOTE), ['ALTER TABLE note ALTER rank TYPE bigint']],
@@ -52,11 +53,17 @@ describe.each(['embedded', 'system'] as const)('tables that are loaded anew on t
     ],
     ['TRUNCATE', wide, ['TRUNCATE note', 'ALTER TABLE note ADD more text']],
     ['another audience column', note(NOTE, { audience: 'title' }), [], [note(NOTE, { audience: 'org' }), '']],
-    ['a hidden column shown', note([...NOTE, 'secret']), [], [note([...NOTE, 'secret'], { hidden: ['secret'] }), '']],
+    [
+      'a hidden column shown',
+      note([...NOTE, 'secret']),
+      [],
+      [note([...NOTE, 'secret'], { hidden: ['secret'] }), FILL_SECRET],
+    ],
     [
       'a column shown that was there undeclared',
       note([...NOTE, 'secret']),
       ['ALTER TABLE note ALTER secret SET DEFAULT 1'],
+      [note(NOTE), FILL_SECRET],
     ],
     ['a generated column added', wide, ['ALTER TABLE note ADD more int GENERATED ALWAYS AS (rank + 1) STORED']],
     [

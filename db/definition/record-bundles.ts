@@ -8,10 +8,11 @@ export interface RanMigration {
   readonly compatibility: 'additive' | 'breaking' | null
 }
 
-/** Our own files and seeds are on record too, and no page knows them by name. */
+/** Holds for rows of `tidemark.app_migration` that are the app's: our own files and seeds are on record too. */
+export const IS_OF_APP = `name ~ '[.](sql|[cm]?[jt]s)$' AND name NOT LIKE 'tidemark:%'`
 const BUNDLES = `
   SELECT max(name COLLATE "C") AS latest, max(name COLLATE "C") FILTER (WHERE breaking) AS oldest
-  FROM tidemark.app_migration WHERE name ~ '[.](sql|[cm]?[jt]s)$' AND name NOT LIKE 'tidemark:%'`
+  FROM tidemark.app_migration WHERE ${IS_OF_APP}`
 
 /** Puts on record whether a migration broke with the pages before it, and answers which pages are served from now on. */
 export async function recordBundles(query: Query, ran: RanMigration | null, breaks: boolean): Promise<Bundles> {

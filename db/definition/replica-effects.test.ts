@@ -51,3 +51,12 @@ test('CLI-R24 several versions are told as one way: a load is one load, and name
   ])
   expect(kinds(before, [])).toEqual([])
 })
+
+test('CLI-R24 a step that the log decides on is told as one, and so is what follows it', () => {
+  const before = version(1, [table('a', 1), table('b', 1)])
+  const proposed = { relation: '1', seenAt: '0/1', step: step('a', 'a'), before: [], after: [], isLooser: false }
+  const second = { ...version(2, [table('a', 2), table('b', 1)]), proposal: { isAlone: true, steps: [proposed] } }
+  const third = version(3, [table('renamed', 3), table('b', 1)], [step('renamed', 'a')])
+  expect(kinds(before, [second])).toEqual([['public.a', 'public.a', 'perhaps in place']])
+  expect(kinds(before, [second, third])).toEqual([['public.renamed', 'public.a', 'perhaps in place']])
+})

@@ -1,4 +1,5 @@
 import { type DefinitionInForce, quoteTable, type TableDefinition } from '../../protocol/index.ts'
+import type { Proposal } from './propose-steps.ts'
 
 /** The work of replicas of a version on one table to get to a later version; tables that they keep have none. */
 export interface ReplicaEffect {
@@ -8,7 +9,7 @@ export interface ReplicaEffect {
   readonly relation: string
   /** The id that replicas have it by; null where it joins. */
   readonly before: string | null
-  readonly kind: 'changed in place' | 'made empty' | 'loaded' | 'dropped'
+  readonly kind: 'changed in place' | 'perhaps in place' | 'made empty' | 'loaded' | 'dropped'
 }
 
 interface Way {
@@ -16,10 +17,13 @@ interface Way {
   readonly kind: ReplicaEffect['kind'] | 'kept'
 }
 
+/** A version, with the steps that only the log can decide on. */
+type ProposingVersion = DefinitionInForce & { readonly proposal?: Proposal }
+
 /** Sums up what replicas of one version do over the versions that came in force after it, in order. */
 export function replicaEffects(
   before: Pick<DefinitionInForce, 'definition'>,
-  versions: readonly DefinitionInForce[],
+  versions: readonly ProposingVersion[],
 ): ReplicaEffect[] {
   let ways = new Map<string, Way>(before.definition.tables.map(({ id }) => [id, { before: id, kind: 'kept' }]))
   for (const version of versions)
@@ -44,9 +48,12 @@ export function replicaEffects(
 }
 
 /** A table is loaded once, however many versions lie between. */
-function wayTo(table: TableDefinition, version: DefinitionInForce, ways: ReadonlyMap<string, Way>): Way {
+function wayTo(table: TableDefinition, version: ProposingVersion, ways: ReadonlyMap<string, Way>): Way {
   const earlier = ways.get(table.id)
   if (table.since !== version.version && earlier !== undefined) return earlier
+  const isProposed = version.proposal?.steps.some(({ step }) => step.table === table.id) ?? false
+  if (isProposed && earlier !== undefined)
+    return earlier.kind === 'kept' ? { ...earlier, kind: 'perhaps in place' } : { ...earlier, kind: 'loaded' }
   const step = version.steps?.find((one) => one.table === table.id)
   if (step === undefined) return { before: earlier?.before ?? null, kind: 'loaded' }
   if (step.from === null) return { before: null, kind: 'made empty' }

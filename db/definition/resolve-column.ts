@@ -1,4 +1,4 @@
-import type { ColumnDefinition, Definition } from '../../protocol/index.ts'
+import { type ColumnDefinition, type Definition, KEPT_AUDIENCE } from '../../protocol/index.ts'
 import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
 import type { DeclaredTable } from './declared-table.ts'
 import { mayFill } from './filling-trigger.ts'
@@ -35,7 +35,8 @@ function resolveColumn(
 ): ColumnDefinition {
   const { name, type, notNull, generated } = column
   const plain = { name, type, notNull, generated }
-  if (generated !== null) return isGeneratedAlike(declared, table, column) ? plain : serverGenerated(plain, declared)
+  if (declared.kept !== null && name === KEPT_AUDIENCE) return keptByServer({ name, type, notNull: false }, declared)
+  if (generated !== null) return isGeneratedAlike(declared, table, column) ? plain : keptByServer(plain, declared)
   if (declared.write === null) return plain
   if (column.counted) return { ...plain, serverDefault: true }
   // The server refuses NULL here or a trigger fills it in, and only the server knows which.
@@ -45,8 +46,8 @@ function resolveColumn(
   return { ...plain, notNull: notNull && !isOpen, default: column.default }
 }
 
-/** Describes a column that is NULL where a replica has written the row, until the server's value comes. */
-function serverGenerated(
+/** Describes a column that no mutation writes, and that is NULL where a replica has written the row, until the server's value comes. */
+function keptByServer(
   { name, type, notNull }: { name: string; type: string; notNull: boolean },
   declared: DeclaredTable,
 ) {

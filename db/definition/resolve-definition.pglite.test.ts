@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { defineSync, type Sync, table } from '../define-sync.ts'
 import type { Query } from '../query.ts'
 import { readCatalogue } from './catalogue.ts'
-import { declaredTable } from './declared-table.ts'
+import { declaredTables } from './declared-table.ts'
 import { resolveDefinition } from './resolve-definition.ts'
 
 const org = pgTable('org', { id: uuid('id'), name: text('name') })
@@ -73,7 +73,7 @@ beforeAll(async () => {
 afterAll(() => database.close())
 
 async function resolve(sync: Sync) {
-  return resolveDefinition(sync, await readCatalogue(query, Object.values(sync.tables).map(declaredTable)))
+  return resolveDefinition(sync, await readCatalogue(query, declaredTables(sync)))
 }
 const faultsOf = async (entry: Sync['tables'][string]) =>
   (await resolve(defineSync({ tables: { entry } }))).faults.join('\n')

@@ -9,7 +9,8 @@ import {
 } from '../../protocol/index.ts'
 import type { Sync } from '../define-sync.ts'
 import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
-import { type DeclaredTable, type DeclaredWatch, declaredTable, declaredWatch } from './declared-table.ts'
+import { isKnownToReplicas } from './condition-text.ts'
+import { type DeclaredTable, type DeclaredWatch, declaredTables, declaredWatch } from './declared-table.ts'
 import { resolveColumns } from './resolve-column.ts'
 import { tableFaults, watchFaults } from './table-faults.ts'
 
@@ -27,7 +28,7 @@ const sameName = (a: { schema: string; name: string }, b: { schema: string; name
 
 /** Completes the app's declaration from the catalogue, and lists all that keeps it from being synced. */
 export function resolveDefinition(sync: Sync, catalogue: readonly CatalogueTable[]): Resolution {
-  const declared = Object.values(sync.tables).map(declaredTable)
+  const declared = declaredTables(sync)
   return resolveDeclared(declared, (sync.watch ?? []).map(declaredWatch), catalogue)
 }
 
@@ -74,6 +75,7 @@ function resolveTable({ declared, table }: Pair, pairs: readonly Pair[], types: 
     columns: resolveColumns(declared, table, types),
     primaryKey: table.primaryKey,
     audience: declared.audience,
+    ...keptIn(declared, table, pairs),
     ...(declared.write === null ? {} : { write: declared.write }),
     priority: declared.priority,
     uniques: [...table.uniques, ...indexes.flatMap(asUnique)]
@@ -99,6 +101,30 @@ function resolveTable({ declared, table }: Pair, pairs: readonly Pair[], types: 
         statement: `ALTER TABLE ${quoteTable(table)} ADD CONSTRAINT ${quoteIdentifier(name)} ${definition.replace(/ NOT VALID$/, '')} NOT VALID`,
       })),
   }
+}
+
+/** Returns how the audience that Tidemark keeps follows from a row, as far as replicas may know and can decide it. */
+function keptIn(
+  { kept, columns }: DeclaredTable,
+  table: CatalogueTable,
+  pairs: readonly Pair[],
+): Pick<TableDefinition, 'kept'> {
+  if (kept === null) return {}
+  const names = table.columns.map(({ name }) => name)
+  const when = kept.when != null && isKnownToReplicas(kept.when, names, columns) ? { when: kept.when } : {}
+  const { parent } = kept
+  if (parent === null) return { kept: { column: kept.column ?? '', ...when } }
+  const key = pairs.find((pair) => sameName(pair.table, parent))?.table.primaryKey ?? []
+  // A foreign key may list the columns in another order than they were declared.
+  const by = table.foreignKeys.find(
+    (one) =>
+      sameName({ schema: one.parentSchema, name: one.parentName }, parent) &&
+      [...one.columns].sort().join() === [...parent.columns].sort().join() &&
+      [...one.parentColumns].sort().join() === [...key].sort().join(),
+  )
+  const { schema, name, audience } = parent
+  const own = by ? by.columns : parent.columns
+  return { kept: { parent: { schema, name, columns: [...own], key: by ? by.parentColumns : key, audience }, ...when } }
 }
 
 /** Makes a constraint of a unique index, because only that can be deferred, so that rows are applied in any order. */

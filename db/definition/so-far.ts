@@ -1,6 +1,12 @@
-import { type TableDefinition, TidemarkError, type WatchedTable } from '../../protocol/index.ts'
+import {
+  type KeptAudience,
+  type TableDefinition,
+  TidemarkError,
+  tableId,
+  type WatchedTable,
+} from '../../protocol/index.ts'
 import type { CatalogueTable } from './catalogue.ts'
-import type { DeclaredTable, DeclaredWatch } from './declared-table.ts'
+import type { DeclaredKept, DeclaredTable, DeclaredWatch } from './declared-table.ts'
 import { watchFaults } from './table-faults.ts'
 
 /** A table of the definition before as it is called by now. */
@@ -25,10 +31,11 @@ function find<Named extends Name>(among: readonly Named[], { schema, name }: Nam
  * now; without those that the app hides. Throws `misconfigured` where the column of its audience is gone.
  */
 export function keptSoFar(
-  { id, columns, audience, priority, write }: TableDefinition,
+  { id, columns, audience, kept, priority, write }: TableDefinition,
   now: PresentTable,
   app: readonly DeclaredTable[],
   catalogue: readonly CatalogueTable[],
+  present: ReadonlyMap<string, PresentTable>,
 ): DeclaredTable {
   const { schema, name } = now
   const declared = find(app, now)
@@ -42,8 +49,33 @@ export function keptSoFar(
     columns: seen,
     hidden,
     audience: audienceSoFar(id, audience, now),
+    kept: kept === undefined ? null : keptRuleSoFar(id, kept, now, declared, present),
     priority,
     write: write ?? null,
+  }
+}
+
+/** A condition's columns cannot be found again in its text, so that the app's own words stand where it has some. */
+function keptRuleSoFar(
+  id: string,
+  { column, parent, when }: KeptAudience,
+  { columns }: PresentTable,
+  declared: DeclaredTable | undefined,
+  present: ReadonlyMap<string, PresentTable>,
+): DeclaredKept {
+  const from = parent && present.get(tableId(parent))
+  const named = (parent?.columns ?? []).map((name) => columns.get(name))
+  const own = column === undefined ? null : columns.get(column)
+  const audience = parent && from?.columns.get(parent.audience)
+  if (own === undefined || named.includes(undefined) || (parent && !audience))
+    throw new TidemarkError('misconfigured', `Table ${id} no longer has that from which its audience follows.`)
+  return {
+    column: own,
+    parent:
+      from && audience
+        ? { schema: from.schema, name: from.name, columns: named.filter((name) => name !== undefined), audience }
+        : null,
+    when: declared?.kept ? declared.kept.when : when,
   }
 }
 
@@ -67,7 +99,8 @@ export function joinedSoFar(
 ): DeclaredTable[] {
   return app.flatMap((table) => {
     const found = find(catalogue, table)
-    if (!found || find(kept, table)) return []
+    // What Tidemark keeps in a table is made with the last migration.
+    if (!found || find(kept, table) || table.kept !== null) return []
     const known = (name: string) => found.columns.some((column) => column.name === name)
     return [{ ...table, columns: table.columns.filter(known), hidden: table.hidden.filter(known) }]
   })

@@ -46,7 +46,8 @@ function isHeld(schema: string | null, name: string | null, kind: string | null)
   return schema === 'pg_catalog' && kind !== 'c' && kind !== 'p' && name !== null && !REFUSED_TYPES.has(name)
 }
 
-function columnFaults(declared: DeclaredTable, table: CatalogueTable, column: CatalogueColumn): string[] {
+/** Lists the reasons why a column cannot travel, each as one sentence with its remedy. */
+export function columnFaults(declared: DeclaredTable, table: CatalogueTable, column: CatalogueColumn): string[] {
   const faults: string[] = []
   const fault = typeFault(column)
   if (fault) faults.push(fault)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type DefinitionInForce, quoteTable } from '../../protocol/index.ts'
 import type { Query } from '../query.ts'
+import { KEPT_KEY, KEPT_TRIGGER } from './kept-audience-sql.ts'
 
 const columnShapeSchema = z.object({
   name: z.string(),
@@ -17,6 +18,8 @@ const columnShapeSchema = z.object({
   labelsMade: z.string().nullable().default(null),
   /** Base type of a domain; else null. */
   base: z.string().nullable(),
+  /** pg_attribute.attlen, which no change without a rewrite alters; null where an earlier build did not look. */
+  length: z.number().nullable().default(null),
 })
 
 const leafShapeSchema = z.object({
@@ -45,9 +48,15 @@ export const tableShapeSchema = z.object({
   /** The file that holds its rows; a rewrite makes a new one. */
   file: z.string(),
   key: z.array(z.string()),
+  /** The last number that was given to a column, dropped ones included; null where an earlier build did not look. */
+  width: z.number().nullable().default(null),
+  /** The end of the log when it was looked at; null where an earlier build did not look. */
+  seenAt: z.string().nullable().default(null),
   /** Tables that inherit from it, where it is not partitioned. */
   children: z.array(z.string()),
   columns: z.array(columnShapeSchema),
+  /** What keeps audiences here, triggers with how they are enabled; null where an earlier build did not look. */
+  keeping: z.array(z.string()).nullable().default(null),
   /** Its leaf partitions, where it is partitioned; branches have no rows. */
   leaves: z.array(leafShapeSchema),
 })
@@ -62,7 +71,7 @@ export type LeafShape = z.infer<typeof leafShapeSchema>
  */
 const relationOf = (name: string) => `
   LEFT JOIN LATERAL (
-    SELECT oid, relkind, relpersistence, relreplident, relfilenode, relhassubclass, xmin FROM pg_class
+    SELECT oid, relkind, relpersistence, relreplident, relfilenode, relhassubclass, relnatts, xmin FROM pg_class
     WHERE oid = to_regclass(${name}) AND relkind IN ('r', 'p') LIMIT 1
   ) c ON true`
 
@@ -70,6 +79,13 @@ const relationOf = (name: string) => `
 const ELEMENT_TYPE = `
   pg_type declared JOIN pg_type t ON t.oid = CASE WHEN declared.typelem <> 0 THEN declared.typelem ELSE declared.oid END`
 const FIRST_OWN_OID = 16_384
+
+/** The triggers that keep audiences, each with `tgenabled`, and the foreign key of that name where it is checked. */
+const KEEPING = `
+  SELECT g.tgname || ' ' || g.tgenabled::text AS one FROM pg_trigger g
+  WHERE g.tgrelid = c.oid AND g.tgname >= '${KEPT_TRIGGER}' AND g.tgname < '${KEPT_TRIGGER}~'
+  UNION ALL SELECT k.conname::text FROM pg_constraint k
+  WHERE k.conrelid = c.oid AND k.conname = '${KEPT_KEY}' AND k.contype = 'f' AND k.convalidated`
 
 /** A text that differs where anything of a shape differs, cheap enough for every capture cycle. */
 const MARK = `md5(concat_ws(',', c.oid, c.relkind, c.relpersistence, c.relreplident, c.relfilenode,
@@ -81,6 +97,7 @@ const MARK = `md5(concat_ws(',', c.oid, c.relkind, c.relpersistence, c.relreplid
           FROM pg_enum e WHERE e.enumtypid = t.oid))
         FROM ${ELEMENT_TYPE} WHERE declared.oid = a.atttypid) END), 0))
     FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+  (SELECT string_agg(one, ',' ORDER BY one) FROM (${KEEPING}) AS kept),
   (SELECT i.indkey::text || i.indnkeyatts FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary LIMIT 1),
   CASE
     WHEN c.relkind = 'p' THEN (
@@ -117,7 +134,8 @@ const COLUMNS = `
       FROM ${ELEMENT_TYPE} JOIN pg_enum e ON e.enumtypid = t.oid WHERE declared.oid = a.atttypid), ''),
     'base', (
       SELECT format_type(t.typbasetype, t.typtypmod) FROM ${ELEMENT_TYPE}
-      WHERE declared.oid = a.atttypid AND t.typtype = 'd')
+      WHERE declared.oid = a.atttypid AND t.typtype = 'd'),
+    'length', a.attlen
   ) ORDER BY a.attnum)
   FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`
 
@@ -156,9 +174,12 @@ const SHAPE = `json_build_object(
       CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
       JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
     WHERE i.indrelid = c.oid AND i.indisprimary AND k.place <= i.indnkeyatts), '[]'),
+  'width', c.relnatts,
+  'seenAt', pg_current_wal_insert_lsn()::text,
   'children', coalesce((
     SELECT json_agg(i.inhrelid::regclass::text) FROM pg_inherits i WHERE c.relkind = 'r' AND i.inhparent = c.oid), '[]'),
   'columns', coalesce((${COLUMNS}), '[]'),
+  'keeping', coalesce((SELECT json_agg(one ORDER BY one) FROM (${KEEPING}) AS kept), '[]'),
   'leaves', CASE WHEN c.relkind = 'p' THEN coalesce((${LEAVES}), '[]') ELSE '[]'::json END)`
 
 /** True where this very transaction altered something of the table. */

@@ -2,6 +2,7 @@ import { type DefinitionInForce, quoteTable } from '../../protocol/index.ts'
 import type { Query } from '../query.ts'
 import { columnsInDoubt, compareShapes } from './compare-shapes.ts'
 import { readDefinitionInForce } from './definition-in-force.ts'
+import type { RetypedColumns } from './retyped-columns.ts'
 import { readShapes, type TableShape } from './table-shape.ts'
 
 /** The synced tables as a transaction found them before it altered any. */
@@ -10,6 +11,10 @@ export interface TransactionStart {
   readonly drifted: ReadonlySet<string>
   /** The base that steps are derived from; null: this transaction makes none. */
   readonly tables: TablesAtStart | null
+  /** True where the transaction has held the tables against alterations by others since it read them. */
+  readonly isHeld: boolean
+  /** How the transaction made values of columns others since; absent: nobody looked. */
+  readonly retyped?: RetypedColumns
 }
 
 export interface TablesAtStart {
@@ -23,7 +28,7 @@ export interface TablesAtStart {
 export type WriteCounts = ReadonlyMap<string, string>
 
 /** The start of a transaction of which nothing is known: every table that it changes is loaded anew. */
-export const UNKNOWN_START: TransactionStart = { drifted: new Set(), tables: null }
+export const UNKNOWN_START: TransactionStart = { drifted: new Set(), tables: null, isHeld: false }
 
 /**
  * Reads the tables of the definition in force, for a transaction that is about to alter some itself; to be called
@@ -43,11 +48,11 @@ export async function readStart(query: Query): Promise<TransactionStart> {
     before === null || now === null || drifted.has(id) || doubted.has(id) ? [] : [[id, now]],
   )
   const written = await readWriteCounts(query)
-  return { drifted, tables: { version: inForce.version, shapes: new Map(certain), written } }
+  return { drifted, tables: { version: inForce.version, shapes: new Map(certain), written }, isHeld: true }
 }
 
 /** The weakest lock there is, which readers and writers of the app do not notice; every ALTER waits for it. */
-async function keepOthersOut(query: Query, { definition, watched = [] }: DefinitionInForce): Promise<void> {
+export async function keepOthersOut(query: Query, { definition, watched = [] }: DefinitionInForce): Promise<void> {
   const wanted = [...new Set([...definition.tables, ...watched].map(quoteTable))]
   const found = await query(
     `SELECT wanted.name FROM json_array_elements_text($1::json) AS wanted(name)

@@ -10,7 +10,8 @@ const INDEXES = Symbol.for('tidemark.sql-indexes')
 
 /** The declaration of one synced entity; columns and relations go by the names of its properties. */
 export interface SyncedDeclaration {
-  readonly audience: 'all' | { readonly column: string; readonly prefix: string }
+  readonly audience: 'all' | { readonly column: string; readonly prefix: string } | { readonly via: string }
+  readonly when?: string
   readonly hidden?: readonly string[]
   readonly external?: readonly string[]
   readonly write?: 'all' | 'actions' | 'none'

@@ -2,8 +2,10 @@ import { markSynced } from './marks.ts'
 
 /** Options of a synced entity; `Named` are the properties that they name. */
 export interface SyncedOptions<Named extends string = string> {
-  /** The audience of a row: `prefix:value` of a column, or `'all'`. */
-  audience: 'all' | { column: Named; prefix: string }
+  /** The audience of a row: `prefix:value` of a column, that of the row to which a relation leads (`via`), or `'all'`. */
+  audience: 'all' | { column: Named; prefix: string } | { via: Named }
+  /** A condition in SQL over the row's own columns, immutable; rows for which it does not hold are seen by nobody. */
+  when?: string
   /** Columns that never leave the server; the generated module does not name them. */
   hidden?: readonly Named[]
   /** Relations to entities that are not synced: replicas hold their ids and nothing to look up under them. */

@@ -1,9 +1,10 @@
 -- All of a patch in one call, where each statement of `steps` touches as many rows as it expects; else nothing is done (TM001),
 -- and it is done again step by step. A step is {text, rows, seen, count}.
 CREATE OR REPLACE FUNCTION tidemark.settle_patch(of_client text, number bigint, of_user text, with_digest text, prediction text,
-  audiences text, claims text, steps text, reading text, keys text, to_tell text) RETURNS text LANGUAGE plpgsql AS $$
+  in_version bigint, audiences text, claims text, steps text, reading text, keys text, to_tell text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-  begun json := tidemark.begin_mutation(of_client, number, of_user, with_digest, prediction, '{}', audiences, claims);
+  begun json := tidemark.begin_mutation(of_client, number, of_user, with_digest, prediction, '{}', in_version,
+    audiences, claims);
   step json;
   touched bigint;
 BEGIN

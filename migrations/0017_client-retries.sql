@@ -1,0 +1,1 @@
+ALTER TABLE "tidemark"."client_status" ADD COLUMN "retries" integer DEFAULT 0 NOT NULL;
