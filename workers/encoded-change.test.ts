@@ -62,10 +62,14 @@ describe('the text of a change', () => {
     ['an update without an audience', { audience: null, operation: 'update' }],
     ['a delete without an audience', { audience: null, operation: 'delete' }],
     ['a mutation without an audience', { audience: null, operation: 'mutation' }],
-    ['a definition', { audience: null, operation: 'definition' }],
     ['rights', { audience: null, operation: 'rights' }],
   ])('SEC-04 %s is told to nobody, least of all as a TRUNCATE to everyone', (_, changed) => {
     expect(encodeKept(kept(changed))).toBeNull()
+  })
+
+  test('SEC-04 of a definition everyone is told its version, and nothing else', () => {
+    const changed = { operation: 'definition', key: '{"version":"3"}', data: '{"hash":"h"}', audience: null }
+    expect(encodeKept(kept(changed))).toEqual({ audience: null, text: '{"o":"v","k":{"version":"3"}}' })
   })
 
   test('a TRUNCATE is told to everyone', () => {

@@ -32,7 +32,7 @@ export interface KeptChange {
 /**
  * The text of a change, joined from what history holds and never parsed: capture and readers of history tell the same.
  *
- * Null where nobody is told: a row without an audience, a definition, rights. Throws `corrupt` where history holds something else.
+ * Null where nobody is told: a row without an audience, rights. Throws `corrupt` where history holds something else.
  */
 export function encodeKept({ table, operation, key, data, audience }: KeptChange): EncodedChange | null {
   // Joined, not concatenated: a text that is a tree would be made flat once more when it is sent.
@@ -56,6 +56,7 @@ export function encodeKept({ table, operation, key, data, audience }: KeptChange
     case 'mutation':
       return audience === null ? null : { audience, text: present(data) }
     case 'definition':
+      return { audience: null, text: ['{"o":"v","k":', present(key), '}'].join('') }
     case 'rights':
       return null
     default:

@@ -82,7 +82,7 @@ describe.each([
     withDatabase(own.env, (connection) =>
       connection.transaction(async ({ query }) => {
         await query(`INSERT INTO tidemark.client (id, user_id) VALUES ('c', 'mia') ON CONFLICT DO NOTHING`)
-        await query(`SELECT tidemark.begin_mutation('c', 1, 'mia', 'd', NULL, '{}', $1, '{}')`, [
+        await query(`SELECT tidemark.begin_mutation('c', 1, 'mia', 'd', NULL, '{}', NULL, $1, '{}')`, [
           JSON.stringify([`team:${ORG}`]),
         ])
         const rows = await query('UPDATE public.issue SET title = $1 RETURNING id', ['b'])

@@ -30,6 +30,8 @@ export const SQL_STATE = {
   deadlockDetected: '40P01',
   queryCanceled: '57014',
   uniqueViolation: '23505',
+  /** Raised by our own functions: a migration has put another definition in force meanwhile. */
+  anotherDefinition: 'TM002',
 } as const
 
 /**

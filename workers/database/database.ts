@@ -136,7 +136,8 @@ export async function withDatabase<T>(
   }
 }
 
-function useProxy(client: Client, proxy: string): void {
+/** Lets a connection go through a proxy beside its server. */
+export function useProxy(client: Client, proxy: string): void {
   const config = client.neonConfig
   // The proxy reads the address to dial from the query, and refuses all but the server that it stands for.
   config.wsProxy = (host, port) => `${proxy}/?address=${host}:${port}`

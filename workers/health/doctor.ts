@@ -1,6 +1,12 @@
 import type { Sync } from '../../db/define-sync.ts'
 import { readCatalogue } from '../../db/definition/catalogue.ts'
-import { type DeclaredTable, declaredNames, declaredTable, declaredWatch } from '../../db/definition/declared-table.ts'
+import {
+  type DeclaredTable,
+  declaredNames,
+  declaredTables,
+  declaredWatch,
+  keptAgain,
+} from '../../db/definition/declared-table.ts'
 import { definitionHash } from '../../db/definition/definition-hash.ts'
 import { readDefinitionInForce } from '../../db/definition/definition-in-force.ts'
 import { resolveDefinition } from '../../db/definition/resolve-definition.ts'
@@ -11,6 +17,7 @@ import { checkAudienceRows } from './audience-rows-check.ts'
 import { checkClientRights, checkClientRole } from './client-role-checks.ts'
 import { definitionCheck } from './definition-check.ts'
 import { failCheck, okCheck } from './health-check.ts'
+import { checkAudienceColumns, checkKeptAudiences } from './kept-audience-checks.ts'
 import { checkOwnSchema } from './own-schema-check.ts'
 import { checkPublication } from './publication-check.ts'
 import { checkServer } from './server-checks.ts'
@@ -58,8 +65,10 @@ async function checkAgainstDefinition(query: Query, sync: Sync | undefined): Pro
       ),
     )),
   )
-  const declared = sync ? Object.values(sync.tables).map(declaredTable) : declaredOf(inForce)
+  const declared = sync ? declaredTables(sync) : declaredOf(inForce)
   checks.push(...(await attempt('tables', () => checkTables(query, declared))))
+  checks.push(...(await attempt('kept-audience', () => checkKeptAudiences(query, declared))))
+  checks.push(...(await attempt('audience-per-row', () => checkAudienceColumns(query, declared))))
   const watched = sync ? (sync.watch ?? []).map(declaredWatch) : (inForce?.watched ?? [])
   checks.push(...(await attempt('watched', () => checkWatched(query, watched))))
   const [role] = await attempt('client-role', async () => [await checkClientRole(query)])
@@ -90,6 +99,7 @@ function declaredOf(inForce: DefinitionInForce | null): DeclaredTable[] {
     columns: table.columns.map((column) => column.name),
     hidden: [],
     audience: table.audience,
+    kept: keptAgain(table),
     priority: table.priority,
     write: table.write ?? null,
   }))

@@ -13,13 +13,14 @@ const FUNCTIONS = [
   'tidemark.annotate(jsonb)',
   'tidemark.open_push(text,text,bigint)',
   'tidemark.known_mutation(text,bigint)',
-  'tidemark.begin_mutation(text,bigint,text,text,text,bigint[],text,text)',
+  'tidemark.begin_mutation(text,bigint,text,text,text,bigint[],bigint,text,text)',
   'tidemark.finish_mutation(text,bigint,text,text,text)',
-  'tidemark.settle_patch(text,bigint,text,text,text,text,text,text,text,text,text)',
-  'tidemark.settle_patches(text,text,text,text,text[],integer,text)',
+  'tidemark.settle_patch(text,bigint,text,text,text,bigint,text,text,text,text,text,text)',
+  'tidemark.settle_patches(text,text,bigint,text,text,text[],integer,text)',
   'tidemark.count_try(text,bigint,text,integer)',
   'tidemark.standing()',
-  'tidemark.reject_mutation(text,bigint,text,text,text,text)',
+  'tidemark.require_version(bigint)',
+  'tidemark.reject_mutation(text,bigint,text,text,text,text,bigint)',
 ]
 
 /** Returns `schema.table.column` of everything our own tables have in this version of the package. */

@@ -63,6 +63,13 @@ describe('shared functions', () => {
     ])
   })
 
+  it('MIG-02 PSH-R11 arguments of an earlier version are mapped as the action says, and checked then', async () => {
+    const old = client.action('book', { org: ORG_A, amount: 7 })
+    const decided = await client.decide(old, client.action('book', { org: ORG_A, amount: 'x' }))
+    expect(decided).toMatchObject(['committed', { kind: 'invalid' }])
+    expect(await ledger(actionId(`${client.id}:${old.counter}`, ['entry', 0]))).toMatchObject({ amount: '7' })
+  })
+
   it('REB-21 PSH-R11 a refusal keeps code, message and data; nothing of it stays', async () => {
     const [rejection] = await client.decide(client.action('book', { org: ORG_A, amounts: [1, -5] }))
     expect(rejection).toEqual({

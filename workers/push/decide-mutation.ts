@@ -11,6 +11,7 @@ import {
   textArray,
 } from '../database/index.ts'
 import { explainConstraint } from './explain-constraint.ts'
+import { mapDecided } from './names-since.ts'
 import { checkDependencies, type OpenPush, patchContext, predictionOf, remember, toTell } from './open-push.ts'
 import { rejectMutation } from './reject-mutation.ts'
 import { checkPatch, type PatchStep } from './rules/check-patch.ts'
@@ -26,7 +27,12 @@ import { writeInAnyOrder } from './write-in-any-order.ts'
 
 const begunSchema = z.union([
   z.object({ known: knownSchema }),
-  z.object({ earlier: z.array(earlierSchema), settledTo: z.number(), nowMs: z.number() }),
+  z.object({
+    earlier: z.array(earlierSchema.extend({ version: z.number().nullable() })),
+    since: z.array(z.record(z.string(), z.string())),
+    settledTo: z.number(),
+    nowMs: z.number(),
+  }),
 ])
 
 /**
@@ -48,7 +54,7 @@ export async function decideMutation(push: OpenPush, database: Database, parsed:
       const begun = await begin(push, query, content, digest)
       tried.isBegun = true
       if ('known' in begun) return { known: begun.known, effects: null }
-      for (const earlier of begun.earlier) push.earlier.add(earlier)
+      for (const earlier of await mapDecided(query, begun.earlier, begun.since)) push.earlier.add(earlier)
       checkDependencies(push, content, begun.settledTo)
       if (content.kind === 'patch') {
         await writeInAnyOrder({ ...patchContext(push), query }, steps)
@@ -70,7 +76,7 @@ export async function decideMutation(push: OpenPush, database: Database, parsed:
 }
 
 async function begin(
-  { client, session, earlier }: OpenPush,
+  { client, session, earlier, latestVersion }: OpenPush,
   query: DatabaseTransaction['query'],
   mutation: PushedMutation,
   digest: string,
@@ -79,7 +85,7 @@ async function begin(
   const asked = [...new Set([...mutation.after, ...bases])].filter((counter) => earlier.statusOf(counter) === null)
   const predicted = predictionOf(mutation)
   const [row] = await query(
-    'SELECT tidemark.begin_mutation($1, $2::bigint, $3, $4, $5, $6::bigint[], $7, $8) AS begun',
+    'SELECT tidemark.begin_mutation($1, $2::bigint, $3, $4, $5, $6::bigint[], $7::bigint, $8, $9) AS begun',
     [
       client,
       mutation.counter,
@@ -87,6 +93,7 @@ async function begin(
       digest,
       predicted === null ? null : JSON.stringify(predicted),
       textArray(asked.map(String)),
+      latestVersion,
       JSON.stringify(session.audiences),
       JSON.stringify(session.claims),
     ],
@@ -124,7 +131,9 @@ async function rejectionOf(push: OpenPush, database: Database, tried: Tried, err
   if (error instanceof MutationRejected) return error.rejection
   // A fault before the mutation has begun is the server's or the connection's, not the mutation's; other errors are
   // judged below, as our own code may fail at the mutation's content.
-  if (!tried.isBegun && error instanceof TidemarkError) throw error
+  const state = sqlStateOf(error)
+  if (!tried.isBegun && (error instanceof TidemarkError || state === SQL_STATE.undefinedFunction)) throw error
+  if (state === SQL_STATE.anotherDefinition) throw error
   const { content } = tried.parsed
   if (push.deadline.isPast) throw new Undecided(tried.parsed, tried.digest, TOO_SLOW, null, error)
   const told = toldBy(error, database.usable)

@@ -48,9 +48,10 @@ export async function decidePatches(
   const orders = await ordersOf(push, mutations)
   if (orders.length === 0) return []
   const { client, session } = push
-  const [row] = await query('CALL tidemark.settle_patches($1, $2, $3, $4, $5::text[], $6::int, NULL)', [
+  const [row] = await query('CALL tidemark.settle_patches($1, $2, $3::bigint, $4, $5, $6::text[], $7::int, NULL)', [
     client,
     session.userId,
+    push.latestVersion,
     JSON.stringify(session.audiences),
     JSON.stringify(session.claims),
     textArray(orders.map(({ asked }) => asked)),

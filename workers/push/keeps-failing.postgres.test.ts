@@ -182,3 +182,15 @@ it('FLD-69 PSH-R15 a session that the server ends refuses nothing for long; a ca
   const { outcomes } = await untilDecided([page(), tally()])
   expect(outcomes).toMatchObject([{ kind: 'limit-exceeded', code: '57014' }, 'committed'])
 })
+
+it('FLD-139 PSH-R15 while functions of ours are missing, as between two versions of the package, no try counts', async () => {
+  const rename = (from: string, to: string) => fixture.database.query(`ALTER FUNCTION tidemark.${from} RENAME TO ${to}`)
+  await rename('begin_mutation', 'begun_elsewhere')
+  const mutation = page()
+  for (let tried = 0; tried < 4; tried += 1) {
+    expect(await client.push([mutation])).toMatchObject({ outcomes: [], retry: {} })
+    await age('1 hour')
+  }
+  await rename('begun_elsewhere', 'begin_mutation')
+  expect(await client.decide(mutation)).toEqual(['committed'])
+})

@@ -22,6 +22,8 @@ export interface OpenPush {
   readonly client: string
   readonly madeMs: number
   readonly definition: DefinitionInForce
+  /** The latest version, also where nobody could read it and `definition` is an earlier one. */
+  readonly latestVersion: number
   readonly policyOf: (table: string) => ConflictPolicy
   readonly earlier: EarlierMutations
   readonly deadline: PushDeadline

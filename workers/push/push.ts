@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { declaredTable } from '../../db/definition/declared-table.ts'
+import { nameOfTable } from '../../db/definition/declared-table.ts'
 import { type ConflictPolicy, readDefinitionInForce } from '../../db/index.ts'
 import {
   type DefinitionInForce,
@@ -11,7 +11,7 @@ import {
 } from '../../protocol/index.ts'
 import { checkBundle } from '../access/check-bundle.ts'
 import type { Session } from '../contracts.ts'
-import { sqlStateOf } from '../database/index.ts'
+import { SQL_STATE, sqlStateOf } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
 import { logFault } from '../typed-error.ts'
 import { decideMutation } from './decide-mutation.ts'
@@ -84,6 +84,7 @@ export async function receivePush(
     client,
     madeMs,
     definition: inForce,
+    latestVersion: inForce.passedOver ?? inForce.version,
     policyOf: policies(options),
     earlier: new EarlierMutations(),
     deadline: new PushDeadline(options.deadlineMs ?? DEADLINE_MS, () => connection.end()),
@@ -119,6 +120,8 @@ async function decideAll(
       // An obstacle to one mutation may be one to others too: how many go at once then grows again from one.
       together = decided.length < next.length ? 1 : 2 * together
     } catch (error) {
+      if (sqlStateOf(error) === SQL_STATE.anotherDefinition)
+        return { outcomes, retry: { message: 'The schema changed during this push; send the rest again.', afterMs: 0 } }
       const refused = await refusedAtLast(push, connection, error, course.aloneTo)
       if (refused === null) {
         const message = 'The database cannot decide this now; send the rest again.'
@@ -219,6 +222,6 @@ async function definitionOf(
 
 function policies({ sync }: PushOptions): OpenPush['policyOf'] {
   const byTable = new Map<string, ConflictPolicy>()
-  for (const entry of Object.values(sync.tables)) byTable.set(tableId(declaredTable(entry)), entry.conflict ?? 'reject')
+  for (const entry of Object.values(sync.tables)) byTable.set(tableId(nameOfTable(entry)), entry.conflict ?? 'reject')
   return (table) => byTable.get(table) ?? 'reject'
 }

@@ -1,4 +1,4 @@
-import { type ActionContext, ActionRefusal, type ActionSql, actionId } from '../../db/index.ts'
+import { type ActionContext, ActionRefusal, type ActionSql, actionId, readArguments } from '../../db/index.ts'
 import { type ActionMutation, mutationId, type Rejection } from '../../protocol/index.ts'
 import type { AppEnv } from '../access/access.ts'
 import type { DatabaseTransaction } from '../database/index.ts'
@@ -32,8 +32,9 @@ export async function runAction(options: PushOptions, mutation: ActionMutation, 
   const { actions = {} } = options.sync
   const action = Object.hasOwn(actions, mutation.name) ? actions[mutation.name] : undefined
   if (!action) throw rejected('unknown-action', 'This server knows no such action.')
-  const parsed = await action.schema.safeParseAsync(mutation.args)
-  if (!parsed.success) throw rejected('invalid', 'The arguments are not of the form that the action takes.')
+  const args: unknown = await readArguments(action, mutation.args).catch(() => {
+    throw rejected('invalid', 'The arguments are not of the form that the action takes.')
+  })
   const { sql, close } = actionSql(request)
   const context: ActionContext = {
     sql,
@@ -42,9 +43,9 @@ export async function runAction(options: PushOptions, mutation: ActionMutation, 
     user: { id: request.userId },
   }
   const half = Object.hasOwn(options.actions ?? {}, mutation.name) ? options.actions?.[mutation.name] : undefined
-  const run = () => action.run(context, parsed.data)
+  const run = () => action.run(context, args)
   try {
-    await (half ? half(run, { ...context, args: parsed.data, env: request.env }) : run())
+    await (half ? half(run, { ...context, args, env: request.env }) : run())
   } catch (error) {
     await close()
     throw thrownBy(mutation.name, error)

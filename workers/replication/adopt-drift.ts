@@ -41,7 +41,7 @@ export async function takeOver(database: Database, { findTakenBack }: TakeOver):
     const shapes = await identifyLeaves(query, inForce)
     if (!anew && keyOf(columnsInDoubt(inForce, shapes)) !== keyOf(doubts))
       throw new TidemarkError('unavailable', 'A synced table was altered while it was looked at; it is tried again.')
-    const drifts = compareShapes(inForce, shapes).filter((drift) => !anew || drift.kind === 'shape')
+    const drifts = compareShapes(inForce, shapes).filter((drift) => !anew || drift.kind !== 'rows')
     for (const { table, column } of takenBack) {
       if (drifts.some((drift) => drift.table === table.id)) continue
       drifts.push({ table: table.id, kind: 'rows', what: `had column ${column} of another type for a while` })

@@ -2,7 +2,7 @@ import { type Lsn, TidemarkError } from '../../protocol/index.ts'
 import type { Database, DatabaseTransaction } from '../database/index.ts'
 import { PagedStore, SingleStore } from './batch-store.ts'
 import type { ChangeSource, SourcePage } from './change-source.ts'
-import { BatchReader, type BatchRequest, type CapturedBatch, DriftInTransaction } from './read-batch.ts'
+import { BatchReader, type BatchRequest, type CapturedBatch, DriftInTransaction, TablesNotAsked } from './read-batch.ts'
 import { BatchTally } from './rules/batch-tally.ts'
 
 /**
@@ -18,13 +18,17 @@ export async function captureBatch(
   reader: Database | null = null,
 ): Promise<CapturedBatch> {
   const store = (reading: DatabaseTransaction, storing: DatabaseTransaction) =>
-    new BatchReader(new PagedStore(storing, request.epoch, request.head, request.unplacedTo), request).read(
-      source.peek(reading, request),
-    )
+    new BatchReader(
+      new PagedStore(storing, request.epoch, request.head, request.unplacedTo),
+      request,
+      asksForTables(source),
+    ).read(source.peek(reading, request))
   try {
     if (reader === null) return await database.transaction((both) => store(both, both))
     return await reader.transaction((reading) => database.transaction((storing) => store(reading, storing)))
   } catch (error) {
+    if (error instanceof TablesNotAsked)
+      return await captureBatch(database, source, { ...request, ahead: error.ahead }, reader)
     if (!(error instanceof DriftInTransaction)) throw error
     if (error.before === null || error.before <= request.head) return emptyBatch(error.drift)
     const before = await captureBatch(database, source, { ...request, upTo: error.before }, reader)
@@ -57,14 +61,17 @@ export async function storeShortPeek(
   try {
     const slot = { slotName: request.slotName, atMost: slotAtMost }
     const store = new SingleStore(database, request.epoch, request.head, slot, request.unplacedTo)
-    const batch = await new BatchReader(store, request).read(page())
+    const batch = await new BatchReader(store, request, asksForTables(source)).read(page())
     return { batch, seen: store.seen }
   } catch (error) {
-    if (error instanceof DriftInTransaction) return null
+    if (error instanceof DriftInTransaction || error instanceof TablesNotAsked) return null
     if (error instanceof TidemarkError && error.kind === 'schema-drift') return null
     throw error
   }
 }
+
+/** pgoutput goes by the publication, as it is at each place of the log. */
+const asksForTables = ({ decoder }: ChangeSource) => decoder === 'wal2json'
 
 function emptyBatch(drift: TidemarkError): CapturedBatch {
   const { news } = new BatchTally(() => false)

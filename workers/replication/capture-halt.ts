@@ -7,7 +7,7 @@ import type { CaptureSettings, CaptureStore } from './capture-state.ts'
 import { readDefinitionAtHead } from './epoch.ts'
 import type { EpochRow } from './rules/epoch-decision.ts'
 import { SchemaDrift } from './rules/schema-drift.ts'
-import type { CycleFacts } from './server-facts.ts'
+import { readFacts } from './server-facts.ts'
 import { findTakenBack } from './told-types.ts'
 
 /** Capture stands still for tables whose shape or rows others altered, until a definition says what they are now. */
@@ -52,19 +52,21 @@ export class CaptureHalt {
    * makes that definition itself at once, and where their shape is, after `driftWaitMs`. Throws `schema-drift` while it
    * must wait.
    */
-  async end(database: Database, facts: CycleFacts, epoch: EpochRow): Promise<void> {
+  async end(database: Database, epoch: EpochRow): Promise<void> {
     const found = await this.#look(database, epoch.decoder)
     const memory = this.#store.read()
     const waitedMs = this.#settings.nowMs() - (memory.haltedAtMs ?? 0)
     const { version } = await readDefinitionAtHead(database, epoch)
     const latest = await readDefinitionInForce(database.query)
-    const shapes = found.filter(({ kind }) => kind === 'shape')
+    // The cycle's own facts may be older than the version that mends it.
+    const { unplaced } = await readFacts(database.query, this.#settings.slotName)
+    const shapes = found.filter(({ kind }) => kind !== 'rows')
     // A table that is only watched cannot be left out of the definition, because rights depend on it.
     const mayAdopt = shapes.every(({ table }) => latest?.definition.tables.some(({ id }) => id === table))
     if (shapes.length > 0 && !(mayAdopt && waitedMs >= this.#settings.driftWaitMs))
       throw this.begin(new SchemaDrift(found))
     const staysInDoubt = ({ id }: { id: string }) =>
-      found.some(({ table }) => table === id) || (facts.unplaced[id] ?? 0) > version
+      found.some(({ table }) => table === id) || (unplaced[id] ?? 0) > version
     const mended = (latest?.definition.tables ?? []).filter(
       (table) => memory.distrusted.includes(table.id) && !staysInDoubt(table),
     )

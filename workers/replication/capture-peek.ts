@@ -3,6 +3,7 @@ import { type Database, SQL_STATE, sqlStateOf } from '../database/index.ts'
 import { captureBatch, storeShortPeek } from './capture-batch.ts'
 import type { CaptureHalt } from './capture-halt.ts'
 import type { CaptureSettings, CaptureState, CaptureStore, CycleOptions } from './capture-state.ts'
+import type { NextVersion } from './next-version.ts'
 import type { BatchRequest, CapturedBatch } from './read-batch.ts'
 import { publicationMark } from './rules/publication-mark.ts'
 import { type CycleFacts, readFacts, type Unplaced } from './server-facts.ts'
@@ -32,6 +33,8 @@ export class CapturePeek {
   isShort = false
   /** The versions of tables altered at an unknown place, as the facts said last. */
   unplaced: Unplaced = {}
+  /** The version that comes next where it follows tables that others altered, as the log decided on it. */
+  next: NextVersion | null = null
 
   constructor(settings: CaptureSettings, store: CaptureStore, halt: CaptureHalt) {
     this.#settings = settings
@@ -133,7 +136,7 @@ export class CapturePeek {
   }
 
   #request(
-    { epoch, definition, plans }: CaptureState,
+    { epoch, definition, plans, capturedTo }: CaptureState,
     { xidHorizon }: Pick<CycleFacts, 'xidHorizon'>,
     upTo: Lsn,
     maxChanges: number,
@@ -142,9 +145,10 @@ export class CapturePeek {
     const { slotName } = this.#settings
     const { distrusted } = this.#store.read()
     const pending = Object.entries(this.unplaced).filter(([, version]) => version > definition.version)
-    const passedOver = new Set([...pending.map(([id]) => id), ...distrusted])
+    const next = this.next !== null && this.next.version > definition.version ? this.next : null
+    const passedOver = new Set([...pending.map(([id]) => id), ...distrusted].filter((id) => !next?.replayed.has(id)))
     const unplacedTo = Math.max(0, ...Object.values(this.unplaced))
-    const place = { epoch: epoch.id, head: epoch.headLsn, upTo, maxChanges, slotName }
+    const place = { epoch: epoch.id, head: epoch.headLsn, capturedTo, upTo, maxChanges, slotName, next }
     return { ...place, definition, plans, xidHorizon, passedOver, unplacedTo, wanted }
   }
 }

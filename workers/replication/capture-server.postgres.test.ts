@@ -10,6 +10,7 @@ import { defineSync, table } from '../../db/index.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
 import { freePort } from '../../testing/postgres/free-port.ts'
 import { makeTemplate, SYSTEM_BINARIES } from '../../testing/postgres/global-setup.ts'
+import { holdCommits, releaseCommits } from '../../testing/postgres/hold-commits.ts'
 import { startTestServer } from '../../testing/postgres/start-test-server.ts'
 import { TEMPLATE_DATABASE, type TestServer } from '../../testing/postgres/test-server.ts'
 import { createSlot } from './slot.ts'
@@ -74,23 +75,18 @@ describe.each([
 
   test('CAP-32 CAP-R2 nothing is told of a commit before our own is durable', async () => {
     await harness.drain()
-    const reload = async (names: string) => {
-      await harness.query(`ALTER SYSTEM SET synchronous_standby_names = '${names}'`)
-      await harness.query('SELECT pg_reload_conf()')
-      while ((await harness.query('SHOW synchronous_standby_names'))[0]?.synchronous_standby_names !== names);
-    }
     const waiting = async () =>
       (await harness.query(`SELECT count(*)::text AS n FROM pg_stat_activity WHERE wait_event = 'SyncRep'`))[0]?.n
     await harness.query('SET synchronous_commit = local')
     await harness.connection.query('SET synchronous_commit = local')
-    await reload('nobody')
+    await holdCommits(harness.query, harness.database.open)
     await harness.run(`INSERT INTO item VALUES (10, 'a')`)
     const told = harness.batches.length
     const cycle = harness.drain()
     // Capture waits for the standby even though its session is set to `local`.
     while ((await waiting()) !== '1');
     expect(harness.batches).toHaveLength(told)
-    await reload('')
+    await releaseCommits(harness.query)
     await cycle
     expect(harness.batches.length).toBeGreaterThan(told)
     expect((await ids()).at(-1)).toBe('10')

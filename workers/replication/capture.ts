@@ -31,6 +31,7 @@ import type {
   CycleResult,
   Distribute,
 } from './capture-state.ts'
+import { readNextVersion } from './next-version.ts'
 import type { CapturedBatch } from './read-batch.ts'
 import { decideEpoch } from './rules/epoch-decision.ts'
 import type { RoutedBatch } from './rules/subscription.ts'
@@ -123,6 +124,7 @@ export class Capture {
     const state = await this.#follow(database, facts)
     // The facts are older than the definition that came in force: they are read again.
     if (state === null) return LOOK_AGAIN
+    this.#peek.next = await readNextVersion(database, this.#store, this.#settings.slotName, state, facts)
     if (known?.epoch.id !== state.epoch.id) await distribute(announcement(state))
     // The facts were read before this history began, and show another slot.
     if (state.epoch.id !== facts.epoch?.id) return LOOK_AGAIN
@@ -170,7 +172,7 @@ export class Capture {
     const { epoch } = facts
     if (epoch === null) throw new TidemarkError('internal', 'A history goes on that does not exist.')
     if (memory.halted !== null) {
-      await this.#halt.end(database, facts, epoch)
+      await this.#halt.end(database, epoch)
       this.forget()
       return null
     }

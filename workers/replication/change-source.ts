@@ -7,6 +7,8 @@ import type { TablePlans } from './rules/table-plan.ts'
 export interface PeekRequest {
   readonly slotName: string
   readonly plans: TablePlans
+  /** Those of definitions that come on the way, where their tables have to be asked for. */
+  readonly ahead?: TablePlans
   /** Decoding ends with the commits that end here. */
   readonly upTo: Lsn
   /** The server checks this at commits only, so one transaction may bring any number of rows. */

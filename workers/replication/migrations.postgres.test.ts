@@ -50,6 +50,7 @@ describe.each(captureCases)('the versions of a history, $decoder on $server', ({
         lsn: parsePgLsn(told[index]?.lsn ?? ''),
         definition,
         steps,
+        names: [],
       })),
     )
     const item = { table: 'public.item', from: 'public.item' }

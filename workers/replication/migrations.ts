@@ -50,8 +50,8 @@ export async function readMigrations(
     if (row.definition == null)
       throw new TidemarkError('limit-exceeded', 'Too many versions lie between: load the tables anew.')
     if (definitionFault(JSON.parse(row.definition)) !== null) return []
-    const { hash, definition, steps = [], version } = parseDefinitionRow(row)
-    return [{ version, hash, lsn: parsePgLsn(row.lsn ?? ''), definition, steps: [...steps] }]
+    const { hash, definition, steps = [], names = [], version } = parseDefinitionRow(row)
+    return [{ version, hash, lsn: parsePgLsn(row.lsn ?? ''), definition, steps: [...steps], names: [...names] }]
   })
   return { epoch, versions }
 }

@@ -170,6 +170,7 @@ export class ReplicationLoop {
         bundleHash: this.#upkeep.figures?.bundleHash ?? null,
         epochStarted: this.#outcome.epochStarted,
         leftOut: this.#capture.leftOut,
+        strays: this.#upkeep.strays,
         subscribers: router.subscribers,
         subscribersBehind: router.behind,
         watch: this.#pace.watch,
@@ -200,7 +201,10 @@ export class ReplicationLoop {
       // A run that fails leaves the wish to the next.
       if (this.#freshWanted === wanted) this.#freshWanted = null
       await this.#upkeep.readFigures(database)
-      if (!this.#more) await this.#upkeep.prune(database)
+      if (!this.#more) {
+        await this.#upkeep.prune(database)
+        await this.#upkeep.compareAudiences(database, this.#shown?.definition.definition.tables ?? [])
+      }
       this.#outcome.succeed()
     } catch (error) {
       const fault = toTidemarkError(error)

@@ -1,6 +1,7 @@
 import { type Lsn, lsnDistanceBytes, maxLsn } from '../../protocol/index.ts'
 import type { Database } from '../database/index.ts'
 import type { CaptureStore } from './capture-state.ts'
+import { slotPlace } from './rules/place-between.ts'
 import type { CycleFacts } from './server-facts.ts'
 import { advanceSlot, logStandbySnapshot } from './slot.ts'
 
@@ -26,11 +27,12 @@ export class SlotAdvance {
     return this.#owed
   }
 
-  /** Owes a move to `to`, below which everything is stored and delivered. Throws what the database throws. */
-  async owe(database: Database, { slot }: CycleFacts, to: Lsn, headLsn: Lsn | null): Promise<void> {
+  /** Owes a move to `capturedTo`, below which everything is stored and delivered. Throws what the database throws. */
+  async owe(database: Database, { slot }: CycleFacts, capturedTo: Lsn, headLsn: Lsn | null): Promise<void> {
+    const to = slotPlace(capturedTo)
     if (to <= (slot?.confirmedFlushLsn ?? to)) return
     // Stored before the slot moves: a slot found further along was moved by somebody else.
-    this.#store.write({ ...this.#store.read(), capturedTo: to, advancedTo: to, headLsn })
+    this.#store.write({ ...this.#store.read(), capturedTo, advancedTo: to, headLsn })
     this.#owed = to
     // Where an open transaction holds the restart position back, another record would not move it.
     const restart = slot?.restartLsn

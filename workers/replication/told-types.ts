@@ -70,12 +70,29 @@ async function readPgoutputTypes(query: Query, slotName: string): Promise<ToldTy
   )
   const told = rows.flatMap(({ data }) => {
     const { schema, name, columns } = decodeRelation(bytesOfHex(data ?? ''))
-    return columns.map((column) => ({ schema, name, column: column.name, typed: [column.typeOid, column.typmod] }))
+    return columns.map((column) => ({ schema, name, column }))
   })
+  const types = await printTypes(
+    query,
+    told.map(({ column }) => column),
+  )
+  return told.map(({ schema, name, column }, place) => ({
+    schema,
+    name,
+    column: column.name,
+    type: types[place] ?? '',
+  }))
+}
+
+/** Prints the types of columns of relation messages, in their order. */
+export async function printTypes(
+  query: Query,
+  columns: readonly { readonly typeOid: number; readonly typmod: number }[],
+): Promise<string[]> {
   const printed = await query(
     `SELECT format_type((typed->>0)::oid, (typed->>1)::int) AS type
      FROM json_array_elements($1::json) WITH ORDINALITY AS t(typed, place) ORDER BY place`,
-    [JSON.stringify(told.map(({ typed }) => typed))],
+    [JSON.stringify(columns.map(({ typeOid, typmod }) => [typeOid, typmod]))],
   )
-  return told.map(({ schema, name, column }, place) => ({ schema, name, column, type: printed[place]?.type ?? '' }))
+  return printed.map(({ type }) => type ?? '')
 }

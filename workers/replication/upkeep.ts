@@ -1,4 +1,6 @@
+import { sampleStrays } from '../../db/definition/find-strays.ts'
 import type { Sync } from '../../db/index.ts'
+import type { TableDefinition } from '../../protocol/index.ts'
 import type { Database } from '../database/index.ts'
 import { bundleHash } from './bundle-hash.ts'
 import { pruneHistory } from './retention.ts'
@@ -8,6 +10,7 @@ import { readFigures } from './server-facts.ts'
 
 const FIGURES_EVERY_MS = 10_000
 const PRUNE_EVERY_MS = 60 * 60_000
+const COMPARE_EVERY_MS = 60 * 60_000
 
 export interface UpkeepContext {
   readonly own: OwnIdentity
@@ -28,6 +31,8 @@ export class Upkeep {
   readonly #context: UpkeepContext
   #figures: Figures | null = null
   #prunedAtMs = 0
+  #comparedAtMs = 0
+  #strays: readonly string[] = []
 
   constructor(context: UpkeepContext) {
     this.#context = context
@@ -46,6 +51,24 @@ export class Upkeep {
     const unchanged = known !== null && known.server.definitionHash === server.definitionHash
     const hash = unchanged ? known.bundleHash : sync && (await bundleHash(database.query, sync))
     this.#figures = { server, bundleHash: hash, atMs: nowMs() }
+  }
+
+  /** The tables in which rows were found last whose audience is not their parent's. */
+  get strays(): readonly string[] {
+    return this.#strays
+  }
+
+  /** Compares some rows with their parents: what wrote them may have got past our triggers. */
+  async compareAudiences(database: Database, tables: readonly TableDefinition[]): Promise<void> {
+    const { nowMs } = this.#context
+    if (nowMs() - this.#comparedAtMs < COMPARE_EVERY_MS) return
+    this.#comparedAtMs = nowMs()
+    try {
+      this.#strays = await sampleStrays(database.query, tables)
+    } catch (error) {
+      // What this role may not read, doctor compares; capture goes on.
+      if (!database.usable) throw error
+    }
   }
 
   async prune(database: Database): Promise<void> {

@@ -3,12 +3,13 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { captureCases, serverNamed } from '../../testing/capture/capture-cases.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
+import { holdCommits, releaseCommits } from '../../testing/postgres/hold-commits.ts'
 import { until } from '../../testing/system/until.ts'
 import type { Database } from '../database/index.ts'
 
 const item = pgTable('item', { id: integer('id').primaryKey(), label: varchar('label') })
 const sync = defineSync({ tables: { item: table(item, { audience: 'all' }) } })
-const SCHEMA = 'CREATE TABLE item (id int PRIMARY KEY, label varchar(10)); CREATE TABLE probe (n int)'
+const SCHEMA = 'CREATE TABLE item (id int PRIMARY KEY, label varchar(10))'
 
 describe.each(captureCases)(
   'a commit that is in the log and not visible yet, $decoder on $server',
@@ -16,7 +17,7 @@ describe.each(captureCases)(
     let harness: CaptureHarness
     const opened: Database[] = []
     afterEach(async () => {
-      await setStandbys('')
+      await releaseCommits(harness.query)
       for (const one of opened.splice(0)) await one.close()
       await harness.close()
     })
@@ -28,11 +29,6 @@ describe.each(captureCases)(
       await connection.query('SET synchronous_commit = on')
       return connection
     }
-    /** Makes commits wait for a standby of this name from now on; for none where it is empty. */
-    const setStandbys = async (names: string) => {
-      await harness.query(`ALTER SYSTEM SET synchronous_standby_names = '${names}'`)
-      await harness.query('SELECT pg_reload_conf()')
-    }
     const pidOf = async (connection: Database) =>
       (await connection.query('SELECT pg_backend_pid()::text AS pid'))[0]?.pid ?? ''
     const doing = async (pid: string) =>
@@ -42,16 +38,10 @@ describe.each(captureCases)(
       harness = await startCapture(serverNamed(server), decoder, SCHEMA, sync)
       await harness.run(`INSERT INTO item VALUES (1, 'short')`)
       await harness.drain()
-      const [writer, probe] = [await open(), await open()]
+      const writer = await open()
       const capturePid = await pidOf(harness.connection)
-      const probePid = await pidOf(probe)
       await harness.run('SET synchronous_commit = local')
-      await setStandbys('nobody')
-      // Only a commit that waits shows that the setting is in force.
-      const probing = (async () => {
-        for (;;) await probe.query('INSERT INTO probe VALUES (1)')
-      })().catch(() => undefined)
-      await until(async () => (await doing(probePid))?.wait_event === 'SyncRep')
+      await holdCommits(harness.query, harness.database.open)
       const writerPid = await pidOf(writer)
       await writer.query('BEGIN')
       await writer.query('ALTER TABLE item ALTER label TYPE varchar(20)')
@@ -63,13 +53,11 @@ describe.each(captureCases)(
         (error: unknown) => error,
       )
       await until(async () => (await doing(capturePid))?.query?.includes('fault AS MATERIALIZED') === true)
-      await setStandbys('')
+      await releaseCommits(harness.query)
       await committing
       expect(await draining).toMatchObject({ kind: 'schema-drift', message: expect.stringContaining('item') })
       const items = (await harness.history()).filter((row) => row.table === 'public.item')
       expect(items.map(({ key }) => key?.id)).toEqual(['1'])
-      await probe.close()
-      await probing
     })
   },
 )

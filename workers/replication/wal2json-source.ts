@@ -2,8 +2,7 @@ import { formatPgLsn } from '../../protocol/index.ts'
 import { textArray } from '../database/index.ts'
 import type { ChangeSource, PeekRequest, SourcePage } from './change-source.ts'
 import { ANNOTATION_PREFIX } from './rules/annotation.ts'
-import { decodeWal2json } from './rules/decode-wal2json.ts'
-import type { SourceEvent } from './rules/source-event.ts'
+import { Wal2jsonDecoder } from './rules/decode-wal2json.ts'
 import type { TablePlans } from './rules/table-plan.ts'
 
 const PEEK = 'pg_logical_slot_peek_changes'
@@ -32,19 +31,17 @@ export function wal2jsonSource({ numericAsString }: { numericAsString: boolean }
   return {
     decoder: 'wal2json',
     async *peek(transaction, request: PeekRequest): AsyncGenerator<SourcePage> {
-      const { slotName, upTo, maxChanges, plans } = request
-      const params = [slotName, formatPgLsn(upTo), maxChanges, textArray(optionsFor(plans))]
+      const { slotName, upTo, maxChanges, plans, ahead = new Map() } = request
+      const listed = new Map([...ahead, ...plans])
+      const params = [slotName, formatPgLsn(upTo), maxChanges, textArray(optionsFor(listed))]
+      const decoder = new Wal2jsonDecoder(plans)
       const pages = transaction.pages(`SELECT data FROM ${PEEK}($1, $2::pg_lsn, $3::int, VARIADIC $4::text[])`, params)
       for await (const rows of pages) {
         const lines = rows.map(([line]) => line ?? '')
-        yield { events: decodeLines(lines, plans), serverRows: rows.length }
+        yield { events: decoder.decode(lines), serverRows: rows.length }
       }
     },
     call: (plans) => ({ name: PEEK, options: optionsFor(plans) }),
-    decode: decodeLines,
+    decode: (lines, plans) => new Wal2jsonDecoder(plans).decode(lines),
   }
-}
-
-function decodeLines(lines: readonly string[], plans: TablePlans): SourceEvent[] {
-  return lines.map((line) => decodeWal2json(line, plans)).filter((event) => event !== null)
 }

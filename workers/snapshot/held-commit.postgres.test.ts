@@ -10,6 +10,7 @@ import { startWebSocketProxy, type WebSocketProxy } from '../../cli/postgres/web
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
 import { freePort } from '../../testing/postgres/free-port.ts'
 import { FAST_SETTINGS, makeTemplate, SYSTEM_BINARIES } from '../../testing/postgres/global-setup.ts'
+import { holdCommits, releaseCommits } from '../../testing/postgres/hold-commits.ts'
 import { startTestServer } from '../../testing/postgres/start-test-server.ts'
 import { TEMPLATE_DATABASE, type TestServer } from '../../testing/postgres/test-server.ts'
 import { ORG_A, SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
@@ -81,19 +82,10 @@ describe.each([
     rmSync(folder, { recursive: true, force: true })
   })
 
-  async function setStandby(standby: string): Promise<void> {
-    await watcher.query(`ALTER SYSTEM SET synchronous_standby_names = '${standby}'`)
-    await watcher.query('SELECT pg_reload_conf()')
-    await until(async () => {
-      const [row] = await watcher.query(`SELECT current_setting('synchronous_standby_names') AS standby`)
-      return row?.standby === standby
-    })
-  }
-
   test('SNP-R3 SNP-02 SNP-05 a commit in the log that the snapshot does not show arrives once, captured already or not', async () => {
     const [{ xid: before } = {}] = await watcher.query('SELECT pg_current_xact_id()::text AS xid')
     expect(BigInt(before ?? 0) >> 32n).toBe(BigInt(xidEpoch))
-    await setStandby('nobody')
+    await holdCommits(watcher.query, own.open)
     // With a subtransaction, whose own id the log and the snapshot both fold into the top one.
     const held = writer.transaction(async ({ query }) => {
       await query(`INSERT INTO public.item (id, org_id, title) VALUES (100, $1, 'held')`, [ORG_A])
@@ -123,7 +115,7 @@ describe.each([
     const second = headOf(await readSnapshot(reader, AUDIENCE, captured))
     expect(second.start < transaction.lsn).toBe(true)
 
-    await setStandby('')
+    await releaseCommits(watcher.query)
     await held
     const whole = await streamOf(watcher.query, SLOT)
     for (const [head, collector] of [

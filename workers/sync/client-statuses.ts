@@ -10,17 +10,17 @@ const AGAIN_MS = 60_000
 const RETOLD_MS = 7 * 24 * 60 * 60_000
 
 /** What no column holds would keep the statuses of all others from being stored, as one statement stores them. */
-const MAX_WAITING = 2_147_483_647
+const MAX_COUNT = 2_147_483_647
 
 /** The statement changes nothing where a status is known already and was told lately, so that a repetition costs no row. */
 const STORE = `
-  INSERT INTO tidemark.client_status AS known (client_id, version, migration, waiting, fault)
-  SELECT client, version, migration, waiting, fault
-  FROM jsonb_to_recordset($1::jsonb) AS told(client text, version bigint, migration text, waiting integer, fault text)
+  INSERT INTO tidemark.client_status AS known (client_id, version, migration, waiting, fault, retries)
+  SELECT client, version, migration, waiting, fault, retries
+  FROM jsonb_to_recordset($1::jsonb) AS told(client text, version bigint, migration text, waiting integer, fault text, retries integer)
   ON CONFLICT (client_id) DO UPDATE SET version = excluded.version, migration = excluded.migration,
-    waiting = excluded.waiting, fault = excluded.fault, told_at = now()
-  WHERE (known.version, known.migration, known.waiting, known.fault)
-    IS DISTINCT FROM (excluded.version, excluded.migration, excluded.waiting, excluded.fault)
+    waiting = excluded.waiting, fault = excluded.fault, retries = excluded.retries, told_at = now()
+  WHERE (known.version, known.migration, known.waiting, known.fault, known.retries)
+    IS DISTINCT FROM (excluded.version, excluded.migration, excluded.waiting, excluded.fault, excluded.retries)
     OR known.told_at < now() - interval '6 days'`
 
 /** Notes what a client says of its schema; what is new is stored in Postgres a while later, for people to read. */
@@ -32,13 +32,14 @@ export function noteStatus(
   const { client, migration } = session.state
   if (client === null) return
   const { version } = frame
-  const waiting = Math.min(frame.waiting, MAX_WAITING)
+  const waiting = Math.min(frame.waiting, MAX_COUNT)
   const fault = frame.fault === null ? null : storable(frame.fault)
   const status = JSON.stringify({
     version,
     migration: migration && storable(migration),
     waiting,
     fault,
+    retries: Math.min(frame.retries, MAX_COUNT),
     week: Math.floor(nowMs() / RETOLD_MS),
   })
   if (!storage.putStatus(client, status, limits.knownClients)) return

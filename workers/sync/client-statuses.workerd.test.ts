@@ -13,7 +13,7 @@ beforeAll(() => {
 const stored = (clients: readonly string[]) =>
   withDatabase(database.env, ({ query }) =>
     query(
-      `SELECT client_id, version::text, migration, waiting::text, fault, xmin::text AS made FROM tidemark.client_status
+      `SELECT client_id, version::text, migration, waiting::text, fault, retries::text, xmin::text AS made FROM tidemark.client_status
        WHERE client_id IN (SELECT jsonb_array_elements_text($1::jsonb)) ORDER BY client_id`,
       [JSON.stringify(clients)],
     ),
@@ -35,18 +35,24 @@ describe.each([
         follow({ userId: 'u', audiences: [org] }, epoch, lsn(0), { client, migration: '0001.sql' }),
       ),
     )
-    first?.send({ type: 'schema', version: 1, waiting: 0, fault: null })
-    second?.send({ type: 'schema', version: 1, waiting: 2, fault: 'half of a character \ud800 and a NUL \0' })
+    first?.send({ type: 'schema', version: 1, waiting: 0, fault: null, retries: 0 })
+    second?.send({
+      type: 'schema',
+      version: 1,
+      waiting: 2,
+      fault: 'half of a character \ud800 and a NUL \0',
+      retries: 3,
+    })
     await pause(org)
     await expect.poll(() => stored(clients), { timeout: 60_000 }).toHaveLength(2)
     const [a, b] = await stored(clients)
-    expect(a).toMatchObject({ version: '1', migration: '0001.sql', waiting: '0', fault: null })
-    expect(b).toMatchObject({ version: '1', waiting: '2', fault: 'half of a character  and a NUL ' })
-    first?.send({ type: 'schema', version: 1, waiting: 0, fault: null })
-    second?.send({ type: 'schema', version: 2, waiting: 0, fault: null })
+    expect(a).toMatchObject({ version: '1', migration: '0001.sql', waiting: '0', fault: null, retries: '0' })
+    expect(b).toMatchObject({ version: '1', waiting: '2', fault: 'half of a character  and a NUL ', retries: '3' })
+    first?.send({ type: 'schema', version: 1, waiting: 0, fault: null, retries: 0 })
+    second?.send({ type: 'schema', version: 2, waiting: 0, fault: null, retries: 0 })
     await expect
       .poll(async () => (await stored(clients))[1], { timeout: 60_000 })
-      .toMatchObject({ version: '2', fault: null })
+      .toMatchObject({ version: '2', fault: null, retries: '0' })
     expect((await stored(clients))[0]).toEqual(a)
   })
 })
@@ -58,11 +64,11 @@ it('MIG-10 MIG-R8 SEC-12 a status that no row could hold keeps nobody else’s f
   const [hostile, other] = await Promise.all(
     clients.map((client) => follow({ userId: 'u', audiences: ['org:m10c'] }, epoch, lsn(0), { client })),
   )
-  hostile?.send({ type: 'schema', version: 1, waiting: 3_000_000_000, fault: null })
-  other?.send({ type: 'schema', version: 1, waiting: 0, fault: 'no type\n\u001b[2Jx' })
+  hostile?.send({ type: 'schema', version: 1, waiting: 3_000_000_000, fault: null, retries: 3_000_000_000 })
+  other?.send({ type: 'schema', version: 1, waiting: 0, fault: 'no type\n\u001b[2Jx', retries: 0 })
   await expect
     .poll(() => stored(clients), { timeout: 60_000 })
-    .toMatchObject([{ waiting: '2147483647' }, { fault: 'no type [2Jx' }])
+    .toMatchObject([{ waiting: '2147483647', retries: '2147483647' }, { fault: 'no type [2Jx' }])
 })
 
 it('MIG-10 MIG-R8 a status that stays is told again before it would be taken for gone', async () => {
@@ -70,7 +76,7 @@ it('MIG-10 MIG-R8 a status that stays is told again before it would be taken for
   await beginEpoch(database.env, epoch)
   const client = newClient()
   const replica = await follow({ userId: 'u', audiences: ['org:m10d'] }, epoch, lsn(0), { client })
-  const status = { type: 'schema', version: 1, waiting: 0, fault: null } as const
+  const status = { type: 'schema', version: 1, waiting: 0, fault: null, retries: 0 } as const
   replica.send(status)
   await expect.poll(() => stored([client]), { timeout: 60_000 }).toHaveLength(1)
   await withDatabase(database.env, ({ query }) =>

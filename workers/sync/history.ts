@@ -71,7 +71,7 @@ export async function readHistory(
          FROM tidemark.change_history
          WHERE epoch = $1 AND lsn > $2::pg_lsn AND lsn <= $3::pg_lsn
            AND (audience = ANY ((SELECT array_agg(value) FROM jsonb_array_elements_text($4::jsonb) AS value)::text[])
-             OR (audience IS NULL AND operation = 'truncate'))
+             OR (audience IS NULL AND operation IN ('truncate', 'definition')))
            AND (operation <> 'mutation' OR lsn > $6::pg_lsn)
          ORDER BY change_history.lsn, change_history.seq OFFSET $5::bigint`,
         [...bounds, JSON.stringify(identity.audiences), range.skip, formatPgLsn(range.mutationsAfter)],

@@ -1,8 +1,11 @@
 import {
+  type Convert,
+  findUnconverted,
   mapPatch,
   mapPredicted,
   type PushedMutation,
   type Rejection,
+  unconvertedRejection,
   type VersionNames,
 } from '../../../protocol/index.ts'
 
@@ -12,14 +15,21 @@ const NOTHING_LEFT: Rejection = {
 }
 
 /**
- * Says a mutation in the names of the definition in force, given those that each version since its own gave; the app maps
- * an action's arguments itself. Rule PSH-R26.
+ * Says a mutation in the names and types that a version gave; the app maps an action's arguments itself, and what it
+ * predicted is left out where it cannot be said. Rules PSH-R26 and PSH-R29.
  */
-export function mapMutation(mutation: PushedMutation, since: readonly VersionNames[]): PushedMutation | Rejection {
+export function mapMutation(
+  mutation: PushedMutation,
+  names: VersionNames,
+  convert: Convert,
+): PushedMutation | Rejection {
   if (mutation.kind === 'action') {
     const { predicted } = mutation
-    return { ...mutation, predicted: predicted && since.reduce((so, names) => mapPredicted(so, names), predicted) }
+    const isSaid = predicted !== null && findUnconverted(predicted, names, convert) === null
+    return { ...mutation, predicted: isSaid ? mapPredicted(predicted, names, convert) : null }
   }
-  const rows = since.reduce((so, names) => mapPatch(so, names), mutation.rows)
+  const lost = findUnconverted(mutation.rows, names, convert)
+  if (lost !== null) return unconvertedRejection(lost)
+  const rows = mapPatch(mutation.rows, names, convert)
   return rows.length === 0 ? NOTHING_LEFT : { ...mutation, rows }
 }

@@ -65,6 +65,23 @@ describe('what is seen', () => {
     },
   )
 
+  test('AUD-R7 an insert that leaves its parent to the server asks the row alone whose it is', () => {
+    const parent = { schema: 'public', name: 'folder', columns: ['folder'], key: ['id'], audience: 'org' }
+    const columns = [...note.columns, column('folder')] as ColumnDefinition[]
+    const inFolder = tableOf(columns, { kept: { parent } })
+    expect(insertSql(inFolder, columns)).toContain('"tidemark parent"')
+    expect(insertUnnamedSql(inFolder, [title])).toBe(insertUnnamedSql(note, [title]))
+  })
+
+  test('AUD-R7 an update gives a row to those alone whom its author is among, hidden or not', () => {
+    const space = column('space', 'uuid')
+    const named = tableOf([...note.columns, space], { kept: { column: 'space', when: 'title IS NULL' } })
+    expect(updateSql(named, [space], [], new Set(), [], 1)).toMatch(
+      /'space'\)::uuid IS NULL OR .*ANY \(\$2::text\[\]\)\)/,
+    )
+    expect(updateSql(named, [title], [], new Set(), [], 1)).not.toContain("'space'")
+  })
+
   test('PSH-R5 the rows that were written are read by their key alone, wherever they went', () => {
     expect(readingSql([{ table: note, columns: [title], rows: 1 }])).not.toContain('$2')
   })

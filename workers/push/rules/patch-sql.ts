@@ -2,6 +2,7 @@ import {
   type ColumnDefinition,
   type Definition,
   outputExpression,
+  printedSql,
   quoteIdentifier,
   quoteLiteral,
   quoteTable,
@@ -58,6 +59,47 @@ function columnOf(table: TableDefinition, name: string): ColumnDefinition {
 const hasKey = (table: TableDefinition): string =>
   table.primaryKey.map((name) => `${quoteIdentifier(name)} = ${given('k', columnOf(table, name))}`).join(' AND ')
 
+/**
+ * Where a row takes its audience from a parent, the author must see that: what is there for others alone is to them as
+ * what is nowhere. Empty where the columns given name no parent.
+ */
+function parentIsSeen(
+  { kept, audience, ...table }: TableDefinition,
+  columns: readonly ColumnDefinition[],
+  isInsert: boolean,
+): string {
+  const parent = kept?.parent
+  if (!parent || !('column' in audience)) return ''
+  if (!isInsert && !columns.some(({ name }) => parent.columns.includes(name))) return ''
+  // What the server fills in names a parent that nobody here chose; the row itself then shows whose it is.
+  if (isInsert && !parent.columns.every((name) => columns.some((column) => column.name === name))) return ''
+  const own = parent.columns.map((name) => columnOf({ kept, audience, ...table }, name))
+  // A column that an update leaves alone is the row's own.
+  const valueSql = (column: ColumnDefinition) =>
+    columns.some(({ name }) => name === column.name)
+      ? given('d', column)
+      : `${quoteTable(table)}.${quoteIdentifier(column.name)}`
+  const its = parent.key.map((name, index) => {
+    const column = own[index]
+    return `"tidemark parent".${quoteIdentifier(name)} = ${column ? valueSql(column) : 'NULL'}`
+  })
+  const output = outputExpression(
+    { ...columnOf({ kept, audience, ...table }, audience.column), name: parent.audience },
+    '"tidemark parent"',
+  )
+  const seen = `EXISTS (SELECT FROM ${quoteTable(parent)} AS "tidemark parent" WHERE ${its.join(' AND ')} AND (${output}) COLLATE "C" = ANY ($2::text[]))`
+  const none = own.map((column) => `${valueSql(column)} IS NULL`)
+  return isInsert ? seen : `(${[...none, seen].join(' OR ')})`
+}
+
+/** A row that its condition hides is still not given to those whom its author is not among. */
+function audienceIsSeen({ kept, audience }: TableDefinition, columns: readonly ColumnDefinition[]): string {
+  const named = 'column' in audience ? columns.find(({ name }) => name === kept?.column) : undefined
+  if (!named) return ''
+  const value = given('d', named)
+  return `(${value} IS NULL OR (${printedSql(value, named.type)}) COLLATE "C" = ANY ($2::text[]))`
+}
+
 /** The row itself decides its audience, whatever its author predicted. */
 function isSeen(table: TableDefinition): string {
   if ('constant' in table.audience) return hasKey(table)
@@ -68,7 +110,8 @@ function isSeen(table: TableDefinition): string {
 export function insertSql(table: TableDefinition, columns: readonly ColumnDefinition[]): string {
   const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ')
   const values = columns.map((column) => given('d', column)).join(', ')
-  return `INSERT INTO ${quoteTable(table)} (${names}) SELECT ${values} FROM ${GIVEN} ${AS_GIVEN} ORDER BY ${POSITION}`
+  const seen = parentIsSeen(table, columns, true)
+  return `INSERT INTO ${quoteTable(table)} (${names}) SELECT ${values} FROM ${GIVEN} ${AS_GIVEN}${seen && ` WHERE ${seen}`} ORDER BY ${POSITION}`
 }
 
 /** Like `insertSql`, for rows whose audience the server fills in; answers those of them that the author then sees. */
@@ -95,8 +138,26 @@ export function updateSql(
   rows: number,
 ): string {
   const set = columns.map((column) => `${quoteIdentifier(column.name)} = ${given('d', column)}`).join(', ')
-  const conditions = [isSeen(table), ...checked.map((column) => `(${agrees(column, bare, types)})`)].join(' AND ')
-  return `UPDATE ${quoteTable(table)} SET ${set} FROM ${givenRows(rows)} WHERE ${conditions} RETURNING ${POSITION}::text AS position`
+  const open = [parentIsSeen(table, columns, false), audienceIsSeen(table, columns)]
+  const conditions = [
+    isSeen(table),
+    ...open.filter((condition) => condition !== ''),
+    ...checked.map((column) => `(${agrees(column, bare, types)})`),
+  ].join(' AND ')
+  const update = `UPDATE ${quoteTable(table)} SET ${set} FROM ${givenRows(rows)} WHERE ${conditions} RETURNING ${POSITION}::text AS position`
+  return table.kept === undefined ? update : stayingSeen(table, update)
+}
+
+/**
+ * Answers of the updated rows those that their author sees still, or that nobody does: the audience that Tidemark keeps
+ * follows from what was written, and no one moves a row out of their own sight.
+ */
+function stayingSeen(table: TableDefinition, update: string): string {
+  if ('constant' in table.audience) return update
+  const { column } = table.audience
+  const output = outputExpression(columnOf(table, column))
+  return `WITH "tidemark made" AS (${update}, ${quoteIdentifier(column)} IS NULL AS gone, (${output}) COLLATE "C" AS audience)
+    SELECT position FROM "tidemark made" WHERE gone OR audience = ANY ($2::text[])`
 }
 
 const agrees = (column: ColumnDefinition, bare: ReadonlySet<string>, types: Definition['types']): string =>

@@ -42,7 +42,7 @@ describe('the tally of a batch', () => {
 
   test.each([
     ['a TRUNCATE', row({ operation: 'truncate', key: null, data: null, audience: null }), 1],
-    ['a definition', row({ operation: 'definition', audience: null }), 0],
+    ['a definition', row({ operation: 'definition', audience: null }), 1],
     ['changed rights', rightsRow(['ann']), 0],
   ])('CAP-R6 %s concerns everyone', (_, given, told) => {
     const tally = tallyOf()

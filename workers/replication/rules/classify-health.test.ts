@@ -16,6 +16,7 @@ const fine: HealthFigures = {
   server,
   bundleHash: 'h',
   leftOut: [],
+  strays: [],
   epochStarted: null,
   subscribers: 5,
   subscribersBehind: 0,
@@ -53,6 +54,15 @@ describe('a check', () => {
     expect(checkOf('cycle', { nextCycleAtMs: NOW - 60_001 })?.status).toBe('fail')
     expect(checkOf('cycle', { lastCycleAtMs: null, nextCycleAtMs: NOW - 60_000 })?.status).toBe('warn')
     expect(checkOf('cycle', { lastCycleAtMs: null, nextCycleAtMs: NOW - 60_001 })?.status).toBe('fail')
+  })
+
+  test('AUD-R5 of kept audiences names the tables in which rows were found astray', () => {
+    expect(checkOf('kept-audiences', {})).toMatchObject({ status: 'ok', message: '' })
+    expect(checkOf('kept-audiences', { strays: ['public.comment'] })).toMatchObject({
+      status: 'fail',
+      value: 'public.comment',
+      message: expect.stringContaining('tidemark doctor'),
+    })
   })
 
   test('OPS-01 of subscribers warns only where none of several acknowledges anything', () => {
@@ -139,6 +149,7 @@ describe('the whole', () => {
       slotPresent: false,
       server: { retainedWalBytes: 9 * GIB, openWriteMs: 9e9, definitionHash: 'other' },
       leftOut: ['public.a'],
+      strays: ['public.a'],
       epochStarted: { reason: 'restored', atMs: NOW },
       subscribersBehind: 5,
       watch: { on: false, reason: 'r', degraded: true },

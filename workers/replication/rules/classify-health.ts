@@ -27,6 +27,8 @@ export interface HealthFigures {
   readonly epochStarted: { readonly reason: string; readonly atMs: number } | null
   /** Tables that are not synced any more because a halt ended by itself. */
   readonly leftOut: readonly string[]
+  /** Tables in which rows were found whose audience is not their parent's. */
+  readonly strays: readonly string[]
   readonly subscribers: number
   readonly subscribersBehind: number
   readonly watch: WatchDecision
@@ -64,6 +66,7 @@ export function classifyHealth(figures: HealthFigures, now: number): Replication
     openWriteCheck(figures),
     definitionCheck(figures),
     leftOutCheck(figures),
+    straysCheck(figures),
     epochCheck(figures, now),
     subscriberCheck(figures),
     watchCheck(figures),
@@ -136,6 +139,18 @@ function leftOutCheck({ leftOut }: HealthFigures): HealthCheck {
     'These tables were altered so that they cannot be synced, and nobody mended it in time: the definition in force is without ' +
     'them. Mend them and run tidemark migrate, or migrate to a definition that does not name them.'
   return check('left-out', leftOut.length > 0 ? 'fail' : 'ok', leftOut.length > 0 ? leftOut.join(', ') : null, message)
+}
+
+function straysCheck({ strays }: HealthFigures): HealthCheck {
+  const message =
+    'Rows of these tables are seen by others than they should be, as their audience was written while nothing kept it: run tidemark doctor, ' +
+    'which says how to mend each.'
+  return check(
+    'kept-audiences',
+    strays.length > 0 ? 'fail' : 'ok',
+    strays.length > 0 ? strays.join(', ') : null,
+    message,
+  )
 }
 
 function epochCheck({ epochStarted }: HealthFigures, now: number): HealthCheck {

@@ -1,5 +1,6 @@
 import { type Lsn, lsnFromBigInt, TidemarkError } from '../../../protocol/index.ts'
 import { readAnnotation } from './annotation.ts'
+import { withAnnouncedPlans } from './announced-plans.ts'
 import { isoOfMicroseconds } from './commit-time.ts'
 import type { RowEvent, SourceEvent } from './source-event.ts'
 import { planKey, type TablePlan, type TablePlans } from './table-plan.ts'
@@ -65,7 +66,8 @@ function decodeText(bytes: Uint8Array, start: number, end: number): string {
  * Relation messages recur in every call, so each call needs a decoder of its own.
  */
 export class PgoutputDecoder {
-  readonly #plans: TablePlans
+  #plans: TablePlans
+  readonly #messages = new Map<number, RelationMessage>()
   readonly #relations = new Map<number, Relation | null>()
 
   constructor(plans: TablePlans) {
@@ -84,7 +86,7 @@ export class PgoutputDecoder {
         reader.skip(1 + 8)
         return { type: 'commit', lsn: lsnFromBigInt(reader.uint64()) }
       case 82:
-        this.#relation(reader)
+        this.#relate(readRelation(reader))
         return null
       case 73:
       case 85:
@@ -103,8 +105,9 @@ export class PgoutputDecoder {
     }
   }
 
-  #relation(reader: Reader): void {
-    const { oid, schema, name, columns } = readRelation(reader)
+  #relate(message: RelationMessage): void {
+    const { oid, schema, name, columns } = message
+    this.#messages.set(oid, message)
     const plan = this.#plans.get(planKey(schema, name))
     const targets = columns.map((column) => plan?.positions.get(column.name) ?? -1)
     this.#relations.set(oid, plan === undefined ? null : { plan, targets })
@@ -124,7 +127,21 @@ export class PgoutputDecoder {
       if (tag === 68) return { type: 'row', plan: relation.plan, old, new: null }
       part = reader.byte()
     }
-    return { type: 'row', plan: relation.plan, old: tag === 73 ? null : (old ?? []), new: reader.tuple(relation) }
+    const event: RowEvent = {
+      type: 'row',
+      plan: relation.plan,
+      old: tag === 73 ? null : (old ?? []),
+      new: reader.tuple(relation),
+    }
+    return relation.plan.own === null ? event : this.#follow(withAnnouncedPlans(event))
+  }
+
+  /** Goes on by the plans that a row announces; tables that did not change are not described anew. */
+  #follow(event: RowEvent): RowEvent {
+    if (event.announces === undefined) return event
+    this.#plans = event.announces
+    for (const message of this.#messages.values()) this.#relate(message)
+    return event
   }
 
   #truncate(reader: Reader): PgoutputEvent {

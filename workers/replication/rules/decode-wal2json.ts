@@ -1,5 +1,6 @@
 import { parsePgLsn, TidemarkError } from '../../../protocol/index.ts'
 import { readAnnotation } from './annotation.ts'
+import { withAnnouncedPlans } from './announced-plans.ts'
 import { isoOfPostgresText } from './commit-time.ts'
 import type { SourceEvent } from './source-event.ts'
 import { planKey, type TablePlan, type TablePlans } from './table-plan.ts'
@@ -93,6 +94,27 @@ interface Boundary {
   readonly xid: number
   readonly timestamp: string
   readonly nextlsn: string
+}
+
+/** Decodes the lines of one call of `pg_logical_slot_peek_changes`, in order. */
+export class Wal2jsonDecoder {
+  #plans: TablePlans
+
+  constructor(plans: TablePlans) {
+    this.#plans = plans
+  }
+
+  decode(lines: readonly string[]): SourceEvent[] {
+    return lines.flatMap((line) => this.#decodeLine(line) ?? [])
+  }
+
+  #decodeLine(line: string): SourceEvent | null {
+    const decoded = decodeWal2json(line, this.#plans)
+    if (decoded?.type !== 'row' || decoded.plan.own === null) return decoded
+    const event = withAnnouncedPlans(decoded)
+    this.#plans = event.announces ?? this.#plans
+    return event
+  }
 }
 
 /** Reads one line of format version 2; null where it says nothing of synced tables. Throws `corrupt`. */

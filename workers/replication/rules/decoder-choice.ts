@@ -1,4 +1,4 @@
-import { type Definition, TidemarkError } from '../../../protocol/index.ts'
+import { type Definition, KEPT_AUDIENCE, TidemarkError } from '../../../protocol/index.ts'
 
 export type DecoderName = 'wal2json' | 'pgoutput'
 
@@ -47,7 +47,9 @@ export function pgoutputFault(
 ): string | null {
   if (sendsGenerated) return null
   const columns = definition.tables.flatMap((table) =>
-    table.columns.filter((column) => column.serverGenerated).map((column) => `${table.id}.${column.name}`),
+    table.columns
+      .filter((column) => column.serverGenerated && column.name !== KEPT_AUDIENCE)
+      .map((column) => `${table.id}.${column.name}`),
   )
   if (columns.length === 0) return null
   return `pgoutput sends no generated columns below Postgres 18 (${columns.slice(0, 3).join(', ')}): hide them, make them plain columns that a trigger fills, or let wal2json read the log`

@@ -3,8 +3,8 @@ import { TidemarkError } from '../../../protocol/index.ts'
 
 const RELOADED = 'Replicas load it anew by themselves.'
 const MIGRATE =
-  'Put the definition that matches in force (tidemark migrate), or take the change back; capture goes on then, and these ' +
-  'tables are loaded anew.'
+  'Put the definition that matches in force (tidemark migrate), or take the change back; capture goes on then. These tables ' +
+  'are replayed where the log shows the place of the change, else loaded anew.'
 
 /** The catalogue or the log contradicts the definition in force: nothing from there on may be stored as it stands. */
 export class SchemaDrift extends TidemarkError {

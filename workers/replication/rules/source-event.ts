@@ -1,5 +1,5 @@
 import type { Lsn, Xid } from '../../../protocol/index.ts'
-import type { TablePlan, Values } from './table-plan.ts'
+import type { TablePlan, TablePlans, Values } from './table-plan.ts'
 
 /** An event that a decoder of any plugin makes of the log: whole transactions in commit order, planned tables only. */
 export type SourceEvent =
@@ -11,6 +11,8 @@ export type SourceEvent =
       readonly old: Values | null
       /** Null for a delete; an unchanged TOASTed value is undefined. */
       readonly new: Values | null
+      /** The plans by which the log is read from here on, where the row puts a definition in force. */
+      readonly announces?: TablePlans
     }
   | { readonly type: 'truncate'; readonly plan: TablePlan }
   /** The app's annotation of the transaction it stands in: JSON text of an object, as `readAnnotation` accepts it. */
