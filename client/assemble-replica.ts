@@ -1,140 +1,116 @@
+import type { Transaction } from '@electric-sql/pglite'
 import type { Sync } from '../db/define-sync.ts'
-import { asLsn, parsePgLsn, TidemarkError } from '../protocol/index.ts'
-import { onWake } from './connection/on-wake.ts'
-import type { Journal } from './journal/journal.ts'
-import type { Writing } from './outbox/writing.ts'
+import type { MutationId } from '../protocol/index.ts'
+import type { LiveFront } from './live/start-live.ts'
+import type { Failure, FailureRecord, MutationHandle } from './mutations/mutation.ts'
 import { envelopeOf } from './replica/load-envelope.ts'
-import { closedFault, offlineFault, type ReplicaEngine } from './replica/replica-engine.ts'
 import type { Replica, ReplicaActions } from './replica-api.ts'
+import type { ReplicaCore, ReplicaState } from './replica-core.ts'
+import type { CallOrigin } from './store/call-origin.ts'
 import type { Database } from './store/database.ts'
-import type { Release } from './store/lock-file.ts'
-import { wipe } from './store/open-stored.ts'
-import type { Storage } from './store/storage-name.ts'
 
-interface Parts {
-  readonly engine: ReplicaEngine
-  readonly writing: Writing
+/** What a replica is made of, in the page that has the engine as in every other tab. */
+export interface ReplicaParts {
+  readonly core: ReplicaCore
+  readonly state: ReplicaState
   readonly db: Database
-  readonly journal: Journal | null
-  readonly storage: Storage
-  readonly release: Release
+  readonly live: LiveFront
   /** The actions' names. */
   readonly names: readonly string[]
+  runTransaction<Result>(
+    work: (tx: Transaction) => Promise<Result>,
+  ): Promise<{ readonly id: MutationId | null; readonly result: Result }>
+  /** Names a call of this tab; null where there are no tabs. */
+  readonly nameCall: () => CallOrigin | null
+  /** Called with an error of a call that answers nothing. */
+  readonly onFault: (error: unknown) => void
 }
 
-/** The replica as the app has it. */
-export function assembleReplica<S extends Sync>({
-  engine,
-  writing,
-  db,
-  journal,
-  storage,
-  release,
-  names,
-}: Parts): Replica<S> {
-  const { status, waits, connection } = engine
-  const closing = new AbortController()
-  const stopWaking = onWake(() => {
-    connection.dispatch({ type: 'wake' })
-    writing.resume('wake')
-  })
-  const ready = waits.waitFor(
-    { lsn: asLsn('0'.repeat(16)), epoch: null, before: null, endsOffline: false, endsRefused: false },
-    status.current,
-  )
+/** The replica as the app has it: a thin front of a core. */
+export function assembleReplica<S extends Sync>(parts: ReplicaParts): Replica<S> {
+  const { core, state, db, live, names, nameCall, onFault } = parts
+  const ready = core.waitReady()
   // An app that never looks at `ready` must not fail over its rejection.
   ready.catch(() => undefined)
-  let closed: Promise<void> | null = null
+  const failures = makeFailures(core, nameCall)
 
-  async function stop(): Promise<void> {
-    closing.abort()
-    stopWaking()
-    await writing.stop()
-    await engine.stop()
-    await journal?.close()
-    await db.close()
-  }
-
-  async function close(): Promise<void> {
-    await stop()
-    await release()
-  }
-
-  async function closeAndWipe(): Promise<void> {
-    // This comes first, so that no unsent work comes back wherever the rest is cut short.
-    await journal?.recordLeaving()
-    await stop()
-    try {
-      await wipe(storage)
-      await journal?.remove()
-    } finally {
-      // Held until here, so that no other tab opens what is being removed.
-      await release()
-    }
-  }
-
-  function check(): void {
-    if (closed) throw closedFault()
-    if (status.current.phase === 'offline') throw offlineFault()
-    if (status.current.phase === 'refused' && status.current.error) throw status.current.error
-  }
+  const handleOf = (id: MutationId): MutationHandle => handle(core, id)
+  const handleOrNull = (id: MutationId | null) => (id === null ? null : handleOf(id))
 
   return {
     db,
+    live: live.live,
     get status() {
-      return status.current
+      return state.status
     },
-    subscribe: (listener) => status.subscribe(listener),
+    subscribe: (listener) => state.subscribe(listener),
+    get migrations() {
+      return { ...state.status.migrations, retry: () => void core.retryMigrations().catch(onFault) }
+    },
     ready,
-    // Each name is one of the definition's actions, and `runAction` checks its arguments by that action's schema.
+    // Each name is one of the definition's actions, and the core checks its arguments by that action's schema.
     actions: Object.fromEntries(
-      names.map((name) => [name, (args: unknown) => writing.runAction(name, args)]),
+      names.map((name) => [name, async (args: unknown) => handleOf(await core.runAction(name, args, nameCall()))]),
     ) as ReplicaActions<S>,
-    transaction: (work) => writing.runTransaction(work),
+    async transaction(work) {
+      const { id, result } = await parts.runTransaction(work)
+      return id === null ? { id, confirmed: Promise.resolve(), result } : { ...handleOf(id), result }
+    },
     get failures() {
-      return writing.failures
+      return failures(state.failures)
     },
-    mutations: ({ limit = 100 } = {}) => writing.readMutations(limit),
-    mutation: (id) => writing.readMutation(id),
-    undo: () => writing.undo(),
-    redo: () => writing.redo(),
-    async settled() {
-      check()
-      await writing.settled()
-      for (;;) {
-        check()
-        const before = status.current.epoch
-        const { epoch, lsn } = await engine.askFreshHead(closing.signal)
-        check()
-        try {
-          return await waits.waitFor({ lsn, epoch, before, endsOffline: true, endsRefused: true }, engine.reached)
-        } catch (error) {
-          // Only a replica that took up another history than the head's goes on here, and asks for the head anew.
-          if (!(error instanceof TidemarkError) || error.kind !== 'rehydrate-required') throw error
-        }
-      }
-    },
-    async reached(lsn) {
-      if (closed) throw closedFault()
-      const target = lsn.includes('/') ? parsePgLsn(lsn) : asLsn(lsn)
-      await waits.waitFor(
-        { lsn: target, epoch: null, before: null, endsOffline: false, endsRefused: true },
-        engine.reached,
-      )
-    },
-    goOffline: () => connection.dispatch({ type: 'go-offline' }),
+    mutations: ({ limit = 100 } = {}) => core.readMutations(limit),
+    mutation: (id) => core.readMutation(id),
+    undo: async () => handleOrNull(await core.undo(nameCall())),
+    redo: async () => handleOrNull(await core.redo(nameCall())),
+    settled: () => core.settled(),
+    reached: (lsn) => core.reached(lsn),
+    inspect: () => core.inspect(),
+    goOffline: () => void core.goOffline().catch(onFault),
     goOnline({ envelope } = {}) {
-      engine.envelope = envelopeOf(envelope, engine.envelope)
-      engine.retryRefused()
-      connection.dispatch({ type: 'go-online' })
-      writing.resume('online')
+      // A wrong one throws here, as the app expects of a call that answers nothing.
+      envelopeOf(envelope)
+      void core.goOnline(envelope).catch(onFault)
     },
-    close: () => (closed ??= close()),
-    async signOut() {
-      // The storage of a closed replica may be open elsewhere by now.
-      if (closed) throw closedFault()
-      closed = closeAndWipe()
-      await closed
+    close() {
+      live.close()
+      return core.close()
     },
+    reset: () => core.reset(),
+    export: ({ limit = 1_000 } = {}) => core.exportUnsent(limit),
+    signOut: ({ dropUnsent = false } = {}) => core.signOut(dropUnsent),
+  }
+}
+
+function handle(core: ReplicaCore, id: MutationId): MutationHandle {
+  const confirmed = core.waitConfirmed(id)
+  // The app need not look at it, and then its failure must be no unhandled rejection.
+  confirmed.catch(() => undefined)
+  return { id, confirmed }
+}
+
+/** Gives failures their methods, and answers the same list for the same records. */
+function makeFailures(core: ReplicaCore, nameCall: () => CallOrigin | null) {
+  let of: readonly FailureRecord[] = []
+  let made: readonly Failure[] = []
+  const failureOf = (record: FailureRecord): Failure => {
+    const again = async (decision: Parameters<ReplicaCore['decideFailure']>[1]) => {
+      const id = await core.decideFailure(record.id, decision, nameCall())
+      // Nothing had to be written, so all of it is there already.
+      return id === null ? { id: record.id, confirmed: Promise.resolve() } : handle(core, id)
+    }
+    return {
+      ...record,
+      retry: () => again({ kind: 'retry' }),
+      edit: (change) => again({ kind: 'edit', change }),
+      discard: async () => {
+        await core.decideFailure(record.id, { kind: 'discard' }, nameCall())
+      },
+    }
+  }
+  return (records: readonly FailureRecord[]): readonly Failure[] => {
+    if (records !== of) made = records.map(failureOf)
+    of = records
+    return made
   }
 }

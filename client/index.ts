@@ -1,18 +1,29 @@
 export type { ErrorKind, Lsn, MutationId, TidemarkError } from '../protocol/index.ts'
 export type { TokenFunction } from './connection/session-token.ts'
+export type { FrameCounts, ReplicaInspection } from './inspection.ts'
+export type { LiveQueryDescription } from './live/live-messages.ts'
+export type { DrizzleQuery, Live, LiveQuery, LiveRows, LiveStore, RowOf, SqlQuery } from './live/live-rows.ts'
 export {
   type FailedRow,
   type Failure,
+  type FailureEdit,
   MutationFailed,
   type MutationHandle,
   type MutationRecord,
   type MutationStatus,
 } from './mutations/mutation.ts'
+export { UndoRefused } from './mutations/undo-refused.ts'
+export { UnsentWork } from './mutations/unsent-work.ts'
 export { openReplica } from './open-replica.ts'
-export { UndoRefused } from './outbox/undo-history.ts'
-export type { TransactionHandle } from './outbox/writing.ts'
+export type { UnsentExport, UnsentMutation } from './outbox/unsent-work.ts'
 export type { HydrationProgress } from './replica/load-copy.ts'
 export type { Envelope } from './replica/load-envelope.ts'
-export type { ReplicaPhase, ReplicaStatus, StatusListener } from './replica/status.ts'
-export type { Replica, ReplicaActions, ReplicaOptions } from './replica-api.ts'
+export type {
+  FailedMigration,
+  MigrationsStatus,
+  ReplicaPhase,
+  ReplicaStatus,
+  StatusListener,
+} from './replica/status.ts'
+export type { Migrations, Replica, ReplicaActions, ReplicaOptions, TransactionHandle } from './replica-api.ts'
 export type { Database } from './store/database.ts'

@@ -3,10 +3,12 @@ import type { Action } from '../db/action.ts'
 import type { Sync } from '../db/define-sync.ts'
 import type { Lsn, MutationId, TidemarkError } from '../protocol/index.ts'
 import type { TokenFunction } from './connection/session-token.ts'
+import type { ReplicaInspection } from './inspection.ts'
+import type { Live } from './live/live-rows.ts'
 import type { Failure, MutationHandle, MutationRecord } from './mutations/mutation.ts'
-import type { TransactionHandle } from './outbox/writing.ts'
+import type { UnsentExport } from './outbox/unsent-work.ts'
 import type { Envelope } from './replica/load-envelope.ts'
-import type { ReplicaStatus, StatusListener } from './replica/status.ts'
+import type { MigrationsStatus, ReplicaStatus, StatusListener } from './replica/status.ts'
 import type { Database } from './store/database.ts'
 
 export interface ReplicaOptions<S extends Sync = Sync> {
@@ -18,8 +20,16 @@ export interface ReplicaOptions<S extends Sync = Sync> {
   readonly token: TokenFunction
   /** The module that worker and page share. */
   readonly sync: S
-  /** `memory://`, `idb://name`, `opfs-ahp://name` or a directory (Node, Bun); default the best there is. */
+  /**
+   * `memory://`, `idb://name`, `opfs-ahp://name` or a directory (Node, Bun). Default: the best that the browser has, in Node and
+   * Bun a directory of `.tidemark/replicas` in the working directory, named by the url.
+   */
   readonly storage?: string
+  /**
+   * Makes the worker whose file calls `startReplicaWorker(sync)`: so all tabs of a browser share one database, one engine and
+   * one socket, and the page stays free. Without it the engine runs in the page, for one tab. Browsers only.
+   */
+  readonly worker?: () => Worker
   /**
    * The largest load to take on, of rows and of bytes of uncompressed COPY text; beyond it the replica is `refused` with
    * `limit-exceeded` before anything is loaded. Default 1,000,000 rows and 256 MiB in a browser, ten and eight times that
@@ -37,6 +47,13 @@ export interface ReplicaOptions<S extends Sync = Sync> {
   readonly development?: boolean
 }
 
+/** A transaction's handle; where it wrote nothing that is synced, `id` is null and it is confirmed from the start. */
+export interface TransactionHandle<Result> {
+  readonly id: MutationId | null
+  readonly confirmed: Promise<void>
+  readonly result: Result
+}
+
 type ArgsOf<One> = One extends Action<infer Args> ? Args : never
 
 /** The actions of a sync definition, to be called with their arguments; each answers once it is durable here. */
@@ -46,13 +63,29 @@ export type ReplicaActions<S extends Sync> = {
   ) => Promise<MutationHandle>
 }
 
+/** `status.migrations`, and what the app can do about it. */
+export interface Migrations extends MigrationsStatus {
+  /**
+   * Tries now what failed, with all tries before it: also tables that cannot be held here, for which everything is loaded
+   * anew, and a version that was refused. Where nothing failed, and while offline, it does nothing.
+   */
+  retry(): void
+}
+
 /** A local Postgres that follows what its user may see, and sends what they write. */
 export interface Replica<S extends Sync = Sync> {
   /** PGlite with live queries. Synced tables take writes as their `write` says; the app's own tables are its own. */
   readonly db: Database
+  /**
+   * Answers the store of a live query: of SQL, or of a drizzle query over `db`. It costs nothing until it is subscribed to;
+   * equal queries are the same store.
+   */
+  readonly live: Live
   readonly status: ReplicaStatus
   /** Calls back with every new status; answers the function that ends it. */
   subscribe(listener: StatusListener): () => void
+  /** How the tables follow the app's schema, as it is now. */
+  readonly migrations: Migrations
   /** Resolves when the tables first hold a whole state; rejects with `unavailable` when closed before. */
   readonly ready: Promise<void>
   /** Rejects with what the action throws, and with TidemarkError before the replica is ready; then nothing was written. */
@@ -76,11 +109,25 @@ export interface Replica<S extends Sync = Sync> {
   settled(): Promise<void>
   /** Resolves when the commit at this LSN is here, also after being offline. Rejects when closed or refused. */
   reached(lsn: Lsn | string): Promise<void>
+  /** Describes what a debug panel shows besides the status. */
+  inspect(): Promise<ReplicaInspection>
   goOffline(): void
   /** Connects again; with an envelope, that one holds for loads from now on. Throws `bad-input`. */
   goOnline(options?: { readonly envelope?: Partial<Envelope> }): void
+  /**
+   * Loads all synced rows anew, and resolves when they are shown; until then the old ones stay, and writes go on. Unsent work
+   * and the app's own tables are kept. Rejects with TidemarkError: offline, closed, refused.
+   */
+  reset(): Promise<void>
+  /** Reads unsent work as plain data, for support: pending, sent and failed mutations, oldest first; default 1,000. */
+  export(options?: { readonly limit?: number }): Promise<UnsentExport>
   /** Closes storage and socket; everything pending rejects. */
   close(): Promise<void>
-  /** Closes, and removes everything this user's storage holds. Rejects with `storage` where the device refuses. */
-  signOut(): Promise<void>
+  /**
+   * Closes in all tabs, and removes everything this user's storage holds.
+   *
+   * Rejects with UnsentWork, and does nothing, where that would drop unsent work and `dropUnsent` is not set; with
+   * TidemarkError `storage` where the device refuses.
+   */
+  signOut(options?: { readonly dropUnsent?: boolean }): Promise<void>
 }

@@ -32,6 +32,7 @@ const EVENTS: { readonly [Type in ConnectionEventType]: ConnectionEvent } = {
   'go-online': { type: 'go-online' },
   'go-offline': { type: 'go-offline' },
   close: { type: 'close' },
+  reconnect: { type: 'reconnect' },
   wake: { type: 'wake' },
   'token-obtained': { type: 'token-obtained' },
   'token-failed': { type: 'token-failed', error: error() },
@@ -50,6 +51,7 @@ const EVENTS: { readonly [Type in ConnectionEventType]: ConnectionEvent } = {
 }
 
 const LOST = { 'socket-closed': 'backing-off', failed: 'backing-off' } as const
+const ANEW = { reconnect: 'authorizing' } as const
 const COMMON = { 'go-offline': 'offline', close: 'closed' } as const
 
 /** The phase to which each event leads; an event that is not named keeps the phase. */
@@ -57,13 +59,13 @@ const LEADS_TO: { readonly [Phase in ConnectionPhase]: Partial<Record<Connection
   closed: {},
   offline: { 'go-online': 'authorizing', close: 'closed' },
   authorizing: { ...COMMON, 'token-obtained': 'connecting', 'token-failed': 'backing-off', failed: 'backing-off' },
-  connecting: { ...COMMON, ...LOST, 'socket-opened': 'greeting' },
-  greeting: { ...COMMON, ...LOST, welcomed: 'hydrating' },
-  hydrating: { ...COMMON, ...LOST, welcomed: 'backing-off', hydrated: 'catching-up' },
-  'catching-up': { ...COMMON, ...LOST, welcomed: 'backing-off', rehydrate: 'hydrating', 'caught-up': 'live' },
-  live: { ...COMMON, ...LOST, welcomed: 'backing-off', rehydrate: 'hydrating', 'fell-behind': 'catching-up' },
-  'backing-off': { ...COMMON, wake: 'authorizing', 'retry-due': 'authorizing' },
-  refused: { ...COMMON, 'go-online': 'authorizing' },
+  connecting: { ...COMMON, ...ANEW, ...LOST, 'socket-opened': 'greeting' },
+  greeting: { ...COMMON, ...ANEW, ...LOST, welcomed: 'hydrating' },
+  hydrating: { ...COMMON, ...ANEW, ...LOST, welcomed: 'backing-off', hydrated: 'catching-up' },
+  'catching-up': { ...COMMON, ...ANEW, ...LOST, welcomed: 'backing-off', rehydrate: 'hydrating', 'caught-up': 'live' },
+  live: { ...COMMON, ...ANEW, ...LOST, welcomed: 'backing-off', rehydrate: 'hydrating', 'fell-behind': 'catching-up' },
+  'backing-off': { ...COMMON, ...ANEW, wake: 'authorizing', 'retry-due': 'authorizing' },
+  refused: { ...COMMON, ...ANEW, 'go-online': 'authorizing' },
 }
 
 const now = { nowMs: 1_500, random: 0.5 }

@@ -125,6 +125,7 @@ const inert = {
   'go-online': stay,
   'go-offline': stay,
   close: toClosed,
+  reconnect: stay,
   wake: stay,
   'token-obtained': stay,
   'token-failed': stay,
@@ -145,6 +146,7 @@ const inert = {
 const connected = {
   ...inert,
   'go-offline': toOffline,
+  reconnect: (state: ConnectedState): Step => authorize(state, 0),
   wake: (state: ConnectedState, _event: unknown, surroundings: Surroundings): Step => {
     const step = checkPulse(state, surroundings)
     return { state: step.state, effects: [{ do: 'disarm-heartbeat' }, ...step.effects] }
@@ -208,6 +210,7 @@ export const TRANSITIONS: TransitionTable = {
   'backing-off': {
     ...inert,
     'go-offline': toOffline,
+    reconnect: (state) => authorize(state, state.attempt),
     wake: (state) => authorize(state, state.attempt),
     'retry-due': (state) => authorize(state, state.attempt),
   },
@@ -215,6 +218,7 @@ export const TRANSITIONS: TransitionTable = {
     ...inert,
     'go-offline': toOffline,
     'go-online': (state) => authorize(state, 0, { do: 'forget-token' }),
+    reconnect: (state) => authorize(state, 0, { do: 'forget-token' }),
   },
 }
 

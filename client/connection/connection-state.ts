@@ -35,6 +35,8 @@ export type ConnectionEvent =
   | { readonly type: 'go-online' }
   | { readonly type: 'go-offline' }
   | { readonly type: 'close' }
+  /** The app wants another session, whatever this one is doing. */
+  | { readonly type: 'reconnect' }
   /** The network came back or the page was shown again. */
   | { readonly type: 'wake' }
   | { readonly type: 'token-obtained' }

@@ -13,9 +13,12 @@ import {
   toTidemarkError,
   type Welcome,
 } from '../../protocol/index.ts'
+import type { FrameCounts } from '../inspection.ts'
 import { INITIAL_STATE, transition } from './connection-machine.ts'
 import type { ConnectionEffect, ConnectionEvent, ConnectionState } from './connection-state.ts'
 import { readFrame } from './frame-reader.ts'
+import { type Link, SOCKET_OPEN, type Socket } from './link.ts'
+import { loadFault } from './load-fault.ts'
 import { MachineRunner } from './machine-runner.ts'
 import type { SessionToken } from './session-token.ts'
 import { encodeBase64Url, renewalDelayMs, tokenExpiryMs } from './token.ts'
@@ -47,6 +50,7 @@ export interface ConnectionOptions {
   /** The replica's id, by which the server may choose where it is served. */
   readonly client: string
   readonly token: SessionToken
+  readonly openSocket: Link['openSocket']
   readonly host: ConnectionHost
   readonly now?: () => number
   readonly random?: () => number
@@ -60,8 +64,9 @@ const ACK_CHARACTERS = 512 * 1024
 export class Connection {
   #options: ConnectionOptions
   readonly #runner: MachineRunner<ConnectionState, ConnectionEvent, ConnectionEffect>
-  #socket: WebSocket | null = null
+  #socket: Socket | null = null
   #received = 0
+  #frames: FrameCounts = { received: 0, receivedCharacters: 0, sent: 0 }
   #ack: { readonly received: number; readonly cursor: Lsn | null } | null = null
   #acknowledged = 0
   #hydration: AbortController | null = null
@@ -103,6 +108,10 @@ export class Connection {
       ...(now ? { now } : {}),
       ...(random ? { random } : {}),
     })
+  }
+
+  get frames(): FrameCounts {
+    return this.#frames
   }
 
   get state(): ConnectionState {
@@ -196,9 +205,10 @@ export class Connection {
 
   #openSocketWith(token: string): void {
     const url = `${this.#options.url.replace(/^http/, 'ws')}/sync/socket?client=${encodeURIComponent(this.#options.client)}`
-    let socket: WebSocket
+    let socket: Socket
     try {
-      socket = new WebSocket(url, [SUBPROTOCOL, `${TOKEN_SUBPROTOCOL_PREFIX}${encodeBase64Url(token)}`])
+      const protocols = [SUBPROTOCOL, `${TOKEN_SUBPROTOCOL_PREFIX}${encodeBase64Url(token)}`]
+      socket = this.#options.openSocket(url, protocols)
     } catch (cause) {
       const error = new TidemarkError('bad-input', `No socket can be opened at ${url}: check the url option.`, {
         cause,
@@ -241,14 +251,7 @@ export class Connection {
     this.#options.host.hydrate(controller.signal).then(
       (done) => this.#hydration === controller && this.dispatch({ type: 'hydrated', ...done }),
       (error: unknown) => {
-        if (this.#hydration !== controller) return
-        const typed = toTidemarkError(error)
-        // A snapshot that is not there means that this session's rights have changed: ask again.
-        const gone = typed.kind === 'not-found'
-        const retried = gone
-          ? new TidemarkError('unavailable', 'A snapshot is gone; reconnecting.', { cause: typed })
-          : typed
-        this.dispatch({ type: 'failed', error: retried })
+        if (this.#hydration === controller) this.dispatch({ type: 'failed', error: loadFault(error) })
       },
     )
   }
@@ -260,6 +263,8 @@ export class Connection {
       if (typeof data !== 'string') throw new TidemarkError('corrupt', 'The server sent a binary frame; reconnecting.')
       const frame = readFrame(data)
       this.#received += data.length
+      const { received, receivedCharacters } = this.#frames
+      this.#frames = { ...this.#frames, received: received + 1, receivedCharacters: receivedCharacters + data.length }
       this.#receiveFrame(frame)
     } catch (error) {
       this.dispatch({ type: 'failed', error: toTidemarkError(error) })
@@ -281,10 +286,11 @@ export class Connection {
   }
 
   #sendFrame(frame: FrameUp): void {
+    this.#frames = { ...this.#frames, sent: this.#frames.sent + 1 }
     this.#sendText(JSON.stringify(frame))
   }
 
   #sendText(text: string): void {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(text)
+    if (this.#socket?.readyState === SOCKET_OPEN) this.#socket.send(text)
   }
 }

@@ -9,6 +9,7 @@ import type { PushedMutation, TidemarkError } from '../../protocol/index.ts'
 import { at, commitAll } from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach, start } from '../../testing/replica/serve.ts'
 import { statusThat } from '../../testing/replica/start-replica.ts'
+import { until } from '../../testing/system/until.ts'
 import {
   commit,
   type FolderReplica,
@@ -19,6 +20,8 @@ import {
 } from '../../testing/writing/opened-folders.ts'
 
 import type { ReplicaOptions } from '../replica-api.ts'
+import type { JournalFiles } from '../store/journal-files.ts'
+import { Journal } from './journal.ts'
 import { decodeFrames, encodeFrames } from './rules/frames.ts'
 
 closeAfterEach()
@@ -230,7 +233,7 @@ test('FLD-115 JRN-R11 after a sign-out nothing comes back, however early it was 
   const again = await open(NOWHERE, storage)
   expect(again.status).toMatchObject({ pending: 0, ready: false })
   expect((await again.db.query('SELECT FROM pg_tables WHERE tablename = $1', ['note'])).rows).toEqual([])
-  await again.signOut()
+  await again.signOut({ dropUnsent: true })
   expect(await readdir(parent)).toEqual([])
 })
 
@@ -289,6 +292,88 @@ async function killAfter(child: ChildProcess, said: string[], count: number): Pr
   child.kill('SIGKILL')
   await ended
 }
+
+/** A journal whose files are given, of a replica that is offline. */
+async function journalOn(files: Partial<JournalFiles>): Promise<{ journal: Journal; replica: FolderReplica }> {
+  const { url } = await serveFolders()
+  const replica = await open(url, 'memory://')
+  await live(replica)
+  replica.goOffline()
+  const nothing = async () => undefined
+  const journal = new Journal({
+    files: {
+      read: async () => new Uint8Array(),
+      append: nothing,
+      replace: nothing,
+      remove: nothing,
+      close: nothing,
+      ...files,
+    },
+    db: replica.db,
+    user: 'ann',
+    client: 'client',
+    slot: 0,
+    generation: 0,
+    onFault: () => undefined,
+    nowMs: Date.now,
+  })
+  await journal.startRecording()
+  return { journal, replica }
+}
+
+test('JRN-R6 a write waits for its record also where something else has begun to write it', async () => {
+  const writing = Promise.withResolvers<void>()
+  const begun: string[] = []
+  const { journal, replica } = await journalOn({
+    append: async () => {
+      begun.push('append')
+      await writing.promise
+    },
+  })
+  await replica.db.exec(`UPDATE note SET title = 'mine' WHERE id = '1'`)
+  const done: string[] = []
+  const look = journal.recordAll().then(() => done.push('look'))
+  await until(() => begun.length > 0)
+  const answer = journal.recordUrgent().then(() => done.push('answer'))
+  const another = journal.recordAll().then(() => done.push('another look'))
+  // One turn, in which an answer that waits for nothing would have been given.
+  await new Promise((resolve) => setTimeout(resolve))
+  expect(done).toEqual([])
+  writing.resolve()
+  await Promise.all([look, answer, another])
+  expect(begun).toEqual(['append'])
+})
+
+test('JRN-R6 a write waits for its record also where a push begins the file anew with it', async () => {
+  const [appending, replacing] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const begun: string[] = []
+  let isStarted = false
+  const { journal, replica } = await journalOn({
+    append: async () => {
+      begun.push('append')
+      await appending.promise
+    },
+    replace: async () => {
+      if (!isStarted) return
+      begun.push('replace')
+      await replacing.promise
+    },
+  })
+  isStarted = true
+  const large = { t: 'frozen' as const, counter: 1, request: 'x'.repeat(1_100_000), predicted: null, took: [] }
+  const freezing = journal.runFreezing(async () => ({ frozen: [large] }))
+  await until(() => begun.length > 0)
+  await replica.db.exec(`UPDATE note SET title = 'mine' WHERE id = '1'`)
+  appending.resolve()
+  await until(() => begun.includes('replace'))
+  const done: string[] = []
+  const answer = journal.recordUrgent().then(() => done.push('answer'))
+  // One turn, in which an answer that waits for nothing would have been given.
+  await new Promise((resolve) => setTimeout(resolve))
+  expect(done).toEqual([])
+  replacing.resolve()
+  await Promise.all([freezing, answer])
+})
 
 test('FLD-118 JRN-R12 a journal that grew is begun anew, sealed before the last one goes, and tells the same', async () => {
   const { url } = await serveFolders()

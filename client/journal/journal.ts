@@ -54,6 +54,8 @@ export class Journal {
   #faultAtMs: number | null = null
   #again: ReturnType<typeof setTimeout> | undefined
   #turn: Promise<unknown> = Promise.resolve()
+  /** The recording that was begun last. */
+  #recording: Promise<void> = Promise.resolve()
   #hasLeft = false
   #isClosed = false
 
@@ -66,7 +68,7 @@ export class Journal {
   /** Begins a file with what the database holds, and follows it from then on. Never rejects. */
   async startRecording(): Promise<void> {
     await this.#options.db.listen(OUTBOX_CHANNEL, (notice) => this.#noteNotice(notice))
-    await this.#inTurn(() => this.#recordOrReport(() => this.#beginAnew()))
+    await this.#beginRecording(() => this.#beginAnew())
   }
 
   /** Notes what a notice of the outbox says, which comes with a commit. */
@@ -85,12 +87,15 @@ export class Journal {
   /** Records what was made, failed or decided on; what was confirmed can wait. Never rejects. */
   async recordUrgent(): Promise<void> {
     if (this.#isMadeDue || this.#endedDue === null || this.#faultAtMs !== null) await this.recordAll()
+    else await this.#recording
   }
 
   /** Records everything that is not recorded yet. Never rejects. */
   async recordAll(): Promise<void> {
-    if (!this.#isMadeDue && this.#endedDue?.size === 0 && this.#faultAtMs === null) return
-    await this.#inTurn(() => this.#recordOrReport(() => this.#recordDue()))
+    if (this.#isMadeDue || this.#endedDue?.size !== 0 || this.#faultAtMs !== null)
+      this.#beginRecording(() => this.#recordDue())
+    // What another call has begun to record is due no more, and not recorded yet.
+    await this.#recording
   }
 
   /**
@@ -104,7 +109,7 @@ export class Journal {
       const made = await readMadeRecords(tx, this.#last)
       return { made, result: await work(tx) }
     })
-    await this.#inTurn(() => this.#recordOrReport(() => this.#record(made, result.frozen)))
+    await this.#beginRecording(() => this.#record(made, result.frozen))
     // The next push acknowledges mutations that ended, and the server then forgets how.
     await this.recordAll()
     return result
@@ -138,6 +143,12 @@ export class Journal {
     const running = this.#turn.then(work)
     this.#turn = running.catch(() => undefined)
     return running
+  }
+
+  /** Others wait for it too, because any recording may begin the file anew, and so take up what is due. */
+  #beginRecording(work: () => Promise<void>): Promise<void> {
+    this.#recording = this.#inTurn(() => this.#recordOrReport(work))
+    return this.#recording
   }
 
   async #recordOrReport(work: () => Promise<void>): Promise<void> {

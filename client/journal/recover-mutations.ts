@@ -15,13 +15,15 @@ import type { JournalState, OpenMutation } from './rules/fold-journal.ts'
  * knew has no effect yet: it is done at the join, or by `Outbox.finishRecovery` where a copy is shown.
  */
 export async function recoverFromJournal(tx: Executor, journal: JournalState): Promise<Recovery> {
-  const recovery = compareJournal(journal, await readOutbox(tx, journal))
+  const known = await readOutbox(tx, journal)
+  const recovery = compareJournal(journal, known)
   const { client, counter, missing, foreign, frozen, committed } = recovery
-  await restoreIdentity(tx, { client, counter })
+  // Most often the database lacks nothing, and each statement makes an opening longer.
+  if (client !== known.client || counter !== known.counter) await restoreIdentity(tx, { client, counter })
   await insertRecovered(tx, missing, journal.definitions)
   await insertForeign(tx, foreign, journal.definitions)
   for (const open of frozen) await restoreText(tx, open)
-  await storeCommitted(tx, committed)
+  if (committed.length > 0) await storeCommitted(tx, committed)
   return recovery
 }
 
@@ -37,6 +39,7 @@ async function insertRecovered(
   mutations: readonly OpenMutation[],
   definitions: ReadonlyMap<string, Definition>,
 ): Promise<void> {
+  if (mutations.length === 0) return
   const captured: OpenMutation[] = []
   for (const open of [...mutations].sort(byNumber)) {
     await insertOne(tx, open)

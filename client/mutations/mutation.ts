@@ -39,8 +39,17 @@ export interface FailedRow {
   readonly server: Row | null
 }
 
-/** A mutation that failed and waits for the app to decide. */
-export interface Failure {
+/** Other values for columns of a patch's row at `row`, or other arguments of an action. */
+export type FailureEdit = { readonly row: number; readonly values: Row } | { readonly args: unknown }
+
+/** What the app decides about a failed mutation. */
+export type FailureDecision =
+  | { readonly kind: 'retry' }
+  | { readonly kind: 'edit'; readonly change: FailureEdit }
+  | { readonly kind: 'discard' }
+
+/** A mutation that failed and waits for the app to decide, as data. */
+export interface FailureRecord {
   readonly id: MutationId
   /** Null for a patch. */
   readonly action: { readonly name: string; readonly args: unknown } | null
@@ -48,10 +57,14 @@ export interface Failure {
   readonly at: string
   readonly rejection: Rejection
   readonly rows: readonly FailedRow[]
+}
+
+/** A failure with what may be done about it; where it was decided on already, a second decision answers what the first made. */
+export interface Failure extends FailureRecord {
   /** Makes it anew, as a new mutation, on the rows as they are here now. */
   retry(): Promise<MutationHandle>
-  /** Works as `retry`, with other values for columns of a patch's row at `row`, or other arguments of an action. */
-  edit(change: { readonly row: number; readonly values: Row } | { readonly args: unknown }): Promise<MutationHandle>
+  /** Works as `retry`, with what is to be other. */
+  edit(change: FailureEdit): Promise<MutationHandle>
   discard(): Promise<void>
 }
 

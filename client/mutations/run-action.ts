@@ -1,6 +1,6 @@
 import type { QueryOptions } from '@electric-sql/pglite'
 import type { Actions } from '../../db/define-sync.ts'
-import { type ActionContext, type ActionSql, actionId } from '../../db/index.ts'
+import { type ActionContext, type ActionSql, actionId, readArguments } from '../../db/index.ts'
 import { mutationId } from '../../protocol/index.ts'
 import type { Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
@@ -51,7 +51,7 @@ export class ActionRunner {
   /** Runs an action as the mutation that the transaction is set to; rejects with whatever the action throws. */
   async runAction(tx: Executor, { counter, name, args, at }: ActionCall): Promise<void> {
     const action = this.#actionOf(name)
-    const parsed: unknown = action.schema.parse(JSON.parse(args))
+    const parsed: unknown = await readArguments(action, JSON.parse(args))
     await beginActionRun(tx)
     const options = asText(this.#db)
     const sql: ActionSql = async (strings, ...values) => {

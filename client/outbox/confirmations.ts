@@ -26,6 +26,10 @@ export class Confirmations {
     return [...this.#open.keys()]
   }
 
+  isWaiting(counter: number): boolean {
+    return this.#open.has(counter)
+  }
+
   idOf(counter: number): MutationId {
     return mutationId(this.#client, counter)
   }

@@ -1,4 +1,5 @@
 import {
+  counterOf,
   type MutationId,
   mutationId,
   type PatchRow,
@@ -8,13 +9,14 @@ import {
   TidemarkError,
 } from '../../protocol/index.ts'
 import { retryOf } from '../journal/rules/records.ts'
-import { type FailedRow, type Failure, MutationFailed, type MutationHandle } from '../mutations/mutation.ts'
+import { type FailedRow, type FailureDecision, type FailureRecord, MutationFailed } from '../mutations/mutation.ts'
 import { actionOf } from '../mutations/mutation-records.ts'
+import type { CallOrigin } from '../store/call-origin.ts'
 import type { Copy, Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import { keyRow, tableOf } from '../store/replica-table.ts'
-import { setOriginOfCurrent } from '../store/rows/mutation-rows.ts'
-import { deleteMutation, type FailedMutation, readFailed } from '../store/rows/record-rows.ts'
+import { readMadeBy, setOriginOfCurrent } from '../store/rows/mutation-rows.ts'
+import { deleteFailed, type FailedMutation, readFailed } from '../store/rows/record-rows.ts'
 import { pinSettings, type RowWrite, readLocalRow, writeLocalRows } from './local-rows.ts'
 import type { Outbox } from './outbox.ts'
 
@@ -23,11 +25,12 @@ export interface FailuresOptions {
   readonly outbox: Outbox
   readonly clientId: string
   readonly shown: () => Copy | null
-  /** Answers the handle of a mutation just made. */
-  readonly trackMade: (id: MutationId) => MutationHandle
 }
 
-/** Reads failed mutations, with what the app may do about them. */
+/** Thrown in a transaction that is to be rolled back, because the failure was decided on before. */
+class DecidedBefore extends Error {}
+
+/** Reads failed mutations, and does what the app decides about them. */
 export class Failures {
   readonly #options: FailuresOptions
 
@@ -36,42 +39,58 @@ export class Failures {
   }
 
   /** Reads all failures that wait for the app to decide, oldest first. */
-  async readFailures(): Promise<Failure[]> {
+  async readFailures(): Promise<FailureRecord[]> {
     const { db } = this.#options
     return db.transaction(async (tx) => {
       await pinSettings(tx)
-      const failures: Failure[] = []
-      for (const failed of await readFailed(tx)) failures.push(await this.#failureOf(tx, failed))
+      const failures: FailureRecord[] = []
+      for (const failed of await readFailed(tx)) failures.push(await this.#recordOf(tx, failed))
       return failures
     })
   }
 
-  async #failureOf(tx: Executor, failed: FailedMutation): Promise<Failure> {
-    const { counter, name, args, at, rejection } = failed
-    const id = mutationId(this.#options.clientId, counter)
-    const action = actionOf({ name, args })
-    const patch = failed.patch ?? []
-    return {
-      id,
-      action,
-      at,
-      rejection,
-      rows: await this.#rows(tx, action ? (failed.predicted ?? []) : patch),
-      retry: () =>
-        action ? this.#retryAction(counter, action.name, action.args) : this.#retryPatch(id, counter, patch, null),
-      edit: (change) => {
-        if ('args' in change && action) return this.#retryAction(counter, action.name, change.args)
-        if ('row' in change && !action && patch[change.row]) return this.#retryPatch(id, counter, patch, change)
-        return Promise.reject(
-          new TidemarkError('bad-input', 'An action is edited by its arguments, a patch by one of its rows.'),
-        )
-      },
-      discard: async () => {
-        const { db, outbox } = this.#options
-        await outbox.discardMutation(counter)
-        await db.transaction((tx) => deleteMutation(tx, counter))
-      },
+  /**
+   * Does what was decided about a failure, and answers the mutation that it made; null where nothing had to be written. A
+   * second decision writes nothing, and answers what the first made.
+   *
+   * Throws `bad-input` where the failure cannot be edited so, `not-found` where that made nothing.
+   */
+  async decideFailure(id: MutationId, decision: FailureDecision, by: CallOrigin | null): Promise<MutationId | null> {
+    const counter = counterOf(id)
+    const failed = (await readFailed(this.#options.db)).find((one) => one.counter === counter)
+    try {
+      if (!failed) throw new DecidedBefore()
+      return await this.#decide(failed, decision, by)
+    } catch (error) {
+      if (!(error instanceof DecidedBefore)) throw error
+      const made = await readMadeBy(this.#options.db, retryOf(counter))
+      if (made !== null) return mutationId(this.#options.clientId, made)
+      if (decision.kind === 'discard') return null
+      throw new TidemarkError('not-found', 'This failure was decided on before: write what is still wanted anew.')
     }
+  }
+
+  async #decide(failed: FailedMutation, decision: FailureDecision, by: CallOrigin | null): Promise<MutationId | null> {
+    const { counter } = failed
+    const action = actionOf(failed)
+    const patch = failed.patch ?? []
+    if (decision.kind === 'discard') {
+      await this.#options.outbox.discardMutation(counter)
+      return null
+    }
+    const change = decision.kind === 'edit' ? decision.change : null
+    if (action && (!change || 'args' in change))
+      return this.#retryAction(counter, action.name, change ? change.args : action.args, by)
+    if (!action && !change) return this.#retryPatch(counter, patch, null, by)
+    if (!action && change && 'row' in change && patch[change.row]) return this.#retryPatch(counter, patch, change, by)
+    throw new TidemarkError('bad-input', 'An action is edited by its arguments, a patch by one of its rows.')
+  }
+
+  async #recordOf(tx: Executor, failed: FailedMutation): Promise<FailureRecord> {
+    const { counter, name, args, at, rejection } = failed
+    const action = actionOf({ name, args })
+    const rows = await this.#rows(tx, action ? (failed.predicted ?? []) : (failed.patch ?? []))
+    return { id: mutationId(this.#options.clientId, counter), action, at, rejection, rows }
   }
 
   async #rows(tx: Executor, changes: readonly PredictedChange[]): Promise<FailedRow[]> {
@@ -86,22 +105,17 @@ export class Failures {
     return rows
   }
 
-  async #retryAction(counter: number, name: string, args: unknown): Promise<MutationHandle> {
-    const { outbox, trackMade } = this.#options
-    const id = await outbox.runAction(name, args, async (tx) => {
-      await setOriginOfCurrent(tx, retryOf(counter))
-      await deleteMutation(tx, counter)
-    })
-    return trackMade(id)
+  #retryAction(counter: number, name: string, args: unknown, by: CallOrigin | null): Promise<MutationId> {
+    return this.#options.outbox.runAction(name, args, by, (tx) => consumeFailure(tx, counter))
   }
 
   async #retryPatch(
-    failed: MutationId,
     counter: number,
     patch: readonly PatchRow[],
     edit: { readonly row: number; readonly values: Row } | null,
-  ): Promise<MutationHandle> {
-    const { outbox, trackMade, shown } = this.#options
+    by: CallOrigin | null,
+  ): Promise<MutationId | null> {
+    const { outbox, clientId, shown } = this.#options
     const copy = shown()
     if (!copy) throw new TidemarkError('unavailable', 'The replica holds nothing yet: wait until it is ready.')
     const rows = patch.map((row, index) => (index === edit?.row ? withValues(row, edit.values) : row))
@@ -110,13 +124,17 @@ export class Failures {
       const writes: RowWrite[] = []
       for (const row of rows) writes.push(await onRow(tx, writeOf(copy, row)))
       const missing = await writeLocalRows(tx, writes)
-      if (missing) throw new MutationFailed(failed, missingRow(missing))
-      await setOriginOfCurrent(tx, retryOf(counter))
-      await deleteMutation(tx, counter)
-    })
-    // Nothing had to be written, so all of it is there already.
-    return id === null ? { id: failed, confirmed: Promise.resolve() } : trackMade(id)
+      if (missing) throw new MutationFailed(mutationId(clientId, counter), missingRow(missing))
+      await consumeFailure(tx, counter)
+    }, by)
+    return id
   }
+}
+
+/** Notes that this transaction makes a failed mutation anew, which is gone with it. */
+async function consumeFailure(tx: Executor, counter: number): Promise<void> {
+  await setOriginOfCurrent(tx, retryOf(counter))
+  if (!(await deleteFailed(tx, counter))) throw new DecidedBefore()
 }
 
 const missingRow = ({ table, key }: RowWrite): Rejection => ({

@@ -2,10 +2,11 @@ import type { Transaction as PGliteTransaction } from '@electric-sql/pglite'
 import { LIMITS, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
 import { type ActionCall, type ActionRunner, UnknownAction } from '../mutations/run-action.ts'
 import { flagCascades, sealNewPatches } from '../mutations/seal-patches.ts'
+import type { CallOrigin } from '../store/call-origin.ts'
 import type { Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import type { ReplicaTables } from '../store/replica-table.ts'
-import { beginAction, readPatchSize } from '../store/rows/mutation-rows.ts'
+import { beginAction, readPatchSize, setCallOfCurrent } from '../store/rows/mutation-rows.ts'
 import { readCurrentMutation } from '../store/rows/settings.ts'
 import { readWritesOf } from '../store/rows/write-rows.ts'
 
@@ -16,6 +17,8 @@ export interface Making {
   readonly actions: ActionRunner
   /** Runs an action twice where it is called, and warns where the two differ. */
   readonly development: boolean
+  /** The tab's call for which it is made; null where there are no tabs. */
+  readonly by: CallOrigin | null
 }
 
 /**
@@ -23,7 +26,7 @@ export interface Making {
  * what the action throws.
  */
 export function makeAction(
-  { db, tables, actions, development }: Making,
+  { db, tables, actions, development, by }: Making,
   name: string,
   args: string,
   also: (tx: Executor) => Promise<void>,
@@ -34,6 +37,7 @@ export function makeAction(
     await actions.runAction(tx, call)
     await flagCascades(tx, tables, [call.counter])
     await also(tx)
+    if (by) await setCallOfCurrent(tx, by)
     return call.counter
   })
 }
@@ -44,7 +48,7 @@ export function makeAction(
  * Throws `limit-exceeded` where it wrote more than a mutation may.
  */
 export function makeTransaction<Result>(
-  { db, tables }: Pick<Making, 'db' | 'tables'>,
+  { db, tables, by }: Pick<Making, 'db' | 'tables' | 'by'>,
   work: (tx: PGliteTransaction) => Promise<Result>,
 ): Promise<{ readonly counter: number | null; readonly result: Result }> {
   return db.transaction(async (tx) => {
@@ -54,6 +58,7 @@ export function makeTransaction<Result>(
     if (counter === null) return { counter, result }
     await sealNewPatches(tx, tables)
     await checkSize(tx, counter)
+    if (by) await setCallOfCurrent(tx, by)
     return { counter, result }
   })
 }

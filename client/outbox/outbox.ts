@@ -16,6 +16,7 @@ import { sealNewPatches } from '../mutations/seal-patches.ts'
 import { noteOutcomesAside } from '../rebase/apply-under-pending.ts'
 import { Rebase } from '../rebase/rebase.ts'
 import { scopeOf } from '../rebase/rebase-scope.ts'
+import type { CallOrigin } from '../store/call-origin.ts'
 import { type Copy, type Executor, isShown } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import type { ReplicaTables } from '../store/replica-table.ts'
@@ -120,10 +121,11 @@ export class Outbox {
   async runAction(
     name: string,
     args: unknown,
+    by: CallOrigin | null = null,
     also: (tx: Executor) => Promise<void> = async () => undefined,
   ): Promise<MutationId> {
     const json = argsOf(this.actions, name, args)
-    return this.#idOf(await makeAction(this.#makingOnShown(), name, json, also))
+    return this.#idOf(await makeAction(this.#makingOnShown(by), name, json, also))
   }
 
   /**
@@ -133,8 +135,9 @@ export class Outbox {
    */
   async runTransaction<Result>(
     work: (tx: PGliteTransaction) => Promise<Result>,
+    by: CallOrigin | null = null,
   ): Promise<{ readonly id: MutationId | null; readonly result: Result }> {
-    const { counter, result } = await makeTransaction(this.#makingOnShown(), work)
+    const { counter, result } = await makeTransaction(this.#makingOnShown(by), work)
     return { id: counter === null ? null : this.#idOf(counter), result }
   }
 
@@ -153,7 +156,6 @@ export class Outbox {
     if (isWaiting.length > 0 && shown && isShown(shown)) {
       await this.#rebaseShown(async (rebase) => {
         await rebase.redoMutations(new Set(isWaiting))
-        await rebase.notifyLiveQueries()
       })
     }
     for (const [counter, rejection] of failed) await this.failMutation(counter, rejection)
@@ -236,7 +238,6 @@ export class Outbox {
     await rebase.failMutations(all)
     await rebase.redoMutations(undone)
     if (!(await rebase.areWritesInOrder())) await rebase.redoAll()
-    await rebase.notifyLiveQueries()
   }
 
   #idOf(counter: number): MutationId {
@@ -244,11 +245,11 @@ export class Outbox {
   }
 
   /** Throws `unavailable` before the replica is ready. */
-  #makingOnShown(): Making {
+  #makingOnShown(by: CallOrigin | null): Making {
     const shown = this.#options.shown()
     if (!shown || !isShown(shown))
       throw new TidemarkError('unavailable', 'The replica is not loaded yet: await replica.ready before writing.')
     const { db, actions } = this
-    return { db, tables: shown.tables, actions, development: this.#options.development }
+    return { db, tables: shown.tables, actions, development: this.#options.development, by }
   }
 }

@@ -148,10 +148,13 @@ export class OutgoingMutations implements Pick<DrainHost, 'freezeNext' | 'receiv
   }
 
   async #squashNew(tx: Executor, copy: Copy, found: UnsentMutations): Promise<UnsentMutations> {
-    const made = new Set(found.fresh.filter(({ origin }) => isEdit(origin)).map(({ counter }) => counter))
+    const tabs = new Map(found.fresh.flatMap(({ counter, origin, tab }) => (isEdit(origin) ? [[counter, tab]] : [])))
     this.#history.noteWrites(
       copy,
-      found.writes.filter((write) => made.has(write.counter)),
+      found.writes.flatMap((write) => {
+        const tab = tabs.get(write.counter)
+        return tab === undefined ? [] : [{ ...write, tab }]
+      }),
     )
     const { squashes, after } = squashUnsent(found, copy.tables)
     for (const one of squashes) await keepSquash(tx, one)

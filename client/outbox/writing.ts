@@ -3,8 +3,10 @@ import { counterOf, type MutationId, mutationId, type Outcome, TidemarkError } f
 import type { ConnectionPhase, ConnectionState } from '../connection/connection-state.ts'
 import type { Http } from '../connection/http.ts'
 import type { Journal } from '../journal/journal.ts'
-import type { Failure, MutationHandle, MutationRecord } from '../mutations/mutation.ts'
+import type { FailureDecision, FailureRecord, MutationRecord } from '../mutations/mutation.ts'
 import { readMutations } from '../mutations/mutation-records.ts'
+import { UnsentWork } from '../mutations/unsent-work.ts'
+import type { CallOrigin } from '../store/call-origin.ts'
 import type { Copy } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import { readCounts } from '../store/rows/record-rows.ts'
@@ -18,13 +20,15 @@ import { readMutationEnds } from './read-mutation-ends.ts'
 import { compareLooks, type FollowedUp, failuresKey, type OutboxLook } from './rules/compare-looks.ts'
 import { connectionEvent } from './rules/connection-event.ts'
 import { SettledWaits } from './settled-waits.ts'
-import { UndoHistory } from './undo-history.ts'
+import { type SavedHistory, UndoHistory } from './undo-history.ts'
+import { exportUnsent, type UnsentExport } from './unsent-work.ts'
 import { reportLook, type WritingStatus } from './writing-status.ts'
 
 export interface WritingOptions {
   readonly db: Database
   readonly outbox: Outbox
   readonly http: Http
+  readonly user: string
   readonly clientId: string
   /** The last migration that the page's code knows. */
   readonly migration?: string | undefined
@@ -34,16 +38,13 @@ export interface WritingOptions {
   readonly journal: Journal | null
 }
 
-/** A transaction's handle; where it wrote nothing that is synced, `id` is null and it is confirmed from the start. */
-export interface TransactionHandle<Result> {
-  readonly id: MutationId | null
-  readonly confirmed: Promise<void>
-  readonly result: Result
-}
-
-/** Joins the parts of writing: what is written here is sent, waited for, counted, and offered again where it failed. */
+/**
+ * Joins the parts of writing: what is written here is sent, waited for, counted, and offered again where it failed.
+ *
+ * It is long because only here these parts meet: each method is short, and all of them go by what the last look found.
+ */
 export class Writing implements DrainHost {
-  failures: readonly Failure[] = []
+  failures: readonly FailureRecord[] = []
   readonly #options: WritingOptions
   readonly #confirmations: Confirmations
   readonly #failures: Failures
@@ -63,6 +64,7 @@ export class Writing implements DrainHost {
   })
   /** The number of actions and transactions being run: each looks anew when it is done. */
   #calls = 0
+  readonly #lookListeners = new Set<() => void>()
   #stopListening: () => void = () => undefined
   #stopWatching: () => void = () => undefined
 
@@ -70,7 +72,7 @@ export class Writing implements DrainHost {
     const { db, outbox, http, clientId, migration, shown, journal } = options
     this.#options = options
     this.#confirmations = new Confirmations(clientId)
-    this.#failures = new Failures({ db, outbox, clientId, shown, trackMade: (id) => this.#trackMade(id) })
+    this.#failures = new Failures({ db, outbox, clientId, shown })
     this.#drain = new Drain({ http, client: clientId, migration, host: this })
     this.#undo = new UndoHistory({ outbox, shown, since: 0 })
     this.#outgoing = new OutgoingMutations({
@@ -138,25 +140,68 @@ export class Writing implements DrainHost {
     }
   }
 
-  async runAction(name: string, args: unknown): Promise<MutationHandle> {
-    return this.#trackMade(await this.#countCall(this.#options.outbox.runAction(name, args)))
+  async runAction(name: string, args: unknown, by: CallOrigin | null): Promise<MutationId> {
+    return this.#trackMade(await this.#countCall(this.#options.outbox.runAction(name, args, by)))
   }
 
-  async runTransaction<Result>(work: (tx: PGliteTransaction) => Promise<Result>): Promise<TransactionHandle<Result>> {
-    const { id, result } = await this.#countCall(this.#options.outbox.runTransaction(work))
-    if (id !== null) return { ...this.#trackMade(id), result }
+  /** Runs `work` as one mutation; `id` is null where it wrote nothing that is synced. Rejects with what it throws. */
+  async runTransaction<Result>(
+    work: (tx: PGliteTransaction) => Promise<Result>,
+    by: CallOrigin | null,
+  ): Promise<{ readonly id: MutationId | null; readonly result: Result }> {
+    const { id, result } = await this.#countCall(this.#options.outbox.runTransaction(work, by))
+    if (id !== null) this.#trackMade(id)
+    else void this.#looks.lookSoon()
+    return { id, result }
+  }
+
+  /** Does what the app decides about a failure, and answers the mutation that it made; null where it made none. */
+  async decideFailure(id: MutationId, decision: FailureDecision, by: CallOrigin | null): Promise<MutationId | null> {
+    const made = await this.#countCall(this.#failures.decideFailure(id, decision, by))
+    if (made !== null) this.#trackMade(made)
+    else void this.#looks.lookSoon()
+    return made
+  }
+
+  /** Resolves when a mutation is confirmed, and rejects with MutationFailed when it fails. */
+  waitConfirmed(id: MutationId): Promise<void> {
+    const counter = counterOf(id)
+    if (!this.#confirmations.isWaiting(counter)) {
+      this.#mayHaveEnded = true
+      void this.#looks.lookSoon()
+    }
+    return this.#confirmations.openHandle(counter).confirmed
+  }
+
+  async undo(by: CallOrigin | null): Promise<MutationId | null> {
+    const id = await this.#undo.undoLast(this.#options.db, by)
+    return id === null ? null : this.#trackMade(id)
+  }
+
+  async redo(by: CallOrigin | null): Promise<MutationId | null> {
+    const id = await this.#undo.redoLast(this.#options.db, by)
+    return id === null ? null : this.#trackMade(id)
+  }
+
+  idOf(counter: number): MutationId {
+    return this.#confirmations.idOf(counter)
+  }
+
+  /** Calls back after each look at the outbox; answers the function that ends it. */
+  onLooked(listener: () => void): () => void {
+    this.#lookListeners.add(listener)
+    return () => this.#lookListeners.delete(listener)
+  }
+
+  /** Begins the history of a tab, which may have one from another engine. */
+  async openTab(tab: string, saved: SavedHistory | null): Promise<void> {
+    await this.#undo.openTab(this.#options.db, tab, saved)
     void this.#looks.lookSoon()
-    return { id, confirmed: Promise.resolve(), result }
   }
 
-  async undo(): Promise<MutationHandle | null> {
-    const id = await this.#undo.undoLast(this.#options.db)
-    return id === null ? null : this.#trackMade(id)
-  }
-
-  async redo(): Promise<MutationHandle | null> {
-    const id = await this.#undo.redoLast(this.#options.db)
-    return id === null ? null : this.#trackMade(id)
+  /** What each tab may take back. */
+  get history(): UndoHistory {
+    return this.#undo
   }
 
   readMutations(limit: number): Promise<MutationRecord[]> {
@@ -168,6 +213,17 @@ export class Writing implements DrainHost {
     if (!Number.isSafeInteger(counter) || id !== mutationId(this.#options.clientId, counter)) return null
     const [record] = await readMutations(this.#options.db, this.#options.clientId, { counter })
     return record ?? null
+  }
+
+  exportUnsent(limit: number): Promise<UnsentExport> {
+    const { db, user, clientId, shown } = this.#options
+    return exportUnsent(db, { user, clientId, shown: shown(), limit })
+  }
+
+  /** Rejects with UnsentWork where anything is not confirmed. */
+  async requireNoUnsent(): Promise<void> {
+    const { pending, failed } = await readCounts(this.#options.db)
+    if (pending > 0 || failed.length > 0) throw new UnsentWork({ pending, failed: failed.length })
   }
 
   /** Resolves when everything written before is settled. Rejects offline, closed, refused, and where sending has stopped. */
@@ -211,13 +267,13 @@ export class Writing implements DrainHost {
     }
   }
 
-  #trackMade(id: MutationId): MutationHandle {
+  #trackMade(id: MutationId): MutationId {
     const counter = counterOf(id)
-    const handle = this.#confirmations.openHandle(counter)
+    this.#confirmations.openHandle(counter)
     this.#followedUp = { ...this.#followedUp, sentTo: Math.max(this.#followedUp.sentTo, counter) }
     this.#drain.dispatch({ type: 'written', urgency: 'now' })
     void this.#looks.lookSoon()
-    return handle
+    return id
   }
 
   /** Looks at what is settled, counted and failed, and follows it up. */
@@ -225,6 +281,8 @@ export class Writing implements DrainHost {
     const { db, shown, journal } = this.#options
     // Nothing is reported here that the journal has not recorded.
     await journal?.recordAll()
+    // Who waited for the same record is answered before this asks the database, unless somebody waits for what it finds.
+    if (journal && !this.#isAwaited) await new Promise((resolve) => setTimeout(resolve))
     const copy = shown()
     // Those who wait for a confirmation are served first.
     await this.#resolveConfirmations()
@@ -235,9 +293,10 @@ export class Writing implements DrainHost {
     if (notesUndo && copy) await this.#undo.noteMutations(db, copy)
     if (copy) this.#followedUp = { ...this.#followedUp, notedTo: look.last }
     if (readsFailures) await this.#readFailures(look)
-    const { canUndo, canRedo } = this.#undo
+    const { canUndo, canRedo } = this.#undo.stateOf(null)
     const now = { pending: look.pending, failed: look.failed.length, canUndo, canRedo }
     reportLook(this.#options.status, now, readsFailures)
+    for (const listener of [...this.#lookListeners]) listener()
     this.#waits.resolveSettled(look)
     if (!asksToSend) return
     this.#followedUp = { ...this.#followedUp, sentTo: Math.max(this.#followedUp.sentTo, look.newest) }
@@ -246,7 +305,8 @@ export class Writing implements DrainHost {
 
   async #readFailures({ isShown, failed }: OutboxLook): Promise<void> {
     this.#undo.forgetFailed(new Set(failed))
-    this.failures = await this.#failures.readFailures()
+    // Where there are none nothing is asked: one that fails meanwhile makes another look due.
+    this.failures = failed.length === 0 ? [] : await this.#failures.readFailures()
     // The failures that were read count, not those of the look: more may have failed or been decided on in between.
     const read = this.failures.map(({ id }) => counterOf(id))
     this.#followedUp = { ...this.#followedUp, failures: failuresKey({ isShown, failed: read }) }

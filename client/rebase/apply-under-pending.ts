@@ -138,26 +138,25 @@ export async function withAllUndone(
   await rebase.undoMutations(all)
   const result = await work(failing)
   rebase.moveToCopy(result)
-  await rebase.failMutations(await rebase.withDependents(new Map([...failing].filter(([counter]) => all.has(counter)))))
+  await failEmptied(rebase, failing)
   await rebase.redoMutations(all)
-  await rebase.notifyLiveQueries()
   return result
 }
 
-/** Works as `withAllUndone`, and ends the mutations whose rows `work` brings. Rule RBS-R7. */
+/** Works as `withAllUndone`, and ends the mutations whose rows `work` brings; those of which nothing is left fail. Rule RBS-R7. */
 export async function withAllUndoneForJoin(
   tx: Executor,
   copy: Copy,
   actions: ActionRunner,
-  work: () => Promise<Copy>,
+  work: () => Promise<{ readonly copy: Copy; readonly emptied: ReadonlyMap<number, Rejection> }>,
 ): Promise<Copy> {
   const rebase = await Rebase.open(tx, scopeOf(copy, actions))
   await rebase.undoMutations(rebase.counters)
-  const result = await work()
+  const { copy: result, emptied } = await work()
   rebase.moveToCopy(result)
   await endMutationsKeptAside(tx, rebase, result.cursor)
+  await failEmptied(rebase, emptied)
   await rebase.redoMutations(rebase.counters)
-  await rebase.notifyLiveQueries()
   return result
 }
 
@@ -178,11 +177,23 @@ export async function applyWithAllUndone<Result>(
 }
 
 /** Ends at a join the mutations that the loaded rows hold, and does the rest again on them. Rule RBS-R7. */
-export async function redoAtJoin(tx: Executor, live: Copy, actions: ActionRunner): Promise<void> {
+export async function redoAtJoin(
+  tx: Executor,
+  live: Copy,
+  actions: ActionRunner,
+  emptied: ReadonlyMap<number, Rejection>,
+): Promise<void> {
   const rebase = await Rebase.open(tx, scopeOf(live, actions))
   await rebase.forgetWrites()
   await endMutationsKeptAside(tx, rebase, live.cursor)
+  await failEmptied(rebase, emptied)
   await rebase.redoMutations(rebase.counters)
+}
+
+/** Fails what a version left nothing of, as far as it is still pending, and what builds on it. */
+async function failEmptied(rebase: Rebase, emptied: ReadonlyMap<number, Rejection>): Promise<void> {
+  const pending = [...emptied].filter(([counter]) => rebase.findPending(counter) !== null)
+  await rebase.failMutations(await rebase.withDependents(new Map(pending)))
 }
 
 /** Ends the mutations whose outcome came while their rows were still to be joined. */

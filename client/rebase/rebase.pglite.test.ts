@@ -22,12 +22,16 @@ const ACTIONS = {
   addLabel: action(label, async ({ sql, id, now, user }, args) => {
     await sql`INSERT INTO label (id, org, text) VALUES (${args.id}, 'a', ${`${args.text} ${id('one', 1)} ${now} ${user.id}`})`
   }),
-  raise: action(z.object({ id: z.string(), by: z.number() }), async ({ sql }, { id, by }) => {
-    const [row] = await sql`SELECT rank, true AS yes, ARRAY[1, NULL] AS list FROM note WHERE id = ${id}`
-    if (!row) return refuse('gone', 'There is no such note.', { id })
-    if (row.yes !== 't' || row.list !== '{1,NULL}') throw new Error('Values are not text.')
-    await sql`UPDATE note SET rank = ${Number(row.rank) + by} WHERE id = ${id}`
-  }),
+  raise: action(
+    z.object({ id: z.string(), by: z.number() }),
+    async ({ sql }, { id, by }) => {
+      const [row] = await sql`SELECT rank, true AS yes, ARRAY[1, NULL] AS list FROM note WHERE id = ${id}`
+      if (!row) return refuse('gone', 'There is no such note.', { id })
+      if (row.yes !== 't' || row.list !== '{1,NULL}') throw new Error('Values are not text.')
+      await sql`UPDATE note SET rank = ${Number(row.rank) + by} WHERE id = ${id}`
+    },
+    { before: (args) => ({ ...(args as { id: string }), by: (args as { amount: number }).amount }) },
+  ),
   fickle: action(z.object({ id: z.string() }), async ({ sql }, { id }) => {
     salt += 1
     await sql`UPDATE note SET title = ${`salt ${salt}`} WHERE id = ${id}`
@@ -323,6 +327,14 @@ describe('actions', () => {
     expect(await replica.states()).toEqual({})
     await replica.outbox.runAction('raise', { id: '1', by: 1 })
     expect(await replica.states()).toEqual({ 1: 'pending' })
+  })
+
+  test('MIG-02 ACT-R5 one that waited since an earlier version is done again with its arguments mapped', async () => {
+    const replica = await replicaWith({ [NOTE]: [note('1')] })
+    await replica.outbox.runAction('raise', { id: '1', by: 10 })
+    await replica.db.exec(`UPDATE tidemark.mutation SET args = '{"id": "1", "amount": 20}'`)
+    await replica.commit([update('1', { rank: '5' })])
+    expect(await replica.rows('note', 'id, rank')).toEqual([{ id: '1', rank: 25 }])
   })
 
   test('REB-15 ACT-R4 an action that is not deterministic is warned of in development', async () => {

@@ -42,7 +42,6 @@ import {
 import { foreignKeysOf } from '../store/rules/foreign-keys.ts'
 import { NOTIFY_OUTBOX } from '../store/rules/outbox-notice.ts'
 import { runStatement } from '../store/run-statement.ts'
-import { notifyLiveQueries } from '../store/server-rows.ts'
 import { type RebaseScope, scopeOf } from './rebase-scope.ts'
 import { redoMutations } from './redo-mutations.ts'
 import { dependency, judgeMisses, type Miss } from './rules/judge-misses.ts'
@@ -58,8 +57,6 @@ export class Rebase {
   readonly #pending: Map<number, Unsettled>
   /** The effects of actions before they were undone, so that mutations that build on one are found afterwards too. */
   readonly #actionEffects = new Map<number, Effects>()
-  /** Names of the tables whose rows were moved. */
-  readonly moved = new Set<string>()
 
   private constructor(tx: Executor, scope: RebaseScope, pending: readonly Unsettled[]) {
     this.#tx = tx
@@ -109,7 +106,6 @@ export class Rebase {
     for (const [id, nets] of undoWrites(writes, this.#scope.tables)) {
       const table = this.#scope.tables.get(id)
       if (!table || nets.size === 0) continue
-      this.moved.add(table.name)
       for (const statement of stageStatements(table, { truncate: null, nets }))
         await runStatement(this.#tx, table, statement)
     }
@@ -195,11 +191,6 @@ export class Rebase {
     const all = this.counters
     await this.undoMutations(all)
     await this.redoMutations(all)
-  }
-
-  /** Notifies live queries of the tables whose rows were put back; rows done again notify by themselves. */
-  async notifyLiveQueries(): Promise<void> {
-    await notifyLiveQueries(this.#tx, this.moved)
   }
 
   /** Answers whether each row's writes stand in the order of their mutations. */

@@ -8,21 +8,14 @@ import { fenceOf } from './join-fence.ts'
 import { isLasting, TableFault } from './refused-tables.ts'
 import { audienceOfColumn, isContested, joinedChanges, type Presence, unseenChanges } from './unseen-changes.ts'
 
-/** Counts what an apply changed, and names the tables in which it did. */
+/** Counts what an apply changed. */
 export class Tally {
-  /** Names of the tables whose rows changed. */
-  readonly touched = new Set<string>()
   rows = 0
   changes = 0
 
   add(other: Tally): void {
-    this.move(other.touched)
     this.rows += other.rows
     this.changes += other.changes
-  }
-
-  move(tables: Iterable<string>): void {
-    for (const table of tables) this.touched.add(table)
   }
 
   /** Counts changes that stand there already. */
@@ -41,7 +34,6 @@ export async function applyRows(tx: Executor, copy: Copy, transactions: readonly
   for (const [id, stages] of folded) {
     const table = copy.tables.get(id)
     if (!table) continue
-    tally.touched.add(table.name)
     for (const stage of stages) {
       for (const statement of stageStatements(table, stage)) tally.rows += await runOn(tx, table, statement)
     }

@@ -29,7 +29,9 @@ import { storageFault } from '../store/storage-fault.ts'
 import { applyRows, Tally } from './apply-rows.ts'
 import { joinAddition, joinCopy, joinRenewal } from './join.ts'
 import { fenceOf, mayJoin } from './join-fence.ts'
-import type { Phase } from './rules/plan-versions.ts'
+import { type Phase, planVersions } from './rules/plan-versions.ts'
+import { splitAtVersions } from './rules/split-versions.ts'
+import { heldBy } from './step-tables.ts'
 import { type RedoHost, stepToVersion } from './step-version.ts'
 
 /** The result of one apply. */
@@ -62,9 +64,14 @@ export interface Renewing {
 
 export const NOTHING_GRANTED: Granted = { audiences: new Set(), addition: null, renewal: null }
 
+/** What came by one version, and the version that comes in force after it; null after the last. */
+export interface Stretch {
+  readonly transactions: readonly Incoming[]
+  readonly phase: Phase | null
+}
+
 /**
- * Applies transactions and moves the cursor to `to`, in one database transaction; a copy that reaches its fences joins,
- * and one that reaches the place of `phase` steps to that version.
+ * Applies transactions and moves the cursor to `to`, in one database transaction; a copy that reaches its fences joins.
  *
  * Throws `rehydrate-required` when the rows contradict the stream, `storage` when the device refuses to write.
  */
@@ -74,10 +81,28 @@ export function applyTransactions(
   transactions: readonly Incoming[],
   to: Lsn,
   granted: Granted = NOTHING_GRANTED,
-  phase: Phase | null = null,
 ): Promise<Applied> {
-  return applyInTransaction(store, copy, to, granted, phase, {
-    async onCopy(tx, hasPending) {
+  return applyStretches(store, copy, [{ transactions, phase: null }], to, granted)
+}
+
+/** Does the same with stretches between which the copy steps to other versions. */
+export function applyStretches(
+  store: LocalStore,
+  copy: Copy,
+  stretches: readonly Stretch[],
+  to: Lsn,
+  granted: Granted,
+): Promise<Applied> {
+  const work = stretches.map(({ transactions, phase }) => ({
+    phase,
+    ...workOf(store, transactions, granted),
+  }))
+  return applyInTransaction(store, copy, to, granted, work)
+}
+
+function workOf(store: LocalStore, transactions: readonly Incoming[], granted: Granted): Work {
+  return {
+    async onCopy(tx, copy, hasPending) {
       const all = transactionsFor(copy, copy, transactions, granted)
       const wanted = hasPending ? await holdBackRenewed(tx, copy, all, granted) : all
       if (!hasPending || !isShown(copy)) {
@@ -93,11 +118,10 @@ export function applyTransactions(
         apply: (some) => applyRows(tx, copy, some),
         countExact: (counted, exact) => counted.count(exact),
       })
-      tally.move(rebase.moved)
       return tally
     },
-    onAddition: (tx, addition) => applyRows(tx, addition, transactionsFor(addition, copy, transactions, granted)),
-  })
+    onAddition: (tx, copy, addition) => applyRows(tx, addition, transactionsFor(addition, copy, transactions, granted)),
+  }
 }
 
 /** Answers the changes for `target`: the copy itself, or the granted audiences or tables loaded anew beside it. */
@@ -141,39 +165,49 @@ export function applyStagedParts(
   copy: Copy,
   transaction: { readonly lsn: Lsn; readonly xid: string },
   granted: Granted = NOTHING_GRANTED,
-  phase: Phase | null = null,
+  phases: readonly Phase[] = [],
 ): Promise<Applied> {
-  return applyInTransaction(store, copy, transaction.lsn, granted, phase, {
-    async onCopy(tx, hasPending) {
-      const own = await ownOfParts(tx)
-      await passNumbers(tx, [{ lsn: transaction.lsn, own }])
-      const whole = { ...transaction, committedAt: '', changes: [], own }
-      const [shown = whole] = hasPending ? await holdBackRenewed(tx, copy, [whole], granted) : [whole]
-      const apply = () => applyParts(tx, copy, copy, { ...transaction, own }, granted)
-      if (hasPending && !isShown(copy)) await noteOutcomesAside(tx, [shown])
-      if (!hasPending || !isShown(copy)) return dropUnless(granted, tx, await apply())
-      const rebase = await Rebase.open(tx, scopeOf(copy, store.actions))
-      const tally = await applyWithAllUndone(rebase, shown, apply)
-      tally.move(rebase.moved)
-      return dropUnless(granted, tx, tally)
-    },
-    async onAddition(tx, addition) {
-      const own = await ownOfParts(tx)
-      const tally = await applyParts(tx, addition, copy, { ...transaction, own }, granted)
-      await deleteParts(tx)
-      return tally
-    },
-  })
+  const versions = phases.map(({ version }) => version.version)
+  const work = [...phases, null].map((phase, stretch) => ({
+    phase,
+    ...workOfParts(store, { ...transaction, versions, stretch }, granted),
+  }))
+  return applyInTransaction(store, copy, transaction.lsn, granted, work, deleteParts)
 }
 
-/** Drops the staged parts, unless granted audiences on their way have yet to read them. */
-async function dropUnless({ addition }: Granted, tx: Executor, tally: Tally): Promise<Tally> {
-  if (addition === null) await deleteParts(tx)
-  return tally
+/** A stretch, counted from 0, of the transaction whose parts are staged. */
+interface StagedStretch {
+  readonly lsn: Lsn
+  readonly xid: string
+  /** The versions that come in force within it, or at its end. */
+  readonly versions: readonly number[]
+  readonly stretch: number
+}
+
+function workOfParts(store: LocalStore, { lsn, xid, versions, stretch }: StagedStretch, granted: Granted): Work {
+  const apply = (tx: Executor, target: Copy, copy: Copy, own: OwnNote | null) =>
+    applyParts(tx, target, copy, { lsn, xid, versions, stretch, own }, granted)
+  return {
+    async onCopy(tx, copy, hasPending) {
+      const own = await ownOfParts(tx)
+      await passNumbers(tx, [{ lsn, own }])
+      const whole = { lsn, xid, committedAt: '', changes: [], own }
+      const [shown = whole] = hasPending ? await holdBackRenewed(tx, copy, [whole], granted) : [whole]
+      if (hasPending && !isShown(copy)) await noteOutcomesAside(tx, [shown])
+      if (!hasPending || !isShown(copy)) return await apply(tx, copy, copy, own)
+      const rebase = await Rebase.open(tx, scopeOf(copy, store.actions))
+      return await applyWithAllUndone(rebase, shown, () => apply(tx, copy, copy, own))
+    },
+    onAddition: async (tx, copy, addition) => apply(tx, addition, copy, await ownOfParts(tx)),
+  }
 }
 
 async function readPart(tx: Executor, position: number): Promise<MarkedChange[]> {
-  const changes: unknown = JSON.parse(await readPartText(tx, position))
+  return changesOf(await readPartText(tx, position))
+}
+
+function changesOf(text: string): MarkedChange[] {
+  const changes: unknown = JSON.parse(text)
   if (Array.isArray(changes) && changes.every(isMarkedChange)) return changes
   throw new TidemarkError('corrupt', 'A change in fragments is none; reconnecting.')
 }
@@ -186,23 +220,37 @@ async function applyParts(
   tx: Executor,
   target: Copy,
   copy: Copy,
-  transaction: { readonly lsn: Lsn; readonly xid: string; readonly own: OwnNote | null },
+  { lsn, xid, versions, stretch, own }: StagedStretch & { readonly own: OwnNote | null },
   granted: Granted,
 ): Promise<Tally> {
   const counted = new Tally()
-  const { lsn, own } = transaction
   const predictions = await readPredictions(tx, own ? [own.counter] : [])
+  let at = 0
   for (const position of await readPartPositions(tx)) {
-    const changes = decodeChanges(lsn, await readPart(tx, position), own, predictions, copy.tables)
-    const part = { ...transaction, committedAt: '', changes }
+    const text = await readPartText(tx, position)
+    // A part of another stretch is not worth being parsed.
+    if (at !== stretch && !text.includes(VERSION_NOTE)) continue
+    const stretches = splitAtVersions(changesOf(text), versions.slice(at))
+    const wanted = stretches[stretch - at] ?? []
+    at += stretches.length - 1
+    const part = { lsn, xid, own, committedAt: '', changes: decodeChanges(lsn, wanted, own, predictions, copy.tables) }
     counted.add(await applyRows(tx, target, transactionsFor(target, copy, [part], granted)))
+    if (at > stretch) break
   }
   return counted
 }
 
+const VERSION_NOTE = '{"o":"v"'
+
+/**
+ * What one stretch does to the copy, and to what is on its way to it.
+ *
+ * The file is long because transactions that came whole and those that are staged in parts do the same in one local
+ * transaction: rows, pending work, cursor, versions and what joins.
+ */
 interface Work {
-  onCopy(tx: Executor, hasPending: boolean): Promise<Tally>
-  onAddition(tx: Executor, addition: Copy): Promise<Tally>
+  onCopy(tx: Executor, copy: Copy, hasPending: boolean): Promise<Tally>
+  onAddition(tx: Executor, copy: Copy, addition: Copy): Promise<Tally>
 }
 
 async function applyInTransaction(
@@ -210,24 +258,43 @@ async function applyInTransaction(
   copy: Copy,
   to: Lsn,
   { addition, renewal }: Granted,
-  phase: Phase | null,
-  work: Work,
+  stretches: readonly (Work & { readonly phase: Phase | null })[],
+  finish: (tx: Executor) => Promise<void> = async () => {},
 ): Promise<Applied> {
   try {
     return await withServerRows(db, async (tx, hasPending) => {
-      const tally = await work.onCopy(tx, hasPending)
-      const added = addition && (await work.onAddition(tx, addition))
-      const moved = { ...copy, cursor: maxLsn(copy.cursor, to), rows: copy.rows + tally.rows }
-      const touched = copy.place === 'live' ? [...tally.touched] : []
-      await moveCursor(tx, moved, touched)
-      const changes = tally.changes + (added?.changes ?? 0)
       const joining = { actions, warn, hasPending }
-      const { copy: stepped, missed } = phase
-        ? await stepToVersion(tx, moved, phase, joining)
-        : { copy: moved, missed: null }
-      if (addition && added) {
+      let stepped = copy
+      let missed: string | null = null
+      let changes = 0
+      const added = new Tally()
+      for (const [index, { phase, ...work }] of stretches.entries()) {
+        const isLast = index === stretches.length - 1
+        const before = stepped
+        const tally = await work.onCopy(tx, before, hasPending)
+        changes += tally.changes
+        if (addition) added.add(await work.onAddition(tx, before, addition))
+        // What is at `to` is above the cursor until all of it is applied.
+        const cursor = isLast ? maxLsn(copy.cursor, to) : copy.cursor
+        stepped = { ...before, cursor, rows: before.rows + tally.rows }
+        if (phase === null) {
+          await moveCursor(tx, stepped)
+          continue
+        }
+        const step = await stepToVersion(
+          tx,
+          stepped,
+          missed === null ? phase : planAnew(stepped, copy.cursor, phase),
+          joining,
+        )
+        stepped = step.copy
+        missed ??= step.missed
+      }
+      await finish(tx)
+      changes += added.changes
+      if (addition) {
         const beside = { ...addition, cursor: maxLsn(addition.cursor, to), rows: addition.rows + added.rows }
-        const isAhead = renewal?.phases.some((ahead) => ahead !== phase) === true
+        const isAhead = renewal?.phases.some((ahead) => stretches.every(({ phase }) => phase !== ahead)) === true
         if (isAhead || !mayJoin(beside, copy, to)) return { copy: stepped, addition: beside, changes, missed }
         const joined = await joinBeside(tx, stepped, beside, renewal, joining)
         return { copy: joined, addition: null, changes, missed }
@@ -240,6 +307,12 @@ async function applyInTransaction(
   }
 }
 
+/** Plans a phase from what the copy has where a step before it failed. */
+function planAnew(copy: Copy, cursor: Lsn, phase: Phase): Phase {
+  const [anew = phase] = planVersions(heldBy(copy), cursor, [phase.version]).phases
+  return anew
+}
+
 async function joinBeside(
   tx: Executor,
   live: Copy,
@@ -249,7 +322,8 @@ async function joinBeside(
 ): Promise<Copy> {
   if (renewal !== null) {
     const renewing = () => joinRenewal(tx, live, beside, renewal.renewed, warn)
-    return hasPending ? withAllUndoneForJoin(tx, live, actions, renewing) : renewing()
+    if (!hasPending) return (await renewing()).copy
+    return withAllUndoneForJoin(tx, live, actions, renewing)
   }
   const joining = () => joinAddition(tx, live, beside)
   return hasPending ? withAllUndone(tx, live, actions, joining) : joining()

@@ -7,8 +7,6 @@ export interface HangingObjects {
   readonly objects: readonly HangingObject[]
   /** The objects that cannot be made again, as Postgres describes them. */
   readonly lost: readonly string[]
-  /** The channels on which PGlite's live queries listen for changes of these tables. */
-  readonly channels: readonly string[]
 }
 
 interface HangingObject {
@@ -51,16 +49,17 @@ const CONSTRAINTS = `
 
 const TRIGGERS = `
   WITH ${TABLES} SELECT g.tgname AS name, pg_get_triggerdef(g.oid) AS statement FROM named t JOIN pg_trigger g ON g.tgrelid = t.oid
-  WHERE NOT g.tgisinternal AND g.tgname NOT LIKE '\\_notify\\_trigger\\_%'
-    AND NOT EXISTS (SELECT FROM pg_proc f WHERE f.oid = g.tgfoid AND f.pronamespace = 'tidemark'::regnamespace)`
+  WHERE NOT g.tgisinternal AND NOT EXISTS (SELECT FROM pg_proc f WHERE f.oid = g.tgfoid AND f.pronamespace = 'tidemark'::regnamespace)`
 
 const OTHERS = `
   WITH ${TABLES} SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0) AS name FROM named t
   JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.deptype = 'n' AND d.classid = 'pg_proc'::regclass`
 
-const CHANNELS = `WITH ${TABLES} SELECT 'table_change__' || relnamespace || '__' || oid AS name FROM named`
-
-const LIVE_VIEW = /^live_query_[0-9a-f]{32}_view$/
+/** The search for views costs more than all else that a step does, so that it is made only where there is one. */
+const IS_SEEN = `
+  WITH ${TABLES} SELECT EXISTS (
+    SELECT FROM named t JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid
+  ) AS seen`
 
 interface ViewRow {
   readonly schema: string
@@ -75,37 +74,34 @@ interface ViewRow {
 /**
  * Detaches the objects that hang on these tables, which are then dropped, and answers those to be made again.
  *
- * Objects that the synced definition names are not among them: they are made as after a load. The view of a live query
- * and what PGlite prepared over it go for good: PGlite makes them anew from the query's own text once it is notified.
+ * Objects that the synced definition names are not among them: they are made as after a load.
  */
 export async function detachObjects(
   tx: Executor,
   tables: readonly TableDefinition[],
   synced: readonly TableDefinition[],
 ): Promise<HangingObjects> {
-  if (tables.length === 0) return { objects: [], lost: [], channels: [] }
+  if (tables.length === 0) return { objects: [], lost: [] }
   const names = namesOf(tables)
   const own = await readOwnObjects(tx, tables, synced)
   const views = await detachViews(tx, tables)
   const lost = (await tx.query<{ name: string }>(OTHERS, names)).rows.map(({ name }) => name)
-  return { objects: [...own, ...views.objects], lost, channels: views.channels }
+  return { objects: [...own, ...views.objects], lost }
 }
 
 /** Works as `detachObjects`, for tables that stay and are altered: only what reads them goes. */
 export async function detachViews(tx: Executor, tables: readonly TableDefinition[]): Promise<HangingObjects> {
-  if (tables.length === 0) return { objects: [], lost: [], channels: [] }
+  if (tables.length === 0) return { objects: [], lost: [] }
+  const { rows } = await tx.query<{ seen: boolean }>(IS_SEEN, namesOf(tables))
+  if (rows[0]?.seen !== true) return { objects: [], lost: [] }
   const views = (await tx.query<ViewRow>(VIEWS, namesOf(tables))).rows
-  const isLive = ({ name, temporary }: ViewRow) => temporary && LIVE_VIEW.test(name)
-  const channels = (await tx.query<{ name: string }>(CHANNELS, namesOf(tables))).rows.map(({ name }) => name)
-  for (const view of views.filter(isLive)) await dropLiveQuery(tx, view.name)
-  const others = views.filter((view) => !isLive(view))
-  return { objects: others.flatMap(viewStatements), lost: [], channels }
+  return { objects: views.flatMap(viewStatements), lost: [] }
 }
 
 /** Drops views that were detached from tables that stay. */
 export async function dropViews(tx: Executor, { objects }: HangingObjects): Promise<void> {
   const drops = objects.flatMap(({ drop }) => (drop === null ? [] : [`${drop} CASCADE;`]))
-  await tx.exec(drops.join('\n'))
+  if (drops.length > 0) await tx.exec(drops.join('\n'))
 }
 
 /** Reads the indexes, constraints and triggers of these tables that are the app's own. */
@@ -146,32 +142,14 @@ function viewStatements({ schema, name, kind, temporary, options, query, indexes
   ]
 }
 
-async function dropLiveQuery(tx: Executor, view: string): Promise<void> {
-  const base = view.slice(0, -'_view'.length)
-  const { rows } = await tx.query<{ name: string }>(
-    `SELECT name FROM pg_prepared_statements WHERE starts_with(name, $1)`,
-    [`${base}_`],
-  )
-  await tx.exec(
-    [
-      `DROP VIEW IF EXISTS pg_temp.${view} CASCADE`,
-      ...[1, 2].map((state) => `DROP TABLE IF EXISTS pg_temp.${base}_state${state}`),
-      ...rows.map(({ name }) => `DEALLOCATE ${quoteIdentifier(name)}`),
-    ].join(';\n'),
-  )
-}
-
-/** Makes detached objects again, notifies live queries, and answers a sentence for each thing that is lost. */
-export async function remakeObjects(tx: Executor, { objects, lost, channels }: HangingObjects): Promise<string[]> {
+/** Makes detached objects again, and answers a sentence for each thing that is lost. */
+export async function remakeObjects(tx: Executor, { objects, lost }: HangingObjects): Promise<string[]> {
   const losses = lost.map((what) => `${what} went with a synced table that was made anew: create it again.`)
   for (const { what, statement } of objects) {
     const fault = await tryStatement(tx, statement)
     if (fault !== null)
       losses.push(`The app's ${what} does not fit the synced tables as they are now and is gone: ${fault}`)
   }
-  await tx.query(`SELECT count(pg_notify(name, '')) FROM json_array_elements_text($1::text::json) AS named(name)`, [
-    JSON.stringify(channels),
-  ])
   return losses
 }
 

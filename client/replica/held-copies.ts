@@ -1,11 +1,13 @@
 import { type Copy, isShown } from '../store/copies.ts'
+import type { FollowedMigrations } from './followed-migrations.ts'
 import { refusal } from './refused-tables.ts'
 import type { Progress } from './rules/progress.ts'
-import type { MigrationsStatus, StatusStore } from './status.ts'
+import type { StatusStore } from './status.ts'
 
 export interface HeldCopiesOptions {
   readonly status: StatusStore
   readonly progress: Progress
+  readonly migrations: FollowedMigrations
   readonly warn: (loss: string) => void
   /** Called when audiences were taken from the user, whose rows have just gone from the database. */
   readonly onRevoked: () => void
@@ -42,19 +44,11 @@ export class HeldCopies {
     return window ?? this.#all.find(({ stage }) => stage === 'joined') ?? null
   }
 
-  /** A fault stands until a later version is there. */
-  #migrations(live: Copy | null, before: MigrationsStatus): MigrationsStatus {
-    const version = live?.stage === 'joined' ? live.definition.version : null
-    const waiting = [...(live?.behind ?? [])]
-    if (version === before.version && waiting.join() === before.waiting.join()) return before
-    return { version, waiting, fault: version === before.version ? before.fault : null }
-  }
-
   /** Replaces all copies by these, and sets the status by them. */
   replaceCopies(copies: readonly Copy[]): void {
     this.#all = copies
     const { live } = this
-    const { status, progress, warn, onRevoked, onChanged } = this.#options
+    const { status, progress, migrations, warn, onRevoked, onChanged } = this.#options
     const before = status.current
     const ready = live?.stage === 'joined'
     const audiences = [...(live?.joins.keys() ?? [])]
@@ -70,7 +64,7 @@ export class HeldCopies {
       audiences,
       rows,
       refused,
-      migrations: this.#migrations(live, before.migrations),
+      migrations: migrations.follow(live),
     })
     onChanged(Object.keys(refused).join() !== Object.keys(before.refused).join())
   }

@@ -14,7 +14,18 @@
  * A transaction is in a snapshot or in the stream and never in both, which is why nothing is doubled or missed. Nothing is shown
  * before it is whole, and a snapshot older than what is shown joins no earlier than there, so that nobody is taken back.
  */
-import { type Definition, type Lsn, maxLsn, minLsn, quoteTable, TidemarkError, ZERO_LSN } from '../../protocol/index.ts'
+import {
+  composeNames,
+  type Definition,
+  type Lsn,
+  maxLsn,
+  minLsn,
+  namesOfVersion,
+  quoteTable,
+  TidemarkError,
+  type VersionNames,
+  ZERO_LSN,
+} from '../../protocol/index.ts'
 import { sealNewPatches } from '../mutations/seal-patches.ts'
 import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage } from '../store/copies.ts'
 import { createAside, dropAside, replaceTables, retiredName } from '../store/definition-ddl.ts'
@@ -24,13 +35,15 @@ import { forgetOutcomesAside } from '../store/rows/outcome-rows.ts'
 import { withServerRows } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
 import { type FetchOptions, fetchDefinition, fetchManifests } from './fetch-manifests.ts'
+import { fetchVersions } from './fetch-versions.ts'
 import { detachObjects, remakeObjects } from './hanging-objects.ts'
 import { ensurePrimaryKeys, joinCopy } from './join.ts'
 import { fenceOf } from './join-fence.ts'
 import { type LoadOptions, loadCopy } from './load-copy.ts'
 import { type Envelope, envelopeFault } from './load-envelope.ts'
 import type { PendingWork } from './pending-work.ts'
-import { refusedTables } from './refused-tables.ts'
+import { makeHeld, refusedTables } from './refused-tables.ts'
+import { unknownRetypes } from './rules/unknown-retypes.ts'
 
 export interface HydrationOptions extends FetchOptions, LoadOptions {
   readonly envelope: Envelope
@@ -109,20 +122,43 @@ async function beginCopy(options: HydrationOptions): Promise<Copy> {
   const [first, ...rest] = manifests.map(({ start }) => start)
   const cursor: Lsn = first === undefined ? ('head' in found ? found.head : welcome.head) : minLsn(first, ...rest)
   const place = shows ? 'aside' : 'live'
+  const owed = await fetchOwed(options, old, { epoch, version: definitionVersion, definition: found.definition })
   await withServerRows(db, async (tx) => {
     if (fills) await setStage(tx, 'live', 'broken')
     await forgetOutcomesAside(tx)
-    const refused = await refusedTables(tx, old ?? null, definition, options.refusedOf(epoch, definition.version))
-    const after = heldDefinition(definition.definition, refused)
+    const known = options.refusedOf(epoch, definition.version)
+    const findRefused = () => refusedTables(tx, old ?? null, definition, known)
+    const makeLive = (refused: Refused) =>
+      replaceLiveTables(tx, old ?? null, heldDefinition(definition.definition, refused), options.outbox.warn)
+    const refused = shows ? await findRefused() : await makeHeld(tx, known, { make: makeLive, findRefused })
     if (shows) await tx.exec(createAside(heldTables(definition.definition, refused, 'aside')).join('\n'))
-    else await replaceLiveTables(tx, old ?? null, after, options.outbox.warn)
-    await insertCopy(tx, { place, stage: 'loading', epoch, cursor, definition, refused, manifests })
+    await insertCopy(tx, { place, stage: 'loading', epoch, cursor, definition, refused, owed, manifests })
   })
   const copies = await readCopies(db)
   options.onCopiesChanged(copies)
   const copy = copies.find((candidate) => candidate.place === place)
   if (!copy) throw new TidemarkError('internal', 'A copy just recorded is not there.')
   return copy
+}
+
+/**
+ * Asks what became of the names and types in which pending work is said. Another history may mean other versions by the
+ * same numbers, and where they are too many nobody tells: work that does not fit then fails with its data.
+ */
+async function fetchOwed(
+  options: HydrationOptions,
+  old: Copy | undefined,
+  { epoch, version, definition }: { epoch: string; version: number; definition: Definition },
+): Promise<VersionNames> {
+  const owed: VersionNames = old?.owed ?? new Map()
+  if (!old) return owed
+  const unknown = () => composeNames(owed, unknownRetypes(old.definition.definition, definition))
+  if (old.epoch !== epoch) return unknown()
+  if (old.definition.version >= version) return owed
+  const versions = await fetchVersions(options, old)
+  if (versions === null) return unknown()
+  const later = versions.filter((one) => one.version <= version)
+  return later.reduce((so, one) => composeNames(so, namesOfVersion(one)), owed)
 }
 
 /** Makes empty live tables where the app sees no rows, and puts back the objects that hung on dropped tables. */

@@ -1,4 +1,4 @@
-import { quoteIdentifier } from '../../protocol/index.ts'
+import { quoteIdentifier, type Rejection } from '../../protocol/index.ts'
 import type { ActionRunner } from '../mutations/run-action.ts'
 import { sealNewPatches } from '../mutations/seal-patches.ts'
 import { redoAtJoin } from '../rebase/apply-under-pending.ts'
@@ -17,9 +17,9 @@ import type { ReplicaTable } from '../store/replica-table.ts'
 import { forgetManifests } from '../store/rows/audience-rows.ts'
 import { deleteMarks } from '../store/rows/chunk-rows.ts'
 import { mergeAside, replaceLiveCopy, writeCount } from '../store/rows/copy-rows.ts'
-import { notifyLiveQueries } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
 import { detachObjects, remakeObjects } from './hanging-objects.ts'
+import { forgetRetypedPredictions, mapPatches } from './map-patches.ts'
 import { isLasting, TableFault } from './refused-tables.ts'
 
 /** ANALYZE looks at a third of its usual rows, 9,000 of a table: the app waits meanwhile. */
@@ -44,16 +44,16 @@ export async function joinCopy(tx: Executor, copy: Copy, { actions, warn }: Join
     stage: 'joined',
     tables: heldTables(copy.definition.definition, copy.refused, 'live'),
     manifests: [],
+    owed: new Map(),
   }
   const losses = copy.place === 'aside' ? await replaceLiveRows(tx, copy, live) : await finishAll(tx, live)
+  const emptied = await mapPatches(tx, copy.owed)
+  await forgetRetypedPredictions(tx, copy.owed)
   await setStage(tx, 'live', 'joined')
+  await writeDefinition(tx, 'live', live.definition, live)
   await forgetManifests(tx)
   await deleteMarks(tx)
-  await notifyLiveQueries(
-    tx,
-    [...live.tables.values()].map(({ name }) => name),
-  )
-  await redoAtJoin(tx, live, actions)
+  await redoAtJoin(tx, live, actions, emptied)
   for (const loss of losses) warn(loss)
   return live
 }
@@ -102,28 +102,31 @@ async function replaceLiveTables(
   return remakeObjects(tx, hanging)
 }
 
-/** Makes the live tables those of a later definition, filling those that were loaded beside. Rule HYD-R6. */
+/**
+ * Makes the live tables those of a later definition, filling those that were loaded beside, and says the work on them in
+ * its names. Answers the copy, and mutations of which nothing is left. Rules HYD-R6 and MIG-R4.
+ */
 export async function joinRenewal(
   tx: Executor,
   live: Copy,
   beside: Copy,
   renewed: ReadonlySet<string>,
   warn: (loss: string) => void,
-): Promise<Copy> {
+): Promise<{ readonly copy: Copy; readonly emptied: ReadonlyMap<number, Rejection> }> {
   const { definition, refused } = beside
   let gone = 0
   for (const { id, name } of live.tables.values()) if (live.behind.has(id)) gone += await countRows(tx, name)
   const tables = heldTables(definition.definition, refused, 'live')
-  const joined: Copy = { ...live, definition, refused, behind: new Set(), tables, rows: live.rows - gone + beside.rows }
+  const rows = live.rows - gone + beside.rows
+  const joined: Copy = { ...live, definition, refused, behind: new Set(), owed: new Map(), tables, rows }
   const losses = await replaceLiveTables(tx, live, beside, joined, (id) => renewed.has(id))
+  const emptied = await mapPatches(tx, live.owed)
   await deleteCopy(tx, 'aside')
   await writeCount(tx, joined.rows)
   await writeDefinition(tx, 'live', definition, { refused })
   await deleteMarks(tx)
-  const names = [...tables.values()].filter(({ id }) => renewed.has(id)).map(({ name }) => name)
-  await notifyLiveQueries(tx, names)
   for (const loss of losses) warn(loss)
-  return joined
+  return { copy: joined, emptied }
 }
 
 export async function countRows(tx: Executor, table: string): Promise<number> {
@@ -150,11 +153,9 @@ async function copyRows(tx: Executor, source: ReplicaTable, target: ReplicaTable
  * Throws where a row is already there, because the two copies then do not belong together.
  */
 export async function joinAddition(tx: Executor, live: Copy, addition: Copy): Promise<Copy> {
-  const touched: string[] = []
   for (const table of live.tables.values()) {
     const source = addition.tables.get(table.id)
-    if (!source) continue
-    if ((await copyRows(tx, source, table)) > 0) touched.push(table.name)
+    if (source) await copyRows(tx, source, table)
   }
   const joined: Copy = {
     ...live,
@@ -164,7 +165,6 @@ export async function joinAddition(tx: Executor, live: Copy, addition: Copy): Pr
   await tx.exec(dropAside())
   await mergeAside(tx, joined.rows)
   await deleteMarks(tx)
-  await notifyLiveQueries(tx, touched)
   return joined
 }
 
@@ -195,8 +195,9 @@ export async function finishTables(
       await tx.exec('ROLLBACK TO SAVEPOINT finishing; RELEASE SAVEPOINT finishing')
     }
   }
-  await tx.exec(`SET LOCAL default_statistics_target = ${STATISTICS_TARGET}`)
-  for (const table of tables) if (isFilled(table)) await tx.exec(`ANALYZE ${table.name}`)
+  const filled = tables.filter(isFilled)
+  if (filled.length > 0) await tx.exec(`SET LOCAL default_statistics_target = ${STATISTICS_TARGET}`)
+  for (const { name } of filled) await tx.exec(`ANALYZE ${name}`)
 }
 
 async function isThere(tx: Executor, { table, kind, name }: Finishing): Promise<boolean> {

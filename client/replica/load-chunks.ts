@@ -4,7 +4,7 @@ import type { Database } from '../store/database.ts'
 import { type ReplicaTable, tableOf } from '../store/replica-table.ts'
 import { storeLoaded } from '../store/rows/chunk-rows.ts'
 import { addToCount } from '../store/rows/copy-rows.ts'
-import { notifyLiveQueries, withServerRows } from '../store/server-rows.ts'
+import { withServerRows } from '../store/server-rows.ts'
 import type { ChunkJob, LoadedBytes } from './chunk-download.ts'
 import { ensurePrimaryKeys } from './join.ts'
 import { audiencesOfTable } from './unseen-changes.ts'
@@ -47,7 +47,6 @@ export async function loadChunks(db: Database, copy: Copy, chunks: readonly Load
     )
     const grown = expected - replaced
     await addToCount(tx, copy.place, grown)
-    if (copy.place === 'live') await notifyLiveQueries(tx, [table.name])
     return grown
   })
 }

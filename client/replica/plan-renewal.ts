@@ -1,7 +1,8 @@
-import { type DefinitionVersion, type Manifest, migrationsAnswerSchema, TidemarkError } from '../../protocol/index.ts'
+import { type Manifest, TidemarkError } from '../../protocol/index.ts'
 import type { Copy } from '../store/copies.ts'
 import type { Renewing } from './apply.ts'
 import { fetchManifests, type HydrationTarget } from './fetch-manifests.ts'
+import { fetchVersions } from './fetch-versions.ts'
 import type { HydrationOptions } from './hydration.ts'
 import { envelopeFault } from './load-envelope.ts'
 import { planVersions } from './rules/plan-versions.ts'
@@ -44,20 +45,4 @@ export async function planRenewal(options: RenewalOptions, live: Copy): Promise<
     tables: manifest.tables.filter(({ table }) => renewed.has(table)),
   }))
   return { version, phases, renewed, manifests: wanted }
-}
-
-/** Asks for the versions after the copy's own; null where the server has none, because the history is another. */
-async function fetchVersions(
-  { http, signal }: RenewalOptions,
-  live: Copy,
-): Promise<readonly DefinitionVersion[] | null> {
-  const path = `/sync/migrations?from=${live.definition.version}`
-  const answer = await http.json(path, signal).catch((error: unknown) => {
-    if (error instanceof TidemarkError && error.kind === 'limit-exceeded') return null
-    throw error
-  })
-  if (answer === null) return null
-  const { data } = migrationsAnswerSchema.safeParse(answer)
-  if (!data) throw new TidemarkError('corrupt', 'The server told of the schema what this client cannot read.')
-  return data.epoch === live.epoch ? data.versions : null
 }

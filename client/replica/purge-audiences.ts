@@ -4,7 +4,7 @@ import { type Copy, type Executor, isShown, readCopies } from '../store/copies.t
 import { audienceValue } from '../store/replica-table.ts'
 import { deleteAudiences } from '../store/rows/audience-rows.ts'
 import { addToCount } from '../store/rows/copy-rows.ts'
-import { notifyLiveQueries, withServerRows } from '../store/server-rows.ts'
+import { withServerRows } from '../store/server-rows.ts'
 import { audiencesOfTable } from './unseen-changes.ts'
 
 /** Removes the rows of audiences that this user may no longer see, in one transaction; what was pending there fails. */
@@ -17,7 +17,6 @@ export function purgeAudiences({ db, actions }: LocalStore, copy: Copy, audience
 
 async function deleteRowsOf(tx: Executor, copy: Copy, audiences: readonly string[]): Promise<Copy> {
   let removed = 0
-  const touched: string[] = []
   for (const table of copy.tables.values()) {
     const { audience: rule } = table
     for (const audience of audiencesOfTable(table, audiences)) {
@@ -25,12 +24,10 @@ async function deleteRowsOf(tx: Executor, copy: Copy, audiences: readonly string
       const value = 'constant' in rule ? null : audience.slice(rule.prefix.length + 1)
       const { affectedRows = 0 } = await tx.query(`DELETE FROM ${table.name} WHERE ${where}`, [value])
       removed += affectedRows
-      touched.push(table.name)
     }
   }
   await deleteAudiences(tx, copy.place, audiences)
   await addToCount(tx, copy.place, -removed)
-  if (copy.place === 'live') await notifyLiveQueries(tx, touched)
   const kept = (await readCopies(tx)).find(({ place }) => place === copy.place)
   return { ...copy, joins: kept?.joins ?? copy.joins, rows: copy.rows - removed }
 }

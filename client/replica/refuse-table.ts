@@ -19,7 +19,7 @@ async function leaveOutTable(tx: Executor, copy: Copy, table: string, cause: str
   await tx.exec(`DROP TABLE ${name} CASCADE`)
   await deleteMarksOf(tx, table)
   await addToCount(tx, copy.place, -count)
-  await writeDefinition(tx, copy.place, copy.definition, { refused, behind: copy.behind })
+  await writeDefinition(tx, copy.place, copy.definition, { refused, behind: copy.behind, owed: copy.owed })
   const stored = (await readCopies(tx)).find(({ place }) => place === copy.place)
   const tables = heldTables(copy.definition.definition, refused, copy.place)
   return { ...copy, refused, tables, rows: stored?.rows ?? copy.rows }

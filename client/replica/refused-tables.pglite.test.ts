@@ -4,6 +4,7 @@ import { column, defineTable } from '../../testing/replica/definitions.ts'
 import { at, batch, type ScriptedServer, type SnapshotScript } from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach, serve, start } from '../../testing/replica/serve.ts'
 import { rowsOf, statusThat } from '../../testing/replica/start-replica.ts'
+import type { Replica } from '../replica-api.ts'
 
 closeAfterEach()
 
@@ -60,23 +61,32 @@ describe('a table that cannot be held', () => {
     expect(replica.status.refused).toEqual({})
   })
 
-  test('FLD-31 HYD-R7 one whose rows are not taken is left out, and its load is not repeated', async () => {
-    const { server, replica } = await opened(both(), [row('t', 'many'), row('u'), row('v')])
-    expect(replica.status.refused).toEqual({ 'public.task': expect.stringContaining('many') })
-    expect(replica.status).toMatchObject({ phase: 'live', ready: true, rows: 1, error: null })
-    await expect(replica.db.query('SELECT * FROM task')).rejects.toThrow(/task/)
-    const asked = askedForSnapshots(server).length
-    ;(await server.session(0)).cut()
-    await server.session(1)
-    await statusThat(replica, ({ phase }) => phase === 'live')
-    expect(askedForSnapshots(server)).toHaveLength(asked)
-    // The app may ask for it, once it is mended.
-    server.snapshots.set('org:a', snapshot([row('t', '7')]))
+  const reconnect = (replica: Replica) => {
     replica.goOffline()
     replica.goOnline()
-    await statusThat(replica, ({ phase, refused }) => phase === 'live' && Object.keys(refused).length === 0)
-    expect(await rowsOf(replica, 'task', 'id, rank')).toEqual([{ id: 't', rank: 7 }])
-  })
+  }
+  test.each([
+    ['the connection after goOnline()', reconnect],
+    ['migrations.retry()', (replica: Replica) => replica.migrations.retry()],
+  ])(
+    'FLD-31 HYD-R7 MIG-R9 one whose rows are not taken is left out, and its load is repeated by %s alone',
+    async (_, askAgain) => {
+      const { server, replica } = await opened(both(), [row('t', 'many'), row('u'), row('v')])
+      expect(replica.status.refused).toEqual({ 'public.task': expect.stringContaining('many') })
+      expect(replica.status).toMatchObject({ phase: 'live', ready: true, rows: 1, error: null })
+      await expect(replica.db.query('SELECT * FROM task')).rejects.toThrow(/task/)
+      const asked = askedForSnapshots(server).length
+      ;(await server.session(0)).cut()
+      await server.session(1)
+      await statusThat(replica, ({ phase }) => phase === 'live')
+      expect(askedForSnapshots(server)).toHaveLength(asked)
+      // The app may ask for it, once it is mended.
+      server.snapshots.set('org:a', snapshot([row('t', '7')]))
+      askAgain(replica)
+      await statusThat(replica, ({ phase, refused }) => phase === 'live' && Object.keys(refused).length === 0)
+      expect(await rowsOf(replica, 'task', 'id, rank')).toEqual([{ id: 't', rank: 7 }])
+    },
+  )
 
   test('FLD-32 HYD-R7 one that the stream fails on again after a fresh load is left out, and the others go on', async () => {
     const { server, replica } = await opened(both(), [row('t')])

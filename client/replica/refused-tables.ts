@@ -33,6 +33,29 @@ export async function refusedTables(
   return { ...known, ...(await unmakeableTables(tx, before, heldDefinition(definition, known))) }
 }
 
+/**
+ * Makes the tables that are not known to be refused; only where that fails is it found out which others are, and the rest
+ * is made. Answers those that are left out.
+ */
+export async function makeHeld(
+  tx: Executor,
+  known: Refused,
+  { make, findRefused }: { make(refused: Refused): Promise<void>; findRefused(): Promise<Refused> },
+): Promise<Refused> {
+  await tx.exec('SAVEPOINT making')
+  try {
+    await make(known)
+    await tx.exec('RELEASE SAVEPOINT making')
+    return known
+  } catch (error) {
+    if (!isLasting(error)) throw error
+    await tx.exec('ROLLBACK TO SAVEPOINT making; RELEASE SAVEPOINT making')
+  }
+  const refused = await findRefused()
+  await make(refused)
+  return refused
+}
+
 /** Finds the tables that cannot be made here, by making them in the place of the others and undoing it. */
 async function unmakeableTables(tx: Executor, before: Definition | null, after: Definition): Promise<Refused> {
   if ((await rehearse(tx, before, after)) === null) return {}

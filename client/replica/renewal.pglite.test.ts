@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Definition, TableDefinition, TidemarkError } from '../../protocol/index.ts'
 import { column, defineTable } from '../../testing/replica/definitions.ts'
+import { holdChunks } from '../../testing/replica/hold-chunks.ts'
 import {
   at,
   batch,
@@ -50,21 +51,6 @@ function changeTo(
 ): void {
   server.putInForce(definition, at(placed))
   server.snapshots.set('org:a', snapshot(position, rows))
-}
-
-/** Holds back every chunk until it is called. */
-function holdChunks(server: ScriptedServer): () => void {
-  const held: (() => void)[] = []
-  server.intercept = (path, response) => {
-    const id = path.split('/')[4]
-    if (id === undefined) return false
-    held.push(() => response.end(server.chunk(id)))
-    return true
-  }
-  return () => {
-    server.intercept = () => false
-    for (const release of held) release()
-  }
 }
 
 const insert = (t: string, d: Readonly<Record<string, string>>) => ({
@@ -226,9 +212,9 @@ describe('a change of definition', () => {
   })
 
   test('HYD-R6 a table is kept where its rows hold and it is the same table, whatever either says alone', () => {
-    const held = { version: 1, definition: FIRST, behind: new Set<string>() }
+    const held = { version: 1, definition: FIRST, behind: new Set<string>(), owed: new Map() }
     const renewed = (tables: TableDefinition[]) => {
-      const later = { version: 3, hash: 'b', lsn: at(0x110), definition: { types: [], tables }, steps: [] }
+      const later = { version: 3, hash: 'b', lsn: at(0x110), definition: { types: [], tables }, steps: [], names: [] }
       return [...planVersions(held, at(0), [later]).renewed]
     }
     expect(renewed([note, { ...task, since: 2 }])).toEqual(['public.task'])

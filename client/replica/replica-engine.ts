@@ -11,26 +11,30 @@ import {
 import { Connection, type ConnectionHost, type StreamFrame } from '../connection/connection.ts'
 import type { ConnectionPhase, ConnectionState } from '../connection/connection-state.ts'
 import type { Http } from '../connection/http.ts'
+import type { Link } from '../connection/link.ts'
 import type { SessionToken } from '../connection/session-token.ts'
-import { type Copy, deleteCopy, readCopies, setStage } from '../store/copies.ts'
+import type { Copy } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
-import { dropAside } from '../store/definition-ddl.ts'
 import type { Applied } from './apply.ts'
 import { askFreshHead } from './ask-fresh-head.ts'
+import { AskedReset } from './asked-reset.ts'
 import { CursorWaits, type Reached } from './cursor-waits.ts'
+import { besideFault, closedFault, offlineFault, rightsFault } from './engine-faults.ts'
 import type { HydrationTarget } from './fetch-manifests.ts'
+import { FollowedMigrations } from './followed-migrations.ts'
 import { HeldCopies } from './held-copies.ts'
 import { type HydrationOptions, hydrate } from './hydration.ts'
 import { dropAddition, loadAddition, loadRenewal } from './load-beside.ts'
 import type { HydrationProgress } from './load-copy.ts'
 import type { Envelope } from './load-envelope.ts'
+import { LoadInHand } from './load-in-hand.ts'
 import type { PendingWork } from './pending-work.ts'
 import { planRenewal, type Renewal } from './plan-renewal.ts'
-import { purgeAudiences } from './purge-audiences.ts'
 import { TableFault } from './refused-tables.ts'
 import type { Progress } from './rules/progress.ts'
 import { ServerReports } from './server-reports.ts'
-import { replicaPhase, StatusStore } from './status.ts'
+import { NO_MIGRATIONS, replicaPhase, StatusStore } from './status.ts'
+import { StoredCopies } from './stored-copies.ts'
 import { Stream, type StreamHost } from './stream.ts'
 import { TableFaults } from './table-faults.ts'
 
@@ -43,6 +47,7 @@ export interface EngineOptions {
   readonly url: string
   readonly http: Http
   readonly token: SessionToken
+  readonly openSocket: Link['openSocket']
   readonly rebuilt: string | null
   readonly envelope: Envelope
   /** Reports objects of the app that could not be carried over. */
@@ -71,17 +76,17 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   #options: EngineOptions
   #stream: Stream
   readonly #copies: HeldCopies
+  readonly #stored: StoredCopies
   #welcome: HydrationTarget | null = null
   #reason: RehydrateReason = 'new'
   readonly #faults = new TableFaults()
   #retriesRefused = false
+  readonly #reset = new AskedReset()
   readonly #reports: ServerReports
+  readonly #migrations: FollowedMigrations
   /** A later definition on its way to what is shown: until it is there, what is shown is behind. */
   #renewal: Renewal | null = null
-  /** Aborts the load of granted audiences or renewed tables beside what is shown; null while there is none. */
-  #addition: AbortController | null = null
-  /** The hydration in hand or last broken off; the next waits for it to let go of the database. */
-  #hydration: Promise<unknown> = Promise.resolve()
+  readonly #loads = new LoadInHand()
   readonly #stopping = new AbortController()
   #phase: ConnectionPhase = 'offline'
   /** True once this socket was live. */
@@ -91,24 +96,34 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.#options = options
     this.envelope = options.envelope
     this.status = new StatusStore(options.rebuilt)
+    this.#migrations = new FollowedMigrations(NO_MIGRATIONS, (migrations) => {
+      this.status.set({ migrations })
+      this.#reports.reportMigrations()
+      const { givenUp } = this.#migrations
+      if (givenUp) this.waits.rejectWaits(givenUp, 'refused')
+    })
     this.#copies = new HeldCopies({
       ...options,
       status: this.status,
+      migrations: this.#migrations,
       onChanged: (areOthersRefused) => {
         if (areOthersRefused) this.#reports.reportRefused()
         this.#reports.reportMigrations()
         this.waits.resolveReached(this.reached)
+        this.#noteShown()
       },
     })
     this.outbox = options.outbox
+    this.#stored = new StoredCopies(options.outbox, this.#copies)
     this.#stream = new Stream(this.outbox, this)
-    this.connection = new Connection({ url: options.url, client: options.clientId, token: options.token, host: this })
+    const { url, clientId: client, token, openSocket } = options
+    this.connection = new Connection({ url, client, token, openSocket, host: this })
     this.#reports = new ServerReports(this.connection, this.status)
   }
 
   /** `prepare` is awaited before anything is asked of the server. */
   async start(prepare: () => Promise<void> = async () => undefined): Promise<void> {
-    this.#copies.replaceCopies(await readCopies(this.#options.db))
+    await this.#stored.read()
     await this.outbox.start()
     await prepare()
     this.connection.dispatch({ type: 'go-online' })
@@ -117,7 +132,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.connection.dispatch({ type: 'close' })
-    await this.#hydration.catch(() => undefined)
+    await this.#loads.whenIdle()
     await this.#stream.whenIdle()
     await this.#stream.flushCursor().catch(() => undefined)
     await this.outbox.stop()
@@ -140,14 +155,51 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   /** The next connection loads everything anew, refused tables too. */
   retryRefused(): void {
     this.#faults.forgetFaults()
+    this.#migrations.forgetFailures()
     this.#retriesRefused = Object.keys(this.status.current.refused).length > 0
   }
 
+  /** Loads everything anew; resolves when it is shown. Rejects where the replica ends offline, refused or closed before. */
+  reset(): Promise<void> {
+    this.#faults.forgetFaults()
+    const shown = this.#reset.ask()
+    this.connection.dispatch({ type: 'reconnect' })
+    return shown
+  }
+
+  #noteShown(): void {
+    if (this.#copies.streamed?.stage === 'joined') this.#reset.noteShown()
+  }
+
+  /** The reason why a version of the schema is not tried again by itself; null where it is. */
+  get givenUp(): TidemarkError | null {
+    return this.#migrations.givenUp
+  }
+
+  /** Tries now what failed of the schema's versions, tables that could not be held too; nothing where nothing failed. */
+  retryMigrations(): void {
+    const { phase, refused, migrations } = this.status.current
+    const isRefused = Object.keys(refused).length > 0
+    if (migrations.failed === null && !isRefused && phase !== 'refused') return
+    const isGivenUp = this.givenUp !== null
+    if (isRefused) this.retryRefused()
+    else if (this.#migrations.forgetFailures()) return
+    const isStreaming = phase === 'live' || phase === 'catching-up'
+    // A load that goes on is a try; it begins anew only where nothing is loaded.
+    if (isStreaming && !isRefused && !isGivenUp) return
+    if (isStreaming) this.#reportFailure(new TidemarkError('unavailable', 'The schema is tried again, as was asked.'))
+    this.connection.dispatch({ type: phase === 'refused' ? 'go-online' : 'wake' })
+  }
+
   async makeHello(): Promise<Hello> {
-    await this.#hydration.catch(() => undefined)
+    await this.#loads.whenIdle()
     await this.#stream.whenIdle()
+    if (this.#reset.isAsked) {
+      await this.#stored.dropUnfinished()
+      this.#reset.noteLoading()
+    }
     const { clientId, migration } = this.#options
-    const copy = this.#retriesRefused ? null : this.#copies.streamed
+    const copy = this.#retriesRefused || this.#reset.isLoadDue ? null : this.#copies.streamed
     this.#retriesRefused = false
     return {
       type: 'hello',
@@ -174,7 +226,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       copy.definition.version === welcome.definitionVersion &&
       copy.definition.hash === welcome.definitionHash &&
       welcome.audiences.every((audience) => copy.joins.has(audience))
-    if (welcome.resume === 'stream' && holds) return 'stream'
+    this.#migrations.notePending(copy === null || welcome.definitionVersion === null ? [] : [welcome.definitionVersion])
+    if (welcome.resume === 'stream' && holds && !this.#reset.isLoadDue) return 'stream'
     this.#reason = welcome.reason ?? (copy === null ? 'new' : 'audience-granted')
     return 'hydrate'
   }
@@ -187,11 +240,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     if (this.#welcome) this.#welcome = { ...this.#welcome, epoch: null, definitionHash: null }
   }
 
-  async hydrate(signal: AbortSignal): Promise<{ epoch: string; from: Lsn }> {
-    const before = this.#hydration.catch(() => undefined)
-    const running = before.then(() => this.#hydrate(signal))
-    this.#hydration = running
-    return running
+  hydrate(signal: AbortSignal): Promise<{ epoch: string; from: Lsn }> {
+    return this.#loads.run(() => this.#hydrate(signal))
   }
 
   async #hydrate(signal: AbortSignal): Promise<{ epoch: string; from: Lsn }> {
@@ -201,8 +251,9 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     await this.#stream.whenIdle()
     if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
     const reason = this.#reason
+    this.#reset.noteLoading()
     try {
-      await this.#purgeShown(welcome.audiences)
+      await this.#stored.purgeShown(welcome.audiences)
       this.#renewal = await this.#planRenewal(welcome, signal)
       const { shown } = this
       if (this.#renewal && shown) return { epoch: shown.epoch, from: shown.cursor }
@@ -217,6 +268,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
         refusedOf: (epoch, version) => this.#faults.refusedOf(epoch, version),
         outbox: this.outbox,
       })
+      this.#reset.noteLoaded()
+      this.#noteShown()
       return { epoch: copy.epoch, from: copy.cursor }
     } finally {
       this.status.set({ hydration: null })
@@ -226,23 +279,17 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   /** Plans to load, where only the definition changed, the tables concerned beside rows that go on streaming. */
   async #planRenewal(welcome: HydrationTarget, signal: AbortSignal): Promise<Renewal | null> {
     const { shown, envelope } = this
-    if (!shown || this.#reason !== 'definition') return null
-    return planRenewal({ http: this.#options.http, welcome, signal, envelope }, shown)
+    if (!shown || this.#reason !== 'definition' || this.#reset.isLoadDue) return null
+    const renewal = await planRenewal({ http: this.#options.http, welcome, signal, envelope }, shown)
+    if (renewal)
+      this.#migrations.notePending([...renewal.phases.map(({ inForce }) => inForce.version), renewal.version])
+    return renewal
   }
 
   #reportLoading(so: HydrationProgress, reason: RehydrateReason): void {
     const { progress } = this.#options
     progress.noteLoading(so.bytes, so.totalBytes)
     this.status.set({ hydration: { ...so, reason }, progress: progress.reached })
-  }
-
-  /** Keeps the copy that is shown while another is loaded aside to this session's audiences too. */
-  async #purgeShown(audiences: readonly string[]): Promise<void> {
-    const shown = this.live
-    const lost = [...(shown?.joins.keys() ?? [])].filter((audience) => !audiences.includes(audience))
-    if (!shown || lost.length === 0) return
-    await purgeAudiences(this.outbox, shown, lost)
-    this.#copies.replaceCopies(await readCopies(this.#options.db))
   }
 
   startStream(): void {
@@ -260,28 +307,14 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     if (!copy) this.#reportFailure(new TidemarkError('internal', 'There is nothing to stream into.'))
   }
 
-  /** Leaves only the copy that is streamed into, and beside it the one that is shown, with this session's audiences. */
   async #prepareStream(copy: Copy): Promise<Copy> {
-    const { db } = this.#options
-    const leftover = (await readCopies(db)).find(({ place, stage }) => place === 'aside' && stage !== 'window')
-    if (leftover) {
-      await dropAddition(db)
-    }
-    if (copy.place === 'aside') await this.#purgeShown(this.#welcome?.audiences ?? [])
-    const lost = [...copy.joins.keys()].filter((audience) => !this.#welcome?.audiences.includes(audience))
-    const kept = lost.length === 0 ? copy : await purgeAudiences(this.outbox, copy, lost)
-    this.#copies.replaceCopies(
-      this.#copies.all
-        .filter((other) => other.place !== copy.place && (other.place !== 'aside' || !leftover))
-        .concat(kept),
-    )
+    const kept = await this.#stored.keepStreamed(copy, this.#welcome?.audiences ?? [])
     this.#compareWithHead(kept.cursor)
     return kept
   }
 
   stopStream(): void {
-    this.#addition?.abort()
-    this.#addition = null
+    this.#loads.abortBeside()
     this.#stream.stop()
   }
 
@@ -301,8 +334,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   onRightsChanged(copy: Copy, audiences: readonly string[], granted: readonly string[]): void {
     if (this.#welcome) this.#welcome = { ...this.#welcome, audiences }
     this.#copies.replaceCopies(this.#copies.all.filter(({ place }) => place !== copy.place).concat(copy))
-    this.#addition?.abort()
-    this.#addition = null
+    this.#loads.abortBeside()
     if (granted.length === 0) return
     this.#loadBeside('audience-granted', (options) => {
       const welcome = { ...options.welcome, epoch: copy.epoch, audiences: granted }
@@ -311,7 +343,9 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   }
 
   #loadRenewed(copy: Copy, renewal: Renewal): void {
+    if (this.givenUp) return
     this.#loadBeside('definition', async (options) => {
+      await this.#migrations.pause(options.signal)
       const refusedOf = (epoch: string, version: number) => this.#faults.refusedOf(epoch, version)
       return loadRenewal({ ...options, refusedOf }, copy, renewal)
     })
@@ -319,13 +353,9 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
 
   /** Loads something beside what is shown, for it to join the stream; where that fails, the connection begins anew. */
   #loadBeside(reason: RehydrateReason, load: LoadBeside): void {
-    const controller = new AbortController()
-    const { signal } = controller
-    this.#addition = controller
-    const before = this.#hydration.catch(() => undefined)
-    this.#hydration = before.then(async () => {
+    this.#loads.runBeside(async (signal) => {
       const welcome = this.#welcome
-      if (!welcome || signal.aborted) return
+      if (!welcome) return
       const { db, http } = this.#options
       const onProgress: HydrationOptions['onProgress'] = (so) => this.status.set({ hydration: { ...so, reason } })
       try {
@@ -338,7 +368,10 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
         // Granted audiences that came too late are dropped here; renewed tables are dropped by the next stream.
         else if (reason === 'audience-granted') await dropAddition(db)
       } catch (error) {
-        if (!signal.aborted) this.#reportFailure(besideFault(reason, error))
+        if (signal.aborted) return
+        const fault = besideFault(reason, error)
+        if (this.#renewal && reason === 'definition') this.#migrations.noteFailure(this.#renewal.version, fault)
+        this.#reportFailure(fault)
       } finally {
         this.status.set({ hydration: null })
       }
@@ -359,7 +392,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.#copies.replaceCopies(
       this.#copies.all.filter(({ place }) => place !== copy.place && copy.stage !== 'joined').concat(copy),
     )
-    if (missed !== null) this.status.set({ migrations: { ...this.status.current.migrations, fault: missed } })
+    if (missed !== null) this.#migrations.noteFault(copy.definition.version, missed)
     if (changes > 0) this.status.set({ lastChangeAt: new Date().toISOString() })
     this.#compareWithHead(copy.cursor)
   }
@@ -382,20 +415,11 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     }
     // Rows that contradict the stream are never mended in place: the next hello holds nothing, and all is loaded anew.
     this.#reason = 'diverged'
-    this.#breakCopy(copy).then(
+    this.#reset.noteLoading()
+    this.#stored.breakCopy(copy).then(
       () => this.#reportFailure(error),
       (fault: unknown) => this.#reportFailure(toTidemarkError(fault)),
     )
-  }
-
-  async #breakCopy(copy: Copy): Promise<void> {
-    const { db } = this.#options
-    await db.transaction(async (tx) => {
-      if (copy.place === 'live') return setStage(tx, 'live', 'broken')
-      await deleteCopy(tx, 'aside')
-      await tx.exec(dropAside())
-    })
-    this.#copies.replaceCopies(await readCopies(db))
   }
 
   #reportFailure(error: TidemarkError): void {
@@ -405,13 +429,18 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   onStateChanged(state: ConnectionState): void {
     const error = 'error' in state ? { error: state.error } : state.phase === 'live' ? { error: null } : {}
     this.status.set({ phase: replicaPhase(state.phase), ...error })
-    if (state.phase === 'closed') this.waits.rejectWaits(closedFault(), 'all')
-    if (state.phase === 'offline') this.waits.rejectWaits(offlineFault(), 'offline')
-    if (state.phase === 'refused') this.waits.rejectWaits(state.error, 'refused')
+    if (state.phase === 'closed') this.#rejectWaits(closedFault(), 'all')
+    if (state.phase === 'offline') this.#rejectWaits(offlineFault(), 'offline')
+    if (state.phase === 'refused') this.#rejectWaits(state.error, 'refused')
     if (state.phase === 'greeting') this.#wasLive = false
     this.#options.onConnectionChanged(this.#phase, state, !this.#wasLive)
     if (state.phase === 'live') this.#wasLive = true
     this.#phase = state.phase
+  }
+
+  #rejectWaits(error: TidemarkError, which: 'offline' | 'refused' | 'all'): void {
+    this.waits.rejectWaits(error, which)
+    this.#reset.giveUp(error)
   }
 
   /** Asks for the server's head now; throws TidemarkError. */
@@ -421,18 +450,3 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
 }
 
 type LoadBeside = (options: Omit<Parameters<typeof loadRenewal>[0], 'refusedOf'>) => Promise<Copy>
-
-function besideFault(reason: RehydrateReason, error: unknown): TidemarkError {
-  if (reason === 'audience-granted')
-    return new TidemarkError('unavailable', 'Rows that were granted could not be loaded; they are asked for again.', {
-      cause: error,
-    })
-  const fault = toTidemarkError(error)
-  if (fault.kind !== 'not-found') return fault
-  return new TidemarkError('unavailable', 'A snapshot is gone; reconnecting.', { cause: fault })
-}
-
-const rightsFault = () =>
-  new TidemarkError('unavailable', 'The rights of this user changed during the load; connecting again.')
-export const closedFault = () => new TidemarkError('unavailable', 'The replica is closed.')
-export const offlineFault = () => new TidemarkError('unavailable', 'The replica is offline: call goOnline() first.')

@@ -35,12 +35,13 @@ export class ServerReports {
   /** Reports how far the tables have followed the schema, where that was not reported yet on this socket. */
   reportMigrations(): void {
     const { migrations } = this.#status.current
-    const { version, waiting, fault } = migrations
+    const { version, waiting, fault, failed } = migrations
     const { phase } = this.#connection.state
     const isStreaming = phase === 'catching-up' || phase === 'live'
     if (version === null || !isStreaming || migrations === this.#reported) return
     this.#reported = migrations
-    const said = fault?.slice(0, LIMITS.schemaFaultChars) ?? null
-    this.#connection.sendReport({ type: 'schema', version, waiting: waiting.length, fault: said })
+    const said = (failed?.error ?? fault)?.slice(0, LIMITS.schemaFaultChars) ?? null
+    const retries = failed?.retries ?? 0
+    this.#connection.sendReport({ type: 'schema', version, waiting: waiting.length, fault: said, retries })
   }
 }

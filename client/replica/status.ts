@@ -4,7 +4,8 @@ import type { HydrationProgress } from './load-copy.ts'
 
 /**
  * `connecting` and `backing-off` still read locally; `hydrating` loads snapshots; `catching-up` applies what was missed;
- * `live` has reached the server's head; `refused` will not try again by itself: see `error`, then `goOnline()`.
+ * `live` has reached the server's head; `refused` will not try again by itself: see `error`, then `goOnline()`. `switching`:
+ * another tab takes over for all, and until then calls wait.
  */
 export type ReplicaPhase =
   | 'offline'
@@ -14,16 +15,32 @@ export type ReplicaPhase =
   | 'live'
   | 'backing-off'
   | 'refused'
+  | 'switching'
   | 'closed'
 
-/** The version of the app's schema that the tables follow, and the tables that wait to be loaded. */
+/** A version of the app's schema that is not here, because the last try failed. */
+export interface FailedMigration {
+  readonly version: number
+  /** What went wrong at the last try. */
+  readonly error: string
+  /** How often it was tried again in vain since it first failed. */
+  readonly retries: number
+}
+
+/** How far the tables have followed the app's schema. */
 export interface MigrationsStatus {
   /** The version of the definition that they have; null where nothing is held. */
   readonly version: number | null
+  /** Versions, oldest first, that the server has in force and the tables do not wholly follow yet. */
+  readonly pending: readonly number[]
+  /** Versions, oldest first, that came here since the replica was opened; the last 100. */
+  readonly applied: readonly number[]
   /** Tables, by id, that wait to be loaded for it: they show what they held, and what is written to them waits. */
   readonly waiting: readonly string[]
   /** The reason why the steps of a version failed here, so that its tables are loaded; it stands until a later version. */
   readonly fault: string | null
+  /** The version that could not be taken here yet; it is tried again by itself, with growing pauses. */
+  readonly failed: FailedMigration | null
 }
 
 export interface ReplicaStatus {
@@ -60,10 +77,26 @@ export interface ReplicaStatus {
    * tried again by itself, and nothing that is written is refused for it.
    */
   readonly unprotected: string | null
+  /**
+   * True where the browser promised not to clear the storage by itself, false where it did not; null until it has answered,
+   * and where there is nobody to ask.
+   */
+  readonly persisted: boolean | null
+  /** The tabs that share the replica, and this one's part; null where they share none. */
+  readonly tabs: { readonly role: 'leader' | 'follower'; readonly count: number } | null
   readonly canUndo: boolean
   readonly canRedo: boolean
   /** The last fault, until the replica is live again. */
   readonly error: TidemarkError | null
+}
+
+export const NO_MIGRATIONS: MigrationsStatus = {
+  version: null,
+  pending: [],
+  applied: [],
+  waiting: [],
+  fault: null,
+  failed: null,
 }
 
 const PHASES: Readonly<Record<ConnectionPhase, ReplicaPhase>> = {
@@ -83,34 +116,39 @@ export const replicaPhase = (phase: ConnectionPhase): ReplicaPhase => PHASES[pha
 
 export type StatusListener = (status: ReplicaStatus) => void
 
+/** The status of a replica that has not done anything yet. */
+export const INITIAL_STATUS: ReplicaStatus = {
+  phase: 'offline',
+  ready: false,
+  epoch: null,
+  lsn: null,
+  head: null,
+  audiences: [],
+  rows: 0,
+  hydration: null,
+  progress: 0,
+  lastChangeAt: null,
+  rebuilt: null,
+  refused: {},
+  migrations: NO_MIGRATIONS,
+  pending: 0,
+  failed: 0,
+  pushError: null,
+  unprotected: null,
+  persisted: null,
+  tabs: null,
+  canUndo: false,
+  canRedo: false,
+  error: null,
+}
+
 /** Holds the status and passes it to listeners, of which one that throws harms no other. */
 export class StatusStore {
   #status: ReplicaStatus
   #listeners = new Set<StatusListener>()
 
   constructor(rebuilt: string | null) {
-    this.#status = {
-      phase: 'offline',
-      ready: false,
-      epoch: null,
-      lsn: null,
-      head: null,
-      audiences: [],
-      rows: 0,
-      hydration: null,
-      progress: 0,
-      lastChangeAt: null,
-      rebuilt,
-      refused: {},
-      migrations: { version: null, waiting: [], fault: null },
-      pending: 0,
-      failed: 0,
-      pushError: null,
-      unprotected: null,
-      canUndo: false,
-      canRedo: false,
-      error: null,
-    }
+    this.#status = { ...INITIAL_STATUS, rebuilt }
   }
 
   get current(): ReplicaStatus {

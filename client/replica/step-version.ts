@@ -47,9 +47,10 @@ async function stepUnderPending(
   phase: Phase,
   { actions, warn, hasPending }: RedoHost,
 ): Promise<Copy> {
-  if (!hasPending || !isUnderRows(phase)) return (await stepTables(tx, copy, phase, warn)).copy
+  const host = { warn, hasPending }
+  if (!hasPending || !isUnderRows(phase)) return (await stepTables(tx, copy, phase, host)).copy
   return withAllUndone(tx, copy, actions, async (failing) => {
-    const stepped = await stepTables(tx, copy, phase, warn)
+    const stepped = await stepTables(tx, copy, phase, host)
     for (const [counter, rejection] of stepped.emptied) failing.set(counter, rejection)
     return stepped.copy
   })

@@ -18,14 +18,17 @@ import { storageFault } from '../store/storage-fault.ts'
 import {
   type Applied,
   applyStagedParts,
+  applyStretches,
   applyTransactions,
   type Granted,
   NOTHING_GRANTED,
   type Renewing,
+  type Stretch,
 } from './apply.ts'
 import { fenceOf, mayJoin } from './join-fence.ts'
 import { purgeAudiences } from './purge-audiences.ts'
 import type { Phase } from './rules/plan-versions.ts'
+import { splitAtVersions } from './rules/split-versions.ts'
 
 /** Frames waiting are joined into one database transaction up to this many characters. */
 const JOIN_CHARACTERS = 2 * 1024 * 1024
@@ -247,15 +250,15 @@ export class Stream {
   /** Applies transactions, each by the version in force at its place: a version is a barrier that nothing passes. */
   async #applyByVersions(copy: Copy, wire: readonly WireTransaction[], to: Lsn, head: Lsn): Promise<void> {
     let rest = wire
-    for (let phase = this.#phaseUpTo(to); phase; phase = this.#phaseUpTo(to)) {
-      const { lsn } = phase
+    for (let phases = this.#phasesUpTo(to); phases[0]; phases = this.#phasesUpTo(to)) {
+      const [{ lsn }] = phases
       const before = rest.filter((one) => one.lsn <= lsn)
       rest = rest.slice(before.length)
-      const transactions = await this.#decodeTransactions(before)
-      const applied = await applyTransactions(this.#store, this.#copy ?? copy, transactions, lsn, this.#granted, phase)
+      const stretches = await this.#stretchesOf(before, phases, lsn)
+      const applied = await applyStretches(this.#store, this.#copy ?? copy, stretches, lsn, this.#granted)
       this.#position = maxLsn(this.#position, lsn)
       this.#store.forgetPredictions?.()
-      this.#noteApplied(applied, head, true, phase)
+      this.#noteApplied(applied, head, true, phases)
     }
     if (to > this.#position || rest.length > 0 || wire.length === 0)
       await this.#applyBetween(this.#copy ?? copy, await this.#decodeTransactions(rest), to, head)
@@ -265,10 +268,27 @@ export class Stream {
     return decodeTransactions(this.#store.db, wire, this.#copy?.tables ?? new Map(), this.#store.predictions)
   }
 
-  /** Answers the next version whose place is at or below this one. */
-  #phaseUpTo(to: Lsn): Phase | null {
-    const [phase] = this.#granted.renewal?.phases ?? []
-    return phase && phase.lsn <= to ? phase : null
+  /** Divides transactions up to a place at the versions that come in force there, within the transaction that brings them. */
+  async #stretchesOf(wire: readonly WireTransaction[], phases: readonly Phase[], lsn: Lsn): Promise<Stretch[]> {
+    const last = wire.at(-1)
+    const isBringing = last !== undefined && last.lsn === lsn
+    const versions = phases.map(({ version }) => version.version)
+    const [first = [], ...later] = isBringing ? splitAtVersions(last.changes, versions) : []
+    const begun = isBringing ? [...wire.slice(0, -1), { ...last, changes: first }] : wire
+    const stretches: Stretch[] = []
+    for (const [index, phase] of [...phases, null].entries()) {
+      const changes = later[index - 1] ?? []
+      const some = index === 0 ? begun : last && changes.length > 0 ? [{ ...last, changes }] : []
+      if (phase === null && some.length === 0) continue
+      stretches.push({ transactions: await this.#decodeTransactions(some), phase })
+    }
+    return stretches
+  }
+
+  /** Answers the next versions of one place at or below this one; none where there are none. */
+  #phasesUpTo(to: Lsn): readonly Phase[] {
+    const phases = this.#granted.renewal?.phases ?? []
+    return phases.filter(({ lsn }) => lsn <= to && lsn === phases[0]?.lsn)
   }
 
   async #applyBetween(copy: Copy, transactions: readonly Incoming[], to: Lsn, head: Lsn): Promise<void> {
@@ -283,7 +303,7 @@ export class Stream {
     this.#noteApplied(applied, head, !nothing)
   }
 
-  #noteApplied(applied: Applied, head: Lsn, durable: boolean, stepped: Phase | null = null): void {
+  #noteApplied(applied: Applied, head: Lsn, durable: boolean, stepped: readonly Phase[] = []): void {
     const joined = this.#granted.addition !== null && applied.addition === null
     this.#copy = applied.copy
     this.#granted = joined ? NOTHING_GRANTED : grantedAfter(this.#granted, applied.addition, stepped)
@@ -319,12 +339,12 @@ export class Stream {
       this.#parts = null
       try {
         await this.#stepToVersionsBelow(copy, frame)
-        const phase = this.#phaseUpTo(frame.lsn)
+        const phases = this.#phasesUpTo(frame.lsn)
         const whole = { lsn: frame.lsn, xid: frame.xid }
-        const applied = await applyStagedParts(this.#store, this.#copy ?? copy, whole, this.#granted, phase)
+        const applied = await applyStagedParts(this.#store, this.#copy ?? copy, whole, this.#granted, phases)
         this.#position = frame.lsn
-        if (phase) this.#store.forgetPredictions?.()
-        this.#noteApplied(applied, frame.head, true, phase)
+        if (phases.length > 0) this.#store.forgetPredictions?.()
+        this.#noteApplied(applied, frame.head, true, phases)
       } catch (error) {
         await this.#askForRows(copy, error, frame.lsn)
       }
@@ -333,9 +353,9 @@ export class Stream {
 }
 
 /** Answers what is still on its way once a version is in force here; a renewal without a table to load ends with its last. */
-function grantedAfter(granted: Granted, addition: Copy | null, stepped: Phase | null): Granted {
-  if (granted.renewal === null || stepped === null) return { ...granted, addition }
-  const phases = granted.renewal.phases.filter((phase) => phase !== stepped)
+function grantedAfter(granted: Granted, addition: Copy | null, stepped: readonly Phase[]): Granted {
+  if (granted.renewal === null || stepped.length === 0) return { ...granted, addition }
+  const phases = granted.renewal.phases.filter((phase) => !stepped.includes(phase))
   const isDone = phases.length === 0 && granted.renewal.renewed.size === 0
   return { ...granted, addition, renewal: isDone ? null : { ...granted.renewal, phases } }
 }

@@ -375,13 +375,14 @@ describe('a version that a replica makes itself', () => {
     expect(again.hello.definitionHash).not.toBe('hash of 2')
     await again.frame('stream')
     const told = { version: 2, fault: expect.stringContaining('Version 2') }
-    expect(await again.frame('schema')).toMatchObject({ ...told, waiting: 1 })
-    expect(replica.status.migrations).toEqual({ ...told, waiting: ['public.task'] })
+    expect(await again.frame('schema')).toMatchObject({ ...told, waiting: 1, retries: 0 })
+    const failed = { version: 2, error: told.fault, retries: 0 }
+    expect(replica.status.migrations).toEqual({ ...told, pending: [2], applied: [], waiting: ['public.task'], failed })
     again.send(batch(at(0x120), at(0x130)))
     await replica.reached(at(0x130))
     expect(await rowsOf(replica, 'task', 'id, rank')).toEqual([{ id: 't', rank: 5 }])
     expect(warnings.map(({ message }) => message)).toEqual([expect.stringContaining('Version 2')])
-    expect(replica.status.migrations).toEqual({ ...told, waiting: [] })
+    expect(replica.status.migrations).toEqual({ ...told, pending: [], applied: [2], waiting: [], failed: null })
     expect(downloads().filter((path) => path.split('/').length > 4)).toHaveLength(1)
   })
 })

@@ -1,4 +1,5 @@
-import { isAudienceLeft, outputExpression, quoteIdentifier, quoteLiteral } from '../../protocol/index.ts'
+import { isAudienceLeft, KEPT_AUDIENCE, outputExpression, quoteIdentifier, quoteLiteral } from '../../protocol/index.ts'
+import { keptAudienceStatements } from './kept-audience-ddl.ts'
 import { PINNED_FUNCTION } from './outbox-ddl.ts'
 import type { ReplicaTable, ReplicaTables } from './replica-table.ts'
 import { type ForeignKey, foreignKeysOf } from './rules/foreign-keys.ts'
@@ -37,9 +38,12 @@ function heldCheck(table: ReplicaTable): string {
       : `${quoteLiteral(`${rule.prefix}:`)} || ${textOf(table, rule.column, 'NEW')}`
   // A column that was not written is not filled in yet.
   const isOpen = isAudienceLeft(table.definition) && 'column' in rule
-  const given = isOpen
-    ? `coalesce(${textOf(table, rule.column, 'NEW')}, old_row::json ->> ${quoteLiteral(rule.column)}) IS NOT NULL AND `
-    : ''
+  // A row may come to be seen by nobody, and none may begin so.
+  const given = table.definition.kept
+    ? `NOT (TG_OP = 'UPDATE' AND ${audience} IS NULL) AND `
+    : isOpen
+      ? `coalesce(${textOf(table, rule.column, 'NEW')}, old_row::json ->> ${quoteLiteral(rule.column)}) IS NOT NULL AND `
+      : ''
   return `IF ${given}coalesce(NOT tidemark.is_held(${audience}), true) THEN PERFORM tidemark.refuse_foreign(${quoteLiteral(table.id)}); END IF;`
 }
 
@@ -60,7 +64,7 @@ function cascadeCheck(table: ReplicaTable, cascades: readonly ForeignKey[]): str
 /** Writes SQL that refuses to change server-generated columns: the change is never sent and would last for good. */
 function generatedCheck(table: ReplicaTable): string {
   const checks = table.columns
-    .filter(({ serverGenerated }) => serverGenerated)
+    .filter(({ name, serverGenerated }) => serverGenerated && name !== KEPT_AUDIENCE)
     .map(
       ({
         name,
@@ -121,6 +125,7 @@ export function captureByTable(tables: ReplicaTables): Map<string, string[]> {
     if (write === undefined && cascades.length === 0)
       return [`DROP TRIGGER IF EXISTS ${CAPTURE} ON ${table.name};`, admit]
     return [
+      ...keptAudienceStatements(table, tables, position),
       captureFunction(table, name, cascades),
       `CREATE OR REPLACE TRIGGER ${CAPTURE} AFTER INSERT OR UPDATE OR DELETE ON ${table.name}
       FOR EACH ROW EXECUTE FUNCTION ${name}();`,

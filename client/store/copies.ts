@@ -8,6 +8,8 @@ import {
   manifestSchema,
   type PgSnapshot,
   parsePgSnapshot,
+  retypeSchema,
+  type VersionNames,
 } from '../../protocol/index.ts'
 import { lsnSchema } from '../../protocol/lsn-schema.ts'
 import { heldTables, type Refused } from './held-tables.ts'
@@ -49,6 +51,11 @@ export interface Copy {
    * and none that the server ever had.
    */
   readonly behind: ReadonlySet<string>
+  /**
+   * What became of names since those in which work on tables is said that were not followed: tables that are behind, and
+   * all tables while the copy is on its way to its join. Work in progress is mapped by them when their rows are there.
+   */
+  readonly owed: VersionNames
   readonly tables: ReplicaTables
   /** In the order in which their rows are loaded: of two snapshots, the later one last. */
   readonly joins: AudienceJoins
@@ -72,9 +79,23 @@ const copyRowSchema = z.object({
   definition: z.string(),
 })
 
+const conversionSchema = z
+  .array(z.union([retypeSchema, z.object({ labels: z.record(z.string(), z.string()) })]))
+  .nullable()
+
+const storedNamesSchema = z.object({
+  from: z.string(),
+  table: z.string(),
+  columns: z.array(z.tuple([z.string(), z.string()])),
+  filled: z.record(z.string(), z.string().nullable()),
+  labels: z.array(z.tuple([z.string(), z.array(z.tuple([z.string(), z.string()]))])),
+  retyped: z.array(z.tuple([z.string(), conversionSchema])).default([]),
+})
+
 const storedDefinitionSchema = definitionSchema.extend({
   refused: z.record(z.string(), z.string()).default({}),
   behind: z.array(z.string()).default([]),
+  owed: z.array(storedNamesSchema).default([]),
 })
 
 const audienceRowSchema = z.object({
@@ -93,7 +114,7 @@ export async function readCopies(db: Executor): Promise<Copy[]> {
 async function readCopy(db: Executor, row: z.infer<typeof copyRowSchema>): Promise<Copy> {
   const { rows } = await db.query('SELECT * FROM tidemark.audience WHERE place = $1 ORDER BY load_order', [row.place])
   const audiences = rows.map((audience) => audienceRowSchema.parse(audience))
-  const { refused, behind, ...definition } = storedDefinitionSchema.parse(JSON.parse(row.definition))
+  const { refused, behind, owed, ...definition } = storedDefinitionSchema.parse(JSON.parse(row.definition))
   return {
     place: row.place,
     stage: row.stage,
@@ -103,6 +124,7 @@ async function readCopy(db: Executor, row: z.infer<typeof copyRowSchema>): Promi
     definition: { version: row.version, hash: row.hash, definition },
     refused,
     behind: new Set(behind),
+    owed: readNames(owed),
     tables: heldTables(definition, refused, row.place),
     joins: new Map(
       audiences.map(({ audience, start, fence, snapshot }): [string, AudienceJoin] => [
@@ -126,6 +148,7 @@ export async function insertCopy(
     cursor: Lsn
     definition: DefinitionInForce
     refused?: Refused
+    owed?: VersionNames
     manifests: readonly Manifest[]
   },
 ): Promise<void> {
@@ -141,7 +164,7 @@ export async function insertCopy(
       copy.cursor,
       version,
       hash,
-      storedDefinition(definition, { refused: copy.refused ?? {} }),
+      storedDefinition(definition, { refused: copy.refused ?? {}, owed: copy.owed }),
     ],
   )
   for (const [order, manifest] of copy.manifests.entries()) {
@@ -164,10 +187,35 @@ export async function insertCopy(
 export interface Exceptions {
   readonly refused: Refused
   readonly behind?: ReadonlySet<string>
+  readonly owed?: VersionNames | undefined
 }
 
-const storedDefinition = (definition: DefinitionInForce['definition'], { refused, behind }: Exceptions) =>
-  JSON.stringify({ ...definition, refused, behind: [...(behind ?? [])] })
+const storedDefinition = (definition: DefinitionInForce['definition'], { refused, behind, owed }: Exceptions) =>
+  JSON.stringify({ ...definition, refused, behind: [...(behind ?? [])], owed: storedNames(owed ?? new Map()) })
+
+const storedNames = (names: VersionNames): z.infer<typeof storedNamesSchema>[] =>
+  [...names].map(([from, { table, columns, filled, labels, retyped }]) => ({
+    from,
+    table,
+    columns: [...columns],
+    filled,
+    labels: [...labels].map(([column, renamed]) => [column, [...renamed]]),
+    retyped: [...retyped].map(([column, stages]) => [column, stages && [...stages]]),
+  }))
+
+const readNames = (stored: readonly z.infer<typeof storedNamesSchema>[]): VersionNames =>
+  new Map(
+    stored.map(({ from, table, columns, filled, labels, retyped }) => [
+      from,
+      {
+        table,
+        columns: new Map(columns),
+        filled,
+        labels: new Map(labels.map(([column, renamed]) => [column, new Map(renamed)])),
+        retyped: new Map(retyped),
+      },
+    ]),
+  )
 
 /** Records the definition of a copy, the tables of it that cannot be held, and those that are behind. */
 export async function writeDefinition(
@@ -182,6 +230,15 @@ export async function writeDefinition(
     hash,
     storedDefinition(definition, exceptions),
   ])
+}
+
+/** Records where a copy is, how many rows it has, and all that `writeDefinition` records of it. */
+export async function writeCopy(tx: Executor, copy: Copy): Promise<void> {
+  const { place, cursor, rows, definition } = copy
+  await tx.query(
+    'UPDATE tidemark.copy SET cursor = $2, rows = $3, version = $4, hash = $5, definition = $6 WHERE place = $1',
+    [place, cursor, rows, definition.version, definition.hash, storedDefinition(definition.definition, copy)],
+  )
 }
 
 export async function deleteCopy(tx: Executor, place: Place): Promise<void> {

@@ -1,18 +1,22 @@
 import { answerOf } from './indexed-db.ts'
 import { fileSystem } from './node-builtins.ts'
+import { cutTornLine, judgeState } from './rules/opfs-state.ts'
 import type { Storage } from './storage-name.ts'
 
 /**
  * The content of the place of a storage. `unfinished`: a first opening left it that was broken off, and it was never
  * used; only the mark says so, because a database that lost files looks alike. `headless`: it lacks the file by which
- * PGlite recognises a database, so that PGlite would make another over it.
+ * PGlite recognises a database, so that PGlite would make another over it. `torn`: the last change of its list of files was
+ * cut; `damaged`: more of that list cannot be read.
  */
-export type Found = 'nothing' | 'unfinished' | 'headless' | 'database'
+export type Found = 'nothing' | 'unfinished' | 'headless' | 'torn' | 'damaged' | 'database'
 
 /** Names the mark, which lies beside a storage from before its first file until it is whole. */
 const markOf = (storage: Storage) => `${storage.name}.making`
 
 const HEAD = 'PG_VERSION'
+/** PGlite's list of its files, beside them. */
+const STATE = 'state.txt'
 
 /** Looks without opening anything. The storage is closed, and held by the caller alone. */
 export async function findDatabase(storage: Storage): Promise<Found> {
@@ -72,19 +76,21 @@ async function findInOpfs(storage: Storage): Promise<Found> {
   const database = await entry(folder?.getDirectoryHandle(own))
   if (!database) return 'nothing'
   if (await entry(folder?.getFileHandle(mark))) return 'unfinished'
-  const state = await entry(database.getFileHandle('state.txt'))
-  return hasHead(state ? await (await state.getFile()).text() : '') ? 'database' : 'headless'
+  const state = await entry(database.getFileHandle(STATE))
+  const verdict = judgeState(state ? await (await state.getFile()).text() : '')
+  return verdict === 'whole' ? 'database' : verdict
 }
 
-/** Looks for the head in the state of PGlite's files: an earlier tree, and a line for each change since. */
-function hasHead(state: string): boolean {
-  const [tree = '', ...changes] = state.split('\n')
-  if (changes.some((line) => line.includes(`"args":["/${HEAD}"`))) return true
-  try {
-    return HEAD in JSON.parse(tree).root.children
-  } catch {
-    return false
-  }
+/** Cuts the change that was torn from the list of files of a database in the origin's own file system. */
+export async function cutTornChange(storage: Storage): Promise<void> {
+  const { folder, own } = await opfsPlace(storage)
+  const state = await (await folder?.getDirectoryHandle(own))?.getFileHandle(STATE)
+  if (!state) return
+  const whole = cutTornLine(await (await state.getFile()).text())
+  // What was there stays until all of this is written.
+  const writing = await state.createWritable()
+  await writing.write(whole)
+  await writing.close()
 }
 
 /** Resolves with an entry; null where it is not there. */

@@ -13,11 +13,14 @@ export async function hasIndexedDbFiles(storage: string): Promise<boolean> {
 export async function openIndexedDbFiles(storage: string): Promise<JournalFiles> {
   const name = nameOf(storage)
   let db: IDBDatabase | null = null
+  /** True while nothing was written since the database was made: an append would follow nothing. */
+  let isEmpty = false
 
   async function openOnce(): Promise<IDBDatabase> {
     if (db) return db
     const request = indexedDB.open(name)
     request.onupgradeneeded = () => {
+      isEmpty = true
       request.result.createObjectStore(PIECES, { autoIncrement: true }).createIndex('slot', 'slot')
     }
     db = await answerOf(request)
@@ -29,7 +32,9 @@ export async function openIndexedDbFiles(storage: string): Promise<JournalFiles>
   }
 
   async function write(slot: Slot, bytes: Uint8Array, isAnew: boolean): Promise<void> {
-    const transaction = (await openOnce()).transaction(PIECES, 'readwrite', { durability: 'strict' })
+    const opened = await openOnce()
+    if (isEmpty && !isAnew) throw new Error('The storage of the journal was cleared.')
+    const transaction = opened.transaction(PIECES, 'readwrite', { durability: 'strict' })
     const pieces = transaction.objectStore(PIECES)
     if (isAnew) for (const key of await answerOf(pieces.index('slot').getAllKeys(slot))) pieces.delete(key)
     if (bytes.length > 0) pieces.add({ slot, bytes })
@@ -38,6 +43,7 @@ export async function openIndexedDbFiles(storage: string): Promise<JournalFiles>
       transaction.onabort = () => reject(transaction.error)
       transaction.onerror = () => reject(transaction.error)
     })
+    isEmpty = false
   }
 
   return {

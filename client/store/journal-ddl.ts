@@ -8,7 +8,8 @@ export const JOURNAL_CODE = `
   BEGIN
     SELECT counter INTO last FROM tidemark.owner;
     IF last > seen THEN
-      SELECT json_agg(json_build_object('counter', m.counter, 'kind', m.kind, 'origin', m.origin, 'name', m.name,
+      SELECT json_agg(json_build_object('counter', m.counter, 'kind', m.kind, 'origin', m.origin,
+        'tab', m.tab, 'call', m.call, 'name', m.name,
         'args', m.args, 'at', m.at, 'patch', m.patch, 'request', m.request, 'predicted', m.predicted,
         'rejection', CASE WHEN m.status = 'failed' THEN m.rejection END,
         'took', CASE WHEN m.request IS NULL THEN '[]'::json ELSE coalesce((

@@ -27,9 +27,16 @@ interface SyncAccessHandle {
 
 type WorkerFile = FileSystemFileHandle & { createSyncAccessHandle(): Promise<SyncAccessHandle> }
 
-const open = new Map<Slot, SyncAccessHandle>()
+interface Place {
+  readonly folder: FileSystemDirectoryHandle
+  readonly own: string
+}
 
-async function folderOf(storage: string): Promise<{ folder: FileSystemDirectoryHandle; own: string }> {
+const open = new Map<Slot, SyncAccessHandle>()
+/** The folder of the journal, once it was looked for; a folder that is gone finds none of its files. */
+let place: Place | null = null
+
+async function folderOf(storage: string): Promise<Place> {
   const parts = storage.split('/').filter(Boolean)
   const own = parts.pop() ?? storage
   let folder = await navigator.storage.getDirectory()
@@ -79,9 +86,30 @@ async function perform({ storage, what, slot, bytes }: JournalCall): Promise<Uin
     handle.read(content, { at: 0 })
     return content
   }
+  if (what === 'append') {
+    // The browser looks while the disk writes: neither is waited for twice.
+    const there = requireThere(storage, slot)
+    there.catch(() => undefined)
+    write(handle, bytes)
+    await there
+    return nothing
+  }
   if (what === 'replace') handle.truncate(0)
   write(handle, bytes)
   return nothing
+}
+
+/** Throws where the storage was cleared: what is written to a file that is gone is nowhere. */
+async function requireThere(storage: string, slot: Slot): Promise<void> {
+  try {
+    place ??= await folderOf(storage)
+    await place.folder.getFileHandle(`${place.own}.journal-${slot}`)
+  } catch (error) {
+    place = null
+    // It is not closed: a browser may never return from that.
+    open.delete(slot)
+    throw error
+  }
 }
 
 async function remove(storage: string, slot: Slot): Promise<void> {

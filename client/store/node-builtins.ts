@@ -54,6 +54,7 @@ interface Net {
 interface NodeProcess {
   readonly pid: number
   readonly platform: string
+  cwd(): string
   kill(pid: number, signal: 0): unknown
   getBuiltinModule(name: 'node:fs/promises'): FileSystem
   getBuiltinModule(name: 'node:fs'): SyncFileSystem

@@ -1,6 +1,6 @@
 import type { Database } from './database.ts'
 import { loadDatabaseImage } from './database-image.ts'
-import { findDatabase, removeMakingMark, setMakingMark } from './find-database.ts'
+import { cutTornChange, findDatabase, removeMakingMark, setMakingMark } from './find-database.ts'
 import { type Alive, watchLife } from './life-signs.ts'
 import { isServerRuntime } from './runtime.ts'
 import { StartFailed, StartWords } from './start-failed.ts'
@@ -45,21 +45,31 @@ export const openingHelp: OpeningHelp = {
 /** PGlite makes a database in an instance of its own, which gives no signs: ten seconds on a fast device. */
 const SILENT_MAKING_MS = 600_000
 
-export const openDatabase: OpenDatabase = async (storage, alive) => {
-  const found = await findDatabase(storage)
-  if (found === 'unfinished') await removePlace(storage, storage.name)
-  if (found === 'headless') throw headlessFault(storage)
-  if (found === 'database') return start(storage, null, false, alive)
-  const [image] = await Promise.all([imageIfThere(), setMakingMark(storage)])
-  const db = await start(storage, image, true, alive)
-  try {
-    await removeMakingMark(storage)
-  } catch (error) {
-    await db.close()
-    throw error
+type StartDatabase = (dataDir: string, image: Blob | null, alive: Alive) => Promise<Database>
+
+/** Makes an `OpenDatabase` that starts PGlite in a way of its own. */
+export const openDatabaseBy =
+  (startOf: (storage: Storage) => StartDatabase): OpenDatabase =>
+  async (storage, alive) => {
+    const start = (image: Blob | null, isNew: boolean) => startAlive(storage, startOf(storage), image, isNew, alive)
+    const found = await findDatabase(storage)
+    if (found === 'unfinished') await removePlace(storage, storage.name)
+    if (found === 'headless') throw headlessFault(storage)
+    if (found === 'damaged') throw listFault(storage)
+    if (found === 'torn') await cutTornChange(storage)
+    if (found === 'torn' || found === 'database') return start(null, false)
+    const [image] = await Promise.all([imageIfThere(), setMakingMark(storage)])
+    const db = await start(image, true)
+    try {
+      await removeMakingMark(storage)
+    } catch (error) {
+      await db.close()
+      throw error
+    }
+    return db
   }
-  return db
-}
+
+export const openDatabase = openDatabaseBy((storage) => (runsInWorker(storage) ? openInWorker : openHere))
 
 /** Words the fault as Postgres would, if it were started. */
 const headlessFault = ({ name }: Storage) =>
@@ -68,10 +78,20 @@ const headlessFault = ({ name }: Storage) =>
     'DETAIL:  File "PG_VERSION" is missing.',
   ])
 
-function start(storage: Storage, image: Blob | null, isNew: boolean, alive?: Alive): Promise<Database> {
-  const dataDir = dataDirOf(storage)
+const listFault = ({ name }: Storage) =>
+  new StartFailed('The list of the database’s files is damaged.', [
+    `FATAL:  the list of files of "${name}" contains invalid data`,
+  ])
+
+function startAlive(
+  storage: Storage,
+  start: StartDatabase,
+  image: Blob | null,
+  isNew: boolean,
+  alive?: Alive,
+): Promise<Database> {
   return whileAlive(
-    (sign) => (runsInWorker(storage) ? openInWorker(dataDir, image, sign) : openHere(dataDir, image, sign)),
+    (sign) => start(dataDirOf(storage), image, sign),
     (db) => void db.close().catch(() => undefined),
     { alive, ...(isNew && !image ? { silenceMs: SILENT_MAKING_MS } : {}) },
   )
@@ -88,10 +108,7 @@ async function imageIfThere(): Promise<Blob | null> {
 }
 
 async function openHere(dataDir: string, image: Blob | null, alive: Alive): Promise<Database> {
-  const [{ PGlite }, { live }] = await Promise.all([
-    import('@electric-sql/pglite'),
-    import('@electric-sql/pglite/live'),
-  ])
+  const { PGlite } = await import('@electric-sql/pglite')
   const life = watchLife(alive, { ownsPlatform: false })
   const words = new StartWords()
   try {
@@ -101,9 +118,9 @@ async function openHere(dataDir: string, image: Blob | null, alive: Alive): Prom
       relaxedDurability: false,
       startParams: startParams(PGlite),
       onStderr: words.listen,
-      extensions: { live, life: life.extension },
+      extensions: { life: life.extension },
     })
-    return await words.ofStart(start)
+    return (await words.ofStart(start)) as unknown as Database
   } finally {
     life.stop()
   }

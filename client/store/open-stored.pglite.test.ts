@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { openPreparedDatabase } from '../../testing/replica/prepared-database.ts'
@@ -114,6 +114,18 @@ test('FLD-87 JRN-R1 too little memory, before anything starts or when Postgres a
   await expectUnsent(storage)
 })
 
+test('FLD-155 JRN-R16 without a storage of its own a process has a folder, named by deployment and user', async () => {
+  const { storage } = await unsentFolder()
+  const own = dirname(storage)
+  const folder = join(own, '.tidemark', 'replicas')
+  await mkdir(folder, { recursive: true })
+  for (const name of await readdir(own))
+    if (name !== '.tidemark') await rename(join(own, name), join(folder, name.replace(/^replica/, '127.0.0.1-9')))
+  const said = execFileSync(process.execPath, [OPEN_ONCE, NOWHERE], { cwd: own, encoding: 'utf8' })
+  expect(said).toBe('pending 2\n')
+  expect(await readdir(own)).toEqual(['.tidemark'])
+})
+
 test('FLD-87 JRN-R1 a fault after the database has started is told too, and costs nothing', async () => {
   const { storage } = await unsentFolder()
   const failing: OpenDatabase = async (place) => {
@@ -141,7 +153,7 @@ test.each([
   expect((await replica.db.query(`SELECT count FROM note WHERE id = '1'`)).rows).toEqual([{ count: 1 }])
   const after = await digest(folder)
   expect(Object.entries(before).filter(([path, content]) => after[path] !== content)).toEqual([])
-  await replica.signOut()
+  await replica.signOut({ dropUnsent: true })
   expect(existsSync(folder)).toBe(false)
 })
 

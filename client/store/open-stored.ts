@@ -139,7 +139,8 @@ export async function firstInUse(storages: readonly Storage[]): Promise<Storage 
   for (const storage of storages) {
     const name = (await findPlaces(storage)).at(-1)?.name
     const found = name === undefined ? 'nothing' : await findDatabase({ ...storage, name })
-    if (found === 'database' || found === 'headless' || (await hasJournal(storage))) return storage
+    const isThere = found !== 'nothing' && found !== 'unfinished'
+    if (isThere || (await hasJournal(storage))) return storage
   }
   return null
 }

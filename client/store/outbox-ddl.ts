@@ -1,4 +1,5 @@
 import { LIMITS, PINNED_SETTINGS, quoteIdentifier, quoteLiteral } from '../../protocol/index.ts'
+import { CALL_MARK } from './call-origin.ts'
 import { OUTBOX_CHANNEL } from './rules/outbox-notice.ts'
 
 /** Holds for a row of `tidemark.mutation` that is neither confirmed nor failed, and not squashed into another. */
@@ -31,7 +32,7 @@ export const OUTBOX_CODE = `
 
   CREATE OR REPLACE FUNCTION tidemark.begin_mutation(made_kind text, made_name text, made_args text) RETURNS bigint
   LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-  DECLARE made bigint; oldest bigint;
+  DECLARE made bigint; oldest bigint; asked text[];
   BEGIN
     UPDATE tidemark.owner SET counter = counter + 1 RETURNING counter INTO made;
     SELECT min(counter) INTO oldest FROM tidemark.mutation WHERE ${IS_UNSETTLED};
@@ -40,8 +41,10 @@ export const OUTBOX_CODE = `
       RAISE EXCEPTION 'the outbox is full: ${LIMITS.outboxMutations} mutations wait for the server'
         USING ERRCODE = 'configuration_limit_exceeded', HINT = 'Go online and wait until some are confirmed.';
     END IF;
-    INSERT INTO tidemark.mutation (counter, kind, name, args, at, status) VALUES (made, made_kind, made_name, made_args,
-      to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'pending');
+    -- A statement of a tab ends with the call that it is.
+    asked := regexp_match(right(current_query(), 120), '${CALL_MARK}');
+    INSERT INTO tidemark.mutation (counter, kind, name, args, at, status, tab, call) VALUES (made, made_kind, made_name, made_args,
+      to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'pending', asked[1], asked[2]);
     PERFORM set_config('tidemark.mutation', made::text, true), set_config('tidemark.size', '', true),
       pg_notify('${OUTBOX_CHANNEL}', made::text);
     RETURN made;
@@ -117,7 +120,7 @@ export const OUTBOX_CODE = `
       USING ERRCODE = 'insufficient_privilege', HINT = 'Give its audience column a value that this user may see.';
   END $$;
 
-  -- Ours is done under the replica role, where event triggers rest. A live query listens by a trigger of its own.
+  -- Ours is done under the replica role, where event triggers rest.
   CREATE OR REPLACE FUNCTION tidemark.refuse_ddl() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
   DECLARE found text;
   BEGIN
@@ -129,7 +132,6 @@ export const OUTBOX_CODE = `
     JOIN pg_trigger t ON t.tgname = 'tidemark_admit' AND t.tgrelid =
       coalesce(i.indrelid, own.tgrelid, r.ev_class, p.polrelid, CASE WHEN d.classid = 'pg_class'::regclass THEN d.objid END)
     WHERE d.command_tag <> 'COMMENT' AND (i.indexrelid IS NULL OR i.indisunique)
-      AND (own.oid IS NULL OR NOT starts_with(own.tgname, '_notify_trigger_'))
     LIMIT 1;
     IF found IS NOT NULL THEN
       RAISE EXCEPTION '% belongs to a synced table, which only its server changes', found
@@ -163,7 +165,7 @@ export const OUTBOX_CODE = `
     SELECT counter INTO newest FROM tidemark.owner;
     IF newest > seen THEN
       SELECT json_agg(json_build_object('counter', counter, 'kind', kind, 'sealed', sealed, 'effective', effective,
-        'origin', origin, 'patch', patch) ORDER BY counter) INTO fresh FROM tidemark.mutation WHERE ${IS_UNSETTLED} AND request IS NULL;
+        'origin', origin, 'tab', tab, 'patch', patch) ORDER BY counter) INTO fresh FROM tidemark.mutation WHERE ${IS_UNSETTLED} AND request IS NULL;
       -- Of those sent before only which rows they made or removed counts.
       SELECT json_agg(row_to_json(w) ORDER BY w.position) INTO writes FROM tidemark.write w WHERE EXISTS (
         SELECT FROM tidemark.mutation m WHERE m.counter = w.counter AND ${IS_UNSETTLED}

@@ -4,11 +4,13 @@ import { captureStatements } from './capture-ddl.ts'
 import { type Executor, readCopies } from './copies.ts'
 import type { Database } from './database.ts'
 import { digestText } from './digest-text.ts'
+import { EXAMINE_CODE } from './examine-ddl.ts'
 import { JOURNAL_CODE } from './journal-ddl.ts'
+import { LIVE_CODE } from './live-ddl.ts'
 import { OUTBOX_CODE, OUTBOX_TABLES } from './outbox-ddl.ts'
+import { FIRST_FORMAT, FORMAT, UPGRADES } from './own-format.ts'
 
 /** The tables of the first format that was ever released, and never to be edited. */
-const FIRST_FORMAT = 3
 const FIRST_TABLES = `
   CREATE SCHEMA tidemark;
   CREATE TABLE tidemark.owner (
@@ -36,18 +38,12 @@ const FIRST_TABLES = `
   ${OUTBOX_TABLES}
 `
 
-/** Each makes the next format of the one before it, and is never edited once it is released. */
-const UPGRADES: readonly string[] = [
-  // 4: the code by which the functions and triggers were made.
-  `ALTER TABLE tidemark.owner ADD code text NOT NULL DEFAULT ''`,
-]
-
-const FORMAT = FIRST_FORMAT + UPGRADES.length
-
 const CODE = `
   CREATE OR REPLACE VIEW tidemark.replica AS SELECT epoch, cursor, stage, rows FROM tidemark.copy WHERE place = 'live';
   ${OUTBOX_CODE}
   ${JOURNAL_CODE}
+  ${EXAMINE_CODE}
+  ${LIVE_CODE}
 `
 
 /** The statements that make the schema of a new database; the image of one is as old as this text. */
@@ -80,9 +76,11 @@ export async function openOwnSchema(
     await tx.exec(QUIETLY)
     const found = await tx.query<{ exists: boolean }>(`SELECT to_regclass('tidemark.owner') IS NOT NULL AS exists`)
     if (found.rows[0]?.exists !== true) await makeOwnSchema(tx)
-    const isNew = await claimOwnership(tx, user)
+    const before = await readOwner(tx)
+    const isNew = before.client_id === ''
+    if (isNew) await claimOwnership(tx, user)
     if (isNew) await mayBegin()
-    const { format, user_id, client_id } = await readOwner(tx)
+    const { format, user_id, client_id } = isNew ? await readOwner(tx) : before
     if (format > FORMAT) {
       const message = 'A newer version of this app wrote the local database: reload the app, or update it.'
       throw new TidemarkError('upgrade-required', message)
@@ -100,13 +98,9 @@ export async function openOwnSchema(
   })
 }
 
-/** Gives this user a database that is nobody's yet, and answers whether it was. */
-async function claimOwnership(tx: Executor, user: string): Promise<boolean> {
-  const claimed = await tx.query(
-    `UPDATE tidemark.owner SET user_id = $1, client_id = $2 WHERE client_id = '' RETURNING client_id`,
-    [user, nanoid()],
-  )
-  return claimed.rows.length > 0
+/** Gives this user a database that is nobody's yet. */
+async function claimOwnership(tx: Executor, user: string): Promise<void> {
+  await tx.query(`UPDATE tidemark.owner SET user_id = $1, client_id = $2 WHERE client_id = ''`, [user, nanoid()])
 }
 
 interface Owner {

@@ -1,3 +1,6 @@
+import { nodeProcess } from './node-builtins.ts'
+import { deploymentName } from './rules/place-names.ts'
+
 /** Answers whether this is Node or Bun, where PGlite runs in the process and storage is a path. */
 export function isServerRuntime(): boolean {
   const { process } = globalThis as { process?: { versions?: Record<string, string | undefined> } }
@@ -10,9 +13,9 @@ function isSafari(): boolean {
   return /safari/i.test(agent) && !/chrome|chromium|android|crios|fxios/i.test(agent)
 }
 
-/** The storages to try when the app names none, best first. */
-export function defaultStorages(): readonly string[] {
-  if (isServerRuntime()) return ['memory://']
+/** The storages to try when the app names none, best first; in Node and Bun a folder for each deployment. */
+export function defaultStorages(url: string): readonly string[] {
+  if (isServerRuntime()) return [`${nodeProcess().cwd()}/.tidemark/replicas/${deploymentName(url)}`]
   const opfs = typeof navigator.storage?.getDirectory === 'function' && !isSafari()
   return opfs ? ['opfs-ahp://tidemark', 'idb://tidemark'] : ['idb://tidemark']
 }

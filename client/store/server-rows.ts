@@ -1,5 +1,6 @@
 import type { Executor } from './copies.ts'
 import type { Database } from './database.ts'
+import { LIVE_TRIGGER } from './live-ddl.ts'
 import { IS_UNSETTLED } from './outbox-ddl.ts'
 
 /**
@@ -26,26 +27,14 @@ export function withServerRows<Result>(
   })
 }
 
-/** PGlite's live queries listen per table; their own triggers are off while server rows are applied. */
-export const NOTIFY_LIVE_QUERIES = (names: string) => `
-  SELECT count(pg_notify('table_change__' ||
-    (SELECT c.relnamespace || '__' || c.oid FROM pg_class c WHERE c.oid = to_regclass(named.name)), ''))
-  FROM json_array_elements_text(${names}::text::json) AS named(name) WHERE to_regclass(named.name) IS NOT NULL`
-
-/** Notifies live queries of tables, by their names, once this is committed. */
-export async function notifyLiveQueries(tx: Executor, names: Iterable<string>): Promise<void> {
-  await tx.query(NOTIFY_LIVE_QUERIES('$1'), [JSON.stringify([...names])])
-}
-
-/** Reads the ids of those of these tables that a live query listens to now. */
+/** Reads the ids of those of these tables that live queries of this session read. */
 export async function readWatched(
   db: Executor,
   tables: readonly { readonly id: string; readonly name: string }[],
 ): Promise<ReadonlySet<string>> {
   const { rows } = await db.query<{ id: string }>(
     `SELECT named.id FROM json_to_recordset($1::text::json) AS named(id text, name text)
-     JOIN pg_class c ON c.oid = to_regclass(named.name)
-     WHERE 'table_change__' || c.relnamespace || '__' || c.oid IN (SELECT pg_listening_channels())`,
+     JOIN pg_trigger g ON g.tgrelid = to_regclass(named.name) AND g.tgname = '${LIVE_TRIGGER}'`,
     [JSON.stringify(tables)],
   )
   return new Set(rows.map(({ id }) => id))

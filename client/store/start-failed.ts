@@ -29,9 +29,16 @@ export class StartWords {
     try {
       return await start
     } catch (cause) {
-      throw new StartFailed(cause instanceof Error ? cause.message : String(cause), this.#words, { cause })
+      throw new StartFailed(wordOf(cause), this.#words, { cause })
     } finally {
       this.#ended = true
     }
   }
+}
+
+/** PGlite's own file system throws objects that are no errors: a name and a number. */
+function wordOf(cause: unknown): string {
+  if (cause instanceof Error) return cause.message
+  const { name, errno } = Object(cause) as { readonly name?: unknown; readonly errno?: unknown }
+  return errno === undefined ? String(cause) : `${name} ${errno}`
 }

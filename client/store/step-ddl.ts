@@ -100,15 +100,21 @@ function dropIndexesOf(before: TableDefinition, after: TableDefinition, step: Ta
 /** Adds a column whose old rows get the value that the server gave them; the default is for new rows alone. */
 function addColumn(table: TableDefinition, column: ColumnDefinition, value: string | undefined): string[] {
   const name = quoteIdentifier(column.name)
-  const filled = value === undefined ? '' : ` DEFAULT ${quoteLiteral(value)}::${column.type}`
+  const literal = value === undefined ? null : `${quoteLiteral(value)}::${column.type}`
+  const isDefault = value !== undefined && (column.default === literal || isNumber(column.default, value))
+  const filled = literal === null ? '' : ` DEFAULT ${isDefault ? `(${column.default})` : literal}`
   // Said at once, because afterwards every row would be looked at.
   const required = isRequired(table, column) ? ' NOT NULL' : ''
   const statements = [`${alter(table)} ADD COLUMN ${name} ${column.type}${filled}${required};`]
+  if (isDefault) return statements
   if (column.default !== undefined)
     statements.push(`${alter(table)} ALTER COLUMN ${name} SET DEFAULT (${column.default});`)
   else if (value !== undefined) statements.push(`${alter(table)} ALTER COLUMN ${name} DROP DEFAULT;`)
   return statements
 }
+
+/** Tells whether a default is this very number, which older rows have as well. */
+const isNumber = (expression: string | undefined, value: string) => expression === value && /^\d{1,9}$/.test(value)
 
 /** Changes what a column is; its default is changed with the other parts that tables can be given in place. */
 function changeColumn(table: TableDefinition, before: ColumnDefinition, after: ColumnDefinition): string[] {

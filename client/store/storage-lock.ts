@@ -4,38 +4,34 @@ import { isServerRuntime } from './runtime.ts'
 import { dataDirOf, type Storage } from './storage-name.ts'
 
 /**
- * Holds a storage for this page or process alone. Throws `already-open`, and touches nothing, where another holds it.
+ * Holds a storage for this page, worker or process alone. Throws `already-open`, and touches nothing, where another holds it,
+ * in a browser for as long as `waitMs`.
  *
  * In a browser it is a Web Lock, which ends with its page however that ends; in Node a socket beside the directory.
  */
-export async function lockStorage(storage: Storage): Promise<Release> {
+export async function lockStorage(storage: Storage, waitMs = 0): Promise<Release> {
   if (storage.kind === 'memory') return async () => undefined
   if (isServerRuntime()) {
     const { lockFile } = await import('./lock-file.ts')
     return lockFile(`${storage.name}.lock`)
   }
-  return webLock(`tidemark:${dataDirOf(storage)}`)
+  return webLock(`tidemark:${dataDirOf(storage)}`, waitMs)
 }
 
-function webLock(name: string): Promise<Release> {
+async function webLock(name: string, waitMs: number): Promise<Release> {
   const { locks } = navigator
-  if (!locks) {
-    throw new TidemarkError(
-      'storage',
-      'This browser has no Web Locks, or the page is not served securely: use https or memory://.',
-    )
-  }
+  if (!locks) throw noLocksFault()
+  const options = waitMs > 0 ? { signal: AbortSignal.timeout(waitMs) } : { ifAvailable: true }
   return new Promise((resolve, reject) => {
-    const held = locks.request(name, { ifAvailable: true }, (lock) => {
-      if (lock === null) {
-        reject(
-          new TidemarkError(
-            'already-open',
-            'This replica is open in another tab of this browser: use that one, or close it.',
-          ),
-        )
-        return undefined
-      }
+    const refuse = () =>
+      reject(
+        new TidemarkError(
+          'already-open',
+          'This replica is open in another tab of this browser: use that one, or close it.',
+        ),
+      )
+    const held = locks.request(name, options, (lock) => {
+      if (lock === null) return refuse()
       return new Promise<void>((release) => {
         resolve(async () => {
           release()
@@ -43,6 +39,14 @@ function webLock(name: string): Promise<Release> {
         })
       })
     })
-    held.catch(reject)
+    held.catch((error: unknown) =>
+      error instanceof DOMException && error.name === 'TimeoutError' ? refuse() : reject(error),
+    )
   })
 }
+
+export const noLocksFault = () =>
+  new TidemarkError(
+    'storage',
+    'This browser has no Web Locks, or the page is not served securely: use https or memory://.',
+  )

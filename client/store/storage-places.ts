@@ -12,10 +12,15 @@ export async function findPlaces(storage: Storage): Promise<Place[]> {
       return []
     case 'path': {
       const parent = parentOf(storage.name)
-      return placesAmong(
-        storage.name,
-        (await filled(parent)).map((name) => `${parent}${name}`),
-      )
+      const entries = await orNone(fileSystem().readdir(parent || '.', { withFileTypes: true }))
+      const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => `${parent}${name}`)
+      const places: Place[] = []
+      // What lies beside the storage is not ours: it may go at any time, and need not be readable.
+      for (const place of placesAmong(storage.name, folders)) {
+        const held = await orNone(fileSystem().readdir(place.name))
+        if (held.length > 0) places.push(place)
+      }
+      return places
     }
     case 'opfs-ahp': {
       const parent = parentOf(storage.name)
@@ -35,17 +40,7 @@ export async function findPlaces(storage: Storage): Promise<Place[]> {
   }
 }
 
-/** Lists the folders in a folder that hold anything. */
-async function filled(folder: string): Promise<string[]> {
-  const files = fileSystem()
-  const entries = await orNone(files.readdir(folder || '.', { withFileTypes: true }))
-  const found: string[] = []
-  for (const entry of entries) {
-    if (entry.isDirectory() && (await files.readdir(`${folder}${entry.name}`)).length > 0) found.push(entry.name)
-  }
-  return found
-}
-
+/** Answers what was read; nothing where there is none. */
 async function orNone<Entry>(read: Promise<Entry[]>): Promise<Entry[]> {
   try {
     return await read

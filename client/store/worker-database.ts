@@ -1,24 +1,13 @@
-import { live } from '@electric-sql/pglite/live'
-import { PGliteWorker } from '@electric-sql/pglite/worker'
 import { TidemarkError } from '../../protocol/index.ts'
 import type { Database } from './database.ts'
+import { DatabaseLink } from './database-link.ts'
 import type { Alive } from './life-signs.ts'
+import { PageDatabase } from './page-database.ts'
+import type { FromDatabase, ToDatabase } from './page-messages.ts'
 import { StartFailed } from './start-failed.ts'
-
-/** A message to `replica-worker.ts` beside PGlite's own: the replica is open, and the app's statements follow. */
-export interface WorkerCall {
-  readonly type: 'tidemark-opened'
-}
-
-/** A message of `replica-worker.ts` before the database runs; where that fails, PGlite itself would wait for ever. */
-export type WorkerMessage =
-  | { readonly type: 'tidemark-alive'; readonly signs: number }
-  | { readonly type: 'tidemark-failed'; readonly message: string; readonly words: readonly string[] }
 
 interface LoadedWorker {
   readonly worker: Worker
-  /** PGlite's first message, which says that it has loaded; it is dispatched again to a listener that comes later. */
-  greeting: unknown
   /** Rejects where it does not load. */
   readonly broken: Promise<never>
 }
@@ -38,9 +27,7 @@ function loadWorker(): LoadedWorker {
   })
   // The caller who opens a database with it sees this rejection.
   broken.catch(() => undefined)
-  const loaded: LoadedWorker = { worker, greeting: null, broken }
-  worker.addEventListener('message', ({ data }) => (loaded.greeting = data), { once: true })
-  return loaded
+  return { worker, broken }
 }
 
 export function warmWorker(): void {
@@ -55,7 +42,7 @@ export function coolWorker(): void {
 
 /** Notifies the worker that its database is the app's from now on. */
 export function reportOpened(db: Database): void {
-  workers.get(db)?.postMessage({ type: 'tidemark-opened' } satisfies WorkerCall)
+  workers.get(db)?.postMessage({ type: 'opened' } satisfies ToDatabase)
 }
 
 /**
@@ -64,31 +51,27 @@ export function reportOpened(db: Database): void {
  * New storage begins with the content of `image`.
  */
 export async function openWorkerDatabase(dataDir: string, image: Blob | null, alive: Alive): Promise<Database> {
-  const { worker, greeting, broken } = warm ?? loadWorker()
+  const { worker, broken } = warm ?? loadWorker()
   warm = null
-  const failed = new Promise<never>((_, reject) => {
-    // PGlite's own messages have other types.
-    worker.addEventListener('message', ({ data }: MessageEvent<WorkerMessage>) => {
-      if (data.type === 'tidemark-alive') alive(data.signs)
-      if (data.type === 'tidemark-failed') reject(new StartFailed(data.message, data.words))
+  const post = (message: ToDatabase) => worker.postMessage(message)
+  const link = new DatabaseLink(post)
+  const database = new PageDatabase(link, () => worker.terminate())
+  const ready = new Promise<void>((resolve, reject) => {
+    worker.addEventListener('message', ({ data }: MessageEvent<FromDatabase>) => {
+      if (data.type === 'alive') alive(data.signs)
+      else if (data.type === 'ready') resolve()
+      else if (data.type === 'failed') reject(new StartFailed(data.message, data.words))
+      else if (data.type === 'notification') database.receiveNotification(data.channel, data.payload)
+      else link.receive(data)
     })
   })
-  const start = async () => {
-    // It listens as soon as it is called.
-    const creating = PGliteWorker.create(worker, {
-      dataDir,
-      id: dataDir,
-      ...(image ? { loadDataDir: image } : {}),
-      extensions: { live },
-    })
-    if (greeting !== null) worker.dispatchEvent(new MessageEvent('message', { data: greeting }))
-    const db = await creating
-    await db.waitReady
-    return db
-  }
   try {
-    // The classes differ in private fields only; see `Database` for what a worker lacks.
-    const db = (await Promise.race([start(), failed, broken])) as unknown as Database
+    post({ type: 'open', dataDir, image })
+    await Promise.race([ready, broken])
+    // Nothing that is asked later is answered earlier.
+    database.readArrayTypes().catch(() => undefined)
+    // The class lacks what only PGlite itself has; see `Database`.
+    const db = database as unknown as Database
     workers.set(db, worker)
     return db
   } catch (error) {

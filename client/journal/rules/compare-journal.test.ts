@@ -21,6 +21,8 @@ const made = (counter: number, origin = 'app'): JournalRecord => ({
   counter,
   kind: 'action',
   origin,
+  tab: null,
+  call: null,
   name: 'act',
   args: `"ä${counter}"`,
   at: '2026-11-29T00:00:00.000Z',

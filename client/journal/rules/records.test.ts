@@ -7,6 +7,8 @@ const made: JournalRecord = {
   counter: 1,
   kind: 'patch',
   origin: 'sql',
+  tab: 'tab-1',
+  call: 'call-1',
   name: null,
   args: null,
   at: '2026-11-29T00:00:00.000Z',

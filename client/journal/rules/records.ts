@@ -22,6 +22,9 @@ const madeSchema = z.object({
   counter: counterSchema,
   kind: z.enum(['patch', 'action']),
   origin: z.string(),
+  /** The tab that made it, and by which call; records from before there were tabs have neither. */
+  tab: z.string().nullable().default(null),
+  call: z.string().nullable().default(null),
   name: z.string().nullable(),
   args: z.string().nullable(),
   at: z.string(),

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { PatchRow, Row } from '../../../protocol/index.ts'
-import { WRITABLE } from '../../../testing/replica/definitions.ts'
+import { column, defineTable, WRITABLE } from '../../../testing/replica/definitions.ts'
 import { FOLDER, folder, NOTE, note, tables, captured as write } from '../../../testing/replica/writable-rows.ts'
 import { isExact } from '../../rebase/rules/exact-confirmation.ts'
 import { rejectionOfFault, rejectionOfThrown } from '../../rebase/rules/rejection-of.ts'
-import { keyText } from '../../store/replica-table.ts'
+import { keyText, replicaTables } from '../../store/replica-table.ts'
 import type { CapturedWrite } from '../../store/rules/captured-write.ts'
 import { foreignKeysOf } from '../../store/rules/foreign-keys.ts'
 import { dependencies, dependentsOf, type Effects } from './dependents.ts'
@@ -29,6 +29,42 @@ describe('a patch', () => {
     expect(patch(write(NOTE, made, { ...made, org: 'b' }))).toMatchObject([
       { o: 'd', a: 'org:a' },
       { o: 'i', a: 'org:b' },
+    ])
+  })
+
+  test('AUD-R6 names no audience that the server keeps, and moves its row by what it writes', () => {
+    const kept = { name: 'tidemark_audience', type: 'text', notNull: false, generated: null } as const
+    const [parent, child] = [
+      defineTable('parent', [column('id'), column('org')], { write: 'all' }),
+      defineTable('child', [column('id'), column('up'), { ...kept, serverGenerated: true, serverDefault: true }], {
+        write: 'all',
+        audience: { column: 'tidemark_audience', prefix: 'org' },
+        kept: { parent: { schema: 'public', name: 'parent', columns: ['up'], key: ['id'], audience: 'org' } },
+      }),
+    ]
+    const of = patchTables(replicaTables({ types: [], tables: [parent, child] }, 'live'))
+    const made = (...writes: CapturedWrite[]) => patchOfWrites(writes, of, () => null)
+    const row = { id: '1', up: 'p', tidemark_audience: 'a' }
+    const wrote = (before: Row | null, after: Row | null): CapturedWrite => {
+      const op = before === null ? 'insert' : after === null ? 'delete' : 'update'
+      return { table: 'public.child', key: '1', op, before, after }
+    }
+    expect(made(wrote(null, row))).toEqual([
+      {
+        o: 'i',
+        t: 'public.child',
+        a: '',
+        k: { id: '1' },
+        d: { ...row, tidemark_audience: null },
+        z: ['tidemark_audience'],
+      },
+    ])
+    expect(made(wrote(row, { ...row, up: 'q', tidemark_audience: 'b' }))).toEqual([
+      { o: 'u', t: 'public.child', a: 'org:a', k: { id: '1' }, d: { up: 'q' }, b: { up: { v: 'p' } } },
+    ])
+    expect(made(wrote(row, { ...row, tidemark_audience: null }))).toEqual([])
+    expect(made(wrote({ ...row, tidemark_audience: null }, null))).toEqual([
+      { o: 'd', t: 'public.child', a: '', k: { id: '1' } },
     ])
   })
 

@@ -72,9 +72,10 @@ function netRows(
   const left = before && { row: deletion(table, before), before, after: null }
   const come = after && { row: insertion(table, after), before: null, after }
   if (!before || !after) return [left ?? come].filter((row) => row !== null)
-  if (anew || audienceText(table, before) !== audienceText(table, after))
-    return [left, come].filter((row) => row !== null)
-  const columns = changedColumns(before, after)
+  // Where Tidemark keeps the audience, nothing that a mutation may write names it: the row moves by what it writes.
+  const isMoved = !table.definition.kept && audienceText(table, before) !== audienceText(table, after)
+  if (anew || isMoved) return [left, come].filter((row) => row !== null)
+  const columns = changedColumns(before, after).filter((name) => !table.columnByName.get(name)?.serverGenerated)
   if (columns.length === 0) return []
   const basisOf = (column: string): Basis => {
     const writer = writerOf(table.id, first.key, column)
@@ -82,7 +83,8 @@ function netRows(
   }
   const b = Object.fromEntries(columns.map((column) => [column, basisOf(column)]))
   const d = Object.fromEntries(columns.map((column) => [column, after[column] ?? null]))
-  const row: PatchRow = { o: 'u', t: table.id, a: audienceText(table, after), k: keyOf(table, after), d, b }
+  const a = audienceText(table, table.definition.kept ? before : after)
+  const row: PatchRow = { o: 'u', t: table.id, a, k: keyOf(table, after), d, b }
   return [{ row, before, after }]
 }
 
@@ -102,5 +104,5 @@ function insertion(table: ReplicaTable, after: Row): PatchRow {
   for (const { name, serverGenerated } of table.columns) if (serverGenerated) d[name] = null
   const left = table.columns.filter(({ name, serverDefault }) => serverDefault && (d[name] ?? null) === null)
   const z = left.length === 0 ? {} : { z: left.map(({ name }) => name) }
-  return { o: 'i', t: table.id, a: audienceText(table, after), k: keyOf(table, after), d, ...z }
+  return { o: 'i', t: table.id, a: audienceText(table, d), k: keyOf(table, after), d, ...z }
 }

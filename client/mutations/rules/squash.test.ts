@@ -19,6 +19,7 @@ const patch = (counter: number, rows: PatchRow[], more: Partial<Squashable> = {}
   counter,
   open: true,
   kind: 'patch',
+  tab: null,
   rows,
   cascaded: [],
   after: [],
@@ -118,6 +119,14 @@ describe('squash', () => {
     expect(squashed(sent, patch(2, [update('1', { title: 'b' }, { title: { m: 1 } })]))).toEqual([])
     expect(squashed(sent, patch(2, [remove('1')]))).toEqual([])
     expect(squashed(patch(1, [update('1', { title: 'a' }, { title: { v: 'a' } })], { open: false }))).toEqual([])
+  })
+
+  test('OBX-R1 what different tabs wrote stays apart, since each takes back its own', () => {
+    const of = (counter: number, tab: string, basis: { v: string } | { m: number }) =>
+      patch(counter, [update('1', { title: String(counter) }, { title: basis })], { tab })
+    expect(squashed(of(1, 'a', { v: 'old' }), of(2, 'b', { m: 1 }), of(3, 'b', { m: 2 }))).toMatchObject([
+      { counter: 2, squashed: [3] },
+    ])
   })
 
   test('OBX-R1 it falls with all that any of them falls with', () => {

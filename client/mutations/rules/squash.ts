@@ -7,6 +7,8 @@ export interface Squashable {
   /** A patch in effect here, never attempted, whose rows nothing foreign has touched since. */
   readonly open: boolean
   readonly kind: 'patch' | 'action'
+  /** The tab that made it, whose undo is its own; null where there are no tabs. */
+  readonly tab: string | null
   /** The rows of a patch; empty for an action. */
   readonly rows: readonly PatchRow[]
   /** Names of further rows that it wrote by a cascade. */
@@ -108,7 +110,7 @@ function placeFor(mutation: Squashable, heads: readonly Head[], tiesOf: (table: 
   const names = mutation.rows.map(rowName)
   const index = heads.findLastIndex(({ touched }) => names.some((name) => touched.has(name)))
   const head = heads[index]
-  if (!head?.first.open) return null
+  if (!head?.first.open || head.first.tab !== mutation.tab) return null
   const held = new Set(head.rows.map(rowName))
   if (!names.every((name) => held.has(name))) return null
   const members = new Set([head.first.counter, ...head.squashed])

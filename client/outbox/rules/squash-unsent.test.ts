@@ -26,6 +26,7 @@ function unsent(
     sealed,
     effective: true,
     origin: 'local',
+    tab: null,
     patch: patchOfWrites(
       writes.filter(({ counter }) => counter === index + 1),
       facts,

@@ -23,11 +23,12 @@ export function squashUnsent({ fresh, writes }: UnsentMutations, held: ReplicaTa
   const byCounter = Map.groupBy(writes, (write) => write.counter)
   const effects = [...byCounter].map(([number, own]) => effectsOf(number, own)).sort((a, b) => a.counter - b.counter)
   const after = dependencies(effects, tables.keys)
-  const squashables = fresh.map(({ counter, kind, patch, sealed, effective }): Squashable => {
+  const squashables = fresh.map(({ counter, kind, tab, patch, sealed, effective }): Squashable => {
     const own = byCounter.get(counter) ?? []
     return {
       counter,
       kind,
+      tab,
       open: kind === 'patch' && !sealed && effective,
       rows: patch ?? [],
       cascaded: own.filter(({ cascade }) => cascade).map((write) => nameOfWrite(write, held)),

@@ -13,19 +13,21 @@ const state = (...labels: string[]) => ({
 const task = defineTable('task', [column('id'), org, column('state', 'public.state')], { since: 1 })
 const note = defineTable('note', [column('id'), org], { since: 1 })
 const FIRST: Definition = { types: [state('a')], tables: [note, task] }
-const held = { version: 1, definition: FIRST, behind: new Set<string>() }
+const held = { version: 1, definition: FIRST, behind: new Set<string>(), owed: new Map() }
 
 const version = (
   number: number,
   tables: TableDefinition[],
   steps: TableStep[] = [],
   types = FIRST.types,
+  names: TableStep[] = [],
 ): DefinitionVersion => ({
   version: number,
   hash: `hash ${number}`,
   lsn: at(number * 16),
   definition: { types, tables },
   steps,
+  names,
 })
 const step = (table: string, from: string | null): TableStep => ({ table, from, columns: [] })
 const ids = (definition: Definition) => definition.tables.map(({ id }) => id)
@@ -106,5 +108,43 @@ describe('the way to a later version', () => {
     const phase = planWithoutSteps(held, version(2, [wide, task], [step(note.id, note.id)]))
     expect([...phase.behind]).toEqual([note.id])
     expect(phase.changes).toEqual([])
+  })
+
+  test('MIG-R4 a table that is loaded is shown under the name that it had, and its later names are owed to the work on it', () => {
+    const memo = { ...note, id: 'public.memo', name: 'memo', columns: [column('key'), org], since: 2 }
+    const named: TableStep = {
+      table: memo.id,
+      from: note.id,
+      columns: [
+        { name: 'key', from: 'id' },
+        { name: 'org', from: 'org' },
+      ],
+    }
+    const page = { ...memo, id: 'public.page', name: 'page', since: 3 }
+    const again: TableStep = { table: page.id, from: memo.id, columns: [{ name: 'key', from: 'key' }] }
+    const plan = planVersions(held, at(0), [
+      version(2, [memo, task], [], FIRST.types, [named]),
+      version(3, [page, task], [again]),
+    ])
+    expect([...plan.renewed]).toEqual([page.id])
+    for (const { inForce, gone, changes } of plan.phases)
+      expect([ids(inForce.definition), gone, changes]).toEqual([[task.id, note.id], [], []])
+    const [, last] = plan.phases
+    expect([...(last?.behind ?? [])]).toEqual([page.id, note.id])
+    expect(last?.owed.get(note.id)).toMatchObject({ table: page.id, columns: new Map([['id', 'key']]) })
+    const late = planVersions(held, at(40), [version(2, [memo, task], [named])])
+    expect(late.phases[0]?.owed.get(note.id)?.table).toBe(memo.id)
+  })
+
+  test('MIG-R4 while it is shown, no other table gets the name that it had', () => {
+    const memo = { ...note, id: 'public.memo', name: 'memo', since: 2 }
+    const named: TableStep = { table: memo.id, from: note.id, columns: [] }
+    const others = [step(note.id, null), step(note.id, task.id)]
+    for (const other of others) {
+      const tables = other.from === null ? [memo, { ...note, since: 2 }, task] : [memo, { ...task, ...note, since: 2 }]
+      const plan = planVersions(held, at(0), [version(2, tables, [other], FIRST.types, [named])])
+      expect([...plan.renewed].sort()).toEqual([memo.id, note.id])
+      expect(ids(plan.phases[0]?.inForce.definition ?? FIRST).sort()).toEqual([note.id, task.id])
+    }
   })
 })

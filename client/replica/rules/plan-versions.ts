@@ -1,11 +1,14 @@
 import {
+  composeNames,
   type Definition,
   type DefinitionInForce,
   type DefinitionVersion,
   type Lsn,
+  namesOfVersion,
   type TableDefinition,
   type TableStep,
   typesOf,
+  type VersionNames,
 } from '../../../protocol/index.ts'
 import { isAlike } from '../../store/rules/alike-tables.ts'
 import { addedLabels } from '../../store/rules/enum-labels.ts'
@@ -16,6 +19,8 @@ export interface Held {
   readonly definition: Definition
   /** Ids of tables whose rows are to be loaded anew: changes of them are passed over until then. */
   readonly behind: ReadonlySet<string>
+  /** The names that tables which are behind, and are shown as they were, have in this version. */
+  readonly owed: VersionNames
 }
 
 /** A table that goes over from one version to the next in place, or, where `before` is null, begins empty. */
@@ -32,6 +37,7 @@ export interface Phase {
   /** It holds the tables that are behind as they were; its hash then is not the version's. */
   readonly inForce: DefinitionInForce
   readonly behind: ReadonlySet<string>
+  readonly owed: VersionNames
   readonly changes: readonly TableChange[]
   /** Tables that go with this version. */
   readonly gone: readonly TableDefinition[]
@@ -55,38 +61,49 @@ export function planVersions(held: Held, cursor: Lsn, versions: readonly Definit
     const isAhead = version.lsn > cursor
     const phase = isAhead ? planVersion(so, version) : { ...planWithoutSteps(so, version), lsn: cursor }
     phases.push(phase)
-    so = { version: version.version, definition: phase.inForce.definition, behind: phase.behind }
+    so = { version: version.version, definition: phase.inForce.definition, behind: phase.behind, owed: phase.owed }
   }
   const last = versions.at(-1)?.definition
   const wanted = last?.tables.map(({ id }) => id) ?? [...held.behind]
   return { phases, renewed: new Set(wanted.filter((id) => so.behind.has(id))) }
 }
 
-/** Plans one version; a table that has no step and is not as it was is behind from here on. */
-function planVersion(held: Held, its: DefinitionVersion): Phase {
-  const { version, hash, lsn, definition, steps } = its
+/**
+ * Plans one version; a table that has no step, and is not as it was, is behind from here on, as is one whose steps are not
+ * wanted. It is shown under the name that it had until it is loaded.
+ */
+function planVersion(held: Held, its: DefinitionVersion, steps: readonly TableStep[] = its.steps): Phase {
+  const { version, hash, lsn, definition } = its
+  const followed = composeNames(held.owed, namesOfVersion(its))
+  const fromOf = new Map([...followed].map(([from, { table }]) => [table, from]))
   const heldTables = new Map(held.definition.tables.map((table) => [table.id, table]))
   const stepOf = new Map(steps.map((step) => [step.table, step]))
   const moved = new Set(steps.flatMap(({ from }) => (from === null ? [] : [from])))
+  // A table that is shown under its old name until it is loaded keeps that from any other.
+  const isOccupied = ({ id }: TableDefinition) => {
+    const is = heldTables.has(id) && !moved.has(id) ? followed.get(id)?.table : undefined
+    return is !== undefined && is !== id && definition.tables.some((table) => table.id === is)
+  }
   const tables: TableDefinition[] = []
   const left: TableDefinition[] = []
   const changes: TableChange[] = []
   const behind = new Set<string>()
   for (const table of definition.tables) {
-    const step = stepOf.get(table.id) ?? null
-    const before = heldTables.get(step?.from ?? table.id)
+    const step = isOccupied(table) ? null : (stepOf.get(table.id) ?? null)
+    const from = fromOf.get(table.id)
+    const before = heldTables.get(from ?? table.id)
     if (step?.from === null && areFree(typesOf(table.columns, definition.types), held.definition.types)) {
       tables.push(table)
       changes.push({ before: null, after: table, step })
     } else if (step && step.from !== null && before && !held.behind.has(before.id)) {
       tables.push(table)
       changes.push({ before, after: table, step })
-    } else if (!step && before && !held.behind.has(table.id) && isKept(before, held, table, definition)) {
+    } else if (!step && before && !held.behind.has(before.id) && isKept(before, held, table, definition)) {
       tables.push(table)
     } else {
       behind.add(table.id)
       // The app goes on seeing the rows from before; nobody tells it of changes until they are loaded anew.
-      const isTaken = before === undefined || (before.id !== step?.from && moved.has(before.id))
+      const isTaken = before === undefined || (from === undefined && followed.has(before.id))
       if (!isTaken) left.push(before)
     }
   }
@@ -104,6 +121,7 @@ function planVersion(held: Held, its: DefinitionVersion): Phase {
       definition: { types: typesBetween(held, definition, stays), tables: [...tables, ...stays] },
     },
     behind,
+    owed: new Map([...followed].filter(([id]) => stays.some((table) => table.id === id))),
     changes,
     gone,
   }
@@ -111,7 +129,7 @@ function planVersion(held: Held, its: DefinitionVersion): Phase {
 
 /** Plans a version for a replica in which its steps failed: their tables are loaded. */
 export function planWithoutSteps(held: Held, version: DefinitionVersion): Phase {
-  return { ...planVersion(held, { ...version, steps: [] }), version }
+  return planVersion(held, version, [])
 }
 
 function isKept(before: TableDefinition, held: Held, after: TableDefinition, { types }: Definition): boolean {

@@ -1,18 +1,13 @@
 import type { Lsn } from '../../../protocol/index.ts'
 import type { Executor } from '../copies.ts'
 import type { Place } from '../replica-table.ts'
-import { NOTIFY_LIVE_QUERIES } from '../server-rows.ts'
 
-/** Moves the cursor of a copy and counts its rows; live queries on the touched tables are notified. */
+/** Moves the cursor of a copy and counts its rows. */
 export async function moveCursor(
   tx: Executor,
   { place, cursor, rows }: { readonly place: Place; readonly cursor: Lsn; readonly rows: number },
-  touched: readonly string[],
 ): Promise<void> {
-  await tx.query(
-    `UPDATE tidemark.copy SET cursor = $2, rows = $3 WHERE place = $1 RETURNING (${NOTIFY_LIVE_QUERIES('$4')})`,
-    [place, cursor, rows, JSON.stringify(touched)],
-  )
+  await tx.query('UPDATE tidemark.copy SET cursor = $2, rows = $3 WHERE place = $1', [place, cursor, rows])
 }
 
 /** Notes that a copy has so many rows more, or fewer where it is negative. */

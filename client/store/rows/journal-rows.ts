@@ -12,6 +12,8 @@ const madeSchema = z.object({
   counter,
   kind: z.enum(['patch', 'action']),
   origin: z.string(),
+  tab: text,
+  call: text,
   name: text,
   args: text,
   at: z.string(),
@@ -81,6 +83,8 @@ export interface JournalledMutation {
   readonly counter: number
   readonly kind: 'patch' | 'action'
   readonly origin: string
+  readonly tab: string | null
+  readonly call: string | null
   readonly name: string | null
   readonly args: string | null
   readonly at: string
@@ -91,11 +95,11 @@ export interface JournalledMutation {
 
 /** Inserts a mutation as sent, whether or not it was: its outcome is asked for before anything is done with it. */
 export async function insertSent(tx: Executor, mutation: JournalledMutation): Promise<void> {
-  const { counter: number, kind, origin, name, args, at, patch, request, predicted } = mutation
+  const { counter: number, kind, origin, tab, call, name, args, at, patch, request, predicted } = mutation
   await tx.query(
-    `INSERT INTO tidemark.mutation (counter, kind, origin, name, args, at, status, sealed, patch, request, predicted)
-     VALUES ($1, $2, $3, $4, $5, $6, 'sent', true, $7, $8, $9)`,
-    [number, kind, origin, name, args, at, patch, request, predicted],
+    `INSERT INTO tidemark.mutation (counter, kind, origin, name, args, at, status, sealed, patch, request, predicted, tab, call)
+     VALUES ($1, $2, $3, $4, $5, $6, 'sent', true, $7, $8, $9, $10, $11)`,
+    [number, kind, origin, name, args, at, patch, request, predicted, tab, call],
   )
 }
 

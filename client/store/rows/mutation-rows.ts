@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type PatchRow, type PredictedChange, patchRowSchema, predictedChangeSchema } from '../../../protocol/index.ts'
+import type { CallOrigin } from '../call-origin.ts'
 import type { Executor } from '../copies.ts'
 import { IS_UNSETTLED } from '../outbox-ddl.ts'
 import { COUNTERS, listOf } from './counters.ts'
@@ -57,6 +58,33 @@ export async function setOriginOfCurrent(tx: Executor, origin: string): Promise<
      WHERE counter = nullif(current_setting('tidemark.mutation', true), '')::bigint`,
     [origin],
   )
+}
+
+/** Reads the number of the mutation of this origin; null where there is none. */
+export async function readMadeBy(db: Executor, origin: string): Promise<number | null> {
+  const { rows } = await db.query<{ counter: number | string }>(
+    'SELECT counter FROM tidemark.mutation WHERE origin = $1 ORDER BY counter LIMIT 1',
+    [origin],
+  )
+  return rows[0] ? Number(rows[0].counter) : null
+}
+
+/** Notes of the mutation that this transaction makes, if it makes one, which tab asked for it by which call. */
+export async function setCallOfCurrent(tx: Executor, { tab, call }: CallOrigin): Promise<void> {
+  await tx.query(
+    `UPDATE tidemark.mutation SET tab = $1, call = $2
+     WHERE counter = nullif(current_setting('tidemark.mutation', true), '')::bigint`,
+    [tab, call],
+  )
+}
+
+/** Reads the number of the mutation that a call made; null where it made none, or none that is still known. */
+export async function readMadeByCall(db: Executor, call: string): Promise<number | null> {
+  const { rows } = await db.query<{ counter: number | string }>(
+    'SELECT counter FROM tidemark.mutation WHERE call = $1',
+    [call],
+  )
+  return rows[0] ? Number(rows[0].counter) : null
 }
 
 /** Reads the numbers of patches that have no rows yet, in counter order. */
@@ -158,6 +186,12 @@ export async function writePredictions(tx: Executor, predictions: Predictions): 
      FROM json_to_recordset($1::text::json) AS x(counter bigint, predicted text) WHERE m.counter = x.counter`,
     [JSON.stringify(written)],
   )
+}
+
+/** Forgets what these mutations predicted, so that the rows that the server tells by it are asked for. */
+export async function forgetPredictions(tx: Executor, counters: readonly number[]): Promise<void> {
+  if (counters.length === 0) return
+  await tx.query(`UPDATE tidemark.mutation SET predicted = NULL WHERE counter IN ${COUNTERS('$1')}`, [listOf(counters)])
 }
 
 /** Marks these mutations so that no later patch counts as the same edit as one of them. */

@@ -61,6 +61,37 @@ export async function readFailed(tx: Executor): Promise<FailedMutation[]> {
   return rows.map((row) => failedSchema.parse(row))
 }
 
+const unsentSchema = z.object({
+  counter,
+  kind: z.enum(['patch', 'action']),
+  name: text,
+  args: text,
+  at: z.string(),
+  status: z.enum(['pending', 'sent', 'failed']),
+  rejection: jsonText(rejectionSchema).nullable(),
+  patch: jsonText(z.array(patchRowSchema)).nullable(),
+})
+
+/** Reads the oldest mutations that are not confirmed, within both bounds and at least one, and how many there are in all. */
+export async function readUnsent(
+  tx: Executor,
+  { limit, chars }: { readonly limit: number; readonly chars: number },
+): Promise<{ readonly unsent: number; readonly records: z.infer<typeof unsentSchema>[] }> {
+  const { rows } = await tx.query<{ unsent: number | string }>(
+    `WITH sized AS (
+       SELECT counter, count(*) OVER () AS unsent, row_number() OVER oldest AS position,
+         sum(coalesce(length(args), 0) + coalesce(length(patch), 0) + coalesce((
+           SELECT sum(coalesce(length(w.before), 0) + coalesce(length(w.after), 0)) FROM tidemark.write w
+           WHERE w.counter = m.counter), 0)) OVER oldest AS chars
+       FROM tidemark.mutation m WHERE status <> 'confirmed' AND squashed_into IS NULL WINDOW oldest AS (ORDER BY counter))
+     SELECT m.counter, m.kind, m.name, m.args, m.at, m.status, m.rejection, m.patch, s.unsent
+     FROM sized s JOIN tidemark.mutation m USING (counter)
+     WHERE s.position = 1 OR s.position <= $1 AND s.chars <= $2 ORDER BY m.counter`,
+    [limit, chars],
+  )
+  return { unsent: Number(rows[0]?.unsent ?? 0), records: rows.map((row) => unsentSchema.parse(row)) }
+}
+
 /** Deletes a failed mutation with those squashed into it, and answers whether it had failed. */
 export async function deleteFailed(tx: Executor, failed: number): Promise<boolean> {
   const { affectedRows = 0 } = await tx.query(
@@ -70,11 +101,6 @@ export async function deleteFailed(tx: Executor, failed: number): Promise<boolea
   if (affectedRows === 0) return false
   await tx.query('DELETE FROM tidemark.mutation WHERE squashed_into = $1', [failed])
   return true
-}
-
-/** Deletes a mutation, which has no other trace here, with those squashed into it. */
-export async function deleteMutation(tx: Executor, number: number): Promise<void> {
-  await tx.query('DELETE FROM tidemark.mutation WHERE counter = $1 OR squashed_into = $1', [number])
 }
 
 /** Deletes confirmed mutations up to a number, with those squashed into them. */

@@ -15,6 +15,8 @@ const freshSchema = z.object({
   sealed: z.boolean(),
   effective: z.boolean(),
   origin: z.string(),
+  /** The tab that made it; null where there are no tabs. */
+  tab: z.string().nullable(),
   patch,
 })
 

@@ -35,6 +35,15 @@ export async function setCurrentMutation(tx: Executor, counter: number): Promise
   ])
 }
 
+/** Answers whether this transaction has written, and nothing of it belongs to a mutation. */
+export async function hasWrittenUnseen(tx: Executor): Promise<boolean> {
+  const { rows } = await tx.query<{ unseen: boolean }>(
+    `SELECT pg_current_xact_id_if_assigned() IS NOT NULL
+       AND nullif(current_setting('tidemark.mutation', true), '') IS NULL AS unseen`,
+  )
+  return rows[0]?.unseen ?? false
+}
+
 /** Reads the number of the mutation that this transaction makes; null while it has written nothing that is synced. */
 export async function readCurrentMutation(tx: Executor): Promise<number | null> {
   const { rows } = await tx.query<{ counter: string | null }>(

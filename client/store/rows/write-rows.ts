@@ -55,14 +55,21 @@ export function readWritesBeside(tx: Executor, counters: Iterable<number>): Prom
   return readWhere(tx, condition, [listOf(counters)])
 }
 
-/** Reads the writes of mutations after the number `seen` that are neither an undo nor a redo, in their order. */
-export async function readWritesSince(db: Executor, seen: number): Promise<StoredWrite[]> {
-  const { rows } = await db.query<WriteRow>(
-    `SELECT w.* FROM tidemark.mutation m JOIN tidemark.write w USING (counter)
-     WHERE m.counter > $1 AND m.origin NOT IN ('undo', 'redo') ORDER BY m.counter, w.position`,
-    [seen],
+/**
+ * Reads the writes of mutations after the number `seen` that are neither an undo nor a redo, in their order: of all tabs, or of one.
+ */
+export async function readWritesSince(
+  db: Executor,
+  seen: number,
+  ofTab: string | null = null,
+): Promise<(StoredWrite & { readonly tab: string | null })[]> {
+  const { rows } = await db.query<WriteRow & { readonly tab: string | null }>(
+    `SELECT w.*, m.tab FROM tidemark.mutation m JOIN tidemark.write w USING (counter)
+     WHERE m.counter > $1 AND m.origin NOT IN ('undo', 'redo') AND coalesce(m.tab = $2, $2 IS NULL)
+     ORDER BY m.counter, w.position`,
+    [seen, ofTab],
   )
-  return rows.map(storedWrite)
+  return rows.map((row) => ({ ...storedWrite(row), tab: row.tab }))
 }
 
 /** Reads the writes of these mutations, and which of the mutations share a row with another. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { nextPlace, outlived, placesAmong } from './place-names.ts'
+import { deploymentName, nextPlace, outlived, placesAmong } from './place-names.ts'
 
 const DAY = 86_400_000
 const NOW = 1_900_000_000_000
@@ -28,4 +28,12 @@ test('what was put aside goes once it has been aside for so long, and never what
   expect(outlived(places, NOW, 30 * DAY).map(({ name }) => name)).toEqual(['notes'])
   expect(outlived(places, NOW + 100 * DAY, 30 * DAY)).toHaveLength(2)
   expect(outlived(placesAmong('notes', ['notes']), NOW, 0)).toEqual([])
+})
+
+test.each([
+  ['http://localhost:8787', 'localhost-8787'],
+  ['https://app.example/base/', 'app.example-base'],
+  ['https://[::1]:80/a b?c', '-1-80-a-b-c'],
+])('the deployment at %s is named %s', (url, name) => {
+  expect(deploymentName(url)).toBe(name)
 })

@@ -29,3 +29,10 @@ export function outlived(places: readonly Place[], nowMs: number, keptMs: number
     return next !== undefined && nowMs - next.begun > keptMs
   })
 }
+
+/** Names a deployment as a folder may be named: by host, port and base path of its address. */
+export const deploymentName = (url: string): string =>
+  url
+    .replace(/^https?:\/\//, '')
+    .replace(/[^a-z0-9.-]+/gi, '-')
+    .replace(/-+$/, '')

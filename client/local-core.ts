@@ -1,0 +1,244 @@
+import type { Transaction } from '@electric-sql/pglite'
+import { asLsn, type Lsn, type MutationId, parsePgLsn, TidemarkError } from '../protocol/index.ts'
+import { onWake } from './connection/on-wake.ts'
+import type { ReplicaInspection } from './inspection.ts'
+import type { Journal } from './journal/journal.ts'
+import type { LiveEngine } from './live/live-engine.ts'
+import type { FailureDecision, FailureRecord, MutationRecord } from './mutations/mutation.ts'
+import type { UnsentExport } from './outbox/unsent-work.ts'
+import type { Writing } from './outbox/writing.ts'
+import { closedFault, offlineFault } from './replica/engine-faults.ts'
+import { type Envelope, envelopeOf } from './replica/load-envelope.ts'
+import type { ReplicaEngine } from './replica/replica-engine.ts'
+import type { ReplicaStatus, StatusListener } from './replica/status.ts'
+import type { ReplicaCore, ReplicaState } from './replica-core.ts'
+import type { CallOrigin } from './store/call-origin.ts'
+import type { Database } from './store/database.ts'
+import type { Release } from './store/lock-file.ts'
+import { wipe } from './store/open-stored.ts'
+import type { Storage } from './store/storage-name.ts'
+
+export interface LocalParts {
+  readonly engine: ReplicaEngine
+  readonly writing: Writing
+  readonly liveEngine: LiveEngine
+  readonly db: Database
+  readonly journal: Journal | null
+  readonly storage: Storage
+  readonly release: Release
+}
+
+/** The core of a replica whose engine runs here. */
+export class LocalCore implements ReplicaCore, ReplicaState {
+  readonly #parts: LocalParts
+  readonly #closing = new AbortController()
+  readonly #stopWaking: () => void
+  readonly #ready: Promise<void>
+  #closed: Promise<void> | null = null
+
+  constructor(parts: LocalParts) {
+    this.#parts = parts
+    this.#stopWaking = onWake(() => this.wake())
+    const start = asLsn('0'.repeat(16))
+    this.#ready = parts.engine.waits.waitFor(
+      { lsn: start, epoch: null, before: null, endsOffline: false, endsRefused: false },
+      this.status,
+    )
+    // An app that never looks at it must not fail over its rejection.
+    this.#ready.catch(() => undefined)
+  }
+
+  get storage(): Storage {
+    return this.#parts.storage
+  }
+
+  /** Notes whether the browser keeps the storage when it runs out of room. */
+  notePersistence(persisted: boolean | null): void {
+    if (persisted !== null) this.#parts.engine.status.set({ persisted })
+  }
+
+  get db(): Database {
+    return this.#parts.db
+  }
+
+  get status(): ReplicaStatus {
+    return this.#parts.engine.status.current
+  }
+
+  get failures(): readonly FailureRecord[] {
+    return this.#parts.writing.failures
+  }
+
+  get liveEngine(): LiveEngine {
+    return this.#parts.liveEngine
+  }
+
+  get writing(): Writing {
+    return this.#parts.writing
+  }
+
+  /** The tables that are shown, as `schema.name` in lower case. */
+  get syncedTables(): ReadonlySet<string> {
+    const tables = this.#parts.engine.shown?.tables.keys() ?? []
+    return new Set([...tables].map((id) => id.toLowerCase()))
+  }
+
+  subscribe(listener: StatusListener): () => void {
+    return this.#parts.engine.status.subscribe(listener)
+  }
+
+  waitReady(): Promise<void> {
+    return this.#ready
+  }
+
+  runAction(name: string, args: unknown, by: CallOrigin | null): Promise<MutationId> {
+    return this.writing.runAction(name, args, by)
+  }
+
+  runTransaction<Result>(work: (tx: Transaction) => Promise<Result>, by: CallOrigin | null) {
+    return this.writing.runTransaction(work, by)
+  }
+
+  waitConfirmed(id: MutationId): Promise<void> {
+    return this.writing.waitConfirmed(id)
+  }
+
+  decideFailure(id: MutationId, decision: FailureDecision, by: CallOrigin | null): Promise<MutationId | null> {
+    return this.writing.decideFailure(id, decision, by)
+  }
+
+  readMutations(limit: number): Promise<MutationRecord[]> {
+    return this.writing.readMutations(limit)
+  }
+
+  readMutation(id: string): Promise<MutationRecord | null> {
+    return this.writing.readMutation(id)
+  }
+
+  undo(by: CallOrigin | null): Promise<MutationId | null> {
+    return this.writing.undo(by)
+  }
+
+  redo(by: CallOrigin | null): Promise<MutationId | null> {
+    return this.writing.redo(by)
+  }
+
+  async settled(): Promise<void> {
+    const { engine } = this.#parts
+    this.#checkOnline()
+    await this.writing.settled()
+    for (;;) {
+      this.#checkOnline()
+      const before = this.status.epoch
+      const { epoch, lsn } = await engine.askFreshHead(this.#closing.signal)
+      this.#checkOnline()
+      try {
+        return await engine.waits.waitFor({ lsn, epoch, before, endsOffline: true, endsRefused: true }, engine.reached)
+      } catch (error) {
+        // Only a replica that took up another history than the head's goes on here, and asks for the head anew.
+        if (!(error instanceof TidemarkError) || error.kind !== 'rehydrate-required') throw error
+      }
+    }
+  }
+
+  async reached(lsn: Lsn | string): Promise<void> {
+    if (this.#closed) throw closedFault()
+    const { engine } = this.#parts
+    const target = lsn.includes('/') ? parsePgLsn(lsn) : asLsn(lsn)
+    const wanted = { lsn: target, epoch: null, before: null, endsOffline: false, endsRefused: true }
+    await engine.waits.waitFor(wanted, engine.reached)
+  }
+
+  /** Looks at once whether the server can be reached, because the network or the user came back. */
+  wake(): void {
+    this.#parts.engine.connection.dispatch({ type: 'wake' })
+    this.writing.resume('wake')
+  }
+
+  async inspect(): Promise<ReplicaInspection> {
+    const { storage, engine, liveEngine } = this.#parts
+    return {
+      storage: `${storage.kind} ${storage.name}`,
+      frames: engine.connection.frames,
+      liveQueries: liveEngine.describe(),
+    }
+  }
+
+  async goOffline(): Promise<void> {
+    this.#parts.engine.connection.dispatch({ type: 'go-offline' })
+  }
+
+  async goOnline(envelope: Partial<Envelope> | undefined): Promise<void> {
+    const { engine } = this.#parts
+    engine.envelope = envelopeOf(envelope, engine.envelope)
+    engine.retryRefused()
+    engine.connection.dispatch({ type: 'go-online' })
+    this.writing.resume('online')
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async retryMigrations(): Promise<void> {
+    this.#parts.engine.retryMigrations()
+  }
+
+  async reset(): Promise<void> {
+    if (this.#closed) throw closedFault()
+    if (this.status.phase === 'offline') throw offlineFault()
+    await this.#parts.engine.reset()
+  }
+
+  async exportUnsent(limit: number): Promise<UnsentExport> {
+    if (this.#closed) throw closedFault()
+    return this.writing.exportUnsent(limit)
+  }
+
+  async signOut(dropUnsent: boolean): Promise<void> {
+    if (!dropUnsent && !this.#closed) await this.writing.requireNoUnsent()
+    // The storage of a closed replica may be open elsewhere by now.
+    if (this.#closed) throw closedFault()
+    this.#closed = this.#closeAndWipe()
+    await this.#closed
+  }
+
+  async #stop(): Promise<void> {
+    const { engine, journal, db } = this.#parts
+    this.#closing.abort()
+    this.#stopWaking()
+    await this.liveEngine.stop()
+    await this.writing.stop()
+    await engine.stop()
+    await journal?.close()
+    await db.close()
+  }
+
+  async #close(): Promise<void> {
+    await this.#stop()
+    await this.#parts.release()
+  }
+
+  async #closeAndWipe(): Promise<void> {
+    const { journal, storage, release } = this.#parts
+    // This comes first, so that no unsent work comes back wherever the rest is cut short.
+    await journal?.recordLeaving()
+    await this.#stop()
+    try {
+      await wipe(storage)
+      await journal?.remove()
+    } finally {
+      // Held until here, so that no other tab opens what is being removed.
+      await release()
+    }
+  }
+
+  #checkOnline(): void {
+    if (this.#closed) throw closedFault()
+    const { phase, error } = this.status
+    if (phase === 'offline') throw offlineFault()
+    if (this.#parts.engine.givenUp) throw this.#parts.engine.givenUp
+    if (phase === 'refused' && error) throw error
+  }
+}

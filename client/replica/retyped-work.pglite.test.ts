@@ -1,0 +1,143 @@
+import { describe, expect, test } from 'vitest'
+import type { Definition, Row, TableStep } from '../../protocol/index.ts'
+import { column, defineTable } from '../../testing/replica/definitions.ts'
+import { at, batch, type SnapshotScript } from '../../testing/replica/scripted-server.ts'
+import { closeAfterEach, serve, start } from '../../testing/replica/serve.ts'
+import { statusThat } from '../../testing/replica/start-replica.ts'
+
+closeAfterEach()
+
+const org = column('org', 'text', { notNull: true })
+const definitionOf = (columns: ReturnType<typeof column>[], since: number): Definition => ({
+  types: [],
+  tables: [defineTable('bill', [column('id'), org, ...columns], { write: 'all', since })],
+})
+const before = definitionOf([column('amount', 'integer'), column('size'), column('note')], 1)
+const after = definitionOf([column('cents', 'bigint'), column('size', 'integer'), column('note')], 2)
+const CENTS = { column: 'amount', from: 'integer', to: 'bigint', expression: '((amount * 100))::bigint' }
+const NUMBERS = { column: 'size', from: 'text', to: 'integer', expression: '(size)::integer' }
+const namesOf = (size: TableStep['columns'][number]['retyped']): TableStep => ({
+  table: 'public.bill',
+  from: 'public.bill',
+  columns: [
+    { name: 'id', from: 'id' },
+    { name: 'org', from: 'org' },
+    { name: 'cents', from: 'amount', retyped: [CENTS] },
+    { name: 'size', from: 'size', retyped: size ?? null },
+    { name: 'note', from: 'note' },
+  ],
+})
+const snapshot = (position: number, rows: readonly Row[]): SnapshotScript => ({
+  start: at(position),
+  fence: at(position),
+  snapshot: '10:10:',
+  rows: { 'public.bill': rows },
+})
+const IDS = ['p', 'q', 'r', 's']
+
+/** A replica with edits that were not sent, whose server gives two columns other types. */
+async function withEdits(names: TableStep) {
+  const rows = IDS.map((id) => ({ id, org: 'a', amount: '4', size: '9', note: 'n' }))
+  const { server, url } = await serve(before, { 'org:a': snapshot(0x100, rows) })
+  const replica = await start(url, { onWarning: () => undefined })
+  await replica.ready
+  await statusThat(replica, ({ phase }) => phase === 'live')
+  replica.goOffline()
+  await (await server.session(0)).closed()
+  const write = (text: string) => replica.transaction((tx) => tx.query(text))
+  await write(`UPDATE bill SET amount = 7 WHERE id = 'p'`)
+  await write(`INSERT INTO bill VALUES ('w', 'a', 5, '3', 'new'), ('x', 'a', NULL, NULL, 'none')`)
+  const lost = await write(`UPDATE bill SET size = 'large' WHERE id = 'q'`)
+  lost.confirmed.catch(() => undefined)
+  const sized = await write(`UPDATE bill SET size = '2', note = 'two' WHERE id = 'r'`)
+  sized.confirmed.catch(() => undefined)
+  await write(`UPDATE bill SET note = 'mine' WHERE id = 's'`)
+  server.putInForce(after, at(0x110), [], [names])
+  const loaded = IDS.map((id) => ({ id, org: 'a', cents: '400', size: '9', note: 'n' }))
+  server.snapshots.set('org:a', snapshot(0x110, loaded))
+  server.head = at(0x110)
+  return { server, replica, lost, sized }
+}
+
+type Edited = Awaited<ReturnType<typeof withEdits>>
+
+async function expectConverted({ server, replica, lost }: Edited): Promise<void> {
+  await replica.reached(at(0x110))
+  expect((await replica.db.query('SELECT id, cents, size, note FROM bill ORDER BY id')).rows).toEqual([
+    { id: 'p', cents: 700, size: 9, note: 'n' },
+    { id: 'q', cents: 400, size: 9, note: 'n' },
+    { id: 'r', cents: 400, size: 2, note: 'two' },
+    { id: 's', cents: 400, size: 9, note: 'mine' },
+    { id: 'w', cents: 500, size: 3, note: 'new' },
+    { id: 'x', cents: null, size: null, note: 'none' },
+  ])
+  await expect
+    .poll(() => replica.failures)
+    .toMatchObject([
+      {
+        id: lost.id,
+        rejection: { kind: 'outdated-schema', table: 'public.bill', columns: ['size'] },
+        rows: [{ local: { size: 'large' } }],
+      },
+    ])
+  const { mutations } = await server.push(0)
+  expect(mutations).toMatchObject([
+    { version: 2, rows: [{ o: 'u', k: { id: 'p' }, d: { cents: '700' }, b: { cents: { v: '400' } } }] },
+    {
+      version: 2,
+      rows: [
+        { o: 'i', d: { id: 'w', cents: '500', size: '3' } },
+        { o: 'i', d: { id: 'x', cents: null, size: null } },
+      ],
+    },
+    { version: 2, rows: [{ o: 'u', d: { size: '2', note: 'two' } }] },
+    { version: 2, rows: [{ o: 'u', d: { note: 'mine' } }] },
+  ])
+}
+
+test('MIG-R10 an edit of a column that has another type since is not taken back', async () => {
+  const { server, replica } = await withEdits(namesOf([NUMBERS]))
+  await replica.transaction((tx) => tx.query(`UPDATE bill SET size = '8' WHERE id = 'r'`))
+  await statusThat(replica, ({ canUndo }) => canUndo)
+  server.welcome = () => ({ reason: 'retention' })
+  replica.goOnline()
+  await replica.reached(at(0x110))
+  expect(await replica.undo()).toBeNull()
+  expect((await replica.db.query(`SELECT size FROM bill WHERE id = 'r'`)).rows).toEqual([{ size: 8 }])
+})
+
+describe('work on a table whose columns got other types', () => {
+  test('FLD-140 FLD-141 MIG-R10 goes on with the values of the new types, where the table is loaded beside', async () => {
+    const edited = await withEdits(namesOf([NUMBERS]))
+    edited.replica.goOnline()
+    const session = await edited.server.session(1)
+    await session.frame('stream')
+    session.send(batch(at(0x100), at(0x110)))
+    await expectConverted(edited)
+  })
+
+  test('FLD-140 FLD-141 MIG-R10 goes on with them where everything is loaded', async () => {
+    const edited = await withEdits(namesOf([NUMBERS]))
+    edited.server.welcome = () => ({ reason: 'retention' })
+    edited.replica.goOnline()
+    await expectConverted(edited)
+  })
+
+  test('FLD-141 MIG-R10 fails with its data where nobody knows how values became others', async () => {
+    const { server, replica, lost, sized } = await withEdits(namesOf(null))
+    replica.goOnline()
+    const session = await server.session(1)
+    await session.frame('stream')
+    session.send(batch(at(0x100), at(0x110)))
+    await replica.reached(at(0x110))
+    await expect.poll(() => replica.failures.map(({ id }) => id)).toContain(sized.id)
+    expect(replica.failures.map(({ id }) => id)).toContain(lost.id)
+    expect(
+      (await replica.db.query(`SELECT cents, size, note FROM bill WHERE id IN ('p', 'q', 'r') ORDER BY id`)).rows,
+    ).toEqual([
+      { cents: 700, size: 9, note: 'n' },
+      { cents: 400, size: 9, note: 'n' },
+      { cents: 400, size: 9, note: 'n' },
+    ])
+  })
+})

@@ -1,0 +1,14 @@
+/** The first format that was ever released. */
+export const FIRST_FORMAT = 3
+
+/** Each makes the next format of the one before it, and is never edited once it is released. */
+export const UPGRADES: readonly string[] = [
+  // 4: the code by which the functions and triggers were made.
+  `ALTER TABLE tidemark.owner ADD code text NOT NULL DEFAULT ''`,
+  // 5: the tab that made a mutation, and the call by which it did.
+  `ALTER TABLE tidemark.mutation ADD tab text, ADD call text;
+   CREATE INDEX mutation_call ON tidemark.mutation (call) WHERE call IS NOT NULL`,
+]
+
+/** The format that this library writes. */
+export const FORMAT = FIRST_FORMAT + UPGRADES.length

@@ -1,0 +1,195 @@
+import { type MutationId, TidemarkError } from '../../protocol/index.ts'
+import type { LocalCore } from '../local-core.ts'
+import type { Envelope } from '../replica/load-envelope.ts'
+import { type CallOrigin, markWithCall } from '../store/call-origin.ts'
+import { describeInTransaction, describeStatement } from '../store/describe-statement.ts'
+import { readMadeByCall } from '../store/rows/mutation-rows.ts'
+import { execAsText, queryAsText, type Runner } from '../store/run-statement-as-text.ts'
+import type { TextResult } from '../store/text-result.ts'
+import type { Leases } from './leases.ts'
+import { answersRows, judgeStatement, writesSyncedOnly } from './rules/judge-statement.ts'
+import { splitStatements } from './rules/split-statements.ts'
+import type { TabCalls } from './tab-messages.ts'
+
+/** A call of a tab, as the leader serves it. */
+export interface Asked {
+  readonly by: CallOrigin
+  /** It was asked of an earlier leader, which may have done it. */
+  readonly isAgain: boolean
+}
+
+export type ServedCalls = {
+  readonly [Method in keyof TabCalls]: (
+    asked: Asked,
+    ...args: Parameters<TabCalls[Method]>
+  ) => Promise<ReturnType<TabCalls[Method]>>
+}
+
+export interface ServedTab {
+  listen(channel: string): Promise<void>
+  unlisten(channel: string): Promise<void>
+  /** Called when everything is removed; the tab is still to be answered. */
+  onSignedOut(): void
+  /** Called when the connection was asked for something else. */
+  onWished(isOffline: boolean, envelope: Partial<Envelope> | null): void
+}
+
+/** Postgres' own word for a write where only reading is allowed. */
+const READ_ONLY_TRANSACTION = '25006'
+const NOTHING = { fields: [], rows: [], affectedRows: null, command: null, rowCount: null, blob: null, notices: [] }
+
+/** Makes the calls of one tab: each that may write is done once, whichever leader is asked for it how often. */
+export function serveCalls(core: LocalCore, leases: Leases, tab: ServedTab): ServedCalls {
+  const { db } = core
+
+  /** Answers the mutation that an earlier leader made for this call; null where it made none. */
+  async function madeBefore({ by, isAgain }: Asked): Promise<MutationId | null> {
+    const counter = isAgain ? await readMadeByCall(db, by.call) : null
+    return counter === null ? null : core.writing.idOf(counter)
+  }
+
+  /** Makes a mutation, unless an earlier leader has made it for this call. */
+  async function makeOnce<Made extends MutationId | null>(asked: Asked, make: () => Promise<Made>) {
+    return (await madeBefore(asked)) ?? make()
+  }
+
+  async function reverseOnce(asked: Asked, origin: 'undo' | 'redo'): Promise<MutationId | null> {
+    const made = await madeBefore(asked)
+    if (made === null) return core[origin](asked.by)
+    await core.writing.history.noteReversed(origin, made, asked.by.tab)
+    return made
+  }
+
+  /**
+   * Runs statements once: `nothing` is their answer where an earlier leader made a mutation of them. Throws `outcome-unknown` where it may
+   * have run them and nobody can say whether it did, and where the rows that it answered are lost.
+   */
+  async function runOnce<Answer>(
+    asked: Asked,
+    text: string,
+    nothing: Answer,
+    run: (runner: Runner) => Promise<Answer>,
+  ) {
+    if (!asked.isAgain) return run(db)
+    const made = await madeBefore(asked)
+    if (made !== null && answersRows(text))
+      throw new TidemarkError(
+        'outcome-unknown',
+        `It was written as mutation ${made}; the rows that it answered are lost.`,
+      )
+    if (made !== null) return nothing
+    if (judgeStatement(text).kind === 'read') return readAgain(run)
+    if (!writesSyncedOnly(text, core.syncedTables)) throw doubtFault()
+    return run(db)
+  }
+
+  /** A function that a query calls may write all the same, which nothing but running it shows. */
+  async function readAgain<Answer>(run: (runner: Runner) => Promise<Answer>): Promise<Answer> {
+    try {
+      return await db.transaction(async (tx) => {
+        await tx.exec('SET TRANSACTION READ ONLY')
+        return run(tx)
+      })
+    } catch (error) {
+      if ((error as { readonly code?: unknown }).code === READ_ONLY_TRANSACTION) throw doubtFault(error)
+      throw error
+    }
+  }
+
+  return {
+    async query(asked, text, params, details, lease) {
+      if (lease !== null) return queryAsText(db, leases.use(lease), text, params, details)
+      const marked = markWithCall(text, asked.by)
+      return runOnce(asked, text, NOTHING, (runner) => queryAsText(db, runner, marked, params, details))
+    },
+    async exec(asked, text, details, lease) {
+      if (lease !== null) return execAsText(db, leases.use(lease), text, details)
+      const marked = markWithCall(text, asked.by)
+      const nothing = splitStatements(text).map(() => NOTHING)
+      return runOnce<readonly TextResult[]>(asked, text, nothing, (runner) => execAsText(db, runner, marked, details))
+    },
+    async describe(_, text, lease) {
+      if (!lease) return describeStatement(db, text)
+      leases.use(lease)
+      return describeInTransaction(db, text)
+    },
+    async beginLease({ by }, lease, isMutation) {
+      if (!leases.has(lease)) await leases.begin(lease, by, isMutation)
+      return null
+    },
+    async endLease(asked, lease, how) {
+      if (leases.has(lease) || !asked.isAgain || how === 'rollback') return leases.end(lease, how)
+      const made = await madeBefore(asked)
+      if (made !== null) return { mutation: made, isOpen: false }
+      if (how === 'commit-unseen') throw doubtFault()
+      return leases.end(lease, how)
+    },
+    async listen(_, channel) {
+      await tab.listen(channel)
+      return null
+    },
+    async unlisten(_, channel) {
+      await tab.unlisten(channel)
+      return null
+    },
+    dumpDataDir: (_, compression) => db.dumpDataDir(compression),
+    async waitReady() {
+      await core.waitReady()
+      return null
+    },
+    runAction: (asked, name, args) => makeOnce(asked, () => core.runAction(name, args, asked.by)),
+    async waitConfirmed(_, id) {
+      await core.waitConfirmed(id)
+      return null
+    },
+    decideFailure: (asked, id, decision) => makeOnce(asked, () => core.decideFailure(id, decision, asked.by)),
+    readMutations: (_, limit) => core.readMutations(limit),
+    readMutation: (_, id) => core.readMutation(id),
+    undo: (asked) => reverseOnce(asked, 'undo'),
+    redo: (asked) => reverseOnce(asked, 'redo'),
+    async settled() {
+      await core.settled()
+      return null
+    },
+    async reached(_, lsn) {
+      await core.reached(lsn)
+      return null
+    },
+    inspect: () => core.inspect(),
+    async goOffline() {
+      await core.goOffline()
+      tab.onWished(true, null)
+      return null
+    },
+    async goOnline(_, envelope) {
+      await core.goOnline(envelope ?? undefined)
+      tab.onWished(false, envelope)
+      return null
+    },
+    async wake() {
+      core.wake()
+      return null
+    },
+    async retryMigrations() {
+      await core.retryMigrations()
+      return null
+    },
+    async reset() {
+      await core.reset()
+      return null
+    },
+    exportUnsent: (_, limit) => core.exportUnsent(limit),
+    async signOut(_, dropUnsent) {
+      await core.signOut(dropUnsent)
+      tab.onSignedOut()
+      return null
+    },
+  }
+}
+
+const doubtFault = (cause?: unknown) =>
+  new TidemarkError(
+    'outcome-unknown',
+    'The tab that ran it for all is gone before it could answer: it may have happened. Look before doing it again.',
+    { cause },
+  )

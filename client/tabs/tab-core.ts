@@ -1,0 +1,128 @@
+import type { Lsn, MutationId } from '../../protocol/index.ts'
+import type { ReplicaInspection } from '../inspection.ts'
+import type { FailureDecision, FailureRecord, MutationRecord } from '../mutations/mutation.ts'
+import type { UnsentExport } from '../outbox/unsent-work.ts'
+import type { Envelope } from '../replica/load-envelope.ts'
+import { type ReplicaStatus, StatusStore } from '../replica/status.ts'
+import type { ReplicaCore, ReplicaState } from '../replica-core.ts'
+import type { CallOrigin } from '../store/call-origin.ts'
+import type { TabLink } from './tab-link.ts'
+
+/** The core of a replica whose engine runs in the leader's worker. */
+export class TabCore implements ReplicaCore, ReplicaState {
+  failures: readonly FailureRecord[] = []
+  readonly #link: TabLink
+  readonly #store = new StatusStore(null)
+  readonly #close: () => Promise<void>
+  #persisted: boolean | null = null
+  /** What the leader said last; while there is none, its phase is not what is shown. */
+  #told: ReplicaStatus = this.#store.current
+
+  constructor(link: TabLink, close: () => Promise<void>) {
+    this.#link = link
+    this.#close = close
+  }
+
+  get status(): ReplicaStatus {
+    return this.#store.current
+  }
+
+  subscribe(listener: (status: ReplicaStatus) => void): () => void {
+    return this.#store.subscribe(listener)
+  }
+
+  /** Shows what the leader says. */
+  showStatus(status: ReplicaStatus, failures: readonly FailureRecord[] | null): void {
+    this.#told = status
+    if (failures) this.failures = failures
+    this.#store.set({ ...status, persisted: this.#persisted })
+  }
+
+  /** Notes whether the browser keeps the storage when it runs out of room, which pages alone may ask for. */
+  notePersistence(persisted: boolean | null): void {
+    this.#persisted = persisted
+    this.#store.set({ persisted })
+  }
+
+  /** Shows that nobody answers just now; rows and figures stay. */
+  showSwitching(isSwitching: boolean): void {
+    this.#store.set(isSwitching ? { phase: 'switching' } : { phase: this.#told.phase })
+  }
+
+  showClosed(): void {
+    this.#store.set({ phase: 'closed', ready: false })
+  }
+
+  async waitReady(): Promise<void> {
+    await this.#link.call('waitReady', [])
+  }
+
+  runAction(name: string, args: unknown, by: CallOrigin | null): Promise<MutationId> {
+    return this.#link.call('runAction', [name, args], by?.call)
+  }
+
+  async waitConfirmed(id: MutationId): Promise<void> {
+    await this.#link.call('waitConfirmed', [id])
+  }
+
+  decideFailure(id: MutationId, decision: FailureDecision, by: CallOrigin | null): Promise<MutationId | null> {
+    return this.#link.call('decideFailure', [id, decision], by?.call)
+  }
+
+  async readMutations(limit: number): Promise<MutationRecord[]> {
+    return (await this.#link.call('readMutations', [limit])) as MutationRecord[]
+  }
+
+  async readMutation(id: string): Promise<MutationRecord | null> {
+    return (await this.#link.call('readMutation', [id])) as MutationRecord | null
+  }
+
+  undo(by: CallOrigin | null): Promise<MutationId | null> {
+    return this.#link.call('undo', [], by?.call)
+  }
+
+  redo(by: CallOrigin | null): Promise<MutationId | null> {
+    return this.#link.call('redo', [], by?.call)
+  }
+
+  async settled(): Promise<void> {
+    await this.#link.call('settled', [])
+  }
+
+  async reached(lsn: Lsn | string): Promise<void> {
+    await this.#link.call('reached', [lsn])
+  }
+
+  inspect(): Promise<ReplicaInspection> {
+    return this.#link.call('inspect', [])
+  }
+
+  async goOffline(): Promise<void> {
+    await this.#link.call('goOffline', [])
+  }
+
+  async goOnline(envelope: Partial<Envelope> | undefined): Promise<void> {
+    await this.#link.call('goOnline', [envelope ?? null])
+  }
+
+  close(): Promise<void> {
+    return this.#close()
+  }
+
+  async retryMigrations(): Promise<void> {
+    await this.#link.call('retryMigrations', [])
+  }
+
+  async reset(): Promise<void> {
+    await this.#link.call('reset', [])
+  }
+
+  exportUnsent(limit: number): Promise<UnsentExport> {
+    return this.#link.call('exportUnsent', [limit])
+  }
+
+  async signOut(dropUnsent: boolean): Promise<void> {
+    await this.#link.call('signOut', [dropUnsent])
+    await this.#close()
+  }
+}

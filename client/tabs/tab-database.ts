@@ -1,0 +1,130 @@
+import type { QueryOptions, Results, Transaction } from '@electric-sql/pglite'
+import { nanoid } from 'nanoid'
+import { TidemarkError } from '../../protocol/index.ts'
+import { detailsOf, RemoteDatabase } from '../store/remote-database.ts'
+import type { TextDescription } from '../store/text-result.ts'
+import { judgeStatement, judgeWithin, transactionOptions } from './rules/judge-statement.ts'
+import { runLease, TabLease } from './tab-lease.ts'
+import type { TabLink } from './tab-link.ts'
+
+type Listener = (payload: string) => void
+
+/**
+ * The database that the leader holds, as another tab has it: values are parsed here, errors keep their SQLSTATE, and
+ * every transaction is a lease. What would change the session for other tabs is refused as `bad-input`.
+ */
+export class TabDatabase extends RemoteDatabase {
+  readonly #link: TabLink
+  readonly #close: () => Promise<void>
+  /** The transaction that this tab began by a statement of its own. */
+  #open: TabLease | null = null
+
+  constructor(link: TabLink, close: () => Promise<void>) {
+    super()
+    this.#link = link
+    this.#close = close
+  }
+
+  async query<Row>(text: string, params: unknown[] = [], options?: QueryOptions): Promise<Results<Row>> {
+    const control = await this.#control(text)
+    if (control) return control as Results<Row>
+    if (this.#open) return this.#open.query<Row>(text, params, options)
+    return this.runQuery(text, params, options, null)
+  }
+
+  async exec(text: string, options?: QueryOptions): Promise<Results[]> {
+    const control = await this.#control(text)
+    if (control) return [control]
+    if (this.#open) return this.#open.exec(text, options)
+    return this.runExec(text, options, null)
+  }
+
+  async transaction<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> {
+    return (await runLease(this, this.#link, false, work)).result
+  }
+
+  /** Runs one statement, in a lease or by itself; values come back as text and are parsed here. */
+  async runQuery<Row>(
+    text: string,
+    params: readonly unknown[],
+    options: QueryOptions | undefined,
+    lease: string | null,
+  ): Promise<Results<Row>> {
+    const { params: sent, details } = await this.prepare(text, params, options, lease)
+    return this.parse<Row>(await this.#link.call('query', [text, sent, details, lease]), options)
+  }
+
+  async runExec(text: string, options: QueryOptions | undefined, lease: string | null): Promise<Results[]> {
+    const results = await this.#link.call('exec', [text, detailsOf(options), lease])
+    return results.map((result) => this.parse(result, options))
+  }
+
+  async listen(channel: string, callback: Listener): Promise<() => Promise<void>> {
+    if (this.addListener(channel, callback)) await this.#link.call('listen', [channel])
+    return () => this.unlisten(channel, callback)
+  }
+
+  async unlisten(channel: string, callback?: Listener): Promise<void> {
+    if (this.removeListener(channel, callback)) await this.#link.call('unlisten', [channel])
+  }
+
+  /** Asks a new leader for the channels that the one before listened to. */
+  listenAgain(): void {
+    for (const channel of this.channels) void this.#link.call('listen', [channel]).catch(() => undefined)
+  }
+
+  dumpDataDir(compression?: 'none' | 'gzip' | 'auto'): Promise<Blob> {
+    return this.#link.call('dumpDataDir', [compression])
+  }
+
+  async close(): Promise<void> {
+    this.markClosed()
+    await this.#close()
+  }
+
+  runExclusive(): Promise<never> {
+    return Promise.reject(oneTabAlone('runExclusive'))
+  }
+
+  execProtocol(): Promise<never> {
+    return Promise.reject(oneTabAlone('execProtocol'))
+  }
+
+  execProtocolRaw(): Promise<never> {
+    return Promise.reject(oneTabAlone('execProtocolRaw'))
+  }
+
+  /** Begins or ends the tab's own transaction where the text is that alone. Throws `bad-input` for what is refused. */
+  async #control(text: string): Promise<Results | null> {
+    const judged = this.#open ? judgeOpen(text) : judgeStatement(text)
+    if (judged.kind === 'refused') throw new TidemarkError('bad-input', judged.why)
+    if (judged.kind === 'begin') {
+      if (this.#open) return controlResult('BEGIN')
+      const lease = new TabLease(this, this.#link, nanoid(), false)
+      await lease.begin()
+      const options = transactionOptions(text)
+      if (options !== '') await lease.exec(`SET TRANSACTION ${options}`)
+      this.#open = lease
+      return controlResult('BEGIN')
+    }
+    if (judged.kind !== 'commit' && judged.kind !== 'rollback') return null
+    const lease = this.#open
+    this.#open = null
+    if (lease) await lease.end(judged.kind === 'commit')
+    return controlResult(judged.kind.toUpperCase())
+  }
+
+  protected describe(text: string, lease: string | null): Promise<TextDescription> {
+    return this.#link.call('describe', [text, lease])
+  }
+}
+
+function judgeOpen(text: string) {
+  const judged = judgeStatement(text)
+  return judged.kind === 'commit' || judged.kind === 'rollback' || judged.kind === 'begin' ? judged : judgeWithin(text)
+}
+
+const controlResult = (command: string): Results => ({ rows: [], fields: [], affectedRows: 0, command, rowCount: 0 })
+
+const oneTabAlone = (what: string) =>
+  new TidemarkError('bad-input', `${what}() is for a database of one tab alone: use query, exec or transaction.`)

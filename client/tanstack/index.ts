@@ -1,0 +1,1 @@
+export { tidemarkCollectionOptions } from './collection-options.ts'

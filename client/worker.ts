@@ -1,0 +1,1 @@
+export { startReplicaWorker } from './tabs/start-replica-worker.ts'
