@@ -50,6 +50,7 @@ test.each([
       'No database answers at postgres://x@127.0.0.1:1/a (ECONNREFUSED)',
     ],
   ),
+  [['migration:cleanup', '0001_note', '--folder'], {}, 'Set DATABASE_URL, or pass --database-url'],
   [['doctor'], {}, 'Set DATABASE_URL, or pass --database-url'],
   [['doctor'], { DATABASE_URL: 'mysql://x:secret@localhost/a' }, 'must look like postgres://'],
   [

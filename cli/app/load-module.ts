@@ -15,8 +15,8 @@ const REQUIRE_BANNER = `import { createRequire as tidemarkRequire } from 'node:m
  * Loads the `sync` that an app's module exports. Throws `bad-input` for a module that fails or exports none,
  * `misconfigured` for a faulty one.
  */
-export async function loadSync(path: string): Promise<Sync> {
-  return (await loadSyncModule(path)).sync
+export async function loadSync(path: string, plugins: Plugin[] = []): Promise<Sync> {
+  return (await loadSyncModule(path, plugins)).sync
 }
 
 export interface SyncModule {
@@ -28,8 +28,8 @@ export interface SyncModule {
 }
 
 /** Loads the same, with the hashes that distinguish one state of its files from another. */
-export async function loadSyncModule(path: string): Promise<SyncModule> {
-  const { exported, hash, sources } = await importTypeScript(path)
+export async function loadSyncModule(path: string, plugins: Plugin[] = []): Promise<SyncModule> {
+  const { exported, hash, sources } = await importTypeScript(path, { plugins })
   const { sync } = exported
   if (!isSync(sync)) {
     throw new TidemarkError(

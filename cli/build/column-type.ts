@@ -1,5 +1,3 @@
-import type { ColumnMetadata } from './synced-entity.ts'
-
 /** Types whose drizzle function is called by their own name, without settings. */
 const PLAIN: Readonly<Record<string, string>> = {
   integer: 'integer',
@@ -42,10 +40,17 @@ export interface DrizzleType {
   readonly custom: string | null
 }
 
+/** What a type is told besides its name. */
+export interface TypeSettings {
+  readonly precision?: number | null | undefined
+  readonly scale?: number | undefined
+  readonly length?: number | string
+}
+
 /**
  * Returns the drizzle type for a normalised Postgres type other than an enum; null for one that replicas cannot hold.
  */
-export function drizzleType(type: string, column: ColumnMetadata): DrizzleType | null {
+export function drizzleType(type: string, column: TypeSettings): DrizzleType | null {
   const plain = PLAIN[type]
   if (plain !== undefined) return of(plain)
   const time = TIMES[type]

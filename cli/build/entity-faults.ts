@@ -11,7 +11,11 @@ import {
 } from './synced-entity.ts'
 
 /** Lists what keeps a synced entity from being declared, one sentence each that names the entity, its property and the remedy. */
-export function entityFaults(entity: SyncedEntity, driver: DataSource['driver']): string[] {
+export function entityFaults(
+  entity: SyncedEntity,
+  driver: DataSource['driver'],
+  synced: readonly SyncedEntity[],
+): string[] {
   const { metadata } = entity
   if (metadata.tableType === 'entity-child') {
     return [
@@ -19,7 +23,7 @@ export function entityFaults(entity: SyncedEntity, driver: DataSource['driver'])
     ]
   }
   return [
-    ...audienceFaults(entity),
+    ...audienceFaults(entity, synced),
     ...hiddenFaults(entity),
     ...unselectedFaults(entity),
     ...externalFaults(entity),
@@ -28,9 +32,10 @@ export function entityFaults(entity: SyncedEntity, driver: DataSource['driver'])
   ]
 }
 
-function audienceFaults(entity: SyncedEntity): string[] {
+function audienceFaults(entity: SyncedEntity, synced: readonly SyncedEntity[]): string[] {
   const { metadata, declaration } = entity
   if (declaration.audience === 'all') return []
+  if ('via' in declaration.audience) return viaFaults(entity, declaration.audience.via, synced)
   const { column: property } = declaration.audience
   const columns = columnsOf(metadata, property)
   const [column] = columns
@@ -44,6 +49,28 @@ function audienceFaults(entity: SyncedEntity): string[] {
   return hiddenColumns(entity).has(column)
     ? [`${placeOf(metadata, column)} is its audience, which every replica knows: take it out of hidden.`]
     : []
+}
+
+/** A row is seen by whoever sees the row to which the relation leads, so that it must lead to the key of one. */
+function viaFaults({ metadata }: SyncedEntity, property: string, synced: readonly SyncedEntity[]): string[] {
+  const relation = metadata.relations.find(({ propertyPath }) => propertyPath === property)
+  if (relation === undefined || relation.joinColumns.length === 0) {
+    const owning = metadata.relations.filter(({ joinColumns }) => joinColumns.length > 0)
+    const names = owning.map(({ propertyPath }) => propertyPath)
+    const what = `${metadata.name} has no relation ${property} of its own, from which it takes its audience`
+    return [names.length === 0 ? `${what}: give it a @ManyToOne to where it belongs.` : what + meant(property, names)]
+  }
+  const parent = relation.inverseEntityMetadata
+  if (!synced.some((one) => one.metadata === parent))
+    return [
+      `${metadata.name}.${property} gives it the audience of ${parent.name}, which is not synced: give that @Synced.`,
+    ]
+  const isKey = relation.joinColumns.every(({ referencedColumn }) => referencedColumn?.isPrimary)
+  return isKey && relation.joinColumns.length === parent.primaryColumns.length
+    ? []
+    : [
+        `${metadata.name}.${property} does not refer to the key of ${parent.name}: take the audience from a relation that does.`,
+      ]
 }
 
 function hiddenFaults(entity: SyncedEntity): string[] {

@@ -44,10 +44,9 @@ export class NameBook {
     return this.#declare(`enum ${schema ?? ''} ${type}`, camelCase(type), 'Enum', text, true)
   }
 
-  /** Returns the function that makes columns of a type that drizzle does not have. */
-  customType(name: string, type: string): string {
+  /** Returns the function that makes columns of a type that drizzle does not have; its values are `data`. */
+  customType(name: string, type: string, data = type === 'bytea' ? 'Uint8Array' : 'string'): string {
     return this.#declare(`type ${type}`, name, 'Column', () => {
-      const data = type === 'bytea' ? 'Uint8Array' : 'string'
       return `pg.customType<{ data: ${data} }>({ dataType: () => ${quote(type)} })`
     })
   }
@@ -77,8 +76,10 @@ export class NameBook {
   }
 }
 
-const camelCase = (name: string) => name.replaceAll(/[^A-Za-z0-9]+(\w?)/g, (_, letter: string) => letter.toUpperCase())
+/** Makes a name with words apart one word with capitals. */
+export const camelCase = (name: string) =>
+  name.replaceAll(/[^A-Za-z0-9]+(\w?)/g, (_, letter: string) => letter.toUpperCase())
 
 /** A class's name as that of a value: an abbreviation at its head as a whole. */
 const lowerFirst = (name: string) => name.replace(/^[A-Z]+(?![a-z])|^[A-Z]/, (head) => head.toLowerCase())
-const upperFirst = (name: string) => name.charAt(0).toUpperCase() + name.slice(1)
+export const upperFirst = (name: string) => name.charAt(0).toUpperCase() + name.slice(1)

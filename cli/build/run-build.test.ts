@@ -13,7 +13,7 @@ vi.setConfig({ testTimeout: 60_000 })
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Builds entities in this process: what the command would write. */
+/** Builds entities in this process: what the command would write. The file is long because most of it is entities. */
 async function textOf(entities: string): Promise<string> {
   const app = makeEntityApp(entities)
   try {
@@ -190,6 +190,18 @@ export const leak = (row: IssueRow) => row.secret
   }
 })
 
+test('CLI-R17 AUD-R1 an audience by a relation and a condition are written as the definition has them', async () => {
+  const text = await textOf(`${ENTITY_IMPORTS}
+@Entity() @Synced({ audience: byOrg, when: 'closed IS NULL' })
+export class Issue extends BaseEntity { @Column('uuid') orgId!: string; @Column('date', { nullable: true }) closed!: string | null }
+@Entity() @Synced({ audience: { via: 'issue' } })
+export class Remark extends BaseEntity { @Column('text') body!: string; @ManyToOne(() => Issue) issue!: Issue }`)
+  expect(text).toContain(
+    "issue: table(issue, { audience: { column: issue.orgId, prefix: 'org' }, when: sql`closed IS NULL` })",
+  )
+  expect(text).toContain('remark: table(remark, { audience: { via: remark.issueId, of: issue } })')
+})
+
 const KEY = "@PrimaryColumn('uuid') id!: string"
 const ORG = "@Column('uuid') orgId!: string"
 const synced = (name: string, body: string, options = 'audience: byOrg') =>
@@ -200,6 +212,16 @@ test.each([
     'an audience column that does not exist',
     synced('Issue', '', "audience: { column: 'orgid', prefix: 'org' } as never"),
     'Issue has no column orgid, which it names as its audience: did you mean orgId?',
+  ],
+  [
+    'an audience by what is no relation',
+    synced('Issue', '', "audience: { via: 'orgId' }"),
+    'Issue has no relation orgId of its own, from which it takes its audience: give it a @ManyToOne to where it belongs.',
+  ],
+  [
+    'an audience by an entity that is not synced',
+    `${synced('Issue', '@ManyToOne(() => User) author!: User', "audience: { via: 'author' }, external: ['author']")}@Entity() export class User { ${KEY} }`,
+    'Issue.author gives it the audience of User, which is not synced: give that @Synced.',
   ],
   [
     'a hidden column that does not exist, a hidden audience, a hidden key',

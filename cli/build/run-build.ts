@@ -40,7 +40,7 @@ export async function checkEntities(app: AppEntities): Promise<EntityModel> {
   const synced = syncedAmong(model.entities)
   const faults = [
     ...sharedNameFaults(synced),
-    ...synced.flatMap((entity) => entityFaults(entity, driver)),
+    ...synced.flatMap((entity) => entityFaults(entity, driver, synced)),
     ...relationFaults(model, synced),
   ]
   if (faults.length === 0 && model.objection !== null) faults.push(`TypeORM refuses the entities: ${model.objection}`)

@@ -111,6 +111,20 @@ describe.each(['embedded', 'system'] as const)('version and updated_at on %s Pos
     expect((await stored(issue.id)).version).toBe(3)
   })
 
+  it('DEF-R6 AUD-R2 a row that moves with its parent is not counted', async () => {
+    const issue = await anIssue()
+    await sql('ALTER TABLE issue ADD COLUMN tidemark_audience uuid')
+    const trigger = versionTriggerSql(source.getMetadata('Issue'))
+    await sql(trigger.replace('version_counted', 'version_of_kept').replace(/\)$/, ", 'tidemark_audience')"))
+    await sql('ALTER TABLE issue DISABLE TRIGGER version_counted')
+    await sql(`UPDATE issue SET tidemark_audience = gen_random_uuid() WHERE id = '${issue.id}'`)
+    expect((await stored(issue.id)).version).toBe(1)
+    await sql(`UPDATE issue SET title = 'Two' WHERE id = '${issue.id}'`)
+    expect((await stored(issue.id)).version).toBe(2)
+    await sql('DROP TRIGGER version_of_kept ON issue; ALTER TABLE issue ENABLE TRIGGER version_counted')
+    await sql('ALTER TABLE issue DROP COLUMN tidemark_audience')
+  })
+
   it('DEF-R6 optimistic locking of TypeORM sees what SQL wrote', async () => {
     const issue = await anIssue()
     await sql(`UPDATE issue SET title = 'By another' WHERE id = '${issue.id}'`)

@@ -1,5 +1,6 @@
 import type { EntityMetadata } from 'typeorm'
-import { isBaseEntity } from '../../db/entity/marks.ts'
+import { isBaseEntity, syncedDeclaration } from '../../db/entity/marks.ts'
+import { KEPT_AUDIENCE } from '../../protocol/definition.ts'
 import { quoteLiteral, quoteTable } from '../../protocol/sql-identifier.ts'
 import { tableColumns } from './synced-entity.ts'
 
@@ -13,7 +14,8 @@ const VERSION_FUNCTION = 'public.tidemark_count_version()'
  *
  * The version is counted from the old row whatever the writer wrote: TypeORM writes the same number itself, and no
  * writer can turn it back or use it up. A time that the writer wrote stays. Rows are compared by their bytes, as `json`
- * knows no equality; generated columns are left out by the trigger's arguments, as a new row has no values for them yet.
+ * knows no equality; the columns that the trigger's arguments name are left out: generated ones, as a new row has no values for
+ * them yet, and the audience that Tidemark keeps.
  */
 export const VERSION_FUNCTION_SQL = `CREATE FUNCTION ${VERSION_FUNCTION} RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -37,8 +39,17 @@ $$`
 export function versionTriggerSql(metadata: EntityMetadata): string {
   const table = quoteTable({ schema: metadata.schema ?? 'public', name: metadata.tableName })
   const generated = tableColumns(metadata).filter(({ asExpression }) => asExpression !== undefined)
-  const names = generated.map(({ databaseName }) => quoteLiteral(databaseName)).join(', ')
+  const kept = hasKeptAudience(metadata) ? [quoteLiteral(KEPT_AUDIENCE)] : []
+  const names = [...generated.map(({ databaseName }) => quoteLiteral(databaseName)), ...kept].join(', ')
   return `CREATE TRIGGER ${VERSION_TRIGGER} BEFORE UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION ${VERSION_FUNCTION.replace('()', `(${names})`)}`
+}
+
+/** A move of the parent changes nothing of the row but its audience, so that it does not count. */
+function hasKeptAudience({ target }: EntityMetadata): boolean {
+  const declared = typeof target === 'function' ? syncedDeclaration(target) : null
+  return (
+    declared !== null && (declared.when !== undefined || (declared.audience !== 'all' && 'via' in declared.audience))
+  )
 }
 
 /** Tells whether the rows of an entity have what the trigger keeps. */

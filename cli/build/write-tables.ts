@@ -15,7 +15,7 @@ export function writeTables(synced: readonly SyncedEntity[], driver: DataSource[
   const tables = synced.map((entity) => new TableText(entity, driver, names))
   for (const { metadata } of synced) for (const type of rowTypes(metadata.name)) names.takeType(type)
   const bodies = tables.map((table) => table.text())
-  const entries = tables.map((table) => `  ${table.name}: ${table.entry()},\n`)
+  const entries = tables.map((table) => `  ${table.name}: ${table.entry(tables)},\n`)
   const body = `${names.declarations()}${bodies.join('\n')}
 /** The tables of the sync definition: defineSync({ tables }). */
 export const tables = {
@@ -59,19 +59,35 @@ export type ${newRow} = typeof ${this.name}.$inferInsert
 `
   }
 
-  entry(): string {
-    const { metadata, declaration } = this.#entity
-    const { audience } = declaration
-    const column = audience === 'all' ? undefined : columnsOf(metadata, audience.column)[0]
+  get metadata(): SyncedEntity['metadata'] {
+    return this.#entity.metadata
+  }
+
+  /** The table's part of the definition; a parent is named as among `all`. */
+  entry(all: readonly TableText[]): string {
+    const { declaration } = this.#entity
     const options = [
-      audience === 'all' || column === undefined
-        ? "audience: 'all'"
-        : `audience: { column: ${this.name}.${keyOf(column)}, prefix: ${quote(audience.prefix)} }`,
+      `audience: ${this.#audience(all)}`,
+      ...(declaration.when === undefined ? [] : [`when: ${sqlText(declaration.when)}`]),
       ...(declaration.write ? [`write: ${quote(declaration.write)}`] : []),
       ...(declaration.conflict ? [`conflict: ${quote(declaration.conflict)}`] : []),
       ...(declaration.priority === undefined ? [] : [`priority: ${declaration.priority}`]),
     ]
     return `table(${this.name}, { ${options.join(', ')} })`
+  }
+
+  #audience(all: readonly TableText[]): string {
+    const { metadata, declaration } = this.#entity
+    const { audience } = declaration
+    if (audience === 'all') return "'all'"
+    const columns = columnsOf(metadata, 'via' in audience ? audience.via : audience.column)
+    const [first, ...more] = columns.map((column) => `${this.name}.${keyOf(column)}`)
+    if (first === undefined) return "'all'"
+    if (!('via' in audience)) return `{ column: ${first}, prefix: ${quote(audience.prefix)} }`
+    const relation = metadata.relations.find(({ propertyPath }) => propertyPath === audience.via)
+    const parent = all.find((table) => table.metadata === relation?.inverseEntityMetadata)
+    const via = more.length === 0 ? first : `[${[first, ...more].join(', ')}]`
+    return `{ via: ${via}, of: ${parent?.name ?? ''} }`
   }
 
   #column(column: ColumnMetadata, soleKey: boolean): string {
@@ -118,4 +134,5 @@ function keyOf(column: ColumnMetadata): string {
   return /^[A-Za-z_$][\w$]*$/.test(key) ? key : quote(key)
 }
 
-const sqlText = (text: string) => `sql\`${text.replaceAll(/[\\`]|\$(?=\{)/g, '\\$&')}\``
+/** Writes an SQL expression as TypeScript. */
+export const sqlText = (text: string) => `sql\`${text.replaceAll(/[\\`]|\$(?=\{)/g, '\\$&')}\``

@@ -15,8 +15,24 @@ export const migrationRun: Command = {
       name: 'dry-run',
       help: 'do it in a transaction that is rolled back, and print the SQL and what replicas would do',
     },
+    {
+      name: 'writers-wait',
+      value: '<seconds>',
+      help: 'the longest that anyone who writes may have to wait, else the file is taken back; default 30, 0 for no bound',
+    },
+    {
+      name: 'baseline',
+      help: 'run no file: mark those that ran before Tidemark came, where the database shows that they did',
+    },
+    { name: 'until', value: '<file>', help: 'the last file that --baseline marks; default: all' },
+    { name: 'unchecked', help: 'let --baseline mark them whatever the database shows' },
   ],
-  run: async (invocation) => await (await import('../migrations/run-migrate.ts')).runMigrate(invocation),
+  run: async (invocation) => {
+    const { refuseWithoutBaseline, runBaseline } = await import('../baseline/run-baseline.ts')
+    if (invocation.switches.has('baseline')) return await runBaseline(invocation)
+    refuseWithoutBaseline(invocation)
+    return await (await import('../migrations/run-migrate.ts')).runMigrate(invocation)
+  },
 }
 
 export const migrate: Command = { ...migrationRun, name: 'migrate', summary: 'Short for migration:run.' }

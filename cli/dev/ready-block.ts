@@ -1,8 +1,12 @@
 export interface ReadyFacts {
   readonly url: string
+  /** False for an app that serves no page at `/`. */
+  readonly hasPage: boolean
   readonly adminTokenFile: string
-  /** The argument of `psql`; null where the URL is not ours to show. */
-  readonly psqlUrl: string | null
+  /** The command that opens the database. */
+  readonly sqlCommand: string
+  /** The whole URL; null where it is not ours to show. */
+  readonly databaseUrl: string | null
   readonly database: string
   readonly workerEnv: string
   /** Lines of the app, e.g. its demo logins. */
@@ -12,11 +16,11 @@ export interface ReadyFacts {
 /** Formats the one block that a developer reads when everything is up. */
 export function readyBlock(facts: ReadyFacts): string {
   const rows: [string, string][] = [
-    ['Page', `${facts.url}/`],
+    ...(facts.hasPage ? [['Page', `${facts.url}/`] as [string, string]] : []),
     ['Health', `curl ${facts.url}/health`],
     ['', `curl -H "Authorization: Bearer $(cat ${facts.adminTokenFile})" ${facts.url}/health/replication`],
-    ['', `curl -H "Authorization: Bearer $(cat ${facts.adminTokenFile})" '${facts.url}/health/sync?object=<name>'`],
-    ['Database', facts.psqlUrl === null ? facts.database : `psql ${facts.psqlUrl}`],
+    ['Database', facts.sqlCommand],
+    ['', facts.databaseUrl ?? facts.database],
     ['Settings', facts.workerEnv],
   ]
   for (const [index, line] of facts.demo.entries()) rows.push([index === 0 ? 'Demo' : '', line])

@@ -36,6 +36,8 @@ export async function runDev(invocation: Invocation): Promise<number> {
   }
 }
 
+const LOOK_MS = 3_000
+
 interface Started {
   /** Settles with the reason when a part ends by itself. */
   readonly broke: Promise<string>
@@ -72,12 +74,14 @@ async function startAll(invocation: Invocation, cleanup: Cleanup): Promise<Start
   continueUnless(cleanup.begun)
   const postgresEnded = own?.ended.then(() => 'Postgres ended by itself.')
   const serving = serveApp({ app, data, access, port, cleanup, onPid: lock.noteWorker, onLine: console.log })
-  const shown = serving.then((server) => {
+  const shown = serving.then(async (server) => {
     console.log(
       readyBlock({
         url: `http://localhost:${port}`,
+        hasPage: await answers(`http://127.0.0.1:${port}/`),
         adminTokenFile: fromHere(data.adminTokenFile),
-        psqlUrl: own?.url ?? null,
+        sqlCommand: `npx tidemark sql${data.root === resolve('.tidemark') ? '' : ` --data-dir ${fromHere(data.root)}`}`,
+        databaseUrl: own?.url ?? null,
         database: access.shown,
         workerEnv: fromHere(data.workerEnv),
         demo: demoLines(app),
@@ -87,6 +91,17 @@ async function startAll(invocation: Invocation, cleanup: Cleanup): Promise<Start
   })
   // An app that waits to be mended has nothing ready, yet its Postgres may end meanwhile.
   return { broke: Promise.race([shown, ...(postgresEnded ? [postgresEnded] : [])]) }
+}
+
+/** Tells whether there is something at an address; what takes too long, or fails, is for whoever opens it to see. */
+async function answers(url: string): Promise<boolean> {
+  try {
+    const { ok, body } = await fetch(url, { signal: AbortSignal.timeout(LOOK_MS) })
+    await body?.cancel()
+    return ok
+  } catch {
+    return false
+  }
 }
 
 /** Shortens a path to a form that can be typed in this shell. */

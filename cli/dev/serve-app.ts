@@ -1,6 +1,6 @@
 import { TidemarkError, toTidemarkError } from '../../protocol/errors.ts'
 import { loadSyncModule } from '../app/load-module.ts'
-import { agree, type SourceHashes } from '../app/source-hash.ts'
+import { agree, hashFolder, type SourceHashes } from '../app/source-hash.ts'
 import type { DatabaseAccess } from '../database.ts'
 import type { ServerMessage } from './gated-dev-env.ts'
 import { prepareDatabase } from './prepare-database.ts'
@@ -16,6 +16,8 @@ export interface ServeOptions extends Omit<WorkerServerOptions, 'onMessage'> {
  * ever.
  */
 const STARTS_IN_A_ROW = 2
+/** So begins what is said of files that did not run. */
+const NOT_MIGRATED = 'Nothing was migrated'
 
 /**
  * Puts the app's definition in force and serves its Worker, then does both again after each save. Settles when the
@@ -51,6 +53,8 @@ class Serving {
   #server: WorkerServer | null = null
   /** The hash of the sync module whose definition was put in force last; null where that failed. */
   #inForce: string | null = null
+  /** The hash of the migrations as they were when that was done. */
+  #migrated: string | null = null
   #built: Built | null = null
   /** Why the last saved state does not build or start, until it is printed. */
   #failure: string | null = null
@@ -66,10 +70,14 @@ class Serving {
     this.#onEnd = onEnd
   }
 
-  /** While all is well wrangler reports saves; after a slip any file may mend it, such as a migration. */
+  /** While all is well wrangler reports saves of modules; after a slip any file may mend it. */
   onSave(): void {
     if (this.#told !== null) this.#server?.onSave()
-    if (this.#told !== null || this.#attempting) this.attempt()
+    if (this.#told !== null || this.#attempting || this.#hasNewMigrations()) this.attempt()
+  }
+
+  #hasNewMigrations(): boolean {
+    return this.#server !== null && hashFolder(this.#options.app.migrations) !== this.#migrated
   }
 
   attempt(): void {
@@ -106,13 +114,18 @@ class Serving {
     if (built?.hash === null) this.#built = null
     const { sync, hash, sources } = await loadSyncModule(app.syncModule)
     if (built?.hash === null && agree(built.sources, sources)) this.#built ??= { ...built, hash }
-    if (hash === this.#inForce || cleanup.begun) return
+    const migrations = hashFolder(app.migrations)
+    if ((hash === this.#inForce && migrations === this.#migrated) || cleanup.begun) return
     this.#inForce = null
+    // Told once, a slip in a migration is not tried again before another save.
+    this.#migrated = migrations
     try {
-      await prepareDatabase(access, app, sync, cleanup)
+      await prepareDatabase(access, app, sync, cleanup, this.#server !== null)
     } catch (error) {
       const { kind, message } = toTidemarkError(error)
-      throw new TidemarkError(kind, `${app.syncModule} was not put in force: ${message}`, { cause: error })
+      // What keeps a migration from running is said of its file.
+      const what = message.startsWith(NOT_MIGRATED) ? '' : `${app.syncModule} was not put in force: `
+      throw new TidemarkError(kind, `${what}${message}`, { cause: error })
     }
     this.#inForce = hash
   }

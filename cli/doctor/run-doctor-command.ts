@@ -3,13 +3,14 @@ import type { HealthCheck } from '../../workers/contracts.ts'
 import { runDoctor } from '../../workers/health/index.ts'
 import { findApp } from '../app/app-folder.ts'
 import { loadSync } from '../app/load-module.ts'
+import { orServed } from '../app/served-database.ts'
 import type { Invocation } from '../command.ts'
 import { accessDatabase, openForMigration, requireDatabaseUrl } from '../database.ts'
 import { findingLines, verdict } from './findings.ts'
 
 /** Prints every finding; 1 when one of them fails. */
 export async function runDoctorCommand({ argument, values }: Invocation): Promise<number> {
-  const databaseUrl = requireDatabaseUrl(values['database-url'])
+  const databaseUrl = requireDatabaseUrl(orServed(values['database-url'], argument ?? '.'))
   const sync =
     argument !== undefined || existsSync('sync.ts') ? await loadSync(findApp(argument ?? '.').syncModule) : null
   const access = await accessDatabase(databaseUrl)

@@ -17,7 +17,7 @@ const synced = (name: string, ...columns: string[]): SyncTable =>
 const SCHEMA = `CREATE TABLE item (id text PRIMARY KEY, a text, b text); INSERT INTO item VALUES ('1', 'a', 'b')`
 const carried = (...names: string[]) => names.map((name) => ({ name, from: name }))
 
-describe.each(captureCases)('several files in one migration, $decoder on $server', ({ decoder, server }) => {
+describe.each(captureCases)('several versions in one migration, $decoder on $server', ({ decoder, server }) => {
   let harness: CaptureHarness
   let app: MadeApp
   let database: Database
@@ -115,7 +115,7 @@ describe.each(captureCases)('several files in one migration, $decoder on $server
       [4, [{ table: 'public.page', from: 'public.item', columns: carried('id', 'c', 'b') }]],
       [5, [{ ...page, columns: [...carried('id', 'c', 'b'), { name: 'd', from: null, value: 'd' }] }]],
     ])
-    const update = { operation: 'update', schemaVersion: 2 }
+    const update = { operation: 'update', schemaVersion: 3 }
     expect(await rows()).toEqual([
       { operation: 'insert', id: 'public.item', schemaVersion: 2, data: { id: '2', c: 'c', b: 'b' } },
       { ...update, id: 'public.item', data: { b: 'filled' } },
@@ -153,12 +153,115 @@ describe.each(captureCases)('several files in one migration, $decoder on $server
     ).toEqual([[2, [], 2]])
   })
 
+  test('MIG-03 SCH-R10 CAP-R51 rows written between the alterations of a file are told by the version of their place', async () => {
+    const sync = defineSync({ tables: { item: synced('item', 'id', 'a', 'b', 'c') } })
+    const outcome = await migrate(sync, [
+      `UPDATE item SET a = 'before';
+ALTER TABLE item ADD c text; UPDATE item SET c = b || ';'; -- and what follows
+INSERT INTO item VALUES ('2', 'x', 'y', 'z'); ALTER TABLE item ALTER c SET NOT NULL; DELETE FROM item WHERE id = '2'`,
+    ])
+    const item = { table: 'public.item', from: 'public.item' }
+    expect((await versions()).map(({ version, steps }) => [version, steps])).toEqual([
+      [2, [{ ...item, columns: [...carried('id', 'a', 'b'), { name: 'c', from: null }] }]],
+      [3, [{ ...item, columns: carried('id', 'a', 'b', 'c') }]],
+    ])
+    expect(outcome).toMatchObject({ definition: { version: 3, changed: true } })
+    expect(outcome.notes.join('\n')).not.toContain('load it anew')
+    const update = { operation: 'update', id: 'public.item' }
+    expect(await rows()).toEqual([
+      { ...update, schemaVersion: 1, data: { a: 'before' } },
+      { ...update, schemaVersion: 2, data: { c: 'b;' } },
+      { operation: 'insert', id: 'public.item', schemaVersion: 2, data: { id: '2', a: 'x', b: 'y', c: 'z' } },
+      { operation: 'delete', id: 'public.item', schemaVersion: 3, data: null },
+    ])
+    const told = (await harness.history()).map(({ operation }) => operation)
+    expect(told).toEqual(['update', 'definition', 'update', 'insert', 'definition', 'delete'])
+  })
+
+  test('MIG-03 SCH-R10 CAP-R51 a table is split: the new one is filled by its rows, and the old one loses a column', async () => {
+    const sync = defineSync({ tables: { item: synced('item', 'id', 'a'), detail: synced('detail', 'id', 'b') } })
+    const outcome = await migrate(sync, [
+      `CREATE TABLE detail (id text PRIMARY KEY REFERENCES item (id), b text NOT NULL);
+INSERT INTO detail SELECT id, b FROM item; UPDATE item SET b = NULL; ALTER TABLE item DROP COLUMN b;
+UPDATE item SET a = 'split'; ALTER TABLE detail RENAME COLUMN b TO d; UPDATE detail SET d = 'e'; ALTER TABLE detail RENAME COLUMN d TO b`,
+    ])
+    expect(outcome.notes.join('\n')).not.toContain('load it anew')
+    expect(
+      (await versions()).map(({ version, steps }) => [version, steps.map(({ from, table: to }) => [from, to])]),
+    ).toEqual([
+      [2, [[null, 'public.detail']]],
+      [3, [['public.item', 'public.item']]],
+      [4, [['public.detail', 'public.detail']]],
+      [5, [['public.detail', 'public.detail']]],
+    ])
+    expect(await rows()).toEqual([
+      { operation: 'insert', id: 'public.detail', schemaVersion: 2, data: { id: '1', b: 'b' } },
+      { operation: 'update', id: 'public.item', schemaVersion: 2, data: { b: null } },
+      { operation: 'update', id: 'public.item', schemaVersion: 3, data: { a: 'split' } },
+      { operation: 'update', id: 'public.detail', schemaVersion: 4, data: { d: 'e' } },
+    ])
+  })
+
+  test('SCH-R10 a table that is renamed and filled, or emptied, in one file is told under both names', async () => {
+    const sync = defineSync({ tables: { page: synced('page', 'id', 'a', 'b', 'c') } })
+    const outcome = await migrate(sync, [
+      `ALTER TABLE item RENAME TO page; INSERT INTO page VALUES ('2', 'c', 'd'); ALTER TABLE page ADD c text; TRUNCATE page; INSERT INTO page VALUES ('3')`,
+    ])
+    expect(outcome.notes.join('\n')).not.toContain('load it anew')
+    // The last says alone that the file breaks with pages that do not know it.
+    expect((await versions()).map(({ version, steps }) => [version, steps.length])).toEqual([
+      [2, 1],
+      [3, 1],
+      [4, 0],
+    ])
+    expect((await rows()).map(({ operation, id, schemaVersion }) => [operation, id, schemaVersion])).toEqual([
+      ['insert', 'public.page', 2],
+      ['truncate', 'public.page', 3],
+      ['insert', 'public.page', 3],
+    ])
+  })
+
+  test('SCH-R10 where a table cannot be synced in between, or nobody can tell what altered from what wrote, it is loaded', async () => {
+    const sync = defineSync({ tables: { item: synced('item', 'id', 'a', 'b', 'c') } })
+    await migrate(sync, [
+      `ALTER TABLE item DROP CONSTRAINT item_pkey; UPDATE item SET a = 'without a key'; ALTER TABLE item ADD PRIMARY KEY (id);
+DO $$ BEGIN ALTER TABLE item ADD c text; UPDATE item SET c = 'at once'; END $$; UPDATE item SET b = 'after'`,
+    ])
+    const told = await versions()
+    expect(told.map(({ steps, definition }) => [steps, definition.tables[0]?.since])).toEqual([[[], told[0]?.version]])
+    expect((await rows()).at(-1)).toMatchObject({
+      operation: 'update',
+      schemaVersion: told[0]?.version,
+      data: { b: 'after' },
+    })
+  })
+
+  test('SCH-R10 settings and savepoints of the file stay, and what uses lastval() is not divided', async () => {
+    await harness.run(`CREATE SCHEMA app; CREATE TABLE app.number (n serial, says text)`)
+    const sync = defineSync({ tables: { item: synced('item', 'id', 'a', 'b', 'c', 'd') } })
+    await migrate(sync, [
+      `SET LOCAL search_path TO app, public; SET LOCAL "DateStyle" = 'German'; SAVEPOINT mine;
+ALTER TABLE item ADD c text; INSERT INTO number (says) VALUES (current_setting('DateStyle')); RELEASE SAVEPOINT mine;
+UPDATE item SET c = date '2026-11-30'::text`,
+      `INSERT INTO app.number (says) VALUES ('y'); ALTER TABLE item ADD d text; UPDATE item SET d = lastval()::text`,
+    ])
+    expect(await harness.query(`SELECT says FROM app.number ORDER BY n`)).toEqual([
+      { says: 'German, DMY' },
+      { says: 'y' },
+    ])
+    expect(await harness.query(`SELECT c, d FROM item`)).toEqual([{ c: '30.11.2026', d: '2' }])
+    expect((await versions()).map(({ version, steps }) => [version, steps.length])).toEqual([
+      [2, 1],
+      [3, 0],
+    ])
+  })
+
   test('SCH-R2 what a deferred trigger writes counts as written by the migration', async () => {
     await harness.run(`CREATE TABLE source (id int);
 CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE item SET b = ''late''; RETURN NULL; END';
 CREATE CONSTRAINT TRIGGER pass AFTER INSERT ON source DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION pass()`)
     const sync = defineSync({ tables: { item: synced('item', 'id', 'a', 'b', 'c') } })
-    await migrate(sync, ['ALTER TABLE item ADD c text; INSERT INTO source VALUES (1)'])
+    await migrate(sync, ['INSERT INTO source VALUES (1); ALTER TABLE item ADD c text'])
     expect((await versions()).map(({ version, steps }) => [version, steps])).toEqual([[2, []]])
   })
 

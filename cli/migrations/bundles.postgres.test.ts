@@ -102,13 +102,13 @@ test('MIG-12 MIG-R7 the word of a file holds where the definition can follow onl
 
 test('MIG-10 MIG-R8 CLI-R26 status says where replicas are, as they said last', async () => {
   await database.query(
-    `INSERT INTO tidemark.client_status (client_id, version, migration, waiting, fault, told_at) VALUES
-       ('a', 6, '0004.sql', 0, NULL, now()), ('b', 6, '0002.sql', 1, 'no such type', now()),
-       ('c', 5, NULL, 0, NULL, now()), ('d', 1, NULL, 0, NULL, now() - interval '31 days')`,
+    `INSERT INTO tidemark.client_status (client_id, version, migration, waiting, fault, retries, told_at) VALUES
+       ('a', 6, '0004.sql', 0, NULL, 0, now()), ('b', 6, '0002.sql', 1, 'no such type', 4, now()),
+       ('c', 5, NULL, 0, NULL, 0, now()), ('d', 1, NULL, 0, NULL, 0, now() - interval '31 days')`,
   )
   const { replicas } = await readStatus(database, folder, syncOf(['id', 'b', 'd']))
   expect(replicas).toEqual([
-    { version: 6, count: 2, waiting: 1, faults: 1, fault: 'no such type', migration: '0002.sql' },
-    { version: 5, count: 1, waiting: 0, faults: 0, fault: null, migration: null },
+    { version: 6, count: 2, waiting: 1, faults: 1, fault: 'no such type', retries: 4, migration: '0002.sql' },
+    { version: 5, count: 1, waiting: 0, faults: 0, fault: null, retries: 0, migration: null },
   ])
 })

@@ -3,7 +3,8 @@ import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
 import { packageRoot } from '../package-root.ts'
 import { isAppMigration, readAppMigrations } from './app-migrations.ts'
-import { type MigrationFile, readMigrationFiles } from './migration-file.ts'
+import { batchOf } from './batch-statement.ts'
+import { isOwnFile, type MigrationFile, OWN_PREFIX, readMigrationFiles } from './migration-file.ts'
 import { planMigrations, type RecordedMigration } from './migration-plan.ts'
 
 /** The files that have not run yet, in order. */
@@ -11,8 +12,6 @@ export interface PendingFiles {
   readonly own: readonly MigrationFile[]
   readonly app: readonly MigrationFile[]
 }
-
-const OWN_PREFIX = 'tidemark:'
 
 /** Reads this package's own migrations. */
 export function readOwnFiles(): MigrationFile[] {
@@ -24,12 +23,14 @@ export function readOwnFiles(): MigrationFile[] {
  * they contradict each other.
  */
 export async function findPending(query: Query, appMigrations: string, known?: string): Promise<PendingFiles> {
-  const app = await readAppMigrations(appMigrations)
   const applied = await readApplied(query)
+  const app = await readAppMigrations(appMigrations, ranElsewhere(applied.app))
   const ownPlan = planMigrations(readOwnFiles(), applied.own)
   const appPlan = planMigrations(app, applied.app)
   const faults = [...ownPlan.faults, ...appPlan.faults, ...knownFaults(known, app)]
   if (faults.length > 0) throw new TidemarkError('bad-input', `Nothing was migrated.\n${faults.join('\n')}`)
+  // Those that cannot run in batches are refused before any file runs.
+  for (const file of appPlan.pending) batchOf(file)
   return { own: ownPlan.pending, app: appPlan.pending }
 }
 
@@ -42,6 +43,12 @@ function knownFaults(known: string | undefined, app: readonly MigrationFile[]): 
   return [`The sync definition says migration: '${known}', but ${what}.`]
 }
 
+/** Answers which files the record says to have run before Tidemark came. */
+export function ranElsewhere(applied: readonly RecordedMigration[]): (name: string) => boolean {
+  const names = new Set(applied.filter(({ baseline }) => baseline).map(({ name }) => name))
+  return (name) => names.has(name)
+}
+
 /** Reads the record of our files and of the app's, each in order. */
 export async function readApplied(
   query: Query,
@@ -49,12 +56,19 @@ export async function readApplied(
   const [table] = await query(`SELECT to_regclass('tidemark.app_migration')::text AS name`)
   if (!table?.name) return { own: [], app: [] }
   const rows = await query(
-    `SELECT name, hash, to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS at
-     FROM tidemark.app_migration ORDER BY app_migration.name COLLATE "C"`,
+    `SELECT name, hash, to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS at,
+       to_jsonb(m)->>'version' AS version, to_jsonb(m)->'up'->>'baseline' AS baseline
+     FROM tidemark.app_migration AS m ORDER BY m.name COLLATE "C"`,
   )
-  const applied = rows.map((row) => ({ name: row.name ?? '', hash: row.hash ?? '', at: row.at ?? '' }))
+  const applied = rows.map((row) => ({
+    name: row.name ?? '',
+    hash: row.hash ?? '',
+    at: row.at ?? '',
+    version: row.version ? Number(row.version) : null,
+    baseline: row.baseline === 'true',
+  }))
   return {
-    own: applied.filter(({ name }) => name.startsWith(OWN_PREFIX)),
+    own: applied.filter(({ name }) => isOwnFile(name)),
     app: applied.filter(({ name }) => isAppMigration(name)),
   }
 }

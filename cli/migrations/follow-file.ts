@@ -2,6 +2,7 @@ import type { Sync } from '../../db/define-sync.ts'
 import { applyBetween } from '../../db/definition/apply-between.ts'
 import {
   type AppliedDefinition,
+  breaksWithin,
   type DefinitionChange,
   findFaults,
   type TryDefinition,
@@ -40,7 +41,7 @@ export async function followFile(
   } catch (error) {
     if (isLockFault(error) || !(error instanceof TidemarkError)) throw error
     await query('ROLLBACK TO SAVEPOINT tidemark_between')
-    await recordBundles(query, change.ran, false)
+    await recordBundles(query, change.ran, breaksWithin(change.within))
     const said = databaseMessageOf(error) ?? error.message
     const note = `The sync definition could not follow ${change.ran.name} and waits for later files: ${said}`
     return { applied: [], notes: [note], faults: [said] }

@@ -9,6 +9,10 @@ export interface AppliedMigration {
 export interface RecordedMigration extends AppliedMigration {
   /** The time at which it ran, to be shown. */
   readonly at: string
+  /** The definition in force once it had run; null where the record does not say. */
+  readonly version: number | null
+  /** True where it ran before Tidemark came, and was only put on record. */
+  readonly baseline: boolean
 }
 
 export interface MigrationPlan {

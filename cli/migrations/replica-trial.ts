@@ -36,8 +36,15 @@ export async function startReplicaTrial(): Promise<ReplicaTrial> {
   })
   // As when replicas make tables: triggers forbid what a replica forbids its app.
   await database.exec('SET session_replication_role = replica')
+  // What was tried before anything was locked is not tried again while others wait.
+  const tried = new Map<string, readonly string[]>()
   return {
-    tryDefinition: (definition) => findUnmakeable(database, definition),
+    tryDefinition: async (definition) => {
+      const text = JSON.stringify(definition)
+      const faults = tried.get(text) ?? (await findUnmakeable(database, definition))
+      tried.set(text, faults)
+      return faults
+    },
     close: () => database.close(),
   }
 }
@@ -52,7 +59,7 @@ async function imageIfThere(): Promise<Blob | null> {
   }
 }
 
-/** Leaves nothing behind, because a migration that met a lock asks again. */
+/** Leaves nothing behind, because the next definition is tried in the same database. */
 async function findUnmakeable(database: PGlite, definition: Definition): Promise<string[]> {
   await database.exec('BEGIN')
   try {

@@ -11,6 +11,13 @@ export function reportMigrations(outcome: MigrationOutcome): void {
   console.log(`Sync definition: version ${version} (${hash.slice(0, 12)}), ${changed ? 'now in force' : 'unchanged'}.`)
 }
 
+/** Prints what is about to be done to tables that are there. */
+export function reportPlan(lines: readonly string[]): void {
+  if (lines.length === 0) return
+  console.log('Plan, for tables that are there (estimates of the server):')
+  for (const line of lines) console.log(`  ${line}`)
+}
+
 /** Prints what a migration would do. */
 export function reportTried({ pending, ran, notes, definition }: TriedMigrations): void {
   for (const { name } of pending.own) console.log(`Would apply ${name}, which makes tables of Tidemark.`)
@@ -23,7 +30,8 @@ export function reportTried({ pending, ran, notes, definition }: TriedMigrations
   reportUnchanged(definition.changed)
 }
 
-function printStatements({ statements, parameters }: MigrationFile): void {
+/** Prints the statements of a file, with the values of their parameters. */
+export function printStatements({ statements, parameters }: MigrationFile): void {
   for (const [index, statement] of statements.entries()) {
     console.log(statement.replace(/;?\s*$/, ';').replaceAll(/^/gm, '  '))
     const values = parameters?.[index] ?? []

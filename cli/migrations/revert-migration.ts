@@ -1,5 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Sync } from '../../db/define-sync.ts'
 import { applyBetween } from '../../db/definition/apply-between.ts'
 import type { AppliedDefinition } from '../../db/definition/apply-definition.ts'
@@ -11,15 +9,15 @@ import { readStart, type TransactionStart } from '../../db/definition/transactio
 import type { Query } from '../../db/query.ts'
 import { TidemarkError } from '../../protocol/errors.ts'
 import type { Database } from '../../workers/database/index.ts'
-import { readCodeMigration } from './code-migration.ts'
 import { describeEffects } from './describe-effects.ts'
 import { readApplied, readOwnFiles } from './find-pending.ts'
-import { DOWN, type MigrationFile, toMigrationFile } from './migration-file.ts'
+import type { MigrationFile } from './migration-file.ts'
 import { LOCK_WAIT_MS, underMigrationLock } from './migration-lock.ts'
 import { planMigrations } from './migration-plan.ts'
+import { readDown } from './read-down.ts'
 import type { ReplicaTrial } from './replica-trial.ts'
 import { retryLocks } from './retry-locks.ts'
-import { runStatements } from './run-file.ts'
+import { runByVersions } from './run-by-versions.ts'
 
 export interface Reverted {
   /** The file that was taken back, and what took it back. */
@@ -30,8 +28,8 @@ export interface Reverted {
 }
 
 /**
- * Takes back the app's last applied file by the one beside it, with its record, and puts in force what follows from
- * that; null where none is applied. Throws `bad-input` without a file beside it, `misconfigured` for what the database
+ * Takes back the app's last applied file by the one beside it, or by the one that was beside it when it ran, with its
+ * record, and puts in force what follows from that; null where none is applied. Throws `bad-input` without either, `misconfigured` for what the database
  * refuses or where a synced table could not be synced any more.
  */
 export async function revertMigration(
@@ -50,7 +48,7 @@ export async function revertMigration(
         'bad-input',
         'The tables of Tidemark are of another version than this package: run tidemark migration:run first.',
       )
-    const down = await readDown(appMigrations, last.name)
+    const down = await readDown(database.query, appMigrations, last.name)
     const trial = await startTrial?.()
     try {
       return await retryLocks(database, declaredNames(sync), LOCK_WAIT_MS, (query) =>
@@ -72,12 +70,14 @@ async function takeBack(
   await lockJoining(query, declaredNames(sync))
   const start = await readStart(query)
   const before = await readDefinitionInForce(query)
-  await runStatements(query, down)
+  const within = await runByVersions(query, sync, down, { start, tryDefinition: trial?.tryDefinition })
   await query('DELETE FROM tidemark.app_migration WHERE name = $1', [name])
-  const applied = await followDown(query, sync, name, start, trial)
-  const changed = applied?.changed ? [applied] : []
+  const last = await followDown(query, sync, name, within.start, trial)
+  const applied = [...within.applied, ...(last === null ? [] : [last])]
+  const changed = applied.filter((one) => one.changed)
   const effects = before === null ? [] : await describeEffects(query, replicaEffects(before, changed))
-  return { name, down, notes: [...(applied?.notes ?? []), ...effects], version: changed[0]?.version ?? null }
+  const notes = [...applied.flatMap((one) => one.notes), ...effects]
+  return { name, down, notes, version: changed.at(-1)?.version ?? null }
 }
 
 async function followDown(
@@ -98,24 +98,4 @@ async function followDown(
       { cause: error },
     )
   }
-}
-
-async function readDown(folder: string, name: string): Promise<MigrationFile> {
-  if (!name.endsWith('.sql')) return requireStatements(await readCodeMigration(folder, name, 'down'), name)
-  const downName = name.replace(/\.sql$/, DOWN)
-  const path = join(folder, downName)
-  if (!existsSync(path))
-    throw new TidemarkError(
-      'bad-input',
-      `${name} cannot be taken back: there is no ${downName} beside it. Write one with the SQL that undoes it, or put ` +
-        'the change back by a new migration.',
-    )
-  return requireStatements(toMigrationFile(downName, readFileSync(path, 'utf8')), name)
-}
-
-function requireStatements(down: MigrationFile, name: string): MigrationFile {
-  if (down.statements.some((statement) => statement.replaceAll(/--.*$|\/\*[\s\S]*?\*\//gm, '').trim() !== ''))
-    return down
-  const place = down.name === name ? `down() of ${name}` : down.name
-  throw new TidemarkError('bad-input', `${place} holds no statement: write the SQL that undoes ${name}.`)
 }

@@ -10,15 +10,18 @@ import type { DefinitionInForce } from '../../protocol/index.ts'
 import { describeEffects } from './describe-effects.ts'
 import { type Followed, followFile, requireMended } from './follow-file.ts'
 import type { MigrationFile } from './migration-file.ts'
-import { runFile } from './run-file.ts'
+import { recordFile } from './record-file.ts'
+import { runByVersions } from './run-by-versions.ts'
 
-/** Runs in a transaction of its own, perhaps more than once; or in one that is open already. */
-export type InTransaction = <Result>(run: (query: Query) => Promise<Result>) => Promise<Result>
+/** Runs in a transaction of its own, perhaps more than once; or in one that is open already. `what` is run, to be shown. */
+export type InTransaction = <Result>(what: string, run: (query: Query) => Promise<Result>) => Promise<Result>
 
 export interface FilesToRun {
   readonly files: readonly MigrationFile[]
   /** False where more files would follow: what the app declares then stays out of force. */
   readonly whole: boolean
+  /** Does what of a file comes before its transaction, and answers what to say of it; absent where there is one transaction for all. */
+  readonly runBatches?: (file: MigrationFile) => Promise<string | null>
 }
 
 export interface AppliedFiles {
@@ -32,35 +35,43 @@ export interface AppliedFiles {
  */
 export async function runAppFiles(
   inTransaction: InTransaction,
-  { files, whole }: FilesToRun,
+  { files, whole, runBatches }: FilesToRun,
   sync: Sync,
   tryDefinition: TryDefinition | undefined,
   ran: string[],
 ): Promise<AppliedFiles> {
   const tables = declaredNames(sync)
-  const parts: readonly (MigrationFile | null)[] = files.length > 0 ? files : [null]
+  const runs: readonly (MigrationFile | null)[] = files.length > 0 ? files : [null]
   const notes: string[] = []
   const applied: AppliedDefinition[] = []
   const first: { before: DefinitionInForce | null } = { before: null }
-  for (const [index, file] of parts.entries()) {
-    const isLast = index === parts.length - 1
-    const followed = await inTransaction(async (query) => {
+  for (const [index, file] of runs.entries()) {
+    const isLast = index === runs.length - 1
+    const batched = file ? await runBatches?.(file) : null
+    if (batched) notes.push(batched)
+    const followed = await inTransaction(file?.name ?? 'The sync definition', async (query) => {
       // Existing tables are locked first: a file that has run for long would otherwise be run again for each try.
       await lockJoining(query, tables)
-      const start = await readStart(query)
-      if (index === 0) first.before = await readDefinitionInForce(query)
-      if (file) await runFile(query, file)
+      const begun = await readStart(query)
+      const before = await readDefinitionInForce(query)
+      if (index === 0) first.before = before
+      const { start, applied: parts } = file
+        ? await runByVersions(query, sync, file, { start: begun, tryDefinition })
+        : { start: begun, applied: [] }
+      if (file) await recordFile(query, file)
+      const change = { start, tryDefinition, within: before && { before, versions: parts } }
       const {
-        applied: now,
+        applied: last,
         notes: said,
         faults,
       } = file && !(isLast && whole)
-        ? await followFile(query, sync, { start, tryDefinition, ran: file })
-        : wholeOf(await applyDefinition(query, sync, { start, tryDefinition, ran: file }))
+        ? await followFile(query, sync, { ...change, ran: file })
+        : wholeOf(await applyDefinition(query, sync, { ...change, ran: file }))
+      const now = [...parts, ...last]
       if (file && whole && faults.length > 0)
         await requireMended(query, sync, file, files.slice(index + 1), tryDefinition)
       const effects = isLast ? await effectsOf(query, first.before, [...applied, ...now]) : []
-      return { applied: now, notes: [...said, ...effects] }
+      return { applied: now, notes: [...parts.flatMap(({ notes: earlier }) => earlier), ...said, ...effects] }
     })
     if (file) ran.push(file.name)
     applied.push(...followed.applied)

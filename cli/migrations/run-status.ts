@@ -15,16 +15,26 @@ export async function runStatus(invocation: Invocation): Promise<number> {
 
 const REMEDIES = {
   applied: '',
+  baseline: ', ran before Tidemark came',
   pending: ': tidemark migration:run applies it',
   edited: ' after it ran: restore it, and put the change into a new file',
-  missing: ', though it ran: restore it, or use a newer version',
+  missing: ', though it ran: restore it, use a newer version, or take it back (tidemark migration:revert)',
   late: ', and sorts before one that ran: rename it so that it comes last',
 } as const
 
-const WORDS = { applied: 'applied', pending: 'pending', edited: 'edited', missing: 'missing', late: 'pending' } as const
+const WORDS = {
+  applied: 'applied',
+  baseline: 'baseline',
+  pending: 'pending',
+  edited: 'edited',
+  missing: 'missing',
+  late: 'pending',
+} as const
 
-function describeFile({ name, state, at }: FileStatus): string {
-  return `${name}: ${WORDS[state]}${at === null ? '' : state === 'applied' ? ` ${at}` : ` (ran ${at})`}${REMEDIES[state]}`
+function describeFile({ name, state, at, version }: FileStatus): string {
+  const since = version === null ? at : `${at}, version ${version}`
+  const when = at === null ? '' : state === 'applied' || state === 'baseline' ? ` ${since}` : ` (ran ${since})`
+  return `${name}: ${WORDS[state]}${when}${REMEDIES[state]}`
 }
 
 /** Says what there is in a sentence each, with what to do. */
@@ -46,12 +56,13 @@ function describeStatus({ own, app, definition, drifted, replicas }: MigrationSt
   ]
 }
 
-function describeReplicas({ version, count, waiting, faults, fault, migration }: ReplicasAt): string {
+function describeReplicas({ version, count, waiting, faults, fault, retries, migration }: ReplicasAt): string {
   const parts = [
     `Replicas at version ${version}, as they said last: ${count}`,
     ...(migration === null ? [] : [`their pages know ${migration} or later`]),
     ...(waiting === 0 ? [] : [`${waiting} wait for tables to be loaded`]),
     ...(faults === 0 ? [] : [`${faults} could not make it from the version before, and load instead (${fault})`]),
+    ...(retries === 0 ? [] : [`tried again ${retries} times at most`]),
   ]
   return `${parts.join('; ')}.`
 }

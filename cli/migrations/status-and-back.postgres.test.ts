@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { pgTable, text } from 'drizzle-orm/pg-core'
 import { afterAll, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
@@ -31,7 +33,7 @@ const versions = async () =>
 
 test('MIG-17 CLI-R26 an empty database is read without a change: all is pending', async () => {
   const read = await status()
-  expect(read.app).toEqual([{ name: '0001_item.sql', state: 'pending', at: null }])
+  expect(read.app).toEqual([{ name: '0001_item.sql', state: 'pending', at: null, version: null }])
   expect(read.own.every(({ state }) => state === 'pending')).toBe(true)
   expect(isUpToDate(read)).toBe(false)
   expect(await database.query(`SELECT 1 FROM pg_namespace WHERE nspname = 'tidemark'`)).toEqual([])
@@ -130,6 +132,36 @@ test('MIG-18 CLI-R26 CLI-R28 a table altered by other hands is told, tried and a
   expect(after.at(-1)?.steps).toEqual([])
   expect(isUpToDate(await status(RANKED))).toBe(true)
   expect(await adoptTables(database, folder, RANKED, false)).toBeNull()
+})
+
+test('CLI-R32 the record says what ran, after which, to which version and what takes it back; that does it where the files are gone', async () => {
+  const added = 'ALTER TABLE item ADD COLUMN extra text'
+  app.write({
+    'migrations/0003_extra.sql': `${added};\n--> statement-breakpoint\nCOMMENT ON TABLE item IS 'more'`,
+    'migrations/0003_extra.down.sql': 'ALTER TABLE item DROP COLUMN extra',
+    'migrations/1700000000000-Note.ts': `
+      export class Note {
+        async up(runner) { await runner.query('COMMENT ON TABLE item IS NULL') }
+        async down(runner) { await runner.query('INSERT INTO item (id, a) SELECT $1, $2', ['back', true]) }
+      }`,
+  })
+  await applyMigrations(database, folder, RANKED)
+  const [extra, note] = await database.query(
+    `SELECT name, after, version::text, up::text, down::text FROM tidemark.app_migration WHERE after >= '0002' ORDER BY name`,
+  )
+  const { version } = (await status(RANKED)).definition ?? { version: 0 }
+  expect(extra).toMatchObject({ name: '0003_extra.sql', after: '0002_rank.sql', version: String(version) })
+  expect(JSON.parse(extra?.up ?? '')).toMatchObject({ statements: [{ text: `${added};` }, { parameters: [] }] })
+  expect(note).toMatchObject({ name: '1700000000000-Note.ts', after: '0003_extra.sql', version: String(version) })
+  for (const name of ['0003_extra.sql', '0003_extra.down.sql', '1700000000000-Note.ts']) rmSync(join(folder, name))
+  expect((await status(RANKED)).app.at(-1)).toMatchObject({ name: '1700000000000-Note.ts', state: 'missing', version })
+  expect(await revertMigration(database, folder, RANKED)).toMatchObject({ name: '1700000000000-Note.ts' })
+  expect(await database.query('SELECT a FROM public.item WHERE id = $1', ['back'])).toEqual([{ a: 'true' }])
+  expect(await revertMigration(database, folder, RANKED)).toMatchObject({ name: '0003_extra.sql' })
+  const left = await database.query(
+    `SELECT attname::text FROM pg_attribute WHERE attrelid = 'public.item'::regclass AND attname = 'extra'`,
+  )
+  expect(left).toEqual([])
 })
 
 test('MIG-16 CLI-R26 an edited file, a missing one and one out of order are each told', async () => {

@@ -3,7 +3,7 @@ import { declaredNames } from '../../db/definition/declared-table.ts'
 import type { Query } from '../../db/query.ts'
 import { PINNED_SETTINGS, TidemarkError } from '../../protocol/index.ts'
 import { type Database, SQL_STATE, sqlStateOf } from '../../workers/database/index.ts'
-import type { MigrationOutcome } from './apply-migrations.ts'
+import { type MigrationOutcome, type MigrationWatch, planOf } from './apply-migrations.ts'
 import { findPending, type PendingFiles } from './find-pending.ts'
 import type { MigrationFile } from './migration-file.ts'
 import { underMigrationLock } from './migration-lock.ts'
@@ -27,9 +27,11 @@ export async function tryMigrations(
   appMigrations: string,
   sync: Sync,
   startTrial?: () => Promise<ReplicaTrial>,
+  onPlan?: MigrationWatch['onPlan'],
 ): Promise<TriedMigrations> {
   return await underMigrationLock(database, async () => {
     const pending = await findPending(database.query, appMigrations, sync.migration)
+    onPlan?.(await planOf(database, pending.app, sync))
     const trial = await startTrial?.()
     const ran: string[] = []
     const attempt = (app: readonly MigrationFile[], whole: boolean) =>
@@ -40,7 +42,7 @@ export async function tryMigrations(
           ran.push(file.name)
         }
         // A file may have set what the next one does not expect.
-        const inTransaction = async <Result>(run: (query: Query) => Promise<Result>) => {
+        const inTransaction = async <Result>(_: string, run: (query: Query) => Promise<Result>) => {
           await pinSettings(query)
           return await run(query)
         }
