@@ -1,14 +1,14 @@
+import { useLiveQuery } from 'tidemark/react'
 import type { IssuePriority, IssueState } from '../sync-tables.ts'
 import { ACTIVITY, type ActivityRow } from './activity-query.ts'
 import { formatAgo, formatDateTime } from './format.ts'
 import { PRIORITY_WORDS, STATE_WORDS } from './issue-words.ts'
-import { useLiveQuery } from './use-live-query.ts'
 import { useNow } from './use-now.ts'
 
 export function ActivityList({ issueId }: { issueId: string }) {
   const { rows, error } = useLiveQuery<ActivityRow>(ACTIVITY, [issueId])
   const nowMs = useNow(30_000)
-  if (error !== null) return <p role="alert">The activity cannot be shown: {error}</p>
+  if (error !== null) return <p role="alert">The activity cannot be shown: {error.message}</p>
   if (rows === null || rows.length === 0) return null
   return (
     <section className="activity" aria-label="Activity">

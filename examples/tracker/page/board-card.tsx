@@ -1,8 +1,8 @@
 import { type KeyboardEvent, type MouseEvent, memo, type PointerEvent } from 'react'
+import { RowMark } from 'tidemark/react'
 import { Avatar } from './avatar.tsx'
 import type { BoardRow } from './board-query.ts'
 import { LabelChip } from './label-chip.tsx'
-import { RowMark } from './row-mark.tsx'
 import { PriorityIcon } from './state-icon.tsx'
 import type { Drag } from './use-board-drag.ts'
 

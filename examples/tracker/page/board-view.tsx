@@ -1,4 +1,5 @@
 import { useCallback, useDeferredValue, useEffect, useRef } from 'react'
+import { useLiveQuery } from 'tidemark/react'
 import { type IssueState, issueState } from '../sync-tables.ts'
 import { BoardCard } from './board-card.tsx'
 import { type BoardRow, boardQuery } from './board-query.ts'
@@ -8,7 +9,6 @@ import { STATE_WORDS } from './issue-words.ts'
 import { StateIcon } from './state-icon.tsx'
 import { useBoardDrag } from './use-board-drag.ts'
 import { useChangeState } from './use-change-state.ts'
-import { useLiveQuery } from './use-live-query.ts'
 
 const CARDS_PER_STATE = 30
 
@@ -38,7 +38,7 @@ export function BoardView(props: { filter: IssueFilter; selected: string | null 
   if (error !== null)
     return (
       <p className="blank" role="alert">
-        The board cannot be shown: {error}
+        The board cannot be shown: {error.message}
       </p>
     )
   if (rows === null) return <p className="blank waiting">Reading the replica…</p>

@@ -1,11 +1,10 @@
 import { useRef, useState } from 'react'
+import { RowMark, useLiveQuery } from 'tidemark/react'
 import { Avatar } from './avatar.tsx'
 import { deleteComment, editComment } from './comment-writes.ts'
 import { formatAgo, formatDateTime } from './format.ts'
-import { RowMark } from './row-mark.tsx'
 import { TextComposer } from './text-composer.tsx'
 import { useKeys } from './use-keys.ts'
-import { useLiveQuery } from './use-live-query.ts'
 import { useNow } from './use-now.ts'
 import { useWrite } from './use-write.ts'
 
@@ -35,7 +34,7 @@ export function CommentThread({ issueId, userId }: { issueId: string; userId: st
     event.preventDefault()
     field.current?.focus()
   })
-  if (error !== null) return <p role="alert">The comments cannot be shown: {error}</p>
+  if (error !== null) return <p role="alert">The comments cannot be shown: {error.message}</p>
   if (rows === null) return <p className="thread muted waiting">Reading the comments…</p>
   return (
     <section className="thread" aria-label="Comments">

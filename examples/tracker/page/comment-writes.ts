@@ -1,4 +1,4 @@
-import type { TrackerReplica } from './replica-context.ts'
+import type { TrackerReplica } from './tracker-replica.ts'
 
 export async function editComment({ db }: TrackerReplica, id: string, body: string): Promise<void> {
   await db.query('UPDATE comment SET body = $2, edited_at = now() WHERE id = $1', [id, body])

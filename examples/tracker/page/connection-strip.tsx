@@ -1,9 +1,9 @@
+import { useSyncStatus } from 'tidemark/react'
 import { formatClock } from './format.ts'
-import { useReplica, useReplicaStatus } from './replica-context.ts'
 
 /** Shows above the list, while there is no connection, how old its rows are. */
 export function ConnectionStrip() {
-  const { phase, lastChangeAt } = useReplicaStatus(useReplica())
+  const { phase, lastChangeAt } = useSyncStatus()
   if (phase !== 'offline' && phase !== 'backing-off' && phase !== 'refused') return null
   const since = lastChangeAt ? ` The last change arrived at ${formatClock(new Date(lastChangeAt))}.` : ''
   return (

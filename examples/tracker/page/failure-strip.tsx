@@ -1,4 +1,4 @@
-import { useFailures } from './use-failures.ts'
+import { useFailures } from 'tidemark/react'
 
 /** Shows above the list that a change was refused and waits for a decision. */
 export function FailureStrip({ onReview }: { onReview: () => void }) {

@@ -1,9 +1,9 @@
+import { useLiveQuery } from 'tidemark/react'
 import { type IssuePriority, type IssueState, issuePriority, issueState } from '../sync-tables.ts'
 import { Avatar } from './avatar.tsx'
 import { Choice } from './choice.tsx'
 import { PRIORITY_WORDS, STATE_WORDS } from './issue-words.ts'
 import { PriorityIcon, StateIcon } from './state-icon.tsx'
-import { useLiveQuery } from './use-live-query.ts'
 import { ofOrganization, PEOPLE, type PersonRow, PROJECTS, type ProjectRow } from './workspace-query.ts'
 
 /** A column's value as people read it. */

@@ -1,11 +1,11 @@
 import { type ReactNode, useRef } from 'react'
+import { useLiveQuery } from 'tidemark/react'
 import { issueState } from '../sync-tables.ts'
 import { Choice } from './choice.tsx'
 import type { IssueFilter, SortOrder, StateFilter } from './issue-query.ts'
 import { STATE_WORDS } from './issue-words.ts'
 import { moveInList } from './move-in-list.ts'
 import { useKeys } from './use-keys.ts'
-import { useLiveQuery } from './use-live-query.ts'
 import type { View } from './use-view.ts'
 import { LABELS, type LabelRow, ofOrganization, PEOPLE, type PersonRow } from './workspace-query.ts'
 

@@ -1,7 +1,8 @@
 import type { ReactNode } from 'react'
 import type { ReplicaPhase } from 'tidemark/client'
+import { useSyncStatus } from 'tidemark/react'
 import { formatBytes, formatCount } from './format.ts'
-import { useReplica, useReplicaStatus } from './replica-context.ts'
+import { useTracker } from './tracker-replica.ts'
 import { Wordmark } from './wordmark.tsx'
 
 interface HydrationProps {
@@ -20,8 +21,8 @@ export function OpeningView({ progress, onSignOut }: HydrationProps & { readonly
 
 /** Shown until the replica holds a whole state of the server's; most of that is the first load. */
 export function HydrationView({ onSignOut }: HydrationProps) {
-  const replica = useReplica()
-  const { phase, hydration, progress, error } = useReplicaStatus(replica)
+  const replica = useTracker()
+  const { phase, hydration, progress, error } = useSyncStatus()
   const goOnline = (
     <button type="button" className="button primary" onClick={() => replica.goOnline()}>
       {phase === 'offline' ? 'Go online' : 'Try again'}

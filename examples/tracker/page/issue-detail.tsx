@@ -1,4 +1,5 @@
 import { useState } from 'react'
+import { RowMark, useLiveQuery } from 'tidemark/react'
 import { ActivityList } from './activity-list.tsx'
 import { CommentThread } from './comment-thread.tsx'
 import { EditableText } from './editable-text.tsx'
@@ -7,11 +8,9 @@ import { ISSUE, type IssueDetailRow } from './issue-detail-query.ts'
 import { IssueFacts } from './issue-facts.tsx'
 import { deleteIssue, editIssue } from './issue-writes.ts'
 import { NoteList } from './note-list.tsx'
-import { RowMark } from './row-mark.tsx'
 import { SubtaskList } from './subtask-list.tsx'
 import { useToast } from './toast.tsx'
 import { useKeys } from './use-keys.ts'
-import { useLiveQuery } from './use-live-query.ts'
 import type { UndoActions } from './use-undo.ts'
 import { useWrite } from './use-write.ts'
 
@@ -40,7 +39,7 @@ export function IssueDetail(props: IssueDetailProps) {
       </header>
       {error !== null && (
         <p className="blank" role="alert">
-          The issue cannot be shown: {error}
+          The issue cannot be shown: {error.message}
         </p>
       )}
       {rows === null && error === null && <p className="blank waiting">Reading the replica…</p>}

@@ -1,3 +1,4 @@
+import { useLiveQuery } from 'tidemark/react'
 import { type IssuePriority, type IssueState, issuePriority, issueState } from '../sync-tables.ts'
 import { Avatar } from './avatar.tsx'
 import { Choice } from './choice.tsx'
@@ -9,7 +10,6 @@ import { editIssue } from './issue-writes.ts'
 import { LabelPicker } from './label-picker.tsx'
 import { PriorityIcon, StateIcon } from './state-icon.tsx'
 import { useChangeState } from './use-change-state.ts'
-import { useLiveQuery } from './use-live-query.ts'
 import { useWrite } from './use-write.ts'
 import { ofOrganization, PEOPLE, type PersonRow, PROJECTS, type ProjectRow } from './workspace-query.ts'
 

@@ -1,8 +1,8 @@
 import { useDeferredValue, useEffect, useState } from 'react'
+import { useLiveQuery } from 'tidemark/react'
 import { formatCount } from './format.ts'
 import { type IssueFilter, type IssueListRow, issueCountQuery, issueListQuery, NO_FILTER } from './issue-query.ts'
 import { IssueRow } from './issue-row.tsx'
-import { useLiveQuery } from './use-live-query.ts'
 import { useNow } from './use-now.ts'
 
 const PAGE = 60
@@ -21,7 +21,7 @@ export function IssueList(props: { filter: IssueFilter; selected: string | null;
   if (error !== null)
     return (
       <p className="blank" role="alert">
-        The list cannot be shown: {error}
+        The list cannot be shown: {error.message}
       </p>
     )
   if (rows === null) return <p className="blank waiting">Reading the replica…</p>

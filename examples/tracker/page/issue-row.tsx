@@ -1,9 +1,9 @@
 import { memo, useEffect, useRef } from 'react'
+import { RowMark } from 'tidemark/react'
 import { Avatar } from './avatar.tsx'
 import { formatAgo, formatDateTime } from './format.ts'
 import type { IssueListRow } from './issue-query.ts'
 import { LabelChip } from './label-chip.tsx'
-import { RowMark } from './row-mark.tsx'
 import { PriorityIcon, StateIcon } from './state-icon.tsx'
 
 /** One line of the list; it lights up for a moment when its issue changes. */
@@ -45,19 +45,7 @@ export const IssueRow = memo(function IssueRow(props: { row: IssueListRow; isSel
       </a>
     </li>
   )
-}, isSameRow)
-
-interface RowProps {
-  readonly row: IssueListRow
-  readonly isSelected: boolean
-  readonly nowMs: number
-}
-
-/** A live query answers with fresh objects each time; most rows of an answer are as they were. */
-function isSameRow(before: RowProps, after: RowProps): boolean {
-  if (before.isSelected !== after.isSelected || before.nowMs !== after.nowMs) return false
-  return JSON.stringify(before.row) === JSON.stringify(after.row)
-}
+})
 
 function CommentCount({ count }: { count: number }) {
   return (

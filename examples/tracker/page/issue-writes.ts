@@ -1,5 +1,5 @@
 import type { IssuePriority, IssueState } from '../sync-tables.ts'
-import type { TrackerReplica } from './replica-context.ts'
+import type { TrackerReplica } from './tracker-replica.ts'
 
 export type EditableColumn = 'title' | 'body' | 'priority' | 'due_on'
 

@@ -1,4 +1,4 @@
-import { Modal } from './modal.tsx'
+import { ModalDialog } from 'tidemark/react'
 
 const KEYS: readonly { readonly keys: readonly string[]; readonly does: string }[] = [
   { keys: ['j', '↓'], does: 'Next issue' },
@@ -12,6 +12,7 @@ const KEYS: readonly { readonly keys: readonly string[]; readonly does: string }
   { keys: ['Space', '← →'], does: 'On the board: pick up, choose a state, put down' },
   { keys: ['Ctrl', 'Z'], does: 'Undo; with Shift, do it again' },
   { keys: ['l'], does: 'Mutation log' },
+  { keys: ['d'], does: 'Debug panel of the replica' },
   { keys: ['/'], does: 'Search' },
   { keys: ['?'], does: 'Show these keys' },
 ]
@@ -19,7 +20,7 @@ const KEYS: readonly { readonly keys: readonly string[]; readonly does: string }
 /** The keys, over the page until Esc or a click beside them. */
 export function KeyHelp({ onClose }: { onClose: () => void }) {
   return (
-    <Modal title="Keys" className="key-help" onClose={onClose}>
+    <ModalDialog title="Keys" className="key-help" onClose={onClose}>
       <dl>
         {KEYS.map(({ keys, does }) => (
           <div key={does}>
@@ -37,6 +38,6 @@ export function KeyHelp({ onClose }: { onClose: () => void }) {
           Close
         </button>
       </form>
-    </Modal>
+    </ModalDialog>
   )
 }

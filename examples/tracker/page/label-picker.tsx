@@ -1,8 +1,8 @@
 import { useEffect, useRef, useState } from 'react'
+import { useLiveQuery } from 'tidemark/react'
 import type { IssueDetailRow } from './issue-detail-query.ts'
 import { setLabel } from './issue-writes.ts'
 import { LabelChip } from './label-chip.tsx'
-import { useLiveQuery } from './use-live-query.ts'
 import { useWrite } from './use-write.ts'
 import { LABELS, type LabelRow, ofOrganization } from './workspace-query.ts'
 

@@ -15,3 +15,7 @@ createRoot(root).render(
     <App />
   </StrictMode>,
 )
+
+// It opens without a network from the next time on; that it cannot is no fault of the page.
+if ('serviceWorker' in navigator)
+  addEventListener('load', () => void navigator.serviceWorker.register('/service-worker.js').catch(console.warn))

@@ -1,6 +1,6 @@
 import { useState } from 'react'
-import { fieldWord, tableName } from './failure-words.ts'
-import { type SeenMutation, useMutations } from './mutation-context.tsx'
+import { mutationFacts, mutationTimes, type SeenMutation, useMutations } from 'tidemark/react'
+import { fieldWord } from './failure-words.ts'
 
 const STATUS_WORDS = { pending: 'pending', sent: 'sent', confirmed: 'confirmed', failed: 'failed' } as const
 
@@ -38,8 +38,8 @@ function Entry({ record }: { record: SeenMutation }) {
           {STATUS_WORDS[status]}
           {!effective && status === 'sent' && ', without effect'}
         </span>
-        <span className="ellipsis">{action ? `${action.name}()` : summary(record)}</span>
-        <span className="log-time">{timing(record)}</span>
+        <span className="ellipsis">{mutationFacts(record)}</span>
+        <span className="log-time">{mutationTimes(record)}</span>
       </button>
       {isOpen && (
         <div className="log-detail">
@@ -93,29 +93,3 @@ function Patch({ write: { table, op, before, after } }: { write: SeenMutation['w
     </table>
   )
 }
-
-function summary({ writes }: SeenMutation): string {
-  const counts = new Map<string, number>()
-  for (const { op, table } of writes) {
-    const what = `${op} ${tableName(table)}`
-    counts.set(what, (counts.get(what) ?? 0) + 1)
-  }
-  if (counts.size === 0) return 'patch'
-  return [...counts].map(([what, count]) => (count > 1 ? `${what} ×${count}` : what)).join(', ')
-}
-
-/** Lists the times from the making of a mutation to the last state that this page has seen. */
-function timing({ at, seenAt }: SeenMutation): string {
-  const madeMs = Date.parse(at)
-  const steps = [
-    ['sent', seenAt.sent],
-    ['confirmed', seenAt.confirmed],
-    ['failed', seenAt.failed],
-  ] as const
-  return steps
-    .filter(([, seenMs]) => seenMs !== undefined)
-    .map(([name, seenMs]) => `${name} ${duration((seenMs ?? madeMs) - madeMs)}`)
-    .join(' · ')
-}
-
-const duration = (ms: number) => (ms < 1_000 ? `+${Math.max(0, ms)} ms` : `+${(ms / 1_000).toFixed(1)} s`)

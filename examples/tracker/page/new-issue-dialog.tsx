@@ -1,11 +1,10 @@
 import { type FormEvent, useState } from 'react'
+import { ModalDialog, useLiveQuery } from 'tidemark/react'
 import { type IssuePriority, issuePriority } from '../sync-tables.ts'
 import { Choice } from './choice.tsx'
 import type { IssueFilter } from './issue-query.ts'
 import { PRIORITY_WORDS } from './issue-words.ts'
 import type { NewIssue } from './issue-writes.ts'
-import { Modal } from './modal.tsx'
-import { useLiveQuery } from './use-live-query.ts'
 import { useWrite } from './use-write.ts'
 import { ofOrganization, PEOPLE, type PersonRow, PROJECTS, type ProjectRow } from './workspace-query.ts'
 
@@ -26,7 +25,7 @@ export function NewIssueDialog({ filter, onClose }: { filter: IssueFilter; onClo
     if (await write((replica) => replica.actions.createIssue(issue))) onClose()
   }
   return (
-    <Modal title="New issue" className="new-issue" onClose={onClose}>
+    <ModalDialog title="New issue" className="new-issue" onClose={onClose}>
       <form onSubmit={(event) => void create(event)}>
         <input
           className="text-field"
@@ -95,6 +94,6 @@ export function NewIssueDialog({ filter, onClose }: { filter: IssueFilter; onClo
           </button>
         </div>
       </form>
-    </Modal>
+    </ModalDialog>
   )
 }

@@ -1,9 +1,8 @@
 import { useState } from 'react'
+import { RowMark, useLiveQuery } from 'tidemark/react'
 import { addNote, deleteNote, editNote } from './comment-writes.ts'
 import { formatAgo, formatDateTime } from './format.ts'
-import { RowMark } from './row-mark.tsx'
 import { TextComposer } from './text-composer.tsx'
-import { useLiveQuery } from './use-live-query.ts'
 import { useNow } from './use-now.ts'
 import { useWrite } from './use-write.ts'
 
@@ -26,7 +25,7 @@ export function NoteList({ issueId, userId }: { issueId: string; userId: string 
     if (isWritten) setIsWriting(false)
     return isWritten
   }
-  if (error !== null) return <p role="alert">Your notes cannot be shown: {error}</p>
+  if (error !== null) return <p role="alert">Your notes cannot be shown: {error.message}</p>
   if (rows === null) return null
   return (
     <section className="notes" aria-label="Your notes">

@@ -1,39 +1,63 @@
-import { useState } from 'react'
+import { useMemo } from 'react'
+import type { TidemarkError } from 'tidemark/client'
+import { ReplicaProvider, RowMarksProvider, useSyncStatus } from 'tidemark/react'
 import { HydrationView, OpeningView } from './hydration-view.tsx'
-import { MutationProvider } from './mutation-context.tsx'
+import { ISSUE_MARKS } from './issue-marks.ts'
 import { Notice } from './notice.tsx'
-import { ReplicaContext, useReplica, useReplicaStatus } from './replica-context.ts'
+import { openTracker, trackerOptions } from './open-tracker.ts'
 import type { LoginUser } from './session.ts'
+import { SignOutDialog, useLeaving } from './sign-out.tsx'
 import { ToastProvider } from './toast.tsx'
-import { type OpenFault, useOpenReplica } from './use-open-replica.ts'
 import { Workspace } from './workspace.tsx'
 
 /** Opens the replica and shows the workspace once it is usable; until then, the progress or the fault. */
 export function ReplicaGate({ user, onSignOut }: { user: LoginUser; onSignOut: () => void }) {
-  const [attempt, setAttempt] = useState(0)
-  const { replica, fault, progress } = useOpenReplica(user.id, attempt)
-  if (fault) return <FaultNotice fault={fault} onRetry={() => setAttempt(attempt + 1)} onSignOut={onSignOut} />
-  if (replica === null) return <OpeningView progress={progress} onSignOut={onSignOut} />
+  const options = useMemo(() => trackerOptions(user.id), [user.id])
   return (
-    <ReplicaContext value={replica}>
+    <ReplicaProvider
+      options={options}
+      open={openTracker}
+      fallback={({ error, progress, retry }) =>
+        error ? (
+          <FaultNotice fault={error} onRetry={retry} onSignOut={onSignOut} />
+        ) : (
+          <OpeningView progress={progress} onSignOut={onSignOut} />
+        )
+      }
+    >
       <OpenReplica user={user} onSignOut={onSignOut} />
-    </ReplicaContext>
+    </ReplicaProvider>
   )
 }
 
 function OpenReplica({ user, onSignOut }: { user: LoginUser; onSignOut: () => void }) {
-  const { ready } = useReplicaStatus(useReplica())
-  if (!ready) return <HydrationView onSignOut={onSignOut} />
+  const ready = useSyncStatus((status) => status.ready)
+  const leaving = useLeaving(onSignOut)
+  const dialog = leaving.refusal && <SignOutDialog leaving={leaving} onLeft={onSignOut} />
+  const leave = () => leaving.leave()
+  if (!ready) {
+    return (
+      <>
+        <HydrationView onSignOut={leave} />
+        {dialog}
+      </>
+    )
+  }
   return (
     <ToastProvider>
-      <MutationProvider>
-        <Workspace user={user} onSignOut={onSignOut} />
-      </MutationProvider>
+      <RowMarksProvider {...ISSUE_MARKS}>
+        <Workspace user={user} onSignOut={leave} />
+        {dialog}
+      </RowMarksProvider>
     </ToastProvider>
   )
 }
 
-function FaultNotice(props: { fault: OpenFault; onRetry: () => void; onSignOut: () => void }) {
+function FaultNotice(props: {
+  fault: Pick<TidemarkError, 'kind' | 'message'>
+  onRetry: () => void
+  onSignOut: () => void
+}) {
   const { fault, onRetry, onSignOut } = props
   const retry = { label: 'Try again', onClick: onRetry }
   const signOut = { label: 'Choose another user', onClick: onSignOut }
@@ -41,7 +65,7 @@ function FaultNotice(props: { fault: OpenFault; onRetry: () => void; onSignOut: 
     case 'already-open':
       return (
         <Notice kind={fault.kind} title="Tracker is open in another tab" secondary={signOut}>
-          <p>One tab at a time has the replica. Close the other one and it opens here by itself; nothing is lost.</p>
+          <p>An older version of it has the replica. Close that tab and it opens here by itself; nothing is lost.</p>
         </Notice>
       )
     case 'storage':

@@ -1,43 +1,63 @@
-import { useState } from 'react'
-import { FailureReview } from './failure-review.tsx'
-import { Modal } from './modal.tsx'
-import { useFailures } from './use-failures.ts'
+import type { FailedRow, Failure } from 'tidemark/client'
+import { FailureReviewDialog, type ReviewParts, useLiveQuery, type ValueProps } from 'tidemark/react'
+import { attemptOf, fieldWord, reasonOf, tableName } from './failure-words.ts'
+import { FieldEditor, FieldValue, isEditableField } from './field-value.tsx'
+import { issueOf } from './issue-marks.ts'
 
-/** Shows refused changes, one after the other, until all are decided or put off. */
+const SUBJECT = `
+  SELECT issue.title, project.key || '-' || issue.number AS reference
+  FROM issue JOIN project ON project.id = issue.project_id WHERE issue.id = $1`
+
+interface SubjectRow {
+  title: string
+  reference: string
+}
+
+/** Columns that mean nothing to people. */
+const SILENT = new Set(['id', 'org_id', 'issue_id', 'creator_id', 'author_id', 'user_id', 'label_id'])
+const TIMES = /_at$/
+
+const PARTS: ReviewParts = {
+  Attempt,
+  Reason: ({ failure }) => reasonOf(failure),
+  Value: ({ column, value }) => <FieldValue column={column} value={value} />,
+  Editor: ({ row, ...props }: ValueProps & { onChange: (value: string | null) => void }) => (
+    <FieldEditor orgId={organizationOf(row)} {...props} />
+  ),
+  columnWord: fieldWord,
+  isShown: (column) => !SILENT.has(column) && !TIMES.test(column),
+  isEditable: isEditableField,
+}
+
+/** Shows refused changes in the tracker's words. */
 export function ReviewDialog({ onClose }: { onClose: () => void }) {
-  const failures = useFailures()
-  const [position, setPosition] = useState(0)
-  const failure = failures[Math.min(position, failures.length - 1)]
-  if (!failure) {
-    return (
-      <Modal title="Nothing left to decide" onClose={onClose}>
-        <p className="muted">Every change of yours is with the server, or on its way.</p>
-        <form method="dialog">
-          <button type="submit" className="button primary">
-            Close
-          </button>
-        </form>
-      </Modal>
-    )
-  }
-  const isConflict = failure.rejection.kind === 'conflict'
+  return <FailureReviewDialog onClose={onClose} {...PARTS} />
+}
+
+function Attempt({ failure }: { failure: Failure }) {
+  const subject = useLiveQuery<SubjectRow>(SUBJECT, [subjectOf(failure)]).rows?.[0]
   return (
-    <Modal
-      title={isConflict ? 'Two versions of one field' : 'A change was refused'}
-      className="review"
-      onClose={onClose}
-    >
-      {failures.length > 1 && (
-        <p className="review-position">
-          <span className="count">
-            {Math.min(position, failures.length - 1) + 1} of {failures.length}
-          </span>
-          <button type="button" className="link" onClick={() => setPosition((position + 1) % failures.length)}>
-            Look at the next one
-          </button>
-        </p>
+    <>
+      {attemptOf(failure)}
+      {subject && (
+        <>
+          : <strong>{subject.reference}</strong> {subject.title}
+        </>
       )}
-      <FailureReview key={failure.id} failure={failure} onLater={onClose} />
-    </Modal>
+    </>
   )
 }
+
+const organizationOf = ({ server, local }: FailedRow) => server?.org_id ?? local?.org_id ?? null
+
+/** Returns the issue that a failure is about; one that does not exist where there is none. */
+function subjectOf({ rows, action }: Failure): string {
+  const [first] = rows
+  const named = issueOf(action?.args)
+  if (named !== null) return named
+  if (!first) return NO_ISSUE
+  if (tableName(first.table) === 'issue') return first.key.id ?? NO_ISSUE
+  return first.key.issue_id ?? first.server?.issue_id ?? first.local?.issue_id ?? NO_ISSUE
+}
+
+const NO_ISSUE = '00000000-0000-0000-0000-000000000000'

@@ -1,7 +1,8 @@
 import type { ReplicaPhase } from 'tidemark/client'
 import { formatPgLsn, type Lsn, lsnDistanceBytes } from 'tidemark/protocol'
+import { useSyncStatus } from 'tidemark/react'
 import { formatBytes, formatClock, formatCount } from './format.ts'
-import { useReplica, useReplicaStatus } from './replica-context.ts'
+import { useTracker } from './tracker-replica.ts'
 import type { UndoActions } from './use-undo.ts'
 
 const PHASE_WORDS: Readonly<Record<ReplicaPhase, string>> = {
@@ -12,21 +13,25 @@ const PHASE_WORDS: Readonly<Record<ReplicaPhase, string>> = {
   live: 'Live',
   offline: 'Offline',
   refused: 'Refused',
+  switching: 'Another tab takes over',
   closed: 'Closed',
 }
 
+/** What is shown below the issues. */
+export type Panel = 'log' | 'debug'
+
 interface StatusBarProps {
   readonly undo: UndoActions
-  readonly isLogShown: boolean
-  readonly onToggleLog: () => void
+  readonly panel: Panel | null
+  readonly onToggle: (panel: Panel) => void
   readonly onReview: () => void
   readonly onShowKeys: () => void
 }
 
 /** Shows the replica's phase, its position and the writes that wait, and the switch that takes it offline. */
 export function StatusBar(props: StatusBarProps) {
-  const replica = useReplica()
-  const { phase, error, lsn, head, rows, lastChangeAt, pending, failed, ...status } = useReplicaStatus(replica)
+  const replica = useTracker()
+  const { phase, error, lsn, head, rows, lastChangeAt, pending, failed, ...status } = useSyncStatus()
   const isOffline = phase === 'offline'
   const fault = error ?? status.pushError
   return (
@@ -75,15 +80,18 @@ export function StatusBar(props: StatusBarProps) {
         >
           Redo
         </button>
-        <button
-          type="button"
-          className="link"
-          aria-pressed={props.isLogShown}
-          aria-keyshortcuts="l"
-          onClick={props.onToggleLog}
-        >
-          Log
-        </button>
+        {(['log', 'debug'] as const).map((panel) => (
+          <button
+            key={panel}
+            type="button"
+            className="link"
+            aria-pressed={props.panel === panel}
+            aria-keyshortcuts={panel.charAt(0)}
+            onClick={() => props.onToggle(panel)}
+          >
+            {panel === 'log' ? 'Log' : 'Debug'}
+          </button>
+        ))}
         <button type="button" className="link keys" aria-keyshortcuts="?" onClick={props.onShowKeys}>
           Keys <kbd>?</kbd>
         </button>

@@ -1,16 +1,16 @@
 import { type FormEvent, useState } from 'react'
+import { useLiveQuery } from 'tidemark/react'
 import { type IssueDetailRow, SUBTASKS, type SubtaskRow } from './issue-detail-query.ts'
 import { isClosed } from './issue-writes.ts'
 import { StateIcon } from './state-icon.tsx'
 import { useChangeState } from './use-change-state.ts'
-import { useLiveQuery } from './use-live-query.ts'
 import { useWrite } from './use-write.ts'
 
 /** The parts of an issue; a part has none of its own. */
 export function SubtaskList({ issue }: { issue: IssueDetailRow }) {
   const { rows, error } = useLiveQuery<SubtaskRow>(SUBTASKS, [issue.id])
   const changeState = useChangeState()
-  if (error !== null) return <p role="alert">The subtasks cannot be shown: {error}</p>
+  if (error !== null) return <p role="alert">The subtasks cannot be shown: {error.message}</p>
   if (issue.parent_id !== null || rows === null) return null
   const closed = rows.filter(({ state }) => isClosed(state)).length
   return (

@@ -2,14 +2,14 @@ import { useCallback } from 'react'
 import type { IssueState } from '../sync-tables.ts'
 import { changeState } from './issue-writes.ts'
 import { refusalCode } from './refusal.ts'
-import { useReplica } from './replica-context.ts'
 import { useToast } from './toast.tsx'
+import { useTracker } from './tracker-replica.ts'
 
 type Issue = { readonly id: string; readonly state: IssueState }
 
 /** Changes an issue's state; where open subtasks stand in the way, offers to close them with it. */
 export function useChangeState(): (issue: Issue, state: IssueState) => Promise<void> {
-  const replica = useReplica()
+  const replica = useTracker()
   const toast = useToast()
   return useCallback(
     async (issue, state) => {

@@ -1,5 +1,5 @@
 import { useCallback, useState } from 'react'
-import { useLiveQuery } from './use-live-query.ts'
+import { useLiveQuery } from 'tidemark/react'
 import { ORGANIZATIONS, type OrganizationRow } from './workspace-query.ts'
 
 export interface OrganizationChoice {

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'react'
-import { useFailures } from './use-failures.ts'
+import { useFailures } from 'tidemark/react'
 
 /**
  * The state of the review dialog. It opens by itself for a new conflict, unless the user is writing or has another

@@ -1,6 +1,6 @@
 import { useCallback, useEffect } from 'react'
-import { useReplica } from './replica-context.ts'
 import { useToast } from './toast.tsx'
+import { useTracker } from './tracker-replica.ts'
 
 export interface UndoActions {
   undo(): void
@@ -9,7 +9,7 @@ export interface UndoActions {
 
 /** Takes back the last write made here, and brings it back; also by Ctrl Z where no text is being written. */
 export function useUndo(): UndoActions {
-  const replica = useReplica()
+  const replica = useTracker()
   const toast = useToast()
   const run = useCallback(
     async (kind: 'undo' | 'redo') => {

@@ -1,10 +1,10 @@
 import { useCallback } from 'react'
-import { type TrackerReplica, useReplica } from './replica-context.ts'
 import { useToast } from './toast.tsx'
+import { type TrackerReplica, useTracker } from './tracker-replica.ts'
 
 /** Runs a write. A refusal on the spot is shown, and then nothing is written. Resolves to whether it was written. */
 export function useWrite(): (write: (replica: TrackerReplica) => Promise<unknown>) => Promise<boolean> {
-  const replica = useReplica()
+  const replica = useTracker()
   const toast = useToast()
   return useCallback(
     async (write) => {

@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
+import { TidemarkDebugPanel } from 'tidemark/react'
 import { BoardView } from './board-view.tsx'
 import { ConnectionStrip } from './connection-strip.tsx'
 import { FailureStrip } from './failure-strip.tsx'
@@ -13,7 +14,7 @@ import { NewIssueDialog } from './new-issue-dialog.tsx'
 import { ProjectSidebar } from './project-sidebar.tsx'
 import { ReviewDialog } from './review-dialog.tsx'
 import type { LoginUser } from './session.ts'
-import { StatusBar } from './status-bar.tsx'
+import { type Panel, StatusBar } from './status-bar.tsx'
 import { useKeys } from './use-keys.ts'
 import { useOrganization } from './use-organization.ts'
 import { useReview } from './use-review.ts'
@@ -28,7 +29,8 @@ export function Workspace({ user, onSignOut }: { user: LoginUser; onSignOut: () 
   const [view, setView] = useView()
   const [dialog, setDialog] = useState<'keys' | 'new-issue' | null>(null)
   const [isReviewing, setIsReviewing] = useReview()
-  const [isLogShown, setIsLogShown] = useState(false)
+  const [panel, setPanel] = useState<Panel | null>(null)
+  const toggle = (chosen: Panel) => setPanel((shown) => (shown === chosen ? null : chosen))
   const undo = useUndo()
   const organization = useOrganization(user.id)
   const change = useCallback((part: Partial<IssueFilter>) => setChosen((current) => ({ ...current, ...part })), [])
@@ -59,7 +61,9 @@ export function Workspace({ user, onSignOut }: { user: LoginUser; onSignOut: () 
         event.preventDefault()
         return setDialog('new-issue')
       case 'l':
-        return setIsLogShown(!isLogShown)
+        return toggle('log')
+      case 'd':
+        return toggle('debug')
       case '?':
         return setDialog('keys')
     }
@@ -72,7 +76,7 @@ export function Workspace({ user, onSignOut }: { user: LoginUser; onSignOut: () 
   }, [selected])
 
   return (
-    <div className="workspace" data-detail={selected !== null} data-log={isLogShown}>
+    <div className="workspace" data-detail={selected !== null} data-log={panel !== null}>
       <ProjectSidebar
         user={user}
         filter={filter}
@@ -95,11 +99,12 @@ export function Workspace({ user, onSignOut }: { user: LoginUser; onSignOut: () 
       {selected !== null && (
         <IssueDetail key={selected} id={selected} userId={user.id} undo={undo} onClose={() => select(null)} />
       )}
-      {isLogShown && <MutationLog onClose={() => setIsLogShown(false)} />}
+      {panel === 'log' && <MutationLog onClose={() => setPanel(null)} />}
+      {panel === 'debug' && <TidemarkDebugPanel onClose={() => setPanel(null)} />}
       <StatusBar
         undo={undo}
-        isLogShown={isLogShown}
-        onToggleLog={() => setIsLogShown(!isLogShown)}
+        panel={panel}
+        onToggle={toggle}
         onReview={() => setIsReviewing(true)}
         onShowKeys={() => setDialog('keys')}
       />

@@ -1,0 +1,4 @@
+import { startReplicaWorker } from 'tidemark/worker'
+import { sync } from '../sync.ts'
+
+startReplicaWorker(sync)
