@@ -6,7 +6,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { accessDatabase } from '../cli/database.ts'
 import { embeddedBinaries } from '../cli/postgres/postgres-binaries.ts'
 import { type PostgresServer, startPostgresServer } from '../cli/postgres/postgres-server.ts'
-import { copyTracker } from '../testing/browser/copy-tracker.ts'
 import { type DevServer, startDev } from '../testing/browser/start-dev.ts'
 import { type BackgroundCommand, startCommand } from '../testing/cli/background-command.ts'
 import { makeTemplateApp } from '../testing/cli/template-app.ts'
@@ -19,10 +18,11 @@ import { withDatabase } from '../workers/database/index.ts'
 type Rows = Record<string, string | null>[]
 type Query = (text: string) => Promise<Rows>
 
-/** These are whole runs of the command on the example; each test goes on from the last. */
+/** These are whole runs of the command on a small app; each test goes on from the last, so that they are one file. */
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-dev-'))
 const dataDir = join(folder, 'data')
-const tracker = copyTracker(2_000)
+const seededApp = makeTemplateApp()
+seededApp.save('seed.sql', `INSERT INTO task (team, title) SELECT 'red', 'task ' || n FROM generate_series(1, 50) AS n`)
 let postgres: PostgresServer
 let dev: DevServer | null = null
 
@@ -37,13 +37,13 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await dev?.stop()
-  tracker.remove()
+  seededApp.remove()
   await postgres?.stop()
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 })
 
 async function start(...more: string[]): Promise<DevServer> {
-  dev = await startDev({ app: tracker.app, dataDir, port: 0, more })
+  dev = await startDev({ app: seededApp.folder, dataDir, port: 0, more })
   return dev
 }
 
@@ -77,7 +77,7 @@ const epoch = () =>
   })
 
 const count = async (condition = 'true') => {
-  const [row] = await query(`SELECT count(*)::text AS rows FROM public.issue WHERE ${condition}`)
+  const [row] = await query(`SELECT count(*)::text AS rows FROM public.task WHERE ${condition}`)
   return Number(row?.rows)
 }
 
@@ -85,7 +85,7 @@ test('CLI-R15 dev --reset begins anew with rows and epoch, and keeps secrets and
   const first = await start()
   const [before, seeded] = [await epoch(), await count()]
   expect(seeded).toBeGreaterThan(0)
-  await query(`UPDATE public.issue SET title = 'changed'`)
+  await query(`UPDATE public.task SET title = 'changed'`)
   await stop()
   writeFileSync(join(dataDir, 'notes.txt'), 'mine')
 
@@ -109,12 +109,12 @@ test('CLI-R15 CLI-R9 dev --database-url works in that database alone, and --rese
   const seeded = await count()
   expect(seeded).toBeGreaterThan(0)
   await epoch()
-  await query(`UPDATE public.issue SET title = 'changed'`)
+  await query(`UPDATE public.task SET title = 'changed'`)
   await stop()
   // The user's own Postgres runs on, with its rows.
-  expect(
-    await withTheirs((sql) => sql(`SELECT count(*)::text AS n FROM public.issue WHERE title = 'changed'`)),
-  ).toEqual([{ n: String(seeded) }])
+  expect(await withTheirs((sql) => sql(`SELECT count(*)::text AS n FROM public.task WHERE title = 'changed'`))).toEqual(
+    [{ n: String(seeded) }],
+  )
 
   await start('--database-url', url, '--reset')
   expect(await count(`title = 'changed'`)).toBe(seeded)
@@ -242,6 +242,48 @@ test('FLD-41 a definition whose column is not there yet goes in with the migrati
   expect(await definitions()).toEqual([{ definitions: '6' }])
 })
 
+test('MIG-15 CLI-R16 a migration saved by itself is applied, and one that says nothing yet waits until it does', async () => {
+  app.save('migrations/0003_index.sql', '-- Runs in one transaction, once.\n')
+  await until(() => (command?.output() ?? '').includes('0003_index.sql holds no statement yet'))
+  app.save('migrations/0003_index.sql', 'CREATE INDEX task_note ON task (note);')
+  await until(() => (command?.output() ?? '').includes('Applied 0003_index.sql'))
+  // Replicas have the index too, by a version of its own.
+  expect(await definitions()).toEqual([{ definitions: '7' }])
+  expect(await served()).toBe(6)
+})
+
+test('MIG-15 CLI-R29 CLI-R16 a class of TypeORM saved while dev runs is applied, once it can be; a slip in it is told', async () => {
+  const name = '1732000000000-AddSize.ts'
+  const classOf = (up: string) => `import { MigrationInterface, QueryRunner } from 'typeorm'
+export class AddSize1732000000000 implements MigrationInterface {
+  public async up(queryRunner: QueryRunner): Promise<void> {
+    ${up}
+  }
+  public async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query('ALTER TABLE task DROP size')
+  }
+}`
+  app.save(`migrations/${name}`, classOf(`const [row] = await queryRunner.query('SELECT 1 AS one')`))
+  const waits = times('goes on by itself')
+  app.save(
+    'sync.ts',
+    sync('priority: 7').replace(
+      "done: boolean('done')",
+      "note: text('note'),\n  size: text('size'),\n  done: boolean('done')",
+    ),
+  )
+  await until(() => times('goes on by itself') > waits)
+  expect(command?.output().split('goes on by itself').at(-2)).toMatch(`${name} reads`)
+  expect(await served()).toBe(6)
+  const up = `await queryRunner.query('ALTER TABLE task ADD size text')
+    await queryRunner.query('UPDATE task SET size = $1', ['small'])`
+  app.save(`migrations/${name}`, classOf(up))
+  await until(async () => (await served()) === 7)
+  expect(command?.output()).toContain(`Applied ${name}`)
+  // Its rows come by a version of their own, before the one that the app declares.
+  expect(await definitions()).toEqual([{ definitions: '9' }])
+})
+
 test('FLD-41 CLI-R8 a Worker that does not start leaves the one before; SIGTERM then ends all of it', async () => {
   const slip = `${WORKER}\nthrow new Error('slipped')`
   // The empty text stands for an editor that empties a file before it writes it.
@@ -249,10 +291,10 @@ test('FLD-41 CLI-R8 a Worker that does not start leaves the one before; SIGTERM 
     const [told, mended] = [times('The Worker does not build or start'), times('Mended')]
     app.save('worker.ts', text)
     await until(() => times('The Worker does not build or start') > told)
-    expect(await served()).toBe(6)
+    expect(await served()).toBe(7)
     app.save('worker.ts', WORKER)
     await until(() => times('Mended') > mended)
-    expect(await served()).toBe(6)
+    expect(await served()).toBe(7)
   }
   const told = times('The Worker does not build or start')
   app.save('worker.ts', slip)

@@ -2,16 +2,14 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { accessDatabase } from '../cli/database.ts'
 import { claimPort } from '../cli/postgres/free-port.ts'
 import { type BackgroundCommand, startCommand } from '../testing/cli/background-command.ts'
 import { type PackedPackage, packPackage } from '../testing/cli/packed-app.ts'
 import { readGuide } from '../testing/cli/read-guide.ts'
-import { withDatabase } from '../workers/database/index.ts'
 
 /** Follows the guide to the letter, with the packed package for a published one; each test goes on from the last. */
 const blocks = readGuide('getting-started.md')
-const [make = [], serve = [], replicate = [], examine = []] = blocks
+const [make = [], serve = [], replicate = [], change = [], examine = []] = blocks
   .filter((block) => block.language === 'sh')
   .map((block) => block.text.trim().split('\n'))
 const files = blocks.filter((block) => block.title !== null)
@@ -59,18 +57,11 @@ function start(line: string, ...more: string[]): BackgroundCommand {
 
 const startDev = () => start(serve[0] ?? '', '--port', String(port), '--postgres-port', String(postgresPort))
 
-const databaseUrl = () => /psql (postgres\S+)/.exec(dev.output())?.[1] ?? ''
+const databaseUrl = () => /postgresql:\/\/\S+@\S+/.exec(dev.output())?.[0] ?? ''
 
-async function sql(text: string): Promise<Record<string, string | null>[]> {
-  const access = await accessDatabase(databaseUrl())
-  try {
-    return await withDatabase(access.env, async ({ query }) => {
-      await query('SET search_path TO DEFAULT')
-      return await query(text)
-    })
-  } finally {
-    await access.close()
-  }
+function sql(text: string): unknown {
+  const [command = '', ...args] = (change[0] ?? '').split(' ')
+  return JSON.parse(run(command, [...args, '--json', text]))
 }
 
 async function replication(): Promise<{ status: string; epoch: string }> {
@@ -113,9 +104,9 @@ test('OPS-05 the first start makes the schema and serves the app; a replica is r
 })
 
 test('OPS-05 OPS-09 rows written with SQL reach the replica in Node, and only its audience', async () => {
-  await sql(insert)
+  sql(insert)
   await replica.until(/The red team has 2 tasks\./)
-  await sql(update)
+  sql(update)
   await replica.until(/Say hello\W+true/)
   expect(replica.output()).not.toContain('Never seen by red')
   epoch = (await replication()).epoch
@@ -161,9 +152,9 @@ test('CLI-R7 the second start resumes: rows, secrets and epoch are those of the 
   expect(readFileSync(join(app, '.tidemark', 'admin-token'), 'utf8')).toBe(before)
   replica = start(replicate[0] ?? '')
   await replica.until(/The red team has 2 tasks\./)
-  await sql("INSERT INTO task (team, title) VALUES ('red', 'After a restart')")
+  sql("INSERT INTO task (team, title) VALUES ('red', 'After a restart')")
   await replica.until(/After a restart/)
-  expect(await sql('SELECT id FROM tidemark.epoch')).toEqual([{ id: epoch }])
+  expect(sql('SELECT id FROM tidemark.epoch')).toEqual([{ id: epoch }])
   expect((await replication()).epoch).toBe(epoch)
 })
 

@@ -60,6 +60,14 @@ describe('whatever is tried, nothing of others is told or touched', () => {
           ])
           await query(`INSERT INTO public.diary VALUES ('a-1', 'mia', 'first'), ('b-1', 'zoe', $1)`, [FOREIGN_TEXT])
           await query(`INSERT INTO public.plan VALUES ('a-1', 'a', 'first'), ('b-1', 'b', $1)`, [FOREIGN_TEXT])
+          await query(
+            `INSERT INTO public.remark VALUES ('a-1', 'a-1', 'first', NULL), ('b-1', 'b-1', $1, NULL), ('h-1', 'a-1', $1, true)`,
+            [FOREIGN_TEXT],
+          )
+          await query(
+            `INSERT INTO public.mark VALUES ('a-1', 'a-1', 'first'), ('b-1', 'b-1', $1), ('h-1', 'h-1', $1)`,
+            [FOREIGN_TEXT],
+          )
           await query(`INSERT INTO public.vault VALUES ('b-1', 'a', $1)`, [FOREIGN_TEXT])
         }),
     })
@@ -117,6 +125,9 @@ describe('whatever is tried, nothing of others is told or touched', () => {
       SELECT 'memo' AS t, id, org_id, title AS text, secret FROM public.memo WHERE org_id <> 'a'
       UNION ALL SELECT 'diary', id, user_id, body, '' FROM public.diary WHERE user_id <> 'mia'
       UNION ALL SELECT 'plan', id, org_id, body, '' FROM public.plan WHERE org_id <> 'a'
+      UNION ALL SELECT 'remark', r.id, r.memo_id, r.body, r.tidemark_audience FROM public.remark r
+        WHERE r.id <> 'a-1' AND (r.hushed OR r.memo_id IN (SELECT id FROM public.memo WHERE org_id <> 'a'))
+      UNION ALL SELECT 'mark', m.id, m.remark_id, m.body, m.tidemark_audience FROM public.mark m WHERE m.tidemark_audience IS DISTINCT FROM 'a'
       UNION ALL SELECT 'vault', id, org_id, body, '' FROM public.vault) AS t ORDER BY 1`)
 
   it.each(seeds)(`SEC-02 SEC-03 SEC-04 SEC-05 SEC-06 SEC-11 ${attempts} attempts of seed %s`, async (seed) => {

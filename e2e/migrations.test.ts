@@ -8,7 +8,8 @@ import { startHttpGate } from '../testing/system/http-gate.ts'
 import { until } from '../testing/system/until.ts'
 
 // Capture reads the embedded server by pgoutput, the distribution's by wal2json.
-describe.each(['embedded', 'system'] as const)('a schema that moves, on the %s Postgres', (postgres) => {
+// What a decoder reads is tried with every decoder beside the capture, and these steps by both in the oracle.
+describe.each(['embedded'] as const)('a schema that moves, on the %s Postgres', (postgres) => {
   const moving = new MovingSchema(postgres)
   const migrate: MovingSchema['migrate'] = (...migration) => moving.migrate(...migration)
   const open = (user: string) => moving.open(user)
@@ -39,8 +40,21 @@ describe.each(['embedded', 'system'] as const)('a schema that moves, on the %s P
     expect(downloads().length).toBeGreaterThan(0)
   })
 
-  it('MIG-03 what a migration writes comes as rows, once', async () => {
-    const { replica } = await open('ben')
+  it('MIG-03 SCH-R10 MIG-R2 what a migration writes comes as rows, once, and costs nothing else, here or away', async () => {
+    const { replica, downloads } = await open('ben')
+    const away = await open('bea')
+    const edit = await away.replica.transaction((tx) =>
+      tx.query(`UPDATE task SET title = 'mine' WHERE title = 'before'`),
+    )
+    await edit.confirmed
+    // A first load may still be completed by what came while its snapshot was made.
+    for (const opened of [replica, away.replica]) await opened.settled()
+    downloads()
+    away.downloads()
+    away.replica.goOffline()
+    const late = await away.replica.transaction((tx) =>
+      tx.query(`INSERT INTO task (id, org, team, title) VALUES (gen_random_uuid(), 'a', 'a', 'offline')`),
+    )
     await migrate(
       [
         `ALTER TABLE task ADD COLUMN slug text`,
@@ -50,12 +64,29 @@ describe.each(['embedded', 'system'] as const)('a schema that moves, on the %s P
       ],
       add('task', 'slug'),
     )
-    await insertTask('later')
-    await expectEqual(replica, 'task')
-    const { rows } = await replica.db.query<{ count: number }>(
-      `SELECT count(*)::int AS count FROM task WHERE slug = 'before'`,
+    await migrate(
+      [
+        `CREATE TABLE detail (id uuid PRIMARY KEY REFERENCES task (id), org text NOT NULL, team text NOT NULL, slug text NOT NULL)`,
+        `INSERT INTO detail SELECT id, org, team, slug FROM task; UPDATE task SET title = title || '!'`,
+        `ALTER TABLE task DROP COLUMN slug`,
+        `UPDATE task SET title = upper(title); UPDATE detail SET slug = slug || '?'`,
+      ],
+      (before) => {
+        const without = columnsOf('task', (columns) => columns.filter(({ name }) => name !== 'slug'))(before)
+        const columns = [{ name: 'slug', type: 'text', hidden: false }]
+        return { ...without, tables: [...without.tables, { name: 'detail', columns, audience: 'org', priority: 3 }] }
+      },
     )
-    expect(rows).toEqual([{ count: 1 }])
+    await insertTask('later')
+    away.replica.goOnline()
+    await late.confirmed
+    for (const one of [replica, away.replica]) {
+      await expectEqual(one, 'task')
+      await expectEqual(one, 'detail')
+      const { rows } = await one.db.query(`SELECT slug FROM detail JOIN task USING (id) WHERE title = 'MINE!'`)
+      expect(rows).toEqual([{ slug: 'mine?' }])
+    }
+    expect([downloads(), away.downloads()]).toEqual([[], []])
   })
 
   it('MIG-02 PSH-R26 edits made before a rename, on their way or not, are done under the new name', async () => {
@@ -191,5 +222,30 @@ describe.each(['embedded', 'system'] as const)('a schema that moves, on the %s P
     expect(
       await moving.database.query(`SELECT words, new_name FROM public.memo WHERE id = $1::text::uuid`, [id]),
     ).toEqual([{ words: 'kept', new_name: 'x' }])
+  })
+
+  it('FLD-140 SCH-R13 MIG-R10 PSH-R29 what was written before a retype arrives as its expression makes it, sent or not', async () => {
+    const [{ replica, gate }, away] = [await open('ivy'), await open('jo')]
+    const [id, late] = [randomUUID(), randomUUID()]
+    const insert = `INSERT INTO memo (id, org, team, words, weight) VALUES ($1, 'a', 'a', 'heavy', $2)`
+    const made = await replica.transaction((tx) => tx.query(insert, [id, 4]))
+    await made.confirmed
+    await away.replica.settled()
+    // Its answer is lost, so that the text from before is sent again after the retype.
+    gate.refusePushes(true)
+    const sent = await replica.transaction((tx) => tx.query(`UPDATE memo SET weight = 7 WHERE id = $1`, [id]))
+    await until(async () => (await replica.mutation(sent.id ?? ''))?.status === 'sent')
+    away.replica.goOffline()
+    const unsent = await away.replica.transaction((tx) => tx.query(insert, [late, 5]))
+    await migrate(
+      [`ALTER TABLE memo ALTER COLUMN weight TYPE bigint USING weight * 100`],
+      columnsOf('memo', (columns) => columns.map((one) => (one.name === 'weight' ? { ...one, type: 'bigint' } : one))),
+    )
+    gate.refusePushes(false)
+    away.replica.goOnline()
+    await Promise.all([sent.confirmed, unsent.confirmed])
+    const weights = `SELECT weight::text FROM public.memo WHERE words = 'heavy' ORDER BY weight`
+    expect(await moving.database.query(weights)).toEqual([{ weight: '500' }, { weight: '700' }])
+    for (const one of [replica, away.replica]) await expectEqual(one, 'memo')
   })
 })

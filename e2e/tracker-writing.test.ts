@@ -1,14 +1,34 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { FrameLocator, Page, Route } from 'playwright-core'
+import type { Page, Route } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { brokenInvariants } from '../examples/tracker/invariants.ts'
 import { copyTracker } from '../testing/browser/copy-tracker.ts'
 import { launchChromium, type TestBrowser } from '../testing/browser/launch-chromium.ts'
 import { type DevServer, startDev } from '../testing/browser/start-dev.ts'
 import { digestAudiences } from '../testing/browser/tracker-digest.ts'
-import { live, queryReplica, settledDigest, untilSettled } from '../testing/browser/tracker-page.ts'
+import {
+  allSaved,
+  card,
+  choose,
+  describeAs,
+  goOffline,
+  heading,
+  online,
+  retitle,
+  review,
+  saved,
+  waiting,
+} from '../testing/browser/tracker-issue.ts'
+import {
+  live,
+  queryReplica,
+  removeFolders,
+  settledDigest,
+  untilSettled,
+  withoutServiceWorker,
+} from '../testing/browser/tracker-page.ts'
 import { withDatabase } from '../workers/database/index.ts'
 
 const HARBOUR = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0001'
@@ -17,6 +37,7 @@ const BRUNO = '7b1d90e4-52c8-4f1a-8e0b-6c2f4a9d0002'
 /** The time that a condition may take on a busy machine; nothing is measured against it. */
 const PATIENCE_MS = 120_000
 
+/** One server and one browser serve all of these tests, which is why they are one file. */
 const dataDir = mkdtempSync(join(tmpdir(), 'tidemark-e2e-'))
 const tracker = copyTracker(2_000)
 let server: DevServer
@@ -45,6 +66,7 @@ const query = (text: string, params: string[] = []) =>
 async function newWindow(): Promise<Page> {
   const page = await browser.newPage()
   page.setDefaultTimeout(PATIENCE_MS)
+  await withoutServiceWorker(page)
   await page.setViewportSize({ width: 1600, height: 1000 })
   await page.addInitScript(() => localStorage.removeItem('tracker.view'))
   return page
@@ -58,9 +80,7 @@ async function open(device: string, user: string, issue = ''): Promise<Page> {
   return page
 }
 
-async function openBoth(issue: string): Promise<[Page, Page]> {
-  return [await open('one', ADA, issue), await open('two', BRUNO, issue)]
-}
+const openBoth = async (issue: string) => [await open('one', ADA, issue), await open('two', BRUNO, issue)] as const
 
 /** Makes a new issue, so that no test meets another's. */
 async function newIssue(title: string): Promise<string> {
@@ -78,41 +98,6 @@ async function newIssue(title: string): Promise<string> {
 const rowOf = async (id: string) =>
   (await query('SELECT title, body, state, priority, parent_id FROM public.issue WHERE id = $1', [id]))[0]
 
-const online = (page: Page | FrameLocator) => page.getByRole('switch', { name: 'Online' })
-const allSaved = (page: Page | FrameLocator) => page.locator('.waiting-writes[data-pending="0"]')
-/** Waits until everything is saved; the mark comes a moment after the writes that it counts, so these come first. */
-async function saved(page: Page): Promise<void> {
-  await untilSettled(page)
-  await allSaved(page).waitFor()
-}
-const waiting = (page: Page | FrameLocator) => page.locator('.waiting-writes:not([data-pending="0"])')
-const heading = (page: Page | FrameLocator, name: string) => page.locator('.detail').getByRole('heading', { name })
-const review = (page: Page) => page.getByRole('dialog')
-const card = (page: Page, state: string, id: string) =>
-  page.locator(`[data-column="${state}"] .board-card[href="#${id}"]`)
-
-async function goOffline(page: Page | FrameLocator): Promise<void> {
-  await online(page).click()
-  await page.locator('.phase[data-phase="offline"]').waitFor()
-}
-
-async function retitle(page: Page | FrameLocator, title: string): Promise<void> {
-  await page.getByRole('button', { name: 'Edit title' }).click()
-  await page.getByRole('textbox', { name: 'Title' }).fill(title)
-  await page.getByRole('textbox', { name: 'Title' }).press('Enter')
-  await heading(page, title).waitFor()
-}
-
-async function describeAs(page: Page, text: string): Promise<void> {
-  await page.getByRole('button', { name: 'Edit description' }).click()
-  await page.getByRole('textbox', { name: 'Description' }).fill(text)
-  await page.keyboard.press('Control+Enter')
-  await page.locator('.body-text', { hasText: text }).waitFor()
-}
-
-const choose = (page: Page, fact: string, value: string) =>
-  page.getByRole('combobox', { name: `Change ${fact}` }).selectOption(value)
-
 /** Expects that all users hold the rows of Postgres, and that no invariant is broken. */
 async function expectEqual(...users: (readonly [Page, string])[]): Promise<void> {
   // All settle twice, because the writes of one are news to the others.
@@ -129,16 +114,7 @@ async function expectEqual(...users: (readonly [Page, string])[]): Promise<void>
 async function removeDatabases(device: string): Promise<string[]> {
   const page = await newWindow()
   await page.goto(`${server.url}/health`)
-  const left = await page.evaluate(async (name) => {
-    const root = await navigator.storage.getDirectory()
-    const found: string[] = []
-    for await (const [entry, handle] of root.entries()) {
-      if (!entry.includes(name)) continue
-      if (handle.kind === 'directory') await root.removeEntry(entry, { recursive: true })
-      else found.push(entry)
-    }
-    return found
-  }, device)
+  const left = await removeFolders(page, device)
   await page.close()
   return left
 }
@@ -151,7 +127,7 @@ describe('two people write', () => {
     await goOffline(ada)
     await retitle(ada, 'Merged, by Ada')
     await waiting(ada).waitFor()
-    await ada.locator(`.issue-row[href="#${issue}"] .row-mark[data-mark="pending"]`).waitFor()
+    await ada.locator(`.issue-row[href="#${issue}"] .tidemark-row-mark[data-mark="pending"]`).waitFor()
     await describeAs(bruno, 'Described by Bruno.')
     await saved(bruno)
     await online(ada).click()
@@ -179,7 +155,7 @@ describe('two people write', () => {
     await title.getByText('Contested, by Ada').waitFor()
     await title.getByText('Contested, by Bruno').waitFor()
     await title.getByText('changed by both').waitFor()
-    await ada.locator(`.detail .row-mark[data-mark="failed"]`).waitFor()
+    await ada.locator(`.detail .tidemark-row-mark[data-mark="failed"]`).waitFor()
     await title.getByRole('radio', { name: /Theirs/ }).check()
     await review(ada).getByRole('button', { name: 'Save this version' }).click()
     await review(ada).getByRole('heading', { name: 'Nothing left to decide' }).waitFor()

@@ -8,9 +8,10 @@ import { copyTracker } from '../testing/browser/copy-tracker.ts'
 import { launchChromium, type TestBrowser } from '../testing/browser/launch-chromium.ts'
 import { type DevServer, startDev } from '../testing/browser/start-dev.ts'
 import { digestAudiences, type TableDigest } from '../testing/browser/tracker-digest.ts'
-import { live, queryReplica, settledDigest, workspace } from '../testing/browser/tracker-page.ts'
+import { live, queryReplica, settledDigest, withoutServiceWorker, workspace } from '../testing/browser/tracker-page.ts'
 import { withDatabase } from '../workers/database/index.ts'
 
+/** One server and one browser serve all of these tests, which is why they are one file. */
 const HARBOUR = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0001'
 const LUMEN = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0002'
 const FIELDNOTE = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0003'
@@ -49,8 +50,9 @@ const query = (text: string, params: string[] = []) =>
 const expected = (organizations: readonly string[], user = ADA): Promise<TableDigest[]> =>
   withDatabase(server.env, (database) => digestAudiences(database.query, organizations, user))
 
-async function openPage(): Promise<Page> {
+async function openPage({ isKept = false } = {}): Promise<Page> {
   const page = await browser.newPage()
+  if (!isKept) await withoutServiceWorker(page)
   page.setDefaultTimeout(PATIENCE_MS)
   return page
 }
@@ -261,13 +263,14 @@ describe('tracker in a browser', () => {
     expect(snapshotRequests() + laterSnapshotRequests()).toBe(0)
   })
 
-  it('FLT-07 a killed server comes back: the page works on meanwhile and resumes from its cursor', async () => {
-    const page = await openPage()
+  it('FLT-07 a killed server comes back: the page works on meanwhile, also loaded anew, and resumes from its cursor', async () => {
+    const page = await openPage({ isKept: true })
     const snapshotRequests = countSnapshotRequests(page)
     await hydrate(page, 'Ada Lindqvist')
     const requestsOfHydration = snapshotRequests()
     expect(requestsOfHydration).toBeGreaterThan(0)
     const lsn = await shownLsn(page)
+    await page.evaluate(() => navigator.serviceWorker.ready.then(() => true))
 
     const port = Number(new URL(server.url).port)
     await server.kill()
@@ -277,7 +280,10 @@ describe('tracker in a browser', () => {
       .locator('.issue-row', { hasText: /delivery calendar/i })
       .first()
       .waitFor()
-    await page.getByRole('searchbox').fill('')
+    // Loaded anew without any server, it opens from what the browser kept.
+    await page.reload()
+    await page.locator('.issue-row').first().waitFor()
+    expect(await page.locator('.phase').getAttribute('data-phase')).not.toBe('live')
 
     server = await startDev({ app: tracker.app, dataDir, port })
     await retitle(await newestIssue(HARBOUR), 'Changed after the restart')
@@ -287,18 +293,20 @@ describe('tracker in a browser', () => {
     expect(snapshotRequests()).toBe(requestsOfHydration)
   })
 
-  it('APP-R12 a second tab says that the replica is open elsewhere, spoils nothing, and takes over', async () => {
+  it('TAB-01 TAB-02 a second tab shares the replica, and goes on with it when the first is closed', async () => {
     const first = await openPage()
     await hydrate(first, 'Ada Lindqvist')
     const second = await openPage()
     await second.goto(server.url)
-    await second.locator('[data-kind="already-open"]').waitFor()
     await retitle(await newestIssue(HARBOUR), 'Changed with two tabs open')
-    await first.getByText('Changed with two tabs open').waitFor()
-    expect(await settledDigest(first)).toEqual(await expected([HARBOUR]))
+    for (const tab of [first, second]) {
+      await tab.getByText('Changed with two tabs open').waitFor()
+      expect(await settledDigest(tab)).toEqual(await expected([HARBOUR]))
+    }
 
     await first.close()
-    await second.getByText('Changed with two tabs open').waitFor()
+    await retitle(await newestIssue(HARBOUR), 'Changed after one was closed')
+    await second.getByText('Changed after one was closed').waitFor()
     expect(await settledDigest(second)).toEqual(await expected([HARBOUR]))
   })
 
@@ -306,6 +314,8 @@ describe('tracker in a browser', () => {
     const page = await openPage()
     await hydrate(page, 'Ada Lindqvist')
     await page.getByRole('button', { name: 'Sign out' }).click()
+    // A page that is left before the replica is gone is still signed in.
+    await page.getByRole('button', { name: 'Farid Rahimi' }).waitFor()
     await hydrate(page, 'Farid Rahimi')
     expect(await settledDigest(page)).toEqual(await expected([LUMEN], FARID))
   })

@@ -1,10 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { build, preview } from 'vite'
+import { build, type Plugin, preview } from 'vite'
 
 export interface ServedPage {
   readonly url: string
+  /** Answers 404 for the files whose path matches, as a deploy that removed them does; null for none. */
+  lose(files: RegExp | null): void
   close(): Promise<void>
 }
 
@@ -18,10 +20,29 @@ export async function servePage(root: string, server?: string): Promise<ServedPa
     worker: { format: 'es', rolldownOptions },
     build: { outDir, emptyOutDir: true, target: 'es2023', rolldownOptions },
   })
+  let lost: RegExp | null = null
+  const losing: Plugin = {
+    name: 'lose-files',
+    configurePreviewServer({ middlewares }) {
+      middlewares.use((request, response, next) => {
+        if (!lost?.test(request.url ?? '')) return next()
+        response.statusCode = 404
+        response.end()
+      })
+    },
+  }
   const proxy = server === undefined ? {} : { '/sync': { target: server, ws: true } }
-  const served = await preview({ ...shared, build: { outDir }, preview: { port: 0, host: '127.0.0.1', proxy } })
+  const served = await preview({
+    ...shared,
+    plugins: [losing],
+    build: { outDir },
+    preview: { port: 0, host: '127.0.0.1', proxy },
+  })
   return {
     url: served.resolvedUrls?.local[0] ?? '',
+    lose(files) {
+      lost = files
+    },
     async close() {
       await served.close()
       rmSync(outDir, { recursive: true, force: true })

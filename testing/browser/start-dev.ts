@@ -32,6 +32,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Runs `tidemark dev` from the built package until it says that it is ready. */
 export async function startDev(options: DevOptions): Promise<DevServer> {
+  // With this variable Vite would build the page as tests of React's own want it.
+  const { NODE_ENV: _, ...env } = process.env
   const child = spawn(
     process.execPath,
     [
@@ -46,7 +48,7 @@ export async function startDev(options: DevOptions): Promise<DevServer> {
       options.dataDir,
       ...(options.more ?? []),
     ],
-    { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] },
+    { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] },
   )
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const { url, said } = await untilReady(child)
@@ -81,7 +83,7 @@ function untilReady(child: ChildProcess): Promise<{ url: string; said: string }>
       stream?.setEncoding('utf8')
       stream?.on('data', (text: string) => {
         said += text
-        const url = /^ {2}Page\s+(\S+)\/$/m.exec(said)?.[1]
+        const url = /^ {2}Health\s+curl (\S+)\/health$/m.exec(said)?.[1]
         if (url && said.includes('Tidemark is ready.')) resolve({ url, said })
       })
     }

@@ -23,5 +23,24 @@ export async function settledDigest(page: Page): Promise<TableDigest[]> {
   return digestReplica(queryReplica(page))
 }
 
+/** Leaves the tab without a service worker, behind which requests could not be held or refused. */
+export const withoutServiceWorker = (page: Page): Promise<unknown> =>
+  page.addInitScript(() => {
+    Reflect.deleteProperty(Navigator.prototype, 'serviceWorker')
+  })
+
 export const workspace = (page: Page) => page.locator('.workspace')
 export const live = (page: Page) => page.locator('.phase[data-phase="live"]')
+
+/** Removes the folders of a name from the origin's own files; answers the files of that name beside them. */
+export const removeFolders = (page: Page, name: string): Promise<string[]> =>
+  page.evaluate(async (wanted) => {
+    const root = await navigator.storage.getDirectory()
+    const found: string[] = []
+    for await (const [entry, handle] of root.entries()) {
+      if (!entry.includes(wanted)) continue
+      if (handle.kind === 'directory') await root.removeEntry(entry, { recursive: true })
+      else found.push(entry)
+    }
+    return found
+  }, name)

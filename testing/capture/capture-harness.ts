@@ -1,4 +1,5 @@
 import type { AppliedDefinition, Sync } from '../../db/index.ts'
+import type { Query } from '../../db/query.ts'
 import type { Database } from '../../workers/database/index.ts'
 import { Capture } from '../../workers/replication/capture.ts'
 import type { CaptureSettings, CycleResult } from '../../workers/replication/capture-state.ts'
@@ -34,7 +35,7 @@ export interface CaptureHarness {
   capture: Capture
   /** Runs statements of the app on a connection of its own, without any transaction around them. */
   run(sql: string): Promise<void>
-  query(text: string, params?: (string | number | null)[]): Promise<Record<string, string | null>[]>
+  readonly query: Query
   /** Runs a cycle; a short one takes the short way given a second connection, as there is for the harness's own. */
   cycle(through?: Database, peeker?: Database | null): Promise<CycleResult>
   /** Runs cycles until nothing is waiting. */

@@ -1,5 +1,6 @@
+import { readDefinitionInForce } from '../../db/definition/definition-in-force.ts'
 import { quoteTable, type TableDefinition, travellingColumns } from '../../protocol/index.ts'
-import type { CaptureHarness } from './capture-harness.ts'
+import type { CaptureHarness, HistoryEntry } from './capture-harness.ts'
 
 type Row = Record<string, string | null>
 
@@ -10,7 +11,7 @@ export interface CaughtUp {
   readonly wrong: readonly string[]
 }
 
-/** A replica without a database: it folds history, and loads tables from Postgres that a definition has made anew. */
+/** A replica without a database: it folds history, takes steps, and loads tables from Postgres that have none. */
 export class Follower {
   readonly #harness: CaptureHarness
   readonly #tables = new Map<string, Map<string, Row>>()
@@ -31,21 +32,53 @@ export class Follower {
     if (this.#epoch !== (current?.id ?? '')) this.#begin()
     this.#epoch = current?.id ?? ''
     const entries = (await this.#harness.history()).slice(this.#seen)
-    for (const { table, operation, key, data } of entries) {
-      const rows = this.#rowsOf(table)
-      const name = JSON.stringify(key)
-      if (operation === 'truncate') rows.clear()
-      else if (operation === 'delete') rows.delete(name)
-      else if (operation === 'insert') rows.set(name, { ...data })
-      else if (operation === 'update') rows.set(name, { ...rows.get(name), ...data })
+    const begun = this.#version === 0
+    const loaded = new Set<string>()
+    for (const entry of entries) {
+      if (entry.operation === 'definition' && !begun) await this.#follow(entry.schemaVersion, loaded)
+      else this.#fold(entry)
     }
     this.#seen += entries.length
     const tables = this.#definition
-    const loaded = tables.filter(({ since = 0 }) => since > this.#version)
-    for (const table of loaded) this.#load(table, await this.#select(table))
+    for (const table of tables) {
+      if (begun) loaded.add(table.id)
+      if (loaded.has(table.id)) this.#load(table, await this.#select(table))
+    }
     this.#version = this.#harness.capture.state?.definition.version ?? 0
     const wrong = await Promise.all(tables.map((table) => this.#compare(table)))
-    return { loaded: loaded.map(({ id }) => id).sort(), wrong: wrong.flat() }
+    return { loaded: [...loaded].sort(), wrong: wrong.flat() }
+  }
+
+  #fold({ table, operation, key, data }: HistoryEntry): void {
+    const rows = this.#rowsOf(table)
+    const name = JSON.stringify(key)
+    if (operation === 'truncate') rows.clear()
+    else if (operation === 'delete') rows.delete(name)
+    else if (operation === 'insert') rows.set(name, { ...data })
+    else if (operation === 'update') rows.set(name, { ...rows.get(name), ...data })
+  }
+
+  /** Takes a version: tables that have a step are made from the rows there are, others that changed are to be loaded. */
+  async #follow(version: number, loaded: Set<string>): Promise<void> {
+    const inForce = await readDefinitionInForce(this.#harness.connection.query, version)
+    for (const table of inForce?.definition.tables ?? []) {
+      if (table.since !== version) continue
+      const step = inForce?.steps?.find((one) => one.table === table.id)
+      const from = step?.from ?? null
+      if (step === undefined || from === null || loaded.has(from)) loaded.add(table.id)
+      else
+        this.#load(
+          table,
+          [...this.#rowsOf(from).values()].map((row) =>
+            Object.fromEntries(
+              step.columns.map((column) => [
+                column.name,
+                column.from === null ? (column.value ?? null) : (row[column.from] ?? null),
+              ]),
+            ),
+          ),
+        )
+    }
   }
 
   #begin(): void {

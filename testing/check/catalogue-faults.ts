@@ -17,7 +17,7 @@ const RULE = /\b[A-Z]{3,4}-R\d+\b/g
 const SCENARIO_ROW = /^\|([A-Z]{3}-\d{2,3})\|.*\|([^|]+)\|$/gm
 const RULE_LINE = /^- \*\*([A-Z]{3,4}-R\d+)\*\*/gm
 /** Tests of a whole environment name the rule or scenario that they prove; a pure unit's own name is enough. */
-const NEEDS_ID = /(\.(postgres|pglite|workerd)\.test\.ts|^e2e\/.*\.test\.ts)$/
+const NEEDS_ID = /(\.(postgres|pglite|workerd)\.test\.tsx?|^e2e\/.*\.test\.ts)$/
 
 export function parseCatalogue(scenarios: string, specification: string): Catalogue {
   return {

@@ -7,6 +7,7 @@ const STEPS: readonly (readonly [name: string, command: string, ...args: string[
   ['order of what is selected', 'node', 'testing/check/sql-order.ts'],
   ['SQL on tables of ours in the replica', 'node', 'testing/check/local-port.ts'],
   ['catalogue and rules', 'node', 'testing/check/catalogue.ts'],
+  ['links between pages', 'node', 'testing/check/pages.ts'],
   ...[
     'portable',
     'entity',
@@ -16,6 +17,7 @@ const STEPS: readonly (readonly [name: string, command: string, ...args: string[
     'workers-tests',
     'workerd-tests',
     'page',
+    'service-worker',
     'example',
     'example-node',
     'example-entities',

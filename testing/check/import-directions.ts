@@ -26,11 +26,16 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   client: {
     connection: [],
     store: [],
+    live: ['store'],
     mutations: ['store'],
     journal: ['store', 'mutations'],
     rebase: ['store', 'mutations'],
     replica: ['store', 'mutations', 'rebase', 'connection'],
     outbox: ['store', 'mutations', 'journal', 'rebase', 'connection'],
+    tabs: ['store', 'mutations', 'outbox', 'replica', 'connection', 'live'],
+    react: ['live', 'mutations', 'outbox', 'replica'],
+    tanstack: ['live'],
+    testing: ['connection', 'store'],
   },
   cli: {
     app: [],
@@ -41,7 +46,11 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     doctor: ['app'],
     dev: ['app', 'migrations', 'postgres'],
     generate: ['build', 'migrations', 'postgres'],
-    commands: ['build', 'dev', 'doctor', 'generate', 'init', 'migrations'],
+    sql: ['app', 'migrations'],
+    remove: ['migrations'],
+    baseline: ['app', 'generate', 'migrations'],
+    introspect: ['app', 'build', 'init', 'migrations'],
+    commands: ['baseline', 'build', 'dev', 'doctor', 'generate', 'init', 'introspect', 'migrations', 'remove', 'sql'],
   },
 }
 /** The names that a pure rule may not use: platform, driver, replica, clock, timers, randomness. */
@@ -89,8 +98,8 @@ for (const [folder, allowed] of Object.entries(MAY_IMPORT)) {
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
     (name) =>
       /\.tsx?$/.test(name) &&
-      !/\.test\.ts$/.test(name) &&
-      !/(^|\/)(node_modules|dist|\.tidemark|\.wrangler|template)\//.test(name),
+      !/\.test\.tsx?$/.test(name) &&
+      !/(^|\/)(node_modules|dist|\.tidemark|\.wrangler|template|template-database|template-page)\//.test(name),
   )
   for (const name of files) {
     const path = join(folder, name)

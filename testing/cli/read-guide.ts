@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 
 /** One fenced block of a guide. */
 export interface GuideBlock {
@@ -10,7 +11,7 @@ export interface GuideBlock {
 
 /** Reads the fenced blocks of a Markdown page of `docs/`, in order. */
 export function readGuide(name: string): GuideBlock[] {
-  const page = readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
+  const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', name), 'utf8')
   const fence = /^```(\w+)(?: title="([^"]+)")?\n([\s\S]*?)^```$/gm
   return [...page.matchAll(fence)].map(([, language = '', title, text = '']) => ({
     language,

@@ -17,9 +17,31 @@ export interface Target {
   readonly client: string
 }
 
-const TABLES = ['public.memo', 'public.diary', 'public.plan', 'public.vault', 'public.member']
+const TABLES = [
+  'public.memo',
+  'public.diary',
+  'public.plan',
+  'public.remark',
+  'public.mark',
+  'public.vault',
+  'public.member',
+]
 const OWN_TABLES = ['tidemark.mutation', 'tidemark.change_history', 'tidemark.sync_definition', 'pg_catalog.pg_authid']
-const COLUMNS = ['id', 'title', 'body', 'secret', 'org_id', 'user_id', 'xmin', 'ctid', 'nothing']
+const COLUMNS = [
+  'id',
+  'title',
+  'body',
+  'secret',
+  'org_id',
+  'user_id',
+  'memo_id',
+  'remark_id',
+  'hushed',
+  'tidemark_audience',
+  'xmin',
+  'ctid',
+  'nothing',
+]
 const ODD = ['', '*', "b' OR '1'='1", 'b"; SELECT 1; --', '../../b', '%62', 'a\u0000b', 'b ', 'B', '__proto__', '{b}']
 const AT = '2026-01-02T03:04:05.678Z'
 
@@ -90,13 +112,27 @@ function patchRow(random: Random, { id, audience, user }: Target): unknown {
   const key = random.chance(0.85) ? { id } : { [random.pick(COLUMNS)]: random.pick([id, ...ODD]) }
   const column = random.pick(COLUMNS)
   const value = random.pick<string | null>(['taken over', id, 'b', user, null, ...ODD])
-  const kind = random.weighted({ update: 60, delete: 20, move: 20 })
+  const kind = random.weighted({ update: 60, delete: 20, move: 20, join: 20 })
+  if (kind === 'join') return joiningRow(random, id, a)
   if (kind === 'delete') return { o: 'd', t, a, k: key }
   const d = kind === 'move' ? { [random.pick(['org_id', 'user_id'])]: random.pick(['b', user]) } : { [column]: value }
   const [name = ''] = Object.keys(d)
   const basis = random.pick<unknown>([{ v: null }, { v: 'first' }, { m: 1 }, { v: 'a' }])
   const k = kind === 'move' ? { id: 'a-1' } : key
   return { o: 'u', t, a, k, d, b: { [name]: basis } }
+}
+
+/** Plans a row of the user's own that would join another's: one that is there, or one that is new. */
+function joiningRow(random: Random, id: string, a: string): unknown {
+  const [t, column] = random.pick([
+    ['public.remark', 'memo_id'],
+    ['public.mark', 'remark_id'],
+  ] as const)
+  if (random.chance(0.5)) return { o: 'u', t, a, k: { id: 'a-1' }, d: { [column]: id }, b: { [column]: { v: 'a-1' } } }
+  const own = random.chance(0.7) ? { tidemark_audience: null } : { tidemark_audience: random.pick(['a', 'b']) }
+  const key = { id: `new-${random.below(1_000_000)}` }
+  const d = { ...key, [column]: id, body: 'taken over', ...own }
+  return { o: 'i', t, a: random.pick([a, '']), k: key, d, ...(random.chance(0.7) ? { z: ['tidemark_audience'] } : {}) }
 }
 
 function frames(random: Random, target: Target): string[] {

@@ -42,6 +42,7 @@ export async function captureInto(
     const batch = await captureBatch(database, source, {
       epoch,
       head,
+      capturedTo: head,
       upTo,
       maxChanges,
       slotName,
@@ -49,6 +50,7 @@ export async function captureInto(
       plans: planTables(definition),
       xidHorizon: extendXid('0', BigInt(place?.horizon ?? '0')),
       passedOver: new Set<string>(),
+      next: null,
       unplacedTo: 0,
       wanted: () => true,
     })

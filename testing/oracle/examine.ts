@@ -54,7 +54,10 @@ function examineOrder(history: readonly HistoryRow[]): string[] {
 function examinePostgres({ start, changes, history }: Evidence, sample: PostgresSample): string[] {
   const model = new HistoryModel(start, changes)
   for (const change of visibleHistory(history, parsePgSnapshot(sample.snapshot))) model.apply(change)
-  return sample.definition.definition.tables.flatMap((table) => {
+  const strays = (sample.strays ?? []).map(
+    (id) => `a row of ${id} was not its parent's audience's in snapshot ${sample.snapshot}`,
+  )
+  const told = sample.definition.definition.tables.flatMap((table) => {
     const expected = sample.lines.get(table.id) ?? []
     const actual = visibleLines(table, model.state.get(table.id)?.values() ?? [], null)
     const difference = lineDifference(expected, actual)
@@ -64,6 +67,7 @@ function examinePostgres({ start, changes, history }: Evidence, sample: Postgres
           `history does not tell what Postgres held in snapshot ${sample.snapshot}: ${table.id}\n  ${difference.join('\n  ')}`,
         ]
   })
+  return [...strays, ...told]
 }
 
 function examineUndo({ start, changes, history }: Evidence): string[] {

@@ -42,6 +42,26 @@ export interface PostgresSample {
   readonly lsn: Lsn
   readonly definition: DefinitionInForce
   readonly lines: ReadonlyMap<string, readonly string[]>
+  /** Tables with rows whose kept audience is not what their parent, or their condition, says. */
+  readonly strays?: readonly string[]
+}
+
+/** Computes anew, from one step up, the audience of every row for which Tidemark keeps it. */
+async function findStrays(query: Database['query'], { tables }: Definition): Promise<string[]> {
+  const strays: string[] = []
+  for (const table of tables) {
+    const parent = table.kept?.parent
+    if (!parent) continue
+    const joined = parent.key.map(
+      (name, index) => `p.${quoteIdentifier(name)} = c.${quoteIdentifier(parent.columns[index] ?? '')}`,
+    )
+    const found = await query(
+      `SELECT FROM ${quoteTable(table)} c LEFT JOIN ${quoteTable(parent)} p ON ${joined.join(' AND ')}
+       WHERE c.tidemark_audience IS DISTINCT FROM CASE WHEN ${table.kept?.when?.replaceAll('"hushed"', 'c.hushed') ?? 'true'} THEN p.${quoteIdentifier(parent.audience)} END LIMIT 1`,
+    )
+    if (found.length > 0) strays.push(table.id)
+  }
+  return strays
 }
 
 /** Selects a value as its type prints it, like the log; a cast to text differs for boolean, char(n) and inet. */
@@ -89,12 +109,14 @@ async function sampleOnce(database: Database): Promise<PostgresSample> {
       const lines = new Map<string, readonly string[]>()
       for (const table of definition.definition.tables)
         lines.set(table.id, linesOf(await rows(selectAsText(table, false))))
+      const strays = await findStrays(query, definition.definition)
       return {
         snapshot: row?.snapshot ?? '',
         epoch: row?.epoch ?? '',
         lsn: parsePgLsn(row?.lsn ?? ''),
         definition,
         lines,
+        strays,
       }
     },
     { isolation: 'repeatable read', readOnly: true },

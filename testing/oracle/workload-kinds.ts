@@ -1,12 +1,14 @@
 import type { Random } from './random.ts'
 import { anyJson, anyText, anyWords, MEASURE_VALUES, uuidOf } from './values.ts'
 import {
+  FACES,
   insertItem,
   itemId,
   NOTES,
   org,
   orgOrNone,
   PROJECTS,
+  REMARKS,
   SETTINGS,
   type Statement,
   statement,
@@ -14,7 +16,10 @@ import {
   userOrNone,
 } from './workload-statements.ts'
 
-/** Every kind of statement with how often it comes; each is valid in any state of the database, or fails cleanly. */
+/**
+ * Every kind of statement with how often it comes; each is valid in any state of the database, or fails cleanly. It is one
+ * table, and long as such.
+ */
 export const KINDS: Readonly<Record<string, { weight: number; make: (random: Random) => Statement[] }>> = {
   insertItem: { weight: 14, make: (random) => [insertItem(random)] },
   updateItem: { weight: 14, make: (random) => [updateItem(random)] },
@@ -185,6 +190,61 @@ export const KINDS: Readonly<Record<string, { weight: number; make: (random: Ran
   },
   truncateNotes: { weight: 0.6, make: () => [statement('TRUNCATE public.note')] },
   truncateProjects: { weight: 0.15, make: () => [statement('TRUNCATE public.project CASCADE')] },
+  insertRemark: {
+    weight: 9,
+    make: (random) => [
+      statement(
+        'INSERT INTO public.remark (id, item_id, body, hushed) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
+        random.below(REMARKS),
+        random.chance(0.1) ? null : itemId(random),
+        anyText(random),
+        random.chance(0.2) ? 't' : null,
+      ),
+    ],
+  },
+  moveRemark: {
+    weight: 4,
+    make: (random) => [
+      statement(
+        'UPDATE public.remark SET item_id = $2, body = $3 WHERE id = $1',
+        random.below(REMARKS),
+        random.chance(0.1) ? null : itemId(random),
+        anyText(random),
+      ),
+    ],
+  },
+  hushRemarks: {
+    weight: 3,
+    make: (random) => [
+      statement('UPDATE public.remark SET hushed = NOT coalesce(hushed, false) WHERE id % 5 = $1', random.below(5)),
+    ],
+  },
+  deleteRemarks: {
+    weight: 1,
+    make: (random) => [statement('DELETE FROM public.remark WHERE id % 13 = $1', random.below(13))],
+  },
+  upsertFace: {
+    weight: 7,
+    make: (random) => [
+      statement(
+        'INSERT INTO public.face (id, remark_id, kind) VALUES ($1, (SELECT id FROM public.remark WHERE id = $2), $3) ON CONFLICT (id) DO UPDATE SET remark_id = excluded.remark_id, kind = excluded.kind',
+        random.below(FACES),
+        random.below(REMARKS),
+        random.pick(['smile', 'frown']),
+      ),
+    ],
+  },
+  stealAudience: {
+    weight: 1,
+    make: (random) => [
+      statement(
+        'UPDATE public.face SET tidemark_audience = NULL, kind = $2 WHERE id = $1',
+        random.below(FACES),
+        random.pick(['wink', 'none']),
+      ),
+    ],
+  },
+  truncateFaces: { weight: 0.3, make: () => [statement('TRUNCATE public.face')] },
   upsertSetting: {
     weight: 8,
     make: (random) => [

@@ -14,6 +14,8 @@ export interface Statement {
 const ITEMS = 120
 export const PROJECTS = 6
 export const NOTES = 60
+export const REMARKS = 80
+export const FACES = 60
 export const SETTINGS = 8
 const BULK_KIND = 0xb0
 

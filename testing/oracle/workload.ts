@@ -43,6 +43,8 @@ export function seedStatements(random: Random): Statement[] {
     ...Array.from({ length: 60 }, () => insertItem(random)),
     ...Array.from({ length: 30 }, () => KINDS.upsertProject?.make(random) ?? []).flat(),
     ...Array.from({ length: 20 }, () => KINDS.insertNote?.make(random) ?? []).flat(),
+    ...Array.from({ length: 30 }, () => KINDS.insertRemark?.make(random) ?? []).flat(),
+    ...Array.from({ length: 20 }, () => KINDS.upsertFace?.make(random) ?? []).flat(),
     ...Array.from({ length: 6 }, () => KINDS.upsertSetting?.make(random) ?? []).flat(),
   ]
 }

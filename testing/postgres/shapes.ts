@@ -12,6 +12,7 @@ export const shapeColumn = (number: number, name: string, more: Partial<ColumnSh
   labels: [],
   labelsMade: '',
   base: null,
+  length: -1,
   ...more,
 })
 export const shape = (columns: ColumnShape[], more: Partial<TableShape> = {}): TableShape => ({
@@ -21,8 +22,11 @@ export const shape = (columns: ColumnShape[], more: Partial<TableShape> = {}): T
   identity: 'f',
   file: '100',
   key: ['id'],
+  width: Math.max(...columns.map(({ number }) => number)),
+  seenAt: '0/1',
   children: [],
   columns,
+  keeping: [],
   leaves: [],
   ...more,
 })

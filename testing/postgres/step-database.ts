@@ -1,4 +1,6 @@
 import { pgTable, text } from 'drizzle-orm/pg-core'
+import { followRetypes, lookAtColumns } from '../../cli/migrations/follow-retypes.ts'
+import { effectOf } from '../../cli/migrations/statement-effect.ts'
 import { applyDefinition } from '../../db/definition/apply-definition.ts'
 import { readStart } from '../../db/definition/transaction-start.ts'
 import { type AppliedDefinition, defineSync, readDefinitionInForce, type Sync, table } from '../../db/index.ts'
@@ -59,8 +61,15 @@ export async function openStepDatabase(server: TestServer): Promise<StepDatabase
     database.transaction(async ({ query }) => {
       const start = await readStart(query)
       await query('SET LOCAL search_path TO DEFAULT')
-      for (const statement of statements) await query(statement)
-      return await applyDefinition(query, sync, { start })
+      let columns = await lookAtColumns(query, start)
+      for (const text of statements)
+        columns = await followRetypes(
+          query,
+          columns,
+          { text, effect: effectOf(text) },
+          async () => void (await query(text)),
+        )
+      return await applyDefinition(query, sync, { start: { ...start, retyped: columns.retyped } })
     })
   return {
     owned,

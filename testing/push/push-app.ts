@@ -70,6 +70,8 @@ export const pushSync = defineSync({
           await sql`INSERT INTO ledger (id, org_id, amount, at, by) VALUES (${key}, ${args.org}, ${amount}, ${now}, ${user.id})`
         }
       },
+      // An earlier version of the app booked one amount at a time.
+      { before: (args) => ({ ...(args as { org: string }), amounts: [(args as { amount: number }).amount] }) },
     ),
     close: action(z.object({ id: z.uuid() }), async ({ sql }, { id }) => {
       const [row] = await sql`SELECT state FROM task WHERE id = ${id}`

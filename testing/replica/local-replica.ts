@@ -22,6 +22,7 @@ import {
   type Row,
   type WireChange,
 } from '../../protocol/index.ts'
+import { startLiveHere } from '../live/live-database.ts'
 import { openPreparedDatabase } from './prepared-database.ts'
 import { at } from './scripted-server.ts'
 
@@ -68,6 +69,8 @@ export class LocalReplica {
   static async open(definition: Definition, options: Options = {}): Promise<LocalReplica> {
     const db = await openPreparedDatabase({ kind: 'memory', name: '' })
     await openOwnSchema(db, 'ann')
+    const ready = Promise.resolve()
+    db.live = startLiveHere({ db, ready: () => ready, isReady: () => true, warn: () => undefined }).namespace
     const { audiences = ['org:a'] } = options
     const manifests = audiences.map((audience) => ({
       epoch: 'epoch-one',

@@ -1,5 +1,4 @@
 import { PGlite } from '@electric-sql/pglite'
-import { live } from '@electric-sql/pglite/live'
 import type { Database } from '../../client/store/database.ts'
 import { findDatabase } from '../../client/store/find-database.ts'
 import { openDatabase } from '../../client/store/open-database.ts'
@@ -32,7 +31,6 @@ export async function openWithBuffers(storage: Storage, buffers: string): Promis
     relaxedDurability: false,
     startParams: [...startParams(PGlite), '-c', `shared_buffers=${buffers}`],
     onStderr: words.listen,
-    extensions: { live },
   })
-  return words.ofStart(start)
+  return (await words.ofStart(start)) as unknown as Database
 }

@@ -262,18 +262,18 @@ export class ScriptedServer {
   }
 
   /** Puts the next version in force at a place; `steps` says how replicas make it from the one before. */
-  putInForce(definition: Definition, lsn: Lsn, steps: TableStep[] = []): void {
+  putInForce(definition: Definition, lsn: Lsn, steps: TableStep[] = [], names: TableStep[] = []): void {
     this.definition = definition
     this.definitionVersion += 1
     this.definitionHash = `hash of ${this.definitionVersion}`
-    this.versions.push({ version: this.definitionVersion, hash: this.definitionHash, lsn, definition, steps })
+    this.versions.push({ version: this.definitionVersion, hash: this.definitionHash, lsn, definition, steps, names })
   }
 
   #migrationsAnswer(from: number): MigrationsAnswer {
     const { definitionVersion: version, definitionHash: hash, head: lsn, definition, epoch } = this
     const latest = this.versions.some((one) => one.version === version)
       ? []
-      : [{ version, hash, lsn, definition, steps: [] }]
+      : [{ version, hash, lsn, definition, steps: [], names: [] }]
     return { epoch, versions: [...this.versions, ...latest].filter((one) => one.version > from) }
   }
 
@@ -337,6 +337,12 @@ export class ScriptedServer {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const path = decodeURIComponent((request.url ?? '').replace(/\?.*$/, ''))
+    // A page of another origin may ask too.
+    response.setHeader('access-control-allow-origin', '*')
+    if (request.method === 'OPTIONS') {
+      response.setHeader('access-control-allow-headers', 'authorization, content-type')
+      return void response.end()
+    }
     this.requests.push(path)
     if (this.intercept(path, response)) return
     if (request.method === 'POST') return void this.#answerPost(path, request, response)

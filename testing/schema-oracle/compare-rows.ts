@@ -1,6 +1,7 @@
 import type { Query } from '../../db/query.ts'
 import { quoteIdentifier } from '../../protocol/index.ts'
 import type { AppSchema } from './app-schema.ts'
+import { UNRETYPED } from './plan-migration.ts'
 import type { SchemaWriter } from './schema-writer.ts'
 
 /** Lists the tables in which a replica shows other rows than its audiences have in Postgres; for use in a transaction. */
@@ -27,5 +28,22 @@ export async function compareRows(
         `${options.name} differs from Postgres in ${name}\n  Postgres: ${JSON.stringify(expected)}\n  replica: ${JSON.stringify(held)}`,
       )
   }
+  return violations
+}
+
+/** Lists the columns in which Postgres holds values that their retype would have made others, so that work was not. */
+export async function findUnretyped({ tables }: AppSchema, query: Query): Promise<string[]> {
+  const violations: string[] = []
+  for (const { name, columns } of tables)
+    for (const { name: column, type } of columns) {
+      const isUnretyped = UNRETYPED[type]
+      if (isUnretyped === undefined) continue
+      const quoted = quoteIdentifier(column)
+      const found = await query(
+        `SELECT ${quoted}::text AS value FROM public.${quoteIdentifier(name)} WHERE ${isUnretyped(quoted)} LIMIT 3`,
+      )
+      if (found.length > 0)
+        violations.push(`Column ${column} of ${name} is ${type} and holds values from before: ${JSON.stringify(found)}`)
+    }
   return violations
 }

@@ -24,7 +24,7 @@ const WEIGHTS = {
   dropColumn: 2,
   exchangeNames: 1,
   widen: 2,
-  retype: 1,
+  retype: 2,
   addTable: 2,
   addPartitioned: 1,
   addReference: 2,
@@ -35,6 +35,18 @@ const WEIGHTS = {
   moveAudience: 1,
   prioritise: 1,
 } as const
+
+/** What a retype makes of a number below a thousand; what it was not done to is told from it. */
+const RETYPED = {
+  bigint: (column: string) => `${column} * 1000 + 500`,
+  text: (column: string) => `'n' || ${column}::text`,
+}
+
+/** Finds values that only a column of the type from before may hold. */
+export const UNRETYPED: Readonly<Record<string, (column: string) => string>> = {
+  bigint: (column) => `${column} % 1000 <> 500`,
+  text: (column) => `${column} ~ '^[0-9]+$'`,
+}
 
 /**
  * Plans one migration of this schema; `number` makes its new names new. Without `partitions` no table is partitioned, as
@@ -85,7 +97,11 @@ function planKind(kind: MigrationKind, random: Random, schema: AppSchema, number
     case 'addVolatile':
       return add('uuid', ' NOT NULL DEFAULT gen_random_uuid()')
     case 'addBackfilled':
-      return add('text', '', [`UPDATE public.${table.name} SET ${name} = 'filled ' || left(id::text, 2)`])
+      return add('text', '', [
+        `UPDATE public.${table.name} SET ${name} = 'filled ' || left(id::text, 2)`,
+        `${alter} ALTER COLUMN ${name} SET DEFAULT 'filled'`,
+        `UPDATE public.${table.name} SET ${name} = ${name} || '.' WHERE left(id::text, 1) < '8'`,
+      ])
     case 'addLabel': {
       const place = random.pick([`AFTER '${random.pick(schema.labels)}'`, `BEFORE '${schema.labels[0]}'`, ''])
       const statement = `ALTER TYPE public.state ADD VALUE 'l${number}' ${place}`
@@ -136,11 +152,11 @@ function planKind(kind: MigrationKind, random: Random, schema: AppSchema, number
     case 'retype': {
       const column = some(({ type }) => type === 'integer')
       if (!column) return null
-      const to = random.pick(['bigint', 'text'])
+      const to = random.pick(['bigint', 'text'] as const)
       // Without its default, a value that must be there would have to come with each row.
       const drop = `${alter} ALTER COLUMN ${column.name} DROP DEFAULT, ALTER COLUMN ${column.name} DROP NOT NULL`
       return {
-        statements: [drop, `${alter} ALTER COLUMN ${column.name} TYPE ${to} USING ${column.name}::${to}`],
+        statements: [drop, `${alter} ALTER COLUMN ${column.name} TYPE ${to} USING ${RETYPED[to](column.name)}`],
         schema: replace(column, { type: to }),
       }
     }
@@ -176,7 +192,9 @@ function planKind(kind: MigrationKind, random: Random, schema: AppSchema, number
         statements: [
           `CREATE TABLE public.t${number} (id uuid PRIMARY KEY, org text NOT NULL, team text NOT NULL, ${column.name} ${column.type})`,
           `INSERT INTO public.t${number} SELECT id, org, team, ${column.name} FROM public.${table.name}`,
+          `UPDATE public.${table.name} SET team = team`,
           `${alter} DROP COLUMN ${column.name}`,
+          `DELETE FROM public.t${number} WHERE left(id::text, 1) = '0'`,
         ],
         schema: { ...rest, tables: [...rest.tables, newTable(`t${number}`, [{ ...column, hidden: false }])] },
       }

@@ -19,6 +19,8 @@ interface LocalTable {
   readonly name: string
   /** Names of its columns of text besides id, org and team. */
   readonly texts: readonly string[]
+  /** Names of its columns of numbers, by their types. */
+  readonly numbers: readonly { readonly name: string; readonly type: 'integer' | 'bigint' }[]
   /** Names of columns that a new row must have a value in. */
   readonly required: readonly string[]
 }
@@ -28,6 +30,8 @@ const LOCAL_TABLES = `
   SELECT c.relname AS name,
     coalesce(json_agg(a.attname) FILTER (WHERE a.atttypid IN ('text'::regtype, 'varchar'::regtype)
       AND a.attname NOT IN ('org', 'team')), '[]') AS texts,
+    coalesce(json_agg(json_build_object('name', a.attname, 'type', a.atttypid::regtype))
+      FILTER (WHERE a.atttypid IN ('int4'::regtype, 'int8'::regtype)), '[]') AS numbers,
     coalesce(json_agg(a.attname) FILTER (WHERE a.attname IN ('org', 'team')), '[]') AS required
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -83,12 +87,22 @@ export class SchemaWriter {
     }
   }
 
-  #statement(kind: 'insert' | 'update' | 'delete', { name, texts, required }: LocalTable) {
+  #statement(kind: 'insert' | 'update' | 'delete', { name, texts, numbers, required }: LocalTable) {
     const table = `public.${quoteIdentifier(name)}`
     const org = this.#random.pick(this.options.orgs)
     const token = `w${this.#random.below(1_000_000)}`
     const place = `(SELECT id FROM ${table} ORDER BY md5(id::text || $1) LIMIT 1)`
     if (kind === 'delete') return { text: `DELETE FROM ${table} WHERE id = ${place}`, params: [token] }
+    const number = numbers.length > 0 && kind === 'update' && this.#random.below(2) === 0 && this.#random.pick(numbers)
+    if (number) {
+      const value = this.#random.below(1_000)
+      // As the retype of a number makes it.
+      const written = number.type === 'bigint' ? value * 1_000 + 500 : value
+      return {
+        text: `UPDATE ${table} SET ${quoteIdentifier(number.name)} = $2::bigint WHERE id = ${place}`,
+        params: [token, written],
+      }
+    }
     const column = texts.length === 0 ? null : this.#random.pick(texts)
     if (kind === 'update' && column === null) return null
     if (kind === 'update')

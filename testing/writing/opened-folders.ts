@@ -1,6 +1,4 @@
-import { z } from 'zod'
 import type { Replica } from '../../client/replica-api.ts'
-import { action, defineSync } from '../../db/index.ts'
 import type { PushedMutation } from '../../protocol/index.ts'
 import { FOLDERS } from '../replica/definitions.ts'
 import {
@@ -13,18 +11,9 @@ import {
 } from '../replica/scripted-server.ts'
 import { serve, start } from '../replica/serve.ts'
 import { statusThat } from '../replica/start-replica.ts'
+import { folderSync } from './folder-sync.ts'
 
-export const folderSync = defineSync({
-  tables: {},
-  actions: {
-    addOne: action(z.object({ id: z.string() }), async ({ sql }, { id }) => {
-      await sql`UPDATE note SET count = count + 1 WHERE id = ${id}`
-    }),
-    addFolder: action(z.object({ name: z.string() }), async ({ sql, id }, { name }) => {
-      await sql`INSERT INTO folder (id, org, name) VALUES (${id('folder')}, 'a', ${name})`
-    }),
-  },
-})
+export { folderSync }
 
 export type FolderReplica = Replica<typeof folderSync>
 

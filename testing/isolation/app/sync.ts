@@ -1,10 +1,18 @@
-import { pgTable, text } from 'drizzle-orm/pg-core'
+import { sql } from 'drizzle-orm'
+import { boolean, pgTable, text } from 'drizzle-orm/pg-core'
 import { z } from 'zod'
 import { action, defineSync, table } from '../../../db/index.ts'
 
 const memo = pgTable('memo', { id: text('id'), orgId: text('org_id'), title: text('title'), secret: text('secret') })
 const diary = pgTable('diary', { id: text('id'), userId: text('user_id'), body: text('body') })
 const plan = pgTable('plan', { id: text('id'), orgId: text('org_id'), body: text('body') })
+const remark = pgTable('remark', {
+  id: text('id'),
+  memoId: text('memo_id'),
+  body: text('body'),
+  hushed: boolean('hushed'),
+})
+const mark = pgTable('mark', { id: text('id'), remarkId: text('remark_id'), body: text('body') })
 const member = pgTable('member', { userId: text('user_id'), orgId: text('org_id') })
 
 /** A table of each kind of right; `vault` and `member` travel to nobody. */
@@ -12,6 +20,12 @@ export const sync = defineSync({
   tables: {
     memo: table(memo, { audience: { column: memo.orgId, prefix: 'org' }, hidden: ['secret'], write: 'all' }),
     diary: table(diary, { audience: { column: diary.userId, prefix: 'user' }, write: 'all' }),
+    remark: table(remark, {
+      audience: { via: remark.memoId, of: memo },
+      when: sql`${remark.hushed} IS NOT TRUE`,
+      write: 'all',
+    }),
+    mark: table(mark, { audience: { via: mark.remarkId, of: remark }, write: 'all' }),
     plan: table(plan, { audience: { column: plan.orgId, prefix: 'org' }, write: 'actions' }),
   },
   actions: {

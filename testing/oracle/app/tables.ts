@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import { customType, integer, pgSchema, pgTable, text, uuid } from 'drizzle-orm/pg-core'
 import { type SyncTable, table } from '../../../db/index.ts'
 
@@ -58,6 +59,14 @@ const note = pgTable('note', {
   at: column('at'),
 })
 
+const remark = pgTable('remark', {
+  id: column('id'),
+  itemId: uuid('item_id'),
+  body: text('body'),
+  hushed: column('hushed'),
+})
+const face = pgTable('face', { id: integer('id'), remarkId: column('remark_id'), kind: text('kind') })
+
 const setting = pgTable('setting', { key: text('key'), value: column('value'), version: column('version') })
 
 /** A run's second definition alone has this table with its new column, and syncs the one below. */
@@ -93,6 +102,8 @@ export const tables: Record<string, SyncTable> = {
   project: table(project, { audience: { column: project.orgId, prefix: 'org' }, priority: 2 }),
   item: table(item, { audience: { column: item.orgId, prefix: 'org' } }),
   note: table(note, { audience: { column: note.userId, prefix: 'user' } }),
+  remark: table(remark, { audience: { via: remark.itemId, of: item }, when: sql`${remark.hushed} IS NOT TRUE` }),
+  face: table(face, { audience: { via: face.remarkId, of: remark } }),
   setting: table(setting, { audience: 'all' }),
   order: table(order, { audience: { column: order.orgId, prefix: 'org' } }),
 }

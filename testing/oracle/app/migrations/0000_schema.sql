@@ -79,6 +79,21 @@ CREATE TABLE public.note (
   at timestamptz
 );
 
+-- Seen by whoever sees the item, over one step and over two; hushed ones by nobody, with their faces.
+CREATE TABLE public.remark (
+  id int8 PRIMARY KEY,
+  item_id uuid REFERENCES public.item ON DELETE CASCADE ON UPDATE CASCADE,
+  body text,
+  hushed boolean
+);
+CREATE INDEX remark_by_item ON public.remark (item_id);
+CREATE TABLE public.face (
+  id int4 PRIMARY KEY,
+  remark_id int8 REFERENCES public.remark ON DELETE SET NULL,
+  kind text
+);
+CREATE INDEX face_by_remark ON public.face (remark_id);
+
 -- For everyone.
 CREATE TABLE public.setting (
   key text PRIMARY KEY,

@@ -1,0 +1,171 @@
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { embeddedBinaries } from '../cli/postgres/postgres-binaries.ts'
+import type { PostgresServer } from '../cli/postgres/postgres-server.ts'
+import { type BackgroundCommand, startCommand } from '../testing/cli/background-command.ts'
+import { readGuide } from '../testing/cli/read-guide.ts'
+import { freePort } from '../testing/postgres/free-port.ts'
+import { FAST_SETTINGS, SYSTEM_BINARIES } from '../testing/postgres/global-setup.ts'
+import { startTestServer } from '../testing/postgres/start-test-server.ts'
+
+/** Follows the guide over one database of an app that knows nothing of replicas; each test goes on from the last. */
+const [read = [], mark = [], force = [], lock = [], serve = [], look = []] = readGuide('existing-database.md')
+  .filter((block) => block.language === 'sh')
+  .map((block) => block.text.trim().split('\n'))
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const SCHEMA = readFileSync(new URL('../testing/existing/schema.sql', import.meta.url), 'utf8')
+mkdirSync(join(ROOT, '.tidemark'), { recursive: true })
+// Inside the package, so that the app finds what that depends on without an installation.
+const folder = mkdtempSync(join(ROOT, '.tidemark', 'moved-'))
+let app = folder
+let postgres: PostgresServer
+let dev: BackgroundCommand | null = null
+let url: string
+
+beforeAll(async () => {
+  postgres = await startTestServer({
+    binDirectory: embeddedBinaries(),
+    dataDirectory: join(folder, 'postgres'),
+    port: await freePort(),
+    password: 'theirs',
+    settings: FAST_SETTINGS,
+  })
+  url = postgres.url('postgres')
+  await theirs(SCHEMA)
+  await theirs('ANALYZE')
+})
+afterAll(async () => {
+  await dev?.stop()
+  await postgres?.stop()
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+})
+
+const run = promisify(execFile)
+const environment = () => ({ ...process.env, DATABASE_URL: url })
+
+/** Writes as the existing app does, which has a connection of its own and knows of nothing else. */
+async function theirs(sql: string): Promise<string> {
+  const { stdout } = await run(join(SYSTEM_BINARIES, 'psql'), [url, '-v', 'ON_ERROR_STOP=1', '-Atq', '-c', sql])
+  return stdout
+}
+
+const MAIN = join(ROOT, 'dist', 'cli', 'main.js')
+
+/** Runs one command line of the guide to its end, and answers what it printed. */
+async function follow(line: string): Promise<string> {
+  const [variables, words] = partsOf(line)
+  const [command = '', ...args] = words
+  const env = { ...environment(), ...variables }
+  if (command === 'cd') {
+    app = join(app, args[0] ?? '')
+    return ''
+  }
+  if (line === 'npm install') {
+    mkdirSync(join(app, 'node_modules'))
+    symlinkSync(ROOT, join(app, 'node_modules', 'tidemark'))
+    return ''
+  }
+  const { scripts } = line.includes('npm run') ? JSON.parse(readFileSync(join(app, 'package.json'), 'utf8')) : {}
+  const [file, list] =
+    command === 'npx'
+      ? [process.execPath, [MAIN, ...args.slice(1)]]
+      : command === 'npm'
+        ? [
+            process.execPath,
+            String(scripts[args[1] ?? ''])
+              .split(' ')
+              .slice(1),
+          ]
+        : [join(SYSTEM_BINARIES, command), args]
+  const { stdout } = await run(file, list, { cwd: app, env })
+  return stdout
+}
+
+function partsOf(line: string): readonly [Record<string, string>, string[]] {
+  const words = line.split(' ').map((word) => word.replace('"$DATABASE_URL"', url))
+  const variables = words.filter((word) => /^[A-Z]+=/.test(word)).map((word) => word.split(/=(.*)/s).slice(0, 2))
+  return [Object.fromEntries(variables), words.filter((word) => !/^[A-Z]+=/.test(word))]
+}
+
+test('CLI-R33 what the guide says to read it, reads it', async () => {
+  const said = await follow(read[0] ?? '')
+  expect(said).toContain('Read 12 tables; nothing was changed there.')
+  for (const line of read.slice(1)) await follow(line)
+})
+
+test('CLI-R34 the migrations that made it are marked, as the database has what they make', async () => {
+  writeFileSync(join(app, 'migrations', '0001_shop.sql'), SCHEMA)
+  const said: string[] = []
+  for (const line of mark) said.push(await follow(line))
+  expect(said[0]).toMatch(/Would mark 0001_shop\.sql as run before\.\nThe database has what they make: \d+ tables/)
+  expect(said[1]).toContain('Marked 0001_shop.sql as run before: nothing of it was run.')
+})
+
+test('CLI-R33 CLI-R35 CLI-R36 it is put in force while the app goes on writing, and doctor finds nothing that fails', async () => {
+  // The catalogue of the shop is for everyone, and lines and loans go with what they belong to.
+  const sync = join(app, 'sync.ts')
+  writeFileSync(
+    sync,
+    readFileSync(sync, 'utf8').replaceAll(/\/\/ ((?:artist|album|film|invoiceLine|loan): table\()/g, '$1'),
+  )
+  const writing = { goesOn: true }
+  const writer = (async () => {
+    while (writing.goesOn) await theirs(`UPDATE invoice SET net = net + 1 WHERE invoice_id = 3`)
+  })()
+  const said: string[] = []
+  for (const line of force) said.push(await follow(line))
+  writing.goesOn = false
+  await writer
+  expect(said[0]).toMatch(/public\.invoice joins \(about 3 rows, .*REPLICA IDENTITY FULL/)
+  expect(said[0]).toContain('Sync definition: version 1')
+  expect(said[1]).not.toContain('FAIL')
+  for (const line of lock) await follow(line)
+})
+
+test('CLI-R33 a replica in Node reads the rows of its audiences, of every kind of table, and no others', async () => {
+  const [, words] = partsOf(serve[0] ?? '')
+  dev = startCommand(process.execPath, [MAIN, ...words.slice(2), '--port', String(await freePort())], {
+    cwd: app,
+    env: environment(),
+  })
+  await dev.until(/Tidemark is ready\.[\s\S]*Stop /)
+  const said = await follow(look[0] ?? '')
+  const counts = Object.fromEntries(
+    [...said.matchAll(/^(\w+): (\d+) rows$/gm)].map(([, name, count]) => [name, Number(count)]),
+  )
+  expect(counts).toEqual({
+    album: 2,
+    artist: 2,
+    customer: 1,
+    invoice: 2,
+    invoiceLine: 1,
+    copy: 2,
+    film: 2,
+    loan: 2,
+    payment: 2,
+    staff: 2,
+    store: 1,
+  })
+  expect(said).toContain("it's void")
+  expect(said).toContain('Spring tide')
+  expect(said).not.toContain('ben@example.com')
+  expect(said).not.toContain('password')
+})
+
+test('CLI-R33 the app goes on, and a replica sees what it wrote since', async () => {
+  await theirs(`
+    INSERT INTO invoice (customer_id, state, placed_at, net) VALUES (1, 'open', '2026-05-01', 100);
+    UPDATE invoice SET customer_id = 1 WHERE invoice_id = 3; DELETE FROM invoice WHERE invoice_id = 2;
+    UPDATE rental.film SET title = 'King tide', specials = '{R}' WHERE film_id = 2;
+    CREATE TABLE rental.payment_2026_03 PARTITION OF rental.payment FOR VALUES FROM ('2026-03-01') TO ('2026-04-01');
+    INSERT INTO rental.payment (store_id, paid_on, amount) VALUES (1, '2026-03-09', 9);`)
+  const said = await follow(look[0] ?? '')
+  expect(said).toContain('invoice: 3 rows')
+  expect(said).toContain('payment: 3 rows')
+  expect(said).toContain('King tide')
+})
