@@ -6,19 +6,18 @@ import { fanoutLast, fanoutSteady, reconnectStorm } from './cases/fanout.ts'
 import { hydrateNode } from './cases/hydrate.ts'
 import { hydrateBrowser } from './cases/hydrate-browser.ts'
 import { idleAlone, idleClients } from './cases/idle.ts'
+import { liveQueries } from './cases/live.ts'
+import { mainThread } from './cases/main-thread.ts'
 import { migrateAddColumn, migrateRetype } from './cases/migrate.ts'
 import { migrateReplicas } from './cases/migrate-replicas.ts'
+import { moveParent, startPathSystem } from './cases/move-parent.ts'
+import { openAgainInBrowser } from './cases/open-again.ts'
 import { openFirstInBrowser, openFirstInNode } from './cases/open-first.ts'
 import { rebase } from './cases/rebase.ts'
 import { catchupFromLog, catchupFromPostgres, type LatencyPlan, latency } from './cases/replica.ts'
-import {
-  actionLatency,
-  localWrite,
-  localWriteInBrowser,
-  pushDrain,
-  pushFromMany,
-  startWriteSystem,
-} from './cases/write.ts'
+import { tabsQuery, tabsTakeover } from './cases/tabs.ts'
+import { actionLatency, localWrite, pushDrain, pushFromMany, startWriteSystem } from './cases/write.ts'
+import { liveQueriesInBrowser, localWriteInBrowser } from './cases/write-browser.ts'
 import { type Figure, figure } from './measure.ts'
 import { memoryMb } from './processes.ts'
 
@@ -86,8 +85,12 @@ export const STANDS: readonly Stand[] = [
     cases: [
       { id: 'open.first.node', run: openFirstInNode },
       { id: 'open.first.browser', run: openFirstInBrowser },
+      { id: 'open.again.browser', run: openAgainInBrowser },
+      { id: 'tabs.takeover', run: tabsTakeover },
+      { id: 'tabs.query', run: tabsQuery },
       { id: 'hydrate.node', run: hydrateNode },
       { id: 'hydrate.browser', run: hydrateBrowser },
+      { id: 'main_thread', run: mainThread },
       { id: 'envelope.node', run: envelopeNode },
       { id: 'migration.add_column', run: migrateAddColumn },
       { id: 'migration.retype', run: migrateRetype },
@@ -130,7 +133,14 @@ export const STANDS: readonly Stand[] = [
       { id: 'push.drain', run: pushDrain },
       { id: 'push.50_clients', run: pushFromMany },
       { id: 'rebase', run: rebase },
+      { id: 'live', run: liveQueries },
+      { id: 'live.browser', run: liveQueriesInBrowser },
     ],
+  },
+  {
+    name: 'audiences by path, pgoutput',
+    start: startPathSystem,
+    cases: [{ id: 'audience.move', run: moveParent }],
   },
   captureStand('pgoutput'),
   captureStand('wal2json'),

@@ -1,12 +1,10 @@
 import { PGlite } from '@electric-sql/pglite'
 import { live } from '@electric-sql/pglite/live'
 import { openReplicaOn } from '../../client/open-replica.ts'
-import { readCopies } from '../../client/store/copies.ts'
 import type { Database } from '../../client/store/database.ts'
-import { addPrimaryKey, createTable, finishings } from '../../client/store/definition-ddl.ts'
-import { tableOf } from '../../client/store/replica-table.ts'
 import { startParams } from '../../client/store/start-params.ts'
 import type { System } from '../../testing/system/start-system.ts'
+import { type BareLoad, bareLoadOf, loadBare } from '../bare-load.ts'
 import { directUrl, HYDRATE_ROWS, LARGE_ORG, sync, tokenFor } from '../bench-system.ts'
 import { type Figure, figure, median, timed } from '../measure.ts'
 
@@ -18,14 +16,6 @@ interface Hydrated {
   readonly elapsedMs: number
   readonly firstRowMs: number
   readonly bare: BareLoad
-}
-
-/** Everything that bare PGlite needs to load the same table: the statements before and after, and the rows. */
-interface BareLoad {
-  readonly create: string
-  readonly copy: string
-  readonly finish: readonly string[]
-  readonly text: Blob
 }
 
 async function hydrateOnce(system: System): Promise<Hydrated> {
@@ -50,37 +40,14 @@ async function hydrateOnce(system: System): Promise<Hydrated> {
     await opened.ready
     return opened
   })
-  const [copy] = await readCopies(db)
-  if (!copy) throw new Error('The replica holds no copy.')
-  const issue = tableOf(copy.tables, 'public.issue')
-  const columns = issue.columns.map(({ name }) => `"${name}"`).join(', ')
-  const { blob, affectedRows } = await db.query(`COPY ${issue.name} (${columns}) TO '/dev/blob'`)
-  if (!blob || affectedRows !== HYDRATE_ROWS) throw new Error(`The replica holds ${affectedRows} issues.`)
-  const types = copy.definition.definition.types.map(({ statement }) => `${statement};`)
-  const finish = [
-    addPrimaryKey(issue),
-    ...finishings([issue])
-      .filter(({ statement }) => !statement.includes('FOREIGN KEY'))
-      .map(({ statement }) => statement),
-  ]
-  const create = [...types, createTable(issue, 'aside')].join('\n')
+  const bare = await bareLoadOf(db, 'public.issue')
+  if (bare.rows !== HYDRATE_ROWS) throw new Error(`The replica holds ${bare.rows} issues.`)
   await replica.close()
-  return {
-    elapsedMs,
-    firstRowMs,
-    bare: { create, copy: `COPY ${issue.name} (${columns}) FROM '/dev/blob'`, finish, text: blob as Blob },
-  }
+  return { elapsedMs, firstRowMs, bare }
 }
 
-async function loadBare(db: Database, { create, copy, finish, text }: BareLoad): Promise<number> {
-  const { elapsedMs } = await timed(async () => {
-    await db.exec(create)
-    await db.transaction(async (tx) => {
-      await tx.exec('SET LOCAL session_replication_role = replica')
-      await tx.query(copy, [], { blob: text })
-    })
-    for (const statement of finish) await db.exec(statement)
-  })
+async function timeBare(db: Database, load: BareLoad): Promise<number> {
+  const { elapsedMs } = await timed(() => loadBare(db, load))
   await db.close()
   return elapsedMs
 }
@@ -96,8 +63,8 @@ export async function hydrateNode(system: System): Promise<Figure[]> {
     const { elapsedMs, firstRowMs } = await hydrateOnce(system)
     ours.push(elapsedMs)
     firstRows.push(firstRowMs)
-    bare.push(await loadBare(await PGlite.create({ extensions: { live } }), first.bare))
-    tuned.push(await loadBare(await openTuned(), first.bare))
+    bare.push(await timeBare(await PGlite.create({ extensions: { live } }), first.bare))
+    tuned.push(await timeBare(await openTuned(), first.bare))
   }
   const perSecond = (elapsedMs: number) => HYDRATE_ROWS / (elapsedMs / 1000)
   const rows = `${HYDRATE_ROWS} issues, ${Math.round(first.bare.text.size / 2 ** 20)} MiB of COPY text, into memory`

@@ -9,7 +9,6 @@ import { until } from '../../testing/system/until.ts'
 import { sync } from '../../testing/writing-oracle/app/sync.ts'
 import { ORGS, seedWriting } from '../../testing/writing-oracle/plan-writing.ts'
 import { openDatabase } from '../../workers/database/index.ts'
-import { type BenchWindow, openBenchPage, withBenchPage } from '../bench-page.ts'
 import { directUrl } from '../bench-system.ts'
 import { localWriteDelays } from '../local-write-delays.ts'
 import { type Figure, figure, percentile, timed } from '../measure.ts'
@@ -46,7 +45,7 @@ export async function startWriteSystem(): Promise<System> {
   })
 }
 
-const tokenOf = (system: System, user: string) => system.token({ userId: user, audiences: [`org:${ORG}`] })
+export const tokenOf = (system: System, user: string) => system.token({ userId: user, audiences: [`org:${ORG}`] })
 
 export async function openWriter(
   system: System,
@@ -84,25 +83,6 @@ export async function localWrite(system: System): Promise<Figure[]> {
     figure('write.local.p50_ms', percentile(delaysMs, 0.5), 'ms', { atMost: 5 }, detail),
     figure('write.local.p99_ms', percentile(delaysMs, 0.99), 'ms', null, detail),
   ]
-}
-
-/** Measures the same in a browser, on storage that keeps the writes. */
-export function localWriteInBrowser(system: System): Promise<Figure[]> {
-  return withBenchPage(async (browser, url) => {
-    const user = 'bench-browser'
-    const page = await openBenchPage(browser, url)
-    const given = { server: directUrl(system), user, token: await tokenOf(system, user), writes: LOCAL_WRITES }
-    const delaysMs = await page.evaluate(
-      ({ server, user: name, token, writes }) =>
-        (window as unknown as BenchWindow).writeLocally(server, name, token, writes),
-      given,
-    )
-    const detail = `likewise in Chromium, on OPFS`
-    return [
-      figure('write.local.browser.p50_ms', percentile(delaysMs, 0.5), 'ms', null, detail),
-      figure('write.local.browser.p99_ms', percentile(delaysMs, 0.99), 'ms', null, detail),
-    ]
-  })
 }
 
 /** Measures an action until its author's stream and a replica in another process have it, above a bare transaction. */

@@ -1,68 +1,109 @@
-import { live } from '@electric-sql/pglite/live'
-import { PGliteWorker } from '@electric-sql/pglite/worker'
+import type { Replica } from '../../client/index.ts'
+import { dataDirOf, storageFor } from '../../client/store/storage-name.ts'
 import { openReplica } from '../../dist/client/index.js'
-import { sync } from '../../examples/tracker/sync.ts'
-import { sync as tasksSync } from '../../testing/writing-oracle/app/sync.ts'
-import { localWriteDelays } from '../local-write-delays.ts'
+import { startBare } from './bare.ts'
+import { loads } from './loads.ts'
+import { watchedTasks } from './watched-tasks.ts'
+import { ways } from './ways.ts'
 
-export interface PageLoad {
-  readonly rows: number
-  readonly elapsedMs: number
-  readonly firstRowMs: number | null
+/** How long it took until a database was open, and until it had answered a first query. */
+interface Opening {
+  readonly openMs: number
+  readonly answeredMs: number
 }
 
-/** Opens a replica on persistent storage in this tab and keeps it; answers once it is whole. */
-async function hydrate(url: string, user: string, token: string): Promise<PageLoad> {
+async function timeOpening(open: () => Promise<{ query(text: string): Promise<unknown> }>): Promise<Opening> {
   const start = performance.now()
-  const replica = await openReplica({ url, user, token: async () => token, sync, storage: `opfs-ahp://${user}` })
-  let firstRowMs: number | null = null
-  replica.subscribe(({ hydration }) => {
-    if (hydration && hydration.rows > 0) firstRowMs ??= performance.now() - start
-  })
-  await replica.ready
-  const elapsedMs = performance.now() - start
-  const { rows } = await replica.db.query<{ count: number }>('SELECT count(*)::int AS count FROM public.issue')
-  return { rows: rows[0]?.count ?? 0, elapsedMs, firstRowMs }
+  const db = await open()
+  const openMs = performance.now() - start
+  await db.query('SELECT 1')
+  return { openMs, answeredMs: performance.now() - start }
 }
 
-/** Writes to the list of tasks on persistent storage; answers how long each write took until a live query showed it. */
-async function writeLocally(url: string, user: string, token: string, writes: number): Promise<number[]> {
-  const replica = await openReplica({
-    url,
-    user,
-    token: async () => token,
-    sync: tasksSync,
-    storage: `opfs-ahp://${user}`,
-    development: false,
+/** Opens a replica on new storage, which ends before the server is asked for anything. */
+const openFirst = (name: string): Promise<Opening> =>
+  timeOpening(async () => {
+    const replica = await openReplica({
+      url: location.origin,
+      user: name,
+      token: async () => '',
+      sync: { tables: {} },
+      storage: `opfs-ahp://${name}`,
+    })
+    return replica.db
   })
-  await replica.ready
-  const delaysMs = await localWriteDelays(replica.db, writes)
-  await replica.settled()
+
+/** Opens PGlite as it comes on new storage. */
+const openBare = (name: string): Promise<Opening> => timeOpening(() => startBare(`opfs-ahp://${name}`))
+
+const SHARED = 'opfs-ahp://shared'
+let shared: Replica
+
+/** Opens the replica of all tabs, without a server. */
+async function openShared(user: string): Promise<void> {
+  shared = await openReplica({
+    url: location.origin,
+    user,
+    token: async () => '',
+    sync: { tables: {} },
+    storage: SHARED,
+    worker: () => new Worker(new URL('./replica.worker.ts', import.meta.url), { type: 'module' }),
+  })
+}
+
+/** Opens the storage of a shared replica as PGlite does by itself; answers how long it took to its first answer. */
+async function reopenBare(user: string): Promise<number> {
+  const start = performance.now()
+  const db = await startBare(dataDirOf(await storageFor(SHARED, user)))
+  await db.query('SELECT 1')
+  return performance.now() - start
+}
+
+/** Takes a place that is free again once this page is gone. */
+function holdPlace(name: string): Promise<void> {
+  return new Promise((resolve) => {
+    void navigator.locks.request(name, () => {
+      resolve()
+      return new Promise(() => {})
+    })
+  })
+}
+
+/** Waits until the page that holds a place is gone; answers how long it took from then until that showed, and until a query was answered. */
+function answeredAfter(name: string): Promise<{ knownMs: number; answeredMs: number }> {
+  let knownAt = Number.NaN
+  shared.subscribe(({ phase }) => {
+    if (phase === 'switching' && Number.isNaN(knownAt)) knownAt = performance.now()
+  })
+  return navigator.locks.request(name, async () => {
+    const start = performance.now()
+    await shared.db.query('SELECT 1')
+    return { knownMs: Math.max(0, knownAt - start), answeredMs: performance.now() - start }
+  })
+}
+
+/** Answers how long each of some queries took, one after another. */
+async function queryDelays(count: number): Promise<number[]> {
+  const delaysMs: number[] = []
+  for (let turn = 0; turn < count; turn++) {
+    const start = performance.now()
+    await shared.db.query('SELECT $1::int AS turn', [turn])
+    delaysMs.push(performance.now() - start)
+  }
   return delaysMs
 }
 
-/** Opens a replica on new storage; answers how long that took, which ends before the server is asked for anything. */
-async function openFirst(name: string): Promise<number> {
-  const start = performance.now()
-  await openReplica({
-    url: location.origin,
-    user: name,
-    token: async () => '',
-    sync: { tables: {} },
-    storage: `opfs-ahp://${name}`,
-  })
-  return performance.now() - start
+const functions = {
+  openFirst,
+  openBare,
+  openShared,
+  reopenBare,
+  holdPlace,
+  answeredAfter,
+  queryDelays,
+  ...loads,
+  ...ways,
+  ...watchedTasks,
 }
-
-/** Opens PGlite as it comes on new storage; answers how long that took. */
-async function openBare(name: string): Promise<number> {
-  const start = performance.now()
-  const worker = new Worker(new URL('./bare-worker.ts', import.meta.url), { type: 'module' })
-  const db = await PGliteWorker.create(worker, { dataDir: `opfs-ahp://${name}`, id: name, extensions: { live } })
-  await db.waitReady
-  return performance.now() - start
-}
-
-const functions = { hydrate, writeLocally, openFirst, openBare }
 export type BenchFunctions = typeof functions
 Object.assign(window, functions)

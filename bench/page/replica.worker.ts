@@ -1,0 +1,3 @@
+import { startReplicaWorker } from '../../dist/client/worker.js'
+
+startReplicaWorker({ tables: {} })

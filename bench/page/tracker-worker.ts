@@ -1,0 +1,4 @@
+import { startReplicaWorker } from '../../dist/client/worker.js'
+import { sync } from '../../examples/tracker/sync.ts'
+
+startReplicaWorker(sync)
