@@ -3,7 +3,7 @@ import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
 const exclude = ['**/node_modules/**', '**/dist/**', '**/.tidemark/**', '**/.wrangler/**']
-const suffixed = ['postgres', 'pglite', 'workerd'].map((suffix) => `**/*.${suffix}.test.ts`)
+const suffixed = ['postgres', 'pglite', 'workerd'].map((suffix) => `**/*.${suffix}.test.{ts,tsx}`)
 const withPostgres = {
   globalSetup: ['./testing/postgres/global-setup.ts'],
   testTimeout: 120_000,
@@ -18,13 +18,23 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['**/*.test.ts'],
+          include: ['**/*.test.{ts,tsx}'],
           exclude: [...exclude, ...suffixed, 'e2e/**'],
+          // Loading each file's modules anew would take longer than the tests.
+          isolate: false,
           testTimeout: 30_000,
         },
       },
       {
-        test: { name: 'pglite', include: ['**/*.pglite.test.ts'], exclude, testTimeout: 120_000, hookTimeout: 120_000 },
+        test: {
+          name: 'pglite',
+          include: ['**/*.pglite.test.{ts,tsx}'],
+          exclude,
+          // PGlite's modules are compiled once for all files, not anew for each.
+          isolate: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
       },
       {
         // The example's modules beside the sources, not beside a second copy of them in dist/.
@@ -33,6 +43,7 @@ export default defineConfig({
           name: 'postgres',
           include: ['**/*.postgres.test.ts'],
           exclude,
+          isolate: false,
           sequence: { groupOrder: 1 },
           ...withPostgres,
         },
@@ -54,7 +65,8 @@ export default defineConfig({
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
           exclude,
-          // Each brings up a system of its own.
+          // Each brings up a system of its own, and waits for it half of the time.
+          maxWorkers: 3,
           sequence: { groupOrder: 3 },
           testTimeout: 600_000,
           hookTimeout: 300_000,
