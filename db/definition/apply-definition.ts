@@ -29,7 +29,7 @@ import { type RanMigration, recordBundles } from './record-bundles.ts'
 import { type Resolution, resolveDefinition } from './resolve-definition.ts'
 import { type FoundShape, keepUncompared, readShapes, storeShapes } from './table-shape.ts'
 import { sinceWhen } from './table-since.ts'
-import { type TransactionStart, UNKNOWN_START } from './transaction-start.ts'
+import { type TransactionStart, UNKNOWN_START, withoutOwnDoubts } from './transaction-start.ts'
 
 export interface AppliedDefinition extends DefinitionInForce {
   /** True where this call put a new version in force. */
@@ -134,7 +134,8 @@ export async function putInForce(
   if (refused.length > 0) throw new TidemarkError('misconfigured', refused.join('\n'))
   const ddl = await ddlOf(query)
   const compared = before === null ? new Map<string, FoundShape>() : await readShapes(query, before)
-  const doubts = before === null ? [] : columnsInDoubt(before, compared)
+  const doubts =
+    before === null ? [] : await withoutOwnDoubts(query, start, before.version, columnsInDoubt(before, compared))
   const altered = await alteredTables(query, before, definition, start.drifted)
   const notes = await setFullIdentity(query, ddl, catalogue)
   await grantColumns(query, ddl, definition.tables, before?.definition.tables ?? [])

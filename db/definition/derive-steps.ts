@@ -8,6 +8,7 @@ import {
 import { rowsOfNewLeaf } from './compare-shapes.ts'
 import { labelsStay, printedAs, type TypeLook, typeLooks } from './kept-types.ts'
 import type { TableShape } from './table-shape.ts'
+import { relationsOf } from './transaction-start.ts'
 
 /** The catalogue before and after a transaction that puts a version in force. */
 export interface StepFacts {
@@ -45,8 +46,6 @@ function stepOf(table: TableDefinition, facts: StepFacts): TableStep | null {
   const earlier = old && facts.earlier.get(old.id)
   return old && earlier ? carriedStep({ table, now, old, earlier, facts }) : joiningStep(table, now, facts)
 }
-
-const relationsOf = ({ relation, leaves }: TableShape) => [relation, ...leaves.map((leaf) => leaf.relation)]
 
 function joiningStep(table: TableDefinition, now: TableShape, facts: StepFacts): TableStep | null {
   // One that was there, by name or by relation, is in doubt or was replaced.

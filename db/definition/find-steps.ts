@@ -13,7 +13,7 @@ import type { DriftFound } from './find-drift.ts'
 import { isUnused } from './find-unused.ts'
 import { type ProposedStep, proposeSteps } from './propose-steps.ts'
 import { type FoundShape, readShapes, type TableShape } from './table-shape.ts'
-import { readWriteCounts, type TablesAtStart, type TransactionStart } from './transaction-start.ts'
+import { readWritten, relationsOf, type TablesAtStart, type TransactionStart } from './transaction-start.ts'
 
 /** The ways over to a version: for tables whose rows stay, and the names alone of those that are loaded. */
 export interface FoundSteps {
@@ -56,15 +56,11 @@ export async function findSteps(
   const shown = { tables: changed.filter(({ id }) => !unplaced.has(id)), before: before.definition, now, missing }
   const unused = await findUnused(query, shown, certain)
   const facts = { version, before: before.definition, after, now, missing, filled, unused }
+  const written = certain && (await readWritten(query, certain))
   const steps =
-    certain === null || !(await areWritesCounted(query))
+    certain === null || written === null
       ? []
-      : deriveSteps({
-          ...facts,
-          earlier: new Map([...certain.shapes].filter(isDefined)),
-          unplaced,
-          written: await readWritten(query, certain),
-        })
+      : deriveSteps({ ...facts, earlier: new Map([...certain.shapes].filter(isDefined)), unplaced, written })
   const earlier = new Map([...known, ...(certain?.shapes ?? [])].filter(isDefined))
   const followed = certain === null || retyped === undefined ? null : { tables: certain.shapes, retyped }
   const standing = [...compared].flatMap(([id, shape]): [string, TableShape][] => (shape.now ? [[id, shape.now]] : []))
@@ -109,29 +105,16 @@ async function findUnused(
   return unused
 }
 
-/** Reads which relations this transaction wrote since it was begun. */
-async function readWritten(query: Query, start: TablesAtStart): Promise<ReadonlySet<string>> {
-  const counts = await readWriteCounts(query)
-  return new Set([...counts].filter(([relation, count]) => start.written.get(relation) !== count).map(([one]) => one))
-}
-
 /** The migration may have set what it likes; values are printed as everywhere. */
 const setting = (name: string, index: number) => `set_config('${name}', $${index + 1}, true)`
 
-/** Where the server counts no writes, none would be seen. */
-async function areWritesCounted(query: Query): Promise<boolean> {
-  const [row] = await query(`SELECT current_setting('track_counts') AS counts`)
-  return row?.counts === 'on'
-}
-
-const relationsOf = (shapes: readonly TableShape[]) =>
-  JSON.stringify(shapes.flatMap(({ relation, leaves }) => [relation, ...leaves.map((leaf) => leaf.relation)]))
+const relationsAsJson = (shapes: readonly TableShape[]) => JSON.stringify(shapes.flatMap(relationsOf))
 
 async function readFilled(query: Query, shapes: readonly TableShape[]): Promise<ReadonlySet<string>> {
   const rows = await query(
     `SELECT c.oid::text AS relation FROM json_array_elements_text($1::json) AS wanted(relation)
      JOIN pg_class c ON c.oid = wanted.relation::oid WHERE c.relkind <> 'p' AND pg_relation_size(c.oid) IS DISTINCT FROM 0`,
-    [relationsOf(shapes)],
+    [relationsAsJson(shapes)],
   )
   return new Set(rows.map(({ relation }) => relation ?? ''))
 }
@@ -151,7 +134,7 @@ async function readMissing(
      JOIN pg_attribute a ON a.attrelid = wanted.relation::oid AND a.attnum > 0 AND NOT a.attisdropped AND a.atthasmissing
      CROSS JOIN LATERAL (SELECT a.attmissingval::text::text[] AS texts) AS kept
      GROUP BY a.attrelid`,
-    [relationsOf(shapes)],
+    [relationsAsJson(shapes)],
   )
   return new Map(
     rows.map(({ relation, values }) => [

@@ -24,6 +24,12 @@ export interface TablesAtStart {
   readonly written: WriteCounts
 }
 
+/** The oids of a table and of its leaves, which alone have rows where it is partitioned. */
+export const relationsOf = ({ relation, leaves }: TableShape): readonly string[] => [
+  relation,
+  ...leaves.map((leaf) => leaf.relation),
+]
+
 /** Rows inserted, updated and deleted so far, by the relation's oid; absent where none were. */
 export type WriteCounts = ReadonlyMap<string, string>
 
@@ -69,9 +75,38 @@ const TUPLES = ['inserted', 'updated', 'deleted'].map((kind) => `pg_stat_get_xac
  * them (statements, triggers, cascades, functions; undone ones too), and perhaps some of the one before. Only a
  * difference between two looks within a transaction says that it wrote.
  */
-export async function readWriteCounts(query: Query): Promise<WriteCounts> {
+async function readWriteCounts(query: Query): Promise<WriteCounts> {
   const rows = await query(
     `SELECT c.oid::text AS relation, (${TUPLES})::text AS count FROM pg_class c WHERE c.relkind = 'r' AND ${TUPLES} > 0`,
   )
   return new Map(rows.map(({ relation, count }) => [relation ?? '', count ?? '']))
+}
+
+/**
+ * Reads which relations this transaction wrote since `start`, by oid; null where the server counts no writes, so that none
+ * would be seen.
+ */
+export async function readWritten(query: Query, start: TablesAtStart): Promise<ReadonlySet<string> | null> {
+  const [row] = await query(`SELECT current_setting('track_counts') AS counts`)
+  if (row?.counts !== 'on') return null
+  const counts = await readWriteCounts(query)
+  return new Set([...counts].filter(([relation, count]) => start.written.get(relation) !== count).map(([one]) => one))
+}
+
+/**
+ * Leaves out of the columns in doubt those that this transaction itself altered, again perhaps, while it wrote no row of
+ * their table and others could not alter it: nothing in the log tells a row by what they were in between.
+ */
+export async function withoutOwnDoubts<Doubt extends { readonly table: { readonly id: string } }>(
+  query: Query,
+  { tables, isHeld }: TransactionStart,
+  version: number,
+  doubts: readonly Doubt[],
+): Promise<readonly Doubt[]> {
+  const written = isHeld && tables?.version === version && doubts.length > 0 ? await readWritten(query, tables) : null
+  if (written === null) return doubts
+  return doubts.filter(({ table }) => {
+    const shape = tables?.shapes.get(table.id)
+    return shape === undefined || relationsOf(shape).some((relation) => written.has(relation))
+  })
 }
