@@ -3,6 +3,7 @@ import {
   bigint,
   boolean,
   customType,
+  date,
   index,
   integer,
   jsonb,
@@ -14,6 +15,7 @@ import {
 
 const pgLsn = customType<{ data: string }>({ dataType: () => 'pg_lsn' })
 const xid8 = customType<{ data: string }>({ dataType: () => 'xid8' })
+const int8multirange = customType<{ data: string }>({ dataType: () => 'int8multirange' })
 const timestamptz = (name: string) => timestamp(name, { withTimezone: true })
 
 /** The schema of Tidemark's own tables. Of these only `sync_definition` and `mutation` are captured. */
@@ -141,6 +143,28 @@ export const clientStatus = tidemark.table('client_status', {
   retries: integer('retries').notNull().default(0),
   toldAt: timestamptz('told_at').notNull().defaultNow(),
 })
+
+/**
+ * The keys of a sequence that were drawn for a client to number new rows by, used or not; it may use no others. What a
+ * client that is gone did not use stays unused.
+ */
+export const keyLease = tidemark.table(
+  'key_lease',
+  {
+    clientId: text('client_id').notNull(),
+    /** The sequence as `schema.name`, quoted where it must be. */
+    sequence: text('sequence').notNull(),
+    userId: text('user_id').notNull(),
+    keys: int8multirange('keys').notNull(),
+    /** The last day (UTC) on which keys were drawn, and how many on that day. */
+    drawnOn: date('drawn_on').notNull(),
+    drawn: integer('drawn').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.clientId, table.sequence] }),
+    index('key_lease_user').on(table.userId, table.sequence),
+  ],
+)
 
 /**
  * Each mutation that was decided and whose author may still ask for it. An insert here travels in the log, first in the

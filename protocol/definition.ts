@@ -27,6 +27,11 @@ const columnSchema = z.object({
    * it returns.
    */
   serverDefault: z.literal(true).optional(),
+  /**
+   * A column of the key that is numbered by this sequence, quoted where it must be: replicas number new rows by keys of
+   * it that they leased.
+   */
+  leased: z.string().optional(),
 })
 
 const audienceRuleSchema = z.union([
@@ -90,6 +95,10 @@ const tableDefinitionSchema = z.object({
   indexes: z.array(z.object({ name: z.string(), statement: z.string(), unique: z.array(z.string()).optional() })),
   /** Complete `ALTER TABLE … NOT VALID` statements, only of keys whose parent is always visible when the child is. */
   foreignKeys: z.array(z.object({ name: z.string(), statement: z.string() })),
+  /** The other foreign keys that lead to keys which replicas lease: they are not checked here, and followed where such a key changes. */
+  refers: z
+    .array(z.object({ columns: z.array(z.string()), parent: z.string(), parentColumns: z.array(z.string()) }))
+    .optional(),
   /** The version from which on the rows that a replica holds are right; absent: not known, so the definition's own. */
   since: z.number().int().optional(),
 })
@@ -143,6 +152,11 @@ export interface DefinitionInForce {
 /** Returns the columns whose values travel: all but those that a replica generates, in definition order. */
 export function travellingColumns(table: TableDefinition): ColumnDefinition[] {
   return table.columns.filter((column) => column.generated === null)
+}
+
+/** Returns the sequences of which a replica leases keys. */
+export function leasedSequences({ tables }: Pick<Definition, 'tables'>): Set<string> {
+  return new Set(tables.flatMap(({ columns }) => columns.flatMap(({ leased }) => leased ?? [])))
 }
 
 /** Returns the columns to which a mutation may give values. */

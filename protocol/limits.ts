@@ -1,7 +1,7 @@
 /** Every size and time that the two sides agree on. SPEC.md lists the bounds of loops under the same names. */
 export const LIMITS = {
   /** Version of the wire; a client of another version is refused as `upgrade-required`. */
-  protocolVersion: 9,
+  protocolVersion: 10,
   /** A frame's target size; a transaction above it travels in parts. Workers receive at most 32 MiB a message. */
   frameBytes: 512 * 1024,
   /**
@@ -28,6 +28,10 @@ export const LIMITS = {
   outcomesCounters: 1_000,
   /** The most mutations that a replica keeps unsettled; beyond it a write is refused until some are settled. */
   outboxMutations: 20_000,
+  /** The most keys of one sequence that a replica holds, and that it asks for below half of them. */
+  leasedKeys: 500,
+  /** The most keys of one sequence that one user is given in a day (UTC), by whatever replicas. */
+  leasedKeysPerDay: 50_000,
   audiencesPerSession: 200,
   audienceNameBytes: 512,
   tokenBytes: 8 * 1024,

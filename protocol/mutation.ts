@@ -103,6 +103,10 @@ export const REJECTION_KINDS = [
   'conflict',
   /** A constraint of the database; `constraint` names it. */
   'constraint',
+  /** The key of a new row is another row's by now: the replica makes the row anew under another. */
+  'key-taken',
+  /** The key of a new row is none that its author leased: the replica leases others, and makes the row anew. */
+  'key-unleased',
   /** Row-level security, an audience that is not the author's, a table or column they may not write. */
   'forbidden',
   /** The row is deleted, or moved to where the author does not see it. */
@@ -178,6 +182,21 @@ export const outcomesAnswerSchema = z.object({
   ),
 })
 
+/** A key of a sequence as Postgres prints it. */
+const leasedKeySchema = z.string().regex(/^(0|-?[1-9]\d{0,18})$/)
+
+/** `POST /sync/leases`: asks for so many keys of each of these sequences of the definition. */
+export const leasesRequestSchema = z.strictObject({
+  protocol: z.number().int(),
+  client: clientIdSchema,
+  wanted: z.record(z.string(), z.number().int().positive().max(LIMITS.leasedKeys)),
+})
+
+/** Fewer keys than were asked for, or none, where a sequence nears its end or the user was given what one may have. */
+export const leasesAnswerSchema = z.object({ keys: z.record(z.string(), z.array(leasedKeySchema)) })
+
+export type LeasesRequest = z.infer<typeof leasesRequestSchema>
+export type LeasesAnswer = z.infer<typeof leasesAnswerSchema>
 export type Basis = z.infer<typeof basisSchema>
 export type PredictedChange = z.infer<typeof predictedChangeSchema>
 export type PatchRow = z.infer<typeof patchRowSchema>

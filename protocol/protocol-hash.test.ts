@@ -6,6 +6,8 @@ import {
   frameDownSchema,
   frameUpSchema,
   LIMITS,
+  leasesAnswerSchema,
+  leasesRequestSchema,
   manifestSchema,
   migrationsAnswerSchema,
   outcomesAnswerSchema,
@@ -26,6 +28,8 @@ const SCHEMAS = [
   outcomesAnswerSchema,
   definitionAnswerSchema,
   migrationsAnswerSchema,
+  leasesRequestSchema,
+  leasesAnswerSchema,
 ]
 
 /** One entry for each version of the wire, with the changes it made. */
@@ -50,6 +54,8 @@ const HASHES: Readonly<Record<number, string>> = {
   8: '925f4f035986f39e',
   // How values of a column become those of its next type; how the audience that Tidemark keeps follows from a row.
   9: '96800198f20b6263',
+  // Which columns of keys are numbered by leases, how these are asked for, and why such a key is refused.
+  10: 'af408c47bc809831',
 }
 
 it('a change of the wire is a change of its version', () => {

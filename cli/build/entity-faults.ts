@@ -110,15 +110,16 @@ export function sharedNameFaults(synced: readonly SyncedEntity[]): string[] {
   return [...shared].map((name) => `Several synced entities are named ${name}: rename all but one.`)
 }
 
-/** Replicas make the keys of the rows that they insert. */
+/** Replicas make the keys of the rows that they insert, or lease them of a sequence. */
 function keyFaults({ metadata, declaration }: SyncedEntity): string[] {
   if (declaration.write !== 'all') return []
+  const made: readonly unknown[] = ['uuid', 'increment', 'identity']
   return metadata.primaryColumns
-    .filter((column) => column.isGenerated && column.generationStrategy !== 'uuid')
+    .filter((column) => column.isGenerated && !made.includes(column.generationStrategy))
     .map(
       (column) =>
-        `${placeOf(metadata, column)} is numbered by the server, and replicas must make keys themselves: ` +
-        `make it @PrimaryGeneratedColumn('uuid'), extend BaseEntity, or set write to 'actions'.`,
+        `${placeOf(metadata, column)} is made by the server, and replicas must make keys themselves: ` +
+        `make it @PrimaryGeneratedColumn('uuid') or 'identity', extend BaseEntity, or set write to 'actions'.`,
     )
 }
 

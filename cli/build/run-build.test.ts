@@ -234,8 +234,8 @@ test.each([
   ],
   [
     'a key that clients cannot make',
-    `@Entity() @Synced({ audience: byOrg, write: 'all' }) export class Issue { @PrimaryGeneratedColumn() id!: number; ${ORG} }`,
-    "Issue.id is numbered by the server, and replicas must make keys themselves: make it @PrimaryGeneratedColumn('uuid'), extend BaseEntity, or set write to 'actions'.",
+    `@Entity() @Synced({ audience: byOrg, write: 'all' }) export class Issue { @PrimaryGeneratedColumn('rowid') id!: string; ${ORG} }`,
+    "Issue.id is made by the server, and replicas must make keys themselves: make it @PrimaryGeneratedColumn('uuid') or 'identity', extend BaseEntity, or set write to 'actions'.",
   ],
   [
     'a type that no replica holds',

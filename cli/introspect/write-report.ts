@@ -93,7 +93,7 @@ function factsOf(planned: PlannedTable, modules: Modules): string[] {
     ...(numbers.length === 0
       ? []
       : [
-          `numbered by the server: ${numbers.join(', ')}${isKeyCounted ? ". Replicas cannot make such a key: to write the table there, `write: 'actions'`, or a uuid" : ''}`,
+          `numbered by the server: ${numbers.join(', ')}${isKeyCounted ? ". Replicas lease keys of its sequence, so that they may write the table (docs/model-your-data.md, "Keys that a sequence numbers")" : ''}`,
         ]),
     ...(generated.length === 0 ? [] : [`generated: ${named(generated)}`]),
     ...(soft.length === 0

@@ -36,6 +36,10 @@ export async function startReplicaTrial(): Promise<ReplicaTrial> {
   })
   // As when replicas make tables: triggers forbid what a replica forbids its app.
   await database.exec('SET session_replication_role = replica')
+  // What stands in a replica's defaults, so that it can be named; it is never called here.
+  await database.exec(`CREATE SCHEMA IF NOT EXISTS tidemark; CREATE OR REPLACE FUNCTION tidemark.next_key(
+    of_sequence text, of_table text, of_column text)
+    RETURNS bigint LANGUAGE sql AS 'SELECT 1'`)
   // What was tried before anything was locked is not tried again while others wait.
   const tried = new Map<string, readonly string[]>()
   return {

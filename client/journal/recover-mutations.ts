@@ -3,6 +3,7 @@ import { sealNewPatches } from '../mutations/seal-patches.ts'
 import type { Executor } from '../store/copies.ts'
 import { replicaTables } from '../store/replica-table.ts'
 import { insertSent, readKnown, restoreFrozen } from '../store/rows/journal-rows.ts'
+import { passOverKeysOf } from '../store/rows/leased-keys.ts'
 import { storeCommitted, storeFailed } from '../store/rows/outcome-rows.ts'
 import { giveNumbers, readIdentity, restoreIdentity } from '../store/rows/owner-row.ts'
 import { squashMutations } from '../store/rows/sending-rows.ts'
@@ -50,6 +51,11 @@ async function insertRecovered(
     const definition = hash === null ? null : definitions.get(hash)
     if (definition) await sealNewPatches(tx, replicaTables(definition, 'live'))
   }
+  // A database that is older than they are may have their keys left to give.
+  await passOverKeysOf(
+    tx,
+    mutations.map(({ made }) => made.counter),
+  )
   // None of them has done anything to the rows that are here.
   await deleteWrites(
     tx,

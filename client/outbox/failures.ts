@@ -14,10 +14,9 @@ import { actionOf } from '../mutations/mutation-records.ts'
 import type { CallOrigin } from '../store/call-origin.ts'
 import type { Copy, Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
-import { keyRow, tableOf } from '../store/replica-table.ts'
 import { readMadeBy, setOriginOfCurrent } from '../store/rows/mutation-rows.ts'
 import { deleteFailed, type FailedMutation, readFailed } from '../store/rows/record-rows.ts'
-import { pinSettings, type RowWrite, readLocalRow, writeLocalRows } from './local-rows.ts'
+import { pinSettings, type RowWrite, readLocalRow, writePatchRows } from './local-rows.ts'
 import type { Outbox } from './outbox.ts'
 
 export interface FailuresOptions {
@@ -120,10 +119,7 @@ export class Failures {
     if (!copy) throw new TidemarkError('unavailable', 'The replica holds nothing yet: wait until it is ready.')
     const rows = patch.map((row, index) => (index === edit?.row ? withValues(row, edit.values) : row))
     const { id } = await outbox.runTransaction(async (tx) => {
-      await pinSettings(tx)
-      const writes: RowWrite[] = []
-      for (const row of rows) writes.push(await onRow(tx, writeOf(copy, row)))
-      const missing = await writeLocalRows(tx, writes)
+      const missing = await writePatchRows(tx, copy.tables, rows)
       if (missing) throw new MutationFailed(mutationId(clientId, counter), missingRow(missing))
       await consumeFailure(tx, counter)
     }, by)
@@ -144,26 +140,7 @@ const missingRow = ({ table, key }: RowWrite): Rejection => ({
   key: { ...key },
 })
 
-/** Turns an insert of a row that is there by now into an update. */
-async function onRow(tx: Executor, write: RowWrite): Promise<RowWrite> {
-  const { table, op, key, values } = write
-  if (op !== 'insert' || (await readLocalRow(tx, table, key)) === null) return write
-  const changed = Object.entries(values ?? {}).filter(([name]) => !Object.hasOwn(key, name))
-  return { ...write, op: 'update', values: Object.fromEntries(changed) }
-}
-
 function withValues(row: PatchRow, values: Row): PatchRow {
   if (row.o === 'd') throw new TidemarkError('bad-input', 'A row that was deleted has no values to edit.')
   return { ...row, d: { ...row.d, ...values } }
-}
-
-function writeOf(copy: Copy, row: PatchRow): RowWrite {
-  const table = tableOf(copy.tables, row.t)
-  if (row.o === 'd') return { table, key: row.k, op: 'delete', values: null }
-  return {
-    table,
-    key: row.o === 'i' ? keyRow(copy.tables, row.t, row.d) : row.k,
-    op: row.o === 'i' ? 'insert' : 'update',
-    values: row.d,
-  }
 }

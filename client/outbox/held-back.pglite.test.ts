@@ -19,9 +19,11 @@ test('FLD-20 OBX-R6 asked what to send while no copy is shown the outbox is aske
     db,
     outbox,
     shown: () => shown,
-    history: { noteWrites: () => undefined },
+    leases: { leaseFor: async () => false },
+    history: { noteWrites: () => undefined, forgetFailed: () => undefined },
     journal: null,
     onSquashed: () => undefined,
+    whileRemaking: async () => undefined,
   })
   let asked = 0
   const host = {

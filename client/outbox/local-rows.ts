@@ -1,8 +1,15 @@
-import { outputExpression, PINNED_SETTINGS, quoteIdentifier, quoteLiteral, type Row } from '../../protocol/index.ts'
+import {
+  outputExpression,
+  type PatchRow,
+  PINNED_SETTINGS,
+  quoteIdentifier,
+  quoteLiteral,
+  type Row,
+} from '../../protocol/index.ts'
 import { stageStatements } from '../store/change-statements.ts'
 import type { Executor } from '../store/copies.ts'
 import type { Net } from '../store/fold-changes.ts'
-import { keyText, type ReplicaTable } from '../store/replica-table.ts'
+import { keyRow, keyText, type ReplicaTable, type ReplicaTables, tableOf } from '../store/replica-table.ts'
 
 /** One row to write: all columns of an insert, the changed ones of an update, null for a delete. */
 export interface RowWrite {
@@ -37,8 +44,8 @@ export async function readLocalRow(tx: Executor, table: ReplicaTable, key: Row):
 
 /** Writes rows as the app itself would, in their order; answers the first that is not there to be updated. */
 export async function writeLocalRows(tx: Executor, writes: readonly RowWrite[]): Promise<RowWrite | null> {
-  // The rows may exchange unique values.
-  await tx.exec('SET CONSTRAINTS ALL DEFERRED')
+  // The rows may exchange unique values, and come back under the keys that they had.
+  await tx.exec(`SET CONSTRAINTS ALL DEFERRED; SET LOCAL "tidemark.keys" = 'given'`)
   for (const write of writes) {
     const nets = new Map([[keyText(write.table, write.key), netOf(write)]])
     for (const { text, parameter } of stageStatements(write.table, { truncate: null, nets })) {
@@ -47,6 +54,37 @@ export async function writeLocalRows(tx: Executor, writes: readonly RowWrite[]):
     }
   }
   return null
+}
+
+/** Writes a patch's rows on what is here now, as the app itself would; answers the first that is not there to be updated. */
+export async function writePatchRows(
+  tx: Executor,
+  tables: ReplicaTables,
+  rows: readonly PatchRow[],
+): Promise<RowWrite | null> {
+  await pinSettings(tx)
+  const writes: RowWrite[] = []
+  for (const row of rows) writes.push(await onRow(tx, writeOf(tables, row)))
+  return writeLocalRows(tx, writes)
+}
+
+/** Turns an insert of a row that is there by now into an update. */
+async function onRow(tx: Executor, write: RowWrite): Promise<RowWrite> {
+  const { table, op, key, values } = write
+  if (op !== 'insert' || (await readLocalRow(tx, table, key)) === null) return write
+  const changed = Object.entries(values ?? {}).filter(([name]) => !Object.hasOwn(key, name))
+  return { ...write, op: 'update', values: Object.fromEntries(changed) }
+}
+
+function writeOf(tables: ReplicaTables, row: PatchRow): RowWrite {
+  const table = tableOf(tables, row.t)
+  if (row.o === 'd') return { table, key: row.k, op: 'delete', values: null }
+  return {
+    table,
+    key: row.o === 'i' ? keyRow(tables, row.t, row.d) : row.k,
+    op: row.o === 'i' ? 'insert' : 'update',
+    values: row.d,
+  }
 }
 
 function netOf({ op, key, values }: RowWrite): Net {

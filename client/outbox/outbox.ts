@@ -16,17 +16,20 @@ import { sealNewPatches } from '../mutations/seal-patches.ts'
 import { noteOutcomesAside } from '../rebase/apply-under-pending.ts'
 import { Rebase } from '../rebase/rebase.ts'
 import { scopeOf } from '../rebase/rebase-scope.ts'
+import { isLeftToPush } from '../rebase/rules/left-to-push.ts'
 import type { CallOrigin } from '../store/call-origin.ts'
 import { type Copy, type Executor, isShown } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import type { ReplicaTables } from '../store/replica-table.ts'
-import type { Predictions } from '../store/rows/mutation-rows.ts'
+import { type Predictions, readPatches } from '../store/rows/mutation-rows.ts'
 import { forgetOutcomes } from '../store/rows/outcome-rows.ts'
 import { deleteFailed } from '../store/rows/record-rows.ts'
 import { hasSent, readSent } from '../store/rows/sending-rows.ts'
 import { NOTIFY_OUTBOX, OUTBOX_CHANNEL, readNotice } from '../store/rules/outbox-notice.ts'
 import { withServerRows } from '../store/server-rows.ts'
 import { argsOf, type Making, makeAction, makeTransaction } from './make-mutation.ts'
+import { remakeUnderKeys } from './remake-under-keys.ts'
+import { type RefusedKey, refusedKeys } from './rules/rename-keys.ts'
 
 /** Asks the server what became of these mutations. Rejects with TidemarkError. */
 export type OutcomeSource = (counters: readonly number[], signal: AbortSignal) => Promise<OutcomesAnswer>
@@ -149,6 +152,34 @@ export class Outbox {
     })
   }
 
+  /** Answers the keys of a mutation's new rows that a refusal is about; none where it is settled, or no copy is shown. */
+  async readRefusedKeys(counter: number, rejection: Rejection): Promise<RefusedKey[]> {
+    const shown = this.#options.shown()
+    if (!shown || !isShown(shown)) return []
+    return refusedKeys((await readPatches(this.db, [counter])).get(counter) ?? [], shown.tables, rejection)
+  }
+
+  /**
+   * Makes a mutation whose keys were refused anew under others, with what builds on it; answers those that are done away
+   * with, and the last that was made, 0 where none was.
+   */
+  async remakeUnderKeys(
+    counter: number,
+    rejection: Rejection,
+    refused: readonly RefusedKey[],
+  ): Promise<{ readonly former: ReadonlySet<number>; readonly last: number }> {
+    let remade = { former: new Set<number>(), last: 0 }
+    await this.#rebaseShown(async (rebase, tx, shown) => {
+      if (!rebase.findPending(counter)) return
+      const failed = await rebase.withDependents(new Map([[counter, rejection]]))
+      const patches = await readPatches(tx, failed.keys())
+      await this.#failWithDependents(rebase, failed)
+      const last = await remakeUnderKeys(tx, shown.tables, patches, refused)
+      remade = { former: new Set(failed.keys()), last }
+    })
+    return remade
+  }
+
   /** Does on the shown rows what the database learnt from its journal; where none are shown, the join does. */
   async finishRecovery({ missing, failed, discarded }: Recovery): Promise<void> {
     const shown = this.#options.shown()
@@ -205,10 +236,17 @@ export class Outbox {
     await this.failUncommitted(known.map(({ outcome }) => outcome))
   }
 
-  /** Fails all but the committed; one that is settled for the server and unsettled here shows a storage set back. */
+  /**
+   * Fails all but the committed, and those whose keys alone were refused, with what builds on them: the answer to their
+   * push has them made anew. One that is settled for the server and unsettled here shows a storage
+   * set back.
+   */
   async failUncommitted(outcomes: readonly Outcome[]): Promise<void> {
+    const left = new Set<number>()
     for (const outcome of outcomes) {
-      if (outcome.status === 'rejected') await this.failMutation(outcome.counter, outcome.rejection)
+      if (outcome.status === 'rejected' && isLeftToPush(outcome.rejection, (on) => left.has(on)))
+        left.add(outcome.counter)
+      else if (outcome.status === 'rejected') await this.failMutation(outcome.counter, outcome.rejection)
       if (outcome.status === 'settled') await this.failMutation(outcome.counter, OUTCOME_UNKNOWN)
     }
   }
@@ -218,10 +256,10 @@ export class Outbox {
     return hasSent(this.db)
   }
 
-  async #rebaseShown(work: (rebase: Rebase, tx: Executor) => Promise<void>): Promise<void> {
+  async #rebaseShown(work: (rebase: Rebase, tx: Executor, shown: Copy) => Promise<void>): Promise<void> {
     await withServerRows(this.db, async (tx) => {
       const shown = this.#options.shown()
-      if (shown) await work(await Rebase.open(tx, scopeOf(shown, this.actions)), tx)
+      if (shown) await work(await Rebase.open(tx, scopeOf(shown, this.actions)), tx, shown)
     })
   }
 

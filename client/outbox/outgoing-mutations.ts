@@ -3,6 +3,7 @@ import type { Journal } from '../journal/journal.ts'
 import type { FrozenRecord } from '../journal/rules/records.ts'
 import { mutationRequest, type Request, type Unsent } from '../mutations/rules/mutation-request.ts'
 import { predictedChanges } from '../mutations/rules/predicted-changes.ts'
+import { isOfKeys } from '../rebase/rules/left-to-push.ts'
 import type { Copy, Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import { keepOutcomes } from '../store/rows/outcome-rows.ts'
@@ -17,6 +18,7 @@ import {
 } from '../store/rows/sending-rows.ts'
 import { readWritesOf, type StoredWrite } from '../store/rows/write-rows.ts'
 import type { DrainHost, Outgoing } from './drain.ts'
+import type { KeyLeases } from './key-leases.ts'
 import type { Outbox } from './outbox.ts'
 import { cutBatch, type Frozen } from './rules/cut-batch.ts'
 import { squashUnsent } from './rules/squash-unsent.ts'
@@ -32,9 +34,11 @@ export class OutgoingMutations implements Pick<DrainHost, 'freezeNext' | 'receiv
   readonly #db: Database
   readonly #outbox: Outbox
   readonly #shown: () => Copy | null
-  readonly #history: Pick<UndoHistory, 'noteWrites'>
+  readonly #history: Pick<UndoHistory, 'noteWrites' | 'forgetFailed'>
+  readonly #leases: Pick<KeyLeases, 'leaseFor'>
   readonly #journal: Pick<Journal, 'runFreezing'> | null
   readonly #onSquashed: () => void
+  readonly #whileRemaking: (work: () => Promise<number>) => Promise<void>
   /** The last mutation that was looked at for squashing. */
   #seen = 0
   /** For each unsent mutation, those on which it builds. */
@@ -45,18 +49,24 @@ export class OutgoingMutations implements Pick<DrainHost, 'freezeNext' | 'receiv
     readonly outbox: Outbox
     readonly shown: () => Copy | null
     /** Notes what each mutation did by itself, before it is squashed into another. */
-    readonly history: Pick<UndoHistory, 'noteWrites'>
+    readonly history: Pick<UndoHistory, 'noteWrites' | 'forgetFailed'>
+    /** Leases keys in the place of those that were refused. */
+    readonly leases: Pick<KeyLeases, 'leaseFor'>
     /** Records mutations before they are squashed, and frozen texts before they leave. */
     readonly journal: Pick<Journal, 'runFreezing'> | null
     /** Called when mutations were squashed, which end as others do, or came to nothing, which are confirmed. */
     readonly onSquashed: () => void
+    /** Runs what makes mutations anew, and answers the number of the last. */
+    readonly whileRemaking: (work: () => Promise<number>) => Promise<void>
   }) {
     this.#db = options.db
     this.#outbox = options.outbox
     this.#shown = options.shown
     this.#history = options.history
+    this.#leases = options.leases
     this.#journal = options.journal
     this.#onSquashed = options.onSquashed
+    this.#whileRemaking = options.whileRemaking
   }
 
   async freezeNext(): Promise<Outgoing> {
@@ -72,7 +82,26 @@ export class OutgoingMutations implements Pick<DrainHost, 'freezeNext' | 'receiv
   async receiveOutcomes(outcomes: readonly Outcome[]): Promise<void> {
     const committed = outcomes.filter(({ status }) => status === 'committed')
     if (committed.length > 0) await keepOutcomes(this.#db, committed)
+    for (const outcome of outcomes)
+      if (outcome.status === 'rejected' && isOfKeys(outcome.rejection))
+        await this.#remakeUnderKeys(outcome.counter, outcome.rejection)
     await this.#outbox.failUncommitted(outcomes)
+  }
+
+  /** Throws TidemarkError where no keys can be leased now: the push is then made again, and answered alike. */
+  async #remakeUnderKeys(counter: number, rejection: Rejection): Promise<void> {
+    const refused = await this.#outbox.readRefusedKeys(counter, rejection)
+    if (refused.length === 0) return
+    if (!(await this.#leases.leaseFor(refused, rejection.kind === 'key-unleased'))) {
+      await this.#outbox.failMutation(counter, rejection)
+      return
+    }
+    await this.#whileRemaking(async () => {
+      const { former, last } = await this.#outbox.remakeUnderKeys(counter, rejection, refused)
+      this.#history.forgetFailed(former)
+      return last
+    })
+    this.#onSquashed()
   }
 
   async #freezeWaiting(

@@ -1,5 +1,8 @@
 import {
+  type LeasesAnswer,
+  type LeasesRequest,
   LIMITS,
+  leasesAnswerSchema,
   type Outcome,
   type OutcomesAnswer,
   type OutcomesRequest,
@@ -47,6 +50,19 @@ export async function push(
   const rest = mutations.length - outcomes.length
   const missing = new TidemarkError('unavailable', 'The server left a part of the push unanswered; trying again.')
   return { outcomes, putOff: rest === 0 ? null : missing }
+}
+
+/** Leases so many keys of each of these sequences; fewer, or none, may be given. Throws TidemarkError. */
+export async function askLeases(
+  http: Http,
+  client: string,
+  wanted: Readonly<Record<string, number>>,
+  signal: AbortSignal,
+): Promise<LeasesAnswer['keys']> {
+  const request: LeasesRequest = { protocol: LIMITS.protocolVersion, client, wanted }
+  const parsed = leasesAnswerSchema.safeParse(await http.post('/sync/leases', JSON.stringify(request), signal))
+  if (!parsed.success) throw foreign('/sync/leases', parsed.error)
+  return parsed.data.keys
 }
 
 /** Asks what became of mutations whose answers may be lost, in as many requests as it takes. Throws TidemarkError. */

@@ -2,7 +2,7 @@ import { type TidemarkError, toTidemarkError } from '../../protocol/index.ts'
 import { isSettledTo, type OutboxLook } from './rules/compare-looks.ts'
 
 interface Wait {
-  readonly upTo: number
+  upTo: number
   readonly resolve: () => void
   readonly reject: (error: TidemarkError) => void
 }
@@ -10,6 +10,7 @@ interface Wait {
 /** The waits for everything up to a mutation to be settled. */
 export class SettledWaits {
   readonly #waits = new Set<Wait>()
+  #held = 0
 
   get areAny(): boolean {
     return this.#waits.size > 0
@@ -24,10 +25,25 @@ export class SettledWaits {
 
   /** Resolves the waits whose mutations a look found settled. */
   resolveSettled(look: Pick<OutboxLook, 'oldest'>): void {
+    if (this.#held > 0) return
     for (const wait of [...this.#waits]) {
       if (!isSettledTo(look, wait.upTo)) continue
       this.#waits.delete(wait)
       wait.resolve()
+    }
+  }
+
+  /**
+   * Runs `work`, which makes mutations anew and answers the number of the last: whoever waits for the former waits for
+   * these. Nothing counts as settled meanwhile.
+   */
+  async holdWhile(work: () => Promise<number>): Promise<void> {
+    this.#held += 1
+    try {
+      const last = await work()
+      for (const wait of this.#waits) wait.upTo = Math.max(wait.upTo, last)
+    } finally {
+      this.#held -= 1
     }
   }
 

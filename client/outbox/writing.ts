@@ -13,6 +13,7 @@ import { readCounts } from '../store/rows/record-rows.ts'
 import { Confirmations } from './confirmations.ts'
 import { Drain, type DrainHost, type Outgoing } from './drain.ts'
 import { Failures } from './failures.ts'
+import { KeyLeases } from './key-leases.ts'
 import type { Outbox } from './outbox.ts'
 import { OutgoingMutations } from './outgoing-mutations.ts'
 import { PacedLooks } from './paced-looks.ts'
@@ -49,6 +50,7 @@ export class Writing implements DrainHost {
   readonly #confirmations: Confirmations
   readonly #failures: Failures
   readonly #drain: Drain
+  readonly #leases: KeyLeases
   #outgoing: OutgoingMutations
   #undo: UndoHistory
   readonly #waits = new SettledWaits()
@@ -75,12 +77,18 @@ export class Writing implements DrainHost {
     this.#failures = new Failures({ db, outbox, clientId, shown })
     this.#drain = new Drain({ http, client: clientId, migration, host: this })
     this.#undo = new UndoHistory({ outbox, shown, since: 0 })
+    this.#leases = new KeyLeases({ db, http, clientId, shown, nowMs: Date.now })
     this.#outgoing = new OutgoingMutations({
       db,
       outbox,
       shown,
       journal,
-      history: { noteWrites: (copy, writes) => this.#undo.noteWrites(copy, writes) },
+      leases: this.#leases,
+      history: {
+        noteWrites: (copy, writes) => this.#undo.noteWrites(copy, writes),
+        forgetFailed: (failed) => this.#undo.forgetFailed(failed),
+      },
+      whileRemaking: (work) => this.#waits.holdWhile(work).finally(() => void this.#looks.lookSoon()),
       onSquashed: () => {
         journal?.noteUnseenEnds()
         this.#mayHaveEnded = true
@@ -107,7 +115,10 @@ export class Writing implements DrainHost {
     let before = false
     return this.#options.status.subscribe(({ ready }) => {
       const isWhole = ready && this.#options.shown()?.behind.size === 0
-      if (isWhole && !before) this.#drain.dispatch({ type: 'shown' })
+      if (isWhole && !before) {
+        this.#drain.dispatch({ type: 'shown' })
+        this.#refillLeases()
+      }
       before = isWhole
     })
   }
@@ -117,6 +128,7 @@ export class Writing implements DrainHost {
     this.#stopWatching()
     this.#drain.dispatch({ type: 'close' })
     this.#waits.rejectWaits(new TidemarkError('unavailable', 'The replica is closed.'))
+    await this.#leases.stop()
     await this.#drain.whenIdle()
     await this.#looks.whenIdle()
   }
@@ -125,6 +137,7 @@ export class Writing implements DrainHost {
   onConnectionChanged(before: ConnectionPhase, state: ConnectionState, isNew: boolean): void {
     const event = connectionEvent(before, state, isNew)
     if (event) this.#drain.dispatch(event)
+    if (event?.type === 'live') this.#refillLeases(event.isNew)
     // By now there may be rows to show beside failures.
     if (event?.type === 'online' || (event?.type === 'live' && event.isNew)) void this.#looks.lookSoon()
     if (state.phase === 'refused') this.#waits.rejectWaits(state.error)
@@ -255,6 +268,11 @@ export class Writing implements DrainHost {
     if (error?.retry === 'never') this.#waits.rejectWaits(error)
   }
 
+  #refillLeases(isNew = false): void {
+    const { phase } = this.#options.status.current
+    if (phase === 'live' || phase === 'catching-up') this.#leases.refillSoon(isNew)
+  }
+
   async #countCall<Result>(call: Promise<Result>): Promise<Result> {
     this.#calls += 1
     try {
@@ -298,6 +316,7 @@ export class Writing implements DrainHost {
     reportLook(this.#options.status, now, readsFailures)
     for (const listener of [...this.#lookListeners]) listener()
     this.#waits.resolveSettled(look)
+    this.#refillLeases()
     if (!asksToSend) return
     this.#followedUp = { ...this.#followedUp, sentTo: Math.max(this.#followedUp.sentTo, look.newest) }
     this.#drain.dispatch({ type: 'written', urgency: 'soon' })

@@ -11,6 +11,7 @@ import { storageFault } from '../store/storage-fault.ts'
 import { Rebase } from './rebase.ts'
 import { scopeOf } from './rebase-scope.ts'
 import { isExact } from './rules/exact-confirmation.ts'
+import { isLeftToPush, isOfKeys } from './rules/left-to-push.ts'
 import { type IncomingRows, incomingRows, touchedRows } from './touched-rows.ts'
 
 /** The caller's functions that bring the server's changes into the tables. */
@@ -65,9 +66,13 @@ function confirmations(transactions: Iterable<EndingTransaction>): { counter: nu
 async function endsOf(rebase: Rebase, transactions: readonly EndingTransaction[]): Promise<MutationEnds> {
   const isSent = ({ own }: EndingTransaction) => own !== null && rebase.findPending(own.counter)?.attempted === true
   const ending = transactions.filter(isSent)
-  const rejected = ending.flatMap(({ own }): [number, Rejection][] =>
+  const rejections = ending.flatMap(({ own }): [number, Rejection][] =>
     own?.rejection ? [[own.counter, own.rejection]] : [],
   )
+  const failing = new Set(rejections.filter(([, rejection]) => !isOfKeys(rejection)).map(([counter]) => counter))
+  // One that builds on a mutation which is pending still falls with it, or is made anew with it.
+  const isLeft = (on: number) => !failing.has(on) && rebase.findPending(on) !== null
+  const rejected = rejections.filter(([, rejection]) => !isLeftToPush(rejection, isLeft))
   return { confirmed: confirmations(ending), failed: await rebase.withDependents(new Map(rejected)) }
 }
 

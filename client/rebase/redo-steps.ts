@@ -26,7 +26,8 @@ export function redoSteps(
       return { rejection: { kind: 'forbidden', message, table: foreign.t, key: foreign.k } }
     }
     const { text, parameter, expectedRows } = statementOf(table, group, columns)
-    steps.push({ table: table.id, text, parameter, expected: first.o === 'd' ? null : expectedRows })
+    const inserts = first.o === 'i' && table.columns.some(({ leased }) => leased !== undefined)
+    steps.push({ table: table.id, text, parameter, expected: first.o === 'd' ? null : expectedRows, inserts })
   }
   return { steps }
 }

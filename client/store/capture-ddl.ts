@@ -76,6 +76,18 @@ function generatedCheck(table: ReplicaTable): string {
   return checks.length === 0 ? '' : `IF TG_OP = 'UPDATE' THEN ${checks.join(' ')} END IF;`
 }
 
+/** Writes SQL that refuses a new row under a key that is not one of those leased for it. */
+function keyCheck(table: ReplicaTable): string {
+  const checks = table.columns.flatMap(({ name, leased }) =>
+    leased === undefined
+      ? []
+      : `PERFORM tidemark.require_key(${quoteLiteral(leased)}, NEW.${quoteIdentifier(name)}, ${quoteLiteral(table.id)});`,
+  )
+  return checks.length === 0
+    ? ''
+    : `IF TG_OP <> 'DELETE' AND old_key IS DISTINCT FROM new_key THEN ${checks.join(' ')} END IF;`
+}
+
 function captureFunction(table: ReplicaTable, name: string, cascades: readonly ForeignKey[]): string {
   const id = quoteLiteral(table.id)
   const { write } = table.definition
@@ -95,6 +107,7 @@ function captureFunction(table: ReplicaTable, name: string, cascades: readonly F
     IF old_row = new_row THEN RETURN NULL; END IF;
     ${guard}
     ${generatedCheck(table)}
+    ${keyCheck(table)}
     IF TG_OP <> 'DELETE' THEN ${heldCheck(table)} END IF;
     IF old_key = new_key THEN
       PERFORM tidemark.keep_write(${id}, 'update', old_key, old_row, new_row, ${counted});

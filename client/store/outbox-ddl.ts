@@ -206,12 +206,17 @@ export const OUTBOX_CODE = `
         BEGIN
           PERFORM set_config('tidemark.mutation', undone::text, true), set_config('tidemark.size', '', true);
           SET CONSTRAINTS ALL DEFERRED;
-          FOR step IN SELECT * FROM json_to_recordset(item.steps) AS s("table" text, text text, parameter text, expected bigint)
+          FOR step IN SELECT * FROM json_to_recordset(item.steps) AS s("table" text, text text, parameter text, expected bigint,
+            inserts boolean)
           LOOP
             EXECUTE step.text USING step.parameter;
             GET DIAGNOSTICS affected = ROW_COUNT;
             IF affected <> step.expected THEN
               RAISE EXCEPTION 'a row of % is not there', step."table" USING ERRCODE = 'TMR04', TABLE = step."table";
+            END IF;
+            -- A row that somebody made by this key meanwhile is another row, and this one still one that others build on.
+            IF step.inserts THEN
+              UPDATE tidemark.write SET op = 'insert' WHERE counter = undone AND table_id = step."table" AND op = 'update';
             END IF;
           END LOOP;
           SET CONSTRAINTS ALL IMMEDIATE;

@@ -8,6 +8,11 @@ export const UPGRADES: readonly string[] = [
   // 5: the tab that made a mutation, and the call by which it did.
   `ALTER TABLE tidemark.mutation ADD tab text, ADD call text;
    CREATE INDEX mutation_call ON tidemark.mutation (call) WHERE call IS NOT NULL`,
+  // 6: the keys of sequences that this replica leased; one that was given to a row is never given to another. An action that is
+  // run again gets those that it took.
+  `CREATE TABLE tidemark.leased_key (
+     sequence text NOT NULL, key bigint NOT NULL, taken boolean NOT NULL DEFAULT false, taken_by bigint, PRIMARY KEY (sequence, key));
+   CREATE INDEX leased_key_of_mutation ON tidemark.leased_key (taken_by) WHERE taken_by IS NOT NULL`,
 ]
 
 /** The format that this library writes. */

@@ -6,6 +6,7 @@ import type { Database } from './database.ts'
 import { digestText } from './digest-text.ts'
 import { EXAMINE_CODE } from './examine-ddl.ts'
 import { JOURNAL_CODE } from './journal-ddl.ts'
+import { LEASE_CODE } from './lease-ddl.ts'
 import { LIVE_CODE } from './live-ddl.ts'
 import { OUTBOX_CODE, OUTBOX_TABLES } from './outbox-ddl.ts'
 import { FIRST_FORMAT, FORMAT, UPGRADES } from './own-format.ts'
@@ -41,6 +42,7 @@ const FIRST_TABLES = `
 const CODE = `
   CREATE OR REPLACE VIEW tidemark.replica AS SELECT epoch, cursor, stage, rows FROM tidemark.copy WHERE place = 'live';
   ${OUTBOX_CODE}
+  ${LEASE_CODE}
   ${JOURNAL_CODE}
   ${EXAMINE_CODE}
   ${LIVE_CODE}

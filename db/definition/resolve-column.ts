@@ -2,6 +2,7 @@ import { type ColumnDefinition, type Definition, KEPT_AUDIENCE } from '../../pro
 import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
 import type { DeclaredTable } from './declared-table.ts'
 import { mayFill } from './filling-trigger.ts'
+import { isLeasedKey, leasedBy } from './leased-key.ts'
 import { isReplicaDefault } from './replica-default.ts'
 import { isGeneratedAlike } from './table-faults.ts'
 
@@ -38,6 +39,7 @@ function resolveColumn(
   if (declared.kept !== null && name === KEPT_AUDIENCE) return keptByServer({ name, type, notNull: false }, declared)
   if (generated !== null) return isGeneratedAlike(declared, table, column) ? plain : keptByServer(plain, declared)
   if (declared.write === null) return plain
+  if (isLeasedKey(column, table)) return { ...plain, ...leasedBy(column.sequence, table, name) }
   if (column.counted) return { ...plain, serverDefault: true }
   // The server refuses NULL here or a trigger fills it in, and only the server knows which.
   const isOpen = notNull && !table.primaryKey.includes(name) && table.triggersBefore.some((one) => mayFill(one, name))

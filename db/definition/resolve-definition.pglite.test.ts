@@ -57,6 +57,8 @@ const SCHEMA = `
     plain text, twice int GENERATED ALWAYS AS (1 + 1) STORED);
   CREATE TABLE numbered (id serial PRIMARY KEY, title text);
   CREATE TABLE identified (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, title text);
+  CREATE TABLE coded (id text PRIMARY KEY DEFAULT 'C-' || nextval('counter'));
+  CREATE TABLE refers (id uuid PRIMARY KEY, numbered int REFERENCES numbered);
   CREATE SCHEMA twin; CREATE TABLE twin.org (id uuid PRIMARY KEY, name text);
 `
 
@@ -270,14 +272,42 @@ describe('resolving a sync definition against the catalogue', () => {
     expect((await columnsOf('actions'))?.write).toBe('actions')
   })
 
-  it('OUT-16 refuses keys that only the server can number, and says what to do', async () => {
-    for (const name of ['numbered', 'identified']) {
+  it('OUT-16 LSE-R1 keys of a serial or an identity are leased of its sequence; others that only the server makes are refused', async () => {
+    const numberedBy = async (name: string, write: 'all' | 'actions' | 'none') => {
       const numbered = pgTable(name, { id: integer('id'), title: text('title') })
-      expect(await faultsOf(table(numbered, { audience: 'all', write: 'all' }))).toMatch(
-        /id is numbered by the server.*make it a uuid/,
-      )
-      expect(await faultsOf(table(numbered, { audience: 'all', write: 'actions' }))).toBe('')
+      return resolve(defineSync({ tables: { numbered: table(numbered, { audience: 'all', write }) } }))
     }
+    for (const name of ['numbered', 'identified']) {
+      for (const write of ['all', 'actions'] as const) {
+        const { definition, faults } = await numberedBy(name, write)
+        expect(faults).toEqual([])
+        expect(definition.tables[0]?.columns[0]).toMatchObject({
+          default: `tidemark.next_key('public.${name}_id_seq', '"public"."${name}"', 'id')`,
+          leased: `public.${name}_id_seq`,
+        })
+      }
+      expect((await numberedBy(name, 'none')).definition.tables[0]?.columns[0]).not.toHaveProperty('leased')
+    }
+    const coded = pgTable('coded', { id: text('id') })
+    expect(await faultsOf(table(coded, { audience: 'all', write: 'all' }))).toMatch(
+      /id is numbered by the server in a way.*make it serial, an identity or a uuid/,
+    )
+    const parts = {
+      numbered: pgTable('numbered', { id: integer('id') }),
+      refers: pgTable('refers', { id: uuid('id'), numbered: integer('numbered') }),
+    }
+    const { definition } = await resolve(
+      defineSync({
+        tables: {
+          numbered: table(parts.numbered, { audience: { column: parts.numbered.id, prefix: 'n' }, write: 'all' }),
+          refers: table(parts.refers, { audience: 'all', write: 'all' }),
+        },
+      }),
+    )
+    expect(definition.tables.find(({ name }) => name === 'refers')).toMatchObject({
+      foreignKeys: [],
+      refers: [{ columns: ['numbered'], parent: 'public.numbered', parentColumns: ['id'] }],
+    })
   })
 
   it('SEC-05 refuses the audience prefix that is ours', async () => {

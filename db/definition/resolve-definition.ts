@@ -11,6 +11,7 @@ import type { Sync } from '../define-sync.ts'
 import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
 import { isKnownToReplicas } from './condition-text.ts'
 import { type DeclaredTable, type DeclaredWatch, declaredTables, declaredWatch } from './declared-table.ts'
+import { isLeasedKey } from './leased-key.ts'
 import { resolveColumns } from './resolve-column.ts'
 import { tableFaults, watchFaults } from './table-faults.ts'
 
@@ -100,7 +101,28 @@ function resolveTable({ declared, table }: Pair, pairs: readonly Pair[], types: 
         name,
         statement: `ALTER TABLE ${quoteTable(table)} ADD CONSTRAINT ${quoteIdentifier(name)} ${definition.replace(/ NOT VALID$/, '')} NOT VALID`,
       })),
+    ...(declared.write === null ? {} : refersIn(declared, table, pairs)),
   }
+}
+
+/** Returns the foreign keys to keys that replicas lease, as far as `foreignKeys` has them not. */
+function refersIn(
+  declared: DeclaredTable,
+  { foreignKeys }: CatalogueTable,
+  pairs: readonly Pair[],
+): Pick<TableDefinition, 'refers'> {
+  const refers = foreignKeys.flatMap((key) => {
+    const { columns, parentColumns } = key
+    const parent = pairs.find((pair) => sameName(pair.table, { schema: key.parentSchema, name: key.parentName }))
+    const isMeant =
+      parent?.declared.write != null &&
+      columns.every((name) => declared.columns.includes(name)) &&
+      parentColumns.every((name) => parent.declared.columns.includes(name)) &&
+      parent.table.columns.some((column) => parentColumns.includes(column.name) && isLeasedKey(column, parent.table)) &&
+      !parentAlwaysVisible(declared, key, pairs)
+    return isMeant ? [{ columns, parent: tableId(parent.table), parentColumns }] : []
+  })
+  return refers.length === 0 ? {} : { refers }
 }
 
 /** Returns how the audience that Tidemark keeps follows from a row, as far as replicas may know and can decide it. */

@@ -3,6 +3,7 @@ import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
 import { strangersIn } from './computed-alike.ts'
 import type { DeclaredTable, DeclaredWatch } from './declared-table.ts'
 import { makesUp } from './filling-trigger.ts'
+import { isLeasable } from './leased-key.ts'
 import { isReplicaDefault } from './replica-default.ts'
 
 const PREFIX = /^[a-z][a-z0-9_-]*$/
@@ -106,9 +107,10 @@ function audienceFaults(declared: DeclaredTable, table: CatalogueTable): string[
 function keyFaults(declared: DeclaredTable, table: CatalogueTable, name: string): string[] {
   const column = table.columns.find((candidate) => candidate.name === name)
   if (!column) return []
+  if (isLeasable(column)) return []
   if (column.counted)
     return [
-      `primary key column ${name} is numbered by the server, and replicas must make keys themselves: make it a uuid or text, or set write to 'actions'`,
+      `primary key column ${name} is numbered by the server in a way that replicas cannot follow: make it serial, an identity or a uuid, or set write to 'actions'`,
     ]
   const types = table.columns
     .filter((other) => declared.columns.includes(other.name))

@@ -23,6 +23,6 @@ export function sinceWhen(
  * Serialises what decides which rows of a table a replica holds, and their values; everything else is changed in place.
  */
 function rowsOf(table: TableDefinition, { types }: Definition): string {
-  const columns = table.columns.map(({ default: _, serverDefault: _filled, ...column }) => column)
+  const columns = table.columns.map(({ default: _, serverDefault: _filled, leased: _leased, ...column }) => column)
   return JSON.stringify([columns, table.primaryKey, table.audience, typesOf(table.columns, types)])
 }

@@ -6,6 +6,7 @@ import { KeptRights } from '../access/kept-rights.ts'
 import { bearerToken, subprotocolToken } from '../access/request-token.ts'
 import { REPLICATION_NAME, SESSION_HEADER, type Session } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
+import { answerLeases } from '../push/answer-leases.ts'
 import { callCommitted } from '../push/committed-calls.ts'
 import type { PushOptions } from '../push/options.ts'
 import { answerOutcomes } from '../push/outcomes.ts'
@@ -36,7 +37,8 @@ const CHUNK_ID = /^[0-9a-f]{64}$/
 const DAY_SECONDS = 86_400
 /** A push body holds little besides its mutations. */
 const PUSH_CHARS = LIMITS.pushChars + 64 * 1024
-const OUTCOMES_CHARS = 64 * 1024
+/** What asks for outcomes or for keys. */
+const ASKING_CHARS = 64 * 1024
 const RETRY_AFTER_SECONDS = '1'
 
 const SECURITY_HEADERS: Readonly<Record<string, string>> = {
@@ -137,7 +139,14 @@ export function createApp(options: HttpOptions): Hono<Env> {
   app.post('/sync/outcomes', async (context) => {
     const right = await session(context, bearerToken(context.req.raw.headers))
     return context.json(
-      await answerOutcomes(context.env, right, parseJson(await readBody(context.req.raw, OUTCOMES_CHARS))),
+      await answerOutcomes(context.env, right, parseJson(await readBody(context.req.raw, ASKING_CHARS))),
+    )
+  })
+
+  app.post('/sync/leases', async (context) => {
+    const right = await session(context, bearerToken(context.req.raw.headers))
+    return context.json(
+      await answerLeases(context.env, right, parseJson(await readBody(context.req.raw, ASKING_CHARS))),
     )
   })
 

@@ -1,6 +1,12 @@
 import { z } from 'zod'
 import { sha256Hex } from '../../db/index.ts'
-import { type Outcome, type PushedMutation, type Rejection, TidemarkError } from '../../protocol/index.ts'
+import {
+  type Outcome,
+  type PushedMutation,
+  type Rejection,
+  type TableDefinition,
+  TidemarkError,
+} from '../../protocol/index.ts'
 import {
   type Database,
   type DatabaseTransaction,
@@ -17,6 +23,7 @@ import { rejectMutation } from './reject-mutation.ts'
 import { checkPatch, type PatchStep } from './rules/check-patch.ts'
 import { basisCounters, type Effects, earlierSchema, effectsSchema } from './rules/earlier.ts'
 import { knownSchema, outcomeOf } from './rules/known-mutation.ts'
+import { keyTaken, leasedKeysGiven, NONE_UNLEASED, type UnleasedKeys, unleasedKeys } from './rules/leased-keys.ts'
 import { MutationRejected } from './rules/mutation-rejected.ts'
 import { isMutation, type ParsedMutation } from './rules/parse-mutation.ts'
 import { readingsOf } from './rules/readings.ts'
@@ -51,13 +58,15 @@ export async function decideMutation(push: OpenPush, database: Database, parsed:
     const steps =
       content.kind === 'patch' ? checkPatch(content.rows, push.definition.definition, push.session.audiences) : []
     const { known, effects } = await database.transaction(async ({ query, last, single }) => {
+      // Asked first, because what follows the beginning runs as the client role, which may not ask it.
+      const unleased = await readUnleased(query, push.client, steps)
       const begun = await begin(push, query, content, digest)
       tried.isBegun = true
       if ('known' in begun) return { known: begun.known, effects: null }
       for (const earlier of await mapDecided(query, begun.earlier, begun.since)) push.earlier.add(earlier)
       checkDependencies(push, content, begun.settledTo)
       if (content.kind === 'patch') {
-        await writeInAnyOrder({ ...patchContext(push), query }, steps)
+        await writeInAnyOrder({ ...patchContext(push), query, unleased }, steps)
       } else {
         const { client, env, madeMs, session } = push
         const { nowMs } = begun
@@ -73,6 +82,17 @@ export async function decideMutation(push: OpenPush, database: Database, parsed:
   } catch (error) {
     return rejectMutation(push, database, parsed, digest, await rejectionOf(push, database, tried, error))
   }
+}
+
+async function readUnleased(
+  query: DatabaseTransaction['query'],
+  client: string,
+  steps: readonly PatchStep[],
+): Promise<UnleasedKeys> {
+  const given = leasedKeysGiven(steps)
+  if (given === null) return NONE_UNLEASED
+  const [row] = await query('SELECT tidemark.unleased_keys($1, $2::json)::text AS unleased', [client, given])
+  return unleasedKeys(row?.unleased ?? null)
 }
 
 async function begin(
@@ -145,8 +165,18 @@ async function rejectionOf(push: OpenPush, database: Database, tried: Tried, err
       `tidemark: a write was refused because role tidemark_client lacks a right; run \`tidemark doctor\`: ${databaseMessageOf(error)}`,
     )
   if (rejection.kind !== 'constraint') return rejection
-  return { ...rejection, ...(await explainConstraint(database.query, push.definition.definition, error)) }
+  const { definition } = push.definition
+  const explained = await explainConstraint(database.query, definition, error)
+  const table =
+    state === '23505' && content.kind === 'patch' && definition.tables.find(({ id }) => id === explained.table)
+  return table && isOwnKey(table, explained.columns ?? []) ? keyTaken({ t: table.id }) : { ...rejection, ...explained }
 }
+
+/** Tells whether what is unique by these columns is the key of a table that a sequence numbers. */
+const isOwnKey = ({ primaryKey, columns }: TableDefinition, unique: readonly string[]): boolean =>
+  columns.some(({ leased }) => leased !== undefined) &&
+  unique.length === primaryKey.length &&
+  primaryKey.every((name) => unique.includes(name))
 
 const TABLE_DENIED = /^permission denied for (table|view|relation|column)\b/
 

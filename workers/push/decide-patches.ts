@@ -6,6 +6,7 @@ import { type OpenPush, patchContext, predictionOf, remember, toTell } from './o
 import { checkPatch, type PatchStep } from './rules/check-patch.ts'
 import { basisCounters, effectsSchema } from './rules/earlier.ts'
 import { knownSchema, outcomeOf } from './rules/known-mutation.ts'
+import { leasedKeysGiven } from './rules/leased-keys.ts'
 import { MutationRejected } from './rules/mutation-rejected.ts'
 import { isMutation, type ParsedMutation } from './rules/parse-mutation.ts'
 import { readingsOf } from './rules/readings.ts'
@@ -120,6 +121,7 @@ function orderOf(push: OpenPush, mutation: PatchMutation, steps: readonly PatchS
     reading,
     keys,
     tell: toTell(push, mutation),
+    leased: leasedKeysGiven(steps.filter(({ op }) => op === 'insert')),
   }
   return { mutation, digest, asked: JSON.stringify(asked) }
 }

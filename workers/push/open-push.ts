@@ -29,7 +29,12 @@ export interface OpenPush {
   readonly deadline: PushDeadline
 }
 
-export const patchContext = ({ session, definition, earlier, policyOf }: OpenPush): Omit<PatchContext, 'query'> => ({
+export const patchContext = ({
+  session,
+  definition,
+  earlier,
+  policyOf,
+}: OpenPush): Omit<PatchContext, 'query' | 'unleased'> => ({
   audiences: session.audiences,
   types: definition.definition.types,
   earlier,

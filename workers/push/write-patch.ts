@@ -4,6 +4,7 @@ import type { ColumnDefinition, Definition, PatchRow, Row } from '../../protocol
 import { type DatabaseTransaction, textArray } from '../database/index.ts'
 import { FORBIDDEN, type PatchStep } from './rules/check-patch.ts'
 import { basisOf, type EarlierMutations } from './rules/earlier.ts'
+import { isNumbered, isUnleased, keyTaken, keyUnleased, type UnleasedKeys } from './rules/leased-keys.ts'
 import { MutationRejected } from './rules/mutation-rejected.ts'
 import { deleteSql, insertSql, insertUnnamedSql, lockSql, seenSql, updateSql } from './rules/patch-sql.ts'
 import { resolveConflict } from './rules/resolve-conflict.ts'
@@ -15,6 +16,8 @@ export interface PatchContext {
   readonly earlier: EarlierMutations
   /** The conflict policy of a table, by the table's id. */
   readonly policyOf: (table: string) => ConflictPolicy
+  /** The keys of new rows that the author did not lease. */
+  readonly unleased: UnleasedKeys
 }
 
 export interface Given {
@@ -57,7 +60,7 @@ const isGroup = (given: readonly Given[]): given is Group => given.length > 0
 
 /** Turns a patch into statements that each touch as many rows as they are given, if nothing stands in the way. */
 export function patchStatements(
-  context: Omit<PatchContext, 'query'>,
+  context: Omit<PatchContext, 'query' | 'unleased'>,
   steps: readonly PatchStep[],
 ): { text: string; rows: string; seen: readonly string[]; count: number }[] {
   return groupsOf(context, steps).map((group) => ({
@@ -68,7 +71,7 @@ export function patchStatements(
   }))
 }
 
-function statementOf(context: Omit<PatchContext, 'query'>, group: Group): string {
+function statementOf(context: Omit<PatchContext, 'query' | 'unleased'>, group: Group): string {
   const [first] = group
   const { op, table, columns } = first.step
   if (op === 'insert') return isUnnamed(first) ? insertUnnamedSql(table, columns) : insertSql(table, columns)
@@ -126,6 +129,8 @@ async function insert(context: PatchContext, group: Group): Promise<void> {
   const [first, ...rest] = group
   const asInsert = (one: Given): Given => ({ ...one, step: { ...one.step, op: 'insert' } })
   const given: Group = [asInsert(first), ...rest.map(asInsert)]
+  const stranger = given.find(({ step }) => isUnleased(step, context.unleased))
+  if (stranger) throw new MutationRejected(keyUnleased(stranger.step.row))
   const rows = await context.query(statementOf(context, given), parameters(context, given))
   // Nobody knew the audience of a row that the server fills in before the row stood there.
   if (isUnnamed(first) && rows.length < group.length) throw new MutationRejected(FORBIDDEN)
@@ -144,6 +149,9 @@ async function insertOrDecide(context: PatchContext, group: Group): Promise<void
   const updates: Group = [asUpdate(first), ...rest.map(asUpdate)]
   const rows = await context.query(seenSql(first.step.table, group.length), parameters(context, updates))
   const there = new Set(rows.map((row) => Number(row.position) - 1))
+  // A row that a sequence numbers is nobody else's for having its key.
+  const taken = group.find(({ step }, index) => there.has(index) && isNumbered(step))
+  if (taken) throw new MutationRejected(keyTaken(taken.step.row))
   const missing = group.filter((_, index) => !there.has(index))
   if (isGroup(missing)) await insert(context, missing)
   for (const [index, one] of updates.entries()) if (there.has(index)) await updateLocked(context, one)

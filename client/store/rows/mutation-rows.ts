@@ -78,6 +78,15 @@ export async function setCallOfCurrent(tx: Executor, { tab, call }: CallOrigin):
   )
 }
 
+/** Makes a mutation the work of the tab that made a former one, whose failure it takes back. */
+export async function keepTabOf(tx: Executor, former: number, made: number): Promise<void> {
+  await tx.query(
+    'UPDATE tidemark.mutation m SET tab = f.tab FROM tidemark.mutation f WHERE m.counter = $2 AND f.counter = $1',
+    [former, made],
+  )
+  await tx.query('UPDATE tidemark.mutation SET rejection = NULL WHERE counter = $1', [former])
+}
+
 /** Reads the number of the mutation that a call made; null where it made none, or none that is still known. */
 export async function readMadeByCall(db: Executor, call: string): Promise<number | null> {
   const { rows } = await db.query<{ counter: number | string }>(

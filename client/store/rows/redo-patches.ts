@@ -6,6 +6,8 @@ export interface RedoStep {
   readonly text: string
   readonly parameter: string | null
   readonly expected: number | null
+  /** It inserts rows that a sequence numbers, which stay this mutation's own whoever has their keys meanwhile. */
+  readonly inserts: boolean
 }
 
 /** A patch to do again; it is not done where one of `after` could not be. */

@@ -35,6 +35,11 @@ export async function setCurrentMutation(tx: Executor, counter: number): Promise
   ])
 }
 
+/** Makes what is written from here on a mutation of its own. */
+export async function setNoMutation(tx: Executor): Promise<void> {
+  await tx.exec(`SELECT set_config('tidemark.mutation', '', true), set_config('tidemark.size', '', true)`)
+}
+
 /** Answers whether this transaction has written, and nothing of it belongs to a mutation. */
 export async function hasWrittenUnseen(tx: Executor): Promise<boolean> {
   const { rows } = await tx.query<{ unseen: boolean }>(

@@ -14,6 +14,6 @@ export function isAlike(
 
 /** Answers the parts of a table that cannot be changed under its rows. */
 function shape(table: TableDefinition, types: Definition['types']): unknown {
-  const columns = table.columns.map(({ default: _, serverDefault: _filled, ...column }) => column)
+  const columns = table.columns.map(({ default: _, serverDefault: _filled, leased: _leased, ...column }) => column)
   return [columns, table.primaryKey, typesOf(table.columns, types)]
 }

@@ -27,10 +27,14 @@ function actionOn(event: string, rest: string): ReferentialAction | null {
   return found === 'CASCADE' || found === 'SET NULL' || found === 'SET DEFAULT' ? found : null
 }
 
-/** Answers the foreign keys of a definition, read from the statements that Postgres itself has printed. */
+/**
+ * Answers the foreign keys of a definition, read from the statements that Postgres itself has printed, and those that
+ * are only followed, which do nothing here.
+ */
 export function foreignKeysOf(definition: Definition): ForeignKey[] {
-  return definition.tables.flatMap(({ id, foreignKeys }) =>
-    foreignKeys.flatMap(({ statement }): ForeignKey[] => {
+  return definition.tables.flatMap(({ id, foreignKeys, refers = [] }) => [
+    ...refers.map((one): ForeignKey => ({ table: id, ...one, onDelete: null, onUpdate: null })),
+    ...foreignKeys.flatMap(({ statement }): ForeignKey[] => {
       const found = FORM.exec(statement)
       const [whole = '', columns = '', schema = '', name = '', parentColumns = ''] = found ?? []
       if (!found) return []
@@ -46,5 +50,5 @@ export function foreignKeysOf(definition: Definition): ForeignKey[] {
         },
       ]
     }),
-  )
+  ])
 }

@@ -8,6 +8,7 @@ import {
   type TableDefinition,
   travellingColumns,
 } from '../../../protocol/index.ts'
+import { isNoKey, keyUnleased } from './leased-keys.ts'
 import { MutationRejected } from './mutation-rejected.ts'
 
 /**
@@ -105,6 +106,7 @@ function checkInsert(
   columns: readonly ColumnDefinition[],
 ): ColumnDefinition[] {
   if (!table.primaryKey.every((name) => row.d[name] === row.k[name])) throw invalid(row, 'an insert holds its key')
+  if (isNoKey({ table, row })) throw new MutationRejected(keyUnleased(row))
   if ((audienceOf(table.audience, row.d) ?? '') !== row.a) throw new MutationRejected(FORBIDDEN)
   const left = row.z ?? []
   const isLeft = (column: ColumnDefinition) => left.includes(column.name)

@@ -111,7 +111,9 @@ export function insertSql(table: TableDefinition, columns: readonly ColumnDefini
   const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ')
   const values = columns.map((column) => given('d', column)).join(', ')
   const seen = parentIsSeen(table, columns, true)
-  return `INSERT INTO ${quoteTable(table)} (${names}) SELECT ${values} FROM ${GIVEN} ${AS_GIVEN}${seen && ` WHERE ${seen}`} ORDER BY ${POSITION}`
+  // An identity that is GENERATED ALWAYS takes a key that was leased of it by this alone.
+  const numbered = columns.some(({ leased }) => leased !== undefined) ? ' OVERRIDING SYSTEM VALUE' : ''
+  return `INSERT INTO ${quoteTable(table)} (${names})${numbered} SELECT ${values} FROM ${GIVEN} ${AS_GIVEN}${seen && ` WHERE ${seen}`} ORDER BY ${POSITION}`
 }
 
 /** Like `insertSql`, for rows whose audience the server fills in; answers those of them that the author then sees. */

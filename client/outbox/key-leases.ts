@@ -1,0 +1,90 @@
+import { LIMITS, leasedSequences } from '../../protocol/index.ts'
+import type { Http } from '../connection/http.ts'
+import type { Copy } from '../store/copies.ts'
+import type { Database } from '../store/database.ts'
+import { addLeased, countLeft, forgetLeases, isAnyLeased } from '../store/rows/leased-keys.ts'
+import { askLeases } from './push-client.ts'
+import type { RefusedKey } from './rules/rename-keys.ts'
+
+/** After keys were refused or fewer came than asked for, more are asked for no sooner than this. */
+const AGAIN_MS = 30_000
+
+export interface KeyLeasesOptions {
+  readonly db: Database
+  readonly http: Http
+  readonly clientId: string
+  readonly shown: () => Copy | null
+  readonly nowMs: () => number
+}
+
+/** Keeps keys of sequences in store, of which rows that are inserted here get theirs, online and offline. */
+export class KeyLeases {
+  readonly #options: KeyLeasesOptions
+  readonly #closing = new AbortController()
+  #turn: Promise<unknown> = Promise.resolve()
+  #isDue = false
+  #notBeforeMs = 0
+
+  constructor(options: KeyLeasesOptions) {
+    this.#options = options
+  }
+
+  /** Leases keys where fewer than half of what a replica holds are left; never rejects. `isNew`: the server is back. */
+  refillSoon(isNew = false): void {
+    if (isNew) this.#notBeforeMs = 0
+    if (this.#isDue || this.#options.nowMs() < this.#notBeforeMs || this.#sequences().size === 0) return
+    this.#isDue = true
+    this.#inTurn(async () => {
+      this.#isDue = false
+      await this.#refill(LIMITS.leasedKeys / 2, this.#sequences())
+    }).catch(() => this.#wait())
+  }
+
+  /**
+   * Leases keys for new rows whose keys were refused, and answers whether there are enough. Where the server does not
+   * know that it gave them, as after it was put back to before, it knows of none of that sequence.
+   *
+   * Throws TidemarkError where the server cannot be asked.
+   */
+  leaseFor(refused: readonly RefusedKey[], isUnleased: boolean): Promise<boolean> {
+    const needed = Map.groupBy(refused, ({ sequence }) => sequence)
+    const sequences = new Set(needed.keys())
+    return this.#inTurn(async () => {
+      const { db } = this.#options
+      if (isUnleased && (await isAnyLeased(db, refused))) await forgetLeases(db, sequences)
+      await this.#refill(Math.max(...[...needed.values()].map(({ length }) => length)), sequences)
+      const left = await countLeft(db, sequences)
+      return [...needed].every(([sequence, { length }]) => (left.get(sequence) ?? 0) >= length)
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#closing.abort()
+    await this.#turn.catch(() => undefined)
+  }
+
+  #sequences(): Set<string> {
+    const copy = this.#options.shown()
+    return copy ? leasedSequences(copy.definition.definition) : new Set()
+  }
+
+  async #refill(below: number, sequences: ReadonlySet<string>): Promise<void> {
+    const { db, http, clientId } = this.#options
+    const lacking = [...(await countLeft(db, sequences))].filter(([, left]) => left < below)
+    if (lacking.length === 0) return
+    const wanted = Object.fromEntries(lacking.map(([sequence, left]) => [sequence, LIMITS.leasedKeys - left]))
+    const keys = await askLeases(http, clientId, wanted, this.#closing.signal)
+    await db.transaction((tx) => addLeased(tx, keys))
+    if (lacking.some(([sequence]) => (keys[sequence]?.length ?? 0) < (wanted[sequence] ?? 0))) this.#wait()
+  }
+
+  #wait(): void {
+    this.#notBeforeMs = this.#options.nowMs() + AGAIN_MS
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const turn = this.#turn.catch(() => undefined).then(work)
+    this.#turn = turn
+    return turn
+  }
+}

@@ -1,0 +1,60 @@
+import type { PatchRow, Rejection } from '../../../protocol/index.ts'
+import type { PatchStep } from './check-patch.ts'
+
+/** A key of a sequence that a row is given, by which nobody else may have been given it. */
+type NamedKey = readonly [sequence: string, key: string]
+
+const CANONICAL = /^(0|-?[1-9]\d{0,18})$/
+
+const isKey = (text: string): boolean => CANONICAL.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text)
+
+/** Answers the keys of sequences by which a row is named; none where its table is not numbered by one. */
+function keysOf({ table, row }: Pick<PatchStep, 'table' | 'row'>): NamedKey[] {
+  return table.columns.flatMap(({ name, leased }): NamedKey[] =>
+    leased === undefined ? [] : [[leased, row.k[name] ?? '']],
+  )
+}
+
+const nameOf = ([sequence, key]: NamedKey): string => JSON.stringify([sequence, key])
+
+/** Tells whether a row has what is no key of a sequence, or not as Postgres prints it: nobody can have leased it. */
+export const isNoKey = (row: Pick<PatchStep, 'table' | 'row'>): boolean => keysOf(row).some(([, key]) => !isKey(key))
+
+/** Answers the keys that these steps may give to new rows, for `tidemark.unleased_keys`; null where there are none. */
+export function leasedKeysGiven(steps: readonly PatchStep[]): string | null {
+  const made = steps.filter(({ op }) => op === 'insert' || op === 'move').flatMap(keysOf)
+  if (made.length === 0) return null
+  const bySequence = Map.groupBy(made, ([sequence]) => sequence)
+  return JSON.stringify(
+    Object.fromEntries([...bySequence].map(([sequence, keys]) => [sequence, keys.map(([, key]) => key)])),
+  )
+}
+
+/** The names of keys that their author did not lease. */
+export type UnleasedKeys = ReadonlySet<string>
+
+export const NONE_UNLEASED: UnleasedKeys = new Set()
+
+/** Reads the answer of `tidemark.unleased_keys`. */
+export const unleasedKeys = (answer: string | null): UnleasedKeys =>
+  new Set((JSON.parse(answer ?? '[]') as NamedKey[]).map(nameOf))
+
+/** Tells whether a new row's key is numbered by a sequence of which its author did not lease it. */
+export const isUnleased = (step: PatchStep, unleased: UnleasedKeys): boolean =>
+  keysOf(step).some((one) => unleased.has(nameOf(one)))
+
+export const isNumbered = ({ table }: PatchStep): boolean => table.columns.some(({ leased }) => leased !== undefined)
+
+export const keyUnleased = ({ t, k }: PatchRow): Rejection => ({
+  kind: 'key-unleased',
+  message: 'This row has a key that its author did not lease: leave the key out, and the replica numbers the row.',
+  table: t,
+  key: k,
+})
+
+export const keyTaken = ({ t, k }: Pick<PatchRow, 't'> & Partial<PatchRow>): Rejection => ({
+  kind: 'key-taken',
+  message: 'The key of this row is that of another row by now.',
+  table: t,
+  ...(k === undefined ? {} : { key: k }),
+})
