@@ -40,10 +40,9 @@ export class LocalCore implements ReplicaCore, ReplicaState {
     this.#parts = parts
     this.#stopWaking = onWake(() => this.wake())
     const start = asLsn('0'.repeat(16))
-    this.#ready = parts.engine.waits.waitFor(
-      { lsn: start, epoch: null, before: null, endsOffline: false, endsRefused: false },
-      this.status,
-    )
+    this.#ready = parts.engine.waits
+      .waitFor({ lsn: start, epoch: null, before: null, endsOffline: false, endsRefused: false }, this.status)
+      .then(() => parts.writing.prepareKeys())
     // An app that never looks at it must not fail over its rejection.
     this.#ready.catch(() => undefined)
   }

@@ -46,6 +46,8 @@ export const ERROR_RULES = {
   'lease-ended': { closeCode: 4505, httpStatus: 409, retry: 'retry', level: 'info' },
   /** The tab that did it for all is gone before it could answer: it may have happened. */
   'outcome-unknown': { closeCode: 4506, httpStatus: 409, retry: 'never', level: 'warn' },
+  /** No key is left of those that this replica leased of a sequence: once it is online it leases more. */
+  'keys-exhausted': { closeCode: 4508, httpStatus: 409, retry: 'never', level: 'info' },
   /** A fault of our own. */
   internal: { closeCode: 4599, httpStatus: 500, retry: 'retry', level: 'error' },
 } as const satisfies Record<string, ErrorRule>

@@ -93,7 +93,7 @@ function factsOf(planned: PlannedTable, modules: Modules): string[] {
     ...(numbers.length === 0
       ? []
       : [
-          `numbered by the server: ${numbers.join(', ')}${isKeyCounted ? ". Replicas lease keys of its sequence, so that they may write the table (docs/model-your-data.md, "Keys that a sequence numbers")" : ''}`,
+          `numbered by the server: ${numbers.join(', ')}${isKeyCounted ? '. Replicas lease keys of its sequence, so that they may write the table (docs/model-your-data.md)' : ''}`,
         ]),
     ...(generated.length === 0 ? [] : [`generated: ${named(generated)}`]),
     ...(soft.length === 0

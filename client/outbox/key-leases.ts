@@ -8,6 +8,8 @@ import type { RefusedKey } from './rules/rename-keys.ts'
 
 /** After keys were refused or fewer came than asked for, more are asked for no sooner than this. */
 const AGAIN_MS = 30_000
+/** A replica is ready without keys rather than wait longer for its first. */
+const PREPARE_MS = 5_000
 
 export interface KeyLeasesOptions {
   readonly db: Database
@@ -40,6 +42,14 @@ export class KeyLeases {
     }).catch(() => this.#wait())
   }
 
+  /** Resolves once there is a key of each sequence, or they cannot be had now; never rejects. */
+  async prepare(): Promise<void> {
+    const sequences = this.#sequences()
+    if (sequences.size === 0) return
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(PREPARE_MS)])
+    await this.#inTurn(() => this.#refill(1, sequences, signal)).catch(() => this.#wait())
+  }
+
   /**
    * Leases keys for new rows whose keys were refused, and answers whether there are enough. Where the server does not
    * know that it gave them, as after it was put back to before, it knows of none of that sequence.
@@ -68,12 +78,12 @@ export class KeyLeases {
     return copy ? leasedSequences(copy.definition.definition) : new Set()
   }
 
-  async #refill(below: number, sequences: ReadonlySet<string>): Promise<void> {
+  async #refill(below: number, sequences: ReadonlySet<string>, signal = this.#closing.signal): Promise<void> {
     const { db, http, clientId } = this.#options
     const lacking = [...(await countLeft(db, sequences))].filter(([, left]) => left < below)
     if (lacking.length === 0) return
     const wanted = Object.fromEntries(lacking.map(([sequence, left]) => [sequence, LIMITS.leasedKeys - left]))
-    const keys = await askLeases(http, clientId, wanted, this.#closing.signal)
+    const keys = await askLeases(http, clientId, wanted, signal)
     await db.transaction((tx) => addLeased(tx, keys))
     if (lacking.some(([sequence]) => (keys[sequence]?.length ?? 0) < (wanted[sequence] ?? 0))) this.#wait()
   }

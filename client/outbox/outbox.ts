@@ -28,6 +28,7 @@ import { hasSent, readSent } from '../store/rows/sending-rows.ts'
 import { NOTIFY_OUTBOX, OUTBOX_CHANNEL, readNotice } from '../store/rules/outbox-notice.ts'
 import { withServerRows } from '../store/server-rows.ts'
 import { argsOf, type Making, makeAction, makeTransaction } from './make-mutation.ts'
+import { outOfKeys } from './out-of-keys.ts'
 import { remakeUnderKeys } from './remake-under-keys.ts'
 import { type RefusedKey, refusedKeys } from './rules/rename-keys.ts'
 
@@ -119,7 +120,8 @@ export class Outbox {
    * Runs an action here, and `also` in the same transaction; it is locally durable when this resolves. Rejects with what the
    * action throws.
    *
-   * Throws TidemarkError: `bad-input` where it or its arguments are not known, `unavailable` before the replica is ready.
+   * Throws TidemarkError: `bad-input` where it or its arguments are not known, `unavailable` before the replica is ready,
+   * `keys-exhausted` where no key is left for a row that it inserts.
    */
   async runAction(
     name: string,
@@ -128,7 +130,12 @@ export class Outbox {
     also: (tx: Executor) => Promise<void> = async () => undefined,
   ): Promise<MutationId> {
     const json = argsOf(this.actions, name, args)
-    return this.#idOf(await makeAction(this.#makingOnShown(by), name, json, also))
+    const making = this.#makingOnShown(by)
+    try {
+      return this.#idOf(await makeAction(making, name, json, also))
+    } catch (error) {
+      throw outOfKeys(error) ?? error
+    }
   }
 
   /**

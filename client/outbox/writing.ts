@@ -268,6 +268,12 @@ export class Writing implements DrainHost {
     if (error?.retry === 'never') this.#waits.rejectWaits(error)
   }
 
+  /** Resolves once rows that sequences number can be inserted, or that must wait; never rejects. */
+  async prepareKeys(): Promise<void> {
+    const { phase } = this.#options.status.current
+    if (phase === 'live' || phase === 'catching-up') await this.#leases.prepare()
+  }
+
   #refillLeases(isNew = false): void {
     const { phase } = this.#options.status.current
     if (phase === 'live' || phase === 'catching-up') this.#leases.refillSoon(isNew)

@@ -4,6 +4,7 @@ import {
   type FrameUp,
   type Hello,
   type Lsn,
+  leasesRequestSchema,
   type Manifest,
   MarkerEncoder,
   type Outcome,
@@ -126,6 +127,13 @@ export class LocalServer {
         return this.#manifest(decodeURIComponent(audience))
       case 'outcomes':
         return { epoch: EPOCH, outcomes: [] }
+      case 'leases': {
+        const { wanted } = leasesRequestSchema.parse(JSON.parse(String(body)))
+        const { tables } = this.#options
+        return {
+          keys: Object.fromEntries(Object.entries(wanted).map(([name, count]) => [name, tables.draw(name, count)])),
+        }
+      }
       case 'push':
         return { outcomes: await this.#receivePush(String(body), signal), retry: null }
       default:

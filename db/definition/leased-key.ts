@@ -17,7 +17,7 @@ export const isLeasedKey = (
 /** Describes such a column of a key: its default takes the next key that the replica leased. */
 export function leasedBy(
   sequence: string,
-  table: CatalogueTable,
+  table: Pick<CatalogueTable, 'schema' | 'name'>,
   column: string,
 ): Pick<ColumnDefinition, 'default' | 'leased'> {
   const names = [sequence, quoteTable(table), column].map(quoteLiteral)

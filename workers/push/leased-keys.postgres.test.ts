@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { LIMITS } from '../../protocol/index.ts'
 import { NOTES, ORG, OTHER_ORG, SCARCE, sync, TICKETS } from '../../testing/leases/numbered-sync.ts'
@@ -7,7 +8,7 @@ import { usePushFixture } from '../../testing/push/push-fixture.ts'
 import { deleteOf, insertOf, TestClient } from '../../testing/push/test-client.ts'
 import { answerLeases } from './answer-leases.ts'
 
-const schema = readFileSync(new URL('../../testing/leases/migrations/0001_numbered.sql', import.meta.url), 'utf8')
+const schema = readFileSync(join(import.meta.dirname, '../../testing/leases/migrations/0001_numbered.sql'), 'utf8')
 
 describe.each(['embedded', 'system'] as const)('leased keys on the %s server', (server) => {
   const own = usePushFixture(servers()[server], { schema, sync })

@@ -2,6 +2,7 @@ import { is, SQL } from 'drizzle-orm'
 import { getTableConfig, type PgColumn, PgDialect, PgEnumColumn, type PgTable } from 'drizzle-orm/pg-core'
 import type { Sync, SyncTable } from '../../../db/define-sync.ts'
 import { type DeclaredTable, declaredTable, nameOfTable } from '../../../db/definition/declared-table.ts'
+import { leasedBy } from '../../../db/definition/leased-key.ts'
 import { isReplicaDefault } from '../../../db/definition/replica-default.ts'
 import {
   type ColumnDefinition,
@@ -96,6 +97,13 @@ function columnOf(column: PgColumn, { write }: DeclaredTable, types: Definition[
   }
   if (write === null) return plain
   const counted = isCounted(column)
+  const names = nameOfTable({ table: column.table as PgTable })
+  if (
+    counted &&
+    primaryKeyOf(column.table as PgTable).includes(column.name) &&
+    /^(smallint|integer|bigint)$/.test(plain.type)
+  )
+    return { ...plain, ...leasedBy(`${tableId(names)}_${column.name}_seq`, names, column.name) }
   if (!counted && column.default === undefined) return plain
   const text = counted ? null : defaultText(column)
   const facts = { default: text, expression: null, counted, defaultIsOwn: false, defaultTypes: [] }

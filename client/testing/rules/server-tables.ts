@@ -118,13 +118,23 @@ export class ServerTables {
     return filled
   }
 
+  /** Draws the next numbers of a sequence. */
+  draw(sequence: string, count: number): string[] {
+    return Array.from({ length: count }, () => this.#next(sequence))
+  }
+
+  #next(sequence: string): string {
+    const next = (this.#counted.get(sequence) ?? 0n) + 1n
+    this.#counted.set(sequence, next)
+    return String(next)
+  }
+
   /** Fills in what only a server counts, and defaults. */
-  #fill(id: string, { name, type, default: expression, serverDefault }: TableDefinition['columns'][number]) {
+  #fill(id: string, { name, type, default: expression, serverDefault, leased }: TableDefinition['columns'][number]) {
+    if (leased !== undefined) return this.#next(leased)
     if (expression !== undefined) return defaultValue(expression, this.#made) ?? null
     if (!serverDefault || !/^(small|big)?int(eger)?$/.test(type)) return null
-    const next = (this.#counted.get(`${id}.${name}`) ?? 0n) + 1n
-    this.#counted.set(`${id}.${name}`, next)
-    return String(next)
+    return this.#next(`${id}.${name}`)
   }
 
   /** Throws `bad-input` for a row that the user does not see, since nothing could show it. */
