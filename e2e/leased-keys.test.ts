@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { drizzle } from 'drizzle-orm/pglite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openReplica, type Replica } from '../client/index.ts'
-import { note, ORG, SCARCE, sync, TICKETS, ticket } from '../testing/leases/numbered-sync.ts'
+import { note, ORG, SCARCE, sync, ticket } from '../testing/leases/numbered-sync.ts'
 import { type System, startSystem } from '../testing/system/start-system.ts'
 import { until } from '../testing/system/until.ts'
 

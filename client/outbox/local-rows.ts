@@ -10,6 +10,7 @@ import { stageStatements } from '../store/change-statements.ts'
 import type { Executor } from '../store/copies.ts'
 import type { Net } from '../store/fold-changes.ts'
 import { keyRow, keyText, type ReplicaTable, type ReplicaTables, tableOf } from '../store/replica-table.ts'
+import { admitKeys } from '../store/rows/settings.ts'
 
 /** One row to write: all columns of an insert, the changed ones of an update, null for a delete. */
 export interface RowWrite {
@@ -45,7 +46,8 @@ export async function readLocalRow(tx: Executor, table: ReplicaTable, key: Row):
 /** Writes rows as the app itself would, in their order; answers the first that is not there to be updated. */
 export async function writeLocalRows(tx: Executor, writes: readonly RowWrite[]): Promise<RowWrite | null> {
   // The rows may exchange unique values, and come back under the keys that they had.
-  await tx.exec(`SET CONSTRAINTS ALL DEFERRED; SET LOCAL "tidemark.keys" = 'given'`)
+  await tx.exec('SET CONSTRAINTS ALL DEFERRED')
+  await admitKeys(tx)
   for (const write of writes) {
     const nets = new Map([[keyText(write.table, write.key), netOf(write)]])
     for (const { text, parameter } of stageStatements(write.table, { truncate: null, nets })) {

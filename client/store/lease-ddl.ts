@@ -1,7 +1,7 @@
 /** SQLSTATE where no leased key is left for a new row. */
 export const NO_KEY_LEFT = 'TMK01'
 /** SQLSTATE where a new row is given a key that this replica did not lease. */
-export const KEY_NOT_LEASED = 'TMK02'
+const KEY_NOT_LEASED = 'TMK02'
 
 /** The functions by which new rows get keys of sequences: always this library's. */
 export const LEASE_CODE = `

@@ -35,6 +35,11 @@ export async function setCurrentMutation(tx: Executor, counter: number): Promise
   ])
 }
 
+/** Admits rows by whatever keys they are given from here on: the server decides about those that were not leased here. */
+export async function admitKeys(tx: Executor): Promise<void> {
+  await tx.exec(`SELECT set_config('tidemark.keys', 'given', true)`)
+}
+
 /** Makes what is written from here on a mutation of its own. */
 export async function setNoMutation(tx: Executor): Promise<void> {
   await tx.exec(`SELECT set_config('tidemark.mutation', '', true), set_config('tidemark.size', '', true)`)

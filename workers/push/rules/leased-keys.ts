@@ -1,5 +1,10 @@
-import type { PatchRow, Rejection } from '../../../protocol/index.ts'
-import type { PatchStep } from './check-patch.ts'
+import type { PatchRow, Rejection, TableDefinition } from '../../../protocol/index.ts'
+
+/** A row of a patch with its table, as far as its key counts. */
+interface KeyedRow {
+  readonly table: TableDefinition
+  readonly row: PatchRow
+}
 
 /** A key of a sequence that a row is given, by which nobody else may have been given it. */
 type NamedKey = readonly [sequence: string, key: string]
@@ -9,7 +14,7 @@ const CANONICAL = /^(0|-?[1-9]\d{0,18})$/
 const isKey = (text: string): boolean => CANONICAL.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text)
 
 /** Answers the keys of sequences by which a row is named; none where its table is not numbered by one. */
-function keysOf({ table, row }: Pick<PatchStep, 'table' | 'row'>): NamedKey[] {
+function keysOf({ table, row }: KeyedRow): NamedKey[] {
   return table.columns.flatMap(({ name, leased }): NamedKey[] =>
     leased === undefined ? [] : [[leased, row.k[name] ?? '']],
   )
@@ -18,10 +23,10 @@ function keysOf({ table, row }: Pick<PatchStep, 'table' | 'row'>): NamedKey[] {
 const nameOf = ([sequence, key]: NamedKey): string => JSON.stringify([sequence, key])
 
 /** Tells whether a row has what is no key of a sequence, or not as Postgres prints it: nobody can have leased it. */
-export const isNoKey = (row: Pick<PatchStep, 'table' | 'row'>): boolean => keysOf(row).some(([, key]) => !isKey(key))
+export const isNoKey = (row: KeyedRow): boolean => keysOf(row).some(([, key]) => !isKey(key))
 
 /** Answers the keys that these steps may give to new rows, for `tidemark.unleased_keys`; null where there are none. */
-export function leasedKeysGiven(steps: readonly PatchStep[]): string | null {
+export function leasedKeysGiven(steps: readonly (KeyedRow & { readonly op: string })[]): string | null {
   const made = steps.filter(({ op }) => op === 'insert' || op === 'move').flatMap(keysOf)
   if (made.length === 0) return null
   const bySequence = Map.groupBy(made, ([sequence]) => sequence)
@@ -40,10 +45,11 @@ export const unleasedKeys = (answer: string | null): UnleasedKeys =>
   new Set((JSON.parse(answer ?? '[]') as NamedKey[]).map(nameOf))
 
 /** Tells whether a new row's key is numbered by a sequence of which its author did not lease it. */
-export const isUnleased = (step: PatchStep, unleased: UnleasedKeys): boolean =>
+export const isUnleased = (step: KeyedRow, unleased: UnleasedKeys): boolean =>
   keysOf(step).some((one) => unleased.has(nameOf(one)))
 
-export const isNumbered = ({ table }: PatchStep): boolean => table.columns.some(({ leased }) => leased !== undefined)
+export const isNumbered = ({ table }: Pick<KeyedRow, 'table'>): boolean =>
+  table.columns.some(({ leased }) => leased !== undefined)
 
 export const keyUnleased = ({ t, k }: PatchRow): Rejection => ({
   kind: 'key-unleased',
