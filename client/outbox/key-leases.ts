@@ -61,8 +61,9 @@ export class KeyLeases {
     const sequences = new Set(needed.keys())
     return this.#inTurn(async () => {
       const { db } = this.#options
-      if (isUnleased && (await isAnyLeased(db, refused))) await forgetLeases(db, sequences)
-      await this.#refill(Math.max(...[...needed.values()].map(({ length }) => length)), sequences)
+      const most = Math.max(...[...needed.values()].map(({ length }) => length))
+      if (isUnleased && (await isAnyLeased(db, refused))) await this.#replace(sequences)
+      else await this.#refill(most, sequences)
       const left = await countLeft(db, sequences)
       return [...needed].every(([sequence, { length }]) => (left.get(sequence) ?? 0) >= length)
     })
@@ -86,6 +87,17 @@ export class KeyLeases {
     const keys = await askLeases(http, clientId, wanted, signal)
     await db.transaction((tx) => addLeased(tx, keys))
     if (lacking.some(([sequence]) => (keys[sequence]?.length ?? 0) < (wanted[sequence] ?? 0))) this.#wait()
+  }
+
+  /** Puts fresh keys in the place of all that are known of these sequences, which the server does not know. */
+  async #replace(sequences: ReadonlySet<string>): Promise<void> {
+    const { db, http, clientId } = this.#options
+    const wanted = Object.fromEntries([...sequences].map((sequence) => [sequence, LIMITS.leasedKeys]))
+    const keys = await askLeases(http, clientId, wanted, this.#closing.signal)
+    await db.transaction(async (tx) => {
+      await forgetLeases(tx, sequences)
+      await addLeased(tx, keys)
+    })
   }
 
   #wait(): void {
