@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { type DefinitionAnswer, type Lsn, type MigrationsAnswer, TidemarkError } from '../../protocol/index.ts'
 import type {
+  HealthNews,
   ReplicationHealth,
   ReplicationRpc,
   RightsGuard,
@@ -10,6 +11,7 @@ import type {
 } from '../contracts.ts'
 import { SQL_STATE, sqlStateOf, withDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
+import { CaptureTally } from './capture-tally.ts'
 import { KeptMigrations, readMigrations } from './migrations.ts'
 import { DEFAULT_SLOT_NAME, type ReplicationOptions } from './options.ts'
 import { ReplicationLoop } from './replication-loop.ts'
@@ -52,6 +54,7 @@ export function createReplicationObject(
     readonly #loop: ReplicationLoop
     readonly #router: Router
     readonly #storage: ReplicationStorage
+    readonly #tally: CaptureTally
     readonly #rights = new RightsMarks()
     readonly #migrations = new KeptMigrations()
 
@@ -60,12 +63,15 @@ export function createReplicationObject(
       const storage = new ReplicationStorage(ctx.storage.sql)
       this.#storage = storage
       const nowMs = () => Date.now()
+      const tally = new CaptureTally(nowMs)
+      this.#tally = tally
       this.#router = new Router({
         storage,
         objects: env.SYNC,
         nowMs,
         random: Math.random,
         background: (work) => ctx.waitUntil(this.#afterwards(work)),
+        delivered: (commitMs) => tally.noteDelivered(commitMs),
       })
       this.#loop = new ReplicationLoop({
         env,
@@ -80,6 +86,7 @@ export function createReplicationObject(
         retentionMs: options.retention ? options.retention.days * DAY_MS : null,
         storage,
         router: this.#router,
+        tally,
         heard: (batch) => this.#hear(batch),
         nowMs,
         random: Math.random,
@@ -178,6 +185,10 @@ export function createReplicationObject(
 
     async settleCalls(mark: number, dueAtMs: number | null): Promise<void> {
       this.#storage.owedCalls = settleCalls(this.#storage.owedCalls, mark, dueAtMs)
+    }
+
+    async report(news: HealthNews): Promise<void> {
+      this.#tally.report(news)
     }
 
     async health(): Promise<ReplicationHealth> {

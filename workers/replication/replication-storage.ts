@@ -1,8 +1,8 @@
 import { asLsn } from '../../protocol/index.ts'
 import type { SubscribeAnswer } from '../contracts.ts'
 import type { CaptureStore } from './capture-state.ts'
-import type { CaptureOutcome } from './rules/classify-health.ts'
 import { type CaptureMemory, NO_MEMORY } from './rules/epoch-decision.ts'
+import type { CaptureOutcome } from './rules/health-figures.ts'
 import { FIRST_OWED, type OwedCalls } from './rules/owed-calls.ts'
 import type { RoutedSubscription } from './rules/subscription.ts'
 

@@ -2,6 +2,7 @@ import { clientAudience, isClientAudience, type Lsn } from '../../protocol/index
 import type { Delivery, SubscribeRequest, SyncRpc } from '../contracts.ts'
 import type { ObjectNamespace } from '../env.ts'
 import type { ReplicationStorage } from './replication-storage.ts'
+import { DeliveryLag } from './rules/delivery-lag.ts'
 import {
   afterFailure,
   afterReceipt,
@@ -24,6 +25,8 @@ export interface RouterContext {
   readonly random: () => number
   /** Keeps the object alive while a delivery is under way. */
   readonly background: (work: Promise<unknown>) => void
+  /** Called once a subscriber acknowledged what it had not since this commit, in ms since 1970 by the server's clock. */
+  readonly delivered: (commitMs: number) => void
 }
 
 /** Brings each batch to the SyncDOs it concerns, in parallel and waiting for none: each has one delivery in flight. */
@@ -31,6 +34,7 @@ export class Router {
   readonly #context: RouterContext
   readonly #subscriptions = new Map<string, RoutedSubscription>()
   readonly #audiences = new Map<string, number>()
+  readonly #lag = new DeliveryLag()
   #generation = 0
   #position: CapturePosition | null = null
 
@@ -60,6 +64,11 @@ export class Router {
     return [...this.#subscriptions.values()].filter((subscription) => isBehind(subscription, epoch)).length
   }
 
+  /** The subscriber that has owed an acknowledgement for longest; null where none owes one. */
+  get longestBehind(): { readonly subscriber: string; readonly ms: number } | null {
+    return this.#lag.longest(this.#context.nowMs())
+  }
+
   /** Answers the LSN from which deliveries follow; null where the request is outdated. */
   subscribe(request: SubscribeRequest, position: CapturePosition): Lsn | null {
     const known = this.#subscriptions.get(request.subscriber)
@@ -87,6 +96,7 @@ export class Router {
     if (known === undefined || known.version >= version) return
     this.#subscriptions.delete(subscriber)
     this.#context.storage.dropSubscription(subscriber)
+    this.#lag.forget(subscriber)
     this.#countAudiences()
   }
 
@@ -99,10 +109,17 @@ export class Router {
 
   /** Takes a stored batch, and sends or notes it for each subscriber that it concerns. */
   route(batch: RoutedBatch, generation: number): void {
+    const { nowMs } = this.#context
+    const { firstCommitMs } = batch.stored
+    if (this.#position?.epoch !== batch.epoch) this.#lag.clear()
     this.#position = { epoch: batch.epoch, to: batch.to, definition: batch.definition }
     for (const subscription of this.#subscriptions.values()) {
-      const delivery = deliveryOf(subscription, batch, generation, this.#context.nowMs())
-      this.#subscriptions.set(subscription.subscriber, withBatch(subscription, batch, generation))
+      const { subscriber, neededTo } = subscription
+      const delivery = deliveryOf(subscription, batch, generation, nowMs())
+      const owing = withBatch(subscription, batch, generation)
+      this.#subscriptions.set(subscriber, owing)
+      if (firstCommitMs !== null && owing.neededTo !== neededTo)
+        this.#lag.owe(subscriber, { to: batch.to, commitMs: firstCommitMs, sinceMs: nowMs() })
       if (delivery !== null) this.#send(subscription.subscriber, delivery)
     }
   }
@@ -169,12 +186,14 @@ export class Router {
   }
 
   async #deliver(subscriber: string, delivery: Delivery, sentAtMs: number): Promise<void> {
-    const { objects, nowMs, random } = this.#context
+    const { objects, nowMs, random, delivered } = this.#context
     try {
       const receipt = await objects.getByName(subscriber).deliver(delivery)
       const subscription = this.#awaited(subscriber, delivery, sentAtMs)
       if (subscription === null) return
       this.#put(afterReceipt(subscription, delivery, { epoch: receipt.epoch, head: receipt.head }, nowMs()))
+      const commitMs = receipt.epoch === this.#position?.epoch ? this.#lag.acknowledge(subscriber, receipt.head) : null
+      if (commitMs !== null) delivered(commitMs)
       if (this.#subscriptions.get(subscriber)?.retryAtMs === null) this.#sendIfBehind(subscriber)
     } catch {
       // Whatever failed, the head stays unacknowledged and the alarm sends it again.

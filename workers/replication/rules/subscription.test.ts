@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { asLsn, type DefinitionInForce, type Lsn } from '../../../protocol/index.ts'
 import type { SubscribeRequest } from '../../contracts.ts'
 import type { EncodedTransaction } from '../../encoded-change.ts'
+import { NOTHING_STORED } from './batch-tally.ts'
 import {
   afterFailure,
   afterReceipt,
@@ -52,6 +53,7 @@ const batch = (to: number, more: Partial<RoutedBatch> = {}): RoutedBatch => ({
   transactions: [change('a'), change('b')],
   rights: null,
   hasMutations: false,
+  stored: NOTHING_STORED,
   ...more,
 })
 /** The batch was gathered for the subscriptions as they stood at the first generation. */
