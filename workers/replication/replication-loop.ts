@@ -1,12 +1,12 @@
 import { type Lsn, TidemarkError, toTidemarkError, ZERO_LSN } from '../../protocol/index.ts'
-import type { ReplicationHealth } from '../contracts.ts'
+import type { HealthCheck, ReplicationHealth } from '../contracts.ts'
 import { type Database, openDatabase } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
 import { within } from '../within.ts'
 import { Capture } from './capture.ts'
 import type { CaptureState } from './capture-state.ts'
+import { judgeCapture } from './judge-capture.ts'
 import { LoopPace, type PaceContext } from './loop-pace.ts'
-import { classifyHealth } from './rules/classify-health.ts'
 import type { RoutedBatch } from './rules/subscription.ts'
 import { isPooled } from './rules/watch.ts'
 import { RunOutcome } from './run-outcome.ts'
@@ -161,36 +161,25 @@ export class ReplicationLoop {
     return pauseMs
   }
 
-  health(nextCycleAtMs: number | null): ReplicationHealth {
-    const { router, nowMs, tally } = this.#context
-    const state = this.#shown
-    return classifyHealth(
-      {
-        epoch: state?.epoch.id ?? null,
-        head: state?.capturedTo ?? null,
-        decoder: state?.epoch.decoder ?? null,
-        decoderReason: state?.decoderReason ?? null,
-        lastCycleAtMs: this.#outcome.lastCycleAtMs,
-        // While an alarm runs, none is armed.
-        nextCycleAtMs: nextCycleAtMs ?? (this.#running && nowMs()),
-        lastError: this.#outcome.failure,
-        slotPresent: this.#capture.slotPresent,
-        server: this.#upkeep.figures?.server ?? null,
-        bundleHash: this.#upkeep.figures?.bundleHash ?? null,
-        epochStarted: this.#outcome.epochStarted,
-        leftOut: this.#capture.leftOut,
-        strays: this.#upkeep.strays,
-        subscribers: router.subscribers,
-        subscribersBehind: router.behind,
-        longestBehind: router.longestBehind,
-        watch: this.#pace.watch,
-        busySinceMs: this.#busySinceMs,
-        clients: this.#upkeep.clients,
-        counts: tally.counts,
-        minutes: tally.minutes,
-      },
-      nowMs(),
-    )
+  /** True where health knows how capture is: before its first run an object does not. */
+  get isInformed(): boolean {
+    return this.#upkeep.figures !== null || this.#outcome.failure !== null
+  }
+
+  /** `others` are checks beside those of capture. */
+  health(nextCycleAtMs: number | null, others: readonly HealthCheck[]): ReplicationHealth {
+    return judgeCapture({
+      context: this.#context,
+      capture: this.#capture,
+      outcome: this.#outcome,
+      upkeep: this.#upkeep,
+      watch: this.#pace.watch,
+      state: this.#shown,
+      // While an alarm runs, none is armed.
+      nextCycleAtMs: nextCycleAtMs ?? (this.#running && this.#context.nowMs()),
+      busySinceMs: this.#busySinceMs,
+      others,
+    })
   }
 
   async #begin(): Promise<void> {

@@ -12,6 +12,7 @@ import type {
 import { SQL_STATE, sqlStateOf, withDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
 import { CaptureTally } from './capture-tally.ts'
+import { HealthWebhook } from './health-webhook.ts'
 import { KeptMigrations, readMigrations } from './migrations.ts'
 import { DEFAULT_SLOT_NAME, type ReplicationOptions } from './options.ts'
 import { ReplicationLoop } from './replication-loop.ts'
@@ -26,6 +27,9 @@ import { slotFault } from './slot.ts'
 
 const DAY_MS = 86_400_000
 const READS_MIGRATIONS = { applicationName: 'tidemark migrations' }
+
+/** The verdict is judged at most this often, as the figures behind it are read. */
+const JUDGE_EVERY_MS = 10_000
 
 /** A wait that ends, or whose object was killed, holds the slot for a moment; a slot that is gone is made anew. */
 const SLOT_TRIES = 60
@@ -55,6 +59,8 @@ export function createReplicationObject(
     readonly #router: Router
     readonly #storage: ReplicationStorage
     readonly #tally: CaptureTally
+    readonly #webhook: HealthWebhook
+    #judgedAtMs = 0
     readonly #rights = new RightsMarks()
     readonly #migrations = new KeptMigrations()
 
@@ -72,6 +78,15 @@ export function createReplicationObject(
         random: Math.random,
         background: (work) => ctx.waitUntil(this.#afterwards(work)),
         delivered: (commitMs) => tally.noteDelivered(commitMs),
+      })
+      this.#webhook = new HealthWebhook({
+        env,
+        storage,
+        nowMs,
+        random: Math.random,
+        newId: () => crypto.randomUUID(),
+        send: (url, init) => fetch(url, init),
+        background: (work) => ctx.waitUntil(this.#afterwards(work)),
       })
       this.#loop = new ReplicationLoop({
         env,
@@ -167,7 +182,9 @@ export function createReplicationObject(
     }
 
     async ensureAlarm(): Promise<void> {
-      if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now())
+      const armed = await this.ctx.storage.getAlarm()
+      this.#judge(armed)
+      if (armed === null) await this.ctx.storage.setAlarm(Date.now())
     }
 
     async rightsGuard(userId: string): Promise<RightsGuard> {
@@ -192,7 +209,18 @@ export function createReplicationObject(
     }
 
     async health(): Promise<ReplicationHealth> {
-      return this.#loop.health(await this.ctx.storage.getAlarm())
+      return this.#healthAt(await this.ctx.storage.getAlarm())
+    }
+
+    #healthAt(nextCycleAtMs: number | null): ReplicationHealth {
+      const { check } = this.#webhook
+      return this.#loop.health(nextCycleAtMs, check === null ? [] : [check])
+    }
+
+    /** Has the webhook told where the verdict is another than it was told last. */
+    #judge(nextCycleAtMs: number | null): void {
+      this.#judgedAtMs = Date.now()
+      if (this.#loop.isInformed) this.#webhook.note(this.#healthAt(nextCycleAtMs))
     }
 
     #hear(batch: RoutedBatch): void {
@@ -224,11 +252,14 @@ export function createReplicationObject(
     async #arm(): Promise<void> {
       const pauseMs = await this.#loop.rest()
       const now = Date.now()
-      const due = this.#router.nextDueMs
-      const atMs = Math.max(now, Math.min(now + pauseMs, due ?? Number.POSITIVE_INFINITY))
+      const never = Number.POSITIVE_INFINITY
+      const dueMs = Math.min(this.#router.nextDueMs ?? never, this.#webhook.dueMs ?? never)
+      const atMs = Math.max(now, Math.min(now + pauseMs, dueMs))
       const armed = await this.ctx.storage.getAlarm()
       // Each write of an alarm is billed, and an earlier alarm does as well.
       if (armed === null || atMs < armed) await this.ctx.storage.setAlarm(atMs)
+      const isDue = (this.#webhook.dueMs ?? never) <= now || now - this.#judgedAtMs >= JUDGE_EVERY_MS
+      if (isDue) this.#judge(Math.min(armed ?? never, atMs))
       if (this.#loop.mayWatch) this.ctx.waitUntil(this.#watch())
     }
 

@@ -55,6 +55,7 @@ const fine: HealthFigures = {
   clients: [group],
   counts,
   minutes: [],
+  others: [],
 }
 const judged = (change: Partial<HealthFigures>) => classifyHealth({ ...fine, ...change }, NOW)
 const checkOf = (name: string, change: Partial<HealthFigures>) =>

@@ -21,6 +21,7 @@ export function classifyHealth(figures: HealthFigures, now: number): Replication
     straysCheck(figures),
     epochCheck(figures, now),
     watchCheck(figures),
+    ...figures.others,
   ]
   const statuses = checks.map(({ status }) => status)
   return {

@@ -1,5 +1,5 @@
 import type { ErrorKind, Lsn } from '../../../protocol/index.ts'
-import type { CaptureFigures, ClientGroup } from '../../contracts.ts'
+import type { CaptureFigures, ClientGroup, HealthCheck } from '../../contracts.ts'
 import type { WatchDecision } from './watch.ts'
 
 export type { ClientGroup } from '../../contracts.ts'
@@ -53,6 +53,8 @@ export interface HealthFigures {
   readonly clients: readonly ClientGroup[]
   readonly counts: CaptureCounts
   readonly minutes: CaptureFigures['minutes']
+  /** Checks beside those of capture. */
+  readonly others: readonly HealthCheck[]
 }
 
 /** What was counted since the object began. */
