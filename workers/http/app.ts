@@ -14,6 +14,7 @@ import { parseJson, readBody } from '../push/read-body.ts'
 import type { Rate } from '../sync/rules/token-bucket.ts'
 import { encodeSession } from '../sync/session-header.ts'
 import { errorFrom, logFault } from '../typed-error.ts'
+import { addHistoryRoutes } from './history-routes.ts'
 import { addOperatorRoutes } from './operator-routes.ts'
 import { PushFaults } from './push-faults.ts'
 import { RequestRates } from './request-rates.ts'
@@ -27,6 +28,8 @@ export interface HttpOptions {
   readonly requests?: Rate
   /** Path under which the routes are mounted, such as `/tidemark`. */
   readonly basePath?: string
+  /** Lets users read the history of rows that they see. */
+  readonly history?: boolean
 }
 
 type Env = { Bindings: SyncEnv }
@@ -158,6 +161,8 @@ export function createApp(options: HttpOptions): Hono<Env> {
       await answerOutcomes(context.env, right, parseJson(await readBody(context.req.raw, OUTCOMES_CHARS))),
     )
   })
+
+  if (options.history) addHistoryRoutes(app, (context) => session(context, bearerToken(context.req.raw.headers), true))
 
   const snapshotOf = async (context: Context<Env>, isAnew: boolean) => {
     const right = await session(context, bearerToken(context.req.raw.headers), isAnew)

@@ -33,6 +33,7 @@ const sidebar = [
       page('Model your data', 'model-your-data'),
       page('Access', 'access'),
       page('Writing', 'write-actions'),
+      page('History of rows', 'history'),
       page('Migrations', 'migrations'),
       page('Deploy', 'deploy'),
     ],
