@@ -42,7 +42,8 @@ async function retryWhileSlotIsAway<Result>(run: () => Promise<Result>): Promise
     } catch (error) {
       const mayPass = sqlStateOf(error) === SQL_STATE.objectInUse || slotFault(error) !== null
       if (!mayPass || attempt === SLOT_TRIES) throw error
-      await new Promise((resolve) => setTimeout(resolve, SLOT_PAUSE_MS))
+      // Callers that wait for one slot do not all ask at once.
+      await new Promise((resolve) => setTimeout(resolve, SLOT_PAUSE_MS * (0.5 + Math.random())))
     }
   }
 }

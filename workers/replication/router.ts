@@ -191,7 +191,7 @@ export class Router {
       const receipt = await objects.getByName(subscriber).deliver(delivery)
       const subscription = this.#awaited(subscriber, delivery, sentAtMs)
       if (subscription === null) return
-      this.#put(afterReceipt(subscription, delivery, { epoch: receipt.epoch, head: receipt.head }, nowMs()))
+      this.#put(afterReceipt(subscription, delivery, { epoch: receipt.epoch, head: receipt.head }, nowMs(), random()))
       const commitMs = receipt.epoch === this.#position?.epoch ? this.#lag.acknowledge(subscriber, receipt.head) : null
       if (commitMs !== null) delivered(commitMs)
       if (this.#subscriptions.get(subscriber)?.retryAtMs === null) this.#sendIfBehind(subscriber)

@@ -1,5 +1,6 @@
 import { DurableObject } from 'cloudflare:workers'
 import { isClientAudience, type PushAnswer, SUBPROTOCOL } from '../../protocol/index.ts'
+import { backoffMs } from '../backoff.ts'
 import {
   type Delivery,
   type DeliveryReceipt,
@@ -19,7 +20,6 @@ import { Server } from './frame-server.ts'
 import { HeadFollower } from './head-follower.ts'
 import { DEFAULT_SYNC_INTERVALS, DEFAULT_SYNC_LIMITS, type SyncObjectOptions } from './options.ts'
 import { Rights } from './rights.ts'
-import { backoffMs } from './rules/schedule.ts'
 import { fullBucket, takeToken } from './rules/token-bucket.ts'
 import { mayServe } from './rules/window.ts'
 import { decodeSession } from './session-header.ts'

@@ -51,7 +51,12 @@ const sidebar = [
   },
   {
     text: 'Run it',
-    items: [page('Operate', 'operate'), page('Debug', 'debug'), page('Performance', 'performance')],
+    items: [
+      page('Operate', 'operate'),
+      page('Security', 'security'),
+      page('Debug', 'debug'),
+      page('Performance', 'performance'),
+    ],
   },
   {
     text: 'Exactly',

@@ -1,3 +1,4 @@
+import { backoffMs } from '../../backoff.ts'
 import type { HealthCheck, ReplicationHealth } from '../../contracts.ts'
 
 type Verdict = HealthCheck['status']
@@ -52,8 +53,8 @@ export function beginAttempt(state: NoticeState, now: number, random: number): N
   const { pending } = state
   if (pending === null) return state
   const attempts = pending.attempts + 1
-  const pauseMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (attempts - 1))
-  return { ...state, pending: { ...pending, attempts, dueAtMs: now + Math.round(pauseMs * (0.5 + random / 2)) } }
+  const dueAtMs = now + backoffMs(attempts, random, FIRST_RETRY_MS, LONGEST_RETRY_MS)
+  return { ...state, pending: { ...pending, attempts, dueAtMs } }
 }
 
 /** Answers the state once an attempt has ended: told, given up after the last attempt, or to be tried again. */
