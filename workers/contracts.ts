@@ -9,6 +9,16 @@ import type { EncodedTransaction } from './encoded-change.ts'
 /** Name of the only ReplicationDO of a deployment. */
 export const REPLICATION_NAME = 'main'
 
+/** What connected clients report of work that is not settled. */
+export interface UnsentWork {
+  /** Clients whose work has waited for more than a minute. */
+  readonly lateClients: number
+  /** The age of the oldest of it, by their clocks; null where there is none. */
+  readonly oldestMs: number | null
+  /** Clients with mutations that failed and wait for their users. */
+  readonly failedClients: number
+}
+
 export interface SubscribeRequest {
   /** Name of the SyncDO. */
   readonly subscriber: string
@@ -23,6 +33,8 @@ export interface SubscribeRequest {
   readonly askedMs: number
   /** Only prolongs the lease of what is subscribed already, so that Postgres need not be asked. */
   readonly renewal?: boolean
+  /** For health. */
+  readonly unsent?: UnsentWork
 }
 
 export interface SubscribeAnswer {
@@ -238,6 +250,8 @@ export interface CaptureFigures {
   readonly subscribers: number
   readonly subscribersBehind: number
   readonly longestBehindMs: number
+  /** As the SyncDOs told it with their last leases, which are up to ten minutes old. */
+  readonly unsent: UnsentWork
   /** At most 20 groups, of clients that were heard of within 30 days. */
   readonly clients: readonly ClientGroup[]
   /** The last hour by minutes, oldest first; minutes in which nothing happened are absent. */

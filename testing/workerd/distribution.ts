@@ -86,6 +86,7 @@ const NO_FIGURES: CaptureFigures = {
   subscribers: 0,
   subscribersBehind: 0,
   longestBehindMs: 0,
+  unsent: { lateClients: 0, oldestMs: null, failedClients: 0 },
   clients: [],
   minutes: [],
 }

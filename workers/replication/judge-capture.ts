@@ -44,6 +44,7 @@ export function judgeCapture(parts: JudgedParts): ReplicationHealth {
       subscribers: router.subscribers,
       subscribersBehind: router.behind,
       longestBehind: router.longestBehind,
+      unsent: router.unsent,
       watch: parts.watch,
       busySinceMs: parts.busySinceMs,
       clients: upkeep.clients,

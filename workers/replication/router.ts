@@ -1,5 +1,5 @@
 import { clientAudience, isClientAudience, type Lsn } from '../../protocol/index.ts'
-import type { Delivery, SubscribeRequest, SyncRpc } from '../contracts.ts'
+import type { Delivery, SubscribeRequest, SyncRpc, UnsentWork } from '../contracts.ts'
 import type { ObjectNamespace } from '../env.ts'
 import type { ReplicationStorage } from './replication-storage.ts'
 import { DeliveryLag } from './rules/delivery-lag.ts'
@@ -35,6 +35,7 @@ export class Router {
   readonly #subscriptions = new Map<string, RoutedSubscription>()
   readonly #audiences = new Map<string, number>()
   readonly #lag = new DeliveryLag()
+  readonly #unsent = new Map<string, UnsentWork>()
   #generation = 0
   #position: CapturePosition | null = null
 
@@ -69,12 +70,24 @@ export class Router {
     return this.#lag.longest(this.#context.nowMs())
   }
 
+  /** What connected clients could not send, as subscribers told it last. */
+  get unsent(): UnsentWork {
+    const told = [...this.#unsent.values()]
+    const ages = told.flatMap(({ oldestMs }) => oldestMs ?? [])
+    return {
+      lateClients: told.reduce((sum, { lateClients }) => sum + lateClients, 0),
+      oldestMs: ages.length === 0 ? null : ages.reduce((oldest, ms) => Math.max(oldest, ms)),
+      failedClients: told.reduce((sum, { failedClients }) => sum + failedClients, 0),
+    }
+  }
+
   /** Answers the LSN from which deliveries follow; null where the request is outdated. */
   subscribe(request: SubscribeRequest, position: CapturePosition): Lsn | null {
     const known = this.#subscriptions.get(request.subscriber)
     const next = subscribe(known, request, position, this.#generation + 1, this.#context.nowMs())
     if (next === null) return null
     this.#put(next)
+    if (request.unsent) this.#unsent.set(request.subscriber, request.unsent)
     if (next.version !== known?.version || next.epoch !== known.epoch) {
       this.#generation += 1
       this.#countAudiences()
@@ -87,6 +100,7 @@ export class Router {
     const known = this.#subscriptions.get(request.subscriber)
     if (known === undefined || known.version !== request.version || known.epoch !== epoch) return null
     this.#put(renewed(known, request, this.#context.nowMs()))
+    if (request.unsent) this.#unsent.set(request.subscriber, request.unsent)
     return known.acked
   }
 
@@ -97,6 +111,7 @@ export class Router {
     this.#subscriptions.delete(subscriber)
     this.#context.storage.dropSubscription(subscriber)
     this.#lag.forget(subscriber)
+    this.#unsent.delete(subscriber)
     this.#countAudiences()
   }
 

@@ -189,6 +189,7 @@ export function createSyncObject(
         sockets: this.#context.sessions.count,
         audiences: [...this.#context.storage.audiences.keys()].filter((name) => !isClientAudience(name)).length,
         nowMs: this.#context.nowMs(),
+        unsent: this.#context.sessions.unsent(this.#context.nowMs()),
         refused: [...this.#context.sessions].flatMap(({ state }) =>
           state.refused?.count ? [state.refused.first] : [],
         ),

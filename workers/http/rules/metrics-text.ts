@@ -107,6 +107,13 @@ function metricsOf({ status, checks, figures }: ReplicationHealth): Metric[] {
       [builds.failed, { outcome: 'failed' }],
     ]),
     counter('tidemark_snapshot_build_seconds_total', 'Time that builds took.', [[seconds(builds.totalMs)]]),
+    gauge('tidemark_late_clients', 'Connected clients whose work has waited for a minute.', figures.unsent.lateClients),
+    gauge('tidemark_oldest_unsent_seconds', 'Age of the oldest of it.', seconds(figures.unsent.oldestMs)),
+    gauge(
+      'tidemark_refused_clients',
+      'Connected clients with mutations that were refused.',
+      figures.unsent.failedClients,
+    ),
     ofClients('tidemark_clients', 'Clients heard of within 30 days, by the version that they hold.', 'count'),
     ofClients('tidemark_clients_waiting', 'Those that wait for tables to be loaded.', 'waiting'),
     ofClients('tidemark_clients_failing', 'Those that could not take the version.', 'failing'),

@@ -50,6 +50,7 @@ const fine: HealthFigures = {
   subscribers: 5,
   subscribersBehind: 0,
   longestBehind: null,
+  unsent: { lateClients: 0, oldestMs: null, failedClients: 0 },
   watch: { on: true, reason: 'on', degraded: false },
   busySinceMs: null,
   clients: [group],
@@ -198,6 +199,13 @@ describe('the whole', () => {
     ['mutations that fail again and again', { server: { ...server, stuck } }, 'pushes-stuck', 'warn'],
     ['pushes that fail', { minutes: [minute({ faults: 1 })] }, 'push-faults', 'warn'],
     ['replicas that cannot follow', { clients: [group, { ...group, failing: 1 }] }, 'clients-failing', 'warn'],
+    [
+      'work that waits for long',
+      { unsent: { lateClients: 1, oldestMs: 3_600_001, failedClients: 1 } },
+      'unsent-work',
+      'warn',
+    ],
+    ['work that waits', { unsent: { lateClients: 1, oldestMs: 3_600_000, failedClients: 1 } }, 'unsent-work', 'ok'],
     ['a snapshot that cannot be built', { counts: { ...counts, builds: failedBuild } }, 'snapshot-builds', 'warn'],
     ['a new epoch', { epochStarted: { reason: 'slot-missing', atMs: NOW } }, 'epoch', 'warn'],
   ])('OPS-01 CAP-25 CAP-R15 shows %s', (_, change, name, status) => {
@@ -231,6 +239,7 @@ describe('the whole', () => {
       },
       busySinceMs: 0,
       longestBehind: { subscriber: 'org:1', ms: 9e9 },
+      unsent: { lateClients: 1, oldestMs: 9e9, failedClients: 0 },
       clients: [{ ...group, failing: 1 }],
       counts: { ...counts, builds: { done: 0, failed: 1, totalMs: 1, lastFault: 'unavailable' } },
       minutes: Array.from({ length: 10 }, (_, index) =>

@@ -52,6 +52,7 @@ function figuresToShow(figures: HealthFigures, now: number): CaptureFigures {
     subscribers,
     subscribersBehind,
     longestBehindMs: longestBehind?.ms ?? 0,
+    unsent: figures.unsent,
     clients,
     minutes,
   }

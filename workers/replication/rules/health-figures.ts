@@ -1,5 +1,5 @@
 import type { ErrorKind, Lsn } from '../../../protocol/index.ts'
-import type { CaptureFigures, ClientGroup, HealthCheck } from '../../contracts.ts'
+import type { CaptureFigures, ClientGroup, HealthCheck, UnsentWork } from '../../contracts.ts'
 import type { WatchDecision } from './watch.ts'
 
 export type { ClientGroup } from '../../contracts.ts'
@@ -47,6 +47,7 @@ export interface HealthFigures {
   readonly subscribersBehind: number
   /** The SyncDO that owes an acknowledgement for longest; null where none owes one. */
   readonly longestBehind: { readonly subscriber: string; readonly ms: number } | null
+  readonly unsent: UnsentWork
   readonly watch: WatchDecision
   /** The time since which capture runs without having come to the end of the log; null where it has. */
   readonly busySinceMs: number | null

@@ -1,4 +1,5 @@
 import type { HealthCheck } from '../../contracts.ts'
+import { unsentCheck } from '../../unsent-check.ts'
 import type { HealthFigures } from './health-figures.ts'
 import { LAG_WINDOW_MS } from './lag-checks.ts'
 import { check, limited } from './one-check.ts'
@@ -7,7 +8,13 @@ const STUCK_WARN_MS = 60_000
 
 /** Judges what users and their replicas get done: pushes, versions of the schema, first loads. */
 export function workChecks(figures: HealthFigures, now: number): HealthCheck[] {
-  return [stuckCheck(figures), faultCheck(figures, now), clientCheck(figures), buildCheck(figures)]
+  return [
+    stuckCheck(figures),
+    faultCheck(figures, now),
+    clientCheck(figures),
+    unsentCheck(figures.unsent),
+    buildCheck(figures),
+  ]
 }
 
 function stuckCheck({ server }: HealthFigures): HealthCheck {
