@@ -2,6 +2,7 @@ import type { QueryOptions, Results } from '@electric-sql/pglite'
 import { PGliteWorker } from '@electric-sql/pglite/worker'
 import type { Database } from './database.ts'
 import { isSerializedAlike } from './rules/is-serialized-alike.ts'
+import { INSTANT_PARSERS } from './rules/parse-instant.ts'
 import { parseResult } from './rules/parse-result.ts'
 import type { QueryDetails, TextDescription, TextResult } from './text-result.ts'
 
@@ -41,6 +42,11 @@ export abstract class RemoteDatabase extends Base {
 
   get closed(): boolean {
     return this.#isClosed
+  }
+
+  constructor() {
+    super()
+    Object.assign(this.parsers, INSTANT_PARSERS)
   }
 
   markClosed(): void {
