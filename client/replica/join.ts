@@ -20,6 +20,7 @@ import { mergeAside, replaceLiveCopy, writeCount } from '../store/rows/copy-rows
 import { storageFault } from '../store/storage-fault.ts'
 import { detachObjects, remakeObjects } from './hanging-objects.ts'
 import { forgetRetypedPredictions, mapPatches } from './map-patches.ts'
+import { mapRecovered, readRecovered } from './map-recovered.ts'
 import { isLasting, TableFault } from './refused-tables.ts'
 
 /** ANALYZE looks at a third of its usual rows, 9,000 of a table: the app waits meanwhile. */
@@ -47,6 +48,11 @@ export async function joinCopy(tx: Executor, copy: Copy, { actions, warn }: Join
     owed: new Map(),
   }
   const losses = copy.place === 'aside' ? await replaceLiveRows(tx, copy, live) : await finishAll(tx, live)
+  await mapRecovered(
+    tx,
+    await readRecovered(tx, { epoch: copy.epoch, version: copy.definition.version }),
+    copy.definition.definition,
+  )
   const emptied = await mapPatches(tx, copy.owed)
   await forgetRetypedPredictions(tx, copy.owed)
   await setStage(tx, 'live', 'joined')
