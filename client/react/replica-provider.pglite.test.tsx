@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { TidemarkError } from '../../protocol/index.ts'
 import { provideDocument, renderInDom } from '../../testing/react/render-in-dom.ts'
 import { note, WRITABLE } from '../../testing/replica/definitions.ts'
+import { holdChunks } from '../../testing/replica/hold-chunks.ts'
 import { at, batch } from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach, serve } from '../../testing/replica/serve.ts'
 import { startReplica } from '../../testing/replica/start-replica.ts'
@@ -179,6 +180,35 @@ describe('TAB-08 RCT-R2 ReplicaProvider', () => {
     await until(() => opened.length === 1)
     await server.session(0)
     expect(server.tokens).toEqual(['new'])
+    await page.unmount()
+  })
+})
+
+describe('RCT-R4 rows that came with the page', () => {
+  it('RCT-R4 shows them in StrictMode while the replica opens and loads, and then its own, with nothing in between', async () => {
+    const { server, options, open, opened, goLive } = await begin()
+    const release = holdChunks(server)
+    const seen: string[] = []
+    const initialRows = { rows: [{ title: 'of the server' }], lsn: '0/100' }
+    function Rendered() {
+      const { rows } = useLiveQuery<{ title: string }>('SELECT title FROM note ORDER BY id', [], { initialRows })
+      const shown = rows ? rows.map(({ title }) => title).join() : 'nothing'
+      if (seen.at(-1) !== shown) seen.push(shown)
+      return shown
+    }
+    const page = await renderInDom(
+      <StrictMode>
+        <ReplicaProvider options={options} open={open}>
+          <Rendered />
+        </ReplicaProvider>
+      </StrictMode>,
+    )
+    await until(() => opened[0]?.status.hydration !== null && opened.length === 1)
+    expect(page.text).toBe('of the server')
+    release()
+    await act(() => goLive(0))
+    await page.shows('title 1')
+    expect(seen).toEqual(['of the server', 'title 1'])
     await page.unmount()
   })
 })
