@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { counterOf, type MutationId } from '../protocol/index.ts'
+import { discardTab } from '../testing/browser/discard-tab.ts'
 import { CommittingServer } from '../testing/kills/committing-server.ts'
 import { seededRandom } from '../testing/oracle/random.ts'
 import { column, FOLDERS } from '../testing/replica/definitions.ts'
@@ -31,7 +32,7 @@ let sleepers: Awaited<ReturnType<typeof putToSleep>>
 
 beforeAll(async () => {
   const { url } = await serve()
-  pages = await startTabPages(url)
+  pages = await startTabPages(url, { discards: true })
   sleepers = await putToSleep()
   opened.length = 0
 })
@@ -285,6 +286,45 @@ it('TAB-03 TAB-R2 a tab that navigates away and comes back takes part again, and
     await setTitle(away, 'back', '2')
     expect(await titles(other)).toEqual(await titles(away))
   }
+})
+
+it('TAB-03 TAB-R1 TAB-R7 TAB-R11 a leader and a follower that the browser discards are as good as closed, and take part anew when they are looked at', async () => {
+  const user = 'discarded'
+  const [leader, follower, third] = (await openTabs(3, user)) as [Page, Page, Page]
+  await third.evaluate(() => (window as unknown as TabsWindow).replica.goOffline())
+  await watchTitles(third)
+  await setTitle(leader, 'answered')
+  const lookAtLeader = await discardTab(leader)
+  expect(await titles(third)).toEqual(['answered', 'first'])
+  await setTitle(third, 'meanwhile', '2')
+  expect(await countLeaders(third, user)).toBe(1)
+  // What a discarded tab left open is rolled back, and keeps nobody waiting.
+  await follower.evaluate(async () => {
+    const { db } = (window as unknown as TabsWindow).replica
+    await db.query('BEGIN')
+    await db.query(`UPDATE note SET title = 'left behind' WHERE id = '1'`)
+  })
+  const lookAtFollower = await discardTab(follower)
+  await until(async () => (await shownTitles(third))?.join() === 'answered,meanwhile')
+  for (const look of [lookAtLeader, lookAtFollower]) {
+    const again = await look()
+    opened.push(again)
+    await again.waitForFunction(() => 'openShared' in window)
+    expect(await again.evaluate(() => (document as unknown as { wasDiscarded: boolean }).wasDiscarded)).toBe(true)
+    await openReplicaIn(again, user)
+    expect(await titles(again)).toEqual(['answered', 'meanwhile'])
+    expect(await phaseOf(again)).toBe('offline')
+  }
+  // All tabs of the replica go, and the one that comes back finds what was not sent.
+  const remaining = opened.at(-1) as Page
+  await third.close()
+  await opened.at(-2)?.close()
+  const alone = await (await discardTab(remaining))()
+  opened.push(alone)
+  await alone.waitForFunction(() => 'openShared' in window)
+  await openReplicaIn(alone, user)
+  expect(await titles(alone)).toEqual(['answered', 'meanwhile'])
+  expect(await countLeaders(alone, user)).toBe(1)
 })
 
 it('TAB-02 TAB-R7 a transaction that asks for nothing for half a minute is rolled back, so that others go on, and is told so', async () => {
