@@ -7,12 +7,16 @@ import { TidemarkError } from '../../protocol/index.ts'
 import { provideDocument, renderInDom } from '../../testing/react/render-in-dom.ts'
 import { note, WRITABLE } from '../../testing/replica/definitions.ts'
 import { holdChunks } from '../../testing/replica/hold-chunks.ts'
+import { openPreparedDatabase } from '../../testing/replica/prepared-database.ts'
 import { at, batch } from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach, serve } from '../../testing/replica/serve.ts'
 import { startReplica } from '../../testing/replica/start-replica.ts'
+import { openReplicaOn } from '../open-replica.ts'
 import type { Replica, ReplicaOptions } from '../replica-api.ts'
+import type { OpeningHelp } from '../store/open-database.ts'
 import {
   type OpenFunction,
+  type ReplicaOpening,
   ReplicaProvider,
   useLiveQuery,
   useMutationStatus,
@@ -164,6 +168,44 @@ describe('TAB-08 RCT-R2 ReplicaProvider', () => {
     await page.shows('already-open')
     await page.shows('open')
     expect(faults).toEqual([])
+    await page.unmount()
+  })
+
+  it('RCT-R2 TAB-R16 tells by which fault an open replica has closed, and opens it again when asked', async () => {
+    const { options, events } = await begin()
+    const opened: Replica[] = []
+    let lose: (fault: TidemarkError) => void = () => undefined
+    const help: OpeningHelp = {
+      onOpening: () => undefined,
+      onAbandoned: () => undefined,
+      onOpened: async () => undefined,
+      watchLoss: async (_, onLost) => {
+        lose = onLost
+      },
+    }
+    const open: OpenFunction = async (asked) => {
+      events.push('open')
+      const replica = await openReplicaOn(asked, openPreparedDatabase, help)
+      opened.push(replica as unknown as Replica)
+      return replica
+    }
+    let retry: () => void = () => undefined
+    const fallback = (opening: ReplicaOpening) => {
+      retry = opening.retry
+      return opening.error?.kind ?? 'opening'
+    }
+    const page = await renderInDom(
+      <ReplicaProvider options={options} open={open} fallback={fallback}>
+        open
+      </ReplicaProvider>,
+    )
+    await page.shows('open')
+    await act(async () => lose(new TidemarkError('storage', 'The worker has ended.')))
+    await page.shows('storage')
+    expect(opened[0]?.status).toMatchObject({ phase: 'closed', error: { kind: 'storage' } })
+    await act(async () => retry())
+    await page.shows('open')
+    expect(events).toEqual(['open', 'open'])
     await page.unmount()
   })
 
