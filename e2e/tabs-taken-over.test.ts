@@ -25,15 +25,19 @@ import { serveFolders } from '../testing/writing/opened-folders.ts'
 
 /** Tabs sleep for so long while the other tests run: longer than any bound of what is asked of them. */
 const SLEEP_MS = 60_000
+/** A worker takes so long to load meanwhile: longer than a tab waits for a leader. */
+const LOADING_MS = 18_000
 
 let pages: TabPages
 const servers: ScriptedServer[] = []
 let sleepers: Awaited<ReturnType<typeof putToSleep>>
+let slow: Awaited<ReturnType<typeof openSlowly>>
 
 beforeAll(async () => {
   const { url } = await serve()
   pages = await startTabPages(url, { discards: true })
   sleepers = await putToSleep()
+  slow = await openSlowly()
   opened.length = 0
 })
 /** The tabs of a test go with it, since each has a worker. */
@@ -91,6 +95,24 @@ async function putToSleep() {
   await setLifecycle(leader, 'frozen')
   await awake.evaluate(() => (window as unknown as TabsWindow).replica.db.exec('ROLLBACK'))
   return { user, leader, follower, awake, idle: await leaveTransaction(), sinceMs: Date.now() }
+}
+
+/** Opens a replica in a tab whose worker does not load until `load` is called. */
+async function openSlowly() {
+  const page = await pages.openPage()
+  const held: (() => void)[] = []
+  await page.route('**/replica.worker*', async (route) => {
+    await new Promise<void>((load) => held.push(load))
+    await route.continue()
+  })
+  const opening = page.evaluate(() =>
+    (window as unknown as TabsWindow).openShared('slow').then(
+      () => 'open',
+      (error: unknown) => String(error),
+    ),
+  )
+  await until(() => held.length > 0)
+  return { page, opening, sinceMs: Date.now(), load: () => held.forEach((load) => load()) }
 }
 
 /** Leaves a transaction open that asks for nothing more until `goOn` is called. */
@@ -336,6 +358,14 @@ it('TAB-02 TAB-R7 a transaction that asks for nothing for half a minute is rolle
     return own.left
   })
   expect(told).toBe('lease-ended')
+})
+
+it('TAB-07 TAB-R9 a tab whose worker takes long to load waits for it, longer than for a leader that does not answer', async () => {
+  const { page, opening, sinceMs, load } = slow
+  await until(() => Date.now() - sinceMs >= LOADING_MS)
+  load()
+  expect(await opening).toBe('open')
+  expect(await titles(page)).toEqual(['first', 'first'])
 })
 
 it('TAB-03 TAB-R2 TAB-R9 TAB-R11 a leader and a follower that sleep for a minute are not missed, and go on where they were when they wake', async () => {

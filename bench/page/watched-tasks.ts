@@ -80,8 +80,10 @@ async function writeOffline(count: number): Promise<void> {
   const { rows } = await opened().db.query<{ id: string }>(MUTATED, [count])
   for (const { id } of rows)
     await opened().db.query(`UPDATE public.issue SET due_on = '2026-12-24' WHERE id = $1`, [id])
-  const { pending } = opened().status
-  if (pending !== count) throw new Error(`${pending} mutations wait, not ${count}.`)
+  const waiting = await opened().db.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM tidemark.mutation_status WHERE status = 'pending'`,
+  )
+  if (waiting.rows[0]?.count !== count) throw new Error(`${waiting.rows[0]?.count} mutations wait, not ${count}.`)
 }
 
 /** Goes online; answers the longest task until so many issues have this title and nothing is pending, in ms. */
