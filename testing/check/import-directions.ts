@@ -22,6 +22,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     replication: ['database'],
     sync: ['database', 'access', 'push'],
     http: ['access', 'push', 'sync'],
+    server: ['access', 'database', 'push'],
   },
   client: {
     connection: [],

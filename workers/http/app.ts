@@ -4,9 +4,11 @@ import { LIMITS, TidemarkError } from '../../protocol/index.ts'
 import { type AccessOptions, openSession } from '../access/authenticate.ts'
 import { KeptRights } from '../access/kept-rights.ts'
 import { bearerToken, subprotocolToken } from '../access/request-token.ts'
+import { sameSecret } from '../constant-time.ts'
 import { REPLICATION_NAME, SESSION_HEADER, type Session } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
 import { callCommitted } from '../push/committed-calls.ts'
+import { forwardPush } from '../push/forward-push.ts'
 import type { PushOptions } from '../push/options.ts'
 import { answerOutcomes } from '../push/outcomes.ts'
 import { pushByLane } from '../push/push-by-lane.ts'
@@ -14,7 +16,6 @@ import { parseJson, readBody } from '../push/read-body.ts'
 import type { Rate } from '../sync/rules/token-bucket.ts'
 import { encodeSession } from '../sync/session-header.ts'
 import { errorFrom, logFault } from '../typed-error.ts'
-import { sameSecret } from './constant-time.ts'
 import { RequestRates } from './request-rates.ts'
 
 export interface HttpOptions {
@@ -125,10 +126,12 @@ export function createApp(options: HttpOptions): Hono<Env> {
   app.post('/sync/push', async (context) => {
     const right = await session(context, bearerToken(context.req.raw.headers))
     const call = { session: right, body: await readBody(context.req.raw, PUSH_CHARS) }
-    const answer = await pushByLane(options.push, context.env, call, (work) => inBackground(context, () => work))
+    const { onCommitted, pushTo } = options.push
+    const answer = pushTo
+      ? await forwardPush(pushTo({ ...context.env }), call, onCommitted !== undefined)
+      : await pushByLane(options.push, context.env, call, (work) => inBackground(context, () => work))
     if (answer.outcomes.length > 0)
       inBackground(context, () => context.env.REPLICATION.getByName(REPLICATION_NAME).kick())
-    const { onCommitted } = options.push
     if (onCommitted && answer.outcomes.some(({ status }) => status === 'committed'))
       inBackground(context, async () => void (await callCommitted(context.env, onCommitted)))
     return context.json(answer)
