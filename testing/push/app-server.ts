@@ -1,11 +1,11 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { SyncWorkerOptions } from '../../workers/options.ts'
+import type { PushTarget } from '../../workers/push/forward-push.ts'
 
 export const APP_SECRET = 'known-to-the-Worker-and-to-the-server-of-the-app'
 
 export interface AppServer {
-  readonly target: ReturnType<NonNullable<SyncWorkerOptions['pushTo']>>
+  readonly target: PushTarget
   close(): Promise<void>
 }
 
