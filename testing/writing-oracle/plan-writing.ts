@@ -202,7 +202,7 @@ function change(random: Random, org: number, word: string): Statement {
     list: 2,
     unlist: 0.5,
     visit: 5,
-    remark: 12,
+    remark: 24,
   })
   switch (kind) {
     case 'title':
