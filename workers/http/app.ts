@@ -4,9 +4,11 @@ import { LIMITS, type PushAnswer, TidemarkError } from '../../protocol/index.ts'
 import { type AccessOptions, openSession } from '../access/authenticate.ts'
 import { KeptRights } from '../access/kept-rights.ts'
 import { bearerToken, subprotocolToken } from '../access/request-token.ts'
+import { sameSecret } from '../constant-time.ts'
 import { REPLICATION_NAME, SESSION_HEADER, type Session } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
 import { callCommitted } from '../push/committed-calls.ts'
+import { forwardPush } from '../push/forward-push.ts'
 import type { PushOptions } from '../push/options.ts'
 import { answerOutcomes } from '../push/outcomes.ts'
 import { pushByLane } from '../push/push-by-lane.ts'
@@ -136,7 +138,10 @@ export function createApp(options: HttpOptions): Hono<Env> {
     try {
       const right = await session(context, bearerToken(context.req.raw.headers))
       const call = { session: right, body: await readBody(context.req.raw, PUSH_CHARS) }
-      return await pushByLane(options.push, context.env, call, (work) => inBackground(context, () => work))
+      const { onCommitted, pushTo } = options.push
+      return pushTo
+        ? await forwardPush(pushTo({ ...context.env }), call, onCommitted !== undefined)
+        : await pushByLane(options.push, context.env, call, (work) => inBackground(context, () => work))
     } catch (error) {
       faults.note(errorFrom(error).kind)
       reportFaults(context)
@@ -145,10 +150,10 @@ export function createApp(options: HttpOptions): Hono<Env> {
   }
 
   app.post('/sync/push', async (context) => {
+    const { onCommitted } = options.push
     const answer = await push(context)
     if (answer.outcomes.length > 0)
       inBackground(context, () => context.env.REPLICATION.getByName(REPLICATION_NAME).kick())
-    const { onCommitted } = options.push
     if (onCommitted && answer.outcomes.some(({ status }) => status === 'committed'))
       inBackground(context, async () => void (await callCommitted(context.env, onCommitted)))
     reportFaults(context)
