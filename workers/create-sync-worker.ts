@@ -48,6 +48,7 @@ export function createSyncWorker<SyncActions extends Actions>(
     push,
     ...(limits?.requests ? { requests: limits.requests } : {}),
     ...(options.cors ? { cors: options.cors } : {}),
+    ...(options.history === undefined ? {} : { history: options.history }),
     ...(options.basePath === undefined ? {} : { basePath: options.basePath }),
   })
   /** Passes the runtime's `env` on unchecked: a missing binding shows where it is first used. */

@@ -34,6 +34,8 @@ export interface SyncWorkerOptions<SyncActions extends Actions = Actions> {
   /** Replication slot, one for each deployment. Default `tidemark`. */
   readonly slotName?: string
   readonly retention?: ReplicationOptions['retention']
+  /** Lets users read the history of rows that they see: who changed what, when. Default false. */
+  readonly history?: boolean
   readonly watch?: ReplicationOptions['watch']
   readonly intervals?: NonNullable<ReplicationOptions['intervals']> & Partial<SyncIntervals>
   readonly limits?: Partial<SyncLimits & { readonly requests: Rate }>
@@ -87,6 +89,7 @@ const optionsSchema = z.strictObject({
     .optional(),
   retention: z.strictObject(RETENTION).optional(),
   watch: z.boolean().optional(),
+  history: z.boolean().optional(),
   intervals: z.strictObject(INTERVALS).partial().optional(),
   limits: z.strictObject(LIMITS).partial().optional(),
   snapshots: z.strictObject(SNAPSHOTS).partial().optional(),

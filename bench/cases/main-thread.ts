@@ -26,10 +26,16 @@ export function mainThread(system: System): Promise<Figure[]> {
     for (const engine of ENGINES) {
       const page = await openBenchPage(browser, url)
       const user = `tasks-${engine}`
-      const load = { server: directUrl(system), user, token: await tokenFor(system, LARGE_ORG, user), engine }
+      const load = {
+        server: directUrl(system),
+        user,
+        token: await tokenFor(system, LARGE_ORG, user),
+        engine,
+        issues: HYDRATE_ROWS,
+      }
       const loadMs = await page.evaluate(
-        ({ server, user: name, token, engine: where }) =>
-          (window as unknown as BenchWindow).loadWatched(server, name, token, where),
+        ({ server, user: name, token, engine: where, issues }) =>
+          (window as unknown as BenchWindow).loadWatched(server, name, token, where, issues),
         load,
       )
       const catchUp = async (title: string, count: number, pending: number) => {

@@ -1,7 +1,9 @@
+import type { TidemarkError } from '../../protocol/index.ts'
 import type { Database } from './database.ts'
 import { loadDatabaseImage } from './database-image.ts'
 import { cutTornChange, findDatabase, removeMakingMark, setMakingMark } from './find-database.ts'
 import { type Alive, watchLife } from './life-signs.ts'
+import { INSTANT_PARSERS } from './rules/parse-instant.ts'
 import { isServerRuntime } from './runtime.ts'
 import { StartFailed, StartWords } from './start-failed.ts'
 import { startParams } from './start-params.ts'
@@ -25,6 +27,8 @@ export interface OpeningHelp {
   readonly onAbandoned: () => void
   /** Called when the open database is handed to the app. */
   readonly onOpened: (db: Database) => Promise<void>
+  /** Calls back where the thread of an open database is gone. */
+  readonly watchLoss: (db: Database, onLost: (fault: TidemarkError) => void) => Promise<void>
 }
 
 const runsInWorker = ({ kind }: Storage) => !isServerRuntime() && kind !== 'memory'
@@ -39,6 +43,9 @@ export const openingHelp: OpeningHelp = {
   },
   onOpened: async (db) => {
     if (!isServerRuntime()) (await import('./worker-database.ts')).reportOpened(db)
+  },
+  watchLoss: async (db, onLost) => {
+    if (!isServerRuntime()) (await import('./worker-database.ts')).watchLoss(db, onLost)
   },
 }
 
@@ -118,6 +125,7 @@ async function openHere(dataDir: string, image: Blob | null, alive: Alive): Prom
       relaxedDurability: false,
       startParams: startParams(PGlite),
       onStderr: words.listen,
+      parsers: INSTANT_PARSERS,
       extensions: { life: life.extension },
     })
     return (await words.ofStart(start)) as unknown as Database

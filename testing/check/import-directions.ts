@@ -17,11 +17,12 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     database: [],
     access: ['database'],
     snapshot: ['database'],
+    history: ['database'],
     health: ['database', 'snapshot'],
     push: ['database', 'access'],
     replication: ['database'],
     sync: ['database', 'access', 'push'],
-    http: ['access', 'push', 'sync'],
+    http: ['access', 'database', 'history', 'push', 'sync'],
     server: ['access', 'database', 'push'],
   },
   client: {

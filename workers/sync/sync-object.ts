@@ -1,5 +1,6 @@
 import { DurableObject } from 'cloudflare:workers'
 import { isClientAudience, type PushAnswer, SUBPROTOCOL } from '../../protocol/index.ts'
+import { backoffMs } from '../backoff.ts'
 import {
   type Delivery,
   type DeliveryReceipt,
@@ -20,7 +21,6 @@ import { Server } from './frame-server.ts'
 import { HeadFollower } from './head-follower.ts'
 import { DEFAULT_SYNC_INTERVALS, DEFAULT_SYNC_LIMITS, type SyncObjectOptions } from './options.ts'
 import { Rights } from './rights.ts'
-import { backoffMs } from './rules/schedule.ts'
 import { fullBucket, takeToken } from './rules/token-bucket.ts'
 import { mayServe } from './rules/window.ts'
 import { decodeSession } from './session-header.ts'
@@ -191,6 +191,7 @@ export function createSyncObject(
         sockets: this.#context.sessions.count,
         audiences: [...this.#context.storage.audiences.keys()].filter((name) => !isClientAudience(name)).length,
         nowMs: this.#context.nowMs(),
+        unsent: this.#context.sessions.unsent(this.#context.nowMs()),
         refused: [...this.#context.sessions].flatMap(({ state }) =>
           state.refused?.count ? [state.refused.first] : [],
         ),
