@@ -56,6 +56,16 @@ const schemaSchema = z.strictObject({
   retries: z.number().int().nonnegative(),
 })
 
+/** What was written here and is not settled; replaces what was said before on this socket. */
+const unsentSchema = z.strictObject({
+  type: z.literal('unsent'),
+  /** Mutations that have waited for more than a minute, and the age of the oldest by the device's clock; null: none has. */
+  count: z.number().int().nonnegative(),
+  oldestMs: z.number().int().nonnegative().nullable(),
+  /** Mutations that failed and wait for the user. */
+  failed: z.number().int().nonnegative(),
+})
+
 export const frameUpSchema = z.discriminatedUnion('type', [
   helloSchema,
   streamSchema,
@@ -63,6 +73,7 @@ export const frameUpSchema = z.discriminatedUnion('type', [
   tokenSchema,
   refusedSchema,
   schemaSchema,
+  unsentSchema,
 ])
 
 export type FrameUp = z.infer<typeof frameUpSchema>

@@ -50,6 +50,8 @@ const HASHES: Readonly<Record<number, string>> = {
   8: '925f4f035986f39e',
   // How values of a column become those of its next type; how the audience that Tidemark keeps follows from a row.
   9: '96800198f20b6263',
+  // How old the work is that a replica could not send, and how much failed.
+  10: '8eef9a9f328841da',
 }
 
 it('a change of the wire is a change of its version', () => {

@@ -111,6 +111,18 @@ describe.each(['embedded', 'system'] as const)('version and updated_at on %s Pos
     expect((await stored(issue.id)).version).toBe(3)
   })
 
+  it('DEF-R6 an entity saved over a change that came after it was read turns neither version nor time back', async () => {
+    const { id } = await anIssue()
+    const [first, second] = [await stored(id), await stored(id)]
+    first.title = 'First'
+    const { updatedAt } = await source.getRepository(issues).save(first)
+    second.title = 'Second'
+    await source.getRepository(issues).save(second)
+    const after = await stored(id)
+    expect([after.title, after.version]).toEqual(['Second', 3])
+    expect(after.updatedAt.getTime()).toBeGreaterThanOrEqual(updatedAt.getTime())
+  })
+
   it('DEF-R6 AUD-R2 a row that moves with its parent is not counted', async () => {
     const issue = await anIssue()
     await sql('ALTER TABLE issue ADD COLUMN tidemark_audience uuid')

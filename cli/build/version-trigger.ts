@@ -13,7 +13,8 @@ const VERSION_FUNCTION = 'public.tidemark_count_version()'
  * The statement that makes the function which keeps `version` and `updated_at` of entities that extend `BaseEntity`.
  *
  * The version is counted from the old row whatever the writer wrote: TypeORM writes the same number itself, and no
- * writer can turn it back or use it up. A time that the writer wrote stays. Rows are compared by their bytes, as `json`
+ * writer can turn it back or use it up. A later time that the writer wrote stays; an earlier one is what TypeORM read
+ * before another wrote, and saves with a stale entity. Rows are compared by their bytes, as `json`
  * knows no equality; the columns that the trigger's arguments name are left out: generated ones, as a new row has no values for
  * them yet, and the audience that Tidemark keeps.
  */
@@ -28,7 +29,7 @@ BEGIN
     RETURN NEW;
   END IF;
   NEW.version := OLD.version + 1;
-  IF NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at THEN
+  IF NEW.updated_at <= OLD.updated_at THEN
     NEW.updated_at := now();
   END IF;
   RETURN NEW;

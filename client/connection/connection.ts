@@ -145,7 +145,7 @@ export class Connection {
   }
 
   /** Reports to the server, on a greeted socket, what its health and status show of this replica. */
-  sendReport(report: Extract<FrameUp, { type: 'refused' | 'schema' }>): void {
+  sendReport(report: Extract<FrameUp, { type: 'refused' | 'schema' | 'unsent' }>): void {
     this.#sendFrame(report)
   }
 

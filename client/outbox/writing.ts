@@ -295,7 +295,7 @@ export class Writing implements DrainHost {
     if (copy) this.#followedUp = { ...this.#followedUp, notedTo: look.last }
     if (readsFailures) await this.#readFailures(look)
     const { canUndo, canRedo } = this.#undo.stateOf(null)
-    const now = { pending: look.pending, failed: look.failed.length, canUndo, canRedo }
+    const now = { pending: look.pending, pendingSince: look.since, failed: look.failed.length, canUndo, canRedo }
     reportLook(this.#options.status, now, readsFailures)
     for (const listener of [...this.#lookListeners]) listener()
     this.#waits.resolveSettled(look)

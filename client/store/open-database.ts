@@ -3,6 +3,7 @@ import type { Database } from './database.ts'
 import { loadDatabaseImage } from './database-image.ts'
 import { cutTornChange, findDatabase, removeMakingMark, setMakingMark } from './find-database.ts'
 import { type Alive, watchLife } from './life-signs.ts'
+import { INSTANT_PARSERS } from './rules/parse-instant.ts'
 import { isServerRuntime } from './runtime.ts'
 import { StartFailed, StartWords } from './start-failed.ts'
 import { startParams } from './start-params.ts'
@@ -124,6 +125,7 @@ async function openHere(dataDir: string, image: Blob | null, alive: Alive): Prom
       relaxedDurability: false,
       startParams: startParams(PGlite),
       onStderr: words.listen,
+      parsers: INSTANT_PARSERS,
       extensions: { life: life.extension },
     })
     return (await words.ofStart(start)) as unknown as Database

@@ -53,6 +53,11 @@ async function countMessages(work: () => Promise<unknown>): Promise<number> {
   return messages - before
 }
 
+test('VAL-R12 values that cross have the same dates', async () => {
+  const { rows } = await db.query(`SELECT '2026-12-01 10:00'::timestamp AS at, '0044-03-15 BC'::date AS day`)
+  expect(rows).toEqual([{ at: new Date('2026-12-01T10:00:00Z'), day: new Date('-000043-03-15T00:00:00.000Z') }])
+})
+
 test('TAB-R15 a statement is one message, and a transaction of two statements is four', async () => {
   expect(await countMessages(() => db.query('SELECT $1::int', [1]))).toBe(1)
   expect(await countMessages(() => db.exec('SELECT 1; SELECT 2'))).toBe(1)

@@ -4,6 +4,7 @@ import { CallOrder } from './call-order.ts'
 import type { Database } from './database.ts'
 import { noticesOf } from './rules/error-notices.ts'
 import { isSerializedAlike } from './rules/is-serialized-alike.ts'
+import { INSTANT_PARSERS } from './rules/parse-instant.ts'
 import { parseResult } from './rules/parse-result.ts'
 import type { QueryDetails, TextDescription, TextResult } from './text-result.ts'
 
@@ -45,6 +46,11 @@ export abstract class RemoteDatabase extends Base {
 
   get closed(): boolean {
     return this.#isClosed
+  }
+
+  constructor() {
+    super()
+    Object.assign(this.parsers, INSTANT_PARSERS)
   }
 
   markClosed(): void {

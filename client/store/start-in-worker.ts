@@ -2,6 +2,7 @@ import { PGlite } from '@electric-sql/pglite'
 import { OpfsAhpFS } from '@electric-sql/pglite/opfs-ahp'
 import { FILES_OF_IMAGE } from './image-files.ts'
 import { type Alive, watchLife } from './life-signs.ts'
+import { INSTANT_PARSERS } from './rules/parse-instant.ts'
 import { StartWords } from './start-failed.ts'
 import { startParams } from './start-params.ts'
 
@@ -90,6 +91,7 @@ export async function startInWorker(dataDir: string, image: Blob | File | null, 
       relaxedDurability: false,
       startParams: startParams(PGlite),
       onStderr: words.listen,
+      parsers: INSTANT_PARSERS,
       extensions: { life: life.extension },
     })
     const db = await words.ofStart(Promise.race([start, firstUnhandled(ended.signal)]))

@@ -2,6 +2,7 @@ import { PGlite } from '@electric-sql/pglite'
 import type { Database } from '../../client/store/database.ts'
 import { findDatabase } from '../../client/store/find-database.ts'
 import { openDatabase } from '../../client/store/open-database.ts'
+import { INSTANT_PARSERS } from '../../client/store/rules/parse-instant.ts'
 import { StartWords } from '../../client/store/start-failed.ts'
 import { startParams } from '../../client/store/start-params.ts'
 import { dataDirOf, type Storage } from '../../client/store/storage-name.ts'
@@ -31,6 +32,7 @@ export async function openWithBuffers(storage: Storage, buffers: string): Promis
     relaxedDurability: false,
     startParams: [...startParams(PGlite), '-c', `shared_buffers=${buffers}`],
     onStderr: words.listen,
+    parsers: INSTANT_PARSERS,
   })
   return (await words.ofStart(start)) as unknown as Database
 }
