@@ -1,12 +1,12 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { type Definition, definitionSchema, rejectionSchema } from '../../../protocol/index.ts'
 import type { Executor } from '../copies.ts'
 import { COUNTERS, listOf } from './counters.ts'
 import { jsonText } from './json-text.ts'
 
-const text = z.string().nullable()
+const text = z.nullable(z.string())
 const counter = z.coerce.number()
-const rejection = jsonText(rejectionSchema).nullable()
+const rejection = z.nullable(jsonText(rejectionSchema))
 
 const madeSchema = z.object({
   counter,
@@ -51,7 +51,7 @@ export async function readShownDefinition(db: Pick<Executor, 'query'>, hash: str
   return definitionSchema.parse(JSON.parse(rows[0]?.definition ?? 'null'))
 }
 
-const endSchema = z.object({ counter, status: z.enum(['confirmed', 'failed']).nullable(), rejection })
+const endSchema = z.object({ counter, status: z.nullable(z.enum(['confirmed', 'failed'])), rejection })
 
 /** Reads how these mutations ended or failed, `status` null where they are gone; those that did neither are left out. */
 export async function readEnds(
