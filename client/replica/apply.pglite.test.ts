@@ -216,6 +216,31 @@ describe('apply', () => {
     expect(last).toEqual({ type: 'ack', received: session.sentCharacters, cursor: at(0x100 + 60) })
   })
 
+  test('DIS-R20 a replica acknowledges a quarter of the window at once, and no frame by itself', async () => {
+    const served = await serve(NOTES, { [a]: snapshot([]) })
+    const windowBytes = 40_000
+    served.server.welcome = () => ({ windowBytes })
+    const replica = await start(served.url)
+    await replica.ready
+    const session = await served.server.session(0)
+    await session.frame('stream')
+    const acknowledged = () => session.received.flatMap((frame) => (frame.type === 'ack' ? [frame.received] : []))
+    const [atFirst = 0] = acknowledged()
+    for (let sent = 0; sent < 60; sent++) {
+      const lsn = at(0x101 + sent)
+      session.send(
+        batch(at(0x100 + sent), lsn, [{ lsn, xid: '1', changes: [insert(note(`n${sent}`, 'x'.repeat(800)))] }]),
+      )
+      await replica.reached(lsn)
+      // What it received of this is on its way at once, so that the window never closes on one that keeps up.
+      const due = (acknowledged().at(-1) ?? 0) + windowBytes / 4
+      if (session.sentCharacters >= due) await session.acknowledged()
+    }
+    const steps = acknowledged().map((received, index, all) => received - (all[index - 1] ?? atFirst))
+    expect(steps.slice(1).every((step) => step >= windowBytes / 4)).toBe(true)
+    expect(acknowledged().length).toBeLessThan(8)
+  })
+
   test('APP-08 APP-10 TRUNCATE empties the table, live queries see it, local tables do not', async () => {
     const { replica, commit } = await running([note('1'), note('2')])
     await replica.db.exec(
