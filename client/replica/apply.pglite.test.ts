@@ -216,6 +216,26 @@ describe('apply', () => {
     expect(last).toEqual({ type: 'ack', received: session.sentCharacters, cursor: at(0x100 + 60) })
   })
 
+  test('APP-R22 small transactions move rows and cursor together, beside work that is unsettled too', async () => {
+    const { replica, commit } = await running([note('1'), note('2')])
+    const stored = async () => (await replica.db.query('SELECT cursor, rows FROM tidemark.replica')).rows[0]
+    await commit(insert(note('3', 'it\'s "\\ 🌊')))
+    expect(await stored()).toEqual({ cursor: replica.status.lsn, rows: 3 })
+    await commit(update('1', { rank: '7' }))
+    await commit(remove('2'))
+    expect(await stored()).toEqual({ cursor: replica.status.lsn, rows: 2 })
+    // Work that is unsettled makes the apply go the longer way, to the same end.
+    await replica.db.exec(`INSERT INTO tidemark.mutation (counter, kind, at, status, sealed, patch, effective)
+      VALUES (1, 'patch', '2026-01-01T00:00:00Z', 'pending', true, '[]', false)`)
+    await commit(update('1', { rank: '8' }))
+    expect(await stored()).toEqual({ cursor: replica.status.lsn, rows: 2 })
+    expect(await rowsOf(replica, 'note', 'id, title, rank')).toEqual([
+      { id: '1', title: 'title 1', rank: 8 },
+      { id: '3', title: 'it\'s "\\ 🌊', rank: 1 },
+    ])
+    expect(replica.status).toMatchObject({ error: null })
+  })
+
   test('DIS-R20 a replica acknowledges a quarter of the window at once, and no frame by itself', async () => {
     const served = await serve(NOTES, { [a]: snapshot([]) })
     const windowBytes = 40_000
