@@ -9,6 +9,16 @@ import type { EncodedTransaction } from './encoded-change.ts'
 /** Name of the only ReplicationDO of a deployment. */
 export const REPLICATION_NAME = 'main'
 
+/** What connected clients report of work that is not settled. */
+export interface UnsentWork {
+  /** Clients whose work has waited for more than a minute. */
+  readonly lateClients: number
+  /** The age of the oldest of it, by their clocks; null where there is none. */
+  readonly oldestMs: number | null
+  /** Clients with mutations that failed and wait for their users. */
+  readonly failedClients: number
+}
+
 export interface SubscribeRequest {
   /** Name of the SyncDO. */
   readonly subscriber: string
@@ -23,6 +33,8 @@ export interface SubscribeRequest {
   readonly askedMs: number
   /** Only prolongs the lease of what is subscribed already, so that Postgres need not be asked. */
   readonly renewal?: boolean
+  /** For health. */
+  readonly unsent?: UnsentWork
 }
 
 export interface SubscribeAnswer {
@@ -120,6 +132,8 @@ export interface ReplicationRpc {
   owedCalls(): Promise<number | null>
   /** Notes that up to this mark only calls due at `dueAtMs` are left; null: none are. */
   settleCalls(mark: number, dueAtMs: number | null): Promise<void>
+  /** Takes what health is to show. It wakes no capture and asks no database. */
+  report(news: HealthNews): Promise<void>
   /** Answers what health and `tidemark doctor` show; plain JSON. */
   health(): Promise<ReplicationHealth>
 }
@@ -173,6 +187,83 @@ export interface ReplicationHealth {
   readonly decoderReason: string | null
   readonly lastCycleAt: string | null
   readonly checks: readonly HealthCheck[]
+  readonly figures: CaptureFigures
+}
+
+/** Clients that said the same of their schema. */
+export interface ClientGroup {
+  /** The version of the definition that their tables have. */
+  readonly version: number
+  /** The last migration that their pages know; null where they do not say. */
+  readonly migration: string | null
+  readonly count: number
+  /** How many of them wait for tables to be loaded. */
+  readonly waiting: number
+  /** How many of them could not take the version, and tried again. */
+  readonly failing: number
+}
+
+/** What capture did within one minute; lags are the longest, null where none was measured. */
+export interface MinuteFigures {
+  /** The minute's begin, in ms since 1970. */
+  readonly atMs: number
+  readonly transactions: number
+  readonly rows: number
+  /** From a commit to its storing in history, in ms by the server's clock. */
+  readonly storedMs: number | null
+  /** From a commit to its acknowledgement by a SyncDO that it concerns, in ms by the server's clock. */
+  readonly deliveredMs: number | null
+  /** Pushes that failed as a whole, by faults of the server. */
+  readonly faults: number
+  /** The log that the slot held back when it was looked at last, in bytes. */
+  readonly retainedWalBytes: number | null
+}
+
+/** What health and metrics show in figures. Counts begin anew with the object, at `sinceMs`. */
+export interface CaptureFigures {
+  readonly sinceMs: number
+  readonly transactions: number
+  readonly rows: number
+  /** Decided mutations by `committed` or the kind of their rejection. */
+  readonly mutations: Readonly<Record<string, number>>
+  /** Pushes that failed as a whole, by kind of error. */
+  readonly faults: Readonly<Record<string, number>>
+  /** Snapshots built; `lastFault` is the kind of error of the last one, null where that was built. */
+  readonly builds: {
+    readonly done: number
+    readonly failed: number
+    readonly totalMs: number
+    readonly lastFault: string | null
+  }
+  /** The longest from a commit to its storing, within five minutes, in ms by the server's clock; null where none was measured. */
+  readonly storedLagMs: number | null
+  /** The same from a commit to the acknowledgement of a SyncDO. */
+  readonly deliveredLagMs: number | null
+  /** The time since which capture runs without having come to the end of the log. */
+  readonly busyMs: number
+  readonly retainedWalBytes: number | null
+  readonly safeWalBytes: number | null
+  readonly oldestWriteMs: number | null
+  readonly stuckMutations: number | null
+  /** Runs in a row that failed. */
+  readonly failedCycles: number
+  readonly subscribers: number
+  readonly subscribersBehind: number
+  readonly longestBehindMs: number
+  /** As the SyncDOs told it with their last leases, which are up to ten minutes old. */
+  readonly unsent: UnsentWork
+  /** At most 20 groups, of clients that were heard of within 30 days. */
+  readonly clients: readonly ClientGroup[]
+  /** The last hour by minutes, oldest first; minutes in which nothing happened are absent. */
+  readonly minutes: readonly MinuteFigures[]
+}
+
+/** What other objects and the Worker tell the ReplicationDO for health. */
+export interface HealthNews {
+  /** Pushes that failed as a whole since the last report, by kind of error. */
+  readonly faults?: Readonly<Record<string, number>>
+  /** A snapshot that was built, or could not be; `fault` is the kind of error. */
+  readonly build?: { readonly ms: number; readonly fault: string | null }
 }
 
 export interface SyncHealth {

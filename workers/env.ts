@@ -36,4 +36,8 @@ export interface SyncEnv extends DatabaseEnv {
   readonly SNAPSHOTS?: SnapshotBucket
   /** Secret of the operators' routes; without it they are closed. */
   readonly ADMIN_TOKEN?: string
+  /** `https://…`, secret: told each change of health's verdict. */
+  readonly HEALTH_WEBHOOK_URL?: string
+  /** Secret by which what is told there is signed; without it nothing is. */
+  readonly HEALTH_WEBHOOK_SECRET?: string
 }

@@ -117,7 +117,8 @@ function afterHolding(isLost: boolean): Step {
 
 function backOff(state: StateOf<'sending'>, attempt: number, error: TidemarkError, { random }: Surroundings): Step {
   const { isLost } = state
-  const delayMs = Math.max(backoffDelayMs(attempt, random), error.retryAfterMs ?? 0)
+  // On top of what the server asks for: replicas that it asked alike would all come back at once.
+  const delayMs = (error.retryAfterMs ?? 0) + backoffDelayMs(attempt, random)
   return {
     state: { phase: 'backing-off', attempt: attempt + 1, error, isAsked: error.retryAfterMs !== null, isLost },
     effects: [{ do: 'arm-retry', delayMs }],

@@ -5,6 +5,7 @@ interface WritingState {
   readonly phase: string
   readonly ready: boolean
   readonly pending: number
+  readonly pendingSince: string | null
   readonly failed: number
   readonly pushError: TidemarkError | null
   readonly canUndo: boolean
@@ -21,7 +22,7 @@ export interface WritingStatus {
 /** Sets what a look at the outbox found, where it is other than before; `isNew`: even where it is the same. */
 export function reportLook(
   status: WritingStatus,
-  now: Pick<WritingState, 'pending' | 'failed' | 'canUndo' | 'canRedo'>,
+  now: Pick<WritingState, 'pending' | 'pendingSince' | 'failed' | 'canUndo' | 'canRedo'>,
   isNew: boolean,
 ): void {
   const before = status.current

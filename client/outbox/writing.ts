@@ -101,6 +101,7 @@ export class Writing implements DrainHost {
     const { outbox, shown } = this.#options
     const { last } = await readCounts(this.#options.db)
     this.#undo = new UndoHistory({ outbox, shown, since: last })
+    await this.#undo.inherit(this.#options.db)
     this.#stopListening = outbox.onChange(({ confirmed, mayHaveEnded }) => {
       this.#mayHaveEnded ||= mayHaveEnded || (this.#wereSquashed && confirmed.length > 0)
       this.#confirmations.resolveHandles(confirmed.map((counter) => ({ counter, rejection: null })))
@@ -318,7 +319,7 @@ export class Writing implements DrainHost {
     if (copy) this.#followedUp = { ...this.#followedUp, notedTo: look.last }
     if (readsFailures) await this.#readFailures(look)
     const { canUndo, canRedo } = this.#undo.stateOf(null)
-    const now = { pending: look.pending, failed: look.failed.length, canUndo, canRedo }
+    const now = { pending: look.pending, pendingSince: look.since, failed: look.failed.length, canUndo, canRedo }
     reportLook(this.#options.status, now, readsFailures)
     for (const listener of [...this.#lookListeners]) listener()
     this.#waits.resolveSettled(look)

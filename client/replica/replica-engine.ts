@@ -119,6 +119,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     const { url, clientId: client, token, openSocket } = options
     this.connection = new Connection({ url, client, token, openSocket, host: this })
     this.#reports = new ServerReports(this.connection, this.status)
+    this.status.subscribe(() => this.#reports.reportUnsent())
   }
 
   /** `prepare` is awaited before anything is asked of the server. */

@@ -68,6 +68,8 @@ export interface ReplicaStatus {
   readonly migrations: MigrationsStatus
   /** Mutations of this user that the server has not decided, or whose commit the stream has not brought. */
   readonly pending: number
+  /** The time at which the oldest of them was made here, ISO 8601; null where there is none. */
+  readonly pendingSince: string | null
   /** Mutations that failed and wait for the app, see `replica.failures`. */
   readonly failed: number
   /** The reason why mutations are not being sent, until a push is answered. */
@@ -132,6 +134,7 @@ export const INITIAL_STATUS: ReplicaStatus = {
   refused: {},
   migrations: NO_MIGRATIONS,
   pending: 0,
+  pendingSince: null,
   failed: 0,
   pushError: null,
   unprotected: null,

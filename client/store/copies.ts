@@ -1,5 +1,5 @@
 import type { Transaction as PGliteTransaction } from '@electric-sql/pglite'
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import {
   type DefinitionInForce,
   definitionSchema,
@@ -8,6 +8,7 @@ import {
   manifestSchema,
   type PgSnapshot,
   parsePgSnapshot,
+  quoteLiteral,
   retypeSchema,
   type VersionNames,
 } from '../../protocol/index.ts'
@@ -79,23 +80,23 @@ const copyRowSchema = z.object({
   definition: z.string(),
 })
 
-const conversionSchema = z
-  .array(z.union([retypeSchema, z.object({ labels: z.record(z.string(), z.string()) })]))
-  .nullable()
+const conversionSchema = z.nullable(
+  z.array(z.union([retypeSchema, z.object({ labels: z.record(z.string(), z.string()) })])),
+)
 
 const storedNamesSchema = z.object({
   from: z.string(),
   table: z.string(),
   columns: z.array(z.tuple([z.string(), z.string()])),
-  filled: z.record(z.string(), z.string().nullable()),
+  filled: z.record(z.string(), z.nullable(z.string())),
   labels: z.array(z.tuple([z.string(), z.array(z.tuple([z.string(), z.string()]))])),
-  retyped: z.array(z.tuple([z.string(), conversionSchema])).default([]),
+  retyped: z._default(z.array(z.tuple([z.string(), conversionSchema])), []),
 })
 
-const storedDefinitionSchema = definitionSchema.extend({
-  refused: z.record(z.string(), z.string()).default({}),
-  behind: z.array(z.string()).default([]),
-  owed: z.array(storedNamesSchema).default([]),
+const storedDefinitionSchema = z.extend(definitionSchema, {
+  refused: z._default(z.record(z.string(), z.string()), {}),
+  behind: z._default(z.array(z.string()), []),
+  owed: z._default(z.array(storedNamesSchema), []),
 })
 
 const audienceRowSchema = z.object({
@@ -103,7 +104,7 @@ const audienceRowSchema = z.object({
   start: lsnSchema,
   fence: lsnSchema,
   snapshot: z.string(),
-  manifest: z.string().nullable(),
+  manifest: z.nullable(z.string()),
 })
 
 export async function readCopies(db: Executor): Promise<Copy[]> {
@@ -232,13 +233,16 @@ export async function writeDefinition(
   ])
 }
 
-/** Records where a copy is, how many rows it has, and all that `writeDefinition` records of it. */
-export async function writeCopy(tx: Executor, copy: Copy): Promise<void> {
+/**
+ * Writes the statement that records where a copy is, how many rows it has, and all that `writeDefinition` records of it. It
+ * goes with the statements that change the tables, because each call of the database costs as much as a small statement.
+ */
+export function copyStatement(copy: Copy): string {
   const { place, cursor, rows, definition } = copy
-  await tx.query(
-    'UPDATE tidemark.copy SET cursor = $2, rows = $3, version = $4, hash = $5, definition = $6 WHERE place = $1',
-    [place, cursor, rows, definition.version, definition.hash, storedDefinition(definition.definition, copy)],
-  )
+  const { version, hash } = definition
+  const [its, of, text] = [cursor, hash, storedDefinition(definition.definition, copy)].map(quoteLiteral)
+  return `UPDATE tidemark.copy SET cursor = ${its}, rows = ${rows}, version = ${version}, hash = ${of}, definition = ${text}
+    WHERE place = ${quoteLiteral(place)};`
 }
 
 export async function deleteCopy(tx: Executor, place: Place): Promise<void> {

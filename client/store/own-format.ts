@@ -8,7 +8,9 @@ export const UPGRADES: readonly string[] = [
   // 5: the tab that made a mutation, and the call by which it did.
   `ALTER TABLE tidemark.mutation ADD tab text, ADD call text;
    CREATE INDEX mutation_call ON tidemark.mutation (call) WHERE call IS NOT NULL`,
-  // 6: the keys of sequences that this replica leased; one that was given to a row is never given to another. An action that is
+  // 6: the version in which a mutation from the journal is said; null where it is that of the copy.
+  `ALTER TABLE tidemark.mutation ADD said text`,
+  // 7: the keys of sequences that this replica leased; one that was given to a row is never given to another. An action that is
   // run again gets those that it took.
   `CREATE TABLE tidemark.leased_key (
      sequence text NOT NULL, key bigint NOT NULL, taken boolean NOT NULL DEFAULT false, taken_by bigint, PRIMARY KEY (sequence, key));

@@ -26,6 +26,10 @@ export function startReplicaWorker(sync: Sync): void {
   addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
     if (data.type === 'tidemark-stand') {
       candidate ??= new Candidate(sync, data.candidacy)
+      void navigator.locks.request(data.lock, () => {
+        say({ type: 'tidemark-standing' })
+        return new Promise(() => undefined)
+      })
       void candidate.run()
     }
     if (data.type === 'tidemark-visible' && candidate) candidate.isVisible = data.isVisible
@@ -83,7 +87,7 @@ class Candidate {
         // The worker itself holds the lock, so that lock, files and engine end together.
         const isFault = await navigator.locks.request(name, { signal }, () => this.#leadIfBest())
         retryMs = isFault ? Math.min(2 * retryMs, RETRY_MOST_MS) : RETRY_MS
-        if (isFault) await pause(retryMs, signal)
+        if (isFault) await pause(retryMs * (0.5 + Math.random() / 2), signal)
       } catch (error) {
         if (!signal.aborted) throw error
       }

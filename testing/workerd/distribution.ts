@@ -11,6 +11,7 @@ import {
   type Transaction,
 } from '../../protocol/index.ts'
 import {
+  type CaptureFigures,
   type DeliveryReceipt,
   REPLICATION_NAME,
   type RightsChange,
@@ -67,6 +68,29 @@ export function transaction(at: Lsn, ...changes: Change[]): Transaction {
 
 export const DEFINITION = { version: 1, hash: 'h1', definition: { types: [], tables: [] } }
 
+const NO_FIGURES: CaptureFigures = {
+  sinceMs: 0,
+  transactions: 0,
+  rows: 0,
+  mutations: {},
+  faults: {},
+  builds: { done: 0, failed: 0, totalMs: 0, lastFault: null },
+  storedLagMs: null,
+  deliveredLagMs: null,
+  busyMs: 0,
+  retainedWalBytes: null,
+  safeWalBytes: null,
+  oldestWriteMs: null,
+  stuckMutations: null,
+  failedCycles: 0,
+  subscribers: 0,
+  subscribersBehind: 0,
+  longestBehindMs: 0,
+  unsent: { lateClients: 0, oldestMs: null, failedClients: 0 },
+  clients: [],
+  minutes: [],
+}
+
 export function stageOf(epoch: string, answer: Partial<SubscribeAnswer> = {}, rest: Partial<Stage> = {}): Stage {
   const routedTo = answer.routedTo ?? lsn(0)
   const place = { epoch, routedTo, capturedTo: routedTo, floor: lsn(0) }
@@ -82,6 +106,7 @@ export function stageOf(epoch: string, answer: Partial<SubscribeAnswer> = {}, re
       decoderReason: null,
       lastCycleAt: null,
       checks: [],
+      figures: NO_FIGURES,
     },
     failures: 0,
     ...rest,

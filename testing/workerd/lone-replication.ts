@@ -7,6 +7,9 @@ import { withTestDatabase } from './test-database.ts'
 /** Read when an object is made, so that a test can give each database a slot of its own. */
 export const loneOptions: { -readonly [Name in keyof ReplicationOptions]: ReplicationOptions[Name] } = {}
 
+/** Settings beside the database's, read when an object is made. */
+export const loneEnv: { HEALTH_WEBHOOK_URL?: string; HEALTH_WEBHOOK_SECRET?: string } = {}
+
 /** A SyncDO that only listens. */
 export class Listener {
   readonly deliveries: Delivery[] = []
@@ -38,6 +41,6 @@ export function listener(name: string): Listener {
 export class LoneReplicationDO extends createReplicationObject(loneOptions) {
   constructor(ctx: DurableObjectState, env: SyncEnv) {
     const heard = { getByName: listener } as unknown as SyncEnv['SYNC']
-    super(ctx, { ...withTestDatabase(env), SYNC: heard })
+    super(ctx, { ...withTestDatabase(env), ...loneEnv, SYNC: heard })
   }
 }

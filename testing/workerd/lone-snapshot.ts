@@ -1,3 +1,4 @@
+import type { ReplicationRpc } from '../../workers/contracts.ts'
 import type { SnapshotBucket, SyncEnv } from '../../workers/env.ts'
 import { createSnapshotObject } from '../../workers/snapshot/snapshot-object.ts'
 import { withTestDatabase } from './test-database.ts'
@@ -5,8 +6,11 @@ import { withTestDatabase } from './test-database.ts'
 /** The SnapshotDO without capture: its kicks reach nobody, and the test writes history and epochs itself. */
 export class LoneSnapshotDO extends createSnapshotObject() {
   constructor(ctx: DurableObjectState, env: SyncEnv) {
-    const nobody = { kick: async () => {} } as ReturnType<SyncEnv['REPLICATION']['getByName']>
-    super(ctx, { ...withTestDatabase(env), REPLICATION: { getByName: () => nobody } })
+    const nobody: Pick<ReplicationRpc, 'kick' | 'report'> = { kick: async () => {}, report: async () => {} }
+    super(ctx, {
+      ...withTestDatabase(env),
+      REPLICATION: { getByName: () => nobody } as unknown as SyncEnv['REPLICATION'],
+    })
   }
 }
 

@@ -136,6 +136,7 @@ export class StagedReplicationDO extends DurableObject implements ReplicationRpc
   }
 
   async kick(): Promise<void> {}
+  async report(): Promise<void> {}
   async ensureAlarm(): Promise<void> {}
   async settleCalls(): Promise<void> {}
 

@@ -16,6 +16,7 @@ const app = createSyncWorker(snapshotSync, {
   slotName: 'tidemark_workerd_tests',
   intervals: { activeMs: 100, headNoticeMs: 100 },
   watch: false,
+  history: true,
 })
 
 const ownEnv = (env: SyncEnv): SyncEnv => ({ ...env, ...withTestDatabase({}), ADMIN_TOKEN })

@@ -23,6 +23,7 @@ const FUNCTIONS = [
   'tidemark.standing()',
   'tidemark.require_version(bigint)',
   'tidemark.reject_mutation(text,bigint,text,text,text,text,bigint)',
+  'tidemark.row_history(text,text,jsonb,pg_lsn,integer,integer)',
 ]
 
 /** Returns `schema.table.column` of everything our own tables have in this version of the package. */

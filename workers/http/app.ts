@@ -1,6 +1,6 @@
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
-import { LIMITS, TidemarkError } from '../../protocol/index.ts'
+import { LIMITS, type PushAnswer, TidemarkError } from '../../protocol/index.ts'
 import { type AccessOptions, openSession } from '../access/authenticate.ts'
 import { KeptRights } from '../access/kept-rights.ts'
 import { bearerToken, subprotocolToken } from '../access/request-token.ts'
@@ -8,6 +8,7 @@ import { REPLICATION_NAME, SESSION_HEADER, type Session } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
 import { answerLeases } from '../push/answer-leases.ts'
 import { callCommitted } from '../push/committed-calls.ts'
+import { forwardPush } from '../push/forward-push.ts'
 import type { PushOptions } from '../push/options.ts'
 import { answerOutcomes } from '../push/outcomes.ts'
 import { pushByLane } from '../push/push-by-lane.ts'
@@ -15,7 +16,9 @@ import { parseJson, readBody } from '../push/read-body.ts'
 import type { Rate } from '../sync/rules/token-bucket.ts'
 import { encodeSession } from '../sync/session-header.ts'
 import { errorFrom, logFault } from '../typed-error.ts'
-import { sameSecret } from './constant-time.ts'
+import { addHistoryRoutes } from './history-routes.ts'
+import { addOperatorRoutes } from './operator-routes.ts'
+import { PushFaults } from './push-faults.ts'
 import { RequestRates } from './request-rates.ts'
 
 export interface HttpOptions {
@@ -27,6 +30,8 @@ export interface HttpOptions {
   readonly requests?: Rate
   /** Path under which the routes are mounted, such as `/tidemark`. */
   readonly basePath?: string
+  /** Lets users read the history of rows that they see. */
+  readonly history?: boolean
 }
 
 type Env = { Bindings: SyncEnv }
@@ -124,15 +129,35 @@ export function createApp(options: HttpOptions): Hono<Env> {
     return context.json(await context.env.REPLICATION.getByName(REPLICATION_NAME).migrations(Number(from)))
   })
 
+  const faults = new PushFaults()
+  const reportFaults = (context: Context<Env>) => {
+    const counts = faults.take(Date.now())
+    if (counts !== null)
+      inBackground(context, () => context.env.REPLICATION.getByName(REPLICATION_NAME).report({ faults: counts }))
+  }
+  const push = async (context: Context<Env>): Promise<PushAnswer> => {
+    try {
+      const right = await session(context, bearerToken(context.req.raw.headers))
+      const call = { session: right, body: await readBody(context.req.raw, PUSH_CHARS) }
+      const { onCommitted, pushTo } = options.push
+      return pushTo
+        ? await forwardPush(pushTo({ ...context.env }), call, onCommitted !== undefined)
+        : await pushByLane(options.push, context.env, call, (work) => inBackground(context, () => work))
+    } catch (error) {
+      faults.note(errorFrom(error).kind)
+      reportFaults(context)
+      throw error
+    }
+  }
+
   app.post('/sync/push', async (context) => {
-    const right = await session(context, bearerToken(context.req.raw.headers))
-    const call = { session: right, body: await readBody(context.req.raw, PUSH_CHARS) }
-    const answer = await pushByLane(options.push, context.env, call, (work) => inBackground(context, () => work))
+    const { onCommitted } = options.push
+    const answer = await push(context)
     if (answer.outcomes.length > 0)
       inBackground(context, () => context.env.REPLICATION.getByName(REPLICATION_NAME).kick())
-    const { onCommitted } = options.push
     if (onCommitted && answer.outcomes.some(({ status }) => status === 'committed'))
       inBackground(context, async () => void (await callCommitted(context.env, onCommitted)))
+    reportFaults(context)
     return context.json(answer)
   })
 
@@ -149,6 +174,8 @@ export function createApp(options: HttpOptions): Hono<Env> {
       await answerLeases(context.env, right, parseJson(await readBody(context.req.raw, ASKING_CHARS))),
     )
   })
+
+  if (options.history) addHistoryRoutes(app, (context) => session(context, bearerToken(context.req.raw.headers), true))
 
   const snapshotOf = async (context: Context<Env>, isAnew: boolean) => {
     const right = await session(context, bearerToken(context.req.raw.headers), isAnew)
@@ -177,25 +204,7 @@ export function createApp(options: HttpOptions): Hono<Env> {
     })
   })
 
-  app.get('/health', async (context) => {
-    const up = await isUp(context.env)
-    return context.json({ status: up ? 'up' : 'down' }, up ? 200 : 503)
-  })
-
-  app.get('/health/replication', async (context) => {
-    await requireAdmin(context)
-    const health = await context.env.REPLICATION.getByName(REPLICATION_NAME).health()
-    return context.json(health, health.status === 'fail' ? 503 : 200)
-  })
-
-  app.get('/health/sync', async (context) => {
-    await requireAdmin(context)
-    const name = context.req.query('object')
-    if (!name) throw new TidemarkError('bad-input', 'Say which SyncDO: /health/sync?object=<name>, e.g. org:42.')
-    const health = await context.env.SYNC.getByName(name).health()
-    return context.json(health, health.status === 'fail' ? 503 : 200)
-  })
-
+  addOperatorRoutes(app)
   return app
 }
 
@@ -221,27 +230,4 @@ function inBackground(context: Context<Env>, work: () => Promise<void>): void {
   } catch {
     // Hono throws where there is no such context.
   }
-}
-
-async function isUp(env: SyncEnv): Promise<boolean> {
-  try {
-    return (await env.REPLICATION.getByName(REPLICATION_NAME).health()).status !== 'fail'
-  } catch {
-    return false
-  }
-}
-
-/**
- * Throws `unauthenticated` without a token and `forbidden` unless it is ADMIN_TOKEN; without such a secret the route is
- * closed to all.
- */
-async function requireAdmin(context: Context<Env>): Promise<void> {
-  const given = bearerToken(context.req.raw.headers)
-  const { ADMIN_TOKEN } = context.env
-  if (given === null) throw new TidemarkError('unauthenticated', 'This needs `Authorization: Bearer <ADMIN_TOKEN>`.')
-  if (!ADMIN_TOKEN || !(await sameSecret(given, ADMIN_TOKEN)))
-    throw new TidemarkError(
-      'forbidden',
-      'This needs the admin token, which is the secret ADMIN_TOKEN of the deployment.',
-    )
 }

@@ -9,10 +9,13 @@ import type { CommittedMutation, OnCommitted } from './options.ts'
 const CALLS_A_RUN = 100
 const BATCH = 10
 
-/** Takes calls that are due and puts them off by 30 s doubling to an hour, so that nobody else makes them meanwhile. */
+/**
+ * Takes calls that are due and puts them off by 30 s doubling to an hour, and by up to half of that more, so that nobody else makes
+ * them meanwhile and those that failed together are not all made again at once.
+ */
 const TAKE = `
   UPDATE tidemark.committed_call c
-  SET attempts = attempts + 1, due_at = now() + least(interval '1 hour', interval '30 seconds' * 2 ^ least(attempts, 10))
+  SET attempts = attempts + 1, due_at = now() + (1 + random() / 2) * least(interval '1 hour', interval '30 seconds' * 2 ^ least(attempts, 10))
   WHERE (client_id, counter) IN (
     SELECT client_id, counter FROM tidemark.committed_call WHERE due_at <= now() ORDER BY due_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)
   RETURNING client_id, counter::text, mutation::text`

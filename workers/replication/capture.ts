@@ -33,6 +33,7 @@ import type {
 } from './capture-state.ts'
 import { readNextVersion } from './next-version.ts'
 import type { CapturedBatch } from './read-batch.ts'
+import { NOTHING_STORED } from './rules/batch-tally.ts'
 import { decideEpoch } from './rules/epoch-decision.ts'
 import type { RoutedBatch } from './rules/subscription.ts'
 import { planTables } from './rules/table-plan.ts'
@@ -208,5 +209,6 @@ const LOOK_AGAIN: CycleResult = { more: true, storedRows: 0, ownXid: null }
 /** Tells everyone where capture stands, because transactions that it stored before may never have been delivered. */
 function announcement({ epoch, capturedTo, definition }: CaptureState): RoutedBatch {
   const at = { epoch: epoch.id, from: capturedTo, to: capturedTo, definition }
-  return { ...at, audiences: new Set(), everyone: true, transactions: null, rights: null, hasMutations: true }
+  const news = { audiences: new Set<string>(), everyone: true, transactions: null, rights: null, hasMutations: true }
+  return { ...at, ...news, stored: NOTHING_STORED }
 }

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { createDatabase } from '../../testing/postgres/create-database.ts'
 import { servers } from '../../testing/postgres/servers.ts'
+import { CaptureTally } from './capture-tally.ts'
 import { ReplicationLoop } from './replication-loop.ts'
 import { ReplicationStorage } from './replication-storage.ts'
 import { Router } from './router.ts'
@@ -32,6 +33,7 @@ test('CAP-R25 a fresh head asked for while another run connects is still fresh w
       }),
     },
     background: () => {},
+    delivered: () => {},
   })
   const loop = new ReplicationLoop({
     heard: () => {},
@@ -43,6 +45,7 @@ test('CAP-R25 a fresh head asked for while another run connects is still fresh w
     watch: false,
     retentionMs: null,
     router,
+    tally: new CaptureTally(Date.now),
   })
   await loop.run()
   const observer = `observer_${database.name}`

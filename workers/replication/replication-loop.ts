@@ -1,15 +1,16 @@
-import { type Lsn, parsePgLsn, TidemarkError, toTidemarkError, ZERO_LSN } from '../../protocol/index.ts'
-import type { ReplicationHealth } from '../contracts.ts'
+import { type Lsn, TidemarkError, toTidemarkError, ZERO_LSN } from '../../protocol/index.ts'
+import type { HealthCheck, ReplicationHealth } from '../contracts.ts'
 import { type Database, openDatabase } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
 import { within } from '../within.ts'
 import { Capture } from './capture.ts'
 import type { CaptureState } from './capture-state.ts'
+import { judgeCapture } from './judge-capture.ts'
 import { LoopPace, type PaceContext } from './loop-pace.ts'
-import { classifyHealth } from './rules/classify-health.ts'
 import type { RoutedBatch } from './rules/subscription.ts'
 import { isPooled } from './rules/watch.ts'
 import { RunOutcome } from './run-outcome.ts'
+import { readFreshTarget } from './server-facts.ts'
 import type { WaitedPeek } from './short-peek.ts'
 import { Upkeep, type UpkeepContext } from './upkeep.ts'
 import { WalWatch } from './wal-watch.ts'
@@ -25,6 +26,9 @@ const RUN_MS = 15_000
 const MAX_CYCLES_PER_RUN = 1_000
 /** The connection is kept while the next cycle is this near. */
 const KEEP_CONNECTION_MS = 5_000
+
+/** After a longer pause than this changes were stored late on purpose. */
+const TIMELY_PAUSE_MS = 15_000
 
 /** A wait rests first as long as the last cycle took, to use half of its connections' time, but no longer than this. */
 const LONGEST_REST_MS = 100
@@ -55,6 +59,10 @@ export class ReplicationLoop {
   /** The peek that came with the last wait, for the cycle after it. */
   #waited: WaitedPeek | null = null
   #lastCycleMs = 0
+  /** The pause that was planned last before a run; null before the first. */
+  #plannedPauseMs: number | null = null
+  /** The time since which runs have not come to the end of the log; null where the last one did. */
+  #busySinceMs: number | null = null
   /** The time at which the last cycle began that captured all there was. */
   #wholeAtMs: number | null = null
   /** The last state known, for health. */
@@ -147,36 +155,31 @@ export class ReplicationLoop {
   async rest(): Promise<number> {
     const watching = this.#pace.watch.on
     const pauseMs = this.#pace.pauseMs(this.#more)
+    this.#plannedPauseMs = pauseMs
     if (!watching) await this.#watch.close()
     if (pauseMs > KEEP_CONNECTION_MS && !watching && this.#running === null) await this.#disconnect()
     return pauseMs
   }
 
-  health(nextCycleAtMs: number | null): ReplicationHealth {
-    const { router, nowMs } = this.#context
-    const state = this.#shown
-    return classifyHealth(
-      {
-        epoch: state?.epoch.id ?? null,
-        head: state?.capturedTo ?? null,
-        decoder: state?.epoch.decoder ?? null,
-        decoderReason: state?.decoderReason ?? null,
-        lastCycleAtMs: this.#outcome.lastCycleAtMs,
-        // While an alarm runs, none is armed.
-        nextCycleAtMs: nextCycleAtMs ?? (this.#running && nowMs()),
-        lastError: this.#outcome.failure,
-        slotPresent: this.#capture.slotPresent,
-        server: this.#upkeep.figures?.server ?? null,
-        bundleHash: this.#upkeep.figures?.bundleHash ?? null,
-        epochStarted: this.#outcome.epochStarted,
-        leftOut: this.#capture.leftOut,
-        strays: this.#upkeep.strays,
-        subscribers: router.subscribers,
-        subscribersBehind: router.behind,
-        watch: this.#pace.watch,
-      },
-      nowMs(),
-    )
+  /** True where health knows how capture is: before its first run an object does not. */
+  get isInformed(): boolean {
+    return this.#upkeep.figures !== null || this.#outcome.failure !== null
+  }
+
+  /** `others` are checks beside those of capture. */
+  health(nextCycleAtMs: number | null, others: readonly HealthCheck[]): ReplicationHealth {
+    return judgeCapture({
+      context: this.#context,
+      capture: this.#capture,
+      outcome: this.#outcome,
+      upkeep: this.#upkeep,
+      watch: this.#pace.watch,
+      state: this.#shown,
+      // While an alarm runs, none is armed.
+      nextCycleAtMs: nextCycleAtMs ?? (this.#running && this.#context.nowMs()),
+      busySinceMs: this.#busySinceMs,
+      others,
+    })
   }
 
   async #begin(): Promise<void> {
@@ -193,7 +196,7 @@ export class ReplicationLoop {
     try {
       const database = await this.#connect()
       const wanted = this.#freshWanted
-      const target = wanted && (await this.#freshTarget(database))
+      const target = wanted && (await readFreshTarget(database.query))
       // The message that was written for the target ends the wait.
       if (target !== null) await within(WAIT_END_MS, this.#wait)
       await this.#cycles(database, target)
@@ -209,6 +212,7 @@ export class ReplicationLoop {
     } catch (error) {
       const fault = toTidemarkError(error)
       this.#outcome.fail(fault)
+      this.#busySinceMs ??= this.#context.nowMs()
       this.#more = false
       await this.#disconnect()
       throw fault
@@ -216,14 +220,17 @@ export class ReplicationLoop {
   }
 
   async #cycles(database: Database, target: Lsn | null): Promise<void> {
-    const { router, nowMs, env, heard } = this.#context
+    const { router, nowMs, env, heard, tally } = this.#context
+    const isTimely = this.#outcome.failures > 0 || (this.#plannedPauseMs ?? Number.POSITIVE_INFINITY) <= TIMELY_PAUSE_MS
     const openReader = () => openDatabase(env, { applicationName: 'tidemark peek' })
     const begunMs = nowMs()
+    this.#busySinceMs ??= begunMs
     for (let cycle = 0; cycle < MAX_CYCLES_PER_RUN; cycle += 1) {
       const { generation } = router
       const startedMs = nowMs()
       const distribute = async (batch: RoutedBatch) => {
         heard(batch)
+        tally.noteStored(batch.stored, isTimely)
         router.route(batch, generation)
         // Calls wait until writes of the same turn are durable, even later writes: deliveries get a turn of their own.
         await new Promise((resolve) => setTimeout(resolve))
@@ -244,21 +251,16 @@ export class ReplicationLoop {
       if (storedRows > 0) this.#pace.noteActivity()
       const reached = target === null || (this.state !== null && this.state.capturedTo >= target)
       this.#more = more || this.state === null
-      if (!this.#more) this.#wholeAtMs = startedMs
+      if (!this.#more) {
+        this.#wholeAtMs = startedMs
+        this.#busySinceMs = null
+      }
       if (!this.#more && reached) return
       if (nowMs() - begunMs >= RUN_MS && this.state !== null) break
     }
     if (target !== null && this.requireState().capturedTo < target) {
       throw new TidemarkError('unavailable', 'Capture is far behind; try again.')
     }
-  }
-
-  /** Answers a position at or above every commit that returned before, flushed and so within the next cycle's reach. */
-  async #freshTarget(database: Database): Promise<Lsn> {
-    // This commit writes, and its flush takes earlier asynchronous commits along.
-    await database.query(`SELECT pg_logical_emit_message(true, 'tidemark', 'head')`)
-    const [row] = await database.query('SELECT pg_current_wal_flush_lsn()::text AS lsn')
-    return parsePgLsn(row?.lsn ?? '')
   }
 
   #noteEpoch(): void {

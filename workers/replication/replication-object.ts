@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { type DefinitionAnswer, type Lsn, type MigrationsAnswer, TidemarkError } from '../../protocol/index.ts'
 import type {
+  HealthNews,
   ReplicationHealth,
   ReplicationRpc,
   RightsGuard,
@@ -10,6 +11,8 @@ import type {
 } from '../contracts.ts'
 import { SQL_STATE, sqlStateOf, withDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
+import { CaptureTally } from './capture-tally.ts'
+import { HealthWebhook } from './health-webhook.ts'
 import { KeptMigrations, readMigrations } from './migrations.ts'
 import { DEFAULT_SLOT_NAME, type ReplicationOptions } from './options.ts'
 import { ReplicationLoop } from './replication-loop.ts'
@@ -25,6 +28,9 @@ import { slotFault } from './slot.ts'
 const DAY_MS = 86_400_000
 const READS_MIGRATIONS = { applicationName: 'tidemark migrations' }
 
+/** The verdict is judged at most this often, as the figures behind it are read. */
+const JUDGE_EVERY_MS = 10_000
+
 /** A wait that ends, or whose object was killed, holds the slot for a moment; a slot that is gone is made anew. */
 const SLOT_TRIES = 60
 const SLOT_PAUSE_MS = 100
@@ -36,7 +42,8 @@ async function retryWhileSlotIsAway<Result>(run: () => Promise<Result>): Promise
     } catch (error) {
       const mayPass = sqlStateOf(error) === SQL_STATE.objectInUse || slotFault(error) !== null
       if (!mayPass || attempt === SLOT_TRIES) throw error
-      await new Promise((resolve) => setTimeout(resolve, SLOT_PAUSE_MS))
+      // Callers that wait for one slot do not all ask at once.
+      await new Promise((resolve) => setTimeout(resolve, SLOT_PAUSE_MS * (0.5 + Math.random())))
     }
   }
 }
@@ -52,6 +59,9 @@ export function createReplicationObject(
     readonly #loop: ReplicationLoop
     readonly #router: Router
     readonly #storage: ReplicationStorage
+    readonly #tally: CaptureTally
+    readonly #webhook: HealthWebhook
+    #judgedAtMs = 0
     readonly #rights = new RightsMarks()
     readonly #migrations = new KeptMigrations()
 
@@ -60,11 +70,23 @@ export function createReplicationObject(
       const storage = new ReplicationStorage(ctx.storage.sql)
       this.#storage = storage
       const nowMs = () => Date.now()
+      const tally = new CaptureTally(nowMs)
+      this.#tally = tally
       this.#router = new Router({
         storage,
         objects: env.SYNC,
         nowMs,
         random: Math.random,
+        background: (work) => ctx.waitUntil(this.#afterwards(work)),
+        delivered: (commitMs) => tally.noteDelivered(commitMs),
+      })
+      this.#webhook = new HealthWebhook({
+        env,
+        storage,
+        nowMs,
+        random: Math.random,
+        newId: () => crypto.randomUUID(),
+        send: (url, init) => fetch(url, init),
         background: (work) => ctx.waitUntil(this.#afterwards(work)),
       })
       this.#loop = new ReplicationLoop({
@@ -80,6 +102,7 @@ export function createReplicationObject(
         retentionMs: options.retention ? options.retention.days * DAY_MS : null,
         storage,
         router: this.#router,
+        tally,
         heard: (batch) => this.#hear(batch),
         nowMs,
         random: Math.random,
@@ -160,7 +183,10 @@ export function createReplicationObject(
     }
 
     async ensureAlarm(): Promise<void> {
-      if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now())
+      const armed = await this.ctx.storage.getAlarm()
+      if (armed === null) await this.ctx.storage.setAlarm(Date.now())
+      // One that is missing is mended, and mostly just about to be armed by a run that ends: no verdict changes by it.
+      this.#judge(armed ?? Date.now())
     }
 
     async rightsGuard(userId: string): Promise<RightsGuard> {
@@ -180,8 +206,23 @@ export function createReplicationObject(
       this.#storage.owedCalls = settleCalls(this.#storage.owedCalls, mark, dueAtMs)
     }
 
+    async report(news: HealthNews): Promise<void> {
+      this.#tally.report(news)
+    }
+
     async health(): Promise<ReplicationHealth> {
-      return this.#loop.health(await this.ctx.storage.getAlarm())
+      return this.#healthAt(await this.ctx.storage.getAlarm())
+    }
+
+    #healthAt(nextCycleAtMs: number | null): ReplicationHealth {
+      const { check } = this.#webhook
+      return this.#loop.health(nextCycleAtMs, check === null ? [] : [check])
+    }
+
+    /** Has the webhook told where the verdict is another than it was told last. */
+    #judge(nextCycleAtMs: number | null): void {
+      this.#judgedAtMs = Date.now()
+      if (this.#loop.isInformed) this.#webhook.note(this.#healthAt(nextCycleAtMs))
     }
 
     #hear(batch: RoutedBatch): void {
@@ -213,11 +254,14 @@ export function createReplicationObject(
     async #arm(): Promise<void> {
       const pauseMs = await this.#loop.rest()
       const now = Date.now()
-      const due = this.#router.nextDueMs
-      const atMs = Math.max(now, Math.min(now + pauseMs, due ?? Number.POSITIVE_INFINITY))
+      const never = Number.POSITIVE_INFINITY
+      const dueMs = Math.min(this.#router.nextDueMs ?? never, this.#webhook.dueMs ?? never)
+      const atMs = Math.max(now, Math.min(now + pauseMs, dueMs))
       const armed = await this.ctx.storage.getAlarm()
       // Each write of an alarm is billed, and an earlier alarm does as well.
       if (armed === null || atMs < armed) await this.ctx.storage.setAlarm(atMs)
+      const isDue = (this.#webhook.dueMs ?? never) <= now || now - this.#judgedAtMs >= JUDGE_EVERY_MS
+      if (isDue) this.#judge(Math.min(armed ?? never, atMs))
       if (this.#loop.mayWatch) this.ctx.waitUntil(this.#watch())
     }
 

@@ -1,12 +1,18 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { recordMutation } from '../../testing/capture/record-mutation.ts'
 import { insertedIds, transactionsOf } from '../../testing/encoded-transactions.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
-import { type Listener, type LoneReplicationDO, listener, loneOptions } from '../../testing/workerd/lone-replication.ts'
+import {
+  type Listener,
+  type LoneReplicationDO,
+  listener,
+  loneEnv,
+  loneOptions,
+} from '../../testing/workerd/lone-replication.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 import type { Delivery } from '../contracts.ts'
 
@@ -230,6 +236,48 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
     await query('ALTER TABLE tidemark.change_history DROP CONSTRAINT broken')
     await runInDurableObject(stub, async (instance) => instance.alarm?.())
     expect((await stub.health()).status).toBe('ok')
+  })
+
+  test('OPS-06 OPS-R6 the webhook is told of a failing cycle once, also by another instance, and once of its healing', async () => {
+    Object.assign(loneEnv, { HEALTH_WEBHOOK_URL: 'https://hooks.example/told', HEALTH_WEBHOOK_SECRET: 'secret' })
+    const told: string[] = []
+    const { fetch: through } = globalThis
+    // The runtime of the tests reaches no host that speaks TLS.
+    const network = vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+      if (input !== 'https://hooks.example/told') return through(input, init)
+      told.push(JSON.parse(String(init?.body)).status)
+      return new Response()
+    })
+    try {
+      const alarm = () => runInDurableObject(stub, async (instance) => instance.alarm?.())
+      await subscribe()
+      await alarm()
+      await query(
+        `ALTER TABLE tidemark.change_history ADD CONSTRAINT broken CHECK (table_name <> 'public.item') NOT VALID`,
+      )
+      await database.run(`INSERT INTO item VALUES (1, 'a')`)
+      await alarm()
+      await stub.ensureAlarm()
+      await expect.poll(() => told, { timeout: 60_000 }).toEqual(['fail'])
+      await alarm()
+      await evictDurableObject(stub)
+      await alarm()
+      await stub.ensureAlarm()
+      expect(told).toEqual(['fail'])
+      await query('ALTER TABLE tidemark.change_history DROP CONSTRAINT broken')
+      // A minute after the last notice the next one is due.
+      await runInDurableObject(stub, (_, state) => {
+        state.storage.sql.exec(`UPDATE memory SET value = json_set(value, '$.toldAtMs', 0) WHERE name = 'notice'`)
+      })
+      await evictDurableObject(stub)
+      await alarm()
+      await stub.ensureAlarm()
+      await stub.ensureAlarm()
+      await expect.poll(() => told, { timeout: 60_000 }).toEqual(['fail', 'ok'])
+    } finally {
+      network.mockRestore()
+      for (const name of Object.keys(loneEnv)) delete loneEnv[name as keyof typeof loneEnv]
+    }
   })
 
   test('CAP-24 CAP-R14 callers share one cycle at a time', async () => {

@@ -1,10 +1,11 @@
 import { asLsn } from '../../protocol/index.ts'
 import type { SubscribeAnswer } from '../contracts.ts'
 import type { CaptureStore } from './capture-state.ts'
-import type { CaptureOutcome } from './rules/classify-health.ts'
 import { type CaptureMemory, NO_MEMORY } from './rules/epoch-decision.ts'
+import type { CaptureOutcome } from './rules/health-figures.ts'
 import { FIRST_OWED, type OwedCalls } from './rules/owed-calls.ts'
 import type { RoutedSubscription } from './rules/subscription.ts'
+import { NOTHING_TOLD, type NoticeState } from './rules/verdict-notice.ts'
 
 /** The part of `SqlStorage` that is used. */
 export interface Sql {
@@ -19,6 +20,7 @@ export class ReplicationStorage implements CaptureStore {
   #memory: CaptureMemory | null = null
   #place: Place | null = null
   #owedCalls: OwedCalls | null = null
+  #notice: NoticeState | null = null
 
   constructor(sql: Sql) {
     this.#sql = sql
@@ -99,6 +101,19 @@ export class ReplicationStorage implements CaptureStore {
 
   set outcome(outcome: CaptureOutcome) {
     this.#put('outcome', JSON.stringify(outcome))
+  }
+
+  /** What the operators' webhook was told, and is to be told. */
+  get notice(): NoticeState {
+    this.#notice ??= JSON.parse(this.#get('notice') ?? 'null')
+    return this.#notice ?? NOTHING_TOLD
+  }
+
+  /** Writes only where the value is another object. */
+  set notice(notice: NoticeState) {
+    if (notice === this.notice) return
+    this.#notice = notice
+    this.#put('notice', JSON.stringify(notice))
   }
 
   putSubscription(subscription: RoutedSubscription): void {

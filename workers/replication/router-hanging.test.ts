@@ -3,6 +3,7 @@ import { asLsn } from '../../protocol/index.ts'
 import type { Delivery } from '../contracts.ts'
 import { ReplicationStorage } from './replication-storage.ts'
 import { Router } from './router.ts'
+import { NOTHING_STORED } from './rules/batch-tally.ts'
 
 const definition = { version: 1, hash: 'h', definition: { types: [], tables: [] } }
 const lsn = (step: number) => asLsn(step.toString(16).padStart(16, '0'))
@@ -28,12 +29,20 @@ test('DIS-03 CAP-R21 a subscriber that hangs delays no other, and catches up by 
     nowMs: () => 1_000,
     random: () => 1,
     background: (one) => work.push(one),
+    delivered: () => {},
   })
   for (const subscriber of ['hangs', 'other'])
     router.subscribe({ subscriber, audiences: ['a'], version: 1, askedMs: 0 }, { epoch: 'e', to: lsn(0), definition })
   for (const step of [1, 2, 3]) {
     const range = { epoch: 'e', from: lsn(step - 1), to: lsn(step), definition }
-    const batch = { ...range, everyone: false, transactions: [], rights: null, hasMutations: false }
+    const batch = {
+      ...range,
+      everyone: false,
+      transactions: [],
+      rights: null,
+      hasMutations: false,
+      stored: NOTHING_STORED,
+    }
     router.route({ ...batch, audiences: new Set(['a']) }, router.generation)
     await work.at(-1)
   }

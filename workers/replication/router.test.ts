@@ -3,6 +3,7 @@ import { asLsn } from '../../protocol/index.ts'
 import type { Delivery } from '../contracts.ts'
 import { ReplicationStorage, type Sql } from './replication-storage.ts'
 import { Router } from './router.ts'
+import { NOTHING_STORED } from './rules/batch-tally.ts'
 
 const noSql: Sql = { exec: () => [] }
 const definition = { version: 1, hash: 'h', definition: { types: [], tables: [] } }
@@ -22,6 +23,7 @@ function startRouter() {
     nowMs: () => world.now,
     random: () => 1,
     background: (work) => void world.work.push(work),
+    delivered: () => {},
   })
   router.subscribe(
     { subscriber: 's', audiences: ['a'], version: 1, askedMs: 0 },
@@ -39,6 +41,7 @@ function startRouter() {
         transactions: [],
         rights: null,
         hasMutations: false,
+        stored: NOTHING_STORED,
       },
       router.generation,
     )

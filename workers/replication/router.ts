@@ -1,7 +1,8 @@
 import { clientAudience, isClientAudience, type Lsn } from '../../protocol/index.ts'
-import type { Delivery, SubscribeRequest, SyncRpc } from '../contracts.ts'
+import type { Delivery, SubscribeRequest, SyncRpc, UnsentWork } from '../contracts.ts'
 import type { ObjectNamespace } from '../env.ts'
 import type { ReplicationStorage } from './replication-storage.ts'
+import { DeliveryLag } from './rules/delivery-lag.ts'
 import {
   afterFailure,
   afterReceipt,
@@ -24,6 +25,8 @@ export interface RouterContext {
   readonly random: () => number
   /** Keeps the object alive while a delivery is under way. */
   readonly background: (work: Promise<unknown>) => void
+  /** Called once a subscriber acknowledged what it had not since this commit, in ms since 1970 by the server's clock. */
+  readonly delivered: (commitMs: number) => void
 }
 
 /** Brings each batch to the SyncDOs it concerns, in parallel and waiting for none: each has one delivery in flight. */
@@ -31,6 +34,8 @@ export class Router {
   readonly #context: RouterContext
   readonly #subscriptions = new Map<string, RoutedSubscription>()
   readonly #audiences = new Map<string, number>()
+  readonly #lag = new DeliveryLag()
+  readonly #unsent = new Map<string, UnsentWork>()
   #generation = 0
   #position: CapturePosition | null = null
 
@@ -60,12 +65,29 @@ export class Router {
     return [...this.#subscriptions.values()].filter((subscription) => isBehind(subscription, epoch)).length
   }
 
+  /** The subscriber that has owed an acknowledgement for longest; null where none owes one. */
+  get longestBehind(): { readonly subscriber: string; readonly ms: number } | null {
+    return this.#lag.longest(this.#context.nowMs())
+  }
+
+  /** What connected clients could not send, as subscribers told it last. */
+  get unsent(): UnsentWork {
+    const told = [...this.#unsent.values()]
+    const ages = told.flatMap(({ oldestMs }) => oldestMs ?? [])
+    return {
+      lateClients: told.reduce((sum, { lateClients }) => sum + lateClients, 0),
+      oldestMs: ages.length === 0 ? null : ages.reduce((oldest, ms) => Math.max(oldest, ms)),
+      failedClients: told.reduce((sum, { failedClients }) => sum + failedClients, 0),
+    }
+  }
+
   /** Answers the LSN from which deliveries follow; null where the request is outdated. */
   subscribe(request: SubscribeRequest, position: CapturePosition): Lsn | null {
     const known = this.#subscriptions.get(request.subscriber)
     const next = subscribe(known, request, position, this.#generation + 1, this.#context.nowMs())
     if (next === null) return null
     this.#put(next)
+    if (request.unsent) this.#unsent.set(request.subscriber, request.unsent)
     if (next.version !== known?.version || next.epoch !== known.epoch) {
       this.#generation += 1
       this.#countAudiences()
@@ -78,6 +100,7 @@ export class Router {
     const known = this.#subscriptions.get(request.subscriber)
     if (known === undefined || known.version !== request.version || known.epoch !== epoch) return null
     this.#put(renewed(known, request, this.#context.nowMs()))
+    if (request.unsent) this.#unsent.set(request.subscriber, request.unsent)
     return known.acked
   }
 
@@ -87,6 +110,8 @@ export class Router {
     if (known === undefined || known.version >= version) return
     this.#subscriptions.delete(subscriber)
     this.#context.storage.dropSubscription(subscriber)
+    this.#lag.forget(subscriber)
+    this.#unsent.delete(subscriber)
     this.#countAudiences()
   }
 
@@ -99,10 +124,17 @@ export class Router {
 
   /** Takes a stored batch, and sends or notes it for each subscriber that it concerns. */
   route(batch: RoutedBatch, generation: number): void {
+    const { nowMs } = this.#context
+    const { firstCommitMs } = batch.stored
+    if (this.#position?.epoch !== batch.epoch) this.#lag.clear()
     this.#position = { epoch: batch.epoch, to: batch.to, definition: batch.definition }
     for (const subscription of this.#subscriptions.values()) {
-      const delivery = deliveryOf(subscription, batch, generation, this.#context.nowMs())
-      this.#subscriptions.set(subscription.subscriber, withBatch(subscription, batch, generation))
+      const { subscriber, neededTo } = subscription
+      const delivery = deliveryOf(subscription, batch, generation, nowMs())
+      const owing = withBatch(subscription, batch, generation)
+      this.#subscriptions.set(subscriber, owing)
+      if (firstCommitMs !== null && owing.neededTo !== neededTo)
+        this.#lag.owe(subscriber, { to: batch.to, commitMs: firstCommitMs, sinceMs: nowMs() })
       if (delivery !== null) this.#send(subscription.subscriber, delivery)
     }
   }
@@ -169,12 +201,14 @@ export class Router {
   }
 
   async #deliver(subscriber: string, delivery: Delivery, sentAtMs: number): Promise<void> {
-    const { objects, nowMs, random } = this.#context
+    const { objects, nowMs, random, delivered } = this.#context
     try {
       const receipt = await objects.getByName(subscriber).deliver(delivery)
       const subscription = this.#awaited(subscriber, delivery, sentAtMs)
       if (subscription === null) return
-      this.#put(afterReceipt(subscription, delivery, { epoch: receipt.epoch, head: receipt.head }, nowMs()))
+      this.#put(afterReceipt(subscription, delivery, { epoch: receipt.epoch, head: receipt.head }, nowMs(), random()))
+      const commitMs = receipt.epoch === this.#position?.epoch ? this.#lag.acknowledge(subscriber, receipt.head) : null
+      if (commitMs !== null) delivered(commitMs)
       if (this.#subscriptions.get(subscriber)?.retryAtMs === null) this.#sendIfBehind(subscriber)
     } catch {
       // Whatever failed, the head stays unacknowledged and the alarm sends it again.

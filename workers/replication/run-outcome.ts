@@ -1,7 +1,7 @@
 import { TidemarkError } from '../../protocol/index.ts'
 import { databaseMessageOf } from '../database/index.ts'
 import type { ReplicationStorage } from './replication-storage.ts'
-import type { HealthFigures } from './rules/classify-health.ts'
+import type { HealthFigures } from './rules/health-figures.ts'
 
 /** Keeps how the last run of cycles ended, for health, also beyond the life of the object. */
 export class RunOutcome {

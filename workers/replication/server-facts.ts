@@ -3,8 +3,9 @@ import { ALTERED_TABLES } from '../../db/definition/table-shape.ts'
 import type { Query } from '../../db/query.ts'
 import { type Lsn, parsePgLsn, TidemarkError } from '../../protocol/index.ts'
 import { sqlStateOf } from '../database/index.ts'
-import type { ServerFigures } from './rules/classify-health.ts'
 import type { EpochRow, ServerFacts } from './rules/epoch-decision.ts'
+import type { ClientGroup, ServerFigures } from './rules/health-figures.ts'
+import { outlineStatement } from './rules/statement-outline.ts'
 
 const lsn = z.string().transform((text): Lsn => parsePgLsn(text))
 
@@ -123,20 +124,74 @@ export function cycleFacts(row: Record<string, string | null>): CycleFacts {
   }
 }
 
-const FIGURES = `
-  SELECT (SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint::text FROM pg_replication_slots WHERE slot_name = $1) AS retained,
-    (SELECT (extract(epoch FROM max(clock_timestamp() - xact_start)) * 1000)::bigint::text
-      FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()) AS open_write,
-    (SELECT (extract(epoch FROM max(clock_timestamp() - prepared)) * 1000)::bigint::text FROM pg_prepared_xacts) AS prepared,
-    (SELECT hash FROM tidemark.sync_definition ORDER BY version DESC LIMIT 1) AS hash`
+/** Answers a position at or above every commit that returned before, flushed and so within the next cycle's reach. */
+export async function readFreshTarget(query: Query): Promise<Lsn> {
+  // This commit writes, and its flush takes earlier asynchronous commits along.
+  await query(`SELECT pg_logical_emit_message(true, 'tidemark', 'head')`)
+  const [row] = await query('SELECT pg_current_wal_flush_lsn()::text AS lsn')
+  return parsePgLsn(row?.lsn ?? '')
+}
 
-/** Reads the figures of the server that health shows, while a connection is open anyway. */
-export async function readFigures(query: Query, slotName: string): Promise<ServerFigures> {
-  const [row] = await query(FIGURES, [slotName])
-  const longest = Math.max(Number(row?.open_write ?? 0), Number(row?.prepared ?? 0))
+/** Clients that are not heard of for this long count as gone, as `migration:status` has it. */
+const CLIENT_GROUPS = `
+  SELECT coalesce(jsonb_agg(g), '[]') FROM (
+    SELECT version, migration, count(*) AS count, count(*) FILTER (WHERE waiting > 0) AS waiting, count(*) FILTER (WHERE retries > 0) AS failing
+    FROM tidemark.client_status WHERE told_at > now() - interval '30 days'
+    GROUP BY version, migration ORDER BY version DESC, count(*) DESC LIMIT 20) AS g`
+
+const FIGURES = `
+  SELECT slot.retained, slot.safe, (SELECT hash FROM tidemark.sync_definition ORDER BY version DESC LIMIT 1) AS hash,
+    (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS clock,
+    (SELECT jsonb_build_object('pid', pid, 'ms', (extract(epoch FROM clock_timestamp() - xact_start) * 1000)::bigint, 'query', left(query, 1000))::text
+      FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 1) AS open_write,
+    (SELECT (extract(epoch FROM max(clock_timestamp() - prepared)) * 1000)::bigint::text FROM pg_prepared_xacts) AS prepared,
+    (SELECT jsonb_build_object('count', count(*), 'sqlStates', coalesce(jsonb_agg(DISTINCT sql_state) FILTER (WHERE sql_state IS NOT NULL), '[]'),
+        'oldestMs', coalesce((extract(epoch FROM clock_timestamp() - min(since)) * 1000)::bigint, 0))::text
+      FROM tidemark.stuck_mutation WHERE tries > 0) AS stuck,
+    CASE WHEN $2::boolean THEN (${CLIENT_GROUPS})::text END AS clients
+  FROM (SELECT) AS one LEFT JOIN LATERAL (
+    SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint::text AS retained, safe_wal_size::text AS safe
+    FROM pg_replication_slots WHERE slot_name = $1) AS slot ON true`
+
+const openWriteSchema = z.object({ pid: z.number(), ms: z.number(), query: z.string().nullable() })
+const stuckSchema = z.object({ count: z.number(), sqlStates: z.array(z.string()), oldestMs: z.number() })
+const clientsSchema = z.array(
+  z.object({
+    version: z.number(),
+    migration: z.string().nullable(),
+    count: z.number(),
+    waiting: z.number(),
+    failing: z.number(),
+  }),
+)
+
+/**
+ * Reads the figures of the server that health shows, while a connection is open anyway; those of clients only where they are
+ * asked for, as they are gone through one by one.
+ */
+export async function readFigures(
+  query: Query,
+  slotName: string,
+  nowMs: () => number,
+  withClients: boolean,
+): Promise<ServerFigures & { readonly clients: readonly ClientGroup[] | null }> {
+  const askedMs = nowMs()
+  const [row] = await query(FIGURES, [slotName, String(withClients)])
+  const answeredMs = nowMs()
+  const openWrite = row?.open_write ? openWriteSchema.parse(JSON.parse(row.open_write)) : null
+  const preparedMs = Number(row?.prepared ?? 0)
   return {
     retainedWalBytes: row?.retained ? Number(row.retained) : null,
-    openWriteMs: longest,
+    safeWalBytes: row?.safe ? Number(row.safe) : null,
+    oldestWrite: oldestWrite(openWrite, preparedMs),
     definitionHash: row?.hash ?? null,
+    clockAheadMs: Number(row?.clock) - Math.round((askedMs + answeredMs) / 2),
+    stuck: stuckSchema.parse(JSON.parse(row?.stuck ?? 'null')),
+    clients: row?.clients ? clientsSchema.parse(JSON.parse(row.clients)) : null,
   }
+}
+
+function oldestWrite(open: z.infer<typeof openWriteSchema> | null, preparedMs: number): ServerFigures['oldestWrite'] {
+  if (preparedMs > (open?.ms ?? 0)) return { pid: null, ms: preparedMs, statement: null }
+  return open && { pid: open.pid, ms: open.ms, statement: open.query && outlineStatement(open.query) }
 }

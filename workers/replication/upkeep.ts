@@ -3,12 +3,15 @@ import type { Sync } from '../../db/index.ts'
 import type { TableDefinition } from '../../protocol/index.ts'
 import type { Database } from '../database/index.ts'
 import { bundleHash } from './bundle-hash.ts'
+import type { CaptureTally } from './capture-tally.ts'
 import { pruneHistory } from './retention.ts'
-import type { ServerFigures } from './rules/classify-health.ts'
 import type { OwnIdentity } from './rules/epoch-decision.ts'
+import type { ClientGroup, ServerFigures } from './rules/health-figures.ts'
 import { readFigures } from './server-facts.ts'
 
 const FIGURES_EVERY_MS = 10_000
+/** Clients are gone through one by one, in the statement of every so many figures. */
+const CLIENTS_EVERY_MS = 60_000
 const PRUNE_EVERY_MS = 60 * 60_000
 const COMPARE_EVERY_MS = 60 * 60_000
 
@@ -17,6 +20,7 @@ export interface UpkeepContext {
   readonly sync: Sync | null
   readonly retentionMs: number | null
   readonly nowMs: () => number
+  readonly tally: CaptureTally
 }
 
 interface Figures {
@@ -30,6 +34,8 @@ interface Figures {
 export class Upkeep {
   readonly #context: UpkeepContext
   #figures: Figures | null = null
+  #clients: readonly ClientGroup[] = []
+  #clientsAtMs = 0
   #prunedAtMs = 0
   #comparedAtMs = 0
   #strays: readonly string[] = []
@@ -43,11 +49,22 @@ export class Upkeep {
     return this.#figures
   }
 
+  /** The clients as they were gone through last. */
+  get clients(): readonly ClientGroup[] {
+    return this.#clients
+  }
+
   async readFigures(database: Database): Promise<void> {
-    const { own, sync, nowMs } = this.#context
+    const { own, sync, nowMs, tally } = this.#context
     const known = this.#figures
     if (known !== null && nowMs() - known.atMs < FIGURES_EVERY_MS) return
-    const server = await readFigures(database.query, own.slotName)
+    const withClients = nowMs() - this.#clientsAtMs >= CLIENTS_EVERY_MS
+    const { clients, ...server } = await readFigures(database.query, own.slotName, nowMs, withClients)
+    if (clients !== null) {
+      this.#clients = clients
+      this.#clientsAtMs = nowMs()
+    }
+    tally.noteServer(server)
     const unchanged = known !== null && known.server.definitionHash === server.definitionHash
     const hash = unchanged ? known.bundleHash : sync && (await bundleHash(database.query, sync))
     this.#figures = { server, bundleHash: hash, atMs: nowMs() }

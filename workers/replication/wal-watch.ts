@@ -1,4 +1,5 @@
 import { formatPgLsn, type Lsn } from '../../protocol/index.ts'
+import { backoffMs } from '../backoff.ts'
 import { type Database, openDatabase, type Parameter, SQL_STATE, sqlStateOf, textArray } from '../database/index.ts'
 import type { DatabaseEnv } from '../env.ts'
 import { isPooled } from './rules/watch.ts'
@@ -129,7 +130,7 @@ export class WalWatch {
       return
     }
     this.#failures += 1
-    const pauseMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 20))
+    const pauseMs = backoffMs(this.#failures, Math.random(), FIRST_RETRY_MS, LONGEST_RETRY_MS)
     this.#obstacle = { text: 'the connection that waits was cut; it is opened again', untilMs: this.#nowMs() + pauseMs }
   }
 

@@ -119,6 +119,7 @@ export function createSnapshotObject(
 
     async #build(audience: string): Promise<string> {
       const id = crypto.randomUUID()
+      const begunMs = Date.now()
       this.#catalogue.begin(id)
       try {
         const { manifest, startedAtMs } = await buildSnapshot(
@@ -143,9 +144,11 @@ export function createSnapshotObject(
         )
         // Clients are ready at the fence, which capture passes with its next cycle.
         this.ctx.waitUntil(this.#kick())
+        this.ctx.waitUntil(this.#report(Date.now() - begunMs, null))
         return text
       } catch (error) {
         this.#catalogue.doom(id, Date.now())
+        this.ctx.waitUntil(this.#report(Date.now() - begunMs, toTidemarkError(error).kind))
         throw error
       } finally {
         await this.#armSweep()
@@ -156,6 +159,13 @@ export function createSnapshotObject(
     async #kick(): Promise<void> {
       try {
         await this.env.REPLICATION.getByName(REPLICATION_NAME).kick()
+      } catch {}
+    }
+
+    /** Tells health of a build; nobody waits for that, and it may fail. */
+    async #report(ms: number, fault: string | null): Promise<void> {
+      try {
+        await this.env.REPLICATION.getByName(REPLICATION_NAME).report({ build: { ms, fault } })
       } catch {}
     }
 

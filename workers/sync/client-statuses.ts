@@ -1,4 +1,5 @@
 import type { SchemaFrame } from '../../protocol/index.ts'
+import { backoffMs } from '../backoff.ts'
 import { errorFrom, logFault } from '../typed-error.ts'
 import type { SyncSession } from './sessions.ts'
 import type { SyncContext } from './sync-context.ts'
@@ -62,7 +63,8 @@ export async function storeStatuses({ storage, withDatabase, intervals, nowMs }:
     for (const { id, status } of told) storage.statusStored(id, status)
   } catch (error) {
     logFault(errorFrom(error), error)
-    storage.update({ statusesAtMs: nowMs() + AGAIN_MS })
+    // Other SyncDOs failed at the same time.
+    storage.update({ statusesAtMs: nowMs() + backoffMs(1, Math.random(), AGAIN_MS, AGAIN_MS) })
     return
   }
   const isMore = storage.newStatuses(1).length > 0

@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { beforeAll, describe, expect, inject, it } from 'vitest'
 import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
-import { beginEpoch, follow, lsn, newClient, syncObject } from '../../testing/workerd/distribution.ts'
+import { beginEpoch, follow, lsn, newClient, replication, syncObject } from '../../testing/workerd/distribution.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 import { withDatabase } from '../database/index.ts'
 
@@ -94,4 +94,30 @@ it('MIG-10 MIG-R8 a status that stays is told again before it would be taken for
       ),
     )
   await expect.poll(isRecent, { timeout: 60_000 }).toEqual([{ recent: 'true' }])
+})
+
+it('OPS-R7 what clients could not send is in the health of their SyncDO, and goes along with its lease', async () => {
+  const epoch = 'e10u'
+  await beginEpoch(database.env, epoch)
+  const org = 'org:m10u'
+  const [late, refused] = await Promise.all(
+    ['u', 'v'].map((userId) => follow({ userId, audiences: [org] }, epoch, lsn(0))),
+  )
+  const check = async () => (await syncObject(org).health()).checks.find(({ name }) => name === 'unsent-work')
+  expect(await check()).toMatchObject({ status: 'ok', value: null })
+  late?.send({ type: 'unsent', count: 3, oldestMs: 7_200_000, failed: 0 })
+  refused?.send({ type: 'unsent', count: 0, oldestMs: null, failed: 1 })
+  await expect.poll(check, { timeout: 60_000 }).toMatchObject({
+    status: 'warn',
+    unit: 'ms',
+    message: expect.stringContaining('Work of 1 connected clients'),
+  })
+  await evictDurableObject(syncObject(org))
+  expect((await check())?.value).toBeGreaterThanOrEqual(7_200_000)
+  // A client that comes prolongs the lease.
+  await follow({ userId: 'w', audiences: [org] }, epoch, lsn(0))
+  const told = async () => (await replication().asked(org)).requests.at(-1)?.unsent
+  await expect.poll(told, { timeout: 60_000 }).toMatchObject({ lateClients: 1, failedClients: 1 })
+  late?.send({ type: 'unsent', count: 0, oldestMs: null, failed: 0 })
+  await expect.poll(check, { timeout: 60_000 }).toMatchObject({ status: 'ok', value: null })
 })

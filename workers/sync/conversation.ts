@@ -66,6 +66,10 @@ export class Conversation {
         return this.#renewToken(session, frame.token)
       case 'refused':
         return session.update({ refused: { count: frame.tables.length, first: frame.tables[0] ?? '' } })
+      case 'unsent': {
+        const sinceMs = frame.oldestMs === null ? null : this.#context.nowMs() - frame.oldestMs
+        return session.update({ unsent: { sinceMs, failed: frame.failed } })
+      }
       case 'schema':
         return noteStatus(this.#context, session, frame)
     }

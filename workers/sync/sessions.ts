@@ -7,7 +7,7 @@ import {
   TidemarkError,
   ZERO_LSN,
 } from '../../protocol/index.ts'
-import type { Session } from '../contracts.ts'
+import type { Session, UnsentWork } from '../contracts.ts'
 import type { SyncLimits } from './options.ts'
 import type { Author } from './rules/author.ts'
 import type { SessionState } from './rules/session-state.ts'
@@ -128,6 +128,14 @@ export class Sessions {
 
   get count(): number {
     return this.#bySocket.size
+  }
+
+  /** Sums up what clients report of work that is not settled. */
+  unsent(nowMs: number): UnsentWork {
+    const reports = [...this].flatMap(({ state }) => state.unsent ?? [])
+    const late = reports.flatMap(({ sinceMs }) => sinceMs ?? [])
+    const oldestMs = late.length === 0 ? null : nowMs - late.reduce((oldest, sinceMs) => Math.min(oldest, sinceMs))
+    return { lateClients: late.length, oldestMs, failedClients: reports.filter(({ failed }) => failed > 0).length }
   }
 
   of(socket: WebSocket): SyncSession | null {

@@ -151,7 +151,7 @@ export class Subscription {
   }
 
   async #subscribe(leaseOnly: boolean): Promise<void> {
-    const { env, storage, nowMs } = this.#context
+    const { env, storage, sessions, nowMs } = this.#context
     const { state } = storage
     if (state.name === null) return
     if (state.version === 0) storage.update({ version: nextVersion(0, nowMs()) })
@@ -160,7 +160,8 @@ export class Subscription {
     const askedMs = nowMs()
     const renewal = leaseOnly && !this.#mustBeFresh && state.version === state.answeredVersion
     this.#mustBeFresh = false
-    const request = { subscriber: name, audiences, version, askedMs, ...(renewal ? { renewal: true } : {}) }
+    const unsent = sessions.unsent(askedMs)
+    const request = { subscriber: name, audiences, version, askedMs, unsent, ...(renewal ? { renewal: true } : {}) }
     const answer = await env.REPLICATION.getByName(REPLICATION_NAME).subscribe(request)
     this.#apply(answer, audiences, version, askedMs)
   }

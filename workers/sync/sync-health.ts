@@ -1,4 +1,5 @@
-import type { HealthCheck, SyncHealth } from '../contracts.ts'
+import type { HealthCheck, SyncHealth, UnsentWork } from '../contracts.ts'
+import { unsentCheck } from '../unsent-check.ts'
 import type { SyncState } from './storage/sync-storage.ts'
 
 /** Judges one SyncDO: whether its lease holds, its log keeps up, and its replicas can hold every table. */
@@ -10,6 +11,7 @@ export function syncHealth(
     readonly nowMs: number
     /** For each session that reported so, a table that its replica cannot hold. */
     readonly refused: readonly string[]
+    readonly unsent: UnsentWork
   },
 ): SyncHealth {
   const leaseLeftMs = state.subscribed ? state.leaseUntilMs - facts.nowMs : 0
@@ -47,6 +49,7 @@ export function syncHealth(
         ? ''
         : `Replicas cannot hold a table of the definition in force (${[...new Set(refused)].slice(0, 3).join(', ')}) and go on without it: see \`status.refused\` there for why, and change the table or leave it out.`,
   })
+  checks.push(unsentCheck(facts.unsent))
   const statuses = checks.map((check) => check.status)
   const status = statuses.includes('fail') ? 'fail' : statuses.includes('warn') ? 'warn' : 'ok'
   const { epoch, head, logChars } = state

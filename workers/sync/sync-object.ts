@@ -1,5 +1,6 @@
 import { DurableObject } from 'cloudflare:workers'
 import { isClientAudience, type PushAnswer, SUBPROTOCOL } from '../../protocol/index.ts'
+import { backoffMs } from '../backoff.ts'
 import {
   type Delivery,
   type DeliveryReceipt,
@@ -12,6 +13,7 @@ import {
 import type { SyncEnv } from '../env.ts'
 import { nearDatabase } from '../near-database.ts'
 import { PushLane } from '../push/push-lane.ts'
+import { workerSessions } from '../push/push-sessions.ts'
 import { errorFrom, forRemote, logFault } from '../typed-error.ts'
 import { Conversation } from './conversation.ts'
 import { Duties } from './duties.ts'
@@ -19,7 +21,6 @@ import { Server } from './frame-server.ts'
 import { HeadFollower } from './head-follower.ts'
 import { DEFAULT_SYNC_INTERVALS, DEFAULT_SYNC_LIMITS, type SyncObjectOptions } from './options.ts'
 import { Rights } from './rights.ts'
-import { backoffMs } from './rules/schedule.ts'
 import { fullBucket, takeToken } from './rules/token-bucket.ts'
 import { mayServe } from './rules/window.ts'
 import { decodeSession } from './session-header.ts'
@@ -68,7 +69,7 @@ export function createSyncObject(
       }
       const { push } = options
       const background = (work: Promise<void>) => ctx.waitUntil(work)
-      this.#lane = push ? new PushLane({ env, push, nowMs: this.#context.nowMs, background }) : null
+      this.#lane = push ? new PushLane({ sessions: workerSessions(env), nowMs: this.#context.nowMs, background }) : null
       this.#subscription = new Subscription(this.#context, {
         onEpoch: () => {
           // Nobody tells what happened between the two histories.
@@ -164,7 +165,8 @@ export function createSyncObject(
 
     async push(call: PushCall): Promise<PushAnswer | null> {
       try {
-        return this.#lane && (await this.#lane.push(call))
+        const { push } = options
+        return push && this.#lane ? await this.#lane.push({ ...call, push, env: { ...this.env } }) : null
       } catch (error) {
         throw forRemote(error)
       }
@@ -189,6 +191,7 @@ export function createSyncObject(
         sockets: this.#context.sessions.count,
         audiences: [...this.#context.storage.audiences.keys()].filter((name) => !isClientAudience(name)).length,
         nowMs: this.#context.nowMs(),
+        unsent: this.#context.sessions.unsent(this.#context.nowMs()),
         refused: [...this.#context.sessions].flatMap(({ state }) =>
           state.refused?.count ? [state.refused.first] : [],
         ),

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { compareLooks, failuresKey, isSettledTo, type OutboxLook } from './compare-looks.ts'
 
 const look = (changed: Partial<OutboxLook> = {}): OutboxLook => {
-  return { isShown: true, last: 3, pending: 1, newest: 3, oldest: 3, failed: [2], ...changed }
+  return { isShown: true, last: 3, pending: 1, newest: 3, oldest: 3, since: null, failed: [2], ...changed }
 }
 const followed = { notedTo: 3, sentTo: 3, failures: failuresKey(look()) }
 const NOTHING = { notesUndo: false, readsFailures: false, asksToSend: false }

@@ -9,6 +9,8 @@ export interface OutboxLook {
   readonly newest: number
   /** The oldest one that is not settled; null where all are. */
   readonly oldest: number | null
+  /** The time at which the oldest of them was made; ISO 8601. */
+  readonly since: string | null
   readonly failed: readonly number[]
 }
 

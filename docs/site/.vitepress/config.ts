@@ -33,6 +33,7 @@ const sidebar = [
       page('Model your data', 'model-your-data'),
       page('Access', 'access'),
       page('Writing', 'write-actions'),
+      page('History of rows', 'history'),
       page('Migrations', 'migrations'),
       page('Deploy', 'deploy'),
     ],
@@ -50,7 +51,12 @@ const sidebar = [
   },
   {
     text: 'Run it',
-    items: [page('Operate', 'operate'), page('Debug', 'debug'), page('Performance', 'performance')],
+    items: [
+      page('Operate', 'operate'),
+      page('Security', 'security'),
+      page('Debug', 'debug'),
+      page('Performance', 'performance'),
+    ],
   },
   {
     text: 'Exactly',

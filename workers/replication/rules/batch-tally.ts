@@ -17,7 +17,38 @@ export interface BatchNews {
   readonly rights: RightsChange | null
   /** True where a mutation was committed, even if no subscriber wants it. */
   readonly hasMutations: boolean
+  readonly stored: StoredFigures
 }
+
+/** What a batch stored, counted for health. */
+export interface StoredFigures {
+  readonly transactions: number
+  readonly rows: number
+  /** The commit times of the first and the last of them, in ms since 1970 by the server's clock; null where there is none. */
+  readonly firstCommitMs: number | null
+  readonly lastCommitMs: number | null
+  /** Counts decided mutations by `committed` or the kind of their rejection. */
+  readonly outcomes: Readonly<Record<string, number>>
+}
+
+export const NOTHING_STORED: StoredFigures = {
+  transactions: 0,
+  rows: 0,
+  firstCommitMs: null,
+  lastCommitMs: null,
+  outcomes: {},
+}
+
+const COMMITTED = /^\{"counter":\d+,"rejection":null/
+
+/** Reads how a mutation ended from its row of history. Only a rejection is parsed: it holds no rows. */
+function outcomeOf(data: string | null): string {
+  if (data === null || COMMITTED.test(data)) return 'committed'
+  const { rejection }: { rejection?: { kind: string } | null } = JSON.parse(data)
+  return rejection?.kind ?? 'committed'
+}
+
+const msOf = (at: string | null): number | null => (at === null ? null : Date.parse(at))
 
 /** The characters that a change takes in an RPC beside its text. */
 const CHANGE_OVERHEAD_CHARS = 100
@@ -37,6 +68,10 @@ export class BatchTally {
   #everyone = false
   #rights: RightsChange | null = null
   #hasMutations = false
+  #stored = 0
+  #firstCommit: string | null = null
+  #lastCommit: string | null = null
+  readonly #outcomes: Record<string, number> = {}
   #chars = 0
   /** The changes of the open transaction. */
   #changes: EncodedChange[] = []
@@ -53,6 +88,13 @@ export class BatchTally {
       transactions: this.#transactions,
       rights: this.#rights,
       hasMutations: this.#hasMutations,
+      stored: {
+        transactions: this.#stored,
+        rows: this.storedRows,
+        firstCommitMs: msOf(this.#firstCommit),
+        lastCommitMs: msOf(this.#lastCommit),
+        outcomes: this.#outcomes,
+      },
     }
   }
 
@@ -60,7 +102,11 @@ export class BatchTally {
   addRow(row: HistoryRow): void {
     const { operation, audience } = row
     this.storedRows += 1
-    this.#hasMutations ||= operation === 'mutation'
+    if (operation === 'mutation') {
+      const outcome = outcomeOf(row.data)
+      this.#outcomes[outcome] = (this.#outcomes[outcome] ?? 0) + 1
+      this.#hasMutations = true
+    }
     // The clients of a subscriber are not known here, so such a row goes to everyone.
     if (operation === 'truncate' || operation === 'definition' || operation === 'rights') this.#everyone = true
     else if (audience === null || !this.#wanted(audience)) return
@@ -75,7 +121,12 @@ export class BatchTally {
   /** Ends the open transaction; `isStored` where at least one row of it was. */
   commit({ lsn, xid, committedAt: at }: BeginEvent, isStored: boolean): void {
     this.seenTo = lsn
-    if (isStored) this.head = lsn
+    if (isStored) {
+      this.head = lsn
+      this.#stored += 1
+      this.#firstCommit ??= at
+      this.#lastCommit = at
+    }
     const changes = this.#changes
     if (changes.length === 0) return
     this.#transactions?.push({ lsn, xid, at, changes })

@@ -1,9 +1,38 @@
 import { describe, expect, test } from 'vitest'
 import { asLsn } from '../../../protocol/index.ts'
-import { classifyHealth, type HealthFigures, type ServerFigures } from './classify-health.ts'
+import type { MinuteFigures } from '../../contracts.ts'
+import { classifyHealth } from './classify-health.ts'
+import type { HealthFigures, ServerFigures } from './health-figures.ts'
 
 const NOW = 10_000_000
-const server: ServerFigures = { retainedWalBytes: 0, openWriteMs: 0, definitionHash: 'h' }
+const server: ServerFigures = {
+  retainedWalBytes: 0,
+  safeWalBytes: null,
+  oldestWrite: null,
+  definitionHash: 'h',
+  clockAheadMs: 0,
+  stuck: { count: 0, oldestMs: 0, sqlStates: [] },
+}
+const write = (ms: number) => ({ pid: 4711, ms, statement: 'UPDATE item SET title = ?' })
+const minute = (figures: Partial<MinuteFigures>): MinuteFigures => ({
+  atMs: NOW - 60_000,
+  transactions: 0,
+  rows: 0,
+  storedMs: null,
+  deliveredMs: null,
+  faults: 0,
+  retainedWalBytes: null,
+  ...figures,
+})
+const counts: HealthFigures['counts'] = {
+  sinceMs: 0,
+  transactions: 0,
+  rows: 0,
+  mutations: {},
+  faults: { unavailable: 2 },
+  builds: { done: 0, failed: 0, totalMs: 0, lastFault: null },
+}
+const group = { version: 7, migration: null, count: 3, waiting: 0, failing: 0 }
 const fine: HealthFigures = {
   epoch: 'e',
   head: asLsn('0000000000000001'),
@@ -20,7 +49,14 @@ const fine: HealthFigures = {
   epochStarted: null,
   subscribers: 5,
   subscribersBehind: 0,
+  longestBehind: null,
+  unsent: { lateClients: 0, oldestMs: null, failedClients: 0 },
   watch: { on: true, reason: 'on', degraded: false },
+  busySinceMs: null,
+  clients: [group],
+  counts,
+  minutes: [],
+  others: [],
 }
 const judged = (change: Partial<HealthFigures>) => classifyHealth({ ...fine, ...change }, NOW)
 const checkOf = (name: string, change: Partial<HealthFigures>) =>
@@ -42,11 +78,33 @@ describe('a check', () => {
   })
 
   test('CAP-25 CAP-R15 of a write that stays open warns after ten minutes, and never fails', () => {
-    const open = (openWriteMs: number) =>
-      checkOf('open-write-transaction', { server: { ...server, openWriteMs } })?.status
+    const open = (ms: number) =>
+      checkOf('open-write-transaction', { server: { ...server, oldestWrite: write(ms) } })?.status
     expect(open(600_000)).toBe('ok')
     expect(open(600_001)).toBe('warn')
     expect(open(9e12)).toBe('warn')
+  })
+
+  test('OPS-R3 of what holds the log back names the transaction, and how to end it', () => {
+    const message = (ms: number, pid: number | null) =>
+      checkOf('open-write-transaction', { server: { ...server, oldestWrite: { ...write(ms), pid } } })?.message
+    expect(message(700_000, 4711)).toMatch(
+      /Process 4711 .*700 s.*UPDATE item SET title = \?.*pg_terminate_backend\(4711\)/,
+    )
+    expect(message(700_000, null)).toContain('pg_prepared_xacts')
+    const retained = { ...server, retainedWalBytes: GIB, oldestWrite: write(1_000) }
+    expect(checkOf('retained-wal', { server: retained })?.message).toContain('pg_terminate_backend(4711)')
+  })
+
+  test('OPS-R4 of pushes and clients says which kinds and how many', () => {
+    expect(checkOf('pushes-stuck', { server: { ...server, stuck } })).toMatchObject({
+      value: 1,
+      message: expect.stringContaining('57014'),
+    })
+    expect(checkOf('push-faults', { minutes: [minute({ faults: 3 })] })).toMatchObject({
+      value: 3,
+      message: expect.stringContaining('unavailable 2'),
+    })
   })
 
   test('CAP-R26 of the next cycle fails a minute after it was due, not before', () => {
@@ -109,6 +167,10 @@ describe('a check', () => {
   })
 })
 
+const grown = Array.from({ length: 10 }, (_, index) => minute({ retainedWalBytes: index * 32 * 1024 ** 2 }))
+const stuck = { count: 1, oldestMs: 60_001, sqlStates: ['57014'] }
+const failedBuild = { done: 1, failed: 1, totalMs: 9, lastFault: 'limit-exceeded' }
+
 describe('the whole', () => {
   test.each<[string, Partial<HealthFigures>, string, 'ok' | 'warn' | 'fail']>([
     ['nothing', {}, 'cycle', 'ok'],
@@ -120,11 +182,31 @@ describe('the whole', () => {
     ['a failing cycle', { lastError: { kind: 'internal', message: 'm', count: 3 } }, 'error', 'fail'],
     ['a lost slot', { slotPresent: false }, 'slot', 'fail'],
     ['much retained log', { server: { ...server, retainedWalBytes: 2e9 } }, 'retained-wal', 'warn'],
-    ['an old open write', { server: { ...server, openWriteMs: 3_600_000 } }, 'open-write-transaction', 'warn'],
+    ['an old open write', { server: { ...server, oldestWrite: write(3_600_000) } }, 'open-write-transaction', 'warn'],
     ['no watch mode', { watch: { on: false, reason: 'x', degraded: true } }, 'watch', 'warn'],
     ['a watch that rests', { watch: { on: false, reason: 'x', degraded: false } }, 'watch', 'ok'],
     ['another definition', { bundleHash: 'x' }, 'definition', 'warn'],
     ['tables left out', { leftOut: ['public.item'] }, 'left-out', 'fail'],
+    ['a log that grows and grows', { minutes: grown }, 'wal-growth', 'warn'],
+    ['a slot soon lost', { server: { ...server, safeWalBytes: GIB - 1 } }, 'safe-wal', 'warn'],
+    ['a slot about to be lost', { server: { ...server, safeWalBytes: GIB / 4 - 1 } }, 'safe-wal', 'fail'],
+    ['capture that is busy for long', { busySinceMs: NOW - 60_001 }, 'stalled', 'warn'],
+    ['capture that is busy for very long', { busySinceMs: NOW - 600_001 }, 'stalled', 'fail'],
+    ['changes stored late', { minutes: [minute({ storedMs: 10_001 })] }, 'stored-lag', 'warn'],
+    ['changes stored late long ago', { minutes: [minute({ atMs: 0, storedMs: 10_001 })] }, 'stored-lag', 'ok'],
+    ['changes delivered late', { minutes: [minute({ deliveredMs: 10_001 })] }, 'delivered-lag', 'warn'],
+    ['a SyncDO that is away', { longestBehind: { subscriber: 's', ms: 60_001 } }, 'longest-behind', 'warn'],
+    ['mutations that fail again and again', { server: { ...server, stuck } }, 'pushes-stuck', 'warn'],
+    ['pushes that fail', { minutes: [minute({ faults: 1 })] }, 'push-faults', 'warn'],
+    ['replicas that cannot follow', { clients: [group, { ...group, failing: 1 }] }, 'clients-failing', 'warn'],
+    [
+      'work that waits for long',
+      { unsent: { lateClients: 1, oldestMs: 3_600_001, failedClients: 1 } },
+      'unsent-work',
+      'warn',
+    ],
+    ['work that waits', { unsent: { lateClients: 1, oldestMs: 3_600_000, failedClients: 1 } }, 'unsent-work', 'ok'],
+    ['a snapshot that cannot be built', { counts: { ...counts, builds: failedBuild } }, 'snapshot-builds', 'warn'],
     ['a new epoch', { epochStarted: { reason: 'slot-missing', atMs: NOW } }, 'epoch', 'warn'],
   ])('OPS-01 CAP-25 CAP-R15 shows %s', (_, change, name, status) => {
     const health = judged(change)
@@ -137,7 +219,7 @@ describe('the whole', () => {
 
   test('OPS-01 is as bad as its worst check', () => {
     expect(judged({}).status).toBe('ok')
-    const warned = { server: { ...server, openWriteMs: 9e9 } }
+    const warned = { server: { ...server, oldestWrite: write(9e9) } }
     expect(judged(warned).status).toBe('warn')
     expect(judged({ ...warned, slotPresent: false }).status).toBe('fail')
   })
@@ -147,7 +229,22 @@ describe('the whole', () => {
       nextCycleAtMs: null,
       lastError: { kind: 'internal', message: 'm', count: 1 },
       slotPresent: false,
-      server: { retainedWalBytes: 9 * GIB, openWriteMs: 9e9, definitionHash: 'other' },
+      server: {
+        ...server,
+        retainedWalBytes: 9 * GIB,
+        safeWalBytes: 1,
+        oldestWrite: { pid: null, ms: 9e9, statement: null },
+        definitionHash: 'other',
+        stuck: { count: 1, oldestMs: 9e9, sqlStates: ['57014'] },
+      },
+      busySinceMs: 0,
+      longestBehind: { subscriber: 'org:1', ms: 9e9 },
+      unsent: { lateClients: 1, oldestMs: 9e9, failedClients: 0 },
+      clients: [{ ...group, failing: 1 }],
+      counts: { ...counts, builds: { done: 0, failed: 1, totalMs: 1, lastFault: 'unavailable' } },
+      minutes: Array.from({ length: 10 }, (_, index) =>
+        minute({ retainedWalBytes: index * GIB, storedMs: 9e9, deliveredMs: 9e9, faults: 1 }),
+      ),
       leftOut: ['public.a'],
       strays: ['public.a'],
       epochStarted: { reason: 'restored', atMs: NOW },

@@ -1,75 +1,27 @@
-import type { ErrorKind, Lsn } from '../../../protocol/index.ts'
-import type { HealthCheck, ReplicationHealth } from '../../contracts.ts'
-import type { WatchDecision } from './watch.ts'
-
-export interface ServerFigures {
-  readonly retainedWalBytes: number | null
-  /** Age of the oldest transaction that has written, prepared ones included. */
-  readonly openWriteMs: number
-  readonly definitionHash: string | null
-}
-
-/** The figures by which the health of capture is judged. */
-export interface HealthFigures {
-  readonly epoch: string | null
-  readonly head: Lsn | null
-  readonly decoder: string | null
-  readonly decoderReason: string | null
-  readonly lastCycleAtMs: number | null
-  /** The time at which the next cycle is due; null when none is armed. */
-  readonly nextCycleAtMs: number | null
-  /** The error of the last cycle, and how many failed in a row; null when it went well. */
-  readonly lastError: { readonly kind: ErrorKind; readonly message: string; readonly count: number } | null
-  readonly slotPresent: boolean | null
-  readonly server: ServerFigures | null
-  readonly bundleHash: string | null
-  /** Reason and time of the last change of epoch within memory. */
-  readonly epochStarted: { readonly reason: string; readonly atMs: number } | null
-  /** Tables that are not synced any more because a halt ended by itself. */
-  readonly leftOut: readonly string[]
-  /** Tables in which rows were found whose audience is not their parent's. */
-  readonly strays: readonly string[]
-  readonly subscribers: number
-  readonly subscribersBehind: number
-  readonly watch: WatchDecision
-}
-
-/** The figures that health must keep across an eviction of the object. */
-export type CaptureOutcome = Pick<HealthFigures, 'lastError' | 'lastCycleAtMs' | 'epochStarted'>
+import type { CaptureFigures, HealthCheck, ReplicationHealth } from '../../contracts.ts'
+import type { HealthFigures } from './health-figures.ts'
+import { lagChecks, recentLags } from './lag-checks.ts'
+import { logChecks } from './log-checks.ts'
+import { check } from './one-check.ts'
+import { workChecks } from './work-checks.ts'
 
 const LATE_CYCLE_MS = 60_000
-const RETAINED_WARN_BYTES = 1024 * 1024 * 1024
-const RETAINED_FAIL_BYTES = 8 * RETAINED_WARN_BYTES
-const OPEN_WRITE_WARN_MS = 10 * 60_000
 const EPOCH_NEWS_MS = 24 * 60 * 60_000
-
-type Status = HealthCheck['status']
-
-function check(
-  name: string,
-  status: Status,
-  value: HealthCheck['value'],
-  message: string,
-  unit: string | null = null,
-  threshold: number | null = null,
-): HealthCheck {
-  return { name, status, value, threshold, unit, message: status === 'ok' ? '' : message }
-}
 
 /** Judges the figures at `now`: one check each, with its remedy; the worst decides. */
 export function classifyHealth(figures: HealthFigures, now: number): ReplicationHealth {
   const checks = [
     cycleCheck(figures, now),
     errorCheck(figures),
-    slotCheck(figures),
-    retainedCheck(figures),
-    openWriteCheck(figures),
+    ...logChecks(figures),
+    ...lagChecks(figures, now),
+    ...workChecks(figures, now),
     definitionCheck(figures),
     leftOutCheck(figures),
     straysCheck(figures),
     epochCheck(figures, now),
-    subscriberCheck(figures),
     watchCheck(figures),
+    ...figures.others,
   ]
   const statuses = checks.map(({ status }) => status)
   return {
@@ -80,6 +32,29 @@ export function classifyHealth(figures: HealthFigures, now: number): Replication
     decoderReason: figures.decoderReason,
     lastCycleAt: figures.lastCycleAtMs === null ? null : new Date(figures.lastCycleAtMs).toISOString(),
     checks,
+    figures: figuresToShow(figures, now),
+  }
+}
+
+function figuresToShow(figures: HealthFigures, now: number): CaptureFigures {
+  const { counts, server, subscribers, subscribersBehind, longestBehind, busySinceMs, clients, minutes } = figures
+  const { storedMs, deliveredMs } = recentLags(minutes, now)
+  return {
+    ...counts,
+    storedLagMs: storedMs,
+    deliveredLagMs: deliveredMs,
+    busyMs: busySinceMs === null ? 0 : now - busySinceMs,
+    retainedWalBytes: server?.retainedWalBytes ?? null,
+    safeWalBytes: server?.safeWalBytes ?? null,
+    oldestWriteMs: server === null ? null : (server.oldestWrite?.ms ?? 0),
+    stuckMutations: server?.stuck.count ?? null,
+    failedCycles: figures.lastError?.count ?? 0,
+    subscribers,
+    subscribersBehind,
+    longestBehindMs: longestBehind?.ms ?? 0,
+    unsent: figures.unsent,
+    clients,
+    minutes,
   }
 }
 
@@ -97,33 +72,6 @@ function cycleCheck(figures: HealthFigures, now: number): HealthCheck {
 function errorCheck({ lastError }: HealthFigures): HealthCheck {
   if (lastError === null) return check('error', 'ok', null, '')
   return check('error', 'fail', lastError.kind, `${lastError.message} (${lastError.count} cycles in a row)`)
-}
-
-function slotCheck({ slotPresent }: HealthFigures): HealthCheck {
-  const message = 'The replication slot is missing or lost; the next cycle makes a new one and clients hydrate anew.'
-  return check(
-    'slot',
-    slotPresent === false ? 'fail' : 'ok',
-    slotPresent === null ? null : String(slotPresent),
-    message,
-  )
-}
-
-function retainedCheck({ server }: HealthFigures): HealthCheck {
-  const bytes = server?.retainedWalBytes ?? null
-  const status = bytes === null || bytes < RETAINED_WARN_BYTES ? 'ok' : bytes < RETAINED_FAIL_BYTES ? 'warn' : 'fail'
-  const message =
-    'The slot keeps much of the log on disk. See the other checks for why it does not advance, before the disk fills.'
-  return check('retained-wal', status, bytes, message, 'bytes', RETAINED_WARN_BYTES)
-}
-
-function openWriteCheck({ server }: HealthFigures): HealthCheck {
-  const ageMs = server?.openWriteMs ?? null
-  const status = ageMs !== null && ageMs > OPEN_WRITE_WARN_MS ? 'warn' : 'ok'
-  const message =
-    'A transaction that has written stays open: every poll decodes the log since it began. End it (pg_stat_activity, ' +
-    'pg_prepared_xacts) and set idle_in_transaction_session_timeout.'
-  return check('open-write-transaction', status, ageMs, message, 'ms', OPEN_WRITE_WARN_MS)
 }
 
 function definitionCheck({ server, bundleHash }: HealthFigures): HealthCheck {
@@ -157,12 +105,6 @@ function epochCheck({ epochStarted }: HealthFigures, now: number): HealthCheck {
   const recent = epochStarted !== null && epochStarted.reason !== 'first' && now - epochStarted.atMs < EPOCH_NEWS_MS
   const reason = epochStarted?.reason ?? null
   return check('epoch', recent ? 'warn' : 'ok', reason, `A new history began (${reason}); every client hydrated anew.`)
-}
-
-function subscriberCheck({ subscribers, subscribersBehind }: HealthFigures): HealthCheck {
-  const behind = subscribersBehind > 0 && subscribersBehind === subscribers && subscribers > 3
-  const message = 'No SyncDO acknowledges what it is sent: see /health/sync.'
-  return check('subscribers-behind', behind ? 'warn' : 'ok', subscribersBehind, message, 'subscribers')
 }
 
 function watchCheck({ watch }: HealthFigures): HealthCheck {

@@ -1,3 +1,5 @@
+import { backoffMs } from '../../backoff.ts'
+
 /** The pauses between cycles, and related times, in milliseconds. */
 export interface ReplicationIntervals {
   /** The pause while anybody subscribes and something happens. */
@@ -57,8 +59,7 @@ export interface Pace {
 export function nextPauseMs(pace: Pace, intervals: ReplicationIntervals): number {
   if (pace.failures > 0) {
     const longestMs = pace.subscribers > 0 ? LONGEST_RETRY_MS : LONGEST_QUIET_RETRY_MS
-    const pauseMs = Math.min(longestMs, FIRST_RETRY_MS * 2 ** Math.min(pace.failures - 1, 20))
-    return Math.round(pauseMs * (0.5 + pace.random / 2))
+    return backoffMs(pace.failures, pace.random, FIRST_RETRY_MS, longestMs)
   }
   if (pace.watching) return WATCHDOG_MS
   if (pace.subscribers > 0) {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { asLsn, type DefinitionInForce, type Lsn } from '../../../protocol/index.ts'
 import type { SubscribeRequest } from '../../contracts.ts'
 import type { EncodedTransaction } from '../../encoded-change.ts'
+import { NOTHING_STORED } from './batch-tally.ts'
 import {
   afterFailure,
   afterReceipt,
@@ -52,6 +53,7 @@ const batch = (to: number, more: Partial<RoutedBatch> = {}): RoutedBatch => ({
   transactions: [change('a'), change('b')],
   rights: null,
   hasMutations: false,
+  stored: NOTHING_STORED,
   ...more,
 })
 /** The batch was gathered for the subscriptions as they stood at the first generation. */
@@ -182,7 +184,7 @@ describe('a delivery', () => {
     const delivery = delivered(fresh, next, 0)
     expect(delivery).toMatchObject({ to: lsn(20), definition: { version: 2 } })
     if (delivery === null) throw new Error('Nothing is sent.')
-    const told = afterReceipt(fresh, delivery, { epoch: 'e', head: lsn(20) }, 0)
+    const told = afterReceipt(fresh, delivery, { epoch: 'e', head: lsn(20) }, 0, 0)
     expect(told.definitionVersion).toBe(2)
     expect(noticeOf(told, position(30, { definition: definitionOf(2) })).definition).toBeNull()
   })
@@ -233,7 +235,7 @@ describe('an answer', () => {
 
   test('CAP-R21 that reaches the head ends all trying again', () => {
     const failed = { ...fresh, failures: 3, sentAtMs: 1, retryAtMs: 9 }
-    expect(afterReceipt(failed, delivery, { epoch: 'e', head: lsn(25) }, 7)).toMatchObject({
+    expect(afterReceipt(failed, delivery, { epoch: 'e', head: lsn(25) }, 7, 0)).toMatchObject({
       acked: lsn(25),
       sentAtMs: null,
       deliveredAtMs: 7,
@@ -244,9 +246,11 @@ describe('an answer', () => {
 
   test('CAP-R21 that falls short is not sent again at once, and takes nothing back', () => {
     const far = { ...fresh, acked: lsn(15), sentAtMs: 1 }
-    const short = afterReceipt(far, delivery, { epoch: 'e', head: lsn(12) }, 100)
+    const short = afterReceipt(far, delivery, { epoch: 'e', head: lsn(12) }, 100, 0)
     expect(short).toMatchObject({ acked: lsn(15), sentAtMs: null, failures: 1 })
     expect(short.retryAtMs).toBeGreaterThan(100)
+    const later = afterReceipt(far, delivery, { epoch: 'e', head: lsn(12) }, 100, 1)
+    expect(later.retryAtMs).toBeGreaterThan(short.retryAtMs ?? 0)
   })
 
   test('HIS-07 CAP-R21 in a new epoch with lower positions stands at its positions', () => {
@@ -254,12 +258,12 @@ describe('an answer', () => {
     const sent = delivered(fresh, lower, 0)
     expect(sent).toMatchObject({ epoch: 'new', from: lsn(2), to: lsn(2) })
     if (sent === null) throw new Error('Nothing is sent.')
-    const after = afterReceipt(afterBatch(fresh, lower), sent, { epoch: 'new', head: lsn(2) }, 0)
+    const after = afterReceipt(afterBatch(fresh, lower), sent, { epoch: 'new', head: lsn(2) }, 0, 0)
     expect(after).toMatchObject({ epoch: 'new', acked: lsn(2), neededTo: lsn(2) })
   })
 
   test('CAP-R12 out of another history says nothing about this one', () => {
-    const answered = afterReceipt(fresh, delivery, { epoch: 'old', head: lsn(99) }, 0)
+    const answered = afterReceipt(fresh, delivery, { epoch: 'old', head: lsn(99) }, 0, 0)
     expect(answered).toMatchObject({ epoch: 'e', acked: lsn(10), definitionVersion: 1, failures: 1 })
   })
 })

@@ -1,4 +1,5 @@
 import { type DefinitionInForce, type Lsn, maxLsn } from '../../../protocol/index.ts'
+import { backoffMs } from '../../backoff.ts'
 import type { Delivery, SubscribeRequest } from '../../contracts.ts'
 import type { BatchNews } from './batch-tally.ts'
 import { selectChanges } from './select-changes.ts'
@@ -47,8 +48,6 @@ export const LEASE_MS = 10 * 60_000
 export const DELIVERY_PATIENCE_MS = 60_000
 /** Subscribers for whom nothing happens learn the head this often. */
 const HEAD_NOTICE_MS = 10_000
-const FIRST_RETRY_MS = 500
-const LONGEST_RETRY_MS = 30_000
 
 /** Answers the subscription after a request; null where the request is older than the known one. Rule CAP-R20. */
 export function subscribe(
@@ -157,13 +156,15 @@ export function isBehind(subscription: RoutedSubscription, epoch: string): boole
   return subscription.epoch !== epoch || subscription.acked < subscription.neededTo
 }
 
+/** Answers the subscription once a delivery was answered; `random` is 0 to 1. */
 export function afterReceipt(
   subscription: RoutedSubscription,
   delivery: Delivery,
   receipt: { readonly epoch: string; readonly head: Lsn },
   now: number,
+  random: number,
 ): RoutedSubscription {
-  if (receipt.epoch !== delivery.epoch) return afterFailure(subscription, now, 0)
+  if (receipt.epoch !== delivery.epoch) return afterFailure(subscription, now, random)
   const reached: RoutedSubscription = {
     ...subscription,
     epoch: delivery.epoch,
@@ -171,7 +172,7 @@ export function afterReceipt(
     definitionVersion: delivery.definition?.version ?? subscription.definitionVersion,
   }
   // A delivery whose answer falls short would otherwise be sent again at once, for ever.
-  if (receipt.head < delivery.to) return afterFailure(reached, now, 0)
+  if (receipt.head < delivery.to) return afterFailure(reached, now, random)
   return {
     ...reached,
     sentAtMs: null,
@@ -184,6 +185,5 @@ export function afterReceipt(
 /** Plans the next try after a growing pause; `random` is 0 to 1. */
 export function afterFailure(subscription: RoutedSubscription, now: number, random: number): RoutedSubscription {
   const failures = subscription.failures + 1
-  const pauseMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 20))
-  return { ...subscription, sentAtMs: null, failures, retryAtMs: now + Math.round(pauseMs * (0.5 + random / 2)) }
+  return { ...subscription, sentAtMs: null, failures, retryAtMs: now + backoffMs(failures + 1, random) }
 }

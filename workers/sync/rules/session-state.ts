@@ -37,16 +37,18 @@ export interface SessionState {
   readonly rightsAsked: number
   /** The number of tables that its client reports it cannot hold, and the first of them. */
   readonly refused?: { readonly count: number; readonly first: string }
+  /** What its client reports of work that is not settled: since when the oldest late one waits, and how many failed. */
+  readonly unsent?: { readonly sinceMs: number | null; readonly failed: number }
 }
 
-export type SessionEvent = 'hello' | 'stream' | 'ack' | 'token' | 'refused' | 'schema'
+export type SessionEvent = 'hello' | 'stream' | 'ack' | 'token' | 'refused' | 'schema' | 'unsent'
 
 /** The frames that a client may send in each phase. */
 const ADMITTED: Readonly<Record<SessionPhase, readonly SessionEvent[]>> = {
   opened: ['hello', 'token'],
   greeting: ['token', 'ack'],
-  hydrating: ['stream', 'ack', 'token', 'refused', 'schema'],
-  streaming: ['stream', 'ack', 'token', 'refused', 'schema'],
+  hydrating: ['stream', 'ack', 'token', 'refused', 'schema', 'unsent'],
+  streaming: ['stream', 'ack', 'token', 'refused', 'schema', 'unsent'],
   closed: [],
 }
 
