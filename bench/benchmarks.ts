@@ -16,6 +16,7 @@ import { openFirstInBrowser, openFirstInNode } from './cases/open-first.ts'
 import { rebase } from './cases/rebase.ts'
 import { catchupFromLog, catchupFromPostgres, type LatencyPlan, latency } from './cases/replica.ts'
 import { tabsQuery, tabsTakeover } from './cases/tabs.ts'
+import { trackerFirstRow } from './cases/tracker-first-row.ts'
 import { actionLatency, localWrite, pushDrain, pushFromMany, startWriteSystem } from './cases/write.ts'
 import { liveQueriesInBrowser, localWriteInBrowser } from './cases/write-browser.ts'
 import { type Figure, figure } from './measure.ts'
@@ -85,6 +86,7 @@ export const STANDS: readonly Stand[] = [
     cases: [
       { id: 'open.first.node', run: openFirstInNode },
       { id: 'open.first.browser', run: openFirstInBrowser },
+      { id: 'tracker.first_row', run: trackerFirstRow },
       { id: 'open.again.browser', run: openAgainInBrowser },
       { id: 'tabs.takeover', run: tabsTakeover },
       { id: 'tabs.query', run: tabsQuery },

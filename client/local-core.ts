@@ -181,6 +181,14 @@ export class LocalCore implements ReplicaCore, ReplicaState {
     return this.#closed
   }
 
+  /** Ends because the database is gone, and says so in the status; what is stored can be opened again. */
+  async endBy(fault: TidemarkError): Promise<void> {
+    if (this.#closed) return
+    // What cannot be closed in order went with the database.
+    await this.close().catch(() => undefined)
+    this.#parts.engine.status.set({ error: fault })
+  }
+
   async retryMigrations(): Promise<void> {
     this.#parts.engine.retryMigrations()
   }
@@ -208,16 +216,25 @@ export class LocalCore implements ReplicaCore, ReplicaState {
     const { engine, journal, db } = this.#parts
     this.#closing.abort()
     this.#stopWaking()
-    await this.liveEngine.stop()
-    await this.writing.stop()
-    await engine.stop()
-    await journal?.close()
-    await db.close()
+    const ends = [
+      () => this.liveEngine.stop(),
+      () => this.writing.stop(),
+      () => engine.stop(),
+      () => journal?.close(),
+      () => db.close(),
+    ]
+    const faults: unknown[] = []
+    // One that fails keeps nothing open of the others.
+    for (const end of ends) await Promise.resolve(end()).catch((fault) => faults.push(fault))
+    if (faults.length > 0) throw faults[0]
   }
 
   async #close(): Promise<void> {
-    await this.#stop()
-    await this.#parts.release()
+    try {
+      await this.#stop()
+    } finally {
+      await this.#parts.release()
+    }
   }
 
   async #closeAndWipe(): Promise<void> {

@@ -145,6 +145,7 @@ export async function openLocalCore(
   }
   const core = new LocalCore({ engine, writing, liveEngine, db, journal, storage, release })
   await help?.onOpened(db)
+  await help?.watchLoss(db, (lost) => void core.endBy(lost))
   return core
 }
 

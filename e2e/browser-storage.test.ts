@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { launchChromium, type TestBrowser } from '../testing/browser/launch-chromium.ts'
+import { endWorkers, recordWorkers } from '../testing/browser/record-workers.ts'
 import { type ServedPage, servePage } from '../testing/browser/serve-page.ts'
 import { commitAll } from '../testing/replica/scripted-server.ts'
 import type { Opening, StoragePage } from '../testing/storage/page/main.ts'
@@ -358,4 +359,35 @@ describe('a storage with pending, sent and failed work', () => {
     expect(await inPage(granted, async (own) => own.replica.status.persisted)).toBeNull()
     await granted.close()
   })
+
+  it.each(['opfs-ahp://lost', 'idb://lost'])(
+    'FLD-180 TAB-R16 JRN-R1 keeps it where the worker of the database dies: every call ends with that fault, and it opens again in %s',
+    async (storage) => {
+      folders.server.answerPush = () => 503
+      const page = await newPage()
+      await recordWorkers(page)
+      await page.evaluate(async (name) => {
+        const own = window as unknown as StorageWindow
+        await own.openStorage(name)
+        await own.replica.ready
+        await own.replica.db.query(`UPDATE note SET title = 'kept' WHERE id = '1'`)
+        const waiting = own.replica.db.query('SELECT pg_sleep(600)').catch(({ kind }) => kind)
+        Object.assign(window, { waiting })
+      }, storage)
+      expect(await endWorkers(page, 'replica-worker')).toBe(1)
+      expect(await page.evaluate(() => (window as unknown as { waiting: Promise<unknown> }).waiting)).toBe('storage')
+      const ended = await inPage(page, async ({ replica }) => {
+        while (replica.status.phase !== 'closed' || !replica.status.error)
+          await new Promise((done) => setTimeout(done, 50))
+        const { kind, message } = replica.status.error
+        return [kind, message, await replica.db.query('SELECT 1').catch((error) => error.kind)]
+      })
+      expect(ended).toEqual(['storage', expect.stringContaining('has ended'), 'storage'])
+      expect(
+        await page.evaluate((name) => (window as unknown as StorageWindow).tryStorage(name), storage),
+      ).toMatchObject({ fault: null, rebuilt: null, unprotected: null, pending: 1 })
+      await inPage(page, (own) => own.replica.close())
+      await page.close()
+    },
+  )
 })

@@ -39,8 +39,13 @@ it('FLD-160 JRN-R6 OUT-04 a process of Node killed at random moments keeps all t
   expectKept(report, count)
 }, 3_600_000)
 
-/** In the page, and in the worker of all tabs; others can be asked for, such as `idb://kills`. */
-const storages = process.env.KILLS_STORAGE?.split(',') ?? ['opfs-ahp://kills', 'shared+opfs-ahp://kills']
+/** Every storage of a browser, in the page and in the worker of all tabs; `KILLS_STORAGE` asks for some of them. */
+const storages = process.env.KILLS_STORAGE?.split(',') ?? [
+  'opfs-ahp://kills',
+  'shared+opfs-ahp://kills',
+  'idb://kills',
+  'shared+idb://kills',
+]
 
 it.each(storages)(
   'FLD-161 JRN-R6 OUT-04 a Chromium killed whole at random moments keeps all that its page said in %s, and converges',

@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { counterOf, type MutationId } from '../protocol/index.ts'
+import { discardTab } from '../testing/browser/discard-tab.ts'
 import { CommittingServer } from '../testing/kills/committing-server.ts'
 import { seededRandom } from '../testing/oracle/random.ts'
 import { column, FOLDERS } from '../testing/replica/definitions.ts'
@@ -24,15 +25,19 @@ import { serveFolders } from '../testing/writing/opened-folders.ts'
 
 /** Tabs sleep for so long while the other tests run: longer than any bound of what is asked of them. */
 const SLEEP_MS = 60_000
+/** A worker takes so long to load meanwhile: longer than a tab waits for a leader. */
+const LOADING_MS = 18_000
 
 let pages: TabPages
 const servers: ScriptedServer[] = []
 let sleepers: Awaited<ReturnType<typeof putToSleep>>
+let slow: Awaited<ReturnType<typeof openSlowly>>
 
 beforeAll(async () => {
   const { url } = await serve()
-  pages = await startTabPages(url)
+  pages = await startTabPages(url, { discards: true })
   sleepers = await putToSleep()
+  slow = await openSlowly()
   opened.length = 0
 })
 /** The tabs of a test go with it, since each has a worker. */
@@ -90,6 +95,27 @@ async function putToSleep() {
   await setLifecycle(leader, 'frozen')
   await awake.evaluate(() => (window as unknown as TabsWindow).replica.db.exec('ROLLBACK'))
   return { user, leader, follower, awake, idle: await leaveTransaction(), sinceMs: Date.now() }
+}
+
+/** Opens a replica in a tab whose worker does not load until `load` is called. */
+async function openSlowly() {
+  const page = await pages.openPage()
+  const held: (() => void)[] = []
+  await page.route('**/replica.worker*', async (route) => {
+    await new Promise<void>((load) => held.push(load))
+    await route.continue()
+  })
+  const opening = page.evaluate(() =>
+    (window as unknown as TabsWindow).openShared('slow').then(
+      () => 'open',
+      (error: unknown) => String(error),
+    ),
+  )
+  await until(() => held.length > 0)
+  const load = () => {
+    for (const release of held) release()
+  }
+  return { page, opening, sinceMs: Date.now(), load }
 }
 
 /** Leaves a transaction open that asks for nothing more until `goOn` is called. */
@@ -287,6 +313,45 @@ it('TAB-03 TAB-R2 a tab that navigates away and comes back takes part again, and
   }
 })
 
+it('TAB-03 TAB-R1 TAB-R7 TAB-R11 a leader and a follower that the browser discards are as good as closed, and take part anew when they are looked at', async () => {
+  const user = 'discarded'
+  const [leader, follower, third] = (await openTabs(3, user)) as [Page, Page, Page]
+  await third.evaluate(() => (window as unknown as TabsWindow).replica.goOffline())
+  await watchTitles(third)
+  await setTitle(leader, 'answered')
+  const lookAtLeader = await discardTab(leader)
+  expect(await titles(third)).toEqual(['answered', 'first'])
+  await setTitle(third, 'meanwhile', '2')
+  expect(await countLeaders(third, user)).toBe(1)
+  // What a discarded tab left open is rolled back, and keeps nobody waiting.
+  await follower.evaluate(async () => {
+    const { db } = (window as unknown as TabsWindow).replica
+    await db.query('BEGIN')
+    await db.query(`UPDATE note SET title = 'left behind' WHERE id = '1'`)
+  })
+  const lookAtFollower = await discardTab(follower)
+  await until(async () => (await shownTitles(third))?.join() === 'answered,meanwhile')
+  for (const look of [lookAtLeader, lookAtFollower]) {
+    const again = await look()
+    opened.push(again)
+    await again.waitForFunction(() => 'openShared' in window)
+    expect(await again.evaluate(() => (document as unknown as { wasDiscarded: boolean }).wasDiscarded)).toBe(true)
+    await openReplicaIn(again, user)
+    expect(await titles(again)).toEqual(['answered', 'meanwhile'])
+    expect(await phaseOf(again)).toBe('offline')
+  }
+  // All tabs of the replica go, and the one that comes back finds what was not sent.
+  const remaining = opened.at(-1) as Page
+  await third.close()
+  await opened.at(-2)?.close()
+  const alone = await (await discardTab(remaining))()
+  opened.push(alone)
+  await alone.waitForFunction(() => 'openShared' in window)
+  await openReplicaIn(alone, user)
+  expect(await titles(alone)).toEqual(['answered', 'meanwhile'])
+  expect(await countLeaders(alone, user)).toBe(1)
+})
+
 it('TAB-02 TAB-R7 a transaction that asks for nothing for half a minute is rolled back, so that others go on, and is told so', async () => {
   const { idle } = sleepers
   expect(await titles(idle)).toEqual(['first', 'first'])
@@ -296,6 +361,15 @@ it('TAB-02 TAB-R7 a transaction that asks for nothing for half a minute is rolle
     return own.left
   })
   expect(told).toBe('lease-ended')
+})
+
+it('TAB-07 TAB-R9 a tab whose worker takes long to load waits for it, longer than for a leader that does not answer', async () => {
+  const { page, opening, sinceMs, load } = slow
+  await until(() => Date.now() - sinceMs >= LOADING_MS)
+  load()
+  expect(await opening).toBe('open')
+  await page.evaluate(() => (window as unknown as TabsWindow).replica.ready)
+  expect(await titles(page)).toEqual(['first', 'first'])
 })
 
 it('TAB-03 TAB-R2 TAB-R9 TAB-R11 a leader and a follower that sleep for a minute are not missed, and go on where they were when they wake', async () => {

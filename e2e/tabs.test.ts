@@ -1,10 +1,12 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { endWorkers, recordWorkers } from '../testing/browser/record-workers.ts'
 import { commitAll } from '../testing/replica/scripted-server.ts'
 import { until } from '../testing/system/until.ts'
 import {
   countLeaders,
   faultOf,
+  openReplicaIn,
   phaseOf,
   run,
   setTitle,
@@ -274,6 +276,25 @@ it('TAB-02 TAB-R5 a write that shows in no synced row and was not answered says 
   expect(await unanswered).toMatchObject({ kind: 'outcome-unknown' })
   expect(await synced).toBe(null)
   expect(await run(second, `SELECT count FROM note WHERE id = '1'`)).toEqual([{ count: 1 }])
+})
+
+it('FLD-181 TAB-R16 the worker of the only tab dies: it gets another one, and what was asked is done once', async () => {
+  const page = await pages.openPage()
+  await recordWorkers(page)
+  await openReplicaIn(page, user)
+  await watchTitles(page)
+  await setTitle(page, 'answered')
+  const adding = page.evaluate(async () => {
+    const { replica } = window as unknown as TabsWindow
+    await Promise.all(Array.from({ length: 5 }, () => replica.actions.addOne({ id: '2' })))
+  })
+  expect(await endWorkers(page, 'replica.worker')).toBe(1)
+  await adding
+  expect(await run(page, `SELECT count FROM note WHERE id = '2'`)).toEqual([{ count: 5 }])
+  await setTitle(page, 'afterwards', '2')
+  await until(async () => (await shownTitles(page))?.join() === 'answered,afterwards')
+  expect(await countLeaders(page, user)).toBe(1)
+  await page.close()
 })
 
 it('TAB-07 TAB-R9 a tab that holds the replica and does not answer is told of in bounded time', async () => {

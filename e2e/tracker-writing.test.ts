@@ -150,7 +150,13 @@ describe('two people write', () => {
     await saved(bruno)
     await online(ada).click()
 
-    await review(ada).getByText('Somebody else changed the same field').waitFor()
+    await review(ada).getByText('Somebody else changed the same field (Title)').waitFor()
+    // What was put off does not ask again by itself, in this visit or the next.
+    await review(ada).getByRole('button', { name: 'Decide later' }).click()
+    await ada.reload()
+    await ada.locator('.failure-strip').getByRole('button', { name: 'Review' }).waitFor()
+    expect(await review(ada).count()).toBe(0)
+    await ada.locator('.failure-strip').getByRole('button', { name: 'Review' }).click()
     const title = review(ada).getByRole('group', { name: /Title/ })
     await title.getByText('Contested, by Ada').waitFor()
     await title.getByText('Contested, by Bruno').waitFor()
@@ -162,6 +168,17 @@ describe('two people write', () => {
     await ada.keyboard.press('Escape')
     await saved(ada)
     expect(await rowOf(issue)).toMatchObject({ title: 'Contested, by Bruno', priority: 'urgent' })
+
+    await goOffline(ada)
+    await choose(ada, 'priority', 'low')
+    await choose(bruno, 'priority', 'high')
+    await saved(bruno)
+    await online(ada).click()
+    await review(ada).getByText('Bruno Carvalho set the priority to High before this arrived.').waitFor()
+    await review(ada).getByRole('button', { name: 'Save this version' }).click()
+    await ada.keyboard.press('Escape')
+    await saved(ada)
+    expect(await rowOf(issue)).toMatchObject({ priority: 'low' })
 
     await goOffline(ada)
     await retitle(ada, 'Ada again')

@@ -33,13 +33,14 @@ export function createSyncWorker<SyncActions extends Actions>(
   checkOptions(sync, options)
   const { authenticate, audiences, placement, decoder, slotName, retention, watch, intervals, limits, snapshots } =
     options
-  const { onCommitted, location } = options
+  const { onCommitted, pushTo, location } = options
   const near = location ? { location } : {}
   const push = {
     sync,
     // By the time they are called, their arguments have been checked by the action's own schema.
     ...(options.actions ? { actions: options.actions as ServerActions<Actions> } : {}),
     ...(onCommitted ? { onCommitted } : {}),
+    ...(pushTo ? { pushTo } : {}),
     ...near,
   }
   const app = createApp({

@@ -3,8 +3,9 @@ import { syncFaults } from '../db/check-sync.ts'
 import type { Actions, Sync } from '../db/index.ts'
 import { nearest } from '../db/nearest.ts'
 import { TidemarkError } from '../protocol/index.ts'
-import type { Audiences, Authenticate, PlacementOption } from './access/access.ts'
+import type { AppEnv, Audiences, Authenticate, PlacementOption } from './access/access.ts'
 import { LOCATION_HINTS, type LocationHint } from './env.ts'
+import type { PushTarget } from './push/forward-push.ts'
 import type { OnCommitted, ServerActions } from './push/options.ts'
 import type { ReplicationOptions } from './replication/options.ts'
 import { DEFAULT_INTERVALS } from './replication/rules/interval.ts'
@@ -27,6 +28,8 @@ export interface SyncWorkerOptions<SyncActions extends Actions = Actions> {
   readonly actions?: ServerActions<SyncActions>
   /** Called for each committed mutation, at least once, after its commit. */
   readonly onCommitted?: OnCommitted
+  /** The app's own server, where it decides what users write (`createMutationHandler` of `tidemark/server`). */
+  readonly pushTo?: (env: AppEnv) => PushTarget
   readonly decoder?: ReplicationOptions['decoder']
   /** Replication slot, one for each deployment. Default `tidemark`. */
   readonly slotName?: string
@@ -50,6 +53,9 @@ const aFunction = (name: string, remedy: string) =>
     (value) => typeof value === 'function',
     `${name} must be a function: ${remedy}`,
   )
+const NO_ORIGIN = 'cors.origins: scheme, host and port, without a slash at the end, such as https://app.example'
+/** As browsers send it; anything else would never match. */
+const origin = z.string(NO_ORIGIN).refine((text) => URL.canParse(text) && new URL(text).origin === text, NO_ORIGIN)
 const positive = z.number().positive()
 const rate = z.strictObject({ burst: z.number().min(1), refillMs: positive })
 
@@ -75,6 +81,7 @@ const optionsSchema = z.strictObject({
     .record(z.string(), aFunction('actions', 'async (run, { args, sql, user, env }) => { … }, by the name of each.'))
     .optional(),
   onCommitted: aFunction('onCommitted', 'async (mutation, env) => { … }').optional(),
+  pushTo: aFunction('pushTo', '(env) => ({ url, secret })').optional(),
   decoder: z.enum(['auto', 'wal2json', 'pgoutput']).optional(),
   slotName: z
     .string()
@@ -88,7 +95,7 @@ const optionsSchema = z.strictObject({
   snapshots: z.strictObject(SNAPSHOTS).partial().optional(),
   cors: z
     .strictObject({
-      origins: z.union([z.literal('*'), z.array(z.url('cors.origins: origins such as https://app.example'))]),
+      origins: z.union([z.literal('*'), z.array(origin)]),
     })
     .optional(),
   basePath: z
@@ -117,6 +124,8 @@ export function checkOptions(sync: Pick<Sync, 'tables' | 'actions'>, options: ob
     ),
   ]
   const declared = Object.keys(sync?.actions ?? {})
+  if ('actions' in options && 'pushTo' in options)
+    checked.push('actions: with pushTo these are given to createMutationHandler; leave them out here.')
   const halves = 'actions' in options && typeof options.actions === 'object' ? Object.keys(options.actions ?? {}) : []
   for (const name of halves.filter((half) => !declared.includes(half)))
     checked.push(`actions.${name}: defineSync() declares no such action; correct the name.`)

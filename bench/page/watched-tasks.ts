@@ -4,16 +4,38 @@ import { sync } from '../../examples/tracker/sync.ts'
 /** Issues that are written by one mutation each. */
 const MUTATED = 'SELECT id FROM public.issue ORDER BY number LIMIT $1'
 
+/** Longer than what counts as a long task, by as much as a clock may be wrong. */
+const CONTROL_MS = 80
+
 let longestMs = 0
-new PerformanceObserver((list) => {
-  for (const { duration } of list.getEntries()) longestMs = Math.max(longestMs, duration)
-}).observe({ type: 'longtask' })
+const note = (entries: readonly PerformanceEntry[]) => {
+  for (const { duration } of entries) longestMs = Math.max(longestMs, duration)
+}
+const observer = new PerformanceObserver((list) => note(list.getEntries()))
+observer.observe({ type: 'longtask' })
 
 /** Answers the longest task of the main thread since the last call, in ms; 0 where none took 50 ms. */
-function longestTask(): number {
+async function longestTask(): Promise<number> {
+  // The task that calls this counts too, and is told once it is over.
+  await new Promise((done) => setTimeout(done))
+  note(observer.takeRecords())
   const longest = longestMs
   longestMs = 0
   return longest
+}
+
+/** Keeps the page busy on purpose. Throws where the observer did not see it, and so would see nothing else. */
+async function checkObserver(): Promise<void> {
+  await longestTask()
+  await new Promise<void>((done) =>
+    setTimeout(() => {
+      const untilMs = performance.now() + CONTROL_MS
+      while (performance.now() < untilMs);
+      done()
+    }),
+  )
+  const seenMs = await longestTask()
+  if (seenMs < CONTROL_MS) throw new Error(`A task of ${CONTROL_MS} ms was seen as one of ${seenMs} ms.`)
 }
 
 type TrackerReplica = Awaited<ReturnType<typeof openTracker>>
@@ -35,25 +57,37 @@ function openTracker(url: string, user: string, token: string, engine: 'worker' 
   })
 }
 
-/** Opens a replica and loads it whole; answers the longest task of the main thread meanwhile, in ms. */
-async function loadWatched(url: string, user: string, token: string, engine: 'worker' | 'page'): Promise<number> {
-  longestTask()
+/** Opens a replica and loads it whole; answers the longest task of the main thread meanwhile, in ms. Throws where not so many issues came. */
+async function loadWatched(
+  url: string,
+  user: string,
+  token: string,
+  engine: 'worker' | 'page',
+  issues: number,
+): Promise<number> {
+  await checkObserver()
   replica = await openTracker(url, user, token, engine)
   await replica.ready
-  return longestTask()
+  const longest = await longestTask()
+  const { rows } = await replica.db.query<{ count: number }>('SELECT count(*)::int AS count FROM public.issue')
+  if (rows[0]?.count !== issues) throw new Error(`${rows[0]?.count} issues were loaded, not ${issues}.`)
+  return longest
 }
 
-/** Goes offline and makes so many mutations. */
-async function writeOffline(count: number): Promise<void> {
+/** Goes offline and makes so many mutations, all of which wait then; a day that issues have already would make none. */
+async function writeOffline(count: number, day: string): Promise<void> {
   opened().goOffline()
   const { rows } = await opened().db.query<{ id: string }>(MUTATED, [count])
-  for (const { id } of rows)
-    await opened().db.query(`UPDATE public.issue SET due_on = '2026-12-24' WHERE id = $1`, [id])
+  for (const { id } of rows) await opened().db.query('UPDATE public.issue SET due_on = $2 WHERE id = $1', [id, day])
+  const waiting = await opened().db.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM tidemark.mutation_status WHERE status = 'pending'`,
+  )
+  if (waiting.rows[0]?.count !== count) throw new Error(`${waiting.rows[0]?.count} mutations wait, not ${count}.`)
 }
 
 /** Goes online; answers the longest task until so many issues have this title and nothing is pending, in ms. */
 async function catchUpWatched(title: string, count: number): Promise<number> {
-  longestTask()
+  await longestTask()
   const caughtUp = new Promise<void>((resolve) => {
     void opened().db.live.query<{ count: number }>(
       'SELECT count(*)::int AS count FROM public.issue WHERE title = $1',

@@ -63,6 +63,7 @@ describe('init over a database that is there', () => {
     await database.query('ANALYZE')
     const before = await database.query(CATALOGUE)
     const said = await init(app, database.url)
+    expect(said).not.toContain('? rows')
     expect(said).toMatch(
       /In sync, as a proposal:\n {2}public\.customer +customer:<customer_id>; 2 rows, .*password_hash, notes/,
     )
@@ -125,11 +126,14 @@ describe('init over a database that is there', () => {
     await init(app, database.url)
     const policies = read('tidemark-policies.sql')
     expect(policies).toContain(`CREATE POLICY "customer_for_existing_app" ON "public"."customer" TO "existing_app"`)
+    // Lines of invoices joined before, and have the column by which their policy goes; loans go by two steps.
+    expect(policies).toContain('-- public.invoice_line: whoever its row of public.invoice belongs to')
+    await database.query(policies)
     await database.query(policies)
     const [seen] = await database.query(
       `SELECT count(*)::text AS count FROM pg_policies WHERE policyname LIKE '%\\_tidemark'`,
     )
-    expect(seen?.count).toBe('6')
+    expect(seen?.count).toBe('8')
     await database.query(
       'REVOKE ALL ON public.customer FROM existing_app; DROP OWNED BY existing_app; DROP ROLE existing_app',
     )
@@ -142,7 +146,10 @@ describe('init over a database that is there', () => {
     rmSync(app, { recursive: true })
     mkdirSync(app)
     writeFileSync(join(app, 'worker.ts'), '// mine')
-    expect(await init(app, database.url)).toContain('npm install tidemark drizzle-orm jose')
+    await database.query('CREATE TABLE public.fresh (id integer PRIMARY KEY)')
+    const said = await init(app, database.url)
+    expect(said).toContain('npm install tidemark drizzle-orm jose')
+    expect(said).toMatch(/public\.fresh .*; \? rows, [\s\S]*\n\? rows: the server has no estimate.*ANALYZE/)
     expect(read('worker.ts')).toBe('// mine')
     expect(read('replica.ts')).toContain('AUDIENCES')
     expect(read('wrangler.toml')).toContain('name = "app"')

@@ -110,6 +110,8 @@ function report(
     console.log(title)
     for (const table of some) console.log(`  ${table.id.padEnd(width)}  ${summaryOf(table)}`)
   }
+  if (tables.some(({ existing }) => existing.rows === null))
+    console.log('? rows: the server has no estimate of that table yet; ANALYZE makes one.')
   for (const fault of faults) console.log(`To mend before tidemark migrate: ${fault}`)
   const shown = relative(process.cwd(), folder) || '.'
   console.log(`\nWrote ${files.map((name) => join(shown, name)).join(', ')}.`)

@@ -61,7 +61,13 @@ interface Sending {
   readonly body: string | null
 }
 
-const NETWORK = 'The server cannot be reached; trying again.'
+/** A page cannot tell a server that is away from one that does not let this page read its answers. */
+function unreachable(baseUrl: string): string {
+  const { location } = globalThis as { readonly location?: { readonly origin: string } }
+  if (location === undefined || new URL(baseUrl, location.origin).origin === location.origin)
+    return 'The server cannot be reached; trying again.'
+  return `The server cannot be reached, or its \`cors\` does not name ${location.origin}; trying again.`
+}
 
 /** Requests with the session's token; a refused token is renewed and tried once more. */
 export function createHttp(baseUrl: string, token: TokenSource, fetchFunction: typeof fetch = fetch): Http {
@@ -112,7 +118,9 @@ export function createHttp(baseUrl: string, token: TokenSource, fetchFunction: t
       return whole
     } catch (error) {
       if (outer.aborted) throw new TidemarkError('unavailable', 'The request was given up.', { cause: error })
-      throw error instanceof TidemarkError ? error : new TidemarkError('unavailable', NETWORK, { cause: error })
+      throw error instanceof TidemarkError
+        ? error
+        : new TidemarkError('unavailable', unreachable(baseUrl), { cause: error })
     } finally {
       clearTimeout(timer)
     }

@@ -1,4 +1,4 @@
-import { TidemarkError, toTidemarkError } from '../../protocol/index.ts'
+import { LIMITS, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
 
 export type TokenFunction = () => string | Promise<string>
 
@@ -16,7 +16,10 @@ export class SessionToken {
     this.#current = null
   }
 
-  /** Throws `unauthenticated` when the app has no token, `unavailable` when its function fails. */
+  /**
+   * Throws `unauthenticated` when the app has no token, `limit-exceeded` when it is too long to be sent, `unavailable` when
+   * its function fails.
+   */
   getToken({ fresh }: { readonly fresh: boolean }): Promise<string> {
     if (!fresh && this.#current !== null) return Promise.resolve(this.#current)
     this.#asking ??= this.#ask().finally(() => {
@@ -35,7 +38,12 @@ export class SessionToken {
     if (typeof token !== 'string' || token === '') {
       throw new TidemarkError('unauthenticated', 'The token function gave no token: return the signed-in user’s token.')
     }
+    const { length } = new TextEncoder().encode(token)
+    if (length > LIMITS.tokenBytes) throw new TidemarkError('limit-exceeded', tooLongToken(length))
     this.#current = token
     return token
   }
 }
+
+const tooLongToken = (bytes: number) =>
+  `The token has ${bytes} bytes, and servers take ${LIMITS.tokenBytes} at most: leave claims out, and let \`audiences\` read them from the database.`

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { LIMITS } from '../../protocol/index.ts'
 import { SessionToken } from './session-token.ts'
 import { encodeBase64Url, renewalDelayMs, tokenExpiryMs } from './token.ts'
 
@@ -42,5 +43,15 @@ describe('token', () => {
     })
     const failing = new SessionToken(() => Promise.reject(new Error('no network')))
     await expect(failing.getToken({ fresh: false })).rejects.toMatchObject({ kind: 'unavailable' })
+  })
+
+  test('FLD-206 DIS-R12 a token that no server takes is refused where it is made, and says why', async () => {
+    const ofBytes = (bytes: number) => new SessionToken(() => 'x'.repeat(bytes)).getToken({ fresh: false })
+    expect(await ofBytes(LIMITS.tokenBytes)).toHaveLength(LIMITS.tokenBytes)
+    await expect(ofBytes(LIMITS.tokenBytes + 1)).rejects.toMatchObject({
+      kind: 'limit-exceeded',
+      retry: 'never',
+      message: expect.stringContaining('8193 bytes, and servers take 8192 at most'),
+    })
   })
 })

@@ -13,13 +13,13 @@ export interface MadeSince {
 
 /** Reads, for the journal, all mutations after the number `seen` that wait for something. */
 export async function readMadeRecords(db: Pick<Executor, 'query'>, seen: number): Promise<MadeSince> {
-  const { last, hash, made } = await readMade(db, seen)
+  const { last, hash, said, made } = await readMade(db, seen)
   const isCaptured = ({ kind, patch }: (typeof made)[number]) => kind === 'patch' && patch === null
   const records = made.flatMap((one): JournalRecord[] => {
     const { request, predicted, rejection, took, ...rest } = one
     const { counter } = one
     return [
-      { t: 'made', ...rest, hash: isCaptured(one) ? hash : null },
+      { t: 'made', ...rest, said: one.said ?? said, hash: isCaptured(one) ? hash : null },
       ...(request === null ? [] : [{ t: 'frozen', counter, request, predicted, took } as const]),
       ...(rejection === null ? [] : [{ t: 'failed', counter, rejection } as const]),
     ]

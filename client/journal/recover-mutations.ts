@@ -1,8 +1,8 @@
-import { type Definition, pushedMutationSchema } from '../../protocol/index.ts'
+import { type Definition, pushedMutationSchema, type Rejection } from '../../protocol/index.ts'
 import { sealNewPatches } from '../mutations/seal-patches.ts'
 import type { Executor } from '../store/copies.ts'
 import { replicaTables } from '../store/replica-table.ts'
-import { insertSent, readKnown, restoreFrozen } from '../store/rows/journal-rows.ts'
+import { insertSent, readKnown, readShownVersion, restoreFrozen, type Said } from '../store/rows/journal-rows.ts'
 import { storeCommitted, storeFailed } from '../store/rows/outcome-rows.ts'
 import { giveNumbers, readIdentity, restoreIdentity } from '../store/rows/owner-row.ts'
 import { squashMutations } from '../store/rows/sending-rows.ts'
@@ -40,9 +40,10 @@ async function insertRecovered(
   definitions: ReadonlyMap<string, Definition>,
 ): Promise<void> {
   if (mutations.length === 0) return
+  const shown = await readShownVersion(tx)
   const captured: OpenMutation[] = []
   for (const open of [...mutations].sort(byNumber)) {
-    await insertOne(tx, open)
+    await insertOne(tx, open, shown)
     if (open.made.kind === 'patch' && open.made.patch === null && !open.frozen) captured.push(open)
   }
   for (const [hash, group] of Map.groupBy(captured, ({ made }) => made.hash)) {
@@ -55,12 +56,34 @@ async function insertRecovered(
     tx,
     mutations.map(({ made }) => made.counter),
   )
-  for (const { made, rejection } of mutations) if (rejection) await storeFailed(tx, made.counter, rejection)
+  for (const open of mutations) {
+    const rejection = open.rejection ?? (isOutdated(open, shown) ? OTHER_VERSION : null)
+    if (rejection) await storeFailed(tx, open.made.counter, rejection)
+  }
 }
 
-async function insertOne(tx: Executor, { made, frozen }: OpenMutation): Promise<void> {
+const OTHER_VERSION: Rejection = {
+  kind: 'outdated-schema',
+  message:
+    'The storage of this replica was set back to another version of the schema than this was written in. Retry it if it is missing.',
+}
+
+/** Answers whether it would be done on rows of another version than its own; what left is the server's to decide. */
+const isOutdated = (open: OpenMutation, shown: Said | null) =>
+  shown !== null && open.made.kind === 'patch' && open.frozen === null && saidBeside(open, shown) !== null
+
+/** Answers the version in which it is said, where that is known and not the one shown. */
+function saidBeside({ made, frozen }: OpenMutation, shown: Said | null): Said | null {
+  const left = frozen && requestOf(frozen.request).version
+  const said = made.said && { ...made.said, version: left ?? made.said.version }
+  return said?.epoch === shown?.epoch && said?.version === shown?.version ? null : said
+}
+
+async function insertOne(tx: Executor, open: OpenMutation, shown: Said | null): Promise<void> {
+  const { made, frozen } = open
   const patch = made.kind === 'action' ? null : frozen ? rowsOf(frozen.request) : made.patch
-  await insertSent(tx, { ...made, patch, request: frozen?.request ?? null, predicted: frozen?.predicted ?? null })
+  const said = saidBeside(open, shown)
+  await insertSent(tx, { ...made, patch, said, request: frozen?.request ?? null, predicted: frozen?.predicted ?? null })
 }
 
 /** Inserts these under new numbers and as failed: nobody can ask for their outcome, so the app decides. */
@@ -90,7 +113,9 @@ async function restoreText(tx: Executor, { made, frozen }: OpenMutation): Promis
   await restoreFrozen(tx, { counter, request, predicted, patch: made.kind === 'patch' ? rowsOf(request) : null })
 }
 
+const requestOf = (request: string) => pushedMutationSchema.parse(JSON.parse(request))
+
 function rowsOf(request: string): string {
-  const mutation = pushedMutationSchema.parse(JSON.parse(request))
+  const mutation = requestOf(request)
   return JSON.stringify(mutation.kind === 'patch' ? mutation.rows : [])
 }

@@ -83,6 +83,8 @@ export class UndoHistory {
   readonly #outbox: Outbox
   readonly #shown: () => Copy | null
   readonly #tabs = new Map<string | null, TabHistory>([[null, new TabHistory()]])
+  /** What tabs had not had confirmed when this engine began, until they come: once confirmed it could not be read any more. */
+  readonly #inherited = new Map<string, NotedWrite[]>()
   /** The last mutation that was looked at. */
   #seen: number
   #turn: Promise<unknown> = Promise.resolve()
@@ -98,12 +100,23 @@ export class UndoHistory {
     return this.#seen
   }
 
+  /** Keeps what tabs did under an earlier engine, for those that come. To be called before anything is confirmed. */
+  async inherit(db: Executor): Promise<void> {
+    for (const write of await readWritesSince(db, 0)) {
+      if (write.tab !== null) this.#inherited.set(write.tab, [...(this.#inherited.get(write.tab) ?? []), write])
+    }
+  }
+
   /** From now on notes what this tab does, after what it did before: also what it was not told of while another engine had it. */
   async openTab(db: Executor, tab: string, saved: SavedHistory | null): Promise<void> {
     const history = new TabHistory(saved ?? undefined)
     this.#tabs.set(tab, history)
     await this.#runInTurn(async (copy) => {
-      for (const entry of entriesOf(copy, await readWritesSince(db, history.seen, tab))) history.noteMutation(entry)
+      const inherited = this.#inherited.get(tab) ?? []
+      this.#inherited.delete(tab)
+      const known = new Set(inherited.map(({ counter }) => counter))
+      const since = (await readWritesSince(db, history.seen, tab)).filter(({ counter }) => !known.has(counter))
+      for (const entry of entriesOf(copy, [...inherited, ...since])) history.noteMutation(entry)
       return null
     })
   }
@@ -139,6 +152,11 @@ export class UndoHistory {
   /** Drops failed mutations, which have been taken back already. */
   forgetFailed(failed: ReadonlySet<number>): void {
     for (const history of this.#tabs.values()) history.forgetFailed(failed)
+    for (const [tab, writes] of this.#inherited)
+      this.#inherited.set(
+        tab,
+        writes.filter(({ counter }) => !failed.has(counter)),
+      )
   }
 
   /** Takes back the last mutation, and answers the new one; null where there is none. Rejects with UndoRefused. */

@@ -93,6 +93,7 @@ export class Writing implements DrainHost {
     const { outbox, shown } = this.#options
     const { last } = await readCounts(this.#options.db)
     this.#undo = new UndoHistory({ outbox, shown, since: last })
+    await this.#undo.inherit(this.#options.db)
     this.#stopListening = outbox.onChange(({ confirmed, mayHaveEnded }) => {
       this.#mayHaveEnded ||= mayHaveEnded || (this.#wereSquashed && confirmed.length > 0)
       this.#confirmations.resolveHandles(confirmed.map((counter) => ({ counter, rejection: null })))

@@ -93,11 +93,20 @@ class OpenedOnce {
         },
       })
       this.#set({ replica, error: null, progress: replica.status.progress })
+      this.#watchEnd(replica)
     } catch (error) {
       const fault = toTidemarkError(error)
       this.#set({ replica: null, error: fault })
       if (fault.kind === 'already-open') this.#timer = setTimeout(() => this.#retry(), TAKE_OVER_MS)
     }
+  }
+
+  /** A replica whose database is gone has closed itself, and can be opened again. */
+  #watchEnd(replica: Replica): void {
+    const stop = replica.subscribe(({ phase, error }) => {
+      if (this.#opening.replica !== replica) return stop()
+      if (phase === 'closed' && error?.kind === 'storage') this.#set({ replica: null, error })
+    })
   }
 
   async #closeIfUnwanted(): Promise<void> {

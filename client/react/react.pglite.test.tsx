@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/pglite'
 import { act, Component, type ReactNode, StrictMode, Suspense, startTransition, useState } from 'react'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { provideDocument, renderInDom } from '../../testing/react/render-in-dom.ts'
 import { openPreparedDatabase } from '../../testing/replica/prepared-database.ts'
 import { item, itemId, itemOf, todoSync } from '../../testing/replica/todo-sync.ts'
@@ -166,24 +166,71 @@ describe('TAB-09 useLiveQuery', () => {
     await broken.shows('column "nothing" does not exist')
   })
 
-  it('RCT-R4 shows the rows that came with the page until the replica holds their commit', async () => {
-    const lsn = server.replica.status.lsn ?? ''
-    const ahead = (BigInt(`0x${lsn}`) + 0x10n).toString(16).padStart(16, '0')
-    const initialRows = { rows: [{ id: itemId(1), title: 'rendered by the server' }], lsn: ahead }
+  /** A place in the log beyond what the replica of these tests holds. */
+  const aheadOf = (replica: { readonly status: { readonly lsn: string | null } }) =>
+    (BigInt(`0x${replica.status.lsn}`) + 0x10n).toString(16).padStart(16, '0')
+  const rendered = (lsn: string) => ({ rows: [{ id: itemId(1), title: 'rendered' }], lsn })
+
+  it('RCT-R4 shows the rows that came with the page until its own query is answered at their commit, though others have it open', async () => {
+    const initialRows = rendered(aheadOf(server.replica))
+    const seen: string[] = []
+    const see = (shown: string) => {
+      if (seen.at(-1) !== shown) seen.push(shown)
+      return shown
+    }
+    let choose: (urgency: string) => void = () => undefined
     function Titles() {
       const { rows, isStale } = useLiveQuery<TitleRow>(TITLES, [], { initialRows })
-      return `${words(rows)}${isStale ? ' (stale)' : ''}`
+      return see(`${words(rows)}${isStale ? ' (stale)' : ''}`)
+    }
+    function Chosen() {
+      const [urgency, setUrgency] = useState('low')
+      choose = setUrgency
+      return words(useLiveQuery<TitleRow>(OF_URGENCY, [urgency], { initialRows, suspense: true }).rows)
+    }
+    function OnlyTitles() {
+      return words(useLiveQuery<TitleRow>(TITLES).rows)
     }
     // The query is answered elsewhere already; what came with the page is newer.
     const other = await renderInDom(inProvider(<OnlyTitles />))
     await other.shows('item 1, item 2, item 3')
     const page = await renderInDom(inProvider(<Titles />))
-    expect(page.text).toBe('rendered by the server (stale)')
+    const chosen = await renderInDom(inProvider(<Suspense fallback="waiting">{<Chosen />}</Suspense>))
+    expect(chosen.text).toBe('rendered')
     await act(() => server.serverWrites({ item: [{ id: itemId(2), title: 'two' }] }))
     await page.shows('item 1, two, item 3')
-    function OnlyTitles() {
-      return words(useLiveQuery<TitleRow>(TITLES).rows)
+    expect(seen).toEqual(['rendered (stale)', 'item 1, two, item 3'])
+    // What came with the page was for the parameters of then, and is never shown again.
+    await chosen.shows('item 1, two')
+    await act(async () => choose('high'))
+    await chosen.shows((text) => text !== 'item 1, two')
+    expect(chosen.text).not.toContain('rendered')
+    await chosen.shows('item 3')
+  })
+
+  it('RCT-R4 shows the rows that came with the page anew for a replica that does not hold their commit', async () => {
+    const behind = await openTestReplicaOn(todoSync, { rows: { item: [itemOf(1)] } }, openPreparedDatabase)
+    onTestFinished(() => behind.close())
+    await server.serverWrites({ item: [{ id: itemId(2), title: 'two' }] })
+    const initialRows = rendered(server.replica.status.lsn ?? '')
+    expect((behind.replica.status.lsn ?? '') < initialRows.lsn).toBe(true)
+    const seen: string[] = []
+    function Titles() {
+      const { rows } = useLiveQuery<TitleRow>(TITLES, [], { initialRows })
+      const shown = words(rows)
+      if (seen.at(-1) !== shown) seen.push(shown)
+      return shown
     }
+    const of = ({ replica }: typeof server) => (
+      <StrictMode>
+        <ReplicaProvider replica={replica}>{<Titles />}</ReplicaProvider>
+      </StrictMode>
+    )
+    const page = await renderInDom(of(server))
+    await page.shows('item 1, two, item 3')
+    await page.render(of(behind))
+    await page.shows('rendered')
+    expect(seen).toEqual(['rendered', 'item 1, two, item 3', 'rendered'])
   })
 
   it('TAB-08 ends its query when it is unmounted', async () => {

@@ -6,12 +6,17 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { TidemarkError } from '../../protocol/index.ts'
 import { provideDocument, renderInDom } from '../../testing/react/render-in-dom.ts'
 import { note, WRITABLE } from '../../testing/replica/definitions.ts'
+import { holdChunks } from '../../testing/replica/hold-chunks.ts'
+import { openPreparedDatabase } from '../../testing/replica/prepared-database.ts'
 import { at, batch } from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach, serve } from '../../testing/replica/serve.ts'
 import { startReplica } from '../../testing/replica/start-replica.ts'
+import { openReplicaOn } from '../open-replica.ts'
 import type { Replica, ReplicaOptions } from '../replica-api.ts'
+import type { OpeningHelp } from '../store/open-database.ts'
 import {
   type OpenFunction,
+  type ReplicaOpening,
   ReplicaProvider,
   useLiveQuery,
   useMutationStatus,
@@ -166,6 +171,44 @@ describe('TAB-08 RCT-R2 ReplicaProvider', () => {
     await page.unmount()
   })
 
+  it('RCT-R2 TAB-R16 tells by which fault an open replica has closed, and opens it again when asked', async () => {
+    const { options, events } = await begin()
+    const opened: Replica[] = []
+    let lose: (fault: TidemarkError) => void = () => undefined
+    const help: OpeningHelp = {
+      onOpening: () => undefined,
+      onAbandoned: () => undefined,
+      onOpened: async () => undefined,
+      watchLoss: async (_, onLost) => {
+        lose = onLost
+      },
+    }
+    const open: OpenFunction = async (asked) => {
+      events.push('open')
+      const replica = await openReplicaOn(asked, openPreparedDatabase, help)
+      opened.push(replica as unknown as Replica)
+      return replica
+    }
+    let retry: () => void = () => undefined
+    const fallback = (opening: ReplicaOpening) => {
+      retry = opening.retry
+      return opening.error?.kind ?? 'opening'
+    }
+    const page = await renderInDom(
+      <ReplicaProvider options={options} open={open} fallback={fallback}>
+        open
+      </ReplicaProvider>,
+    )
+    await page.shows('open')
+    await act(async () => lose(new TidemarkError('storage', 'The worker has ended.')))
+    await page.shows('storage')
+    expect(opened[0]?.status).toMatchObject({ phase: 'closed', error: { kind: 'storage' } })
+    await act(async () => retry())
+    await page.shows('open')
+    expect(events).toEqual(['open', 'open'])
+    await page.unmount()
+  })
+
   it('RCT-R2 calls the newest token function, and needs no fallback where its children look by themselves', async () => {
     const { options, open, opened, server } = await begin()
     const tokens = (token: string) => (
@@ -179,6 +222,35 @@ describe('TAB-08 RCT-R2 ReplicaProvider', () => {
     await until(() => opened.length === 1)
     await server.session(0)
     expect(server.tokens).toEqual(['new'])
+    await page.unmount()
+  })
+})
+
+describe('RCT-R4 rows that came with the page', () => {
+  it('RCT-R4 shows them in StrictMode while the replica opens and loads, and then its own, with nothing in between', async () => {
+    const { server, options, open, opened, goLive } = await begin()
+    const release = holdChunks(server)
+    const seen: string[] = []
+    const initialRows = { rows: [{ title: 'of the server' }], lsn: '0/100' }
+    function Rendered() {
+      const { rows } = useLiveQuery<{ title: string }>('SELECT title FROM note ORDER BY id', [], { initialRows })
+      const shown = rows ? rows.map(({ title }) => title).join() : 'nothing'
+      if (seen.at(-1) !== shown) seen.push(shown)
+      return shown
+    }
+    const page = await renderInDom(
+      <StrictMode>
+        <ReplicaProvider options={options} open={open}>
+          <Rendered />
+        </ReplicaProvider>
+      </StrictMode>,
+    )
+    await until(() => opened[0]?.status.hydration !== null && opened.length === 1)
+    expect(page.text).toBe('of the server')
+    release()
+    await act(() => goLive(0))
+    await page.shows('title 1')
+    expect(seen).toEqual(['of the server', 'title 1'])
     await page.unmount()
   })
 })

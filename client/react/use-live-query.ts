@@ -1,12 +1,11 @@
 import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from 'react'
-import { asLsn, type Lsn, parsePgLsn } from '../../protocol/index.ts'
+import type { Lsn } from '../../protocol/index.ts'
 import type { DrizzleQuery, LiveRows, LiveStore, RowOf, SqlQuery } from '../live/live-rows.ts'
-import type { ReplicaStatus } from '../replica/status.ts'
 import type { Replica } from '../replica-api.ts'
 import { firstRows } from './first-rows.ts'
 import { useReplicaOpening } from './replica-context.ts'
 import { type ShownRows, shownRows } from './rules/shown-rows.ts'
-import { useSyncStatus } from './use-sync-status.ts'
+import { useArrival, useFirstAnswer } from './use-initial-rows.ts'
 
 /** Rows that a server rendered the page with, and the commit at which it read them. */
 export interface InitialRows<Row> {
@@ -18,7 +17,7 @@ export interface InitialRows<Row> {
 export interface LiveQueryOptions<Row> {
   /** Suspends until the rows of these parameters are there, and throws the query's fault. */
   readonly suspense?: boolean
-  /** Shown until the replica has reached the commit at which they were read. */
+  /** Shown until the query is answered by a replica that holds the commit at which they were read. */
   readonly initialRows?: InitialRows<Row>
 }
 
@@ -71,63 +70,33 @@ export function useLiveQuery(
   const params = Array.isArray(second) ? (second as Params) : undefined
   const { suspense = false, initialRows } =
     third ?? (Array.isArray(second) ? {} : ((second ?? {}) as LiveQueryOptions<unknown>))
-  const isReached = useReached(initialRows?.lsn ?? null)
-  const isHeld = initialRows !== undefined && !isReached
+  const lsn = initialRows?.lsn ?? null
+  const arrival = useArrival(lsn)
 
   // Equal queries are the same store, so this one stays until another is asked.
-  const store = replica && !isHeld ? storeOf(replica, query, params) : NO_STORE
+  const store = replica && arrival.isOpen ? storeOf(replica, query, params) : NO_STORE
   const live = useSyncExternalStore(
     useCallback((listener: () => void) => store.subscribe(listener), [store]),
     () => store.getSnapshot(),
     () => NOTHING,
   )
+  useFirstAnswer(arrival, store)
+  const initial = arrival.isAnswered ? null : (initialRows?.rows ?? null)
   // What was shown before is kept for as long as it is of the same replica: another one may be another user's.
   const before = useRef<{ readonly replica: unknown; readonly rows: readonly unknown[] | null } | null>(null)
   const kept = before.current?.replica === replica ? before.current.rows : null
-  const { rows, error, isStale } = shownRows({ live, initial: initialRows?.rows ?? null, isReached, kept })
+  const { rows, error, isStale } = shownRows({ live, initial, kept })
   useEffect(() => {
     before.current = { replica, rows }
   }, [replica, rows])
 
-  if (suspense && live.error) throw live.error
+  if (suspense && error) throw error
   // Where the page came with rows, they are what is shown meanwhile.
-  if (suspense && live.rows === null && initialRows === undefined) throw firstRows(store)
+  if (suspense && live.rows === null && initial === null) throw firstRows(store)
   return useMemo(() => ({ rows, error, isStale }), [rows, error, isStale])
 }
 
 function storeOf(replica: Replica, query: string | SqlQuery | DrizzleQuery<unknown>, params: Params | undefined) {
   if (typeof query !== 'string') return 'toSQL' in query ? replica.live(query) : replica.live<unknown>(query)
   return replica.live<unknown>(params === undefined ? query : { sql: query, params })
-}
-
-/** Tells whether the replica has ever held the commit at this place while the component was there. */
-function useReached(lsn: Lsn | string | null): boolean {
-  const { replica } = useReplicaOpening()
-  const wanted = lsn?.includes('/') ? parsePgLsn(lsn) : lsn === null ? null : asLsn(lsn)
-  const select = useCallback(
-    ({ ready, lsn: held, phase }: ReplicaStatus) => ({
-      isHeldNow: wanted !== null && ready && held !== null && held >= wanted,
-      isLive: phase === 'live',
-    }),
-    [wanted],
-  )
-  const { isHeldNow, isLive } = useSyncStatus(select)
-  const reached = useRef<Lsn | null>(null)
-  useEffect(() => {
-    if (isHeldNow) reached.current = wanted
-    // On a quiet database nothing else would bring a replica that is live past this place.
-    else if (wanted !== null && replica && isLive && reached.current !== wanted) askForHead(replica)
-  }, [isHeldNow, isLive, wanted, replica])
-  return isHeldNow || (wanted !== null && reached.current === wanted)
-}
-
-const asking = new WeakSet<Replica>()
-
-/** Brings the replica to the server's fresh head, once for all who ask at a time. */
-function askForHead(replica: Replica): void {
-  if (asking.has(replica)) return
-  asking.add(replica)
-  const end = () => void asking.delete(replica)
-  // Where that cannot be had, what came with the page stays until the stream brings more.
-  replica.settled().then(end, end)
 }

@@ -41,6 +41,7 @@ import { ensurePrimaryKeys, joinCopy } from './join.ts'
 import { fenceOf } from './join-fence.ts'
 import { type LoadOptions, loadCopy } from './load-copy.ts'
 import { type Envelope, envelopeFault } from './load-envelope.ts'
+import { fetchRecovered, mapRecovered } from './map-recovered.ts'
 import type { PendingWork } from './pending-work.ts'
 import { makeHeld, refusedTables } from './refused-tables.ts'
 import { unknownRetypes } from './rules/unknown-retypes.ts'
@@ -123,6 +124,7 @@ async function beginCopy(options: HydrationOptions): Promise<Copy> {
   const cursor: Lsn = first === undefined ? ('head' in found ? found.head : welcome.head) : minLsn(first, ...rest)
   const place = shows ? 'aside' : 'live'
   const owed = await fetchOwed(options, old, { epoch, version: definitionVersion, definition: found.definition })
+  const recovered = old === undefined ? await fetchRecovered(options, { epoch, version: definitionVersion }) : []
   await withServerRows(db, async (tx) => {
     if (fills) await setStage(tx, 'live', 'broken')
     await forgetOutcomesAside(tx)
@@ -133,6 +135,7 @@ async function beginCopy(options: HydrationOptions): Promise<Copy> {
     const refused = shows ? await findRefused() : await makeHeld(tx, known, { make: makeLive, findRefused })
     if (shows) await tx.exec(createAside(heldTables(definition.definition, refused, 'aside')).join('\n'))
     await insertCopy(tx, { place, stage: 'loading', epoch, cursor, definition, refused, owed, manifests })
+    await mapRecovered(tx, recovered, definition.definition)
   })
   const copies = await readCopies(db)
   options.onCopiesChanged(copies)
@@ -155,7 +158,7 @@ async function fetchOwed(
   const unknown = () => composeNames(owed, unknownRetypes(old.definition.definition, definition))
   if (old.epoch !== epoch) return unknown()
   if (old.definition.version >= version) return owed
-  const versions = await fetchVersions(options, old)
+  const versions = await fetchVersions(options, { epoch, version: old.definition.version })
   if (versions === null) return unknown()
   const later = versions.filter((one) => one.version <= version)
   return later.reduce((so, one) => composeNames(so, namesOfVersion(one)), owed)

@@ -21,12 +21,18 @@ import { storageFault } from '../store/storage-fault.ts'
 
 /**
  * Says pending and failed work in later names and types. Rules MIG-R4 and MIG-R10. Answers what has nothing left, or
- * cannot be said; its patch keeps its values, so that the app sees what its user meant. A frozen request stays as it left.
+ * cannot be said; its patch keeps its values, so that the app sees what its user meant. A frozen request stays as it left. Of
+ * those that a journal kept and that are said in another version than the copy's, these alone are mapped, or none.
  */
-export async function mapPatches(tx: Executor, names: VersionNames): Promise<Map<number, Rejection>> {
+export async function mapPatches(
+  tx: Executor,
+  names: VersionNames,
+  recovered: ReadonlySet<number> | null = null,
+): Promise<Map<number, Rejection>> {
   const emptied = new Map<number, Rejection>()
   if (names.size === 0) return emptied
-  const open = await readOpenPatches(tx)
+  const all = await readOpenPatches(tx, recovered !== null)
+  const open = recovered === null ? all : all.filter(({ counter }) => recovered.has(counter))
   const convert = await conversionsOf(
     (ask) => {
       for (const { patch } of open) mapPatch(patch, names, ask)

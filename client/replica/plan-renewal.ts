@@ -27,7 +27,7 @@ type RenewalOptions = Pick<HydrationOptions, 'http' | 'signal' | 'envelope'> & {
 export async function planRenewal(options: RenewalOptions, live: Copy): Promise<Renewal | null> {
   const holdsAll = options.welcome.audiences.every((audience) => live.joins.has(audience))
   if (live.stage !== 'joined' || !holdsAll || options.welcome.audiences.length === 0) return null
-  const versions = await fetchVersions(options, live)
+  const versions = await fetchVersions(options, { epoch: live.epoch, version: live.definition.version })
   // Nothing came after what is held, and still it is not what is in force.
   if (versions === null || (versions.length === 0 && live.behind.size === 0)) return null
   const { phases, renewed } = planVersions(heldBy(live), live.cursor, versions)

@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'vitest'
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Definition, Row, TableStep } from '../../protocol/index.ts'
 import { column, defineTable } from '../../testing/replica/definitions.ts'
 import { at, batch, type SnapshotScript } from '../../testing/replica/scripted-server.ts'
@@ -36,10 +39,10 @@ const snapshot = (position: number, rows: readonly Row[]): SnapshotScript => ({
 const IDS = ['p', 'q', 'r', 's']
 
 /** A replica with edits that were not sent, whose server gives two columns other types. */
-async function withEdits(names: TableStep) {
+async function withEdits(names: TableStep, storage?: string) {
   const rows = IDS.map((id) => ({ id, org: 'a', amount: '4', size: '9', note: 'n' }))
   const { server, url } = await serve(before, { 'org:a': snapshot(0x100, rows) })
-  const replica = await start(url, { onWarning: () => undefined })
+  const replica = await start(url, { onWarning: () => undefined, ...(storage === undefined ? {} : { storage }) })
   await replica.ready
   await statusThat(replica, ({ phase }) => phase === 'live')
   replica.goOffline()
@@ -56,12 +59,12 @@ async function withEdits(names: TableStep) {
   const loaded = IDS.map((id) => ({ id, org: 'a', cents: '400', size: '9', note: 'n' }))
   server.snapshots.set('org:a', snapshot(0x110, loaded))
   server.head = at(0x110)
-  return { server, replica, lost, sized }
+  return { server, url, replica, lost, sized }
 }
 
 type Edited = Awaited<ReturnType<typeof withEdits>>
 
-async function expectConverted({ server, replica, lost }: Edited): Promise<void> {
+async function expectConverted({ server, replica, lost }: Pick<Edited, 'server' | 'replica' | 'lost'>): Promise<void> {
   await replica.reached(at(0x110))
   expect((await replica.db.query('SELECT id, cents, size, note FROM bill ORDER BY id')).rows).toEqual([
     { id: 'p', cents: 700, size: 9, note: 'n' },
@@ -94,6 +97,75 @@ async function expectConverted({ server, replica, lost }: Edited): Promise<void>
     { version: 2, rows: [{ o: 'u', d: { note: 'mine' } }] },
   ])
 }
+
+/** A storage of its own in which the database's folder can be lost, and had before, while its journal stays. */
+async function newStorage() {
+  const parent = await mkdtemp(join(tmpdir(), 'tidemark-'))
+  const kept = await mkdtemp(join(tmpdir(), 'tidemark-'))
+  for (const folder of [parent, kept]) onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const folders = async () => (await readdir(parent, { withFileTypes: true })).filter((one) => one.isDirectory())
+  const loseDatabase = async () => {
+    for (const { name } of await folders()) await rm(join(parent, name), { recursive: true })
+  }
+  const keepDatabase = async () => {
+    for (const { name } of await folders()) await cp(join(parent, name), join(kept, name), { recursive: true })
+  }
+  const setDatabaseBack = async () => {
+    await loseDatabase()
+    await cp(kept, parent, { recursive: true })
+  }
+  return { storage: join(parent, 'replica'), loseDatabase, keepDatabase, setDatabaseBack }
+}
+
+test('FLD-171 JRN-R20 what was written under a later version than a database that is set back has fails with its values', async () => {
+  const { storage, keepDatabase, setDatabaseBack } = await newStorage()
+  const { server, url } = await serve(before, {
+    'org:a': snapshot(0x100, [{ id: 'p', org: 'a', amount: '4', size: '9', note: 'n' }]),
+  })
+  const options = { onWarning: () => undefined, storage }
+  const first = await start(url, options)
+  await first.ready
+  await first.close()
+  await keepDatabase()
+  server.putInForce(after, at(0x110), [], [namesOf([NUMBERS])])
+  server.snapshots.set('org:a', snapshot(0x110, [{ id: 'p', org: 'a', cents: '400', size: '9', note: 'n' }]))
+  server.head = at(0x110)
+  server.welcome = () => ({ reason: 'retention' })
+  const later = await start(url, options)
+  await later.reached(at(0x110))
+  later.goOffline()
+  await later.db.query(`UPDATE bill SET cents = 700 WHERE id = 'p'`)
+  await later.close()
+  await setDatabaseBack()
+  const again = await start(url, options)
+  const rejection = { kind: 'outdated-schema' }
+  await expect.poll(() => again.failures).toMatchObject([{ rejection, rows: [{ local: { cents: '700' } }] }])
+  await again.reached(at(0x110))
+  expect(again.failures).toMatchObject([{ rejection, rows: [{ local: { cents: '700' } }] }])
+  expect((await again.db.query('SELECT cents FROM bill')).rows).toEqual([{ cents: 400 }])
+  expect(server.pushes).toEqual([])
+})
+
+test('FLD-170 JRN-R20 MIG-R10 work that only a journal kept goes on under the names and types of the version that is loaded', async () => {
+  const { storage, loseDatabase } = await newStorage()
+  const { server, url, replica, lost } = await withEdits(namesOf([NUMBERS]), storage)
+  await replica.close()
+  await loseDatabase()
+  server.answerPush = () => null
+  const again = await start(url, { onWarning: () => undefined, storage })
+  await expectConverted({ server, replica: again, lost })
+  const shown = await again.db.query('SELECT * FROM bill ORDER BY id')
+  const { mutations } = await server.push(0)
+  await again.close()
+  await loseDatabase()
+  // What left has the names of the version in which it left, and what failed those in which it did.
+  const before = server.pushes.length
+  const last = await start(url, { onWarning: () => undefined, storage })
+  await last.reached(at(0x110))
+  expect((await last.db.query('SELECT * FROM bill ORDER BY id')).rows).toEqual(shown.rows)
+  await expect.poll(() => last.failures).toMatchObject([{ id: lost.id, rows: [{ local: { size: 'large' } }] }])
+  expect((await server.push(before)).mutations).toEqual(mutations)
+})
 
 test('MIG-R10 an edit of a column that has another type since is not taken back', async () => {
   const { server, replica } = await withEdits(namesOf([NUMBERS]))

@@ -6,11 +6,10 @@ import {
   type TableDefinition,
 } from '../../protocol/index.ts'
 import { sealNewPatches } from '../mutations/seal-patches.ts'
-import { type Copy, type Executor, writeCopy } from '../store/copies.ts'
-import { replaceTables, retiredName, triggersOf } from '../store/definition-ddl.ts'
+import { type Copy, copyStatement, type Executor } from '../store/copies.ts'
+import { findUntouched, replaceTables, retiredName, triggersOf } from '../store/definition-ddl.ts'
 import { heldDefinition, heldTables } from '../store/held-tables.ts'
 import { makeTables } from '../store/make-tables.ts'
-import type { ReplicaTables } from '../store/replica-table.ts'
 import {
   type Altering,
   labelStatements,
@@ -64,13 +63,6 @@ export async function stepTables(
   const refused = Object.fromEntries(Object.entries(live.refused).filter(([id]) => phase.behind.has(id)))
   const tables = heldTables(after, refused, 'live')
   const gone = await dropTables(tx, phase.gone)
-  const losses = await alterTables(tx, live, tables, phase, altering)
-  for (const loss of [...losses, ...(await remakeObjects(tx, gone.hanging))]) warn(loss)
-  const names = saysOtherwise(namesOfVersion(phase.version), heldBy(live).definition.tables)
-  const followed = new Set(altering.map(({ before }) => before.id))
-  const emptied = await mapPatches(tx, new Map([...names].filter(([id]) => followed.has(id))))
-  if (hasPending) await mapPredictions(tx, names)
-  const rows = live.rows - gone.rows
   const copy: Copy = {
     ...live,
     definition: phase.inForce,
@@ -78,9 +70,14 @@ export async function stepTables(
     owed: phase.owed,
     refused,
     tables,
-    rows,
+    rows: live.rows - gone.rows,
   }
-  await writeCopy(tx, copy)
+  const losses = await alterTables(tx, live, copy, phase, altering)
+  for (const loss of [...losses, ...(await remakeObjects(tx, gone.hanging))]) warn(loss)
+  const names = saysOtherwise(namesOfVersion(phase.version), heldBy(live).definition.tables)
+  const followed = new Set(altering.map(({ before }) => before.id))
+  const emptied = await mapPatches(tx, new Map([...names].filter(([id]) => followed.has(id))))
+  if (hasPending) await mapPredictions(tx, names)
   return { copy, emptied }
 }
 
@@ -99,15 +96,16 @@ async function dropTables(
   return { rows, hanging }
 }
 
-/** Alters the tables that have steps, and gives all of them what the version says; answers the app's losses. */
+/** Alters the tables that have steps, gives all of them what the version says, and records it; answers the app's losses. */
 async function alterTables(
   tx: Executor,
   live: Copy,
-  tables: ReplicaTables,
+  next: Copy,
   phase: Phase,
   altering: readonly Altering[],
 ): Promise<string[]> {
   const { definition } = heldBy(live)
+  const { tables } = next
   const after = phase.inForce.definition
   // An object that the app hung on a column goes with it, and nothing else does.
   const dropping = altering.filter(({ before, step }) => before.columns.length > countCarried(step))
@@ -134,12 +132,13 @@ async function alterTables(
     tables: [...staying, ...altering.map(steppedTable)],
   }
   // Triggers outlive an ALTER of their table; what another name or another function has is another statement.
-  const unnamed = altering.filter((one) => one.before.id === one.after.id)
-  const made = triggersOf(
-    live.tables,
-    new Set([...staying, ...unnamed.map(({ before }) => before)].map(({ id }) => id)),
-  )
-  await makeTables(tx, [...altered, ...replaceTables(between, after, retiredName(), made).statements])
+  const same = findUntouched(live.tables, after)
+  const untouched = new Set(staying.flatMap(({ id }) => (same.has(id) ? [id] : [])))
+  const unnamed = altering.filter((one) => one.before.id === one.after.id).map(({ before }) => before)
+  const changed = new Set([...staying, ...unnamed].flatMap(({ id }) => (untouched.has(id) ? [] : [id])))
+  const made = new Set(triggersOf(live.tables, (id) => changed.has(id)))
+  const { statements } = replaceTables(between, after, retiredName(), { untouched, made })
+  await makeTables(tx, [...altered, ...statements, copyStatement(next)])
   const finished = [...staying, ...widened.map(({ before }) => before)]
   const others = [...tables.values()].filter(({ definition: table }) => !finished.some((one) => isFinished(one, table)))
   await ensurePrimaryKeys(tx, others)

@@ -23,11 +23,10 @@ export async function stepToVersion(
   phase: Phase,
   host: RedoHost,
 ): Promise<{ readonly copy: Copy; readonly missed: string | null }> {
+  // It is not released: that is one call more, and the end of the transaction does it.
   await tx.exec('SAVEPOINT tidemark_phase')
   try {
-    const stepped = await stepUnderPending(tx, copy, phase, host)
-    await tx.exec('RELEASE SAVEPOINT tidemark_phase')
-    return { copy: stepped, missed: null }
+    return { copy: await stepUnderPending(tx, copy, phase, host), missed: null }
   } catch (error) {
     if (!isLasting(error) || phase.changes.length === 0) throw error
     await tx.exec('ROLLBACK TO SAVEPOINT tidemark_phase; RELEASE SAVEPOINT tidemark_phase')

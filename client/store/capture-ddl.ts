@@ -112,11 +112,16 @@ export function captureStatements(tables: ReplicaTables): string[] {
   return [...captureByTable(tables).values()].flat()
 }
 
-/** Answers the same by the table's id. */
-export function captureByTable(tables: ReplicaTables): Map<string, string[]> {
-  const all = [...tables.values()]
-  const keys = foreignKeysOf({ types: [], tables: all.map(({ definition }) => definition) })
-  const statements = all.map((table, position): string[] => {
+/** Answers the same by the table's id, for those that `isWanted`. */
+export function captureByTable(
+  tables: ReplicaTables,
+  isWanted: (id: string) => boolean = () => true,
+): Map<string, string[]> {
+  const wanted = [...tables.values()]
+    .map((table, position) => ({ table, position }))
+    .filter(({ table: { id } }) => isWanted(id))
+  const keys = foreignKeysOf({ types: [], tables: wanted.map(({ table }) => table.definition) })
+  const statementsOf = (table: ReplicaTable, position: number): string[] => {
     const cascades = keys.filter((key) => key.table === table.id && (key.onDelete !== null || key.onUpdate !== null))
     const { write } = table.definition
     const name = `tidemark.capture_${position}`
@@ -131,6 +136,6 @@ export function captureByTable(tables: ReplicaTables): Map<string, string[]> {
       FOR EACH ROW EXECUTE FUNCTION ${name}();`,
       admit,
     ]
-  })
-  return new Map(all.map(({ id }, position) => [id, statements[position] ?? []]))
+  }
+  return new Map(wanted.map(({ table, position }) => [table.id, statementsOf(table, position)]))
 }

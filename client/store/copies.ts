@@ -8,6 +8,7 @@ import {
   manifestSchema,
   type PgSnapshot,
   parsePgSnapshot,
+  quoteLiteral,
   retypeSchema,
   type VersionNames,
 } from '../../protocol/index.ts'
@@ -232,13 +233,16 @@ export async function writeDefinition(
   ])
 }
 
-/** Records where a copy is, how many rows it has, and all that `writeDefinition` records of it. */
-export async function writeCopy(tx: Executor, copy: Copy): Promise<void> {
+/**
+ * Writes the statement that records where a copy is, how many rows it has, and all that `writeDefinition` records of it. It
+ * goes with the statements that change the tables, because each call of the database costs as much as a small statement.
+ */
+export function copyStatement(copy: Copy): string {
   const { place, cursor, rows, definition } = copy
-  await tx.query(
-    'UPDATE tidemark.copy SET cursor = $2, rows = $3, version = $4, hash = $5, definition = $6 WHERE place = $1',
-    [place, cursor, rows, definition.version, definition.hash, storedDefinition(definition.definition, copy)],
-  )
+  const { version, hash } = definition
+  const [its, of, text] = [cursor, hash, storedDefinition(definition.definition, copy)].map(quoteLiteral)
+  return `UPDATE tidemark.copy SET cursor = ${its}, rows = ${rows}, version = ${version}, hash = ${of}, definition = ${text}
+    WHERE place = ${quoteLiteral(place)};`
 }
 
 export async function deleteCopy(tx: Executor, place: Place): Promise<void> {

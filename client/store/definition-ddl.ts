@@ -9,7 +9,7 @@ import {
   uniqueSql,
 } from '../../protocol/index.ts'
 import { arbiterStatements, markArbiter } from './arbiter-ddl.ts'
-import { captureByTable, captureStatements } from './capture-ddl.ts'
+import { captureByTable } from './capture-ddl.ts'
 import { ASIDE_SCHEMA, type Place, type ReplicaTable, type ReplicaTables, replicaTables } from './replica-table.ts'
 import { isAlike } from './rules/alike-tables.ts'
 
@@ -30,21 +30,31 @@ export interface Replacement {
   readonly statements: readonly string[]
 }
 
+/** The parts of a definition that are there as it says, so that nothing is done about them. */
+export interface Standing {
+  /** Ids of the tables that stay with all that they have, triggers included. */
+  readonly untouched: ReadonlySet<string>
+  /** Statements that made the triggers and functions of other tables. */
+  readonly made: ReadonlySet<string>
+}
+
+const NOTHING_STANDS: Standing = { untouched: new Set(), made: new Set() }
+
 /**
  * Drops tables that `after` lacks or has otherwise, makes those that are missing, and changes the others in place.
  *
- * A type that the app's own tables use cannot be dropped: it keeps `suffix` in its name. Of triggers and their functions
- * the statements in `made` are left out, because what they make is there.
+ * A type that the app's own tables use cannot be dropped: it keeps `suffix` in its name.
  */
 export function replaceTables(
   before: Definition | null,
   after: Definition,
   suffix: string,
-  made: ReadonlySet<string> = new Set(),
+  { untouched, made }: Standing = NOTHING_STANDS,
 ): Replacement {
   const old = before ?? { types: [], tables: [] }
   const wanted = new Map(after.tables.map((table) => [table.id, table]))
   const isKept = (table: TableDefinition) => {
+    if (untouched.has(table.id)) return true
     const other = wanted.get(table.id)
     return other !== undefined && isAlike(table, old.types, other, after.types)
   }
@@ -62,24 +72,31 @@ export function replaceTables(
     ...schemas.map((schema) => `CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)};`),
     ...after.types.filter((type) => !sameType(type, old.types)).map(({ statement }) => `${statement};`),
     ...[...tables.values()].filter(({ id }) => !kept.has(id)).map((table) => createTable(table, 'live')),
-    ...old.tables.filter(({ id }) => kept.has(id)).flatMap((table) => changeInPlace(table, wanted.get(table.id))),
+    ...old.tables
+      .filter(({ id }) => kept.has(id) && !untouched.has(id))
+      .flatMap((table) => changeInPlace(table, wanted.get(table.id))),
     // Postgres would compile each function to find faults in what is written here, and does so again at its first call.
     'SET LOCAL check_function_bodies = off;',
-    ...triggerStatements(tables).filter((statement) => !made.has(statement)),
+    ...triggersOf(tables, (id) => !untouched.has(id)).filter((statement) => !made.has(statement)),
   ]
   return { dropped, kept, statements }
 }
 
-/** Makes every trigger of ours on these tables, with the functions that they call. */
-function triggerStatements(tables: ReplicaTables): string[] {
-  return [...captureStatements(tables), ...arbiterStatements(tables.values())]
+/** Makes the triggers of ours on the tables that `isWanted`, with the functions that they call. */
+export function triggersOf(tables: ReplicaTables, isWanted: (id: string) => boolean): string[] {
+  const some = [...tables.values()].filter(({ id }) => isWanted(id))
+  return [...[...captureByTable(tables, isWanted).values()].flat(), ...arbiterStatements(some)]
 }
 
-/** Answers those of the statements that make triggers which concern none but these tables. */
-export function triggersOf(tables: ReplicaTables, ids: ReadonlySet<string>): Set<string> {
-  const some = [...tables.values()].filter(({ id }) => ids.has(id))
-  const captures = captureByTable(tables)
-  return new Set([...some.flatMap(({ id }) => captures.get(id) ?? []), ...arbiterStatements(some)])
+/**
+ * Answers the ids of those of the tables of a copy that a definition has by the same words and in the same place, by which
+ * functions are named. What keeps an audience by its parent reads other tables, so that it is not among them.
+ */
+export function findUntouched(before: ReplicaTables, after: Definition): Set<string> {
+  const tables = [...before.values()].map(({ definition }) => definition)
+  const isSame = (table: TableDefinition, index: number) =>
+    table.kept === undefined && sameText(table, after.tables[index])
+  return new Set(tables.filter(isSame).map(({ id }) => id))
 }
 
 /** Takes away what a table should no longer have; constraints and indexes that it lacks are made as after a load. */

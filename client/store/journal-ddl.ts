@@ -1,5 +1,13 @@
 import { IS_UNSETTLED } from './outbox-ddl.ts'
 
+/** The version in which work on a copy is said. */
+const SAID = `json_build_object('epoch', epoch, 'version', version)`
+/** Holds for a copy in whose version all work is said: what is behind, and what is loaded, keeps earlier names until it joins. */
+const IS_SAID = `place = 'live' AND stage = 'joined' AND hash NOT LIKE '%-behind-%'`
+
+/** Reads the version of the shown copy as the journal's records have it. */
+export const SHOWN_VERSION = `SELECT ${SAID}::text AS said FROM tidemark.copy WHERE ${IS_SAID}`
+
 /** The journal's reads of the outbox: one call each, because a statement by itself is planned anew. */
 export const JOURNAL_CODE = `
   -- The mutations after \`seen\` that wait for something, as they are kept outside of the database.
@@ -11,6 +19,7 @@ export const JOURNAL_CODE = `
       SELECT json_agg(json_build_object('counter', m.counter, 'kind', m.kind, 'origin', m.origin,
         'tab', m.tab, 'call', m.call, 'name', m.name,
         'args', m.args, 'at', m.at, 'patch', m.patch, 'request', m.request, 'predicted', m.predicted,
+        'said', m.said::json,
         'rejection', CASE WHEN m.status = 'failed' THEN m.rejection END,
         'took', CASE WHEN m.request IS NULL THEN '[]'::json ELSE coalesce((
           SELECT json_agg(t.counter) FROM tidemark.mutation t WHERE t.squashed_into = m.counter), '[]') END,
@@ -22,7 +31,7 @@ export const JOURNAL_CODE = `
       FROM tidemark.mutation m WHERE m.counter > seen AND (${IS_UNSETTLED} OR m.status = 'failed' AND m.squashed_into IS NULL);
     END IF;
     RETURN json_build_object('last', last, 'made', coalesce(made, '[]'),
-      'hash', (SELECT hash FROM tidemark.copy WHERE place = 'live'));
+      'hash', (SELECT hash FROM tidemark.copy WHERE place = 'live'), 'said', (SELECT ${SAID} FROM tidemark.copy WHERE ${IS_SAID}));
   END $$;
 
   -- Of these mutations those that failed or are done with. One that was taken in ends as the one that took it in.

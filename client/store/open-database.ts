@@ -1,3 +1,4 @@
+import type { TidemarkError } from '../../protocol/index.ts'
 import type { Database } from './database.ts'
 import { loadDatabaseImage } from './database-image.ts'
 import { cutTornChange, findDatabase, removeMakingMark, setMakingMark } from './find-database.ts'
@@ -26,6 +27,8 @@ export interface OpeningHelp {
   readonly onAbandoned: () => void
   /** Called when the open database is handed to the app. */
   readonly onOpened: (db: Database) => Promise<void>
+  /** Calls back where the thread of an open database is gone. */
+  readonly watchLoss: (db: Database, onLost: (fault: TidemarkError) => void) => Promise<void>
 }
 
 const runsInWorker = ({ kind }: Storage) => !isServerRuntime() && kind !== 'memory'
@@ -40,6 +43,9 @@ export const openingHelp: OpeningHelp = {
   },
   onOpened: async (db) => {
     if (!isServerRuntime()) (await import('./worker-database.ts')).reportOpened(db)
+  },
+  watchLoss: async (db, onLost) => {
+    if (!isServerRuntime()) (await import('./worker-database.ts')).watchLoss(db, onLost)
   },
 }
 

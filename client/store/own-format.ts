@@ -8,6 +8,8 @@ export const UPGRADES: readonly string[] = [
   // 5: the tab that made a mutation, and the call by which it did.
   `ALTER TABLE tidemark.mutation ADD tab text, ADD call text;
    CREATE INDEX mutation_call ON tidemark.mutation (call) WHERE call IS NOT NULL`,
+  // 6: the version in which a mutation from the journal is said; null where it is that of the copy.
+  `ALTER TABLE tidemark.mutation ADD said text`,
 ]
 
 /** The format that this library writes. */

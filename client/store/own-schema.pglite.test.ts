@@ -55,7 +55,7 @@ test('FLD-90 JRN-R5 a replica of the first format is what one made now is, and k
   expect((await db.query('SELECT format FROM tidemark.owner')).rows).toEqual([{ format: 3 }])
   const opened = await openOwnSchema(db, 'ann')
   const [notes, folders, drafts, mutations = [], ...rest] = before
-  const upgraded = mutations.map((row) => ({ ...(row as object), tab: null, call: null }))
+  const upgraded = mutations.map((row) => ({ ...(row as object), tab: null, call: null, said: null }))
   expect(await held()).toEqual([notes, folders, drafts, upgraded, ...rest])
   for (const one of [fresh, bare]) {
     expect(await openOwnSchema(one, 'ann')).toMatchObject({ isNew: true })

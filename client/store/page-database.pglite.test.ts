@@ -122,6 +122,61 @@ test('TAB-R15 options are functions of the page: parsers and notices', async () 
   expect(notices).toMatchObject([{ message: 'seen' }])
 })
 
+test('TAB-R15 what was called first is run first though nothing is awaited, also where a type must be asked for', async () => {
+  await db.exec('CREATE TABLE step (nth serial, name text)')
+  const insert = 'INSERT INTO step (name) VALUES ($1)'
+  await Promise.all([
+    db.query(insert, [new Decimal('one')]),
+    db.exec(`INSERT INTO step (name) VALUES ('two')`),
+    db.transaction(async (tx) => {
+      const statements = [
+        tx.query(insert, [new Decimal('three')]),
+        tx.exec(`INSERT INTO step (name) VALUES ('four')`),
+        tx.query(insert, [new Decimal('five')]),
+      ]
+      // It ends, and is committed, behind what was asked in it.
+      void Promise.allSettled(statements)
+    }),
+    db.query(insert, [new Decimal('six')]),
+    db.runExclusive(async () => undefined),
+    db.query(insert, ['seven']),
+  ])
+  const { rows } = await db.query<{ name: string }>('SELECT name FROM step ORDER BY nth')
+  expect(rows.map(({ name }) => name)).toEqual(['one', 'two', 'three', 'four', 'five', 'six', 'seven'])
+})
+
+test('TAB-R15 what a transaction asks does not wait for what waits outside for its end', async () => {
+  let outside: Promise<unknown> = Promise.resolve()
+  await db.transaction(async (tx) => {
+    outside = db.query('SELECT $1::numeric', [new Decimal('1')])
+    await tx.query('SELECT $1::numeric', [new Decimal('2')])
+  })
+  await outside
+})
+
+test('TAB-R15 notices of a statement that fails come too', async () => {
+  const notices: { readonly message?: string }[] = []
+  const onNotice = (notice: object) => void notices.push(notice)
+  const failing = `DO $$ BEGIN RAISE NOTICE 'before'; RAISE EXCEPTION 'no'; END $$`
+  await expect(db.exec(failing, { onNotice })).rejects.toMatchObject({ message: 'no' })
+  await expect(db.query(failing, [], { onNotice })).rejects.toMatchObject({ message: 'no' })
+  expect(notices.map(({ message }) => message)).toEqual(['before', 'before'])
+})
+
+test('TAB-R15 a LISTEN that fails leaves no listener', async () => {
+  const heard: string[] = []
+  await db
+    .transaction(async (tx) => {
+      await tx.exec('SELECT 1 / 0').catch(() => undefined)
+      await expect(tx.listen('later', () => heard.push('failed'))).rejects.toMatchObject({ code: '25P02' })
+    })
+    .catch(() => undefined)
+  const stop = await db.listen('later', () => heard.push('later'))
+  await db.exec('NOTIFY later')
+  await stop()
+  expect(heard).toEqual(['later'])
+})
+
 test('TAB-R15 errors keep SQLSTATE, fields and statement; in a transaction they leave it to the app', async () => {
   const failing = db.query('INSERT INTO item (id) VALUES ($1)', [1])
   await expect(failing).rejects.toMatchObject({ code: '23505', constraint: 'item_pkey', params: [1] })

@@ -31,7 +31,7 @@ export class PageDatabase extends RemoteDatabase {
 
   async transaction<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> {
     const id = String(++this.#transactions)
-    await this.#link.call('begin', [id])
+    await this.order.run(null, async () => ({ answer: this.#link.call('begin', [id]) }))
     const transaction = new PageTransaction(this, this.#link, id)
     const listen: Transaction['listen'] = (channel, callback) => this.listen(channel, callback, transaction)
     return (await runInTransaction(transaction, listen, work)).result
@@ -45,8 +45,11 @@ export class PageDatabase extends RemoteDatabase {
     transaction: string | null,
   ): Promise<Results<Row>> {
     try {
-      const { params: sent, details } = await this.prepare(text, params, options, transaction)
-      return this.parse<Row>(await this.#link.call('query', [text, sent, details, transaction]), options)
+      const answer = this.order.run(transaction, async () => {
+        const { params: sent, details } = await this.prepare(text, params, options, transaction)
+        return { answer: this.#link.call('query', [text, sent, details, transaction]) }
+      })
+      return await this.parse<Row>(answer, options)
     } catch (error) {
       throw withStatement(error, text, params)
     }
@@ -54,8 +57,10 @@ export class PageDatabase extends RemoteDatabase {
 
   async runExec(text: string, options: QueryOptions | undefined, transaction: string | null): Promise<Results[]> {
     try {
-      const results = await this.#link.call('exec', [text, detailsOf(options), transaction])
-      return results.map((result) => this.parse(result, options))
+      const answer = this.order.run(transaction, async () => ({
+        answer: this.#link.call('exec', [text, detailsOf(options), transaction]),
+      }))
+      return await this.parseAll(answer, options)
     } catch (error) {
       throw withStatement(error, text, undefined)
     }
@@ -68,7 +73,12 @@ export class PageDatabase extends RemoteDatabase {
   ): Promise<(tx?: Transaction) => Promise<void>> {
     // A notice that comes with the answer already has somebody to go to.
     this.addListener(channelName(channel), callback)
-    await tx.exec(`LISTEN ${channel}`)
+    try {
+      await tx.exec(`LISTEN ${channel}`)
+    } catch (error) {
+      this.removeListener(channelName(channel), callback)
+      throw error
+    }
     return (within) => this.unlisten(channel, callback, within)
   }
 
@@ -92,7 +102,7 @@ export class PageDatabase extends RemoteDatabase {
   }
 
   async runExclusive<Result>(work: () => Promise<Result>): Promise<Result> {
-    await this.#link.call('hold', [])
+    await this.order.run(null, async () => ({ answer: this.#link.call('hold', []) }))
     try {
       return await work()
     } finally {
@@ -161,7 +171,7 @@ class PageTransaction implements RemoteTransaction<null> {
   async end(isCommit: boolean): Promise<null> {
     this.#check()
     this.isClosed = true
-    return this.#link.call('end', [this.#id, isCommit])
+    return this.#db.order.run(this.#id, async () => ({ answer: this.#link.call('end', [this.#id, isCommit]) }))
   }
 
   #check(): void {

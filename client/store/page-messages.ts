@@ -21,6 +21,9 @@ export interface PageCalls {
 
 export type PageMethod = keyof PageCalls
 
+/** The lock that the worker of a database holds while it lives, so that its end is known and two never share the files. */
+export const databaseLock = (dataDir: string) => `tidemark-database:${dataDir}`
+
 /** What a page tells the worker of its database; it takes calls as soon as it was told to open. */
 export type ToDatabase =
   | { readonly type: 'open'; readonly dataDir: string; readonly image: Blob | null }

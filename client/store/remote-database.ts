@@ -1,6 +1,8 @@
 import type { QueryOptions, Results } from '@electric-sql/pglite'
 import { PGliteWorker } from '@electric-sql/pglite/worker'
+import { CallOrder } from './call-order.ts'
 import type { Database } from './database.ts'
+import { noticesOf } from './rules/error-notices.ts'
 import { isSerializedAlike } from './rules/is-serialized-alike.ts'
 import { INSTANT_PARSERS } from './rules/parse-instant.ts'
 import { parseResult } from './rules/parse-result.ts'
@@ -29,6 +31,8 @@ export abstract class RemoteDatabase extends Base {
   /** Made on the engine that runs live queries. */
   live: Database['live'] | null = null
   readonly waitReady: Promise<void> = Promise.resolve()
+  /** What is called first is run first, though not awaited. */
+  readonly order = new CallOrder()
   readonly #listeners = new Map<string, Set<Listener>>()
   readonly #onNotification = new Set<(channel: string, payload: string) => void>()
   #isClosed = false
@@ -54,7 +58,7 @@ export abstract class RemoteDatabase extends Base {
   }
 
   async describeQuery(text: string): ReturnType<Database['describeQuery']> {
-    const { params, fields } = await this.describe(text, null)
+    const { params, fields } = await this.order.run(null, async () => ({ answer: this.describe(text, null) }))
     const described = {
       queryParams: params.map((dataTypeID) => ({ dataTypeID, serializer: this.serializers[dataTypeID] })),
       resultFields: fields.map((field) => ({ ...field, parser: this.parsers[field.dataTypeID] })),
@@ -116,9 +120,30 @@ export abstract class RemoteDatabase extends Base {
     return { params: values, details: { ...details, asText } }
   }
 
-  protected parse<Row>(result: TextResult, options: QueryOptions | undefined): Results<Row> {
-    for (const notice of result.notices) options?.onNotice?.(notice as never)
-    return parseResult<Row>(result, { ...this.parsers, ...options?.parsers }, options?.rowMode ?? 'object')
+  /** Answers a call's result with its values parsed; notices come before it, or before the error that it is. */
+  protected async parse<Row>(answer: Promise<TextResult>, options: QueryOptions | undefined): Promise<Results<Row>> {
+    return (
+      await this.parseAll<Row>(
+        answer.then((result) => [result]),
+        options,
+      )
+    )[0] as Results<Row>
+  }
+
+  protected async parseAll<Row>(
+    answer: Promise<readonly TextResult[]>,
+    options: QueryOptions | undefined,
+  ): Promise<Results<Row>[]> {
+    const passOn = (notices: readonly object[]) => {
+      for (const notice of notices) options?.onNotice?.(notice as never)
+    }
+    const results = await answer.catch((error) => {
+      passOn(noticesOf(error))
+      throw error
+    })
+    passOn(results.flatMap(({ notices }) => notices))
+    const parsers = { ...this.parsers, ...options?.parsers }
+    return results.map((result) => parseResult<Row>(result, parsers, options?.rowMode ?? 'object'))
   }
 }
 

@@ -1,4 +1,4 @@
-import type { FromDatabase, ToDatabase } from './page-messages.ts'
+import { databaseLock, type FromDatabase, type ToDatabase } from './page-messages.ts'
 import { servePage } from './serve-page.ts'
 import { StartFailed } from './start-failed.ts'
 import { type Started, startInWorker } from './start-in-worker.ts'
@@ -22,7 +22,7 @@ async function open({ dataDir, image }: Extract<ToDatabase, { type: 'open' }>): 
 /** Waits until the worker before it has ended, which lets go of its files only then, and keeps others waiting likewise. */
 function startAlone(dataDir: string, image: Blob | null): Promise<Started> {
   return new Promise((resolve, reject) => {
-    void navigator.locks.request(`tidemark-database:${dataDir}`, async () => {
+    void navigator.locks.request(databaseLock(dataDir), async () => {
       const starting = startInWorker(dataDir, image, (signs) => post({ type: 'alive', signs }))
       starting.then(resolve, reject)
       await starting.catch(() => undefined)

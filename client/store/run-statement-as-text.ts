@@ -1,5 +1,6 @@
 import type { QueryOptions, Results, Transaction } from '@electric-sql/pglite'
 import type { Database } from './database.ts'
+import { noteNotices } from './rules/error-notices.ts'
 import { textParsers } from './text-parsers.ts'
 import type { QueryDetails, TextResult } from './text-result.ts'
 
@@ -14,7 +15,8 @@ export async function queryAsText(
   details: QueryDetails,
 ): Promise<TextResult> {
   const { options, notices } = optionsOf(db, details)
-  return asText(await runner.query<(string | null)[]>(text, [...params], options), notices)
+  const running = runner.query<(string | null)[]>(text, [...params], options)
+  return asText(await withNotices(running, notices), notices)
 }
 
 export async function execAsText(
@@ -25,9 +27,18 @@ export async function execAsText(
 ): Promise<TextResult[]> {
   const { options, notices } = optionsOf(db, details)
   // Which statement a notice came with is not known, and it is told once.
-  return (await runner.exec(text, options)).map((result, index) =>
-    asText(result as Results<(string | null)[]>, index === 0 ? notices : []),
-  )
+  const results = await withNotices(runner.exec(text, options), notices)
+  return results.map((result, index) => asText(result as Results<(string | null)[]>, index === 0 ? notices : []))
+}
+
+/** Where a statement fails, its notices go with the error. */
+async function withNotices<Result>(running: Promise<Result>, notices: readonly object[]): Promise<Result> {
+  try {
+    return await running
+  } catch (error) {
+    noteNotices(error, notices)
+    throw error
+  }
 }
 
 const asItIs = (text: string) => text

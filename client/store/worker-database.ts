@@ -3,7 +3,7 @@ import type { Database } from './database.ts'
 import { DatabaseLink } from './database-link.ts'
 import type { Alive } from './life-signs.ts'
 import { PageDatabase } from './page-database.ts'
-import type { FromDatabase, ToDatabase } from './page-messages.ts'
+import { databaseLock, type FromDatabase, type ToDatabase } from './page-messages.ts'
 import { StartFailed } from './start-failed.ts'
 
 interface LoadedWorker {
@@ -15,6 +15,7 @@ interface LoadedWorker {
 /** A worker that loads while it is still being found out which database is to be opened. */
 let warm: LoadedWorker | null = null
 const workers = new WeakMap<Database, Worker>()
+const losses = new WeakMap<Database, Promise<TidemarkError>>()
 
 function loadWorker(): LoadedWorker {
   // Bundlers look for exactly this expression.
@@ -45,6 +46,28 @@ export function reportOpened(db: Database): void {
   workers.get(db)?.postMessage({ type: 'opened' } satisfies ToDatabase)
 }
 
+/** Calls back where the worker of an open database is gone; every call to it rejects with that fault from then on. */
+export function watchLoss(db: Database, onLost: (fault: TidemarkError) => void): void {
+  void losses.get(db)?.then(onLost)
+}
+
+/** Resolves where an open worker ends, fails, or loses a message, whose sender would wait for ever. */
+function lossOf(worker: Worker, dataDir: string, closing: AbortSignal): Promise<TidemarkError> {
+  return new Promise((resolve) => {
+    const lose = (why: string) =>
+      resolve(
+        new TidemarkError(
+          'storage',
+          `The worker of the local database ${why}: open the replica again, or reload the page.`,
+        ),
+      )
+    worker.addEventListener('error', ({ message }) => lose(`failed (${message})`), { signal: closing })
+    worker.addEventListener('messageerror', () => lose('lost a message'), { signal: closing })
+    // A worker that the browser ends says nothing, but lets go of its lock.
+    navigator.locks.request(databaseLock(dataDir), { signal: closing }, () => lose('has ended')).catch(() => undefined)
+  })
+}
+
 /**
  * Opens PGlite in a dedicated worker, where OPFS can be written synchronously and where work does not block the page.
  *
@@ -55,7 +78,11 @@ export async function openWorkerDatabase(dataDir: string, image: Blob | null, al
   warm = null
   const post = (message: ToDatabase) => worker.postMessage(message)
   const link = new DatabaseLink(post)
-  const database = new PageDatabase(link, () => worker.terminate())
+  const closing = new AbortController()
+  const database = new PageDatabase(link, () => {
+    closing.abort()
+    worker.terminate()
+  })
   const ready = new Promise<void>((resolve, reject) => {
     worker.addEventListener('message', ({ data }: MessageEvent<FromDatabase>) => {
       if (data.type === 'alive') alive(data.signs)
@@ -73,6 +100,12 @@ export async function openWorkerDatabase(dataDir: string, image: Blob | null, al
     // The class lacks what only PGlite itself has; see `Database`.
     const db = database as unknown as Database
     workers.set(db, worker)
+    const loss = lossOf(worker, dataDir, closing.signal)
+    losses.set(db, loss)
+    void loss.then((fault) => {
+      link.close(fault)
+      worker.terminate()
+    })
     return db
   } catch (error) {
     worker.terminate()

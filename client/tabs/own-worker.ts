@@ -1,5 +1,6 @@
+import { nanoid } from 'nanoid'
 import { TidemarkError } from '../../protocol/index.ts'
-import type { Candidacy, FromWorker, ToWorker } from './tab-messages.ts'
+import { type Candidacy, type FromWorker, type ToWorker, workerLock } from './tab-messages.ts'
 
 export type WorkerFactory = () => Worker
 
@@ -12,10 +13,13 @@ export interface OwnWorkerOptions extends Omit<Candidacy, 'isVisible'> {
 
 /** A worker that closes its database has this long before it is ended. */
 const LEAVE_MS = 5_000
+/** One that died is made anew after a while, which doubles as long as it dies again and again. */
+const REMAKE_MS = 500
+const REMAKE_MOST_MS = 60_000
 
 /**
  * The tab's own worker, which leads or waits to lead. It goes before the tab sleeps, since a sleeping one would hold the
- * database, and comes again when the tab does.
+ * database, and comes again when the tab does. One that dies, by the browser's doing or its own, comes again too.
  */
 export class OwnWorker {
   /** The reason why it did not load; null where it did. */
@@ -25,6 +29,8 @@ export class OwnWorker {
   readonly #stopListening: () => void
   #worker: Worker | null = null
   #isLoaded = false
+  #remakeMs = REMAKE_MS
+  #remaking: ReturnType<typeof setTimeout> | undefined
 
   constructor(make: WorkerFactory, options: OwnWorkerOptions) {
     this.#make = make
@@ -40,6 +46,7 @@ export class OwnWorker {
   /** Lets it close what it holds, and ends it. */
   async leave(): Promise<void> {
     this.#stopListening()
+    clearTimeout(this.#remaking)
     const worker = this.#worker
     if (!worker) return
     this.#worker = null
@@ -57,16 +64,19 @@ export class OwnWorker {
   }
 
   #start(): void {
+    clearTimeout(this.#remaking)
     if (this.#worker) return
     this.#isLoaded = false
     const worker = this.#make()
+    const lock = workerLock(nanoid())
     this.#worker = worker
     worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
+      if (data.type === 'tidemark-standing') void this.#watch(worker, lock)
       if (data.type !== 'tidemark-loaded' || this.#worker !== worker) return
       this.#isLoaded = true
       const { replica, tab, options } = this.#options
       const candidacy = { replica, tab, options, isVisible: isVisible() }
-      worker.postMessage({ type: 'tidemark-stand', candidacy } satisfies ToWorker)
+      worker.postMessage({ type: 'tidemark-stand', candidacy, lock } satisfies ToWorker)
       this.#options.onLoaded()
     })
     worker.addEventListener('error', (event) => {
@@ -76,8 +86,21 @@ export class OwnWorker {
     })
   }
 
+  /** Waits for the end of a worker, which lets go of its lock with it, and makes another where nobody wanted that. */
+  async #watch(worker: Worker, lock: string): Promise<void> {
+    const sinceMs = performance.now()
+    await navigator.locks.request(lock, () => undefined)
+    if (this.#worker !== worker) return
+    this.#end()
+    const hasLasted = performance.now() - sinceMs > REMAKE_MOST_MS
+    this.#remakeMs = hasLasted ? REMAKE_MS : this.#remakeMs
+    this.#remaking = setTimeout(() => this.#start(), this.#remakeMs)
+    this.#remakeMs = Math.min(2 * this.#remakeMs, REMAKE_MOST_MS)
+  }
+
   /** Ends the worker at once: the database survives that as it survives a crash. */
   #end(): void {
+    clearTimeout(this.#remaking)
     this.#worker?.terminate()
     this.#worker = null
     this.#isLoaded = false

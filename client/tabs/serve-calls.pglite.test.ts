@@ -2,7 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { CommittingServer } from '../../testing/kills/committing-server.ts'
+import { REFUSED } from '../../testing/kills/write-on.ts'
+import { seededRandom } from '../../testing/oracle/random.ts'
 import { openPreparedDatabase } from '../../testing/replica/prepared-database.ts'
+import type { ScriptedServer } from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach } from '../../testing/replica/serve.ts'
 import { folderSync, serveFolders } from '../../testing/writing/opened-folders.ts'
 import type { LocalCore } from '../local-core.ts'
@@ -18,6 +22,7 @@ const again = (call: string) => ({ by: { tab: TAB, call }, isAgain: true })
 const UNKNOWN = { kind: 'outcome-unknown' }
 
 let folder: string
+let server: ScriptedServer
 let url: string
 let core: LocalCore
 let calls: ServedCalls
@@ -49,7 +54,7 @@ async function takeOver(): Promise<void> {
 closeAfterEach()
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tidemark-tabs-'))
-  url = (await serveFolders()).url
+  ;({ server, url } = await serveFolders())
   await lead()
   await core.db.exec(`
     CREATE TABLE public.scratch (what text);
@@ -64,6 +69,7 @@ afterEach(async () => {
 
 const query = (asked: ReturnType<typeof first>, text: string, lease: string | null = null) =>
   calls.query(asked, text, [], DETAILS, lease)
+const notesOf = (of: ScriptedServer) => of.snapshots.get('org:a')?.rows['public.note'] ?? []
 const counted = async () => (await query(first('look'), `SELECT count FROM note WHERE id = '1'`)).rows[0]?.[0]
 const noted = async () => (await query(first('look'), 'SELECT count(*) FROM scratch')).rows[0]?.[0]
 
@@ -153,6 +159,34 @@ test('TAB-02 TAB-R10 a tab can take back what a leader did for it and had not to
   expect(await counted()).toBe('1')
   const { canUndo, canRedo } = core.writing.history.stateOf(TAB)
   expect([canUndo, canRedo]).toEqual([true, false])
+})
+
+test('TAB-02 TAB-R5 what a tab asks first is done first, also where it was asked of an earlier leader', async () => {
+  const title = (text: string) => `UPDATE note SET title = '${text}' WHERE id = '1'`
+  await takeOver()
+  await Promise.all([query(again('a'), title('first asked')), query(first('b'), title('asked later'))])
+  expect((await query(first('look'), `SELECT title FROM note WHERE id = '1'`)).rows).toEqual([['asked later']])
+})
+
+test('TAB-02 TAB-R10 a tab can take back what was confirmed before it greets the next leader, and not what failed meanwhile', async () => {
+  const committing = new CommittingServer(server, seededRandom('edits'), notesOf(server))
+  const writeTitle = (title: string, id: string) =>
+    query(first(title), `UPDATE note SET title = '${title}' WHERE id = '${id}'`)
+  await core.writing.openTab(TAB, null)
+  await writeTitle('one', '1')
+  await writeTitle('two', '1')
+  await writeTitle(`${REFUSED} three`, '2')
+  await takeOver()
+  await core.goOnline(undefined)
+  await core.settled()
+  expect([committing.notes.get('1')?.title, core.failures.length]).toEqual(['two', 1])
+  await core.writing.openTab(TAB, null)
+  expect(core.writing.history.savedOf(TAB).done).toHaveLength(2)
+  const title = async () => (await query(first('look'), `SELECT title FROM note WHERE id = '1'`)).rows[0]?.[0]
+  await calls.undo(first('undo'))
+  expect(await title()).toBe('one')
+  await calls.undo(first('undo again'))
+  expect(await title()).toBe('first')
 })
 
 test('TAB-R4 TAB-R7 the types of a statement are told within the transaction that is open, which values need that a tab writes itself', async () => {

@@ -1,6 +1,7 @@
 import { type MutationId, TidemarkError } from '../../protocol/index.ts'
 import type { LocalCore } from '../local-core.ts'
 import type { Envelope } from '../replica/load-envelope.ts'
+import { CallOrder } from '../store/call-order.ts'
 import { type CallOrigin, markWithCall } from '../store/call-origin.ts'
 import { describeInTransaction, describeStatement } from '../store/describe-statement.ts'
 import { readMadeByCall } from '../store/rows/mutation-rows.ts'
@@ -41,6 +42,8 @@ const NOTHING = { fields: [], rows: [], affectedRows: null, command: null, rowCo
 /** Makes the calls of one tab: each that may write is done once, whichever leader is asked for it how often. */
 export function serveCalls(core: LocalCore, leases: Leases, tab: ServedTab): ServedCalls {
   const { db } = core
+  // One that was asked before is looked up first, and what the tab asked after it is not to overtake it.
+  const order = new CallOrder()
 
   /** Answers the mutation that an earlier leader made for this call; null where it made none. */
   async function madeBefore({ by, isAgain }: Asked): Promise<MutationId | null> {
@@ -49,38 +52,38 @@ export function serveCalls(core: LocalCore, leases: Leases, tab: ServedTab): Ser
   }
 
   /** Makes a mutation, unless an earlier leader has made it for this call. */
-  async function makeOnce<Made extends MutationId | null>(asked: Asked, make: () => Promise<Made>) {
-    return (await madeBefore(asked)) ?? make()
+  function makeOnce<Made extends MutationId | null>(asked: Asked, make: () => Promise<Made>) {
+    return order.run<MutationId | Made>(null, async () => {
+      const made = await madeBefore(asked)
+      return { answer: made === null ? make() : Promise.resolve(made) }
+    })
   }
 
-  async function reverseOnce(asked: Asked, origin: 'undo' | 'redo'): Promise<MutationId | null> {
-    const made = await madeBefore(asked)
-    if (made === null) return core[origin](asked.by)
-    await core.writing.history.noteReversed(origin, made, asked.by.tab)
-    return made
+  function reverseOnce(asked: Asked, origin: 'undo' | 'redo'): Promise<MutationId | null> {
+    return order.run(null, async () => {
+      const made = await madeBefore(asked)
+      if (made === null) return { answer: core[origin](asked.by) }
+      return { answer: core.writing.history.noteReversed(origin, made, asked.by.tab).then(() => made) }
+    })
   }
 
   /**
    * Runs statements once: `nothing` is their answer where an earlier leader made a mutation of them. Throws `outcome-unknown` where it may
    * have run them and nobody can say whether it did, and where the rows that it answered are lost.
    */
-  async function runOnce<Answer>(
-    asked: Asked,
-    text: string,
-    nothing: Answer,
-    run: (runner: Runner) => Promise<Answer>,
-  ) {
-    if (!asked.isAgain) return run(db)
-    const made = await madeBefore(asked)
-    if (made !== null && answersRows(text))
-      throw new TidemarkError(
-        'outcome-unknown',
-        `It was written as mutation ${made}; the rows that it answered are lost.`,
-      )
-    if (made !== null) return nothing
-    if (judgeStatement(text).kind === 'read') return readAgain(run)
-    if (!writesSyncedOnly(text, core.syncedTables)) throw doubtFault()
-    return run(db)
+  function runOnce<Answer>(asked: Asked, text: string, nothing: Answer, run: (runner: Runner) => Promise<Answer>) {
+    return order.run(null, async () => {
+      const made = await madeBefore(asked)
+      if (made !== null && answersRows(text))
+        throw new TidemarkError(
+          'outcome-unknown',
+          `It was written as mutation ${made}; the rows that it answered are lost.`,
+        )
+      if (made !== null) return { answer: Promise.resolve(nothing) }
+      if (asked.isAgain && judgeStatement(text).kind === 'read') return { answer: readAgain(run) }
+      if (asked.isAgain && !writesSyncedOnly(text, core.syncedTables)) throw doubtFault()
+      return { answer: run(db) }
+    })
   }
 
   /** A function that a query calls may write all the same, which nothing but running it shows. */
@@ -114,7 +117,9 @@ export function serveCalls(core: LocalCore, leases: Leases, tab: ServedTab): Ser
       return describeInTransaction(db, text)
     },
     async beginLease({ by }, lease, isMutation) {
-      if (!leases.has(lease)) await leases.begin(lease, by, isMutation)
+      await order.run(null, async () => ({
+        answer: leases.has(lease) ? Promise.resolve() : leases.begin(lease, by, isMutation),
+      }))
       return null
     },
     async endLease(asked, lease, how) {

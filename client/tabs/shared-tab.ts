@@ -23,6 +23,8 @@ import type { Announcement, ConnectionWish, LiveCall, ToTab } from './tab-messag
 
 /** A tab's first leader answers within this time, or says that it is opening the database. */
 const FIRST_ANSWER_MS = 15_000
+/** A tab's own worker has this long to load before it says that none answers: a slow device compiles it for as long. */
+const LOADING_MS = 60_000
 /** An opening that has begun gives a sign within this time, fails by itself, or ends with its tab, and another begins. */
 const OPENING_MS = 120_000
 
@@ -45,6 +47,7 @@ export class SharedTab<S extends Sync> {
   #opened: { resolve: () => void; reject: (error: Error) => void } | null = null
   #patience: ReturnType<typeof setTimeout> | undefined
   #patienceMs = FIRST_ANSWER_MS
+  readonly #sinceMs = performance.now()
   #closed: Promise<void> | null = null
 
   constructor(options: ReplicaOptions<S>, makeWorker: WorkerFactory, lock: TabLock, onClosing: () => void) {
@@ -83,7 +86,10 @@ export class SharedTab<S extends Sync> {
       replica: name,
       tab: this.#link.tab,
       options: { url, user, development, ...(storage ? { storage } : {}), ...(envelope ? { envelope } : {}) },
-      onLoaded: () => this.#link.sayHello(),
+      onLoaded: () => {
+        this.#link.sayHello()
+        this.#expect(this.#patienceMs)
+      },
       onWake: () => this.#wake(),
     })
   }
@@ -139,7 +145,9 @@ export class SharedTab<S extends Sync> {
     clearTimeout(this.#patience)
     if (!this.#opened) return
     this.#patience = setTimeout(() => {
-      const { fault } = this.#worker
+      const { fault, isCandidate } = this.#worker
+      // Its own worker may yet lead, and begins to wait only then.
+      if (!fault && !isCandidate && performance.now() - this.#sinceMs < LOADING_MS) return this.#expect(withinMs)
       this.#opened?.reject(
         fault ??
           new TidemarkError(

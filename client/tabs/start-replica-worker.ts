@@ -26,6 +26,10 @@ export function startReplicaWorker(sync: Sync): void {
   addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
     if (data.type === 'tidemark-stand') {
       candidate ??= new Candidate(sync, data.candidacy)
+      void navigator.locks.request(data.lock, () => {
+        say({ type: 'tidemark-standing' })
+        return new Promise(() => undefined)
+      })
       void candidate.run()
     }
     if (data.type === 'tidemark-visible' && candidate) candidate.isVisible = data.isVisible

@@ -2,7 +2,7 @@ import type { QueryOptions, Results, Transaction } from '@electric-sql/pglite'
 import { nanoid } from 'nanoid'
 import { TidemarkError } from '../../protocol/index.ts'
 import { detailsOf, RemoteDatabase } from '../store/remote-database.ts'
-import type { TextDescription } from '../store/text-result.ts'
+import type { TextDescription, TextResult } from '../store/text-result.ts'
 import { judgeStatement, judgeWithin, transactionOptions } from './rules/judge-statement.ts'
 import { runLease, TabLease } from './tab-lease.ts'
 import type { TabLink } from './tab-link.ts'
@@ -25,42 +25,63 @@ export class TabDatabase extends RemoteDatabase {
     this.#close = close
   }
 
-  async query<Row>(text: string, params: unknown[] = [], options?: QueryOptions): Promise<Results<Row>> {
-    const control = await this.#control(text)
-    if (control) return control as Results<Row>
-    if (this.#open) return this.#open.query<Row>(text, params, options)
-    return this.runQuery(text, params, options, null)
+  query<Row>(text: string, params: unknown[] = [], options?: QueryOptions): Promise<Results<Row>> {
+    return this.order.run(null, async () => {
+      const control = await this.#control(text)
+      if (control) return { answer: control.answer as Promise<Results<Row>> }
+      if (this.#open) return { answer: this.#open.query<Row>(text, params, options) }
+      return { answer: this.parse<Row>((await this.#sendQuery(text, params, options, null)).answer, options) }
+    })
   }
 
-  async exec(text: string, options?: QueryOptions): Promise<Results[]> {
-    const control = await this.#control(text)
-    if (control) return [control]
-    if (this.#open) return this.#open.exec(text, options)
-    return this.runExec(text, options, null)
+  exec(text: string, options?: QueryOptions): Promise<Results[]> {
+    return this.order.run(null, async () => {
+      const control = await this.#control(text)
+      if (control) return { answer: control.answer.then((result) => [result]) }
+      if (this.#open) return { answer: this.#open.exec(text, options) }
+      return { answer: this.parseAll(this.#link.call('exec', [text, detailsOf(options), null]), options) }
+    })
   }
 
   async transaction<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> {
     return (await runLease(this, this.#link, false, work)).result
   }
 
-  /** Runs one statement, in a lease or by itself; values come back as text and are parsed here. */
-  async runQuery<Row>(
+  /** Runs one statement in a lease; values come back as text and are parsed here. */
+  runQuery<Row>(
+    text: string,
+    params: readonly unknown[],
+    options: QueryOptions | undefined,
+    lease: string,
+  ): Promise<Results<Row>> {
+    const answer = this.order.run(lease, () => this.#sendQuery(text, params, options, lease))
+    return this.parse<Row>(answer, options)
+  }
+
+  runExec(text: string, options: QueryOptions | undefined, lease: string): Promise<Results[]> {
+    const send = async () => ({ answer: this.#link.call('exec', [text, detailsOf(options), lease]) })
+    return this.parseAll(this.order.run(lease, send), options)
+  }
+
+  async #sendQuery(
     text: string,
     params: readonly unknown[],
     options: QueryOptions | undefined,
     lease: string | null,
-  ): Promise<Results<Row>> {
+  ): Promise<{ readonly answer: Promise<TextResult> }> {
     const { params: sent, details } = await this.prepare(text, params, options, lease)
-    return this.parse<Row>(await this.#link.call('query', [text, sent, details, lease]), options)
-  }
-
-  async runExec(text: string, options: QueryOptions | undefined, lease: string | null): Promise<Results[]> {
-    const results = await this.#link.call('exec', [text, detailsOf(options), lease])
-    return results.map((result) => this.parse(result, options))
+    return { answer: this.#link.call('query', [text, sent, details, lease]) }
   }
 
   async listen(channel: string, callback: Listener): Promise<() => Promise<void>> {
-    if (this.addListener(channel, callback)) await this.#link.call('listen', [channel])
+    this.addListener(channel, callback)
+    try {
+      // The leader listens once, and says so to each that asks.
+      await this.#link.call('listen', [channel])
+    } catch (error) {
+      this.removeListener(channel, callback)
+      throw error
+    }
     return () => this.unlisten(channel, callback)
   }
 
@@ -95,23 +116,23 @@ export class TabDatabase extends RemoteDatabase {
   }
 
   /** Begins or ends the tab's own transaction where the text is that alone. Throws `bad-input` for what is refused. */
-  async #control(text: string): Promise<Results | null> {
+  async #control(text: string): Promise<{ readonly answer: Promise<Results> } | null> {
     const judged = this.#open ? judgeOpen(text) : judgeStatement(text)
     if (judged.kind === 'refused') throw new TidemarkError('bad-input', judged.why)
     if (judged.kind === 'begin') {
-      if (this.#open) return controlResult('BEGIN')
+      if (this.#open) return { answer: controlResult('BEGIN') }
       const lease = new TabLease(this, this.#link, nanoid(), false)
       await lease.begin()
       const options = transactionOptions(text)
       if (options !== '') await lease.exec(`SET TRANSACTION ${options}`)
       this.#open = lease
-      return controlResult('BEGIN')
+      return { answer: controlResult('BEGIN') }
     }
     if (judged.kind !== 'commit' && judged.kind !== 'rollback') return null
     const lease = this.#open
     this.#open = null
-    if (lease) await lease.end(judged.kind === 'commit')
-    return controlResult(judged.kind.toUpperCase())
+    const ended = lease?.end(judged.kind === 'commit') ?? Promise.resolve(null)
+    return { answer: ended.then(() => controlResult(judged.kind.toUpperCase())) }
   }
 
   protected describe(text: string, lease: string | null): Promise<TextDescription> {
@@ -124,7 +145,13 @@ function judgeOpen(text: string) {
   return judged.kind === 'commit' || judged.kind === 'rollback' || judged.kind === 'begin' ? judged : judgeWithin(text)
 }
 
-const controlResult = (command: string): Results => ({ rows: [], fields: [], affectedRows: 0, command, rowCount: 0 })
+const controlResult = async (command: string): Promise<Results> => ({
+  rows: [],
+  fields: [],
+  affectedRows: 0,
+  command,
+  rowCount: 0,
+})
 
 const oneTabAlone = (what: string) =>
   new TidemarkError('bad-input', `${what}() is for a database of one tab alone: use query, exec or transaction.`)

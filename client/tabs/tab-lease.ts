@@ -1,6 +1,7 @@
 import type { QueryOptions, Results, Transaction } from '@electric-sql/pglite'
 import { nanoid } from 'nanoid'
 import { type MutationId, TidemarkError } from '../../protocol/index.ts'
+import type { CallOrder } from '../store/call-order.ts'
 import { type RemoteTransaction, runInTransaction } from '../store/run-transaction.ts'
 import { judgeWithin } from './rules/judge-statement.ts'
 import type { TabLink } from './tab-link.ts'
@@ -18,7 +19,8 @@ export interface LeaseRunner {
     lease: string,
   ): Promise<Results<Row>>
   runExec(text: string, options: QueryOptions | undefined, lease: string): Promise<Results[]>
-  listen: Transaction['listen']
+  readonly listen: Transaction['listen']
+  readonly order: CallOrder
 }
 
 /** A transaction of this tab, which the leader runs. */
@@ -47,7 +49,8 @@ export class TabLease implements RemoteTransaction<MutationId | null> {
   /** Commits or rolls back, and answers the mutation that it was. Throws `lease-ended` where it is over already. */
   async end(isCommit: boolean): Promise<MutationId | null> {
     this.#isClosed = true
-    const end = (how: LeaseEnd) => this.#link.call('endLease', [this.id, how], this.id)
+    const end = (how: LeaseEnd) =>
+      this.#db.order.run(this.id, async () => ({ answer: this.#link.call('endLease', [this.id, how], this.id) }))
     const ending = await end(isCommit ? 'commit' : 'rollback')
     return ending.isOpen ? (await end('commit-unseen')).mutation : ending.mutation
   }
@@ -81,7 +84,7 @@ export async function runLease<Result>(
 ): Promise<{ readonly id: MutationId | null; readonly result: Result }> {
   for (let run = 1; ; run++) {
     const lease = new TabLease(db, link, nanoid(), isMutation)
-    await lease.begin()
+    await db.order.run(null, async () => ({ answer: lease.begin() }))
     const { leader } = link
     try {
       const listen: Transaction['listen'] = (channel, callback) => db.listen(channel, callback)

@@ -13,13 +13,16 @@ import type { ErrorData } from './rules/error-data.ts'
 
 /** What a tab tells its own worker. */
 export type ToWorker =
-  | { readonly type: 'tidemark-stand'; readonly candidacy: Candidacy }
+  /** It stands for the lead, and holds this lock for as long as it lives. */
+  | { readonly type: 'tidemark-stand'; readonly candidacy: Candidacy; readonly lock: string }
   | { readonly type: 'tidemark-visible'; readonly isVisible: boolean }
   | { readonly type: 'tidemark-leave' }
 
 /** What a worker tells its own tab; everything else goes over channels. */
 export type FromWorker =
   | { readonly type: 'tidemark-loaded'; readonly bundle: Bundle }
+  /** It has its lock, and stands. */
+  | { readonly type: 'tidemark-standing' }
   | { readonly type: 'tidemark-left' }
 
 /** What a worker needs to lead. */
@@ -186,3 +189,5 @@ export const announcementChannel = (replica: string) => `tidemark:${replica}`
 export const tabChannel = (tab: string) => `tidemark-tab:${tab}`
 export const leaderLock = (replica: string) => `tidemark-leader:${replica}`
 export const tabLock = (tab: string) => `tidemark-tab:${tab}`
+/** Made anew for each worker. */
+export const workerLock = (worker: string) => `tidemark-worker:${worker}`

@@ -51,7 +51,7 @@ export class TabSession implements AskableTab {
   readonly #calls: ServedCalls
   readonly #live: LiveConnection
   readonly #asked = new Map<string, { resolve: (token: string) => void; reject: (error: unknown) => void }>()
-  readonly #listening = new Map<string, () => Promise<void>>()
+  readonly #listening = new Map<string, Promise<() => Promise<void>>>()
   readonly #ending = new AbortController()
   readonly #stopWatching: () => void
   #toldFailures: unknown = null
@@ -117,7 +117,7 @@ export class TabSession implements AskableTab {
     leases.endTab(this.tab)
     this.#live.closeClient()
     core.writing.history.closeTab(this.tab)
-    for (const stop of this.#listening.values()) void stop().catch(() => undefined)
+    for (const channel of [...this.#listening.keys()]) void this.#unlisten(channel).catch(() => undefined)
     for (const { reject } of this.#asked.values()) reject(goneFault())
     this.#channel.close()
     onEnded()
@@ -220,18 +220,23 @@ export class TabSession implements AskableTab {
     this.tellStatus()
   }
 
+  /** Listens once, however many ask. */
   async #listen(channel: string): Promise<void> {
-    if (this.#listening.has(channel)) return
-    const stop = await this.#options.core.db.listen(channel, (payload) =>
-      this.#reply({ type: 'notification', channel, payload }),
-    )
-    this.#listening.set(channel, stop)
+    const pass = (payload: string) => this.#reply({ type: 'notification', channel, payload })
+    const listening = this.#listening.get(channel) ?? this.#options.core.db.listen(channel, pass)
+    this.#listening.set(channel, listening)
+    try {
+      await listening
+    } catch (error) {
+      if (this.#listening.get(channel) === listening) this.#listening.delete(channel)
+      throw error
+    }
   }
 
   async #unlisten(channel: string): Promise<void> {
-    const stop = this.#listening.get(channel)
+    const listening = this.#listening.get(channel)
     this.#listening.delete(channel)
-    await stop?.()
+    await (await listening)?.()
   }
 }
 

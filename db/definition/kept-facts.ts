@@ -180,7 +180,7 @@ type Relation = NonNullable<KeptFacts['table']>
 
 function relationFault({ kind, isPartition, isHidden }: Relation): string | null {
   if (kind === 'p' || isPartition)
-    return 'is partitioned, and Tidemark keeps audiences of plain tables alone: give it an audience column of its own'
+    return 'is partitioned, and Tidemark keeps audiences of plain tables alone, because a partition that is attached comes past triggers: give it an audience column that your app fills'
   if (isHidden)
     return 'has row-level security that keeps this role from some of its rows: migrate as its owner without FORCE ROW LEVEL SECURITY, or as a role with BYPASSRLS'
   return null

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
+import { DISCARDING_DISABLED_FEATURE, DISCARDING_FLAGS } from './discard-tab.ts'
 
 /** A Chromium with a profile on disk, which can be killed outright and started again on the same profile. */
 export interface TestBrowser {
@@ -28,7 +29,7 @@ const FLAGS = [
   '--disable-backgrounding-occluded-windows',
   '--remote-debugging-port=0',
   // Chromium 156 loads two pages of its own for the address bar of each window, which cost as much as starting it.
-  '--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup',
+  `--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,${DISCARDING_DISABLED_FEATURE}`,
 ]
 
 /** WebAssembly is compiled once and not made faster later: tests that open many pages spend a third less on it. */
@@ -36,10 +37,10 @@ const UNOPTIMIZED = '--js-flags=--liftoff-only'
 
 /**
  * Launches the browser that `CHROMIUM_PATH` names, by default the system's Chromium. With `optimized` it runs
- * WebAssembly as users have it, for measurements.
+ * WebAssembly as users have it, for measurements; with `discards` its tabs can be discarded.
  */
-export async function launchChromium({ optimized = false } = {}): Promise<TestBrowser> {
-  const flags = optimized ? FLAGS : [...FLAGS, UNOPTIMIZED]
+export async function launchChromium({ optimized = false, discards = false } = {}): Promise<TestBrowser> {
+  const flags = [...FLAGS, ...(optimized ? [] : [UNOPTIMIZED]), ...(discards ? DISCARDING_FLAGS : [])]
   const profile = mkdtempSync(join(tmpdir(), 'tidemark-profile-'))
   let running = await start(profile, flags)
   return {

@@ -8,6 +8,7 @@ const STEPS: readonly (readonly [name: string, command: string, ...args: string[
   ['SQL on tables of ours in the replica', 'node', 'testing/check/local-port.ts'],
   ['catalogue and rules', 'node', 'testing/check/catalogue.ts'],
   ['links between pages', 'node', 'testing/check/pages.ts'],
+  ['code of pages', 'node', 'testing/check/page-code.ts'],
   ...[
     'portable',
     'entity',

@@ -23,6 +23,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     replication: ['database'],
     sync: ['database', 'access', 'push'],
     http: ['access', 'database', 'history', 'push', 'sync'],
+    server: ['access', 'database', 'push'],
   },
   client: {
     connection: [],

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import type { PushTarget } from '../../workers/push/forward-push.ts'
 
 export interface BundleOptions {
   /** Module that exports `sync`. */
@@ -13,6 +14,8 @@ export interface BundleOptions {
   readonly instrument?: URL | undefined
   /** Module that exports `actions`, the server's halves of them. */
   readonly actionsModule?: URL | undefined
+  /** The server of the app that decides what is written, in place of the Worker. */
+  readonly pushTo?: PushTarget | undefined
 }
 
 const WORKERS = fileURLToPath(new URL('../../workers/index.ts', import.meta.url))
@@ -25,6 +28,7 @@ export async function bundleWorker({
   audiencesModule,
   instrument,
   actionsModule,
+  pushTo,
 }: BundleOptions): Promise<string> {
   const imported = (name: string, from: URL | undefined) =>
     from === undefined ? `const ${name} = undefined` : `import { ${name} } from ${JSON.stringify(fileURLToPath(from))}`
@@ -38,6 +42,7 @@ export async function bundleWorker({
       ...jwt({ secret: ${JSON.stringify(jwtSecret)}, audiences: (claims) => claims.audiences ?? [] }),
       ...(audiences && { audiences }),
       ...(actions && { actions }),
+      ${pushTo === undefined ? '' : `pushTo: () => (${JSON.stringify(pushTo)}),`}
       ...${JSON.stringify(workerOptions)},
     }))
     export default worker`

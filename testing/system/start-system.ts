@@ -12,6 +12,7 @@ import { quoteLiteral } from '../../protocol/index.ts'
 import type { ReplicationHealth } from '../../workers/contracts.ts'
 import { type Database, openDatabase } from '../../workers/database/index.ts'
 import type { DatabaseEnv } from '../../workers/env.ts'
+import type { PushTarget } from '../../workers/push/forward-push.ts'
 import { freePort } from '../postgres/free-port.ts'
 import { FAST_SETTINGS, NEWER_BINARIES, SYSTEM_BINARIES } from '../postgres/global-setup.ts'
 import { startTestServer } from '../postgres/start-test-server.ts'
@@ -30,6 +31,8 @@ export interface SystemApp {
   readonly audiencesModule?: URL
   /** The module that exports `actions`, the server's halves of them. */
   readonly actionsModule?: URL
+  /** The server of the app that decides what is written, in place of the Worker. */
+  readonly pushTo?: PushTarget
   /** Folder of numbered SQL files. */
   readonly migrations: URL
 }
@@ -116,6 +119,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
         audiencesModule: options.app.audiencesModule,
         instrument: options.instrument,
         actionsModule: options.app.actionsModule,
+        pushTo: options.app.pushTo,
         workerOptions: options.workerOptions ?? {},
         jwtSecret: JWT_SECRET,
       }),

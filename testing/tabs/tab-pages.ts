@@ -15,10 +15,10 @@ export interface TabPages {
   close(): Promise<void>
 }
 
-/** Builds the page, serves it in front of `server`, and launches a browser. */
-export async function startTabPages(server: string): Promise<TabPages> {
+/** Builds the page, serves it in front of `server`, and launches a browser, of which tabs can be discarded where it says so. */
+export async function startTabPages(server: string, options: { readonly discards?: boolean } = {}): Promise<TabPages> {
   const served = await servePage(fileURLToPath(new URL('page', import.meta.url)), server)
-  const browser = await launchChromium()
+  const browser = await launchChromium(options)
   const openPage = async (query = '') => {
     const page = await browser.newPage()
     await page.goto(`${served.url}${query}`)

@@ -3,7 +3,23 @@ import type { WritingEvidence } from './account.ts'
 import type { Look } from './operation.ts'
 import type { Writer } from './writer.ts'
 
-const TABLES = ['public.person', 'public.list', 'public.task', 'public.tally', 'public.entry']
+const OF_MEMBERS = 'SELECT org_id FROM public.membership WHERE user_id = $1'
+const OF_ORG = `t.org_id IN (${OF_MEMBERS})`
+/** What a remark's and a reply's audience should be, by the rows above and not by what keeps it. */
+const OF_BOARD = `(SELECT b.org_id FROM public.board b WHERE b.id = r.board_id AND NOT r.hidden) IN (${OF_MEMBERS})`
+
+/** The tables that all replicas hold, each with the condition on which a member sees a row `t`. */
+const SEEN: Readonly<Record<string, string>> = {
+  'public.person': OF_ORG,
+  'public.list': OF_ORG,
+  'public.task': OF_ORG,
+  'public.tally': OF_ORG,
+  'public.entry': OF_ORG,
+  'public.board': OF_ORG,
+  'public.remark': `EXISTS (SELECT FROM public.remark r WHERE r.id = t.id AND ${OF_BOARD})`,
+  'public.reply': `EXISTS (SELECT FROM public.remark r WHERE r.id = t.remark_id AND ${OF_BOARD})`,
+}
+const TABLES = Object.keys(SEEN)
 /** The tables that a writer's replica holds. */
 export const tablesOf = ({ options: { visits } }: Writer) => (visits ? [...TABLES, 'public.visit'] : TABLES)
 
@@ -30,7 +46,7 @@ async function readRows(database: Database, table: string, user: string): Promis
     await query(`SET LOCAL TimeZone = 'UTC'`)
     return query(
       `SELECT to_jsonb(t)::text AS row FROM ${table} AS t
-       WHERE org_id IN (SELECT org_id FROM public.membership WHERE user_id = $1) ORDER BY 1`,
+       WHERE ${SEEN[table] ?? OF_ORG} ORDER BY 1`,
       [user],
     )
   })

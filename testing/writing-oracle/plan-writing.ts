@@ -1,6 +1,7 @@
 import type { Random } from '../oracle/random.ts'
 import type { Statement } from '../oracle/workload-statements.ts'
 import type { Operation } from './operation.ts'
+import { changeRemarks, moveBoard, type RemarkIds, seedRemarks } from './plan-remarks.ts'
 
 const uuid = (kind: number, number: number) =>
   `${kind.toString(16).padStart(8, '0')}-0000-4000-8000-${number.toString(16).padStart(12, '0')}`
@@ -21,6 +22,11 @@ const list = (org: number, number: number) => uuid(0xc, place(org, number))
 const task = (org: number, number: number) => uuid(0xd, place(org, number))
 const tally = (org: number, number: number) => uuid(0xe, place(org, number))
 const visit = (org: number, number: number) => uuid(0xf, place(org, number))
+const remarkIds: RemarkIds = {
+  board: (org, number) => uuid(0x10, place(org, number)),
+  remark: (org, number) => uuid(0x11, place(org, number)),
+  reply: (org, number) => uuid(0x12, place(org, number)),
+}
 
 /** One event of the plan; `writer` is a place among the writers. */
 export type WritingEvent =
@@ -160,6 +166,8 @@ function anyOperation(random: Random, org: number, token: string): Operation {
 
 function directOperation(random: Random, org: number, token: string): Operation {
   if (random.chance(0.3)) return { kind: 'add', token, tally: tally(org, random.below(TALLIES)) }
+  if (random.chance(0.25))
+    return { kind: 'patch', token, org: ORGS[org] ?? '', statements: [moveBoard(random, ORGS, remarkIds)] }
   return patch(random, org, token)
 }
 
@@ -194,6 +202,7 @@ function change(random: Random, org: number, word: string): Statement {
     list: 2,
     unlist: 0.5,
     visit: 5,
+    remark: 24,
   })
   switch (kind) {
     case 'title':
@@ -227,6 +236,8 @@ function change(random: Random, org: number, word: string): Statement {
                WHERE NOT EXISTS (SELECT FROM list WHERE id = $1::uuid OR (name = $3::text AND org_id = $2::uuid))`,
         params: [list(org, LISTS + random.below(3)), orgId, random.pick(NAMES)],
       }
+    case 'remark':
+      return changeRemarks(random, org, word, remarkIds)
     case 'visit':
       return {
         text: 'INSERT INTO visit (id, month, org_id, word) VALUES (gen_random_uuid(), $1, $2, $3)',
@@ -289,6 +300,7 @@ export function seedWriting(): Statement[] {
       orgId,
       `visit ${number}`,
     ])
+    rows.push(...seedRemarks(org, orgId, remarkIds))
     each(TALLIES, 'INSERT INTO public.tally (id, org_id) VALUES ($1, $2)', (number) => [tally(org, number), orgId])
   }
   return rows

@@ -60,6 +60,15 @@ export function toDatabaseError(error: unknown): TidemarkError {
   return new TidemarkError(kind, message, { cause })
 }
 
+/** Finds an answer of Postgres among an error and what caused it, as ORMs wrap theirs; the error itself where there is none. */
+export function asDatabaseError(error: unknown): unknown {
+  for (let at = error; typeof at === 'object' && at !== null; at = 'cause' in at ? at.cause : null) {
+    if (at instanceof TidemarkError) return at
+    if ('severity' in at && 'code' in at) return toDatabaseError(at)
+  }
+  return error
+}
+
 function describe(sqlState: string | null): [ErrorKind, string] {
   if (sqlState === null) return ['unavailable', 'The connection to the database failed or was cut.']
   if (TRANSIENT.test(sqlState)) return ['unavailable', `The database is busy or going away (SQLSTATE ${sqlState}).`]

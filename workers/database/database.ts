@@ -72,11 +72,20 @@ export interface Database {
   close(): Promise<void>
 }
 
-interface Statement {
+export interface Statement {
   readonly text: string
   readonly values: Parameter[]
   /** The name of a prepared statement, which is planned once. */
   readonly name?: string
+  readonly rowMode?: 'array'
+}
+
+/** The part of a driver's client that is used here. */
+export interface DriverClient {
+  connect(): Promise<unknown>
+  query<Row>(statement: Statement | string): Promise<{ readonly rows: Row[]; readonly command: string }>
+  on(event: 'error' | 'end', listener: () => void): unknown
+  end(): Promise<void>
 }
 
 const RAW_TEXT = { getTypeParser: () => (value: string) => value }
@@ -88,12 +97,13 @@ const RESET = `CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD T
   RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL`
 /** This long after the server's own limit the connection is taken for dead. */
 const CLIENT_GRACE_MS = 5_000
+const STATEMENT_MS = 60_000
 const CLOSE_WAIT_MS = 2_000
 const MAX_PREPARED = 50
 
 /** Opens one connection. Throws `unavailable` or `misconfigured`. */
 export async function openDatabase(env: DatabaseEnv, options: OpenOptions = {}): Promise<Database> {
-  const statementTimeoutMs = options.statementTimeoutMs ?? 60_000
+  const statementTimeoutMs = options.statementTimeoutMs ?? STATEMENT_MS
   const client = new Client({
     connectionString: env.DATABASE_URL,
     types: RAW_TEXT,
@@ -104,6 +114,19 @@ export async function openDatabase(env: DatabaseEnv, options: OpenOptions = {}):
   config.coalesceWrites = false
   config.webSocketConstructor = promptWebSocket(config.webSocketConstructor ?? WebSocket)
   if (env.DATABASE_PROXY !== undefined) useProxy(client, env.DATABASE_PROXY)
+  return openOver(client, options, () => sendAhead(client))
+}
+
+/**
+ * Opens a connection over a client that was just made, which gives values as text. `sendAhead` sends statements that it
+ * keeps back. Throws `unavailable` or `misconfigured`.
+ */
+export async function openOver(
+  client: DriverClient,
+  options: OpenOptions = {},
+  sendAhead: () => void = () => {},
+): Promise<Database> {
+  const statementTimeoutMs = options.statementTimeoutMs ?? STATEMENT_MS
   const settings = {
     ...PINNED_SETTINGS,
     statement_timeout: String(statementTimeoutMs),
@@ -111,7 +134,7 @@ export async function openDatabase(env: DatabaseEnv, options: OpenOptions = {}):
     idle_in_transaction_session_timeout: String(options.idleInTransactionTimeoutMs ?? 60_000),
     application_name: options.applicationName ?? 'tidemark',
   }
-  const connection = new Connection(client, settings, options.prepare ?? false)
+  const connection = new Connection(client, settings, options.prepare ?? false, sendAhead)
   try {
     await client.connect()
     await connection.configure()
@@ -151,13 +174,20 @@ class Connection implements Database {
   usable = true
   processId = ''
   #ended = false
-  readonly #client: Client
+  readonly #client: DriverClient
   readonly #settings: Readonly<Record<string, string>>
   readonly #prepares: boolean
+  readonly #sendAhead: () => void
   /** Names by text. */
   readonly #prepared = new Map<string, string>()
 
-  constructor(client: Client, settings: Readonly<Record<string, string>>, prepare: boolean) {
+  constructor(
+    client: DriverClient,
+    settings: Readonly<Record<string, string>>,
+    prepare: boolean,
+    sendAhead: () => void,
+  ) {
+    this.#sendAhead = sendAhead
     this.#client = client
     this.#settings = settings
     this.#prepares = prepare
@@ -260,7 +290,7 @@ class Connection implements Database {
   }
 
   #send<Result>(statement: Promise<Result>): Promise<Result> {
-    sendAhead(this.#client)
+    this.#sendAhead()
     return statement
   }
 

@@ -1,9 +1,14 @@
-import type { DatabaseEnv } from '../env.ts'
 import { within } from '../within.ts'
-import { type Database, withDatabase } from './database.ts'
+import type { Database } from './database.ts'
 
 /** The server waits this long for a session to end after ending it. */
 const ENDING_MS = 3_000
+/** A session that ends another: no step of it may take longer than this. */
+export const ENDING_SESSION = {
+  applicationName: 'tidemark end',
+  connectTimeoutMs: 10_000,
+  statementTimeoutMs: 10_000,
+}
 const MOST_MS = 10_000
 
 const END = `SELECT pg_terminate_backend(pid, ${ENDING_MS}) FROM pg_stat_activity
@@ -13,14 +18,16 @@ const END = `SELECT pg_terminate_backend(pid, ${ENDING_MS}) FROM pg_stat_activit
  * Ends a session on the server too, over another connection: closing a connection here leaves a statement running
  * there.
  *
- * Never throws: a server that cannot be reached is left to its own limits.
+ * `another` opens one and closes it. Never throws: a server that cannot be reached is left to its own limits.
  */
-export async function endSession(env: DatabaseEnv, open: Database, applicationName: string): Promise<void> {
-  const end = withDatabase(env, ({ query }) => query(END, [open.processId, applicationName]), {
-    applicationName: 'tidemark end',
-    connectTimeoutMs: MOST_MS,
-    statementTimeoutMs: MOST_MS,
-  })
-  await within(MOST_MS, end).catch(() => {})
+export async function endSession(
+  another: (work: (database: Database) => Promise<unknown>) => Promise<unknown>,
+  open: Database,
+  applicationName: string,
+): Promise<void> {
+  await within(
+    MOST_MS,
+    another(({ query }) => query(END, [open.processId, applicationName])),
+  ).catch(() => {})
   await open.close()
 }

@@ -7,6 +7,7 @@ import { bearerToken, subprotocolToken } from '../access/request-token.ts'
 import { REPLICATION_NAME, SESSION_HEADER, type Session } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
 import { callCommitted } from '../push/committed-calls.ts'
+import { forwardPush } from '../push/forward-push.ts'
 import type { PushOptions } from '../push/options.ts'
 import { answerOutcomes } from '../push/outcomes.ts'
 import { pushByLane } from '../push/push-by-lane.ts'
@@ -136,7 +137,10 @@ export function createApp(options: HttpOptions): Hono<Env> {
     try {
       const right = await session(context, bearerToken(context.req.raw.headers))
       const call = { session: right, body: await readBody(context.req.raw, PUSH_CHARS) }
-      return await pushByLane(options.push, context.env, call, (work) => inBackground(context, () => work))
+      const { onCommitted, pushTo } = options.push
+      return pushTo
+        ? await forwardPush(pushTo({ ...context.env }), call, onCommitted !== undefined)
+        : await pushByLane(options.push, context.env, call, (work) => inBackground(context, () => work))
     } catch (error) {
       faults.note(errorFrom(error).kind)
       reportFaults(context)
@@ -145,10 +149,10 @@ export function createApp(options: HttpOptions): Hono<Env> {
   }
 
   app.post('/sync/push', async (context) => {
+    const { onCommitted } = options.push
     const answer = await push(context)
     if (answer.outcomes.length > 0)
       inBackground(context, () => context.env.REPLICATION.getByName(REPLICATION_NAME).kick())
-    const { onCommitted } = options.push
     if (onCommitted && answer.outcomes.some(({ status }) => status === 'committed'))
       inBackground(context, async () => void (await callCommitted(context.env, onCommitted)))
     reportFaults(context)

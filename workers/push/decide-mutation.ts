@@ -61,7 +61,8 @@ export async function decideMutation(push: OpenPush, database: Database, parsed:
       } else {
         const { client, env, madeMs, session } = push
         const { nowMs } = begun
-        const request = { client, userId: session.userId, env, query, single, madeMs, nowMs }
+        const more = push.options.contextIn?.(database) ?? {}
+        const request = { client, userId: session.userId, env, query, single, madeMs, nowMs, more }
         // The action may wait for something that never comes.
         await Promise.race([runAction(push.options, content, request), push.deadline.ended])
       }

@@ -57,7 +57,7 @@ export function remember({ earlier }: OpenPush, mutation: PushedMutation, effect
 
 /** Returns what the app is called with once the mutation is committed; null where the app does not listen. */
 export const toTell = (push: OpenPush, mutation: PushedMutation): CommittedMutation | null =>
-  push.options.onCommitted ? committedMutation(push, mutation) : null
+  push.options.onCommitted || push.options.tells ? committedMutation(push, mutation) : null
 
 function committedMutation({ client, session }: OpenPush, mutation: PushedMutation): CommittedMutation {
   const { counter, at } = mutation

@@ -1,7 +1,9 @@
 import type { Action, ActionContext, ActionSql, Actions, Sync } from '../../db/index.ts'
 import type { ActionMutation, PatchMutation } from '../../protocol/index.ts'
 import type { AppEnv } from '../access/access.ts'
+import type { Database } from '../database/index.ts'
 import type { LocationHint } from '../env.ts'
+import type { PushTarget } from './forward-push.ts'
 
 /** The context of the server's half of an action; `sql` runs as the author, under row-level security. */
 export interface ServerActionContext<Args> extends ActionContext {
@@ -41,6 +43,12 @@ export interface PushOptions {
   readonly sync: Pick<Sync, 'tables' | 'actions'>
   readonly actions?: ServerActions<Actions>
   readonly onCommitted?: OnCommitted
+  /** Whether calls are queued for an `onCommitted` of the Worker, where another server decides. */
+  readonly tells?: boolean
+  /** What a server's half gets beside its arguments and `env`, in a transaction of this session. */
+  readonly contextIn?: (database: Database) => object
+  /** The app's own server, where it decides in place of the Worker. */
+  readonly pushTo?: (env: AppEnv) => PushTarget
   /** The longest time a push may take, in ms; then its session is ended. Default 45 s. */
   readonly deadlineMs?: number
   /** The region in which lanes are made. */

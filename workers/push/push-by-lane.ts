@@ -5,6 +5,7 @@ import { isTyped } from '../typed-error.ts'
 import type { PushOptions } from './options.ts'
 import { receivePush } from './push.ts'
 import { PushConnection } from './push-connection.ts'
+import { workerSessions } from './push-sessions.ts'
 import { laneName } from './rules/lane-name.ts'
 
 /**
@@ -21,9 +22,9 @@ export async function pushByLane(
 ): Promise<PushAnswer> {
   const answer = await askLane(options, env, call)
   if (answer !== null) return answer
-  const connection = new PushConnection(env, Date.now)
+  const connection = new PushConnection(workerSessions(env), Date.now)
   try {
-    return await receivePush(options, env, connection, call.session, call.body)
+    return await receivePush(options, { ...env }, connection, call.session, call.body)
   } finally {
     background(connection.close())
   }

@@ -1,17 +1,15 @@
-import { type Database, endSession, openDatabase } from '../database/index.ts'
-import type { DatabaseEnv } from '../env.ts'
-
-const OPTIONS = { applicationName: 'tidemark push', prepare: true, lockTimeoutMs: 5_000, statementTimeoutMs: 20_000 }
+import type { Database } from '../database/index.ts'
+import type { PushSessions } from './push-sessions.ts'
 
 /** One connection, opened when it is first asked for, and again after it was cut. */
 export class PushConnection {
-  readonly #env: DatabaseEnv
+  readonly #sessions: PushSessions
   readonly #nowMs: () => number
   #open: Database | null = null
   #openedAtMs = 0
 
-  constructor(env: DatabaseEnv, nowMs: () => number) {
-    this.#env = env
+  constructor(sessions: PushSessions, nowMs: () => number) {
+    this.#sessions = sessions
     this.#nowMs = nowMs
   }
 
@@ -24,7 +22,7 @@ export class PushConnection {
   async get(): Promise<Database> {
     if (this.#open?.usable) return this.#open
     await this.close()
-    this.#open = await openDatabase(this.#env, OPTIONS)
+    this.#open = await this.#sessions.open()
     this.#openedAtMs = this.#nowMs()
     return this.#open
   }
@@ -36,7 +34,7 @@ export class PushConnection {
 
   /** Ends the session whatever runs in it, on the server too. Never throws. */
   async end(): Promise<void> {
-    if (this.#open) await endSession(this.#env, this.#open, OPTIONS.applicationName)
+    if (this.#open) await this.#sessions.end(this.#open)
   }
 
   async close(): Promise<void> {

@@ -1,11 +1,12 @@
 import { type ErrorKind, type PushAnswer, TidemarkError } from '../../protocol/index.ts'
-import type { PushCall } from '../contracts.ts'
-import type { SyncEnv } from '../env.ts'
+import type { AppEnv } from '../access/access.ts'
+import type { OpenPush } from './open-push.ts'
 import type { PushOptions } from './options.ts'
 import { receivePush } from './push.ts'
 import { PushConnection } from './push-connection.ts'
+import type { PushSessions } from './push-sessions.ts'
 
-/** The number of connections that one lane uses at once. */
+/** The number of connections that one lane uses at once, unless it is told another. */
 const CONNECTIONS = 4
 /** A connection that nobody has used for this long is closed, so that the database may sleep. */
 const IDLE_MS = 10_000
@@ -17,11 +18,21 @@ const OF_CLIENTS: ReadonlySet<ErrorKind> = new Set(['bad-input', 'limit-exceeded
 
 /** The lane's dependencies on the object around it. */
 export interface LaneContext {
-  readonly env: SyncEnv
-  readonly push: PushOptions
+  readonly sessions: PushSessions
+  /** The most sessions at once; default 4. */
+  readonly connections?: number
   readonly nowMs: () => number
   /** Keeps the object alive for work that nobody awaits. */
   readonly background: (work: Promise<void>) => void
+}
+
+/** A push, and the rules by which it is decided. */
+export interface LanePush {
+  readonly push: PushOptions
+  readonly env: AppEnv
+  readonly session: OpenPush['session']
+  /** JSON text. */
+  readonly body: string
 }
 
 interface Idle {
@@ -46,11 +57,11 @@ export class PushLane {
   /**
    * Decides a push; null where all connections are in use, and then nothing is done. Throws what `receivePush` throws.
    */
-  async push({ session, body }: PushCall): Promise<PushAnswer | null> {
-    const { env, push, nowMs, background } = this.#context
-    if (this.#used === CONNECTIONS) return null
+  async push({ push, env, session, body }: LanePush): Promise<PushAnswer | null> {
+    const { sessions, nowMs, background, connections = CONNECTIONS } = this.#context
+    if (this.#used === connections) return null
     this.#used += 1
-    const connection = this.#idle.pop()?.connection ?? new PushConnection(env, nowMs)
+    const connection = this.#idle.pop()?.connection ?? new PushConnection(sessions, nowMs)
     let isSound = false
     try {
       const answer = await receivePush(push, env, connection, session, body)

@@ -9,10 +9,9 @@ import {
   TidemarkError,
   tableId,
 } from '../../protocol/index.ts'
+import type { AppEnv } from '../access/access.ts'
 import { checkBundle } from '../access/check-bundle.ts'
-import type { Session } from '../contracts.ts'
 import { SQL_STATE, sqlStateOf } from '../database/index.ts'
-import type { SyncEnv } from '../env.ts'
 import { logFault } from '../typed-error.ts'
 import { decideMutation } from './decide-mutation.ts'
 import { decidePatches } from './decide-patches.ts'
@@ -52,9 +51,9 @@ const openedSchema = z.object({
  */
 export async function receivePush(
   options: PushOptions,
-  env: SyncEnv,
+  env: AppEnv,
   connection: PushConnection,
-  session: Session,
+  session: OpenPush['session'],
   body: string,
 ): Promise<PushAnswer> {
   const { client, acknowledged, migration, mutations } = parsePush(parseJson(body))
@@ -79,7 +78,7 @@ export async function receivePush(
   const said = await mapMutations(query, inForce, mutations)
   const push: OpenPush = {
     options,
-    env: { ...env },
+    env,
     session,
     client,
     madeMs,

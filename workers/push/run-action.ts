@@ -1,7 +1,7 @@
 import { type ActionContext, ActionRefusal, type ActionSql, actionId, readArguments } from '../../db/index.ts'
 import { type ActionMutation, mutationId, type Rejection } from '../../protocol/index.ts'
 import type { AppEnv } from '../access/access.ts'
-import type { DatabaseTransaction } from '../database/index.ts'
+import { type DatabaseTransaction, sqlStateOf } from '../database/index.ts'
 import type { PushOptions } from './options.ts'
 import { isActionStatement } from './rules/action-statement.ts'
 import { MutationRejected } from './rules/mutation-rejected.ts'
@@ -22,6 +22,8 @@ export interface ActionRequest {
   /** The time at which the author's replica was made, and the time now, in ms since 1970 by the database's clock. */
   readonly madeMs: number
   readonly nowMs: number
+  /** What the server's half gets besides. */
+  readonly more: object
 }
 
 /**
@@ -45,7 +47,7 @@ export async function runAction(options: PushOptions, mutation: ActionMutation, 
   const half = Object.hasOwn(options.actions ?? {}, mutation.name) ? options.actions?.[mutation.name] : undefined
   const run = () => action.run(context, args)
   try {
-    await (half ? half(run, { ...context, args, env: request.env }) : run())
+    await (half ? half(run, { ...request.more, ...context, args, env: request.env }) : run())
   } catch (error) {
     await close()
     throw thrownBy(mutation.name, error)
@@ -106,7 +108,7 @@ function rejected(kind: Rejection['kind'], message: string): MutationRejected {
 }
 
 function thrownBy(name: string, error: unknown): unknown {
-  if (error instanceof MutationRejected) return error
+  if (error instanceof MutationRejected || sqlStateOf(error) !== null) return error
   if (error instanceof ActionRefusal) return new MutationRejected(refusal(name, error))
   console.warn(`tidemark: action ${name} failed: ${error instanceof Error ? error.message : 'it threw no Error'}`)
   return rejected('invalid', 'The action failed on the server.')

@@ -13,6 +13,7 @@ import {
 import type { SyncEnv } from '../env.ts'
 import { nearDatabase } from '../near-database.ts'
 import { PushLane } from '../push/push-lane.ts'
+import { workerSessions } from '../push/push-sessions.ts'
 import { errorFrom, forRemote, logFault } from '../typed-error.ts'
 import { Conversation } from './conversation.ts'
 import { Duties } from './duties.ts'
@@ -68,7 +69,7 @@ export function createSyncObject(
       }
       const { push } = options
       const background = (work: Promise<void>) => ctx.waitUntil(work)
-      this.#lane = push ? new PushLane({ env, push, nowMs: this.#context.nowMs, background }) : null
+      this.#lane = push ? new PushLane({ sessions: workerSessions(env), nowMs: this.#context.nowMs, background }) : null
       this.#subscription = new Subscription(this.#context, {
         onEpoch: () => {
           // Nobody tells what happened between the two histories.
@@ -164,7 +165,8 @@ export function createSyncObject(
 
     async push(call: PushCall): Promise<PushAnswer | null> {
       try {
-        return this.#lane && (await this.#lane.push(call))
+        const { push } = options
+        return push && this.#lane ? await this.#lane.push({ ...call, push, env: { ...this.env } }) : null
       } catch (error) {
         throw forRemote(error)
       }

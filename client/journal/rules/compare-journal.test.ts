@@ -29,6 +29,7 @@ const made = (counter: number, origin = 'app'): JournalRecord => ({
   patch: null,
   writes: [],
   hash: null,
+  said: null,
 })
 const frozen = (counter: number, took: number[] = []): JournalRecord => ({
   t: 'frozen',

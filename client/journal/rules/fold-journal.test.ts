@@ -24,6 +24,7 @@ const made = (counter: number, origin = 'app'): JournalRecord => ({
   patch: null,
   writes: [],
   hash: null,
+  said: null,
 })
 const frozen = (counter: number, took: number[] = []): JournalRecord => ({
   t: 'frozen',

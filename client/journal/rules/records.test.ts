@@ -15,6 +15,7 @@ const made: JournalRecord = {
   patch: null,
   writes: [{ table_id: 'public.note', op: 'update', key: '1', before: '{}', after: '{}' }],
   hash: 'h',
+  said: { epoch: 'e', version: 3 },
 }
 
 describe('a mutation that makes a failed one anew', () => {

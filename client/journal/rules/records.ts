@@ -31,6 +31,8 @@ const madeSchema = z.object({
   patch: z.string().nullable(),
   writes: z.array(capturedSchema),
   hash: z.string().nullable(),
+  /** The version of the definition in which its rows are said; null in older records, and where they are in those of several. */
+  said: z.object({ epoch: z.string(), version: z.number() }).nullable().default(null),
 })
 
 /** The text of a mutation from its first attempt on, what that predicts, and which others were squashed into it. */

@@ -4,7 +4,7 @@ import { shownRows } from './shown-rows.ts'
 const [old, fresh, initial] = [['old'], ['fresh'], ['initial']]
 const live = { rows: fresh, error: null, runs: 1 }
 const nothing = { rows: null, error: null, runs: 0 }
-const base = { live: nothing, initial: null, isReached: false, kept: null }
+const base = { live: nothing, initial: null, kept: null }
 
 it('shows what the query answers, and until then what was there before, as stale', () => {
   expect(shownRows(base)).toEqual({ rows: null, error: null, isStale: false })
@@ -12,11 +12,10 @@ it('shows what the query answers, and until then what was there before, as stale
   expect(shownRows({ ...base, live, kept: old })).toEqual({ rows: fresh, error: null, isStale: false })
 })
 
-it('shows what came with the page until the replica holds its commit and the query has answered', () => {
+it('shows what came with the page before anything else, as stale', () => {
   const stale = { rows: initial, error: null, isStale: true }
+  expect(shownRows({ ...base, initial, kept: old })).toEqual(stale)
   expect(shownRows({ ...base, initial, live })).toEqual(stale)
-  expect(shownRows({ ...base, initial, isReached: true, kept: old })).toEqual(stale)
-  expect(shownRows({ ...base, initial, isReached: true, live })).toEqual({ rows: fresh, error: null, isStale: false })
 })
 
 it('tells a fault, with the rows of before beside it', () => {

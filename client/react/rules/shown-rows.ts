@@ -14,19 +14,16 @@ export interface ShownRows<Row> {
 export function shownRows<Row>({
   live,
   initial,
-  isReached,
   kept,
 }: {
   readonly live: LiveRows<Row>
-  /** The rows that came with the page; null where none did. */
+  /** The rows that came with the page; null where none did, or once they are of before what the query answers. */
   readonly initial: readonly Row[] | null
-  /** True once the replica holds the commit at which these were read. */
-  readonly isReached: boolean
   /** The rows shown before, of whatever parameters. */
   readonly kept: readonly Row[] | null
 }): ShownRows<Row> {
   const hasAnswer = live.rows !== null || live.error !== null
-  if (hasAnswer && (initial === null || isReached)) return { rows: live.rows, error: live.error, isStale: false }
+  if (hasAnswer && initial === null) return { rows: live.rows, error: live.error, isStale: false }
   const rows = initial ?? kept
   return { rows, error: null, isStale: rows !== null }
 }

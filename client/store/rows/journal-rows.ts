@@ -1,12 +1,17 @@
 import { z } from 'zod'
 import { type Definition, definitionSchema, rejectionSchema } from '../../../protocol/index.ts'
 import type { Executor } from '../copies.ts'
+import { SHOWN_VERSION } from '../journal-ddl.ts'
 import { COUNTERS, listOf } from './counters.ts'
 import { jsonText } from './json-text.ts'
 
 const text = z.string().nullable()
 const counter = z.coerce.number()
 const rejection = jsonText(rejectionSchema).nullable()
+
+/** The history of the server and the version of the definition in which a mutation is said. */
+const saidSchema = z.object({ epoch: z.string(), version: z.number() })
+export type Said = z.infer<typeof saidSchema>
 
 const madeSchema = z.object({
   counter,
@@ -20,6 +25,7 @@ const madeSchema = z.object({
   patch: text,
   request: text,
   predicted: text,
+  said: saidSchema.nullable(),
   rejection,
   took: z.array(counter),
   writes: z.array(
@@ -33,8 +39,11 @@ const madeSchema = z.object({
   ),
 })
 
-/** `last` is the highest number given, `hash` that of the definition which is shown. */
-const sinceSchema = z.object({ last: counter, hash: text, made: z.array(madeSchema) })
+/**
+ * `last` is the highest number given, `hash` that of the definition which is shown, `said` the version in which all is said
+ * that says nothing else; null where there is none.
+ */
+const sinceSchema = z.object({ last: counter, hash: text, said: saidSchema.nullable(), made: z.array(madeSchema) })
 
 /** Reads all mutations after the number `seen` that wait for something, as texts that can be kept elsewhere. */
 export async function readMade(db: Pick<Executor, 'query'>, seen: number): Promise<z.infer<typeof sinceSchema>> {
@@ -91,16 +100,46 @@ export interface JournalledMutation {
   readonly patch: string | null
   readonly request: string | null
   readonly predicted: string | null
+  /** Null where it is said in the version of the copy that is here, or nobody knows. */
+  readonly said: Said | null
 }
 
 /** Inserts a mutation as sent, whether or not it was: its outcome is asked for before anything is done with it. */
 export async function insertSent(tx: Executor, mutation: JournalledMutation): Promise<void> {
-  const { counter: number, kind, origin, tab, call, name, args, at, patch, request, predicted } = mutation
+  const { counter: number, kind, origin, tab, call, name, args, at, patch, request, predicted, said } = mutation
   await tx.query(
-    `INSERT INTO tidemark.mutation (counter, kind, origin, name, args, at, status, sealed, patch, request, predicted, tab, call)
-     VALUES ($1, $2, $3, $4, $5, $6, 'sent', true, $7, $8, $9, $10, $11)`,
-    [number, kind, origin, name, args, at, patch, request, predicted, tab, call],
+    `INSERT INTO tidemark.mutation (counter, kind, origin, name, args, at, status, sealed, patch, request, predicted, tab, call, said)
+     VALUES ($1, $2, $3, $4, $5, $6, 'sent', true, $7, $8, $9, $10, $11, $12)`,
+    [number, kind, origin, name, args, at, patch, request, predicted, tab, call, said && JSON.stringify(said)],
   )
+}
+
+/** Reads the version in which work on the shown copy is said; null where none is shown, or not all is said in one. */
+export async function readShownVersion(tx: Executor): Promise<Said | null> {
+  const { rows } = await tx.query<{ said: string }>(SHOWN_VERSION)
+  return rows[0] ? saidSchema.parse(JSON.parse(rows[0].said)) : null
+}
+
+/** Mutations that are said in another version than the copy's. */
+export interface SaidMutations {
+  readonly said: Said
+  readonly counters: readonly number[]
+}
+
+export async function readSaid(db: Pick<Executor, 'query'>): Promise<SaidMutations[]> {
+  const { rows } = await db.query<{ said: string; counters: string }>(
+    `SELECT said, json_agg(counter ORDER BY counter)::text AS counters FROM tidemark.mutation
+     WHERE said IS NOT NULL AND status <> 'confirmed' GROUP BY said`,
+  )
+  return rows.map(({ said, counters }) => ({
+    said: saidSchema.parse(JSON.parse(said)),
+    counters: z.array(z.number()).parse(JSON.parse(counters)),
+  }))
+}
+
+/** Notes that these mutations are said in the version of the copy now. */
+export async function forgetSaid(tx: Executor, counters: readonly number[]): Promise<void> {
+  await tx.query(`UPDATE tidemark.mutation SET said = NULL WHERE counter IN ${COUNTERS('$1')}`, [listOf(counters)])
 }
 
 /** Stores the text in which a mutation left, the only one in which it may leave again; `patch` null leaves its rows. */

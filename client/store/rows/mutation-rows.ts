@@ -135,11 +135,12 @@ export interface OpenPatch {
   readonly patch: readonly PatchRow[]
 }
 
-/** Reads the patches of pending and failed mutations. */
-export async function readOpenPatches(tx: Executor): Promise<OpenPatch[]> {
+/** Reads the patches of pending and failed mutations: of those said in the version of the copy, or of all others. */
+export async function readOpenPatches(tx: Executor, isBeside: boolean): Promise<OpenPatch[]> {
   const { rows } = await tx.query<{ counter: number | string; attempted: boolean; patch: string }>(
     `SELECT counter, request IS NOT NULL AND status = 'sent' AS attempted, patch FROM tidemark.mutation
-     WHERE patch IS NOT NULL AND status <> 'confirmed' AND squashed_into IS NULL`,
+     WHERE patch IS NOT NULL AND status <> 'confirmed' AND squashed_into IS NULL AND (said IS NOT NULL) = $1`,
+    [isBeside],
   )
   return rows.map(({ counter, attempted, patch }) => ({
     counter: Number(counter),

@@ -56,12 +56,12 @@ export async function storeCommitted(tx: Executor, counters: Iterable<number>): 
   )
 }
 
-/** Makes a mutation that did nothing to the rows here one that failed; nobody is notified. */
+/** Makes a mutation that did nothing to the rows here one that failed, unless it is; nobody is notified. */
 export async function storeFailed(tx: Executor, counter: number, rejection: Rejection): Promise<void> {
-  await tx.query(`UPDATE tidemark.mutation SET status = 'failed', rejection = $2 WHERE counter = $1`, [
-    counter,
-    JSON.stringify(rejection),
-  ])
+  await tx.query(
+    `UPDATE tidemark.mutation SET status = 'failed', rejection = $2 WHERE counter = $1 AND status <> 'failed'`,
+    [counter, JSON.stringify(rejection)],
+  )
 }
 
 /** The outcome of a mutation and its place in the stream; `rejection` is null where it was committed. */

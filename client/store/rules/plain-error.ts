@@ -1,8 +1,12 @@
+import { noteNotices, noticesOf } from './error-notices.ts'
+
 /** An error of no class of ours as it crosses between threads: its own fields stay, SQLSTATE among them. */
 export interface PlainError {
   readonly name: string
   readonly message: string
   readonly fields: Readonly<Record<string, string | number | boolean | null>>
+  /** What its statement gave as notices before it failed. */
+  readonly notices: readonly object[]
 }
 
 const isPlain = (value: unknown): value is string | number | boolean | null =>
@@ -18,7 +22,7 @@ function textOf(thrown: unknown): string {
 }
 
 export function encodePlainError(error: unknown): PlainError {
-  if (!(error instanceof Error)) return { name: 'Error', message: textOf(error), fields: {} }
+  if (!(error instanceof Error)) return { name: 'Error', message: textOf(error), fields: {}, notices: [] }
   const fields = Object.entries(error).filter(
     ([name]) => !['name', 'message', 'stack', 'cause', 'query'].includes(name),
   )
@@ -26,11 +30,16 @@ export function encodePlainError(error: unknown): PlainError {
     name: error.name,
     message: error.message,
     fields: Object.fromEntries(fields.filter((field): field is [string, string] => isPlain(field[1]))),
+    notices: noticesOf(error),
   }
 }
 
-export function decodePlainError({ name, message, fields }: PlainError, options?: { readonly cause: unknown }): Error {
+export function decodePlainError(
+  { name, message, fields, notices }: PlainError,
+  options?: { readonly cause: unknown },
+): Error {
   const error = Object.assign(new Error(message, options), fields)
   error.name = name
+  noteNotices(error, notices)
   return error
 }

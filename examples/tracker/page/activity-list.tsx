@@ -1,8 +1,6 @@
 import { useLiveQuery } from 'tidemark/react'
-import type { IssuePriority, IssueState } from '../sync-tables.ts'
-import { ACTIVITY, type ActivityRow } from './activity-query.ts'
+import { ACTIVITY, type ActivityRow, activitySentence } from './activity-query.ts'
 import { formatAgo, formatDateTime } from './format.ts'
-import { PRIORITY_WORDS, STATE_WORDS } from './issue-words.ts'
 import { useNow } from './use-now.ts'
 
 export function ActivityList({ issueId }: { issueId: string }) {
@@ -17,7 +15,7 @@ export function ActivityList({ issueId }: { issueId: string }) {
         {rows.map((event) => (
           <li key={event.id}>
             <span>
-              <strong>{event.actor ?? 'Former member'}</strong> {sentence(event)}
+              <strong>{event.actor ?? 'Former member'}</strong> {activitySentence(event)}
             </span>
             <time dateTime={event.created_at.toISOString()} title={formatDateTime(event.created_at)}>
               {formatAgo(event.created_at, nowMs)}
@@ -27,15 +25,4 @@ export function ActivityList({ issueId }: { issueId: string }) {
       </ol>
     </section>
   )
-}
-
-function sentence({ kind, value, actor }: ActivityRow): string {
-  switch (kind) {
-    case 'state':
-      return `moved it to ${STATE_WORDS[value as IssueState] ?? value}`
-    case 'priority':
-      return `set the priority to ${PRIORITY_WORDS[value as IssuePriority] ?? value}`
-    case 'assignee':
-      return value === actor ? 'took it' : `assigned it to ${value}`
-  }
 }

@@ -1,4 +1,5 @@
-import type { ActivityKind } from '../sync-tables.ts'
+import type { ActivityKind, IssuePriority, IssueState } from '../sync-tables.ts'
+import { PRIORITY_WORDS, STATE_WORDS } from './issue-words.ts'
 
 /** Reads the id as text, because a serial key can pass what a number holds exactly. */
 export const ACTIVITY = `
@@ -13,4 +14,16 @@ export interface ActivityRow {
   value: string
   created_at: Date
   actor: string | null
+}
+
+/** Words what was done, to follow the name of who did it. */
+export function activitySentence({ kind, value, actor }: ActivityRow): string {
+  switch (kind) {
+    case 'state':
+      return `moved it to ${STATE_WORDS[value as IssueState] ?? value}`
+    case 'priority':
+      return `set the priority to ${PRIORITY_WORDS[value as IssuePriority] ?? value}`
+    case 'assignee':
+      return value === actor ? 'took it' : `assigned it to ${value}`
+  }
 }

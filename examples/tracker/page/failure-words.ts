@@ -1,4 +1,5 @@
 import type { Failure } from 'tidemark/client'
+import type { SeenMutation } from 'tidemark/react'
 
 const ACTION_WORDS: Readonly<Record<string, string>> = {
   createIssue: 'Creating an issue',
@@ -28,13 +29,26 @@ export function attemptOf({ action, rows }: Pick<Failure, 'action' | 'rows'>): s
   return `${VERBS[first.op]} ${TABLE_WORDS[tableName(first.table)] ?? 'a row'}`
 }
 
+/** Words what a mutation writes, in the log: the fields of a change, else what is added or deleted. */
+export function writeWords({ action, writes }: Pick<SeenMutation, 'action' | 'writes'>): string {
+  if (action) return ACTION_WORDS[action.name] ?? action.name
+  const words = writes.map(({ op, table, before, after }) => {
+    const name = tableName(table)
+    if (op !== 'update') return `${op === 'insert' ? 'new' : 'deleted'} ${name.replaceAll('_', ' ')}`
+    const changed = Object.keys(after ?? {}).filter((column) => after?.[column] !== before?.[column])
+    const fields = changed.filter((column) => !/(_at|^version)$/.test(column)).map(fieldWord)
+    return `${name === 'issue' ? '' : `${name.replaceAll('_', ' ')}: `}${fields.join(', ') || 'changed'}`
+  })
+  return [...new Set(words)].join('; ')
+}
+
 export const tableName = (table: string) => table.slice(table.lastIndexOf('.') + 1)
 
 /** Words the reason, in the app's own terms instead of those of Postgres or Tidemark. */
 export function reasonOf({ rejection, rows }: Failure): string {
   switch (rejection.kind) {
     case 'conflict':
-      return 'Somebody else changed the same field before this arrived.'
+      return `Somebody else changed ${fieldsOf(rejection.columns)} before this arrived.`
     case 'missing-row':
       return 'It has been deleted meanwhile, or moved to where you do not see it.'
     case 'constraint':
@@ -64,5 +78,9 @@ const FIELD_WORDS: Readonly<Record<string, string>> = {
   color: 'Colour',
   edited_at: 'Edited',
 }
+
+/** Names fields within a sentence. */
+const fieldsOf = (columns: readonly string[] = []) =>
+  columns.length === 0 ? 'the same field' : `the same field (${columns.map(fieldWord).join(', ')})`
 
 export const fieldWord = (column: string) => FIELD_WORDS[column] ?? column.replaceAll('_', ' ')

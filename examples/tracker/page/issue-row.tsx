@@ -29,8 +29,9 @@ export const IssueRow = memo(function IssueRow(props: { row: IssueListRow; isSel
         <PriorityIcon priority={row.priority} />
         <span className="reference">{row.reference}</span>
         <StateIcon state={row.state} />
-        <span className="issue-title ellipsis">
-          {row.title} <RowMark id={row.id} />
+        <span className="issue-title">
+          <span className="ellipsis">{row.title}</span>
+          <RowMark id={row.id} />
         </span>
         <span className="issue-labels">
           {row.labels.map((label) => (

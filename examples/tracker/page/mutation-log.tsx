@@ -1,12 +1,27 @@
 import { useState } from 'react'
-import { mutationFacts, mutationTimes, type SeenMutation, useMutations } from 'tidemark/react'
-import { fieldWord } from './failure-words.ts'
+import { mutationFacts, mutationTimes, type SeenMutation, useLiveQuery, useMutations } from 'tidemark/react'
+import { fieldWord, tableName, writeWords } from './failure-words.ts'
+import { issueOf } from './issue-marks.ts'
+
+/** Issues of older mutations go by their ids, in the details. */
+const MOST_SUBJECTS = 100
+const REFERENCES = `
+  SELECT issue.id, project.key || '-' || issue.number AS reference
+  FROM issue JOIN project ON project.id = issue.project_id WHERE issue.id = ANY($1::uuid[])`
+
+interface ReferenceRow {
+  id: string
+  reference: string
+}
 
 const STATUS_WORDS = { pending: 'pending', sent: 'sent', confirmed: 'confirmed', failed: 'failed' } as const
 
 /** Every mutation of this replica, newest first, with what it does to rows and how long each step took. */
 export function MutationLog({ onClose }: { onClose: () => void }) {
   const records = useMutations()
+  const subjects = [...new Set(records.flatMap(subjectsOf))].slice(0, MOST_SUBJECTS)
+  const { rows } = useLiveQuery<ReferenceRow>(REFERENCES, [subjects])
+  const references = new Map(rows?.map(({ id, reference }) => [id, reference]))
   return (
     <section className="mutation-log" aria-label="Mutation log">
       <header>
@@ -20,15 +35,26 @@ export function MutationLog({ onClose }: { onClose: () => void }) {
       {records.length === 0 && <p className="muted blank">Nothing has been written in this replica yet.</p>}
       <ol>
         {records.map((record) => (
-          <Entry key={record.id} record={record} />
+          <Entry key={record.id} record={record} references={references} />
         ))}
       </ol>
     </section>
   )
 }
 
-function Entry({ record }: { record: SeenMutation }) {
+/** The issues that a mutation is about, or whose parts it writes. */
+function subjectsOf({ action, writes }: SeenMutation): string[] {
+  const named = action ? issueOf(action.args) : null
+  const written = writes.map(({ table, before, after }) => {
+    const row = after ?? before
+    return tableName(table) === 'issue' ? row?.id : row?.issue_id
+  })
+  return [...new Set([named, ...written].filter((id) => typeof id === 'string'))]
+}
+
+function Entry({ record, references }: { record: SeenMutation; references: ReadonlyMap<string, string> }) {
   const [isOpen, setIsOpen] = useState(false)
+  const about = subjectsOf(record).flatMap((subject) => references.get(subject) ?? [])
   const { id, action, status, effective, rejection, writes, lsn } = record
   return (
     <li data-status={status}>
@@ -38,7 +64,10 @@ function Entry({ record }: { record: SeenMutation }) {
           {STATUS_WORDS[status]}
           {!effective && status === 'sent' && ', without effect'}
         </span>
-        <span className="ellipsis">{mutationFacts(record)}</span>
+        <span className="ellipsis">
+          {about.length > 0 && <strong>{about.join(', ')} </strong>}
+          {writeWords(record)} <span className="muted">{mutationFacts(record)}</span>
+        </span>
         <span className="log-time">{mutationTimes(record)}</span>
       </button>
       {isOpen && (

@@ -1,5 +1,6 @@
 import type { FailedRow, Failure } from 'tidemark/client'
 import { FailureReviewDialog, type ReviewParts, useLiveQuery, type ValueProps } from 'tidemark/react'
+import { ACTIVITY, type ActivityRow, activitySentence } from './activity-query.ts'
 import { attemptOf, fieldWord, reasonOf, tableName } from './failure-words.ts'
 import { FieldEditor, FieldValue, isEditableField } from './field-value.tsx'
 import { issueOf } from './issue-marks.ts'
@@ -19,7 +20,7 @@ const TIMES = /_at$/
 
 const PARTS: ReviewParts = {
   Attempt,
-  Reason: ({ failure }) => reasonOf(failure),
+  Reason,
   Value: ({ column, value }) => <FieldValue column={column} value={value} />,
   Editor: ({ row, ...props }: ValueProps & { onChange: (value: string | null) => void }) => (
     <FieldEditor orgId={organizationOf(row)} {...props} />
@@ -46,6 +47,20 @@ function Attempt({ failure }: { failure: Failure }) {
       )}
     </>
   )
+}
+
+/** Names who wrote what stands in the way, where the activity of the issue knows that. */
+function Reason({ failure }: { failure: Failure }) {
+  const events = useLiveQuery<ActivityRow>(ACTIVITY, [subjectOf(failure)]).rows ?? []
+  const event = events.findLast((one) => isContested(one, failure))
+  if (!event) return reasonOf(failure)
+  return `${event.actor ?? 'A former member'} ${activitySentence(event)} before this arrived.`
+}
+
+/** Tells whether this is the change of theirs by which a conflict came about. */
+function isContested({ kind, value }: ActivityRow, { rejection, rows }: Failure): boolean {
+  if (rejection.kind !== 'conflict' || kind === 'assignee') return false
+  return rejection.columns?.includes(kind) === true && rows.some(({ server }) => server?.[kind] === value)
 }
 
 const organizationOf = ({ server, local }: FailedRow) => server?.org_id ?? local?.org_id ?? null

@@ -6,15 +6,14 @@ import { sync } from './sync.ts'
 export interface TabsPage {
   replica: Replica<typeof sync>
   /** Opens a user's replica, which is shared with other tabs; it talks to the page's server where no other is named. */
-  openShared(user: string, url?: string): Promise<void>
+  openShared(user: string, url?: string, token?: string): Promise<void>
 }
 
 const makeWorker = () =>
   new Worker(new URL('./replica.worker.ts', import.meta.url), { type: 'module', name: location.search })
 
-async function openShared(user: string, url = location.origin): Promise<void> {
-  const token = async () => 'token'
-  const options = { url, user, token, sync, storage: 'opfs-ahp://tabs', worker: makeWorker }
+async function openShared(user: string, url = location.origin, token = 'token'): Promise<void> {
+  const options = { url, user, token: async () => token, sync, storage: 'opfs-ahp://tabs', worker: makeWorker }
   Object.assign(window, { replica: await openReplica(options) })
 }
 

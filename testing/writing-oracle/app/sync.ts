@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import { boolean, integer, jsonb, numeric, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 import { z } from 'zod'
 import { action, defineSync, refuse, table } from '../../../db/index.ts'
@@ -20,6 +21,14 @@ const task = pgTable('task', {
 })
 const tally = pgTable('tally', { id: uuid('id'), orgId: uuid('org_id'), count: integer('count'), log: text('log') })
 const entry = pgTable('entry', { id: uuid('id'), orgId: uuid('org_id'), token: text('token') })
+const board = pgTable('board', { id: uuid('id'), orgId: uuid('org_id') })
+const remark = pgTable('remark', {
+  id: uuid('id'),
+  boardId: uuid('board_id'),
+  word: text('word'),
+  hidden: boolean('hidden'),
+})
+const reply = pgTable('reply', { id: uuid('id'), remarkId: uuid('remark_id'), word: text('word') })
 const membership = pgTable('membership', { userId: text('user_id'), orgId: uuid('org_id') })
 
 const token = z.string().max(64)
@@ -32,6 +41,13 @@ export const sync = defineSync({
     task: table(task, { audience: { column: task.orgId, prefix: 'org' }, write: 'all', conflict: 'reject' }),
     tally: table(tally, { audience: { column: tally.orgId, prefix: 'org' }, write: 'actions' }),
     entry: table(entry, { audience: { column: entry.orgId, prefix: 'org' }, write: 'all' }),
+    board: table(board, { audience: { column: board.orgId, prefix: 'org' } }),
+    remark: table(remark, {
+      audience: { via: remark.boardId, of: board },
+      when: sql`NOT ${remark.hidden}`,
+      write: 'all',
+    }),
+    reply: table(reply, { audience: { via: reply.remarkId, of: remark }, write: 'all' }),
   },
   watch: [{ table: membership, user: membership.userId }],
   actions: {

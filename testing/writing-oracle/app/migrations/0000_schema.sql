@@ -59,6 +59,20 @@ CREATE TABLE public.visit_0 PARTITION OF public.visit FOR VALUES IN (0);
 CREATE TABLE public.visit_1 PARTITION OF public.visit FOR VALUES IN (1);
 CREATE TABLE public.visit_2 PARTITION OF public.visit FOR VALUES IN (2);
 
+-- Who sees a remark follows from its board, who sees a reply from its remark.
+CREATE TABLE public.board (id uuid PRIMARY KEY, org_id uuid);
+CREATE TABLE public.remark (
+  id uuid PRIMARY KEY,
+  board_id uuid NOT NULL REFERENCES public.board,
+  word text NOT NULL,
+  hidden boolean NOT NULL DEFAULT false
+);
+CREATE TABLE public.reply (
+  id uuid PRIMARY KEY,
+  remark_id uuid NOT NULL REFERENCES public.remark ON DELETE CASCADE,
+  word text NOT NULL
+);
+
 CREATE TABLE public.membership (user_id text NOT NULL, org_id uuid NOT NULL, PRIMARY KEY (user_id, org_id));
 GRANT SELECT ON public.membership TO tidemark_client;
 
@@ -92,7 +106,7 @@ DO $$
 DECLARE
   name text;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['person', 'list', 'task', 'tally', 'entry', 'visit'] LOOP
+  FOREACH name IN ARRAY ARRAY['person', 'list', 'task', 'tally', 'entry', 'visit', 'board'] LOOP
     EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', name);
     EXECUTE format(
       'CREATE POLICY own_orgs ON public.%I TO tidemark_client
@@ -100,3 +114,9 @@ BEGIN
          WITH CHECK (org_id = ANY ((SELECT tidemark.audience_values(''org''))::uuid[]))', name);
   END LOOP;
 END $$;
+
+-- Each stands on what the writer sees of the row above it.
+ALTER TABLE public.remark ENABLE ROW LEVEL SECURITY;
+CREATE POLICY of_board ON public.remark TO tidemark_client USING (EXISTS (SELECT FROM public.board b WHERE b.id = board_id));
+ALTER TABLE public.reply ENABLE ROW LEVEL SECURITY;
+CREATE POLICY of_remark ON public.reply TO tidemark_client USING (EXISTS (SELECT FROM public.remark r WHERE r.id = remark_id));

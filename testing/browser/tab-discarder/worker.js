@@ -1,0 +1,1 @@
+// Tests call chrome.tabs in this worker; only an extension may.
