@@ -124,10 +124,10 @@ const countsSchema = z.object({
 /** Reads the last mutation made, how many wait, the newest without an outcome, the oldest unsettled and since when it is, and the failed. */
 export async function readCounts(db: Executor): Promise<z.infer<typeof countsSchema>> {
   const { rows } = await db.query(`
-    SELECT o.counter AS last, m.pending, coalesce(m.newest, 0) AS newest, m.oldest, m.since, coalesce(m.failed, '[]') AS failed
+    SELECT o.counter AS last, m.pending, coalesce(m.newest, 0) AS newest, m.oldest, (SELECT at FROM tidemark.mutation WHERE counter = m.oldest) AS since, coalesce(m.failed, '[]') AS failed
     FROM tidemark.owner o, (
       SELECT count(*) FILTER (WHERE status <> 'failed') AS pending, max(counter) FILTER (WHERE status <> 'failed' AND outcome IS NULL) AS newest,
-        min(counter) FILTER (WHERE status <> 'failed') AS oldest, min(at) FILTER (WHERE status <> 'failed') AS since,
+        min(counter) FILTER (WHERE status <> 'failed') AS oldest,
         json_agg(counter ORDER BY counter) FILTER (WHERE status = 'failed') AS failed
       FROM tidemark.mutation WHERE status <> 'confirmed' AND squashed_into IS NULL) m`)
   return countsSchema.parse(rows[0])
