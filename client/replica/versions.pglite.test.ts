@@ -315,12 +315,19 @@ describe('a version that a replica makes itself', () => {
     expect([warnings, downloads()]).toEqual([[], []])
   })
 
-  test('MIG-11 MIG-R1 MIG-R3 three versions behind it takes them in order, each at its place, rows between by the one in force', async () => {
+  test('MIG-11 MIG-R1 MIG-R3 three versions behind, with ten edits, it takes them in order, each at its place, rows between by the one in force', async () => {
     const { server, replica, session, downloads } = await opened()
     replica.goOffline()
     await session.closed()
     const edit = await replica.transaction((tx) => tx.query(`UPDATE task SET title = 'offline' WHERE id = 't'`))
     edit.confirmed.catch(() => undefined)
+    const made = ['1', '2', '3', '4', '5', '6', '7', '8', '9'].map((number) => `w${number}`)
+    for (const id of made) {
+      const { confirmed } = await replica.transaction((tx) =>
+        tx.query(`INSERT INTO task (id, org) VALUES ($1, 'a')`, [id]),
+      )
+      confirmed.catch(() => undefined)
+    }
     server.answerPush = () => 503
     putTask(server, 0x110, withRank, rankStep)
     const renamed = {
@@ -352,7 +359,9 @@ describe('a version that a replica makes itself', () => {
       { id: 'a', title: 'title a', place: 2 },
       { id: 'b', title: 'title b', place: 1 },
       { id: 't', title: 'offline', place: 7 },
+      ...made.map((id) => ({ id, title: null, place: 9 })),
     ])
+    expect(replica.status).toMatchObject({ pending: 10, failed: 0 })
     expect(await rowsOf(replica, 'label', 'id')).toEqual([{ id: 'l' }])
     expect(downloads()).toEqual([])
   })
