@@ -1,16 +1,20 @@
 import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { parseEnv, promisify } from 'node:util'
+import { SignJWT } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { embeddedBinaries } from '../cli/postgres/postgres-binaries.ts'
 import type { PostgresServer } from '../cli/postgres/postgres-server.ts'
+import { launchChromium } from '../testing/browser/launch-chromium.ts'
+import { servePage } from '../testing/browser/serve-page.ts'
 import { type BackgroundCommand, startCommand } from '../testing/cli/background-command.ts'
 import { readGuide } from '../testing/cli/read-guide.ts'
 import { freePort } from '../testing/postgres/free-port.ts'
 import { FAST_SETTINGS, SYSTEM_BINARIES } from '../testing/postgres/global-setup.ts'
 import { startTestServer } from '../testing/postgres/start-test-server.ts'
+import { until } from '../testing/system/until.ts'
 
 /** Follows the guide over one database of an app that knows nothing of replicas; each test goes on from the last. */
 const [read = [], mark = [], force = [], lock = [], serve = [], look = []] = readGuide('existing-database.md')
@@ -26,6 +30,7 @@ let app = folder
 let postgres: PostgresServer
 let dev: BackgroundCommand | null = null
 let url: string
+let port: number
 
 beforeAll(async () => {
   postgres = await startTestServer({
@@ -129,7 +134,8 @@ test('CLI-R33 CLI-R35 CLI-R36 it is put in force while the app goes on writing, 
 
 test('CLI-R33 a replica in Node reads the rows of its audiences, of every kind of table, and no others', async () => {
   const [, words] = partsOf(serve[0] ?? '')
-  dev = startCommand(process.execPath, [MAIN, ...words.slice(2), '--port', String(await freePort())], {
+  port = await freePort()
+  dev = startCommand(process.execPath, [MAIN, ...words.slice(2), '--port', String(port)], {
     cwd: app,
     env: environment(),
   })
@@ -168,4 +174,68 @@ test('CLI-R33 the app goes on, and a replica sees what it wrote since', async ()
   expect(said).toContain('invoice: 3 rows')
   expect(said).toContain('payment: 3 rows')
   expect(said).toContain('King tide')
+})
+
+test('FLD-207 CLI-R33 a page that is there reads and writes them, offline too, with at most forty lines more', async () => {
+  const guide = readGuide('existing-database.md')
+  const added = guide.filter(({ title }) => title !== null)
+  const settings = guide.find(({ text }) => text.startsWith('defineConfig('))?.text ?? ''
+  const inSync = [
+    "import { actions } from './actions.ts'",
+    '  actions,',
+    ", write: 'actions'",
+    ...settings.split('\n').filter((line) => line.startsWith('  ')),
+  ]
+  const lines = added.flatMap(({ text }) => text.split('\n')).filter((line) => line.trim() !== '')
+  expect(lines.length + inSync.length).toBeLessThanOrEqual(40)
+
+  for (const { title, text } of added) {
+    mkdirSync(dirname(join(app, title ?? '')), { recursive: true })
+    writeFileSync(join(app, title ?? ''), text)
+  }
+  const definition = readFileSync(join(app, 'sync.ts'), 'utf8')
+  const changed = definition
+    .replace(/^import /m, "import { actions } from './actions.ts'\nimport ")
+    .replace(/^( *)tables: \{/m, '$1actions,\n$1tables: {')
+    .replace(/(invoice: table\(db\.invoice, \{)/, "$1 write: 'actions',")
+  expect(changed.match(/actions/g)?.length).toBeGreaterThan(3)
+  writeFileSync(join(app, 'sync.ts'), changed)
+  await follow('npx tidemark migrate')
+  await theirs(guide.find(({ language }) => language === 'sql')?.text ?? '')
+  // The page as it was before: a root, and something of its own around what is added.
+  writeFileSync(join(app, 'index.html'), '<div id="root"></div><script type="module" src="/src/main.tsx"></script>')
+  writeFileSync(
+    join(app, 'src', 'main.tsx'),
+    `import { createRoot } from 'react-dom/client'
+     import { Invoices } from './invoices.tsx'
+     import { WithReplica } from './with-replica.tsx'
+     createRoot(document.getElementById('root')!).render(<WithReplica><h1>Shop</h1><Invoices /></WithReplica>)`,
+  )
+  const { JWT_SECRET: secret } = parseEnv(readFileSync(join(app, '.tidemark', 'worker.env'), 'utf8'))
+  const token = await new SignJWT({ audiences: ['customer:1'] })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setSubject('mia')
+    .setExpirationTime('1h')
+    .sign(new TextEncoder().encode(secret))
+  const served = await servePage(app, `http://localhost:${port}`, { '/api/token': token })
+  const browser = await launchChromium()
+  try {
+    const page = await browser.newPage()
+    page.setDefaultTimeout(120_000)
+    await page.goto(served.url)
+    const row = page.locator('p', { hasText: '3: ' })
+    await row.waitFor()
+    expect(await page.locator('p').count()).toBe(3)
+    await browser.context.setOffline(true)
+    await row.getByRole('button').click()
+    await page.locator('p', { hasText: '3: paid' }).waitFor()
+    expect(await theirs('SELECT state FROM invoice WHERE invoice_id = 3')).toContain('open')
+    await browser.context.setOffline(false)
+    await until(async () => (await theirs('SELECT state FROM invoice WHERE invoice_id = 3')).includes('paid'))
+    await theirs(`UPDATE invoice SET state = 'it''s void' WHERE invoice_id = 3`)
+    await page.locator('p', { hasText: "3: it's void" }).waitFor()
+  } finally {
+    await browser.close()
+    await served.close()
+  }
 })

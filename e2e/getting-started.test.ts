@@ -86,7 +86,7 @@ test('CLI-R10 CLI-R11 init and npm install make the app that the guide shows', (
 
 test('CLI-R11 the installed package has types, entries and a command that runs on the Node of the path', () => {
   run('npm', ['run', 'check'])
-  for (const entry of ['tidemark/db', 'tidemark/client', 'tidemark/protocol']) {
+  for (const entry of ['tidemark/db', 'tidemark/client', 'tidemark/protocol', 'tidemark/server']) {
     run('node', ['--input-type=module', '-e', `await import('${entry}')`])
   }
   expect(run('node', [join('node_modules', 'tidemark', 'dist', 'cli', 'main.js'), '--version']).trim()).toBe('0.1.0')

@@ -18,7 +18,8 @@ describe('options of createSyncWorker', () => {
       slotName: 'a_1',
       basePath: '/a/b',
       location: 'weur',
-      cors: { origins: '*' },
+      cors: { origins: ['https://app.example', 'http://localhost:5173'] },
+      pushTo: () => ({ url: 'https://app.example/api/mutations', secret: 'x' }),
     }
     expect(check({ ...least, ...all, intervals: { activeMs: 5 }, limits: { logChars: 5 } })).not.toThrow()
   })
@@ -32,6 +33,9 @@ describe('options of createSyncWorker', () => {
     [{ ...least, basePath: 'tidemark/' }, /basePath: such as/],
     [{ ...least, location: 'frankfurt' }, /location: one of wnam, enam/],
     [{ ...least, cors: { origins: ['nonsense'] } }, /cors.origins/],
+    [{ ...least, cors: { origins: ['https://app.example/'] } }, /cors.origins: scheme, host and port, without a slash/],
+    [{ ...least, pushTo: 'https://app.example' }, /pushTo must be a function/],
+    [{ ...least, pushTo: () => ({}), actions: {} }, /with pushTo these are given to createMutationHandler/],
     [{ ...least, intervals: { activeMs: -1 } }, /intervals.activeMs/],
     [{ ...least, limits: { messages: { burst: 0, refillMs: 1 } } }, /limits.messages.burst/],
     [{ ...least, audience: () => [] }, /there is no option audience; did you mean audiences\?/],

@@ -10,8 +10,12 @@ export interface ServedPage {
   close(): Promise<void>
 }
 
-/** Builds a page as an app would and serves it; its requests to `/sync` go to `server`. */
-export async function servePage(root: string, server?: string): Promise<ServedPage> {
+/** Builds a page as an app would and serves it; its requests to `/sync` go to `server`, others are answered by path. */
+export async function servePage(
+  root: string,
+  server?: string,
+  answers: Readonly<Record<string, string>> = {},
+): Promise<ServedPage> {
   const outDir = mkdtempSync(join(tmpdir(), 'tidemark-page-'))
   const rolldownOptions = { checks: { eval: false } }
   const shared = { root, configFile: false, logLevel: 'error' } as const
@@ -22,9 +26,11 @@ export async function servePage(root: string, server?: string): Promise<ServedPa
   })
   let lost: RegExp | null = null
   const losing: Plugin = {
-    name: 'lose-files',
+    name: 'lose-files-and-answer',
     configurePreviewServer({ middlewares }) {
       middlewares.use((request, response, next) => {
+        const answer = answers[request.url ?? '']
+        if (answer !== undefined) return response.end(answer)
         if (!lost?.test(request.url ?? '')) return next()
         response.statusCode = 404
         response.end()

@@ -21,6 +21,7 @@ const NOT_RUN: readonly (readonly [begins: RegExp, reason: string])[] = [
   ],
   [/^npx wrangler (login|secret put|r2 bucket create)( |$)/, 'asks for an account of Cloudflare'],
   [/^curl .*\/health(\/replication)?$/, 'asks a deployment; workers/http/app.workerd.test.ts asks these routes'],
+  [/^curl .*\/sync\/history\//, 'asks a deployment; workers/http/history.workerd.test.ts asks this route'],
   [/^npx drizzle-kit generate /, 'is the reader’s; e2e/migrations-by-others.test.ts runs it'],
 ]
 
@@ -29,6 +30,8 @@ const NOT_CODE: Readonly<Record<string, string>> = {
   '': 'what a command prints; commands in it, after a $, are examined',
   mermaid: 'a picture',
   toml: 'settings of Wrangler',
+  yaml: 'settings of Prometheus',
+  json: 'what a request is answered with, or what is sent to an address of the reader',
 }
 /** What other files run or compile: the modules of `write-modules.ts`, and `sql-of-pages.postgres.test.ts`. */
 const ELSEWHERE = ['ts', 'tsx', 'sql']

@@ -6,4 +6,6 @@ CREATE TABLE issue (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), org_id uuid N
 --> statement-breakpoint
 CREATE TABLE bill (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), amount integer);
 --> statement-breakpoint
+CREATE TABLE invoice (invoice_id bigint PRIMARY KEY, customer_id integer, state text);
+--> statement-breakpoint
 CREATE TABLE task (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), team text NOT NULL)

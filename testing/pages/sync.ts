@@ -46,6 +46,9 @@ export const sync = defineSync({
     closeIssue: action(z.object({ id: z.uuid() }), async ({ sql }, { id }) => {
       await sql`UPDATE issue SET state = 'closed' WHERE id = ${id}`
     }),
+    payInvoice: action(z.object({ id: z.string() }), async ({ sql }, { id }) => {
+      await sql`UPDATE invoice SET state = 'paid' WHERE id = ${id}`
+    }),
     addOne: action(z.object({ id: z.uuid() }), async ({ sql }, { id }) => {
       await sql`UPDATE note SET count = count + 1 WHERE id = ${id}`
     }),
