@@ -102,9 +102,8 @@ export class UndoHistory {
 
   /** Keeps what tabs did under an earlier engine, for those that come. To be called before anything is confirmed. */
   async inherit(db: Executor): Promise<void> {
-    for (const write of await readWritesSince(db, 0)) {
-      if (write.tab !== null) this.#inherited.set(write.tab, [...(this.#inherited.get(write.tab) ?? []), write])
-    }
+    const writes = await readWritesSince(db, 0)
+    for (const [tab, own] of Map.groupBy(writes, (write) => write.tab)) if (tab !== null) this.#inherited.set(tab, own)
   }
 
   /** From now on notes what this tab does, after what it did before: also what it was not told of while another engine had it. */
