@@ -76,7 +76,9 @@ function viaFaults(audience: Bag, table: PgTable, place: string): string[] {
 function whenFaults(when: unknown, audience: unknown, table: PgTable, place: string): string[] {
   if (!is(when, SQL)) return [`${place}.when is ${shown(when)}: write it with drizzle's sql\`…\``]
   if (audience === 'all')
-    return [`${place}.when needs an audience of a column or of a parent, and 'all' is neither: give the table a column with one value, such as realm, say audience: { column, prefix: 'everyone' }, and grant everyone:<value> to each user`]
+    return [
+      `${place}.when needs an audience of a column or of a parent, and 'all' is neither: give the table a column with one value, such as realm, say audience: { column, prefix: 'everyone' }, and grant everyone:<value> to each user`,
+    ]
   return conditionFaults(when, table).map((fault) => `${place}.when ${fault}`)
 }
 

@@ -1,9 +1,9 @@
 import type { Context, Hono } from 'hono'
 import { TidemarkError } from '../../protocol/index.ts'
 import { bearerToken } from '../access/request-token.ts'
+import { sameSecret } from '../constant-time.ts'
 import { REPLICATION_NAME } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
-import { sameSecret } from '../constant-time.ts'
 import { METRICS_TYPE, metricsText } from './rules/metrics-text.ts'
 
 type Env = { Bindings: SyncEnv }
