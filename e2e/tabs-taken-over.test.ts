@@ -112,7 +112,10 @@ async function openSlowly() {
     ),
   )
   await until(() => held.length > 0)
-  return { page, opening, sinceMs: Date.now(), load: () => held.forEach((load) => load()) }
+  const load = () => {
+    for (const release of held) release()
+  }
+  return { page, opening, sinceMs: Date.now(), load }
 }
 
 /** Leaves a transaction open that asks for nothing more until `goOn` is called. */
@@ -365,6 +368,7 @@ it('TAB-07 TAB-R9 a tab whose worker takes long to load waits for it, longer tha
   await until(() => Date.now() - sinceMs >= LOADING_MS)
   load()
   expect(await opening).toBe('open')
+  await page.evaluate(() => (window as unknown as TabsWindow).replica.ready)
   expect(await titles(page)).toEqual(['first', 'first'])
 })
 

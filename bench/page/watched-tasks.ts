@@ -74,12 +74,11 @@ async function loadWatched(
   return longest
 }
 
-/** Goes offline and makes so many mutations, all of which wait then. */
-async function writeOffline(count: number): Promise<void> {
+/** Goes offline and makes so many mutations, all of which wait then; a day that issues have already would make none. */
+async function writeOffline(count: number, day: string): Promise<void> {
   opened().goOffline()
   const { rows } = await opened().db.query<{ id: string }>(MUTATED, [count])
-  for (const { id } of rows)
-    await opened().db.query(`UPDATE public.issue SET due_on = '2026-12-24' WHERE id = $1`, [id])
+  for (const { id } of rows) await opened().db.query('UPDATE public.issue SET due_on = $2 WHERE id = $1', [id, day])
   const waiting = await opened().db.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM tidemark.mutation_status WHERE status = 'pending'`,
   )

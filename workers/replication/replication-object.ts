@@ -184,8 +184,9 @@ export function createReplicationObject(
 
     async ensureAlarm(): Promise<void> {
       const armed = await this.ctx.storage.getAlarm()
-      this.#judge(armed)
       if (armed === null) await this.ctx.storage.setAlarm(Date.now())
+      // One that is missing is mended, and mostly just about to be armed by a run that ends: no verdict changes by it.
+      this.#judge(armed ?? Date.now())
     }
 
     async rightsGuard(userId: string): Promise<RightsGuard> {
