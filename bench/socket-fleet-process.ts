@@ -43,6 +43,7 @@ class SocketClient {
   #position: Position | null = null
   #socket: WebSocket | null = null
   #received = 0
+  #acknowledged = 0
 
   constructor(url: string, audience: string, token: string) {
     this.#url = url
@@ -56,6 +57,7 @@ class SocketClient {
     const socket = new WebSocket(`${this.#url.replace(/^http/, 'ws')}/sync/socket`, [SUBPROTOCOL, token])
     this.#socket = socket
     this.#received = 0
+    this.#acknowledged = 0
     return new Promise((resolve, reject) => {
       socket.once('error', reject)
       socket.once('close', (code, reason) => reject(new Error(`A socket closed: ${code} ${reason}`)))
@@ -116,7 +118,11 @@ class SocketClient {
     }
     const to = /^.{0,80}?"to":"([0-9a-f]{16})"/.exec(text)?.[1]
     if (this.#position && to) this.#position.cursor = to
-    this.#send({ type: 'ack', received: this.#received, cursor: to ?? null })
+    // As a replica does: a quarter of the window at once.
+    if (this.#received - this.#acknowledged >= LIMITS.windowBytes / 4) {
+      this.#acknowledged = this.#received
+      this.#send({ type: 'ack', received: this.#received, cursor: to ?? null })
+    }
     for (const [mark] of text.matchAll(MARK)) {
       const times = arrivals.get(mark) ?? []
       times.push(atMs)

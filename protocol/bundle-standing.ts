@@ -1,11 +1,11 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 
 /** The bundles that the definition in force is for; a bundle is a page's code, named by the last migration it knows. */
 export const bundlesSchema = z.object({
   /** The last migration that broke with bundles before it; null: none has. */
-  oldest: z.string().nullable(),
+  oldest: z.nullable(z.string()),
   /** The last migration that had run when the version came in force; null: none that Tidemark ran. */
-  latest: z.string().nullable(),
+  latest: z.nullable(z.string()),
 })
 
 export type Bundles = z.infer<typeof bundlesSchema>

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { definitionSchema } from './definition.ts'
 import { lsnSchema } from './lsn-schema.ts'
 
@@ -9,7 +9,7 @@ import { lsnSchema } from './lsn-schema.ts'
 export const definitionAnswerSchema = z.object({
   epoch: z.string(),
   head: lsnSchema,
-  definitionVersion: z.number().int(),
+  definitionVersion: z.int(),
   definitionHash: z.string(),
   definition: definitionSchema,
 })

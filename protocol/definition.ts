@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import type { Bundles } from './bundle-standing.ts'
 import type { TableStep } from './table-step.ts'
 
@@ -14,19 +14,19 @@ const columnSchema = z.object({
   type: z.string(),
   notNull: z.boolean(),
   /** Expression of a stored generated column that a replica computes itself, so that it does not travel; else null. */
-  generated: z.string().nullable(),
+  generated: z.nullable(z.string()),
   /**
    * A stored generated column that a replica might compute otherwise, or the audience that Tidemark keeps: its value
    * travels, and no mutation may write it.
    */
-  serverGenerated: z.literal(true).optional(),
+  serverGenerated: z.optional(z.literal(true)),
   /** Expression of a default that a replica computes as the server does. */
-  default: z.string().optional(),
+  default: z.optional(z.string()),
   /**
    * The server fills it in by a sequence, a function of the app or the like, which a replica cannot compute: NULL until
    * it returns.
    */
-  serverDefault: z.literal(true).optional(),
+  serverDefault: z.optional(z.literal(true)),
 })
 
 const audienceRuleSchema = z.union([
@@ -40,20 +40,20 @@ export const KEPT_AUDIENCE = 'tidemark_audience'
 /** How the audience that Tidemark keeps follows from a row. */
 const keptAudienceSchema = z.object({
   /** The app's column that names it; absent where it is the parent's. */
-  column: z.string().optional(),
-  parent: z
-    .object({
+  column: z.optional(z.string()),
+  parent: z.optional(
+    z.object({
       schema: z.string(),
       name: z.string(),
       /** The columns by which a row refers to its parent, in the order of the parent's key. */
-      columns: z.array(z.string()).min(1),
-      key: z.array(z.string()).min(1),
+      columns: z.array(z.string()).check(z.minLength(1)),
+      key: z.array(z.string()).check(z.minLength(1)),
       /** The parent's audience column. */
       audience: z.string(),
-    })
-    .optional(),
+    }),
+  ),
   /** The condition without which a row has none; absent where there is none, or a replica cannot tell. */
-  when: z.string().optional(),
+  when: z.optional(z.string()),
 })
 
 const tableDefinitionSchema = z.object({
@@ -62,14 +62,14 @@ const tableDefinitionSchema = z.object({
   schema: z.string(),
   name: z.string(),
   columns: z.array(columnSchema),
-  primaryKey: z.array(z.string()).min(1),
+  primaryKey: z.array(z.string()).check(z.minLength(1)),
   audience: audienceRuleSchema,
   /** Set where the audience's column is Tidemark's own: its value travels, and no mutation may write it. */
-  kept: keptAudienceSchema.optional(),
+  kept: z.optional(keptAudienceSchema),
   /** The way to write it through a replica: any local SQL, actions alone, or, where this is absent, none. */
-  write: z.enum(['all', 'actions']).optional(),
+  write: z.optional(z.enum(['all', 'actions'])),
   /** Lower loads first. */
-  priority: z.number().int(),
+  priority: z.int(),
   /** Unique constraints besides the key, and unique indexes over columns of all rows. */
   uniques: z.array(
     z.object({
@@ -78,8 +78,8 @@ const tableDefinitionSchema = z.object({
       /** True where a replica may defer it: not where a foreign key refers to it. */
       deferrable: z.boolean(),
       /** The server checks it row by row, so that ON CONFLICT may go by it. */
-      atOnce: z.literal(true).optional(),
-      nullsNotDistinct: z.literal(true).optional(),
+      atOnce: z.optional(z.literal(true)),
+      nullsNotDistinct: z.optional(z.literal(true)),
     }),
   ),
   /**
@@ -87,11 +87,11 @@ const tableDefinitionSchema = z.object({
    * `unique` is set where the server's index is unique, over an expression or some rows; it names the columns that it
    * depends on.
    */
-  indexes: z.array(z.object({ name: z.string(), statement: z.string(), unique: z.array(z.string()).optional() })),
+  indexes: z.array(z.object({ name: z.string(), statement: z.string(), unique: z.optional(z.array(z.string())) })),
   /** Complete `ALTER TABLE … NOT VALID` statements, only of keys whose parent is always visible when the child is. */
   foreignKeys: z.array(z.object({ name: z.string(), statement: z.string() })),
   /** The version from which on the rows that a replica holds are right; absent: not known, so the definition's own. */
-  since: z.number().int().optional(),
+  since: z.optional(z.int()),
 })
 
 const typeDefinitionSchema = z.object({
@@ -113,7 +113,7 @@ export const watchedTableSchema = z.object({
   schema: z.string(),
   name: z.string(),
   /** Column with the id of the user whose rights a row decides; null: a change concerns everyone. */
-  user: z.string().nullable(),
+  user: z.nullable(z.string()),
 })
 
 export type WatchedTable = z.infer<typeof watchedTableSchema>

@@ -1,10 +1,10 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { ERROR_RULES, type ErrorKind } from './errors.ts'
 import { lsnSchema } from './lsn-schema.ts'
 import { counterSchema, rejectionSchema } from './mutation.ts'
 
 /** Frames that a SyncDO sends: text frames of JSON; the bare text `pong` answers `ping`. */
-const rowSchema = z.record(z.string(), z.string().nullable())
+const rowSchema = z.record(z.string(), z.nullable(z.string()))
 
 /** A change as it travels; field names are short because they are most of the bytes. See `change-codec.ts`. */
 export const wireChangeSchema = z.union([
@@ -15,7 +15,7 @@ export const wireChangeSchema = z.union([
 ])
 
 /** First of its transaction: it is this client's own mutation, or records its rejection (`r`). */
-const mutationNoteSchema = z.object({ o: z.literal('m'), c: counterSchema, r: rejectionSchema.optional() })
+const mutationNoteSchema = z.object({ o: z.literal('m'), c: counterSchema, r: z.optional(rejectionSchema) })
 
 /**
  * A change that the reader's own mutation predicted: the change number `p` of its frozen prediction, with the columns
@@ -23,9 +23,9 @@ const mutationNoteSchema = z.object({ o: z.literal('m'), c: counterSchema, r: re
  */
 const predictedNoteSchema = z.object({
   o: z.literal('p'),
-  p: z.number().int().nonnegative(),
-  d: rowSchema.optional(),
-  x: z.array(z.string()).optional(),
+  p: z.int().check(z.nonnegative()),
+  d: z.optional(rowSchema),
+  x: z.optional(z.array(z.string())),
 })
 
 /** A version comes in force here (`k.version`): what is before it in its transaction is told by the version before, what is after it by this one. */
@@ -51,15 +51,15 @@ const welcomeSchema = z.object({
   type: z.literal('welcome'),
   epoch: z.string(),
   head: lsnSchema,
-  definitionVersion: z.number().int(),
+  definitionVersion: z.int(),
   definitionHash: z.string(),
   /** The audiences that this session may see. */
   audiences: z.array(z.string()),
   /** `stream`: the cursor holds and frames follow. `hydrate`: fetch snapshots, then send `stream`. */
   resume: z.enum(['stream', 'hydrate']),
   /** Why to hydrate; null when streaming. */
-  reason: z.enum(REHYDRATE_REASONS).nullable(),
-  windowBytes: z.number().int(),
+  reason: z.nullable(z.enum(REHYDRATE_REASONS)),
+  windowBytes: z.int(),
 })
 
 /**
@@ -85,7 +85,7 @@ const partSchema = z.object({
   head: lsnSchema,
   xid: z.string(),
   at: z.string(),
-  index: z.number().int().nonnegative(),
+  index: z.int().check(z.nonnegative()),
   last: z.boolean(),
   changes: z.array(markedChangeSchema),
 })
@@ -98,8 +98,8 @@ const fragmentSchema = z.object({
   type: z.literal('fragment'),
   from: lsnSchema,
   lsn: lsnSchema,
-  index: z.number().int().nonnegative(),
-  piece: z.number().int().nonnegative(),
+  index: z.int().check(z.nonnegative()),
+  piece: z.int().check(z.nonnegative()),
   text: z.string(),
 })
 
@@ -114,7 +114,7 @@ const faultSchema = z.object({
 })
 
 /** The renewed token was accepted; the session ends at `expiresAt` (ISO 8601), or with the token's right if null. */
-const renewedSchema = z.object({ type: z.literal('renewed'), expiresAt: z.string().nullable() })
+const renewedSchema = z.object({ type: z.literal('renewed'), expiresAt: z.nullable(z.string()) })
 
 /**
  * The audiences that this session may see from here on in the stream. Rows of audiences that are gone are removed;

@@ -1,14 +1,14 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { definitionSchema } from './definition.ts'
 import { lsnSchema } from './lsn-schema.ts'
 
 const chunkSchema = z.object({
   /** SHA-256 of the gzipped bytes, hex: the chunk's address and its checksum. */
-  id: z.string().regex(/^[0-9a-f]{64}$/),
-  rows: z.number().int().nonnegative(),
+  id: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+  rows: z.int().check(z.nonnegative()),
   /** Gzipped. */
-  bytes: z.number().int().nonnegative(),
-  rawBytes: z.number().int().nonnegative(),
+  bytes: z.int().check(z.nonnegative()),
+  rawBytes: z.int().check(z.nonnegative()),
 })
 
 const manifestTableSchema = z.object({
@@ -16,8 +16,8 @@ const manifestTableSchema = z.object({
   table: z.string(),
   /** Columns of each COPY line, in order. */
   columns: z.array(z.string()),
-  rows: z.number().int().nonnegative(),
-  bytes: z.number().int().nonnegative(),
+  rows: z.int().check(z.nonnegative()),
+  bytes: z.int().check(z.nonnegative()),
   chunks: z.array(chunkSchema),
 })
 
@@ -29,7 +29,7 @@ const manifestTableSchema = z.object({
 export const manifestSchema = z.object({
   epoch: z.string(),
   audience: z.string(),
-  definitionVersion: z.number().int(),
+  definitionVersion: z.int(),
   definitionHash: z.string(),
   definition: definitionSchema,
   start: lsnSchema,

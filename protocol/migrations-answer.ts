@@ -1,18 +1,18 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { definitionSchema } from './definition.ts'
 import { lsnSchema } from './lsn-schema.ts'
 import { tableStepSchema } from './table-step.ts'
 
 /** A version of the definition, at its place in the stream. */
 export const definitionVersionSchema = z.object({
-  version: z.number().int(),
+  version: z.int(),
   hash: z.string(),
   /** The commit that put it in force: rows above it are told by this version. */
   lsn: lsnSchema,
   definition: definitionSchema,
   steps: z.array(tableStepSchema),
   /** What became of the names of tables that have no step and were found again: work in progress follows them. */
-  names: z.array(tableStepSchema).default([]),
+  names: z._default(z.array(tableStepSchema), []),
 })
 
 export type DefinitionVersion = z.infer<typeof definitionVersionSchema>

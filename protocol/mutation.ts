@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { LIMITS } from './limits.ts'
 import { lsnSchema } from './lsn-schema.ts'
 
@@ -6,15 +6,18 @@ import { lsnSchema } from './lsn-schema.ts'
  * Counts a client's mutations from 1 in the order in which its user made them; with the client's id it names one
  * permanently.
  */
-export const counterSchema = z.number().int().positive().max(Number.MAX_SAFE_INTEGER)
+export const counterSchema = z.int().check(z.positive(), z.maximum(Number.MAX_SAFE_INTEGER))
 
-const rowSchema = z.record(z.string(), z.string().nullable())
+const rowSchema = z.record(z.string(), z.nullable(z.string()))
 
 /**
  * The value of a column when its author changed it: a value that they saw, or whatever their own earlier mutation left
  * there.
  */
-export const basisSchema = z.union([z.strictObject({ v: z.string().nullable() }), z.strictObject({ m: counterSchema })])
+export const basisSchema = z.union([
+  z.strictObject({ v: z.nullable(z.string()) }),
+  z.strictObject({ m: counterSchema }),
+])
 
 /**
  * One row as its author predicts it: `d` holds all columns of an insert, the changed ones of an update. A change of key
@@ -38,7 +41,7 @@ export const patchRowSchema = z.discriminatedUnion('o', [
     a: z.string(),
     k: rowSchema,
     d: rowSchema,
-    z: z.array(z.string()).optional(),
+    z: z.optional(z.array(z.string())),
   }),
   z.strictObject({
     o: z.literal('u'),
@@ -56,16 +59,16 @@ const mutationBase = {
   /** Time at which it was made, by the author's clock; ISO 8601, UTC. The server clamps it. */
   at: z.iso.datetime(),
   /** The version of the definition in whose names it is said; absent: the one in force. */
-  version: z.number().int().nonnegative().optional(),
+  version: z.optional(z.int().check(z.nonnegative())),
   /** Earlier mutations whose rows this one writes or refers to: it falls with any of them. */
-  after: z.array(counterSchema).max(LIMITS.mutationDependencies),
+  after: z.array(counterSchema).check(z.maxLength(LIMITS.mutationDependencies)),
 }
 
 /** Captured SQL writes: at most one entry for each row, except for a delete followed by an insert. */
 export const patchMutationSchema = z.strictObject({
   ...mutationBase,
   kind: z.literal('patch'),
-  rows: z.array(patchRowSchema).min(1).max(LIMITS.mutationRows),
+  rows: z.array(patchRowSchema).check(z.minLength(1), z.maxLength(LIMITS.mutationRows)),
 })
 
 /**
@@ -75,27 +78,27 @@ export const patchMutationSchema = z.strictObject({
 export const actionMutationSchema = z.strictObject({
   ...mutationBase,
   kind: z.literal('action'),
-  name: z.string().max(128),
+  name: z.string().check(z.maxLength(128)),
   args: z.json(),
-  predicted: z.array(predictedChangeSchema).max(LIMITS.mutationRows).nullable(),
+  predicted: z.nullable(z.array(predictedChangeSchema).check(z.maxLength(LIMITS.mutationRows))),
 })
 
 export const pushedMutationSchema = z.discriminatedUnion('kind', [patchMutationSchema, actionMutationSchema])
 
-const clientIdSchema = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/)
+const clientIdSchema = z.string().check(z.regex(/^[A-Za-z0-9_-]{16,64}$/))
 
 /**
  * `POST /sync/push`: mutations in their author's order. Each is checked by itself, so that a malformed one is refused
  * and no other.
  */
 export const pushRequestSchema = z.strictObject({
-  protocol: z.number().int(),
+  protocol: z.int(),
   client: clientIdSchema,
   /** The author has stored every outcome up to here and asks for none of them again. */
-  acknowledged: z.number().int().nonnegative(),
+  acknowledged: z.int().check(z.nonnegative()),
   /** As in the hello. */
-  migration: z.string().max(LIMITS.migrationNameChars).optional(),
-  mutations: z.array(z.unknown()).max(LIMITS.pushMutations),
+  migration: z.optional(z.string().check(z.maxLength(LIMITS.migrationNameChars))),
+  mutations: z.array(z.unknown()).check(z.maxLength(LIMITS.pushMutations)),
 })
 
 export const REJECTION_KINDS = [
@@ -130,15 +133,15 @@ export const REJECTION_KINDS = [
 export const rejectionSchema = z.object({
   kind: z.enum(REJECTION_KINDS),
   message: z.string(),
-  table: z.string().optional(),
-  key: rowSchema.optional(),
-  columns: z.array(z.string()).optional(),
-  constraint: z.string().optional(),
+  table: z.optional(z.string()),
+  key: z.optional(rowSchema),
+  columns: z.optional(z.array(z.string())),
+  constraint: z.optional(z.string()),
   /** The server's row, visible columns only; set for a conflict. */
-  row: rowSchema.optional(),
-  code: z.string().optional(),
-  data: z.json().optional(),
-  on: counterSchema.optional(),
+  row: z.optional(rowSchema),
+  code: z.optional(z.string()),
+  data: z.optional(z.json()),
+  on: z.optional(counterSchema),
 })
 
 /** The outcome of one mutation; the stored outcome is the answer, the first time and ever after. */
@@ -153,14 +156,14 @@ export const pushAnswerSchema = z.object({
   /** The outcomes of the mutations sent, from the first up to the last that was decided. */
   outcomes: z.array(outcomeSchema),
   /** Why the rest was not tried, and when to send it again; null where nothing is left. */
-  retry: z.object({ message: z.string(), afterMs: z.number().nonnegative().nullable() }).nullable(),
+  retry: z.nullable(z.object({ message: z.string(), afterMs: z.nullable(z.number().check(z.nonnegative())) })),
 })
 
 /** `POST /sync/outcomes`: asks for outcomes of mutations whose answer may have been lost, before a snapshot joins. */
 export const outcomesRequestSchema = z.strictObject({
-  protocol: z.number().int(),
+  protocol: z.int(),
   client: clientIdSchema,
-  counters: z.array(counterSchema).max(LIMITS.outcomesCounters),
+  counters: z.array(counterSchema).check(z.maxLength(LIMITS.outcomesCounters)),
 })
 
 export const outcomesAnswerSchema = z.object({
@@ -173,7 +176,7 @@ export const outcomesAnswerSchema = z.object({
        * The place of the commit in this epoch's history; all zeros where it lies in an earlier epoch, which every
        * snapshot of this epoch shows; null where it is not captured yet, and the stream will bring it.
        */
-      lsn: lsnSchema.nullable(),
+      lsn: z.nullable(lsnSchema),
     }),
   ),
 })

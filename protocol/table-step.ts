@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 
 /** How one statement made values of a column's next type: by an expression that reads the column alone. */
 export const retypeSchema = z.object({
@@ -22,22 +22,22 @@ export const tableStepSchema = z.object({
   /** The table's id in this version. */
   table: z.string(),
   /** Its id in the version before; null: it held no row when it joined. */
-  from: z.string().nullable(),
+  from: z.nullable(z.string()),
   /** All columns of the table in this version; empty where `from` is null. */
   columns: z.array(
     z.object({
       name: z.string(),
       /** Its name in the version before; null: it was added. */
-      from: z.string().nullable(),
+      from: z.nullable(z.string()),
       /** The text of the value that rows from before have in an added column; absent for NULL. */
-      value: z.string().optional(),
+      value: z.optional(z.string()),
       /** New names of its enum's labels, by those before. */
-      labels: z.record(z.string(), z.string()).optional(),
+      labels: z.optional(z.record(z.string(), z.string())),
       /**
        * How values from before become its own, statement by statement; null: by nothing that could be done again
        * elsewhere. Absent: they are the same.
        */
-      retyped: z.array(retypeSchema).nullable().optional(),
+      retyped: z.optional(z.nullable(z.array(retypeSchema))),
     }),
   ),
 })

@@ -56,9 +56,8 @@ export interface ConnectionOptions {
   readonly random?: () => number
 }
 
-/** Acknowledgements are at most this frequent, because servers bound the messages of a socket. */
-const ACK_DELAY_MS = 20
-const ACK_CHARACTERS = 512 * 1024
+/** The share of the server's window that is acknowledged at once; each acknowledgement wakes the server, so none has less. */
+const ACK_SHARE = 1 / 4
 
 /** Performs the machine's effects: socket, token, timers. It decides nothing. */
 export class Connection {
@@ -67,11 +66,11 @@ export class Connection {
   #socket: Socket | null = null
   #received = 0
   #frames: FrameCounts = { received: 0, receivedCharacters: 0, sent: 0 }
-  #ack: { readonly received: number; readonly cursor: Lsn | null } | null = null
   #acknowledged = 0
+  /** Characters, as the welcome says. */
+  #window = 0
   #hydration: AbortController | null = null
   #tokenRequest = 0
-  #ackTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: ConnectionOptions) {
     this.#options = options
@@ -92,8 +91,7 @@ export class Connection {
         'send-ping': () => this.#sendText(PING_TEXT),
         'send-stream': ({ epoch, from }) => {
           // Frames that the load made needless are never applied; unacknowledged, they would fill the server's window.
-          this.#ack = { received: this.#received, cursor: from }
-          this.#sendAck()
+          this.#sendAck(this.#received, from)
           this.#sendFrame({ type: 'stream', epoch, from })
         },
         'start-hydration': () => this.#startHydration(),
@@ -122,21 +120,15 @@ export class Connection {
     this.#runner.dispatch(event)
   }
 
-  /** Acknowledges to the server soon; at once where so much is unacknowledged that its window might close. */
+  /** Acknowledges to the server, long before its window closes; less than a share of that it need not know. Rule DIS-R20. */
   acknowledge(received: number, cursor: Lsn | null): void {
-    this.#ack = { received, cursor }
-    if (received - this.#acknowledged >= ACK_CHARACTERS) this.#sendAck()
-    else this.#ackTimer ??= setTimeout(() => this.#sendAck(), ACK_DELAY_MS)
+    if (received - this.#acknowledged >= this.#window * ACK_SHARE) this.#sendAck(received, cursor)
   }
 
-  #sendAck(): void {
-    clearTimeout(this.#ackTimer)
-    this.#ackTimer = undefined
-    const ack = this.#ack
-    this.#ack = null
-    if (ack === null || this.#socket === null) return
-    this.#acknowledged = ack.received
-    this.#sendFrame({ type: 'ack', ...ack })
+  #sendAck(received: number, cursor: Lsn | null): void {
+    if (this.#socket === null) return
+    this.#acknowledged = received
+    this.#sendFrame({ type: 'ack', received, cursor })
   }
 
   /** Begins the stream anew on the open socket, own mutations as rows up to `rowsTo`; answered by a `restarted` frame. */
@@ -235,9 +227,6 @@ export class Connection {
     const socket = this.#socket
     this.#socket = null
     this.#runner.disarm('renewal')
-    clearTimeout(this.#ackTimer)
-    this.#ackTimer = undefined
-    this.#ack = null
     if (socket === null) return
     socket.onopen = null
     socket.onmessage = null
@@ -274,6 +263,7 @@ export class Connection {
   #receiveFrame(frame: FrameDown): void {
     const { host } = this.#options
     if (frame.type === 'welcome') {
+      this.#window = frame.windowBytes
       this.dispatch({ type: 'welcomed', resume: host.receiveWelcome(frame) })
     } else if (frame.type === 'rehydrate') {
       host.receiveRehydrate(frame.reason)

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { ERROR_RULES, type ErrorKind, LIMITS, TidemarkError } from '../../protocol/index.ts'
 
 export type TokenSource = (options: { readonly fresh: boolean }) => Promise<string>

@@ -43,9 +43,10 @@ export class ActionRunner {
     this.#user = options.user
   }
 
-  /** Throws UnknownAction, and a ZodError where the arguments are not the action's. */
+  /** Throws UnknownAction, and the schema's error where the arguments are not the action's. */
   checkCall(name: string, args: string): void {
-    this.#actionOf(name).schema.parse(JSON.parse(args))
+    const checked = this.#actionOf(name).schema.safeParse(JSON.parse(args))
+    if (!checked.success) throw checked.error
   }
 
   /** Runs an action as the mutation that the transaction is set to; rejects with whatever the action throws. */

@@ -27,6 +27,23 @@ export class Tally {
   }
 }
 
+/** Answers the one statement that brings changes about on a copy that has joined, and what it comes to; null where it takes another number. */
+export function planStatement(
+  copy: Copy,
+  transactions: readonly Transaction[],
+): { readonly statement: ChangeStatement; readonly tally: Tally } | null {
+  const tally = new Tally()
+  const folded = foldChanges(counted(joinedChanges(transactions, copy.joins), tally), copy.tables)
+  const statements = [...folded].flatMap(([id, stages]) => {
+    const table = copy.tables.get(id)
+    return table ? stages.flatMap((stage) => stageStatements(table, stage)) : []
+  })
+  const [statement] = statements
+  if (!statement || statements.length > 1 || statement.expectedRows === null) return null
+  tally.rows += statement.countSign * statement.expectedRows
+  return { statement, tally }
+}
+
 /** Applies the changes that the copy does not hold yet. Throws `TableFault` for a table that cannot take its rows. */
 export async function applyRows(tx: Executor, copy: Copy, transactions: readonly Transaction[]): Promise<Tally> {
   const tally = new Tally()

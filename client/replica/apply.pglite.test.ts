@@ -216,6 +216,51 @@ describe('apply', () => {
     expect(last).toEqual({ type: 'ack', received: session.sentCharacters, cursor: at(0x100 + 60) })
   })
 
+  test('APP-R22 small transactions move rows and cursor together, beside work that is unsettled too', async () => {
+    const { replica, commit } = await running([note('1'), note('2')])
+    const stored = async () => (await replica.db.query('SELECT cursor, rows FROM tidemark.replica')).rows[0]
+    await commit(insert(note('3', 'it\'s "\\ 🌊')))
+    expect(await stored()).toEqual({ cursor: replica.status.lsn, rows: 3 })
+    await commit(update('1', { rank: '7' }))
+    await commit(remove('2'))
+    expect(await stored()).toEqual({ cursor: replica.status.lsn, rows: 2 })
+    // Work that is unsettled makes the apply go the longer way, to the same end.
+    await replica.db.exec(`INSERT INTO tidemark.mutation (counter, kind, at, status, sealed, patch, effective)
+      VALUES (1, 'patch', '2026-01-01T00:00:00Z', 'pending', true, '[]', false)`)
+    await commit(update('1', { rank: '8' }))
+    expect(await stored()).toEqual({ cursor: replica.status.lsn, rows: 2 })
+    expect(await rowsOf(replica, 'note', 'id, title, rank')).toEqual([
+      { id: '1', title: 'title 1', rank: 8 },
+      { id: '3', title: 'it\'s "\\ 🌊', rank: 1 },
+    ])
+    expect(replica.status).toMatchObject({ error: null })
+  })
+
+  test('DIS-R20 a replica acknowledges a quarter of the window at once, and no frame by itself', async () => {
+    const served = await serve(NOTES, { [a]: snapshot([]) })
+    const windowBytes = 40_000
+    served.server.welcome = () => ({ windowBytes })
+    const replica = await start(served.url)
+    await replica.ready
+    const session = await served.server.session(0)
+    await session.frame('stream')
+    const acknowledged = () => session.received.flatMap((frame) => (frame.type === 'ack' ? [frame.received] : []))
+    const [atFirst = 0] = acknowledged()
+    for (let sent = 0; sent < 60; sent++) {
+      const lsn = at(0x101 + sent)
+      session.send(
+        batch(at(0x100 + sent), lsn, [{ lsn, xid: '1', changes: [insert(note(`n${sent}`, 'x'.repeat(800)))] }]),
+      )
+      await replica.reached(lsn)
+      // What it received of this is on its way at once, so that the window never closes on one that keeps up.
+      const due = (acknowledged().at(-1) ?? 0) + windowBytes / 4
+      if (session.sentCharacters >= due) await session.acknowledged()
+    }
+    const steps = acknowledged().map((received, index, all) => received - (all[index - 1] ?? atFirst))
+    expect(steps.slice(1).every((step) => step >= windowBytes / 4)).toBe(true)
+    expect(acknowledged().length).toBeLessThan(8)
+  })
+
   test('APP-08 APP-10 TRUNCATE empties the table, live queries see it, local tables do not', async () => {
     const { replica, commit } = await running([note('1'), note('2')])
     await replica.db.exec(

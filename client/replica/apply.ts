@@ -23,10 +23,11 @@ import { type Copy, type Executor, isShown } from '../store/copies.ts'
 import { moveCursor } from '../store/rows/copy-rows.ts'
 import { deleteParts, readPartPositions, readPartText } from '../store/rows/message-parts.ts'
 import { readPredictions } from '../store/rows/mutation-rows.ts'
+import { applyStatement } from '../store/rows/statement-applied.ts'
 import { readWritersBeyond } from '../store/rows/write-rows.ts'
 import { withServerRows } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
-import { applyRows, Tally } from './apply-rows.ts'
+import { applyRows, planStatement, Tally } from './apply-rows.ts'
 import { joinAddition, joinCopy, joinRenewal } from './join.ts'
 import { fenceOf, mayJoin } from './join-fence.ts'
 import { type Phase, planVersions } from './rules/plan-versions.ts'
@@ -82,7 +83,35 @@ export function applyTransactions(
   to: Lsn,
   granted: Granted = NOTHING_GRANTED,
 ): Promise<Applied> {
-  return applyStretches(store, copy, [{ transactions, phase: null }], to, granted)
+  return applyAtOnce(store, copy, transactions, to, granted).then(
+    (applied) => applied ?? applyStretches(store, copy, [{ transactions, phase: null }], to, granted),
+  )
+}
+
+/** More changes than these are planned once, by the longer way, whose own statements are few beside them. */
+const SMALL_CHANGES = 32
+
+/** Applies changes of others that are one statement by one call of the database; null where they need the longer way. Rule APP-R22. */
+async function applyAtOnce(
+  { db }: LocalStore,
+  copy: Copy,
+  transactions: readonly Incoming[],
+  to: Lsn,
+  granted: Granted,
+): Promise<Applied | null> {
+  const isPlain = isShown(copy) && granted.addition === null && granted.renewal === null
+  const changes = transactions.reduce((sum, one) => sum + one.changes.length, 0)
+  if (!isPlain || changes === 0 || changes > SMALL_CHANGES || transactions.some(({ own }) => own !== null)) return null
+  try {
+    const planned = planStatement(copy, transactionsFor(copy, copy, transactions, granted))
+    if (planned === null) return null
+    const cursor = maxLsn(copy.cursor, to)
+    const applied = { ...copy, cursor, rows: copy.rows + planned.tally.rows }
+    if (!(await applyStatement(db, planned.statement, applied))) return null
+    return { copy: applied, addition: null, changes: planned.tally.changes, missed: null }
+  } catch (error) {
+    throw applyFault(error)
+  }
 }
 
 /** Does the same with stretches between which the copy steps to other versions. */

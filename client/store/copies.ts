@@ -1,5 +1,5 @@
 import type { Transaction as PGliteTransaction } from '@electric-sql/pglite'
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import {
   type DefinitionInForce,
   definitionSchema,
@@ -80,23 +80,23 @@ const copyRowSchema = z.object({
   definition: z.string(),
 })
 
-const conversionSchema = z
-  .array(z.union([retypeSchema, z.object({ labels: z.record(z.string(), z.string()) })]))
-  .nullable()
+const conversionSchema = z.nullable(
+  z.array(z.union([retypeSchema, z.object({ labels: z.record(z.string(), z.string()) })])),
+)
 
 const storedNamesSchema = z.object({
   from: z.string(),
   table: z.string(),
   columns: z.array(z.tuple([z.string(), z.string()])),
-  filled: z.record(z.string(), z.string().nullable()),
+  filled: z.record(z.string(), z.nullable(z.string())),
   labels: z.array(z.tuple([z.string(), z.array(z.tuple([z.string(), z.string()]))])),
-  retyped: z.array(z.tuple([z.string(), conversionSchema])).default([]),
+  retyped: z._default(z.array(z.tuple([z.string(), conversionSchema])), []),
 })
 
-const storedDefinitionSchema = definitionSchema.extend({
-  refused: z.record(z.string(), z.string()).default({}),
-  behind: z.array(z.string()).default([]),
-  owed: z.array(storedNamesSchema).default([]),
+const storedDefinitionSchema = z.extend(definitionSchema, {
+  refused: z._default(z.record(z.string(), z.string()), {}),
+  behind: z._default(z.array(z.string()), []),
+  owed: z._default(z.array(storedNamesSchema), []),
 })
 
 const audienceRowSchema = z.object({
@@ -104,7 +104,7 @@ const audienceRowSchema = z.object({
   start: lsnSchema,
   fence: lsnSchema,
   snapshot: z.string(),
-  manifest: z.string().nullable(),
+  manifest: z.nullable(z.string()),
 })
 
 export async function readCopies(db: Executor): Promise<Copy[]> {

@@ -1,5 +1,6 @@
 import { nanoid } from 'nanoid'
 import { TidemarkError } from '../../protocol/index.ts'
+import { APPLY_CODE } from './apply-ddl.ts'
 import { captureStatements } from './capture-ddl.ts'
 import { type Executor, readCopies } from './copies.ts'
 import type { Database } from './database.ts'
@@ -41,6 +42,7 @@ const FIRST_TABLES = `
 const CODE = `
   CREATE OR REPLACE VIEW tidemark.replica AS SELECT epoch, cursor, stage, rows FROM tidemark.copy WHERE place = 'live';
   ${OUTBOX_CODE}
+  ${APPLY_CODE}
   ${JOURNAL_CODE}
   ${EXAMINE_CODE}
   ${LIVE_CODE}

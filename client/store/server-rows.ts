@@ -1,18 +1,13 @@
+import { OF_SERVER_ROWS } from './apply-ddl.ts'
 import type { Executor } from './copies.ts'
 import type { Database } from './database.ts'
 import { LIVE_TRIGGER } from './live-ddl.ts'
 import { IS_UNSETTLED } from './outbox-ddl.ts'
 
-/**
- * Server rows are applied with triggers and foreign keys off, which the server has enforced already, and under the input
- * settings their text was written with, whatever the app has set.
- */
 const SETTINGS = `
-  SET LOCAL session_replication_role = replica;
-  SET LOCAL search_path = pg_catalog;
-  SET LOCAL "DateStyle" = 'ISO, MDY';
-  SET LOCAL "IntervalStyle" = 'postgres';
-  SET LOCAL "TimeZone" = 'UTC';
+  ${Object.entries(OF_SERVER_ROWS)
+    .map(([name, value]) => `SET LOCAL "${name}" = '${value}';`)
+    .join(' ')}
   SELECT EXISTS (SELECT FROM tidemark.mutation WHERE ${IS_UNSETTLED}) AS unsettled;
 `
 

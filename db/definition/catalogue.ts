@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import type { Query } from '../query.ts'
 import { expressionSchema } from './computed-alike.ts'
 import { whyGeneratedStays } from './generated-stays.ts'
@@ -8,15 +8,15 @@ const columnSchema = z.object({
   name: z.string(),
   type: z.string(),
   notNull: z.boolean(),
-  generated: z.string().nullable(),
+  generated: z.nullable(z.string()),
   /** Computed when read; Postgres 18 makes that the default. */
   generatedVirtual: z.boolean(),
   /** Columns that the generation expression reads. */
   generatedFrom: z.array(z.string()),
   /** Expression of the default, the column's own or its domain's; null where there is none, or it is an identity. */
-  default: z.string().nullable(),
+  default: z.nullable(z.string()),
   /** The parts of the generation expression or of the default; null where there is neither. */
-  expression: expressionSchema.nullable(),
+  expression: z.nullable(expressionSchema),
   /** True where the column's collation takes texts that differ for equal. */
   comparedLoosely: z.boolean(),
   /** `GENERATED … AS IDENTITY`, or a default that draws on a sequence. */
@@ -32,11 +32,11 @@ const columnSchema = z.object({
   typeKind: z.string(),
   enumLabels: z.array(z.string()),
   /** Base type of a domain as `format_type` prints it; else null. */
-  domainBase: z.string().nullable(),
+  domainBase: z.nullable(z.string()),
   /** The type under the domain; for an array, its element type. */
-  domainBaseSchema: z.string().nullable(),
-  domainBaseName: z.string().nullable(),
-  domainBaseKind: z.string().nullable(),
+  domainBaseSchema: z.nullable(z.string()),
+  domainBaseName: z.nullable(z.string()),
+  domainBaseKind: z.nullable(z.string()),
 })
 
 const triggerSchema = z.object({
@@ -61,7 +61,7 @@ const tableSchema = z.object({
   /** Enabled row triggers that fire before an insert or an update, of the table or of one of its partitions. */
   triggersBefore: z.array(triggerSchema),
   /** Why values of its generated columns cannot travel; null where they can. */
-  generatedStays: z.string().nullable(),
+  generatedStays: z.nullable(z.string()),
   primaryKey: z.array(z.string()),
   primaryKeyDeferrable: z.boolean(),
   uniques: z.array(
@@ -75,7 +75,7 @@ const tableSchema = z.object({
       builtIn: z.boolean(),
       unique: z.boolean(),
       /** The key of a unique index, where it consists of columns alone and covers all rows. */
-      plainKey: z.array(z.string()).nullable(),
+      plainKey: z.nullable(z.array(z.string())),
       nullsNotDistinct: z.boolean(),
     }),
   ),

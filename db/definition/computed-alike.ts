@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 
 /** The parts of an expression, from its stored tree: none of them is read from printed text. */
 export const expressionSchema = z.object({

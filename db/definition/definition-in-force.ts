@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import {
   type Bundles,
   bundlesSchema,
@@ -12,10 +12,10 @@ import type { Query } from '../query.ts'
 
 /** Stored beside the definition, and no part of its hash. */
 const besideSchema = z.object({
-  watched: z.array(watchedTableSchema).default([]),
-  steps: z.array(tableStepSchema).default([]),
-  names: z.array(tableStepSchema).default([]),
-  bundles: bundlesSchema.default(NO_BUNDLES),
+  watched: z._default(z.array(watchedTableSchema), []),
+  steps: z._default(z.array(tableStepSchema), []),
+  names: z._default(z.array(tableStepSchema), []),
+  bundles: z._default(bundlesSchema, NO_BUNDLES),
 })
 
 const storedSchema = z.intersection(definitionSchema, besideSchema)

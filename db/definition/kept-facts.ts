@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { KEPT_AUDIENCE, quoteIdentifier, quoteTable, tableId } from '../../protocol/index.ts'
 import type { Query } from '../query.ts'
 import type { DeclaredTable } from './declared-table.ts'
@@ -18,7 +18,7 @@ const columnSchema = z.object({
   /** As `format_type` prints it, with the collation where it is not the type's own. */
   type: z.string(),
   generated: z.boolean(),
-  comment: z.string().nullable(),
+  comment: z.nullable(z.string()),
 })
 
 const relationSchema = z.object({
@@ -49,8 +49,8 @@ const keySchema = z.object({
 })
 
 const factsSchema = z.object({
-  table: relationSchema.nullable(),
-  parent: relationSchema.nullable(),
+  table: z.nullable(relationSchema),
+  parent: z.nullable(relationSchema),
   keys: z.array(keySchema),
   /** The tables that take their audience from this one, quoted. */
   children: z.array(z.string()),
@@ -115,7 +115,7 @@ const MARK = 'Kept by Tidemark: '
 function installedWhen({ table }: KeptFacts): string | null {
   const comment = table?.columns.find(({ name }) => name === KEPT_AUDIENCE)?.comment
   if (!comment?.startsWith(MARK)) return null
-  const parsed = z.object({ when: z.string().nullable() }).safeParse(JSON.parse(comment.slice(MARK.length)))
+  const parsed = z.object({ when: z.nullable(z.string()) }).safeParse(JSON.parse(comment.slice(MARK.length)))
   return parsed.success ? parsed.data.when : null
 }
 

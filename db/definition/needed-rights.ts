@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import type { TableDefinition } from '../../protocol/index.ts'
 import type { Query } from '../query.ts'
 

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { type DefinitionInForce, tableStepSchema, type WatchedTable } from '../../protocol/index.ts'
 import { deriveSteps, type StepFacts } from './derive-steps.ts'
 import { labelsStay } from './kept-types.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { quoteIdentifier } from '../../protocol/index.ts'
 import type { Query } from '../query.ts'
 import type { DeclaredTable } from './declared-table.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { type DefinitionInForce, quoteTable } from '../../protocol/index.ts'
 import type { Query } from '../query.ts'
 import { KEPT_KEY, KEPT_TRIGGER } from './kept-audience-sql.ts'
@@ -9,17 +9,17 @@ const columnShapeSchema = z.object({
   number: z.number(),
   type: z.string(),
   notNull: z.boolean(),
-  generated: z.string().nullable(),
+  generated: z.nullable(z.string()),
   /** `xmin` of the column's row in the catalogue. */
   made: z.string(),
   /** The labels of an enum, in order. */
   labels: z.array(z.string()),
   /** `xmin` of each label in the catalogue; null where an earlier build did not look. */
-  labelsMade: z.string().nullable().default(null),
+  labelsMade: z._default(z.nullable(z.string()), null),
   /** Base type of a domain; else null. */
-  base: z.string().nullable(),
+  base: z.nullable(z.string()),
   /** pg_attribute.attlen, which no change without a rewrite alters; null where an earlier build did not look. */
-  length: z.number().nullable().default(null),
+  length: z._default(z.nullable(z.number()), null),
 })
 
 const leafShapeSchema = z.object({
@@ -49,14 +49,14 @@ export const tableShapeSchema = z.object({
   file: z.string(),
   key: z.array(z.string()),
   /** The last number that was given to a column, dropped ones included; null where an earlier build did not look. */
-  width: z.number().nullable().default(null),
+  width: z._default(z.nullable(z.number()), null),
   /** The end of the log when it was looked at; null where an earlier build did not look. */
-  seenAt: z.string().nullable().default(null),
+  seenAt: z._default(z.nullable(z.string()), null),
   /** Tables that inherit from it, where it is not partitioned. */
   children: z.array(z.string()),
   columns: z.array(columnShapeSchema),
   /** What keeps audiences here, triggers with how they are enabled; null where an earlier build did not look. */
-  keeping: z.array(z.string()).nullable().default(null),
+  keeping: z._default(z.nullable(z.array(z.string())), null),
   /** Its leaf partitions, where it is partitioned; branches have no rows. */
   leaves: z.array(leafShapeSchema),
 })

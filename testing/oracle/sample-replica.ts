@@ -12,7 +12,7 @@ interface Position {
   readonly audiences: string[]
 }
 
-const heldSchema = definitionSchema.extend({ behind: z.array(z.string()) })
+const heldSchema = z.object({ ...definitionSchema.shape, behind: z.array(z.string()) })
 
 /** Selects the replica's position and the audiences that it says it shows; no row before it has first joined. */
 const POSITION = `SELECT epoch, cursor, version, definition,

@@ -326,7 +326,8 @@ export class ScriptedServer {
         audiences: this.audiences,
         resume: holds ? 'stream' : 'hydrate',
         reason: holds ? null : hello.epoch === null ? 'new' : hello.epoch === this.epoch ? 'definition' : 'epoch',
-        windowBytes: 4 * 1024 * 1024,
+        // Each apply is acknowledged, so that tests can wait for it.
+        windowBytes: 1,
         ...this.welcome(hello),
       }
       session.send(welcome)

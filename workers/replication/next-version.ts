@@ -25,7 +25,7 @@ export interface NextVersion {
 const storedSchema = z.object({
   steps: z.array(tableStepSchema).default([]),
   names: z.array(tableStepSchema).default([]),
-  proposal: proposalSchema.optional(),
+  proposal: z.optional(proposalSchema),
   replayed: z.object({ tables: z.array(z.string()), before: z.string().nullable() }).optional(),
 })
 

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { counterSchema, definitionSchema, rejectionSchema } from '../../../protocol/index.ts'
 
 /** The format of a journal; another format takes another number. */
@@ -9,8 +9,8 @@ const capturedSchema = z.object({
   table_id: z.string(),
   op: z.enum(['insert', 'update', 'delete']),
   key: z.string(),
-  before: z.string().nullable(),
-  after: z.string().nullable(),
+  before: z.nullable(z.string()),
+  after: z.nullable(z.string()),
 })
 
 /**
@@ -23,16 +23,16 @@ const madeSchema = z.object({
   kind: z.enum(['patch', 'action']),
   origin: z.string(),
   /** The tab that made it, and by which call; records from before there were tabs have neither. */
-  tab: z.string().nullable().default(null),
-  call: z.string().nullable().default(null),
-  name: z.string().nullable(),
-  args: z.string().nullable(),
+  tab: z._default(z.nullable(z.string()), null),
+  call: z._default(z.nullable(z.string()), null),
+  name: z.nullable(z.string()),
+  args: z.nullable(z.string()),
   at: z.string(),
-  patch: z.string().nullable(),
+  patch: z.nullable(z.string()),
   writes: z.array(capturedSchema),
-  hash: z.string().nullable(),
+  hash: z.nullable(z.string()),
   /** The version of the definition in which its rows are said; null in older records, and where they are in those of several. */
-  said: z.object({ epoch: z.string(), version: z.number() }).nullable().default(null),
+  said: z._default(z.nullable(z.object({ epoch: z.string(), version: z.number() })), null),
 })
 
 /** The text of a mutation from its first attempt on, what that predicts, and which others were squashed into it. */
@@ -40,7 +40,7 @@ const frozenSchema = z.object({
   t: z.literal('frozen'),
   counter: counterSchema,
   request: z.string(),
-  predicted: z.string().nullable(),
+  predicted: z.nullable(z.string()),
   took: z.array(counterSchema),
 })
 
@@ -55,12 +55,12 @@ export const recordSchema = z.discriminatedUnion('t', [
     t: z.literal('begun'),
     format: z.literal(JOURNAL_FORMAT),
     /** The file of the higher generation is in force, if it was sealed. */
-    generation: z.number().int().positive(),
+    generation: z.int().check(z.positive()),
     user: z.string(),
     client: z.string(),
   }),
   /** Everything unsettled when the file was begun stands before this; `counter` is the highest number given by then. */
-  z.object({ t: z.literal('sealed'), counter: z.number().int().nonnegative() }),
+  z.object({ t: z.literal('sealed'), counter: z.int().check(z.nonnegative()) }),
   z.object({ t: z.literal('definition'), hash: z.string(), definition: definitionSchema }),
   madeSchema,
   frozenSchema,

@@ -1,4 +1,4 @@
-import { ZodError } from 'zod'
+import { $ZodError } from 'zod/v4/core'
 import { ActionRefusal } from '../../../db/action.ts'
 import type { Rejection } from '../../../protocol/index.ts'
 
@@ -33,7 +33,7 @@ export function rejectionOfThrown(error: unknown): Rejection {
     const json = jsonOf(data)
     return { kind: 'refused', message, code, ...(json === undefined ? {} : { data: json }) }
   }
-  if (error instanceof ZodError) return { kind: 'invalid', message: 'The arguments are not those of this action.' }
+  if (error instanceof $ZodError) return { kind: 'invalid', message: 'The arguments are not those of this action.' }
   const message = error instanceof Error ? error.message : String(error)
   const violation = VIOLATES.exec(message)
   const constraint = violation?.[1] ?? null

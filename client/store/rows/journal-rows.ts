@@ -1,13 +1,13 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { type Definition, definitionSchema, rejectionSchema } from '../../../protocol/index.ts'
 import type { Executor } from '../copies.ts'
 import { SHOWN_VERSION } from '../journal-ddl.ts'
 import { COUNTERS, listOf } from './counters.ts'
 import { jsonText } from './json-text.ts'
 
-const text = z.string().nullable()
+const text = z.nullable(z.string())
 const counter = z.coerce.number()
-const rejection = jsonText(rejectionSchema).nullable()
+const rejection = z.nullable(jsonText(rejectionSchema))
 
 /** The history of the server and the version of the definition in which a mutation is said. */
 const saidSchema = z.object({ epoch: z.string(), version: z.number() })
@@ -25,7 +25,7 @@ const madeSchema = z.object({
   patch: text,
   request: text,
   predicted: text,
-  said: saidSchema.nullable(),
+  said: z.nullable(saidSchema),
   rejection,
   took: z.array(counter),
   writes: z.array(
@@ -43,7 +43,7 @@ const madeSchema = z.object({
  * `last` is the highest number given, `hash` that of the definition which is shown, `said` the version in which all is said
  * that says nothing else; null where there is none.
  */
-const sinceSchema = z.object({ last: counter, hash: text, said: saidSchema.nullable(), made: z.array(madeSchema) })
+const sinceSchema = z.object({ last: counter, hash: text, said: z.nullable(saidSchema), made: z.array(madeSchema) })
 
 /** Reads all mutations after the number `seen` that wait for something, as texts that can be kept elsewhere. */
 export async function readMade(db: Pick<Executor, 'query'>, seen: number): Promise<z.infer<typeof sinceSchema>> {
@@ -60,7 +60,7 @@ export async function readShownDefinition(db: Pick<Executor, 'query'>, hash: str
   return definitionSchema.parse(JSON.parse(rows[0]?.definition ?? 'null'))
 }
 
-const endSchema = z.object({ counter, status: z.enum(['confirmed', 'failed']).nullable(), rejection })
+const endSchema = z.object({ counter, status: z.nullable(z.enum(['confirmed', 'failed'])), rejection })
 
 /** Reads how these mutations ended or failed, `status` null where they are gone; those that did neither are left out. */
 export async function readEnds(

@@ -1,5 +1,8 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 
 /** Makes a schema of a column that holds JSON as text. */
-export const jsonText = <Schema extends z.ZodType>(schema: Schema) =>
-  z.string().transform((text) => schema.parse(JSON.parse(text)) as z.output<Schema>)
+export const jsonText = <Schema extends z.ZodMiniType>(schema: Schema) =>
+  z.pipe(
+    z.string(),
+    z.transform((text: string): z.output<Schema> => schema.parse(JSON.parse(text)) as z.output<Schema>),
+  )

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { type PatchRow, type PredictedChange, patchRowSchema, predictedChangeSchema } from '../../../protocol/index.ts'
 import type { CallOrigin } from '../call-origin.ts'
 import type { Executor } from '../copies.ts'

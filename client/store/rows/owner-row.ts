@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import type { Executor } from '../copies.ts'
 
 const identitySchema = z.object({ client_id: z.string(), counter: z.coerce.number() })

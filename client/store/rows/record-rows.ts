@@ -1,10 +1,10 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { patchRowSchema, predictedChangeSchema, type Rejection, rejectionSchema } from '../../../protocol/index.ts'
 import { lsnSchema } from '../../../protocol/lsn-schema.ts'
 import type { Executor } from '../copies.ts'
 import { jsonText } from './json-text.ts'
 
-const text = z.string().nullable()
+const text = z.nullable(z.string())
 const counter = z.coerce.number()
 
 const recordSchema = z.object({
@@ -15,8 +15,8 @@ const recordSchema = z.object({
   at: z.string(),
   status: z.enum(['pending', 'sent', 'confirmed', 'failed']),
   effective: z.boolean(),
-  rejection: jsonText(rejectionSchema).nullable(),
-  lsn: lsnSchema.nullable(),
+  rejection: z.nullable(jsonText(rejectionSchema)),
+  lsn: z.nullable(lsnSchema),
 })
 
 /** A mutation that was squashed ends as the one that it is part of. */
@@ -40,8 +40,8 @@ const failedSchema = z.object({
   name: text,
   args: text,
   at: z.string(),
-  patch: jsonText(z.array(patchRowSchema)).nullable(),
-  predicted: jsonText(z.array(predictedChangeSchema)).nullable(),
+  patch: z.nullable(jsonText(z.array(patchRowSchema))),
+  predicted: z.nullable(jsonText(z.array(predictedChangeSchema))),
   rejection: jsonText(rejectionSchema),
 })
 
@@ -68,8 +68,8 @@ const unsentSchema = z.object({
   args: text,
   at: z.string(),
   status: z.enum(['pending', 'sent', 'failed']),
-  rejection: jsonText(rejectionSchema).nullable(),
-  patch: jsonText(z.array(patchRowSchema)).nullable(),
+  rejection: z.nullable(jsonText(rejectionSchema)),
+  patch: z.nullable(jsonText(z.array(patchRowSchema))),
 })
 
 /** Reads the oldest mutations that are not confirmed, within both bounds and at least one, and how many there are in all. */
@@ -116,8 +116,8 @@ const countsSchema = z.object({
   last: counter,
   pending: counter,
   newest: counter,
-  oldest: counter.nullable(),
-  since: z.string().nullable(),
+  oldest: z.nullable(counter),
+  since: z.nullable(z.string()),
   failed: z.array(counter),
 })
 
@@ -135,7 +135,7 @@ export async function readCounts(db: Executor): Promise<z.infer<typeof countsSch
 
 const endedSchema = z.object({
   counter,
-  rejection: jsonText(rejectionSchema).nullable(),
+  rejection: z.nullable(jsonText(rejectionSchema)),
   discarded: z.boolean(),
 })
 

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { type PatchRow, type PredictedChange, patchRowSchema } from '../../../protocol/index.ts'
 import type { Executor } from '../copies.ts'
 import { IS_UNSETTLED } from '../outbox-ddl.ts'
@@ -6,7 +6,7 @@ import { COUNTERS, listOf } from './counters.ts'
 import { jsonText } from './json-text.ts'
 import { storedWrite, type WriteRow } from './write-rows.ts'
 
-const patch = jsonText(z.array(patchRowSchema)).nullable()
+const patch = z.nullable(jsonText(z.array(patchRowSchema)))
 const counter = z.coerce.number()
 
 const freshSchema = z.object({
@@ -16,18 +16,18 @@ const freshSchema = z.object({
   effective: z.boolean(),
   origin: z.string(),
   /** The tab that made it; null where there are no tabs. */
-  tab: z.string().nullable(),
+  tab: z.nullable(z.string()),
   patch,
 })
 
 const waitingSchema = z.object({
   counter,
   kind: z.enum(['patch', 'action']),
-  name: z.string().nullable(),
-  args: z.string().nullable(),
+  name: z.nullable(z.string()),
+  args: z.nullable(z.string()),
   at: z.string(),
   patch,
-  request: z.string().nullable(),
+  request: z.nullable(z.string()),
 })
 
 /** A mutation that waits to be sent, frozen where `request` is not null. */
@@ -37,7 +37,10 @@ export type WaitingMutation = z.infer<typeof waitingSchema>
 const unsentSchema = z.object({
   last: z.number(),
   fresh: z.array(freshSchema),
-  writes: z.array(z.custom<WriteRow>()).transform((rows) => rows.map(storedWrite)),
+  writes: z.pipe(
+    z.array(z.custom<WriteRow>()),
+    z.transform((rows: WriteRow[]) => rows.map(storedWrite)),
+  ),
   waiting: z.array(waitingSchema),
 })
 

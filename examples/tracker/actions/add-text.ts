@@ -1,8 +1,8 @@
 import { action } from 'tidemark/db'
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { issueOf, ownMembership } from './look-up.ts'
 
-const text = z.string().trim().min(1).max(20_000)
+const text = z.string().check(z.trim(), z.minLength(1), z.maxLength(20_000))
 
 /** Adds a comment as the acting user. */
 export const addComment = action(z.object({ issueId: z.uuid(), body: text }), async (context, { issueId, body }) => {

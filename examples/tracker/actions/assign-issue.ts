@@ -1,5 +1,5 @@
 import { action } from 'tidemark/db'
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { checkAssignee, issueOf } from './look-up.ts'
 
 /**
@@ -7,7 +7,7 @@ import { checkAssignee, issueOf } from './look-up.ts'
  * `server-actions.ts`.
  */
 export const assignIssue = action(
-  z.object({ issueId: z.uuid(), assigneeId: z.uuid().nullable() }),
+  z.object({ issueId: z.uuid(), assigneeId: z.nullable(z.uuid()) }),
   async ({ sql }, { issueId, assigneeId }) => {
     const issue = await issueOf(sql, issueId)
     if (assigneeId !== null) await checkAssignee(sql, issue.org_id ?? null, assigneeId)

@@ -1,5 +1,5 @@
 import { action, refuse } from 'tidemark/db'
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { openState } from './create-issue.ts'
 import { isClosed, issueOf } from './look-up.ts'
 

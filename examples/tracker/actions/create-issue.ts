@@ -1,5 +1,5 @@
 import { action, refuse } from 'tidemark/db'
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { issuePriority } from '../sync-tables.ts'
 import { checkAssignee, isClosed, issueOf, nextNumber, openProject, ownMembership } from './look-up.ts'
 
@@ -7,13 +7,13 @@ export const openState = z.enum(['backlog', 'todo', 'in_progress', 'in_review'])
 
 const args = z.object({
   projectId: z.uuid(),
-  title: z.string().trim().min(1).max(300),
-  body: z.string().max(20_000),
+  title: z.string().check(z.trim(), z.minLength(1), z.maxLength(300)),
+  body: z.string().check(z.maxLength(20_000)),
   state: openState,
   priority: z.enum(issuePriority.enumValues),
-  assigneeId: z.uuid().nullable(),
+  assigneeId: z.nullable(z.uuid()),
   /** The issue that it is a subtask of. */
-  parentId: z.uuid().nullable(),
+  parentId: z.nullable(z.uuid()),
 })
 
 /** Creates an issue with the next number of its project; the server may give it another one. */

@@ -1,5 +1,5 @@
 import { action, refuse } from 'tidemark/db'
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { issueOf, nextNumber, openProject } from './look-up.ts'
 
 /** Moves an issue into another project of its organisation, under that one's next numbers; its subtasks go with it. */

@@ -4,7 +4,7 @@ import { type Outcome, rejectionSchema } from '../../../protocol/index.ts'
 /** The answer of the database's function `known_mutation`. */
 export const knownSchema = z.union([
   z.object({ settled: z.literal(true) }),
-  z.object({ digest: z.string(), status: z.enum(['committed', 'rejected']), rejection: rejectionSchema.nullable() }),
+  z.object({ digest: z.string(), status: z.enum(['committed', 'rejected']), rejection: z.nullable(rejectionSchema) }),
 ])
 
 export type KnownMutation = z.infer<typeof knownSchema>
