@@ -21,7 +21,7 @@ const NOT_RUN: readonly (readonly [begins: RegExp, reason: string])[] = [
   ],
   [/^npx wrangler (login|secret put|r2 bucket create)( |$)/, 'asks for an account of Cloudflare'],
   [/^curl .*\/health(\/replication)?$/, 'asks a deployment; workers/http/app.workerd.test.ts asks these routes'],
-  [/^curl .*\/sync\/history\//, 'asks a deployment; workers/http/history.workerd.test.ts asks this route'],
+  [/^curl .*\/sync\/history\//, 'asks a deployment; workers/http/history.workerd.test.ts asks these routes'],
   [/^npx drizzle-kit generate /, 'is the reader’s; e2e/migrations-by-others.test.ts runs it'],
 ]
 
@@ -31,7 +31,6 @@ const NOT_CODE: Readonly<Record<string, string>> = {
   mermaid: 'a picture',
   toml: 'settings of Wrangler',
   yaml: 'settings of Prometheus',
-  json: 'what a request is answered with, or what is sent to an address of the reader',
 }
 /** What other files run or compile: the modules of `write-modules.ts`, and `sql-of-pages.postgres.test.ts`. */
 const ELSEWHERE = ['ts', 'tsx', 'sql']
@@ -48,6 +47,7 @@ function blockFaults(page: string, scripts: ReadonlySet<string>): string[] {
   return readPage(page).flatMap(({ line, language, text }) => {
     const at = (fault: string) => `${page}:${line}: ${fault}`
     if (ELSEWHERE.includes(language)) return []
+    if (language === 'json') return isJson(text) ? [] : [at('this is no JSON')]
     if (language !== 'sh') {
       const said = NOT_CODE[language] === undefined ? [at(`blocks of ${language} are neither run nor excused`)] : []
       return [...said, ...linesOf(text, /^\$ (.*)$/gm).flatMap((command) => faultOf(command, scripts).map(at))]
@@ -57,6 +57,15 @@ function blockFaults(page: string, scripts: ReadonlySet<string>): string[] {
       return [at(`${test} does not follow this page`)]
     return linesOf(text, /^(.+)$/gm).flatMap((command) => (test === undefined ? faultOf(command, scripts).map(at) : []))
   })
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 const linesOf = (text: string, line: RegExp) =>
