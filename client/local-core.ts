@@ -16,6 +16,7 @@ import type { CallOrigin } from './store/call-origin.ts'
 import type { Database } from './store/database.ts'
 import type { Release } from './store/lock-file.ts'
 import { wipe } from './store/open-stored.ts'
+import { whileClosing } from './store/storage-lock.ts'
 import type { Storage } from './store/storage-name.ts'
 
 export interface LocalParts {
@@ -176,7 +177,7 @@ export class LocalCore implements ReplicaCore, ReplicaState {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#close()
+    this.#closed ??= whileClosing(this.#parts.storage, this.#close())
     return this.#closed
   }
 
@@ -207,7 +208,7 @@ export class LocalCore implements ReplicaCore, ReplicaState {
     if (!dropUnsent && !this.#closed) await this.writing.requireNoUnsent()
     // The storage of a closed replica may be open elsewhere by now.
     if (this.#closed) throw closedFault()
-    this.#closed = this.#closeAndWipe()
+    this.#closed = whileClosing(this.#parts.storage, this.#closeAndWipe())
     await this.#closed
   }
 

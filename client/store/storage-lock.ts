@@ -3,14 +3,29 @@ import type { Release } from './lock-file.ts'
 import { isServerRuntime } from './runtime.ts'
 import { dataDirOf, type Storage } from './storage-name.ts'
 
+/** Storages that this page, worker or process is giving back. */
+const closing = new Map<string, Promise<unknown>>()
+
+/** Lets whoever opens a storage next, here, wait until it is given back. */
+export async function whileClosing(storage: Storage, closed: Promise<void>): Promise<void> {
+  const name = dataDirOf(storage)
+  closing.set(name, closed)
+  try {
+    await closed
+  } finally {
+    if (closing.get(name) === closed) closing.delete(name)
+  }
+}
+
 /**
  * Holds a storage for this page, worker or process alone. Throws `already-open`, and touches nothing, where another holds it,
- * in a browser for as long as `waitMs`.
+ * in a browser for as long as `waitMs`; one that is being closed here is waited for.
  *
  * In a browser it is a Web Lock, which ends with its page however that ends; in Node a socket beside the directory.
  */
 export async function lockStorage(storage: Storage, waitMs = 0): Promise<Release> {
   if (storage.kind === 'memory') return async () => undefined
+  await closing.get(dataDirOf(storage))?.catch(() => undefined)
   if (isServerRuntime()) {
     const { lockFile } = await import('./lock-file.ts')
     return lockFile(`${storage.name}.lock`)
