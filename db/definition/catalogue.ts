@@ -23,7 +23,7 @@ const columnSchema = z.object({
   counted: z.boolean(),
   /** `GENERATED ALWAYS AS IDENTITY`. */
   alwaysCounted: z.boolean(),
-  /** The sequence that alone numbers it, as `schema.name`, quoted where it must be; null where there is none. */
+  /** The sequence that alone numbers it and never begins anew, as `schema.name`, quoted where it must be; null where there is none. */
   sequence: z.nullable(z.string()),
   /** The default depends on something that is neither built in nor a type. */
   defaultIsOwn: z.boolean(),
@@ -152,6 +152,7 @@ const COLUMNS = `
     'sequence', (
       SELECT CASE WHEN count(*) = 1 THEN min(format('%I.%I', sn.nspname, s.relname)) END
       FROM pg_depend p JOIN pg_class s ON s.relkind = 'S' JOIN pg_namespace sn ON sn.oid = s.relnamespace
+        JOIN pg_sequence ps ON ps.seqrelid = s.oid AND NOT ps.seqcycle
       WHERE p.classid = 'pg_class'::regclass AND p.objid = s.oid AND p.refclassid = 'pg_class'::regclass
           AND p.refobjid = a.attrelid AND p.refobjsubid = a.attnum AND p.deptype = 'i'
         OR given.expression ~ '^nextval\\(''[^'']*''::regclass\\)$' AND p.classid = given.class AND p.objid = given.object
