@@ -216,9 +216,12 @@ describe('a handler on the app’s own server', () => {
       first.id,
     )
     // The session may still be giving back what the last push held.
-    const refusal = () => stranger.decide(stranger.action('bump', { id })).catch(({ kind }) => kind)
-    await until(async () => (await refusal()) !== 'unavailable')
-    expect(await refusal()).toBe('forbidden')
+    let refusal: unknown
+    await until(async () => {
+      refusal = await stranger.decide(stranger.action('bump', { id })).catch(({ kind }) => kind)
+      return refusal !== 'unavailable'
+    })
+    expect(refusal).toBe('forbidden')
     await Promise.all([holder.close(), one.close()])
   })
 })
