@@ -113,7 +113,12 @@ export const changeHistory = tidemark.table(
     primaryKey({ columns: [table.epoch, table.lsn, table.seq] }),
     index('change_history_audience').on(table.epoch, table.audience, table.lsn, table.seq),
     // Hashed to a number, because an index of texts makes each insert more expensive.
-    index('change_history_row').on(sql`jsonb_hash_extended(${table.rowKey}, 0)`),
+    // A page of one row's history is read from its end, however long that is.
+    index('change_history_row').on(sql`jsonb_hash_extended(${table.rowKey}, 0)`, table.lsn, table.seq),
+    // What has no audience may be much, and truncates are few.
+    index('change_history_truncate')
+      .on(table.epoch, table.tableName, table.lsn, table.seq)
+      .where(sql`operation = 'truncate'`),
     index('change_history_transaction').on(table.epoch, table.transactionId).where(sql`seq = 0`),
     index('change_history_mutation').on(table.clientId, table.mutationId).where(sql`mutation_id is not null`),
   ],

@@ -38,7 +38,7 @@ export class KeyLeases {
     this.#isDue = true
     this.#inTurn(async () => {
       this.#isDue = false
-      await this.#refill(LIMITS.leasedKeys / 2, this.#sequences())
+      await this.#refill(each(this.#sequences(), LIMITS.leasedKeys / 2))
     }).catch(() => this.#wait())
   }
 
@@ -47,7 +47,7 @@ export class KeyLeases {
     const sequences = this.#sequences()
     if (sequences.size === 0) return
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(PREPARE_MS)])
-    await this.#inTurn(() => this.#refill(1, sequences, signal)).catch(() => this.#wait())
+    await this.#inTurn(() => this.#refill(each(sequences, 1), signal)).catch(() => this.#wait())
   }
 
   /**
@@ -61,11 +61,13 @@ export class KeyLeases {
     const sequences = new Set(needed.keys())
     return this.#inTurn(async () => {
       const { db } = this.#options
-      const most = Math.max(...[...needed.values()].map(({ length }) => length))
+      const lengths = new Map([...needed].map(([sequence, { length }]) => [sequence, length]))
       if (isUnleased && (await isAnyLeased(db, refused))) await this.#replace(sequences)
-      else await this.#refill(most, sequences)
+      // A mutation may have more new rows than are leased at once, as where many deleted ones come back.
+      let hasMore = true
+      while (hasMore) hasMore = await this.#refill(lengths)
       const left = await countLeft(db, sequences)
-      return [...needed].every(([sequence, { length }]) => (left.get(sequence) ?? 0) >= length)
+      return [...lengths].every(([sequence, length]) => (left.get(sequence) ?? 0) >= length)
     })
   }
 
@@ -79,14 +81,21 @@ export class KeyLeases {
     return copy ? leasedSequences(copy.definition.definition) : new Set()
   }
 
-  async #refill(below: number, sequences: ReadonlySet<string>, signal = this.#closing.signal): Promise<void> {
+  /** Leases keys once where fewer than these are left; answers whether some were lacking and all that was asked for came. */
+  async #refill(below: ReadonlyMap<string, number>, signal = this.#closing.signal): Promise<boolean> {
     const { db, http, clientId } = this.#options
-    const lacking = [...(await countLeft(db, sequences))].filter(([, left]) => left < below)
-    if (lacking.length === 0) return
-    const wanted = Object.fromEntries(lacking.map(([sequence, left]) => [sequence, LIMITS.leasedKeys - left]))
-    const keys = await askLeases(http, clientId, wanted, signal)
+    const left = await countLeft(db, below.keys())
+    const lacking = [...below].flatMap(([sequence, least]) => {
+      const held = left.get(sequence) ?? 0
+      const most = Math.min(LIMITS.leasedKeys, Math.max(LIMITS.leasedKeys, least) - held)
+      return held < least ? [[sequence, most] as const] : []
+    })
+    if (lacking.length === 0) return false
+    const keys = await askLeases(http, clientId, Object.fromEntries(lacking), signal)
     await db.transaction((tx) => addLeased(tx, keys))
-    if (lacking.some(([sequence]) => (keys[sequence]?.length ?? 0) < (wanted[sequence] ?? 0))) this.#wait()
+    const isAll = lacking.every(([sequence, most]) => (keys[sequence]?.length ?? 0) >= most)
+    if (!isAll) this.#wait()
+    return isAll
   }
 
   /** Puts fresh keys in the place of all that are known of these sequences, which the server does not know. */
@@ -110,3 +119,6 @@ export class KeyLeases {
     return turn
   }
 }
+
+const each = (sequences: Iterable<string>, count: number): ReadonlyMap<string, number> =>
+  new Map([...sequences].map((sequence) => [sequence, count]))

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { action } from '../../db/index.ts'
-import type { Definition } from '../../protocol/index.ts'
+import { type Definition, leasesRequestSchema } from '../../protocol/index.ts'
 import { column, defineTable } from '../../testing/replica/definitions.ts'
 import { LocalReplica } from '../../testing/replica/local-replica.ts'
 import { addLeased, passOverKeysOf } from '../store/rows/leased-keys.ts'
+import { KeyLeases } from './key-leases.ts'
 
 const SEQUENCE = 'public.ticket_id_seq'
 const TICKETS: Definition = {
@@ -87,5 +88,43 @@ describe('keys that a replica leased', () => {
     await replica.db.exec('UPDATE tidemark.leased_key SET taken = false')
     await replica.db.transaction((tx) => passOverKeysOf(tx, [1]))
     expect((await insert('next')).rows).toEqual([{ id: 12 }])
+  })
+
+  test('FLD-227 LSE-R8 for more refused rows than are leased at once keys are asked for as often as it takes, while they come', async () => {
+    let next = 100
+    let rest = 1_700
+    const asked: Record<string, number>[] = []
+    const post = async (_path: string, body: string) => {
+      const { wanted } = leasesRequestSchema.parse(JSON.parse(body))
+      asked.push(wanted)
+      const draw = (count: number) => {
+        const drawn = Array.from({ length: Math.min(count, rest) }, (_, index) => String(next + index))
+        next += drawn.length
+        rest -= drawn.length
+        return drawn
+      }
+      return { keys: Object.fromEntries(Object.entries(wanted).map(([name, count]) => [name, draw(count)])) }
+    }
+    const unused = () => Promise.reject(new Error('not asked for'))
+    const leases = new KeyLeases({
+      db: replica.db,
+      http: { post, json: unused, bytes: unused },
+      clientId: 'client-of-this-test',
+      shown: () => replica.copy,
+      nowMs: () => 0,
+    })
+    const refused = (count: number) =>
+      Array.from({ length: count }, (_, index) => ({
+        table: 'public.ticket',
+        column: 'id',
+        sequence: SEQUENCE,
+        key: String(20_000 + index),
+      }))
+    // Some are there, as many as a replica holds, and then more than that.
+    for (const count of [500, 501, 1_200]) expect(await leases.leaseFor(refused(count), true)).toBe(true)
+    expect(asked.map((wanted) => wanted[SEQUENCE])).toEqual([495, 1, 500, 199])
+    expect(await leases.leaseFor(refused(2_000), true)).toBe(false)
+    expect(asked.slice(4).map((wanted) => wanted[SEQUENCE])).toEqual([500, 300])
+    await leases.stop()
   })
 })

@@ -21,7 +21,9 @@ const columnSchema = z.object({
   comparedLoosely: z.boolean(),
   /** `GENERATED … AS IDENTITY`, or a default that draws on a sequence. */
   counted: z.boolean(),
-  /** The sequence that alone numbers it, as `schema.name`, quoted where it must be; null where there is none. */
+  /** `GENERATED ALWAYS AS IDENTITY`. */
+  alwaysCounted: z.boolean(),
+  /** The sequence that alone numbers it and never begins anew, as `schema.name`, quoted where it must be; null where there is none. */
   sequence: z.nullable(z.string()),
   /** The default depends on something that is neither built in nor a type. */
   defaultIsOwn: z.boolean(),
@@ -146,9 +148,11 @@ const COLUMNS = `
     'counted', a.attidentity <> '' OR (given.expression IS NOT NULL AND (given.expression ~ '\\mnextval\\(' OR EXISTS (
       SELECT FROM pg_depend p JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S'
       WHERE p.classid = given.class AND p.objid = given.object AND p.refclassid = 'pg_class'::regclass))),
+    'alwaysCounted', a.attidentity = 'a',
     'sequence', (
       SELECT CASE WHEN count(*) = 1 THEN min(format('%I.%I', sn.nspname, s.relname)) END
       FROM pg_depend p JOIN pg_class s ON s.relkind = 'S' JOIN pg_namespace sn ON sn.oid = s.relnamespace
+        JOIN pg_sequence ps ON ps.seqrelid = s.oid AND NOT ps.seqcycle
       WHERE p.classid = 'pg_class'::regclass AND p.objid = s.oid AND p.refclassid = 'pg_class'::regclass
           AND p.refobjid = a.attrelid AND p.refobjsubid = a.attnum AND p.deptype = 'i'
         OR given.expression ~ '^nextval\\(''[^'']*''::regclass\\)$' AND p.classid = given.class AND p.objid = given.object

@@ -1,6 +1,6 @@
 -- Draws keys of sequences for a client, each by nextval, so that nobody else is given it, and answers them by sequence. `wanted` is a
--- JSON object of numbers by sequence, which the caller takes from the definition in force. Of what is left of a sequence no client
--- gets more than a part, and no user more than so many a day. NULL: the client is another user's.
+-- JSON object of numbers by sequence, which the caller takes from the definition in force. Of what is left of a sequence nobody gets
+-- more than a part at once, and no user more than a part of the whole, and so many, a day. NULL: the client is another user's.
 CREATE OR REPLACE FUNCTION tidemark.lease_keys(of_client text, of_user text, wanted json, most_a_day int) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   item record;
@@ -8,6 +8,8 @@ DECLARE
   drawn bigint[];
   leased jsonb := '{}';
 BEGIN
+  -- Many requests of one user at once would each find that none of the others was given any.
+  PERFORM pg_advisory_xact_lock(hashtextextended('tidemark.lease_keys ' || of_user, 0));
   INSERT INTO tidemark.client (id, user_id) SELECT of_client, of_user
     WHERE NOT EXISTS (SELECT FROM tidemark.client WHERE id = of_client) ON CONFLICT DO NOTHING;
   IF (SELECT user_id FROM tidemark.client WHERE id = of_client) IS DISTINCT FROM of_user THEN
@@ -15,8 +17,9 @@ BEGIN
   END IF;
   FOR item IN SELECT one.key AS name, one.value::int AS number FROM json_each_text(wanted) AS one ORDER BY one.key LOOP
     SELECT least(item.number,
-      most_a_day - coalesce((SELECT sum(l.drawn) FROM tidemark.key_lease l
-        WHERE l.user_id = of_user AND l.sequence = item.name AND l.drawn_on = (now() AT TIME ZONE 'UTC')::date), 0),
+      least(most_a_day, greatest(1, floor((s.seqmax::numeric - s.seqmin) / abs(s.seqincrement::numeric) / 16)))
+        - coalesce((SELECT sum(l.drawn) FROM tidemark.key_lease l
+          WHERE l.user_id = of_user AND l.sequence = item.name AND l.drawn_on = (now() AT TIME ZONE 'UTC')::date), 0),
       greatest(1, floor(CASE WHEN s.seqincrement > 0
         THEN s.seqmax::numeric - coalesce(pg_sequence_last_value(s.seqrelid), s.seqstart)
         ELSE coalesce(pg_sequence_last_value(s.seqrelid), s.seqstart)::numeric - s.seqmin END / abs(s.seqincrement::numeric) / 64)))

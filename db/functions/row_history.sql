@@ -14,17 +14,21 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
       WHERE NOT coalesce(jsonb_path_exists(told.columns, '$[*] ? (@.name == $name)', jsonb_build_object('name', c -> 'name')), false)) AS after
     FROM jsonb_array_elements((SELECT columns FROM told ORDER BY version DESC LIMIT 1)) AS c
   ), page AS (
-    SELECT h.lsn, h.seq, h.operation, h.data, h.old_data, h.committed_at, h.client_id, h.mutation_id, h.schema_version
+    -- Each part is read from its end, by an index, and no further than the page. The epoch is compared as no index can: by the one
+    -- of places, which the planner may take for a row of many changes, all that was changed since would be gone through.
+    (SELECT h.lsn, h.seq, h.operation, h.data, h.old_data, h.committed_at, h.client_id, h.mutation_id, h.schema_version
     FROM tidemark.change_history h
-    WHERE h.epoch = of_epoch AND h.table_name = of_table
+    WHERE h.epoch IS NOT DISTINCT FROM of_epoch AND h.table_name = of_table
       AND jsonb_hash_extended(h.row_key, 0) = jsonb_hash_extended(of_key, 0) AND h.row_key = of_key
-      AND h.operation IN ('insert', 'update', 'delete') AND h.audience = ANY (tidemark.audiences())
-      AND (below IS NULL OR (h.lsn, h.seq) < (below, below_seq))
+      AND h.operation IN ('insert', 'update', 'delete') AND h.audience = ANY ((SELECT tidemark.audiences())::text[])
+      AND (h.lsn, h.seq) < (coalesce(below, 'FFFFFFFF/FFFFFFFF'), coalesce(below_seq, 2147483647))
+    ORDER BY h.lsn DESC, h.seq DESC LIMIT least(most, 500))
     UNION ALL
-    SELECT h.lsn, h.seq, h.operation, NULL, NULL, h.committed_at, h.client_id, h.mutation_id, h.schema_version
+    (SELECT h.lsn, h.seq, h.operation, NULL, NULL, h.committed_at, h.client_id, h.mutation_id, h.schema_version
     FROM tidemark.change_history h
     WHERE h.epoch = of_epoch AND h.audience IS NULL AND h.operation = 'truncate' AND h.table_name = of_table
-      AND (below IS NULL OR (h.lsn, h.seq) < (below, below_seq))
+      AND (h.lsn, h.seq) < (coalesce(below, 'FFFFFFFF/FFFFFFFF'), coalesce(below_seq, 2147483647))
+    ORDER BY h.lsn DESC, h.seq DESC LIMIT least(most, 500))
     ORDER BY 1 DESC, 2 DESC LIMIT least(most, 500)
   )
   SELECT p.lsn, p.seq, p.operation,

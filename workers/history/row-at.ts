@@ -1,4 +1,5 @@
 import {
+  audienceOf,
   type Lsn,
   outputExpression,
   quoteIdentifier,
@@ -85,9 +86,8 @@ async function readRowNow(
   try {
     const [found] = await asClient(database, reader, ({ query }) => query(text, params), { readOnly: true })
     if (found === undefined) return null
-    const { audience } = table
-    const named = 'constant' in audience ? 'all' : `${audience.prefix}:${found[audience.column]}`
-    return reader.audiences.includes(named) ? found : null
+    const named = audienceOf(table.audience, found)
+    return named !== null && reader.audiences.includes(named) ? found : null
   } catch (error) {
     // A text that is no value of the key's type names no row.
     if (sqlStateOf(error)?.startsWith('22')) return null

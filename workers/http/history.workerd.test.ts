@@ -120,6 +120,19 @@ it('HST-R3 a row is told as of an LSN or a time, also one that is older than his
   expect((await ask(ANN, `/sync/history/${ITEM}/1?at=2001-01-01T00:00:00Z`)).status).toBe(400)
 })
 
+it('HST-R3 a row of nobody’s audience is told to nobody, whatever an audience is called', async () => {
+  await database.run(`CREATE POLICY open ON public.note FOR SELECT TO tidemark_client USING (true)`)
+  await database.run(`INSERT INTO note VALUES (1, NULL, 'of nobody'), (2, 'null', 'of one who is called so')`)
+  const place = await head()
+  const noteAt = async (key: string) =>
+    (
+      await (
+        await ask(['null', 'user:null'], `/sync/history/public.note/${key}?at=${place}`)
+      ).json<{ row: Row | null }>()
+    ).row
+  expect([await noteAt('1'), (await noteAt('2'))?.body]).toEqual([null, 'of one who is called so'])
+})
+
 it('HST-R1 SEC-06 tables that are not synced, keys that are none and readers without a token get nothing', async () => {
   expect((await ask(ANN, '/sync/history/tidemark.mutation/1')).status).toBe(404)
   expect((await ask(ANN, '/sync/history/public.nothing/1')).status).toBe(404)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ERROR_RULES, type ErrorKind, type PushAnswer, pushAnswerSchema, TidemarkError } from '../../protocol/index.ts'
 import type { PushCall } from '../contracts.ts'
-import type { ForwardedPush } from './forwarded-push.ts'
+import { type ForwardedPush, isPushSecret } from './forwarded-push.ts'
 
 /** The app's own server, which decides what users write. */
 export interface PushTarget {
@@ -18,11 +18,25 @@ const faultSchema = z.object({
   message: z.string(),
 })
 
+const ON_THIS_MACHINE = new Set(['localhost', '127.0.0.1', '[::1]'])
+
+/** Throws `misconfigured`. */
+function requireTarget({ url, secret }: PushTarget): void {
+  const { protocol, hostname } = URL.parse(url) ?? { protocol: '', hostname: '' }
+  const isSafe = protocol === 'https:' || (protocol === 'http:' && ON_THIS_MACHINE.has(hostname))
+  if (!isSafe || !isPushSecret(secret))
+    throw new TidemarkError(
+      'misconfigured',
+      'pushTo: url begins with https://, and secret has at least 32 letters, digits or signs of ASCII, and no spaces.',
+    )
+}
+
 /**
  * Has the app's own server decide a push. Throws what it says, `unavailable` where it cannot be reached or is no such
- * server, `misconfigured` where it does not know the secret.
+ * server, `misconfigured` where it does not know the secret, or target is not one.
  */
 export async function forwardPush(target: PushTarget, call: PushCall, tells: boolean): Promise<PushAnswer> {
+  requireTarget(target)
   const { userId, claims, audiences } = call.session
   const forwarded: ForwardedPush = {
     session: { userId, claims: { ...claims }, audiences: [...audiences] },

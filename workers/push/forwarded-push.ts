@@ -13,4 +13,7 @@ export const forwardedPushSchema = z.strictObject({
   tells: z.boolean(),
 })
 
+/** Tells whether a text is a secret for pushes: what a header can carry after `Bearer`, and nobody guesses. */
+export const isPushSecret = (text: unknown): boolean => typeof text === 'string' && /^[\x21-\x7e]{32,}$/.test(text)
+
 export type ForwardedPush = z.infer<typeof forwardedPushSchema>

@@ -102,4 +102,16 @@ describe.each(['embedded', 'system'] as const)('leased keys on the %s server', (
     )
     expect((await lease(client, { [TICKETS]: 9 }))[TICKETS]).toEqual(['-9'])
   })
+
+  test('FLD-228 LSE-R4 a user is given a part of a whole sequence in a day, in however many requests, also at once', async () => {
+    await own.database.query(`SELECT setval('${SCARCE}', 1); UPDATE tidemark.key_lease SET drawn = 0`)
+    const given: number[] = []
+    for (let turn = 0; turn < 6; turn += 1)
+      given.push((await lease(new TestClient(own.send), { [SCARCE]: 500 }))[SCARCE]?.length ?? 0)
+    expect(given).toEqual([500, 500, 496, 488, 63, 0])
+    const clients = Array.from({ length: 6 }, () => new TestClient(own.send))
+    await own.database.query(`UPDATE tidemark.key_lease SET drawn = 0`)
+    const at = await Promise.all(clients.map((client) => lease(client, { [SCARCE]: 500 })))
+    expect(at.reduce((sum, keys) => sum + (keys[SCARCE]?.length ?? 0), 0)).toBe(2_047)
+  })
 })

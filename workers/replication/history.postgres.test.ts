@@ -168,3 +168,43 @@ describe('history at size', () => {
     120_000 * (HISTORY_ROWS / 100_000),
   )
 })
+
+describe('history of one row', () => {
+  let harness: CaptureHarness
+  afterAll(() => harness.close())
+
+  test('HST-R4 a page of it reads no more than a page, however much was changed, and however much has no audience', async () => {
+    harness = await startCapture(servers().embedded, 'pgoutput', SCHEMA, sync)
+    await harness.query(
+      `INSERT INTO tidemark.change_history (epoch, lsn, seq, xid, transaction_id, table_name, operation, row_key, data, audience, schema_version, committed_at)
+       SELECT 'e', ('0/' || to_hex(n))::pg_lsn, 0, n, n::text::xid8, 'public.item',
+         CASE WHEN n % 8000 = 0 THEN 'truncate' ELSE 'update' END, CASE WHEN n % 8000 > 0 THEN jsonb_build_object('id', greatest(n - 10000, 1)) END,
+         '{"note": "x"}', CASE WHEN n <= 10000 AND n <> 8000 THEN 'org:hot' END, 1, now() FROM generate_series(1, 20000) n`,
+    )
+    await harness.query('ANALYZE tidemark.change_history')
+    const page = (below: string | null) =>
+      harness.connection.transaction(async ({ query }) => {
+        await query(`SELECT set_config('tidemark.audiences', '["org:hot"]', true)`)
+        const rows = await query(
+          `SELECT lsn::text, operation FROM tidemark.row_history('e', 'public.item', '{"id": 1}', $1::pg_lsn, 0, 10)`,
+          [below],
+        )
+        const [read] = await query(
+          `SELECT seq_tup_read + idx_tup_fetch AS rows FROM pg_stat_xact_user_tables WHERE relid = 'tidemark.change_history'::regclass`,
+        )
+        return { rows, read: Number(read?.rows) }
+      })
+    const lsnOf = (n: number) => `0/${n.toString(16).toUpperCase()}`
+    for (const [below, last, truncates] of [
+      [null, 9_992, 1],
+      [lsnOf(9_001), 8_991, 0],
+      [lsnOf(8_005), 7_995, 1],
+    ] as const) {
+      const { rows, read } = await page(below)
+      expect(rows).toHaveLength(10)
+      expect(rows.at(-1)?.lsn).toBe(lsnOf(last))
+      expect(rows.filter(({ operation }) => operation === 'truncate')).toHaveLength(truncates)
+      expect(read).toBeLessThan(40)
+    }
+  })
+})

@@ -7,6 +7,7 @@ import {
   type Statement,
 } from '../database/index.ts'
 import { PUSH_SESSION, type PushSessions } from '../push/push-sessions.ts'
+import { isTransactionStatement } from '../push/rules/action-statement.ts'
 
 /** A client of node-postgres (`pg.Client`), or one that is like it. */
 export interface PgClient {
@@ -33,7 +34,7 @@ export function driverSessions<Client extends PgClient>(
   const open: PushSessions['open'] = async () => {
     const client = newClient()
     const database = await openOver(asDriver(client), PUSH_SESSION)
-    clients.set(database, client)
+    clients.set(database, withinTransaction(client))
     return database
   }
   return {
@@ -47,6 +48,29 @@ export function driverSessions<Client extends PgClient>(
       return client
     },
   }
+}
+
+/** The client as halves get it: a transaction of an ORM that they come with would commit the mutation's own. */
+function withinTransaction<Client extends PgClient>(client: Client): Client {
+  const query = (...call: Parameters<Client['query']>) => {
+    const [statement] = call as readonly unknown[]
+    if (isTransactionStatement(textOf(statement)))
+      throw new Error('This runs in the transaction of the mutation, which its driver neither begins nor ends.')
+    return Reflect.apply(client.query, client, call)
+  }
+  return new Proxy(client, {
+    get: (target, name) => {
+      if (name === 'query') return query
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+function textOf(statement: unknown): string {
+  if (typeof statement === 'string') return statement
+  const { text } = typeof statement === 'object' && statement !== null && 'text' in statement ? statement : { text: '' }
+  return typeof text === 'string' ? text : ''
 }
 
 async function inAnother(client: PgClient, work: (database: Database) => Promise<unknown>): Promise<unknown> {

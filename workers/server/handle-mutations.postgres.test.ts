@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { RequestListener } from 'node:http'
+import { type RequestListener, request } from 'node:http'
 import { sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import express from 'express'
@@ -33,6 +33,12 @@ const handler = createMutationHandler(pushSync, {
     },
     bump: async (run, { args, client, asApp }) => {
       await run()
+      if (args.id === 'own transaction')
+        await asApp(() =>
+          drizzle(client).transaction((tx) => tx.execute(sql`INSERT INTO public.audit (what, by) VALUES ('kept', 1)`)),
+        )
+      if (args.id === 'commit')
+        await Promise.allSettled([(async () => client.query('/* at once */ COMMIT'))(), client.query('SAVEPOINT one')])
       if (args.id === 'denied') await client.query('INSERT INTO public.audit (what, by) VALUES (1, 1)')
       await asApp(() => drizzle(client).execute(sql`INSERT INTO public.audit (what, by) VALUES ('bump', 'app')`))
       if (args.id === 'twice') await client.query(`INSERT INTO public.tally (id, org_id) VALUES ('twice', $1)`, [ORG_A])
@@ -118,6 +124,42 @@ describe('a handler on the app’s own server', () => {
       expect(await fixture.row('tally', id)).toMatchObject({ count: '0' })
   })
 
+  it('FLD-226 ACT-R7 a half that would begin or end a transaction by its driver ends none, and nothing of it stays', async () => {
+    const client = clientOf(server)
+    for (const id of ['own transaction', 'commit'])
+      await fixture.database.query('INSERT INTO public.tally (id, org_id) VALUES ($1, $2)', [id, ORG_A])
+    const decide = (id: string) => client.decide(client.action('bump', { id }))
+    expect(await decide('own transaction')).toMatchObject([{ kind: 'invalid' }])
+    expect(await audit('kept')).toEqual([])
+    expect(await fixture.row('tally', 'own transaction')).toMatchObject({ count: '0' })
+    // One that caught it goes on in the transaction of the mutation.
+    expect(await decide('commit')).toEqual(['committed'])
+    expect(await fixture.row('tally', 'commit')).toMatchObject({ count: '1' })
+  })
+
+  it('FLD-225 ACT-R8 what no request can be made of is answered as such, by a server that goes on', async () => {
+    const { port } = new URL(server.target.url)
+    const plain = await startAppServer(toNode(handler))
+    const ask = (of: string, method: string, path: string) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const asked = request({ host: '127.0.0.1', port: of, method, path, agent: false }, (answer) => {
+          answer.resume()
+          resolve(answer.statusCode)
+        })
+        asked.on('error', reject).end()
+      })
+    const { port: ofPlain } = new URL(plain.target.url)
+    for (const [method, path] of [
+      ['GET', '//'],
+      ['TRACE', '/api/mutations'],
+      ['POST', 'http://user:word@app/api/mutations'],
+    ] as const)
+      expect(await ask(ofPlain, method, path), `${method} ${path}`).toBe(400)
+    expect(await ask(port, 'POST', '/api/mutations')).toBe(401)
+    expect(await ask(ofPlain, 'POST', '/api/mutations')).toBe(401)
+    await plain.close()
+  })
+
   it('FLD-202 ACT-R8 who lacks the secret decides nothing, and what is no handler is found out', async () => {
     const { url } = server.target
     const push = (target: AppServer['target']) => clientOf({ ...server, target }).decide()
@@ -126,6 +168,15 @@ describe('a handler on the app’s own server', () => {
     await expect(push({ url: 'http://127.0.0.1:1/', secret: APP_SECRET })).rejects.toMatchObject({
       kind: 'unavailable',
     })
+    // What would go over the network unencrypted, or cannot be sent, is not tried.
+    for (const target of [
+      { url: 'http://app.example/', secret: APP_SECRET },
+      { url: 'http://127.0.0.1.app.example/', secret: APP_SECRET },
+      { url: 'nowhere', secret: APP_SECRET },
+      { url, secret: 'short' },
+      { url, secret: `${APP_SECRET}\nx-user: root` },
+    ])
+      await expect(push(target), target.url).rejects.toMatchObject({ kind: 'misconfigured' })
     expect(() => createMutationHandler(pushSync, { connect: () => new pg.Client(), secret: 'short' })).toThrow(
       TidemarkError,
     )
@@ -165,9 +216,12 @@ describe('a handler on the app’s own server', () => {
       first.id,
     )
     // The session may still be giving back what the last push held.
-    const refusal = () => stranger.decide(stranger.action('bump', { id })).catch(({ kind }) => kind)
-    await until(async () => (await refusal()) !== 'unavailable')
-    expect(await refusal()).toBe('forbidden')
+    let refusal: unknown
+    await until(async () => {
+      refusal = await stranger.decide(stranger.action('bump', { id })).catch(({ kind }) => kind)
+      return refusal !== 'unavailable'
+    })
+    expect(refusal).toBe('forbidden')
     await Promise.all([holder.close(), one.close()])
   })
 })

@@ -4,7 +4,7 @@ import type { AppEnv } from '../access/access.ts'
 import { bearerToken } from '../access/request-token.ts'
 import { sameSecret } from '../constant-time.ts'
 import { asDatabaseError } from '../database/index.ts'
-import { forwardedPushSchema } from '../push/forwarded-push.ts'
+import { forwardedPushSchema, isPushSecret } from '../push/forwarded-push.ts'
 import type { PushOptions, ServerActions } from '../push/options.ts'
 import { PushLane } from '../push/push-lane.ts'
 import { parseJson, readBody } from '../push/read-body.ts'
@@ -15,8 +15,6 @@ import type { MutationHandlerOptions } from './options.ts'
 const CONNECTIONS = 10
 /** Halves on the app's own server get none: it has its own settings. */
 const NO_ENV: AppEnv = { DATABASE_URL: '' }
-/** What a header can carry after `Bearer`, and nobody guesses. */
-const SECRET = /^[\x21-\x7e]{32,}$/
 /** A push as text in JSON, where each character may be written as two, and what its session may see. */
 const BODY_CHARS = 2 * (LIMITS.pushChars + 64 * 1024) + 1024 * 1024
 
@@ -31,7 +29,7 @@ export function createMutationHandler<SyncActions extends Actions, Client extend
   options: MutationHandlerOptions<SyncActions, Client>,
 ): (request: Request) => Promise<Response> {
   const { secret } = options
-  if (typeof secret !== 'string' || !SECRET.test(secret))
+  if (!isPushSecret(secret))
     throw new TidemarkError(
       'misconfigured',
       'createMutationHandler: secret has at least 32 letters, digits or signs of ASCII, and no spaces.',

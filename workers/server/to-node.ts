@@ -20,25 +20,32 @@ export function toNode(
   handle: (request: Request) => Promise<Response>,
 ): (request: NodeRequest, response: NodeResponse) => Promise<void> {
   return async (request, response) => {
-    const headers = new Headers()
-    for (const [name, value] of Object.entries(request.headers))
-      if (value !== undefined && !name.startsWith(':'))
-        headers.set(name, typeof value === 'string' ? value : value.join(', '))
-    const method = request.method ?? 'GET'
-    const hasBody = method !== 'GET' && method !== 'HEAD'
-    const url = new URL(request.originalUrl ?? request.url ?? '/', 'http://localhost')
-    const answer = await handle(
-      new Request(url, {
-        method,
-        headers,
-        ...(hasBody ? { body: bodyOf(request), duplex: 'half' } : {}),
-      }),
-    )
+    const made = requestOf(request)
+    const answer = made === null ? notARequest() : await handle(made)
     response.statusCode = answer.status
     answer.headers.forEach((value, name) => void response.setHeader(name, value))
     response.end(await answer.text())
   }
 }
+
+/** Null where Node takes what no web request can be, such as a TRACE: thrown, it would end the app's process. */
+function requestOf(request: NodeRequest): Request | null {
+  const method = request.method ?? 'GET'
+  const hasBody = method !== 'GET' && method !== 'HEAD'
+  try {
+    const headers = new Headers()
+    for (const [name, value] of Object.entries(request.headers))
+      if (value !== undefined && !name.startsWith(':'))
+        headers.set(name, typeof value === 'string' ? value : value.join(', '))
+    const url = new URL(request.originalUrl ?? request.url ?? '/', 'http://localhost')
+    return new Request(url, { method, headers, ...(hasBody ? { body: bodyOf(request), duplex: 'half' } : {}) })
+  } catch {
+    return null
+  }
+}
+
+const notARequest = () =>
+  Response.json({ kind: 'bad-input', message: 'This address takes no such request.' }, { status: 400 })
 
 function bodyOf(request: NodeRequest): BodyInit {
   const { body } = request

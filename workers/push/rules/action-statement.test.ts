@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { isActionStatement } from './action-statement.ts'
+import { isActionStatement, isTransactionStatement } from './action-statement.ts'
 
 it.each([
   'select 1',
@@ -23,3 +23,26 @@ it.each([
   'EXPLAIN ANALYZE SELECT 1',
   'selection',
 ])('PSH-R18 an action may not run %j', (text) => expect(isActionStatement(text)).toBe(false))
+
+it.each([
+  'begin',
+  ' BEGIN isolation level serializable',
+  '/* it */ start  transaction',
+  'commit;',
+  'END',
+  'ROLLBACK',
+  'abort',
+  'rollback work',
+  "PREPARE TRANSACTION 'a'",
+])('ACT-R7 %j begins or ends a transaction', (text) => expect(isTransactionStatement(text)).toBe(true))
+
+it.each([
+  '',
+  'savepoint a',
+  'ROLLBACK TO a',
+  'rollback  work to savepoint a',
+  'release a',
+  'SELECT 1',
+  'beginning',
+  'PREPARE a AS SELECT 1',
+])('ACT-R7 %j does not', (text) => expect(isTransactionStatement(text)).toBe(false))

@@ -11,6 +11,13 @@ const ALLOWED =
  */
 export const isActionStatement = (text: string): boolean => ALLOWED.test(skipLeading(text))
 
+/** Statements that begin or end a transaction; a savepoint within it does neither. */
+const TRANSACTION =
+  /^(begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+((work|transaction)\s+)?to\b))\b/i
+
+/** Tells whether a statement begins or ends a transaction. */
+export const isTransactionStatement = (text: string): boolean => TRANSACTION.test(skipLeading(text))
+
 /** Drops spaces, comments and brackets in front; comments nest. */
 function skipLeading(text: string): string {
   let rest = text
