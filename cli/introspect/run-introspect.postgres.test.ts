@@ -146,7 +146,9 @@ describe('init over a database that is there', () => {
     rmSync(app, { recursive: true })
     mkdirSync(app)
     writeFileSync(join(app, 'worker.ts'), '// mine')
-    await database.query('CREATE TABLE public.fresh (id integer PRIMARY KEY)')
+    await database.query(
+      'CREATE TABLE public.fresh (id integer PRIMARY KEY) WITH (autovacuum_enabled = false); INSERT INTO public.fresh VALUES (1)',
+    )
     const said = await init(app, database.url)
     expect(said).toContain('npm install tidemark drizzle-orm jose')
     expect(said).toMatch(/public\.fresh .*; \? rows, [\s\S]*\n\? rows: the server has no estimate.*ANALYZE/)

@@ -78,7 +78,11 @@ class TabHistory {
   }
 }
 
-/** What each tab did in this session; where there are no tabs, all is of the one that is called null. */
+/**
+ * What each tab did in this session; where there are no tabs, all is of the one that is called null.
+ *
+ * It is long because undoing, bringing back and handing over to another engine move the same entries.
+ */
 export class UndoHistory {
   readonly #outbox: Outbox
   readonly #shown: () => Copy | null

@@ -289,6 +289,8 @@ const TABLE = `
   JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`
 
 /**
+ * The file is long because the form of each answer stands beside the query that reads it.
+ *
  * Reads the database's description of these tables; one that does not exist is absent from the answer.
  *
  * Must run under `PINNED_SETTINGS`, whose search path makes Postgres print qualified names.

@@ -14,6 +14,8 @@
  * Every fault becomes a TidemarkError: `unavailable` where another try may help, `misconfigured` where the login is
  * refused, else `internal`, with Postgres' own message in its cause, for operators alone. A statement that outlives the
  * server's own limit by five seconds is taken for dead, together with its connection.
+ *
+ * It is long because statements, transactions and faults all move the state of one session.
  */
 import { Client } from '@neondatabase/serverless'
 import type { Parameter, Query } from '../../db/query.ts'

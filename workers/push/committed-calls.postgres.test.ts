@@ -75,7 +75,8 @@ it('FLD-103 PSH-R12 CAP-R48 what failed is asked for when it is due, and what is
   })
   nowMs += 20_000
   await callOwed(unreachable(), () => {})
-  nowMs += 20_000
+  // It is due after 30 to 45 seconds.
+  nowMs += 30_000
   await fixture.database.query('UPDATE tidemark.committed_call SET due_at = now()')
   const other = await fixture.owned.open()
   await other.query('BEGIN')

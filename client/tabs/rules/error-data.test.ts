@@ -130,6 +130,7 @@ describe('other errors', () => {
       name: 'Error',
       message: 'Odd.',
       fields: { isOdd: true, none: null },
+      notices: [],
       cause: null,
     })
   })
