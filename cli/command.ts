@@ -10,6 +10,14 @@ export interface OptionSpec {
   readonly help: string
 }
 
+/** The database of the commands that migrate an app's (`withAppDatabase`). */
+export const OWNERS_DATABASE: OptionSpec = {
+  name: 'database-url',
+  value: '<url>',
+  env: 'DATABASE_URL',
+  help: 'the database, as owner of its tables; default: that of tidemark dev',
+}
+
 export interface ArgumentSpec {
   readonly name: string
   readonly help: string

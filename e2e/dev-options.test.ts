@@ -131,7 +131,8 @@ const WORKER = app.read('worker.ts').replace(
   `export default {
   ...worker,
   fetch: (request, env, context) =>
-    request.url.endsWith('/served') ? Response.json(sync.tables.task.priority ?? null) : worker.fetch(request, env, context),
+    request.url.endsWith('/served') ? Response.json(sync.tables.task.priority ?? null)
+    : request.url.endsWith('/secrets') ? Response.json([env.APP_SECRET, env.JWT_SECRET]) : worker.fetch(request, env, context),
 }`,
 )
 let command: BackgroundCommand | null = null
@@ -189,7 +190,8 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
   },
 )
 
-test('FLD-41 CLI-R16 dev that waits at start takes each save, and starts with the one that is right', async () => {
+test('FLD-41 CLI-R16 CLI-R9 dev that waits at start takes each save, and starts with the one that is right and the secrets of .dev.vars', async () => {
+  app.save('.dev.vars', 'APP_SECRET=of-the-app\nJWT_SECRET=not-taken\n')
   app.save('sync.ts', `${SYNC}\nexport const = 1`)
   const waiting = await startOnApp()
   await waiting.until(/sync\.ts does not load: [\s\S]*sync\.ts:\d+:\d+: ERROR: [\s\S]*goes on by itself/)
@@ -198,6 +200,8 @@ test('FLD-41 CLI-R16 dev that waits at start takes each save, and starts with th
   app.save('sync.ts', sync('priority: 1'))
   await waiting.until(/Tidemark is ready\./)
   expect(await served()).toBe(1)
+  const made = readFileSync(join(app.folder, '.tidemark', 'jwt-secret'), 'utf8').trim()
+  expect(await (await fetch(`http://127.0.0.1:${ports.page}/secrets`)).json()).toEqual(['of-the-app', made])
   expect(await definitions()).toEqual([{ definitions: '1' }])
 })
 

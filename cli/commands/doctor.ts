@@ -9,6 +9,8 @@ export const doctor: Command = {
     help: "the app's folder, to hold its sync definition against the database; default: the current one, if it is an app",
     required: false,
   },
-  options: [{ name: 'database-url', value: '<url>', env: 'DATABASE_URL', help: 'the database' }],
+  options: [
+    { name: 'database-url', value: '<url>', env: 'DATABASE_URL', help: 'the database; default: that of tidemark dev' },
+  ],
   run: async (invocation) => await (await import('../doctor/run-doctor-command.ts')).runDoctorCommand(invocation),
 }

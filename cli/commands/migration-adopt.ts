@@ -1,4 +1,4 @@
-import type { Command } from '../command.ts'
+import { type Command, OWNERS_DATABASE } from '../command.ts'
 
 export const migrationAdopt: Command = {
   name: 'migration:adopt',
@@ -8,7 +8,7 @@ export const migrationAdopt: Command = {
   ],
   argument: { name: 'folder', help: "the app's folder; default: the current one", required: false },
   options: [
-    { name: 'database-url', value: '<url>', env: 'DATABASE_URL', help: 'the database, as owner of its tables' },
+    OWNERS_DATABASE,
     { name: 'dry-run', help: 'do it in a transaction that is rolled back, and print what replicas would do' },
   ],
   run: async (invocation) => await (await import('../migrations/run-adopt.ts')).runAdopt(invocation),

@@ -1,4 +1,4 @@
-import type { Command } from '../command.ts'
+import { type Command, OWNERS_DATABASE } from '../command.ts'
 
 export const migrationRevert: Command = {
   name: 'migration:revert',
@@ -8,8 +8,6 @@ export const migrationRevert: Command = {
       'Replicas follow as after any migration. It is pending afterwards.',
   ],
   argument: { name: 'folder', help: "the app's folder; default: the current one", required: false },
-  options: [
-    { name: 'database-url', value: '<url>', env: 'DATABASE_URL', help: 'the database, as owner of its tables' },
-  ],
+  options: [OWNERS_DATABASE],
   run: async (invocation) => await (await import('../migrations/run-revert.ts')).runRevert(invocation),
 }

@@ -1,4 +1,4 @@
-import type { Command } from '../command.ts'
+import { type Command, OWNERS_DATABASE } from '../command.ts'
 
 export const migrationRun: Command = {
   name: 'migration:run',
@@ -10,7 +10,7 @@ export const migrationRun: Command = {
   ],
   argument: { name: 'folder', help: "the app's folder; default: the current one", required: false },
   options: [
-    { name: 'database-url', value: '<url>', env: 'DATABASE_URL', help: 'the database, as owner of its tables' },
+    OWNERS_DATABASE,
     {
       name: 'dry-run',
       help: 'do it in a transaction that is rolled back, and print the SQL and what replicas would do',

@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path'
 import { describeFault, GatedDevEnv, type ServerMessage } from './gated-dev-env.ts'
 
 /**
@@ -34,7 +35,8 @@ server.on('error', (event: { cause?: unknown }) => {
 try {
   await server.startWorker({
     config: settings.config,
-    envFiles: [settings.envFile],
+    // The app's own secrets; what dev makes itself stands above them. A file that is not there is passed over.
+    envFiles: [join(dirname(settings.config), '.dev.vars'), settings.envFile],
     dev: {
       server: { hostname: '127.0.0.1', port: settings.port },
       // Another process may use the default port.

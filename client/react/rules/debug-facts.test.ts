@@ -10,6 +10,11 @@ it('words where a replica stands, and faults only where there are any', () => {
   const calm = factsOf({ ...status, head: asLsn('0000000000000100'), audiences: ['all', 'org:a'], pending: 2 })
   expect(calm).toMatchObject({ phase: 'live', lsn: '0/FF', head: '0/100', behind: '1 bytes', audiences: 'all, org:a' })
   expect(calm).toMatchObject({ outbox: '2 pending, 0 failed' })
+  const [there, away] = [
+    { ...status, head: status.lsn },
+    { ...status, head: status.lsn, phase: 'offline' as const },
+  ]
+  expect([there, away, INITIAL_STATUS].map((one) => factsOf(one).behind)).toEqual(['nothing', 'unknown', 'unknown'])
   expect(calm).not.toHaveProperty('error')
   expect(calm).not.toHaveProperty('tabs')
   const error = new TidemarkError('unavailable', 'No server.')

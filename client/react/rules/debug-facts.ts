@@ -8,7 +8,9 @@ export type Fact = readonly [name: string, value: string]
 /** Words a status for people who debug: where it stands, what waits, and what went wrong. */
 export function statusFacts(status: ReplicaStatus): Fact[] {
   const { phase, ready, epoch, lsn, head, audiences, rows, migrations, pending, failed, tabs } = status
-  const behind = lsn !== null && head !== null && head > lsn ? `${lsnDistanceBytes(lsn, head)} bytes` : 'nothing'
+  // Without a connection the head is the one that was heard last.
+  const hears = phase === 'live' || phase === 'catching-up'
+  const behind = !hears || !lsn || !head ? 'unknown' : head > lsn ? `${lsnDistanceBytes(lsn, head)} bytes` : 'nothing'
   const refused = Object.keys(status.refused)
   const faults: readonly (Fact | null)[] = [
     status.error && ['error', `${status.error.kind}: ${status.error.message}`],
