@@ -116,7 +116,7 @@ $$;
 --> statement-breakpoint
 REVOKE EXECUTE ON PROCEDURE tidemark.settle_patches FROM PUBLIC;
 --> statement-breakpoint
--- Of keys that a mutation gives to new rows, as a JSON object of arrays by sequence, those that its client never leased, as pairs;
+-- Answers which keys that a mutation gives to new rows, a JSON object of arrays by sequence, its client never leased, as pairs;
 -- NULL where it leased all.
 CREATE OR REPLACE FUNCTION tidemark.unleased_keys(of_client text, given json) RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_agg(json_build_array(of_sequence.key, one.key))
