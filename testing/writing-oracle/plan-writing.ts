@@ -66,7 +66,7 @@ export interface WritingPlanOptions {
   readonly visits: boolean
 }
 
-/** Plans everything from the seed alone. */
+/** Plans everything from the seed alone. The file is long because every kind of event is drawn beside its form. */
 export function planWriting(random: Random, options: WritingPlanOptions): WritingEvent[] {
   const events: WritingEvent[] = []
   for (let step = 0; step < options.steps; step++) {
