@@ -7,7 +7,7 @@ import { hasJournal } from './open-journal-files.ts'
 import { judgeError, judgeWords, type Verdict } from './rules/damage.ts'
 import { nextPlace, outlived, type Place } from './rules/place-names.ts'
 import { StartFailed } from './start-failed.ts'
-import { sayError, storageFault } from './storage-fault.ts'
+import { isStorageFull, noRoomFault, sayError, storageFault } from './storage-fault.ts'
 import type { Storage } from './storage-name.ts'
 import { findPlaces, removePlace } from './storage-places.ts'
 
@@ -42,7 +42,7 @@ export async function openStored(
   } catch (error) {
     const verdict = judgeOpening(error)
     if (verdict.kind === 'newer') throw newerFault(verdict.why, error)
-    if (verdict.kind === 'unknown' || current === undefined) throw faultOf(error, verdict.why)
+    if (verdict.kind === 'unknown' || current === undefined) throw await faultOf(error, verdict.why)
     const next = nextPlace(storage.name, Date.now())
     try {
       const db = await openAccepted({ ...storage, name: next.name }, open, accept)
@@ -50,7 +50,7 @@ export async function openStored(
     } catch (fault) {
       // The one made just now is of no use: the database in force is still the one that was to be put aside.
       await removePlace(storage, next.name).catch(() => undefined)
-      throw faultOf(fault, judgeOpening(fault).why)
+      throw await faultOf(fault, judgeOpening(fault).why)
     }
   }
 }
@@ -94,9 +94,9 @@ function judgeOpening(error: unknown): Verdict {
 }
 
 /** Answers the error that keeps the database from being opened now, as a fault of its own kind. */
-function faultOf(error: unknown, why: string | null): TidemarkError {
+async function faultOf(error: unknown, why: string | null): Promise<TidemarkError> {
   if (error instanceof TidemarkError) return error
-  const full = storageFault(error)
+  const full = storageFault(error) ?? ((await isStorageFull()) ? noRoomFault(error) : null)
   if (full) return full
   const said = why ?? sayError(error)
   if (/memory/i.test(said)) {

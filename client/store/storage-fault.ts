@@ -11,13 +11,28 @@ const NO_SPACE = /no space|no_device_space|quota|disk full|full disk|file too la
 export function storageFault(error: unknown): TidemarkError | null {
   if (error instanceof TidemarkError) return error.kind === 'storage' ? error : null
   if (!NO_SPACE.test(String(error))) return null
-  return new TidemarkError(
-    'storage',
-    'The device has no room for the replica: free space, then goOnline() or reopen.',
-    {
-      cause: error,
-    },
-  )
+  return noRoomFault(error)
+}
+
+export const noRoomFault = (cause: unknown) =>
+  new TidemarkError('storage', 'The device has no room for the replica: free space, then goOnline() or reopen.', {
+    cause,
+  })
+
+/** Less than this is no room for a database to start in. */
+const ROOM_TO_START_BYTES = 1_000_000
+
+/**
+ * Answers whether a browser leaves its origin no room, which a start that fails for it does not say: Postgres names the
+ * file that it could not make. False where nobody can tell.
+ */
+export async function isStorageFull(): Promise<boolean> {
+  try {
+    const { quota, usage } = await navigator.storage.estimate()
+    return quota !== undefined && usage !== undefined && quota - usage < ROOM_TO_START_BYTES
+  } catch {
+    return false
+  }
 }
 
 /** Answers the words of an error, or the name of its kind where it has none. */
