@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openReplicaOn } from '../client/open-replica.ts'
 import type { Replica } from '../client/replica-api.ts'
+import { parsePgLsn } from '../protocol/index.ts'
 import { openPreparedDatabase } from '../testing/replica/prepared-database.ts'
 import { type HttpGate, startHttpGate } from '../testing/system/http-gate.ts'
 import { type System, startSystem } from '../testing/system/start-system.ts'
@@ -246,4 +247,47 @@ describe('a history that is lost costs no unsent work', () => {
       }
     },
   )
+
+  it('FLT-03 EPO-R3 a copy put back whose log has grown past what was captured', async () => {
+    const all = Object.values(members).map(({ replica }) => replica)
+    await system.saveDatabase()
+    await inPostgres('CREATE TABLE public.noise (x text)')
+    await inPostgres(`INSERT INTO public.noise SELECT repeat('x', 1000) FROM generate_series(1, 2000)`)
+    for (const replica of [...all, ...all]) await replica.settled()
+    const { epoch } = await system.health()
+    // What is not synced moves the cursor and not the head, which so is what it was in the copy.
+    const cursor = members.empty.replica.status.lsn ?? ''
+    await system.restoreDatabase({
+      way: 'copy',
+      async before({ query }) {
+        await query('INSERT INTO public.entry (id, org_id, token) VALUES ($1, $2, $3)', [
+          randomUUID(),
+          ORG,
+          'unheard of',
+        ])
+        await query('CREATE TABLE public.noise (x text)')
+        await until(async () => {
+          await query(`INSERT INTO public.noise SELECT repeat('y', 1000) FROM generate_series(1, 2000)`)
+          const [log] = await query('SELECT pg_current_wal_flush_lsn()::text AS lsn')
+          return parsePgLsn(log?.lsn ?? '') > cursor
+        })
+      },
+    })
+    await until(async () => {
+      const found = await system.health().catch(() => null)
+      return (
+        found?.epoch &&
+        found.status !== 'fail' &&
+        (await members.empty.replica.settled().then(
+          () => true,
+          () => false,
+        ))
+      )
+    })
+    for (const replica of [...all, ...all]) await replica.settled()
+    const rows = await inPostgres('SELECT id::text, token FROM public.entry ORDER BY id')
+    for (const replica of all)
+      expect((await replica.db.query('SELECT id, token FROM entry ORDER BY id')).rows).toEqual(rows)
+    expect((await system.health()).epoch).not.toBe(epoch)
+  })
 })
