@@ -16,6 +16,7 @@ import { Progress } from './replica/rules/progress.ts'
 import type { ReplicaOptions } from './replica-api.ts'
 import type { OpenDatabase, OpeningHelp } from './store/open-database.ts'
 import { removeAside } from './store/open-stored.ts'
+import { type FoundOpen, noteOpen } from './store/rows/owner-row.ts'
 import { isDevelopment } from './store/runtime.ts'
 
 export interface LocalOpening {
@@ -23,6 +24,8 @@ export interface LocalOpening {
   readonly link?: Link
   /** The storage may be held for so long by who has just let it go. */
   readonly lockWaitMs?: number
+  /** The delay before a storage that nobody closed is compared with the server; default: half a minute to two and a half. */
+  readonly checkDelayMs?: number | undefined
 }
 
 /**
@@ -34,7 +37,7 @@ export interface LocalOpening {
 export async function openLocalCore(
   options: ReplicaOptions,
   open: OpenDatabase,
-  { help = null, link = NETWORK, lockWaitMs = 0 }: LocalOpening,
+  { help = null, link = NETWORK, lockWaitMs = 0, checkDelayMs }: LocalOpening,
 ): Promise<LocalCore> {
   const url = checkedUrl(options.url)
   const envelope = envelopeOf(options.envelope)
@@ -126,7 +129,9 @@ export async function openLocalCore(
     shown: () => engine.shown,
     journal,
   })
+  let foundOpen: FoundOpen
   try {
+    foundOpen = await noteOpen(db)
     await writing.start()
     await engine.start(async () => {
       if (recovery) await outbox.finishRecovery(recovery)
@@ -144,6 +149,7 @@ export async function openLocalCore(
     throw error
   }
   const core = new LocalCore({ engine, writing, liveEngine, db, journal, storage, release })
+  core.checkFound(foundOpen, checkDelayMs)
   await help?.onOpened(db)
   await help?.watchLoss(db, (lost) => void core.endBy(lost))
   return core
