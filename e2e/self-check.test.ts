@@ -14,7 +14,7 @@ import { ORGS, seedWriting } from '../testing/writing-oracle/plan-writing.ts'
 import { withDatabase } from '../workers/database/index.ts'
 
 const [ORG, OTHER] = [ORGS[0] ?? '', ORGS[1] ?? '']
-const ROWS = 5_000
+const ROWS = 2_500
 const NO_DELAY_MS = 0
 
 describe('a replica compared with the server', () => {
@@ -105,7 +105,7 @@ describe('a replica compared with the server', () => {
     const [entries, visits] = [await linesOf('entry'), await linesOf('visit')]
     await damage(
       `DELETE FROM public.entry WHERE token = 'entry 100'`,
-      `UPDATE public.entry SET token = 'entry x' WHERE token = 'entry 4200'`,
+      `UPDATE public.entry SET token = 'entry x' WHERE token = 'entry 2200'`,
       `UPDATE public.visit SET word = word || ' ' WHERE month = 1`,
     )
     expect(await linesOf('entry')).not.toEqual(entries)

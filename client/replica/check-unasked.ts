@@ -8,7 +8,7 @@ const TRIES = 3
 const LEAST_DELAY_MS = 30_000
 const MOST_DELAY_MS = 150_000
 
-export interface UnaskedOptions {
+interface UnaskedOptions {
   readonly found: FoundOpen
   readonly status: StatusStore
   readonly check: () => Promise<unknown>

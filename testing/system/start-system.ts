@@ -57,9 +57,9 @@ export interface SystemOptions {
  * `copy`: the files as they were, slots among them. `branch`: the same without slots, as a base backup has them. `recovery`: a base
  * backup and the log up to where it was put aside, which Postgres ends by another timeline.
  */
-export type RestoreWay = 'copy' | 'branch' | 'recovery'
+type RestoreWay = 'copy' | 'branch' | 'recovery'
 
-export interface Restore {
+interface Restore {
   readonly way: RestoreWay
   /** What happens to the restored database before anybody else reaches it. */
   readonly before?: (database: Database) => Promise<void>

@@ -25,7 +25,7 @@ const partSchema = z.object({
 /** What the archive holds of an epoch, in order and without a gap. */
 export const archiveManifestSchema = z.object({ format: z.literal(1), epoch: z.string(), parts: z.array(partSchema) })
 
-export type ArchiveManifest = z.infer<typeof archiveManifestSchema>
+type ArchiveManifest = z.infer<typeof archiveManifestSchema>
 
 const START = { lsn: '0/0', seq: -1 }
 

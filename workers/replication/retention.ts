@@ -10,7 +10,7 @@ const BATCH_BYTES = 8 * 1024 * 1024
 const MAX_BATCHES = 20
 
 /** A place in history, up to which a batch goes. */
-export interface HistoryPlace {
+interface HistoryPlace {
   readonly lsn: Lsn
   readonly seq: number
 }

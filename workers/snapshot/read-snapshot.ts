@@ -67,7 +67,7 @@ export function readSnapshot(
 }
 
 /** Called with each table in its turn, and with the rows that the audience has in it; null where it has none. */
-export type ReadOneTable = (
+type ReadOneTable = (
   transaction: DatabaseTransaction,
   table: TableDefinition,
   match: AudienceMatch | null,

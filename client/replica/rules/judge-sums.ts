@@ -9,7 +9,7 @@ export interface Sum {
 export type TableSums = ReadonlyMap<string, Sum>
 
 /** `moving`: the table changed while it was looked at, which says nothing. */
-export type SumsVerdict = 'alike' | 'moving' | 'differs'
+type SumsVerdict = 'alike' | 'moving' | 'differs'
 
 export function areAlike(one: TableSums, other: TableSums): boolean {
   if (one.size !== other.size) return false
