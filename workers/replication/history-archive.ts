@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Query } from '../../db/query.ts'
-import { formatPgLsn, TidemarkError } from '../../protocol/index.ts'
+import { formatPgLsn, parsePgLsn, TidemarkError } from '../../protocol/index.ts'
 import type { ArchiveBucket } from '../env.ts'
 import { packChunk, sha256Hex } from '../pack-chunk.ts'
 import type { PrunedBatch } from './retention.ts'
@@ -32,11 +32,8 @@ const START = { lsn: '0/0', seq: -1 }
 export const manifestKey = (epoch: string): string => `tidemark-history/${epoch}/manifest.json`
 
 /** Named by its first row, so that a part whose manifest was not written is put again in its own place. */
-const partKey = (epoch: string, { lsn, seq }: { lsn: string; seq: number }): string => {
-  const [high = '', low = ''] = lsn.split('/')
-  const place = `${high.padStart(8, '0')}${low.padStart(8, '0')}-${String(seq).padStart(10, '0')}`
-  return `tidemark-history/${epoch}/${place}.jsonl.gz`.toLowerCase().replace(epoch.toLowerCase(), epoch)
-}
+const partKey = (epoch: string, { lsn, seq }: { lsn: string; seq: number }): string =>
+  `tidemark-history/${epoch}/${parsePgLsn(lsn)}-${String(seq).padStart(10, '0')}.jsonl.gz`
 
 /**
  * Keeps history that is to be pruned in a bucket, each row once: a part is put, then named in its epoch's manifest, and only then may
