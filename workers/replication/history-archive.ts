@@ -53,7 +53,7 @@ export class HistoryArchive {
     const after = manifest.parts.at(-1)?.to ?? START
     const rows = await query(
       `SELECT h.lsn::text, h.seq::text, h.committed_at::text, row_to_json(h)::text AS line FROM tidemark.change_history h
-       WHERE epoch = $1 AND (lsn, seq) > ($2::pg_lsn, $3::int) AND (lsn, seq) <= ($4::pg_lsn, $5::int) ORDER BY lsn, seq`,
+       WHERE epoch = $1 AND (lsn, seq) > ($2::pg_lsn, $3::int) AND (lsn, seq) <= ($4::pg_lsn, $5::int) ORDER BY h.lsn, h.seq`,
       [epoch, after.lsn, after.seq, formatPgLsn(to.lsn), to.seq],
     )
     const [first, last] = [rows[0], rows.at(-1)]

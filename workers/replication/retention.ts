@@ -28,7 +28,7 @@ const BATCH = `
       FROM tidemark.change_history WHERE epoch = $1 ORDER BY epoch, lsn, seq LIMIT $2::int
     ) oldest WINDOW places AS (ORDER BY lsn, seq)
   ) batch WHERE (committed_at < $3::timestamptz OR $4::boolean) AND (place = 1 OR bytes <= ${BATCH_BYTES})
-  ORDER BY lsn DESC, seq DESC LIMIT 1`
+  ORDER BY batch.lsn DESC, batch.seq DESC LIMIT 1`
 
 /**
  * Prunes history older than `limit` (ISO 8601) in bounded batches, each with the floor it leaves, and each only once the archive has
