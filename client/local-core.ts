@@ -238,7 +238,8 @@ export class LocalCore implements ReplicaCore, ReplicaState {
       () => this.writing.stop(),
       () => engine.stop(),
       () => journal?.close(),
-      () => noteClosed(db),
+      // Where that cannot be noted, the rows are compared with the server's at the next opening.
+      () => noteClosed(db).catch(() => undefined),
       () => db.close(),
     ]
     const faults: unknown[] = []

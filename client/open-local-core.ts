@@ -14,6 +14,7 @@ import { envelopeOf } from './replica/load-envelope.ts'
 import { ReplicaEngine } from './replica/replica-engine.ts'
 import { Progress } from './replica/rules/progress.ts'
 import type { ReplicaOptions } from './replica-api.ts'
+import { watchLoss } from './store/database-loss.ts'
 import type { OpenDatabase, OpeningHelp } from './store/open-database.ts'
 import { removeAside } from './store/open-stored.ts'
 import { type FoundOpen, noteOpen } from './store/rows/owner-row.ts'
@@ -26,6 +27,8 @@ export interface LocalOpening {
   readonly lockWaitMs?: number
   /** The delay before a storage that nobody closed is compared with the server; default: half a minute to two and a half. */
   readonly checkDelayMs?: number | undefined
+  /** Called where the database is gone while it is open, instead of ending the replica with that fault. */
+  readonly onLost?: (fault: TidemarkError) => void
 }
 
 /**
@@ -37,7 +40,7 @@ export interface LocalOpening {
 export async function openLocalCore(
   options: ReplicaOptions,
   open: OpenDatabase,
-  { help = null, link = NETWORK, lockWaitMs = 0, checkDelayMs }: LocalOpening,
+  { help = null, link = NETWORK, lockWaitMs = 0, checkDelayMs, onLost }: LocalOpening,
 ): Promise<LocalCore> {
   const url = checkedUrl(options.url)
   const envelope = envelopeOf(options.envelope)
@@ -151,7 +154,7 @@ export async function openLocalCore(
   const core = new LocalCore({ engine, writing, liveEngine, db, journal, storage, release })
   core.checkFound(foundOpen, checkDelayMs)
   await help?.onOpened(db)
-  await help?.watchLoss(db, (lost) => void core.endBy(lost))
+  watchLoss(db, onLost ?? ((fault) => void core.endBy(fault)))
   return core
 }
 
