@@ -77,6 +77,7 @@ export function assembleReplica<S extends Sync>(parts: ReplicaParts): Replica<S>
       return core.close()
     },
     reset: () => core.reset(),
+    check: () => core.check(),
     export: ({ limit = 1_000 } = {}) => core.exportUnsent(limit),
     signOut: ({ dropUnsent = false } = {}) => core.signOut(dropUnsent),
   }

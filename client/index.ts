@@ -18,6 +18,7 @@ export { openReplica } from './open-replica.ts'
 export type { UnsentExport, UnsentMutation } from './outbox/unsent-work.ts'
 export type { HydrationProgress } from './replica/load-copy.ts'
 export type { Envelope } from './replica/load-envelope.ts'
+export type { CheckReport } from './replica/self-check.ts'
 export type {
   FailedMigration,
   MigrationsStatus,

@@ -7,15 +7,18 @@ import type { LiveEngine } from './live/live-engine.ts'
 import type { FailureDecision, FailureRecord, MutationRecord } from './mutations/mutation.ts'
 import type { UnsentExport } from './outbox/unsent-work.ts'
 import type { Writing } from './outbox/writing.ts'
+import { checkUnasked } from './replica/check-unasked.ts'
 import { closedFault, offlineFault } from './replica/engine-faults.ts'
 import { type Envelope, envelopeOf } from './replica/load-envelope.ts'
 import type { ReplicaEngine } from './replica/replica-engine.ts'
+import type { CheckReport } from './replica/self-check.ts'
 import type { ReplicaStatus, StatusListener } from './replica/status.ts'
 import type { ReplicaCore, ReplicaState } from './replica-core.ts'
 import type { CallOrigin } from './store/call-origin.ts'
 import type { Database } from './store/database.ts'
 import type { Release } from './store/lock-file.ts'
 import { wipe } from './store/open-stored.ts'
+import { type FoundOpen, noteClosed, noteCompared } from './store/rows/owner-row.ts'
 import { whileClosing } from './store/storage-lock.ts'
 import type { Storage } from './store/storage-name.ts'
 
@@ -199,6 +202,20 @@ export class LocalCore implements ReplicaCore, ReplicaState {
     await this.#parts.engine.reset()
   }
 
+  async check(): Promise<CheckReport> {
+    this.#checkOnline()
+    const report = await this.#parts.engine.check(this.#closing.signal)
+    await noteCompared(this.db, report.at)
+    return report
+  }
+
+  /** Compares with the server by itself where the storage was found as nobody leaves it. */
+  checkFound(found: FoundOpen, delayMs: number | undefined): void {
+    const { status } = this.#parts.engine
+    const check = () => this.check()
+    void checkUnasked({ found, status, check, nowMs: Date.now(), delayMs }, this.#closing.signal)
+  }
+
   async exportUnsent(limit: number): Promise<UnsentExport> {
     if (this.#closed) throw closedFault()
     return this.writing.exportUnsent(limit)
@@ -221,6 +238,8 @@ export class LocalCore implements ReplicaCore, ReplicaState {
       () => this.writing.stop(),
       () => engine.stop(),
       () => journal?.close(),
+      // Where that cannot be noted, the rows are compared with the server's at the next opening.
+      () => noteClosed(db).catch(() => undefined),
       () => db.close(),
     ]
     const faults: unknown[] = []

@@ -17,6 +17,7 @@ import type { ReplicaOptions } from './replica-api.ts'
 import { watchLoss } from './store/database-loss.ts'
 import type { OpenDatabase, OpeningHelp } from './store/open-database.ts'
 import { removeAside } from './store/open-stored.ts'
+import { type FoundOpen, noteOpen } from './store/rows/owner-row.ts'
 import { isDevelopment } from './store/runtime.ts'
 
 export interface LocalOpening {
@@ -24,6 +25,8 @@ export interface LocalOpening {
   readonly link?: Link
   /** The storage may be held for so long by who has just let it go. */
   readonly lockWaitMs?: number
+  /** The delay before a storage that nobody closed is compared with the server; default: half a minute to two and a half. */
+  readonly checkDelayMs?: number | undefined
   /** Called where the database is gone while it is open, instead of ending the replica with that fault. */
   readonly onLost?: (fault: TidemarkError) => void
 }
@@ -37,7 +40,7 @@ export interface LocalOpening {
 export async function openLocalCore(
   options: ReplicaOptions,
   open: OpenDatabase,
-  { help = null, link = NETWORK, lockWaitMs = 0, onLost }: LocalOpening,
+  { help = null, link = NETWORK, lockWaitMs = 0, checkDelayMs, onLost }: LocalOpening,
 ): Promise<LocalCore> {
   const url = checkedUrl(options.url)
   const envelope = envelopeOf(options.envelope)
@@ -129,7 +132,9 @@ export async function openLocalCore(
     shown: () => engine.shown,
     journal,
   })
+  let foundOpen: FoundOpen
   try {
+    foundOpen = await noteOpen(db)
     await writing.start()
     await engine.start(async () => {
       if (recovery) await outbox.finishRecovery(recovery)
@@ -147,6 +152,7 @@ export async function openLocalCore(
     throw error
   }
   const core = new LocalCore({ engine, writing, liveEngine, db, journal, storage, release })
+  core.checkFound(foundOpen, checkDelayMs)
   await help?.onOpened(db)
   watchLoss(db, onLost ?? ((fault) => void core.endBy(fault)))
   return core

@@ -28,10 +28,11 @@ export async function openReplicaOn<S extends Sync>(
   open: OpenDatabase,
   help: OpeningHelp | null = null,
   link: Link = NETWORK,
+  checkDelayMs?: number,
 ): Promise<Replica<S>> {
   const { openLocalCore } = await import('./open-local-core.ts')
   const { startLive } = await import('./live/start-live.ts')
-  const core = await openLocalCore(options, open, { help, link })
+  const core = await openLocalCore(options, open, { help, link, checkDelayMs })
   const live = startLive(
     (send) => core.liveEngine.connect(send),
     () => core.db.parsers,

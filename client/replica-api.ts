@@ -8,6 +8,7 @@ import type { Live } from './live/live-rows.ts'
 import type { Failure, MutationHandle, MutationRecord } from './mutations/mutation.ts'
 import type { UnsentExport } from './outbox/unsent-work.ts'
 import type { Envelope } from './replica/load-envelope.ts'
+import type { CheckReport } from './replica/self-check.ts'
 import type { MigrationsStatus, ReplicaStatus, StatusListener } from './replica/status.ts'
 import type { Database } from './store/database.ts'
 
@@ -119,6 +120,12 @@ export interface Replica<S extends Sync = Sync> {
    * and the app's own tables are kept. Rejects with TidemarkError: offline, closed, refused.
    */
   reset(): Promise<void>
+  /**
+   * Compares the rows that are held with the server's, without unsent work, and loads anew each table that differs; unsent work
+   * is kept. Resolves when that is done, with what was found; `status.check` shows the last. Rejects with TidemarkError: offline,
+   * closed, refused, `unavailable` while tables are being loaded.
+   */
+  check(): Promise<CheckReport>
   /** Reads unsent work as plain data, for support: pending, sent and failed mutations, oldest first; default 1,000. */
   export(options?: { readonly limit?: number }): Promise<UnsentExport>
   /** Closes storage and socket; everything pending rejects. */

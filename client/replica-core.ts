@@ -3,6 +3,7 @@ import type { ReplicaInspection } from './inspection.ts'
 import type { FailureDecision, FailureRecord, MutationRecord } from './mutations/mutation.ts'
 import type { UnsentExport } from './outbox/unsent-work.ts'
 import type { Envelope } from './replica/load-envelope.ts'
+import type { CheckReport } from './replica/self-check.ts'
 import type { ReplicaStatus, StatusListener } from './replica/status.ts'
 import type { CallOrigin } from './store/call-origin.ts'
 
@@ -38,6 +39,7 @@ export interface ReplicaCore {
   close(): Promise<void>
   retryMigrations(): Promise<void>
   reset(): Promise<void>
+  check(): Promise<CheckReport>
   exportUnsent(limit: number): Promise<UnsentExport>
   signOut(dropUnsent: boolean): Promise<void>
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openReplicaOn } from '../client/open-replica.ts'
 import type { Replica } from '../client/replica-api.ts'
+import { parsePgLsn } from '../protocol/index.ts'
 import { openPreparedDatabase } from '../testing/replica/prepared-database.ts'
 import { type HttpGate, startHttpGate } from '../testing/system/http-gate.ts'
 import { type System, startSystem } from '../testing/system/start-system.ts'
@@ -20,7 +21,7 @@ const app = {
 }
 const ORG = ORGS[0]
 /** The state of each replica's outbox when the history goes. */
-const OUTBOXES = ['empty', 'pending', 'sent', 'answered', 'failed'] as const
+const OUTBOXES = ['empty', 'pending', 'sent', 'answered', 'building', 'failed'] as const
 type Outbox = (typeof OUTBOXES)[number]
 
 interface Member {
@@ -28,24 +29,35 @@ interface Member {
   readonly gate: HttpGate
 }
 
-/** Each takes the history away in its own way; `reason` is the one that health gives for the epoch that follows. */
+/** Each takes the history away in its own way; health gives `reason` for the epoch that follows, and says `remedy`. */
 const CAUSES = [
-  { cause: 'a slot that was dropped', reason: 'slot-missing', takesBack: false, lose: dropSlot },
-  { cause: 'a slot that Postgres gave up', reason: 'slot-lost: wal_removed', takesBack: false, lose: outgrowSlot },
   {
-    cause: 'a database restored to a point in time',
-    reason: 'restored',
+    cause: 'a slot that was dropped',
+    reason: 'slot-missing',
+    remedy: /who dropped it/,
+    takesBack: false,
+    lose: dropSlot,
+  },
+  {
+    cause: 'a slot that Postgres gave up',
+    reason: 'slot-lost: wal_removed',
+    remedy: /max_slot_wal_keep_size/,
+    takesBack: false,
+    lose: outgrowSlot,
+  },
+  {
+    cause: 'a recovery to a point in time',
+    reason: 'timeline-changed',
+    remedy: /restored/,
     takesBack: true,
-    lose: (system: System) => system.restoreDatabase(),
+    lose: (system: System) => system.restoreDatabase({ way: 'recovery' }),
   },
   {
     cause: 'a branch without its slot',
     reason: 'restored',
+    remedy: /put back/,
     takesBack: true,
-    async lose(system: System) {
-      await system.restoreDatabase()
-      await dropSlot(system)
-    },
+    lose: (system: System) => system.restoreDatabase({ way: 'branch' }),
   },
 ]
 
@@ -138,74 +150,144 @@ describe('a history that is lost costs no unsent work', () => {
   const statusOf = async ({ replica }: Member, id: string | null) =>
     (await replica.mutations()).find((mutation) => mutation.id === id)?.status
 
-  it.each(CAUSES)('FLT-03 FLD-109 OBX-R9 APP-R21 $cause', async ({ cause, reason, takesBack, lose }) => {
-    const { empty, pending, sent, answered, failed } = members
-    const all = Object.values(members).map(({ replica }) => replica)
-    const token = (name: string) => `${name}, ${cause}`
-    const earlier = await tokens()
-    await write(empty, token('before'))
-    await write(sent, token('sent before'))
-    for (const replica of [...all, ...all]) await replica.settled()
-    await system.saveDatabase()
-    for (const replica of all) await replica.settled()
+  it.each(CAUSES)(
+    'FLT-03 FLD-109 EPO-R1 EPO-R2 OBX-R9 APP-R21 $cause',
+    async ({ cause, reason, remedy, takesBack, lose }) => {
+      const { empty, pending, sent, answered, building, failed } = members
+      const all = Object.values(members).map(({ replica }) => replica)
+      const token = (name: string) => `${name}, ${cause}`
+      const earlier = await tokens()
+      await write(empty, token('before'))
+      await write(sent, token('sent before'))
+      for (const replica of [...all, ...all]) await replica.settled()
+      await system.saveDatabase()
+      for (const replica of all) await replica.settled()
 
-    const confirmed = await write(empty, token('confirmed'))
-    await empty.replica.settled()
-    failed.replica.goOffline()
-    const refused = await failed.replica.transaction((tx) =>
-      tx.query('UPDATE task SET title = $1 WHERE org_id = $2', [token('refused'), ORG]),
-    )
-    await inPostgres('UPDATE public.task SET title = $1 WHERE org_id = $2', [token('stands'), ORG])
-    failed.replica.goOnline()
-    await expect(refused.confirmed).rejects.toMatchObject({ rejection: { kind: 'conflict' } })
-    failed.replica.goOffline()
-    pending.replica.goOffline()
-    const unsent = await write(pending, token('pending'))
+      const confirmed = await write(empty, token('confirmed'))
+      await empty.replica.settled()
+      failed.replica.goOffline()
+      const refused = await failed.replica.transaction((tx) =>
+        tx.query('UPDATE task SET title = $1 WHERE org_id = $2', [token('refused'), ORG]),
+      )
+      await inPostgres('UPDATE public.task SET title = $1 WHERE org_id = $2', [token('stands'), ORG])
+      failed.replica.goOnline()
+      await expect(refused.confirmed).rejects.toMatchObject({ rejection: { kind: 'conflict' } })
+      failed.replica.goOffline()
+      pending.replica.goOffline()
+      const base = await write(building, token('base'))
+      await building.replica.settled()
+      building.replica.goOffline()
+      const onBase = await building.replica.transaction((tx) =>
+        tx.query('UPDATE entry SET token = $1 WHERE token = $2', [token('built'), token('base')]),
+      )
+      const unsent = await write(pending, token('pending'))
 
-    // Mutations decided now are not captured, and only the stream would confirm them.
-    const { unanswered, unseen } = await withDatabase(system.env, async ({ query }) => {
-      await query('BEGIN')
-      await query('LOCK TABLE tidemark.change_history')
-      sent.gate.loseAnswers(1)
-      const unanswered = await write(sent, token('sent'))
-      await until(async () => (await tokens()).includes(token('sent')))
-      sent.replica.goOffline()
-      const unseen = await write(answered, token('answered'))
-      await until(async () => {
-        const { rows } = await answered.replica.db.query<{ told: boolean }>(
-          `SELECT EXISTS (SELECT FROM tidemark.mutation WHERE status = 'sent' AND outcome IS NOT NULL) AS told`,
-        )
-        return rows[0]?.told
+      // Mutations decided now are not captured, and only the stream would confirm them.
+      const { unanswered, unseen } = await withDatabase(system.env, async ({ query }) => {
+        await query('BEGIN')
+        await query('LOCK TABLE tidemark.change_history')
+        sent.gate.loseAnswers(1)
+        const unanswered = await write(sent, token('sent'))
+        await until(async () => (await tokens()).includes(token('sent')))
+        sent.replica.goOffline()
+        const unseen = await write(answered, token('answered'))
+        await until(async () => {
+          const { rows } = await answered.replica.db.query<{ told: boolean }>(
+            `SELECT EXISTS (SELECT FROM tidemark.mutation WHERE status = 'sent' AND outcome IS NOT NULL) AS told`,
+          )
+          return rows[0]?.told
+        })
+        answered.replica.goOffline()
+        await query('ROLLBACK')
+        return { unanswered, unseen }
       })
-      answered.replica.goOffline()
-      await query('ROLLBACK')
-      return { unanswered, unseen }
-    })
-    expect(await statusOf(sent, unanswered)).toBe('sent')
-    expect(await statusOf(answered, unseen)).toBe('sent')
+      expect(await statusOf(sent, unanswered)).toBe('sent')
+      expect(await statusOf(answered, unseen)).toBe('sent')
 
-    await lose(system)
-    await until(async () => {
-      const health = await system.health().catch(() => null)
-      return health?.epoch && health.status !== 'fail'
-    })
-    for (const replica of all) replica.goOnline()
+      const { epoch } = await system.health()
+      await lose(system)
+      const health = await until(async () => {
+        const found = await system.health().catch(() => null)
+        return found?.epoch && found.epoch !== epoch && found.status !== 'fail' ? found : null
+      })
+      expect(health.checks.find(({ name }) => name === 'epoch')).toMatchObject({
+        status: 'warn',
+        value: reason,
+        message: expect.stringMatching(remedy),
+      })
+      for (const replica of all) replica.goOnline()
+      for (const replica of [...all, ...all]) await replica.settled()
+
+      const [ended] = await inPostgres(
+        'SELECT end_reason FROM tidemark.epoch ORDER BY ended_at DESC NULLS LAST LIMIT 1',
+      )
+      expect(ended?.end_reason).toBe(reason)
+      const left = [
+        'answered',
+        'before',
+        'pending',
+        'sent',
+        'sent before',
+        ...(takesBack ? [] : ['built', 'confirmed']),
+      ]
+      expect(await tokens()).toEqual([...earlier, ...left.map(token)].toSorted())
+      expect(await statusOf(empty, confirmed)).toBe('confirmed')
+      expect(await statusOf(pending, unsent)).toBe('confirmed')
+      expect(await statusOf(sent, unanswered)).toBe('confirmed')
+      expect(await statusOf(answered, unseen)).toBe('confirmed')
+      // What it builds on went with the restored database: it is reported, and keeps what it was to write.
+      expect(await statusOf(building, base)).toBe('confirmed')
+      expect(await statusOf(building, onBase.id)).toBe(takesBack ? 'failed' : 'confirmed')
+      expect(await statusOf(failed, refused.id)).toBe('failed')
+      expect(failed.replica.failures.map(({ id }) => id)).toContain(refused.id)
+      const rows = await inPostgres('SELECT id::text, token FROM public.entry ORDER BY id')
+      for (const replica of all) {
+        expect((await replica.db.query('SELECT id, token FROM entry ORDER BY id')).rows).toEqual(rows)
+        expect(replica.status.pending).toBe(0)
+      }
+    },
+  )
+
+  it('FLT-03 EPO-R3 a copy put back whose log has grown past what was captured', async () => {
+    const all = Object.values(members).map(({ replica }) => replica)
+    await system.saveDatabase()
+    await inPostgres('CREATE TABLE public.noise (x text)')
+    await inPostgres(`INSERT INTO public.noise SELECT repeat('x', 1000) FROM generate_series(1, 2000)`)
     for (const replica of [...all, ...all]) await replica.settled()
-
-    const [ended] = await inPostgres('SELECT end_reason FROM tidemark.epoch ORDER BY ended_at DESC NULLS LAST LIMIT 1')
-    expect(ended?.end_reason).toBe(reason)
-    const left = ['answered', 'before', 'pending', 'sent', 'sent before', ...(takesBack ? [] : ['confirmed'])]
-    expect(await tokens()).toEqual([...earlier, ...left.map(token)].toSorted())
-    expect(await statusOf(empty, confirmed)).toBe('confirmed')
-    expect(await statusOf(pending, unsent)).toBe('confirmed')
-    expect(await statusOf(sent, unanswered)).toBe('confirmed')
-    expect(await statusOf(answered, unseen)).toBe('confirmed')
-    expect(await statusOf(failed, refused.id)).toBe('failed')
-    expect(failed.replica.failures.map(({ id }) => id)).toContain(refused.id)
+    const { epoch } = await system.health()
+    // What is not synced moves the cursor and not the head, which so is what it was in the copy.
+    const cursor = members.empty.replica.status.lsn ?? ''
+    await system.restoreDatabase({
+      way: 'copy',
+      async before({ query }) {
+        await query('INSERT INTO public.entry (id, org_id, token) VALUES ($1, $2, $3)', [
+          randomUUID(),
+          ORG,
+          'unheard of',
+        ])
+        await query('CREATE TABLE public.noise (x text)')
+        await until(async () => {
+          await query(`INSERT INTO public.noise SELECT repeat('y', 1000) FROM generate_series(1, 2000)`)
+          const [log] = await query('SELECT pg_current_wal_flush_lsn()::text AS lsn')
+          return parsePgLsn(log?.lsn ?? '') > cursor
+        })
+      },
+    })
+    await until(async () => {
+      const found = await system.health().catch(() => null)
+      return (
+        found?.epoch &&
+        found.status !== 'fail' &&
+        (await members.empty.replica.settled().then(
+          () => true,
+          () => false,
+        ))
+      )
+    })
+    for (const replica of [...all, ...all]) await replica.settled()
     const rows = await inPostgres('SELECT id::text, token FROM public.entry ORDER BY id')
-    for (const replica of all) {
+    for (const replica of all)
       expect((await replica.db.query('SELECT id, token FROM entry ORDER BY id')).rows).toEqual(rows)
-      expect(replica.status.pending).toBe(0)
-    }
+    expect((await system.health()).epoch).not.toBe(epoch)
   })
 })

@@ -163,6 +163,11 @@ export interface SnapshotRpc {
    * Throws `unavailable`, `schema-drift`, `limit-exceeded`.
    */
   manifest(audience: string): Promise<{ manifest: string }>
+  /**
+   * JSON text of the audience's sums (`SumsAnswer`), which hold all that was committed up to `at`; null: read anew. The caller
+   * has checked the right to it. Throws as `manifest`.
+   */
+  sums(audience: string, at: Lsn | null): Promise<{ sums: string }>
   /** Gzipped bytes of a chunk, checked against its id; null where it is absent: fetch the manifest again. */
   chunk(id: string): Promise<Uint8Array | null>
 }

@@ -27,6 +27,9 @@ export interface SnapshotBucket {
   delete(keys: string[]): Promise<void>
 }
 
+/** The part of a bucket by which history is archived; `R2Bucket` satisfies it. */
+export type ArchiveBucket = Pick<SnapshotBucket, 'put' | 'get'>
+
 /** Bindings and secrets of a deployment. */
 export interface SyncEnv extends DatabaseEnv {
   readonly REPLICATION: ObjectNamespace<ReplicationRpc>
@@ -34,6 +37,8 @@ export interface SyncEnv extends DatabaseEnv {
   readonly SNAPSHOT: ObjectNamespace<SnapshotRpc>
   /** R2 bucket for the chunks of snapshots; without one they lie in the SnapshotDO's own storage. */
   readonly SNAPSHOTS?: SnapshotBucket
+  /** R2 bucket that takes history before it is pruned; without one what is pruned is gone. */
+  readonly ARCHIVE?: ArchiveBucket
   /** Secret of the operators' routes; without it they are closed. */
   readonly ADMIN_TOKEN?: string
   /** `https://…`, secret: told each change of health's verdict. */

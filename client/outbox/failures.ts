@@ -16,7 +16,8 @@ import type { Copy, Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import { readMadeBy, setOriginOfCurrent } from '../store/rows/mutation-rows.ts'
 import { deleteFailed, type FailedMutation, readFailed } from '../store/rows/record-rows.ts'
-import { pinSettings, type RowWrite, readLocalRow, writePatchRows } from './local-rows.ts'
+import { pinSettings } from '../store/rows/settings.ts'
+import { type RowWrite, readLocalRow, writePatchRows } from './local-rows.ts'
 import type { Outbox } from './outbox.ts'
 
 export interface FailuresOptions {

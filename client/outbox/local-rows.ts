@@ -1,16 +1,9 @@
-import {
-  outputExpression,
-  type PatchRow,
-  PINNED_SETTINGS,
-  quoteIdentifier,
-  quoteLiteral,
-  type Row,
-} from '../../protocol/index.ts'
+import { outputExpression, type PatchRow, quoteIdentifier, type Row } from '../../protocol/index.ts'
 import { stageStatements } from '../store/change-statements.ts'
 import type { Executor } from '../store/copies.ts'
 import type { Net } from '../store/fold-changes.ts'
 import { keyRow, keyText, type ReplicaTable, type ReplicaTables, tableOf } from '../store/replica-table.ts'
-import { admitKeys } from '../store/rows/settings.ts'
+import { admitKeys, pinSettings } from '../store/rows/settings.ts'
 
 /** One row to write: all columns of an insert, the changed ones of an update, null for a delete. */
 export interface RowWrite {
@@ -18,15 +11,6 @@ export interface RowWrite {
   readonly key: Row
   readonly op: 'insert' | 'update' | 'delete'
   readonly values: Row | null
-}
-
-/** Values are text under these settings, whatever the app has set. */
-const PINNED = Object.entries(PINNED_SETTINGS)
-  .map(([name, value]) => `SET LOCAL ${quoteIdentifier(name)} = ${quoteLiteral(value)};`)
-  .join(' ')
-
-export async function pinSettings(tx: Executor): Promise<void> {
-  await tx.exec(PINNED)
 }
 
 /** Reads a row as text under the pinned settings; null where there is none. */

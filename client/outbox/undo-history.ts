@@ -13,8 +13,9 @@ import type { CallOrigin } from '../store/call-origin.ts'
 import type { Copy, Executor } from '../store/copies.ts'
 import { keyRow, tableOf } from '../store/replica-table.ts'
 import { setOriginOfCurrent } from '../store/rows/mutation-rows.ts'
+import { pinSettings } from '../store/rows/settings.ts'
 import { readWritesSince, type StoredWrite } from '../store/rows/write-rows.ts'
-import { pinSettings, type RowWrite, readLocalRow, writeLocalRows } from './local-rows.ts'
+import { type RowWrite, readLocalRow, writeLocalRows } from './local-rows.ts'
 import type { Outbox } from './outbox.ts'
 
 interface Entry {

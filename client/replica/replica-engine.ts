@@ -8,6 +8,7 @@ import {
   toTidemarkError,
   type Welcome,
 } from '../../protocol/index.ts'
+import { backoffDelayMs } from '../connection/backoff.ts'
 import { Connection, type ConnectionHost, type StreamFrame } from '../connection/connection.ts'
 import type { ConnectionPhase, ConnectionState } from '../connection/connection-state.ts'
 import type { Http } from '../connection/http.ts'
@@ -28,10 +29,13 @@ import { dropAddition, loadAddition, loadRenewal } from './load-beside.ts'
 import type { HydrationProgress } from './load-copy.ts'
 import type { Envelope } from './load-envelope.ts'
 import { LoadInHand } from './load-in-hand.ts'
+import { pause } from './pause.ts'
 import type { PendingWork } from './pending-work.ts'
 import { planRenewal, type Renewal } from './plan-renewal.ts'
 import { TableFault } from './refused-tables.ts'
+import { Repair } from './repair.ts'
 import type { Progress } from './rules/progress.ts'
+import { type CheckReport, compareWithServer } from './self-check.ts'
 import { ServerReports } from './server-reports.ts'
 import { NO_MIGRATIONS, replicaPhase, StatusStore } from './status.ts'
 import { StoredCopies } from './stored-copies.ts'
@@ -82,8 +86,10 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   readonly #faults = new TableFaults()
   #retriesRefused = false
   readonly #reset = new AskedReset()
+  readonly #repair: Repair
   readonly #reports: ServerReports
   readonly #migrations: FollowedMigrations
+  #checking: Promise<CheckReport> | null = null
   /** A later definition on its way to what is shown: until it is there, what is shown is behind. */
   #renewal: Renewal | null = null
   readonly #loads = new LoadInHand()
@@ -115,6 +121,11 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     })
     this.outbox = options.outbox
     this.#stored = new StoredCopies(options.outbox, this.#copies)
+    this.#repair = new Repair(this.#stored, this.status, (fault) => {
+      const { version } = this.status.current.migrations
+      if (version !== null) this.#migrations.noteFault(version, fault)
+      this.connection.dispatch({ type: 'reconnect' })
+    })
     this.#stream = new Stream(this.outbox, this)
     const { url, clientId: client, token, openSocket } = options
     this.connection = new Connection({ url, client, token, openSocket, host: this })
@@ -172,6 +183,38 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     if (this.#copies.streamed?.stage === 'joined') this.#reset.noteShown()
   }
 
+  /** Compares what is held with the server, and loads anew what differs. Rejects with TidemarkError. */
+  check(signal: AbortSignal): Promise<CheckReport> {
+    this.#checking ??= this.#check(signal).finally(() => {
+      this.#checking = null
+    })
+    return this.#checking
+  }
+
+  async #check(signal: AbortSignal): Promise<CheckReport> {
+    const report = await compareWithServer(
+      {
+        store: this.outbox,
+        http: this.#options.http,
+        checkable: () => (this.#renewal === null && this.shown?.behind.size === 0 ? this.shown : null),
+        reach: (lsn) => this.#reach(lsn, signal),
+        pause: (round, ends) => pause(backoffDelayMs(round, Math.random()), ends),
+        nowIso: () => new Date().toISOString(),
+      },
+      signal,
+    )
+    if (report.differed.length > 0) await this.#repair.load(report.differed, signal)
+    this.status.set({ check: report })
+    return report
+  }
+
+  async #reach(lsn: Lsn, signal: AbortSignal): Promise<void> {
+    const { epoch: before } = this.status.current
+    const head = await this.askFreshHead(signal)
+    const wanted = { lsn: maxLsn(lsn, head.lsn), epoch: head.epoch, before, endsOffline: true, endsRefused: true }
+    await this.waits.waitFor(wanted, this.reached)
+  }
+
   /** The reason why a version of the schema is not tried again by itself; null where it is. */
   get givenUp(): TidemarkError | null {
     return this.#migrations.givenUp
@@ -199,6 +242,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
       await this.#stored.dropUnfinished()
       this.#reset.noteLoading()
     }
+    await this.#repair.markBehind()
     const { clientId, migration } = this.#options
     const copy = this.#retriesRefused || this.#reset.isLoadDue ? null : this.#copies.streamed
     this.#retriesRefused = false

@@ -1,6 +1,7 @@
 import type { Lsn, RehydrateReason, TidemarkError } from '../../protocol/index.ts'
 import type { ConnectionPhase } from '../connection/connection-state.ts'
 import type { HydrationProgress } from './load-copy.ts'
+import type { CheckReport } from './self-check.ts'
 
 /**
  * `connecting` and `backing-off` still read locally; `hydrating` loads snapshots; `catching-up` applies what was missed;
@@ -66,6 +67,8 @@ export interface ReplicaStatus {
   /** Synced tables that cannot be held here, by id, and why; everything else goes on without them. */
   readonly refused: Readonly<Record<string, string>>
   readonly migrations: MigrationsStatus
+  /** What the last comparison with the server found, since the replica was opened; null before the first. */
+  readonly check: CheckReport | null
   /** Mutations of this user that the server has not decided, or whose commit the stream has not brought. */
   readonly pending: number
   /** The time at which the oldest of them was made here, ISO 8601; null where there is none. */
@@ -133,6 +136,7 @@ export const INITIAL_STATUS: ReplicaStatus = {
   rebuilt: null,
   refused: {},
   migrations: NO_MIGRATIONS,
+  check: null,
   pending: 0,
   pendingSince: null,
   failed: 0,

@@ -1,4 +1,4 @@
-import { type Copy, readCopies, setStage } from '../store/copies.ts'
+import { type Copy, readCopies, setStage, writeDefinition } from '../store/copies.ts'
 import type { HeldCopies } from './held-copies.ts'
 import { dropAddition } from './load-beside.ts'
 import type { PendingWork } from './pending-work.ts'
@@ -43,6 +43,19 @@ export class StoredCopies {
     const isKept = ({ place }: Copy) => place !== copy.place && (place !== 'aside' || !leftover)
     this.#held.replaceCopies(this.#held.all.filter(isKept).concat(kept))
     return kept
+  }
+
+  /** Has tables that are shown loaded anew, each alone, by the next connection; what is written to them waits until then. */
+  async markBehind(tables: ReadonlySet<string>): Promise<void> {
+    const { shown } = this.#held
+    if (!shown) return
+    const { definition, refused, owed } = shown
+    const behind = new Set([...shown.behind, ...[...tables].filter((id) => shown.tables.has(id))])
+    const hash = `${definition.hash}-behind-${behind.size}`
+    await this.#outbox.db.transaction((tx) =>
+      writeDefinition(tx, 'live', { ...definition, hash }, { refused, behind, owed }),
+    )
+    await this.read()
   }
 
   /** Marks a copy that contradicts the stream as of no use; one beside what is shown goes. */

@@ -15,6 +15,8 @@ export const UPGRADES: readonly string[] = [
   `CREATE TABLE tidemark.leased_key (
      sequence text NOT NULL, key bigint NOT NULL, taken boolean NOT NULL DEFAULT false, taken_by bigint, PRIMARY KEY (sequence, key));
    CREATE INDEX leased_key_of_mutation ON tidemark.leased_key (taken_by) WHERE taken_by IS NOT NULL`,
+  // 8: whether somebody has it open, or ended without closing it, and when its rows were last compared with the server's.
+  `ALTER TABLE tidemark.owner ADD open boolean NOT NULL DEFAULT false, ADD compared_at timestamptz`,
 ]
 
 /** The format that this library writes. */

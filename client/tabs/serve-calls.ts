@@ -183,6 +183,7 @@ export function serveCalls(core: LocalCore, leases: Leases, tab: ServedTab): Ser
       await core.reset()
       return null
     },
+    check: () => core.check(),
     exportUnsent: (_, limit) => core.exportUnsent(limit),
     async signOut(_, dropUnsent) {
       await core.signOut(dropUnsent)

@@ -3,6 +3,7 @@ import type { ReplicaInspection } from '../inspection.ts'
 import type { FailureDecision, FailureRecord, MutationRecord } from '../mutations/mutation.ts'
 import type { UnsentExport } from '../outbox/unsent-work.ts'
 import type { Envelope } from '../replica/load-envelope.ts'
+import type { CheckReport } from '../replica/self-check.ts'
 import { type ReplicaStatus, StatusStore } from '../replica/status.ts'
 import type { ReplicaCore, ReplicaState } from '../replica-core.ts'
 import type { CallOrigin } from '../store/call-origin.ts'
@@ -115,6 +116,10 @@ export class TabCore implements ReplicaCore, ReplicaState {
 
   async reset(): Promise<void> {
     await this.#link.call('reset', [])
+  }
+
+  check(): Promise<CheckReport> {
+    return this.#link.call('check', [])
   }
 
   exportUnsent(limit: number): Promise<UnsentExport> {

@@ -5,6 +5,7 @@ import type { FailureDecision, FailureRecord } from '../mutations/mutation.ts'
 import type { SavedHistory } from '../outbox/undo-history.ts'
 import type { UnsentExport } from '../outbox/unsent-work.ts'
 import type { Envelope } from '../replica/load-envelope.ts'
+import type { CheckReport } from '../replica/self-check.ts'
 import type { ReplicaStatus } from '../replica/status.ts'
 import type { CallOrigin } from '../store/call-origin.ts'
 import type { QueryDetails, TextDescription, TextResult } from '../store/text-result.ts'
@@ -122,6 +123,7 @@ export interface TabCalls {
   wake: () => null
   retryMigrations: () => null
   reset: () => null
+  check: () => CheckReport
   exportUnsent: (limit: number) => UnsentExport
   signOut: (dropUnsent: boolean) => null
 }

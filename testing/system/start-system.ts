@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { applyMigrations } from '../../cli/migrations/apply-migrations.ts'
 import { embeddedBinaries } from '../../cli/postgres/postgres-binaries.ts'
-import { type PostgresServer, startPostgresServer } from '../../cli/postgres/postgres-server.ts'
+import { type PostgresOptions, type PostgresServer, startPostgresServer } from '../../cli/postgres/postgres-server.ts'
 import { startWebSocketProxy } from '../../cli/postgres/websocket-proxy.ts'
 import type { Sync } from '../../db/index.ts'
 import { quoteLiteral } from '../../protocol/index.ts'
@@ -52,6 +53,18 @@ export interface SystemOptions {
   readonly instrument?: URL
 }
 
+/**
+ * `copy`: the files as they were, slots among them. `branch`: the same without slots, as a base backup has them. `recovery`: a base
+ * backup and the log up to where it was put aside, which Postgres ends by another timeline.
+ */
+type RestoreWay = 'copy' | 'branch' | 'recovery'
+
+interface Restore {
+  readonly way: RestoreWay
+  /** What happens to the restored database before anybody else reaches it. */
+  readonly before?: (database: Database) => Promise<void>
+}
+
 /** A whole Tidemark: Postgres, Worker and the network between it and its clients, each of which can be made to fail. */
 export interface System {
   /** The address that clients use; it leads through the gate. */
@@ -73,8 +86,8 @@ export interface System {
   restartPostgres(): Promise<void>
   /** Puts the whole database aside as it is now, its slots too; connections break meanwhile. */
   saveDatabase(): Promise<void>
-  /** Takes the database back to what was put aside. */
-  restoreDatabase(): Promise<void>
+  /** Takes the database back to what was put aside, in one of the ways in which that is done. */
+  restoreDatabase(way?: Restore): Promise<void>
   dropSockets(): void
   /** Keeps commits in the log and hidden from all until `releaseCommits`, as if a synchronous standby were slow. */
   holdCommits(): Promise<void>
@@ -134,12 +147,34 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     const gate = await startTcpGate(worker.port)
     undo.push(() => gate.dispose())
     const saved = join(folder, 'saved')
-    const copyWhileDown = async (from: string, to: string) => {
+    const open = (to: DatabaseEnv) =>
+      openDatabase(to, { applicationName: 'test', statementTimeoutMs: 0, idleInTransactionTimeoutMs: 0 })
+    let savedPoint = ''
+    const restore = async ({ way, before }: Restore) => {
+      const { dataDirectory } = postgresOptions
       await postgres.kill()
-      rmSync(to, { recursive: true, force: true })
-      // The copy keeps the owner, who may be another user than this process's.
-      execFileSync('cp', ['-a', from, to])
-      postgres = await startPostgresServer(postgresOptions)
+      const log = join(folder, 'log')
+      copyWhole(join(dataDirectory, 'pg_wal'), log)
+      copyWhole(saved, dataDirectory)
+      if (way !== 'copy') emptyFolder(join(dataDirectory, 'pg_replslot'))
+      if (way === 'recovery') writeFileSync(join(dataDirectory, 'recovery.signal'), '')
+      const recovery = way === 'recovery' ? recoveryTo(savedPoint, log) : {}
+      const settings = { ...postgresOptions.settings, ...recovery }
+      if (before) await alone({ ...postgresOptions, settings, port: await freePort() }, before)
+      postgres = await startPostgresServer({ ...postgresOptions, settings })
+    }
+    /** Runs it on a server that nobody else knows. */
+    const alone = async (server: PostgresOptions, use: (database: Database) => Promise<void>) => {
+      const started = await startPostgresServer(server)
+      const proxy = await startWebSocketProxy({ host: '127.0.0.1', port: started.port })
+      try {
+        const database = await open({ DATABASE_URL: started.url('postgres'), DATABASE_PROXY: proxy.address })
+        await use(database)
+        await database.close()
+      } finally {
+        await proxy.close()
+        await started.stop()
+      }
     }
     // Nothing is captured before somebody asks: the cron arms the alarm, as it does after a deploy.
     await worker.cron()
@@ -153,8 +188,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       workerLog,
       adminToken: ADMIN_TOKEN,
       token: (claims) => signToken(JWT_SECRET, claims),
-      openDatabase: () =>
-        openDatabase(env, { applicationName: 'test', statementTimeoutMs: 0, idleInTransactionTimeoutMs: 0 }),
+      openDatabase: () => open(env),
       async health() {
         const answer = await fetch(`http://127.0.0.1:${worker.port}/health/replication`, {
           headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
@@ -166,8 +200,16 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       async restartPostgres() {
         postgres = await startPostgresServer(postgresOptions)
       },
-      saveDatabase: () => copyWhileDown(postgresOptions.dataDirectory, saved),
-      restoreDatabase: () => copyWhileDown(saved, postgresOptions.dataDirectory),
+      async saveDatabase() {
+        await postgres.kill()
+        copyWhole(postgresOptions.dataDirectory, saved)
+        postgres = await startPostgresServer(postgresOptions)
+        savedPoint = randomUUID()
+        const database = await open(env)
+        await database.query('SELECT pg_create_restore_point($1)', [savedPoint])
+        await database.close()
+      },
+      restoreDatabase: (how = { way: 'copy' }) => restore(how),
       dropSockets: () => gate.cut(),
       holdCommits: () => setStandbys(env, 'nobody'),
       releaseCommits: () => setStandbys(env, ''),
@@ -176,6 +218,24 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   } catch (error) {
     await dispose()
     throw error
+  }
+}
+
+/** Puts a copy of a folder in the place of another; it keeps the owner, who may be another user than this process's. */
+function copyWhole(from: string, to: string): void {
+  rmSync(to, { recursive: true, force: true })
+  execFileSync('cp', ['-a', from, to])
+}
+
+function emptyFolder(folder: string): void {
+  for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true })
+}
+
+function recoveryTo(point: string, log: string): Record<string, string> {
+  return {
+    restore_command: `cp "${log}/%f" "%p"`,
+    recovery_target_name: point,
+    recovery_target_action: 'promote',
   }
 }
 

@@ -171,6 +171,10 @@ export class StagedReplicationDO extends DurableObject implements ReplicationRpc
 }
 
 export class StagedSnapshotDO extends DurableObject implements SnapshotRpc {
+  async sums(): Promise<{ sums: string }> {
+    throw new Error('Nobody asks for sums here.')
+  }
+
   async manifest(audience: string): Promise<{ manifest: string }> {
     return { manifest: JSON.stringify({ audience }) }
   }

@@ -1,6 +1,6 @@
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
-import { LIMITS, type PushAnswer, TidemarkError } from '../../protocol/index.ts'
+import { isLsn, LIMITS, type PushAnswer, TidemarkError } from '../../protocol/index.ts'
 import { type AccessOptions, openSession } from '../access/authenticate.ts'
 import { KeptRights } from '../access/kept-rights.ts'
 import { bearerToken, subprotocolToken } from '../access/request-token.ts'
@@ -202,6 +202,15 @@ export function createApp(options: HttpOptions): Hono<Env> {
       vary: 'authorization',
       etag: `"${id}"`,
     })
+  })
+
+  app.get('/sync/sums/:audience', async (context) => {
+    const snapshot = await snapshotOf(context, true)
+    const at = context.req.query('at')
+    if (at !== undefined && !isLsn(at))
+      throw new TidemarkError('bad-input', 'Not an LSN: `at` takes 16 lower-case hex digits.')
+    const { sums } = await snapshot.sums(context.req.param('audience'), at ?? null)
+    return context.body(sums, 200, { 'content-type': 'application/json' })
   })
 
   addOperatorRoutes(app)

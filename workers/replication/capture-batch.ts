@@ -2,14 +2,21 @@ import { type Lsn, TidemarkError } from '../../protocol/index.ts'
 import type { Database, DatabaseTransaction } from '../database/index.ts'
 import { PagedStore, SingleStore } from './batch-store.ts'
 import type { ChangeSource, SourcePage } from './change-source.ts'
-import { BatchReader, type BatchRequest, type CapturedBatch, DriftInTransaction, TablesNotAsked } from './read-batch.ts'
+import {
+  BatchReader,
+  type BatchRequest,
+  type CapturedBatch,
+  DriftInTransaction,
+  LogReplaced,
+  TablesNotAsked,
+} from './read-batch.ts'
 import { BatchTally } from './rules/batch-tally.ts'
 
 /**
  * Peeks once and stores what is new, all in one transaction that is durable when this resolves. With a `reader`, a connection
  * of its own, the next page is read while one is stored.
  *
- * Throws what the database throws; a drift is not thrown, since the transactions before it are stored.
+ * Throws what the database throws, and `LogReplaced`; a drift is not thrown, since the transactions before it are stored.
  */
 export async function captureBatch(
   database: Database,
@@ -64,7 +71,8 @@ export async function storeShortPeek(
     const batch = await new BatchReader(store, request, asksForTables(source)).read(page())
     return { batch, seen: store.seen }
   } catch (error) {
-    if (error instanceof DriftInTransaction || error instanceof TablesNotAsked) return null
+    if (error instanceof DriftInTransaction || error instanceof TablesNotAsked || error instanceof LogReplaced)
+      return null
     if (error instanceof TidemarkError && error.kind === 'schema-drift') return null
     throw error
   }

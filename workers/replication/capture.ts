@@ -32,7 +32,7 @@ import type {
   Distribute,
 } from './capture-state.ts'
 import { readNextVersion } from './next-version.ts'
-import type { CapturedBatch } from './read-batch.ts'
+import { type CapturedBatch, LogReplaced } from './read-batch.ts'
 import { NOTHING_STORED } from './rules/batch-tally.ts'
 import { decideEpoch } from './rules/epoch-decision.ts'
 import type { RoutedBatch } from './rules/subscription.ts'
@@ -140,8 +140,12 @@ export class Capture {
     const whole =
       early?.batch ?? (peeked && same ? await this.#peek.storeShort(database, state, facts, peeked, wanted) : null)
     const upTo = whole !== null && peeked !== null ? peeked.upTo : peekLimit(state, facts)
-    const batch = whole ?? (await this.#peek.storeLong(database, state, facts, upTo, wanted, openReader))
+    const batch = whole ?? (await this.#storeLong(database, state, facts, upTo, wanted, openReader))
     if (batch === null) return LOOK_AGAIN
+    if (batch === 'replaced') {
+      await distribute(announcement(await this.#start(database, facts, 'restored')))
+      return LOOK_AGAIN
+    }
     this.#peek.isShort = batch.complete && batch.storedRows < SHORT_PEEK_ROWS
     const to = maxLsn(state.capturedTo, batch.seenTo ?? state.capturedTo, batch.complete ? upTo : state.capturedTo)
     const definition = await this.#definitionAfter(database, state, batch)
@@ -163,6 +167,15 @@ export class Capture {
     // The next cycle asks whether the decoder can capture the new definition too.
     if (batch.definitionVersion !== null) this.forget()
     return { more: to < facts.flushLsn, storedRows: batch.storedRows, ownXid: early?.ownXid ?? null }
+  }
+
+  async #storeLong(...order: Parameters<CapturePeek['storeLong']>): Promise<CapturedBatch | 'replaced' | null> {
+    try {
+      return await this.#peek.storeLong(...order)
+    } catch (error) {
+      if (error instanceof LogReplaced) return 'replaced'
+      throw error
+    }
   }
 
   /** The state of the history that goes on, or of the new one that had to begin; null where a new definition came in force. */

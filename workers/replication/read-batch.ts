@@ -78,6 +78,12 @@ export class TablesNotAsked extends Error {
   }
 }
 
+/**
+ * Thrown inside the database's transaction where one of the log stands above the head and not above what was captured: it was
+ * not there when that was read, so the log was put back and has grown anew.
+ */
+export class LogReplaced extends Error {}
+
 /** A transaction of the log whose commit is not read yet. */
 interface OpenTransaction {
   readonly begin: BeginEvent
@@ -198,6 +204,7 @@ export class BatchReader {
   }
 
   async #keep(open: OpenTransaction, row: HistoryRow): Promise<void> {
+    if (open.begin.lsn <= this.#request.capturedTo) throw new LogReplaced()
     if (open.header === null && this.#tally.storedRows === 0) await this.#store.fence()
     open.header ??= this.#headerOf(open, row)
     let { header } = open

@@ -1,7 +1,6 @@
 import { type Lsn, TidemarkError, toTidemarkError, ZERO_LSN } from '../../protocol/index.ts'
 import type { HealthCheck, ReplicationHealth } from '../contracts.ts'
 import { type Database, openDatabase } from '../database/index.ts'
-import type { DatabaseEnv } from '../env.ts'
 import { within } from '../within.ts'
 import { Capture } from './capture.ts'
 import type { CaptureState } from './capture-state.ts'
@@ -16,7 +15,6 @@ import { Upkeep, type UpkeepContext } from './upkeep.ts'
 import { WalWatch } from './wal-watch.ts'
 
 export interface LoopContext extends PaceContext, UpkeepContext {
-  readonly env: DatabaseEnv
   /** Called with each batch before it is routed. */
   readonly heard: (batch: RoutedBatch) => void
 }
@@ -178,7 +176,7 @@ export class ReplicationLoop {
       // While an alarm runs, none is armed.
       nextCycleAtMs: nextCycleAtMs ?? (this.#running && this.#context.nowMs()),
       busySinceMs: this.#busySinceMs,
-      others,
+      others: [...this.#upkeep.checks, ...others],
     })
   }
 
@@ -205,7 +203,7 @@ export class ReplicationLoop {
       if (this.#freshWanted === wanted) this.#freshWanted = null
       await this.#upkeep.readFigures(database)
       if (!this.#more) {
-        await this.#upkeep.prune(database)
+        this.#upkeep.prune()
         await this.#upkeep.compareAudiences(database, this.#shown?.definition.definition.tables ?? [])
       }
       this.#outcome.succeed()

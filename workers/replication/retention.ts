@@ -1,59 +1,91 @@
-import { formatPgLsn, parsePgLsn } from '../../protocol/index.ts'
+import { formatPgLsn, type Lsn, parsePgLsn } from '../../protocol/index.ts'
 import type { Database } from '../database/index.ts'
+import type { HistoryArchive } from './history-archive.ts'
 
-/** Rows of one DELETE. */
+/** Rows of one DELETE, and of one part of the archive. */
 const BATCH_ROWS = 5_000
-/** DELETEs of one run; the rest waits for the next. */
+/** Their stored size, which one row alone may exceed. */
+const BATCH_BYTES = 8 * 1024 * 1024
+/** Batches of one run; the rest waits for the next. */
 const MAX_BATCHES = 20
 
+/** A place in history, up to which a batch goes. */
+interface HistoryPlace {
+  readonly lsn: Lsn
+  readonly seq: number
+}
+
+export interface PrunedBatch {
+  readonly epoch: string
+  readonly to: HistoryPlace
+}
+
 /** The oldest rows of an epoch; those committed before the limit are a prefix of them, in commit order. */
-const CANDIDATES = `
-  SELECT max(lsn)::text AS floor, count(*)::text AS rows FROM (
-    SELECT lsn, committed_at FROM tidemark.change_history WHERE epoch = $1 ORDER BY epoch, lsn, seq LIMIT $2::int
-  ) oldest WHERE committed_at < $3::timestamptz`
+const BATCH = `
+  SELECT lsn::text, seq::text FROM (
+    SELECT lsn, seq, committed_at, row_number() OVER places AS place, sum(bytes) OVER places AS bytes FROM (
+      SELECT lsn, seq, committed_at, coalesce(pg_column_size(data), 0) + coalesce(pg_column_size(old_data), 0) AS bytes
+      FROM tidemark.change_history WHERE epoch = $1 ORDER BY epoch, lsn, seq LIMIT $2::int
+    ) oldest WINDOW places AS (ORDER BY lsn, seq)
+  ) batch WHERE (committed_at < $3::timestamptz OR $4::boolean) AND (place = 1 OR bytes <= ${BATCH_BYTES})
+  ORDER BY batch.lsn DESC, batch.seq DESC LIMIT 1`
 
 /**
- * Prunes history older than `limit` (ISO 8601) in bounded batches, each with the floor it leaves. Returns whether more waits.
+ * Prunes history older than `limit` (ISO 8601) in bounded batches, each with the floor it leaves, and each only once the archive has
+ * it, where there is one. Returns whether more waits.
  *
  * A transaction cut by a batch lies at the floor, which no reader may go below. The announcements of definitions stay:
- * they say what is in force.
+ * they say what is in force. Throws what the database and the archive throw; then nothing is pruned that is not archived.
  */
-export async function pruneHistory(database: Database, limit: string): Promise<boolean> {
+export async function pruneHistory(
+  database: Database,
+  limit: string,
+  archive: HistoryArchive | null = null,
+): Promise<boolean> {
   const [current] = await database.query('SELECT id FROM tidemark.epoch WHERE ended_at IS NULL')
   for (let batch = 0; batch < MAX_BATCHES; batch += 1) {
-    const ended = await pruneEnded(database, limit)
-    const rows = ended + (current?.id ? await pruneCurrent(database, current.id, limit) : 0)
-    if (rows === 0) return false
+    const ended = await findEnded(database, limit)
+    const rows = ended === null ? 0 : await pruneBatch(database, ended, { limit, isEnded: true, archive })
+    const more = current?.id ? await pruneBatch(database, current.id, { limit, isEnded: false, archive }) : 0
+    if (rows + more === 0) return false
   }
   return true
 }
 
-async function pruneCurrent(database: Database, epoch: string, limit: string): Promise<number> {
-  const [oldest] = await database.query(CANDIDATES, [epoch, BATCH_ROWS, limit])
-  if (!oldest?.floor) return 0
-  const floor = formatPgLsn(parsePgLsn(oldest.floor))
-  return database.transaction(async ({ query }) => {
-    await query('UPDATE tidemark.epoch SET floor_lsn = greatest(floor_lsn, $2::pg_lsn) WHERE id = $1', [epoch, floor])
-    const deleted = await query(
-      `WITH gone AS (DELETE FROM tidemark.change_history
-         WHERE epoch = $1 AND lsn <= $2::pg_lsn AND committed_at < $3::timestamptz AND operation <> 'definition' RETURNING 1)
-       SELECT count(*)::text AS rows FROM gone`,
-      [epoch, floor, limit],
-    )
-    return Number(deleted[0]?.rows ?? 0)
-  })
+/** Finds an epoch that ended before the limit and has history left. */
+async function findEnded({ query }: Database, limit: string): Promise<string | null> {
+  const [row] = await query(
+    `SELECT e.id FROM tidemark.epoch e WHERE e.ended_at < $1::timestamptz
+     AND EXISTS (SELECT FROM tidemark.change_history h WHERE h.epoch = e.id) ORDER BY e.ended_at LIMIT 1`,
+    [limit],
+  )
+  return row?.id ?? null
 }
 
-async function pruneEnded(database: Database, limit: string): Promise<number> {
-  const [deleted] = await database.query(
-    `WITH old AS (
-       SELECT h.epoch, h.lsn, h.seq FROM tidemark.epoch e JOIN tidemark.change_history h ON h.epoch = e.id
-       WHERE e.ended_at < $1::timestamptz LIMIT $2::int
-     ), gone AS (
-       DELETE FROM tidemark.change_history h USING old
-       WHERE (h.epoch, h.lsn, h.seq) = (old.epoch, old.lsn, old.seq) RETURNING 1)
-     SELECT count(*)::text AS rows FROM gone`,
-    [limit, BATCH_ROWS],
-  )
-  return Number(deleted?.rows ?? 0)
+interface Pruning {
+  readonly limit: string
+  /** All rows of the epoch go. */
+  readonly isEnded: boolean
+  readonly archive: HistoryArchive | null
+}
+
+async function pruneBatch(database: Database, epoch: string, { limit, isEnded, archive }: Pruning): Promise<number> {
+  const [last] = await database.query(BATCH, [epoch, BATCH_ROWS, limit, isEnded])
+  if (!last?.lsn) return 0
+  const to: HistoryPlace = { lsn: parsePgLsn(last.lsn), seq: Number(last.seq) }
+  await archive?.store(database.query, { epoch, to })
+  return database.transaction(async ({ query }) => {
+    const [deleted] = await query(
+      `WITH gone AS (DELETE FROM tidemark.change_history
+         WHERE epoch = $1 AND (lsn, seq) <= ($2::pg_lsn, $3::int) AND ($4::boolean OR operation <> 'definition') RETURNING 1)
+       SELECT count(*)::text AS rows FROM gone`,
+      [epoch, formatPgLsn(to.lsn), to.seq, isEnded],
+    )
+    // Capture waits for this row, so it is locked last.
+    await query('UPDATE tidemark.epoch SET floor_lsn = greatest(floor_lsn, $2::pg_lsn) WHERE id = $1', [
+      epoch,
+      formatPgLsn(to.lsn),
+    ])
+    return Number(deleted?.rows ?? 0)
+  })
 }

@@ -1,21 +1,28 @@
 import { sampleStrays } from '../../db/definition/find-strays.ts'
 import type { Sync } from '../../db/index.ts'
-import type { TableDefinition } from '../../protocol/index.ts'
-import type { Database } from '../database/index.ts'
+import { type TableDefinition, toTidemarkError } from '../../protocol/index.ts'
+import type { HealthCheck } from '../contracts.ts'
+import { type Database, withDatabase } from '../database/index.ts'
+import type { DatabaseEnv, SyncEnv } from '../env.ts'
 import { bundleHash } from './bundle-hash.ts'
 import type { CaptureTally } from './capture-tally.ts'
+import { HistoryArchive } from './history-archive.ts'
 import { pruneHistory } from './retention.ts'
 import type { OwnIdentity } from './rules/epoch-decision.ts'
 import type { ClientGroup, ServerFigures } from './rules/health-figures.ts'
+import { check } from './rules/one-check.ts'
 import { readFigures } from './server-facts.ts'
 
 const FIGURES_EVERY_MS = 10_000
 /** Clients are gone through one by one, in the statement of every so many figures. */
 const CLIENTS_EVERY_MS = 60_000
 const PRUNE_EVERY_MS = 60 * 60_000
+/** After a failure: history is not in a hurry. */
+const PRUNE_AGAIN_MS = 5 * 60_000
 const COMPARE_EVERY_MS = 60 * 60_000
 
 export interface UpkeepContext {
+  readonly env: DatabaseEnv & Pick<SyncEnv, 'ARCHIVE'>
   readonly own: OwnIdentity
   readonly sync: Sync | null
   readonly retentionMs: number | null
@@ -36,7 +43,11 @@ export class Upkeep {
   #figures: Figures | null = null
   #clients: readonly ClientGroup[] = []
   #clientsAtMs = 0
-  #prunedAtMs = 0
+  #pruneAtMs = 0
+  #retentionFault: string | null = null
+  #archive: HistoryArchive | null = null
+  /** The pruning in hand. */
+  pruning: Promise<void> | null = null
   #comparedAtMs = 0
   #strays: readonly string[] = []
 
@@ -88,10 +99,37 @@ export class Upkeep {
     }
   }
 
-  async prune(database: Database): Promise<void> {
+  /** Prunes what is due, over a connection of its own and beside capture, which does not wait for it. */
+  prune(): void {
     const { retentionMs, nowMs } = this.#context
-    if (retentionMs === null || nowMs() - this.#prunedAtMs < PRUNE_EVERY_MS) return
-    const more = await pruneHistory(database, new Date(nowMs() - retentionMs).toISOString())
-    if (!more) this.#prunedAtMs = nowMs()
+    if (retentionMs === null || this.pruning !== null || nowMs() < this.#pruneAtMs) return
+    this.pruning = this.#prune(retentionMs).finally(() => {
+      this.pruning = null
+    })
+  }
+
+  async #prune(retentionMs: number): Promise<void> {
+    const { env, nowMs } = this.#context
+    const limit = new Date(nowMs() - retentionMs).toISOString()
+    try {
+      this.#archive ??= env.ARCHIVE ? new HistoryArchive(env.ARCHIVE) : null
+      const more = await withDatabase(env, (database) => pruneHistory(database, limit, this.#archive), {
+        applicationName: 'tidemark retention',
+      })
+      this.#retentionFault = null
+      this.#pruneAtMs = more ? 0 : nowMs() + PRUNE_EVERY_MS
+    } catch (error) {
+      const { kind, message } = toTidemarkError(error)
+      this.#retentionFault = `${kind}: ${message}`
+      this.#pruneAtMs = nowMs() + PRUNE_AGAIN_MS
+    }
+  }
+
+  /** What health says of retention; nothing where history is kept for good. */
+  get checks(): readonly HealthCheck[] {
+    if (this.#context.retentionMs === null) return []
+    const fault = this.#retentionFault
+    const message = `History could not be pruned, so that nothing is lost and the table grows; it is tried again: ${fault}`
+    return [check('retention', fault === null ? 'ok' : 'warn', fault, message)]
   }
 }

@@ -3,7 +3,7 @@ import type { Database } from '../database/index.ts'
 import { BUILD_ATTEMPTS, buildDelayMs, outOfPatience } from './build-patience.ts'
 import { ChunkCutter, type PutChunk } from './chunk-cutter.ts'
 import type { WaitReason } from './join-position.ts'
-import { readSnapshot, type SnapshotHead, type SnapshotReceiver } from './read-snapshot.ts'
+import { type NotYet, readSnapshot, type SnapshotHead, type SnapshotReceiver } from './read-snapshot.ts'
 
 export interface BuildSurroundings {
   readonly withDatabase: <T>(run: (database: Database) => Promise<T>) => Promise<T>
@@ -30,10 +30,19 @@ export async function buildSnapshot(
   put: PutChunk,
   surroundings: BuildSurroundings,
 ): Promise<BuiltSnapshot> {
+  return readPatiently<BuiltSnapshot>(
+    (database) => buildOnce(database, audience, put, surroundings.nowMs()),
+    surroundings,
+  )
+}
+
+/** Reads, trying again while nothing can be read yet, at most `BUILD_ATTEMPTS` times. Throws `unavailable` then. */
+export async function readPatiently<Read extends object>(
+  read: (database: Database) => Promise<Read | NotYet>,
+  surroundings: Omit<BuildSurroundings, 'nowMs'>,
+): Promise<Read> {
   for (let attempt = 0; ; attempt += 1) {
-    const outcome = await surroundings.withDatabase((database) =>
-      buildOnce(database, audience, put, surroundings.nowMs()),
-    )
+    const outcome = await surroundings.withDatabase(read)
     if (!('wait' in outcome)) return outcome
     if (attempt + 1 === BUILD_ATTEMPTS) throw outOfPatience(outcome.wait)
     await surroundings.wait(outcome.wait, buildDelayMs(attempt, surroundings.random()))

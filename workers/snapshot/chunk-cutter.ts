@@ -5,7 +5,7 @@ import {
   type TableDefinition,
   travellingColumns,
 } from '../../protocol/index.ts'
-import { packChunk } from './pack-chunk.ts'
+import { packChunk } from '../pack-chunk.ts'
 import type { LineSink } from './read-snapshot.ts'
 
 export type PutChunk = (id: string, bytes: Uint8Array) => Promise<void>

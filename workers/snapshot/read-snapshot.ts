@@ -40,6 +40,8 @@ export interface SnapshotHead {
   readonly start: Lsn
   readonly fence: Lsn
   readonly snapshot: string
+  /** Everything captured by then is shown, so that `start` is the captured head. */
+  readonly isWhole: boolean
 }
 
 /** Nothing was read, and trying again later may help. */
@@ -51,22 +53,42 @@ export interface SnapshotReceiver {
   table(table: TableDefinition): LineSink
 }
 
+/** Reads an audience's rows of all synced tables as of one moment to `receiver`. Throws as `readAtOneMoment`. */
+export function readSnapshot(
+  database: Database,
+  audience: string,
+  receiver: SnapshotReceiver,
+): Promise<SnapshotHead | NotYet> {
+  return readAtOneMoment(database, audience, async (transaction, table, match) => {
+    const sink = receiver.table(table)
+    if (match !== null) await readTable(transaction, table, match, sink)
+    await sink.end()
+  })
+}
+
+/** Called with each table in its turn, and with the rows that the audience has in it; null where it has none. */
+type ReadOneTable = (
+  transaction: DatabaseTransaction,
+  table: TableDefinition,
+  match: AudienceMatch | null,
+) => Promise<void>
+
 /**
- * Reads an audience's rows of all synced tables as of one moment, in one REPEATABLE READ transaction, to `receiver`.
+ * Reads all synced tables for an audience as of one moment, in one REPEATABLE READ transaction.
  *
  * Locks come before the transaction's snapshot, because a snapshot does not keep out DDL and TRUNCATE. Throws
  * `schema-drift` where a table no longer has the columns its definition names, `misconfigured` where the app's policies
  * fail, `limit-exceeded` for a row too large.
  */
-export async function readSnapshot(
+export async function readAtOneMoment(
   database: Database,
   audience: string,
-  receiver: SnapshotReceiver,
+  readOne: ReadOneTable,
 ): Promise<SnapshotHead | NotYet> {
   const definition = await readDefinitionInForce(database.query)
   if (definition === null) return { wait: 'no-definition' }
   try {
-    const head = await database.transaction((transaction) => readIn(transaction, definition, audience, receiver), {
+    const head = await database.transaction((transaction) => readIn(transaction, definition, audience, readOne), {
       isolation: 'repeatable read',
       readOnly: true,
     })
@@ -101,7 +123,7 @@ async function readIn(
   transaction: DatabaseTransaction,
   definition: DefinitionInForce,
   audience: string,
-  receiver: SnapshotReceiver,
+  readOne: ReadOneTable,
 ): Promise<SnapshotHead | NotYet> {
   const { tables } = definition.definition
   await transaction.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT_MS}ms'`)
@@ -116,17 +138,16 @@ async function readIn(
     epoch: facts.epoch.id,
     definition: { ...definition, version },
     snapshot: facts.snapshot,
+    isWhole: facts.firstHidden === null,
     ...position,
   }
   await becomeClient(transaction.query, { userId: null, audiences: [audience] })
   const spellings: ColumnSpelling[] = []
   for (const table of tables) {
-    const sink = receiver.table(table)
     const match = matchAudience(table.audience, audience)
     const spelling = match === null ? null : await spellingOf(transaction, table, match)
-    if (match !== null && spelling === 'as printed') await readTable(transaction, table, match, sink)
+    await readOne(transaction, table, spelling === 'as printed' ? match : null)
     if (match?.kind === 'value' && spelling) spellings.push({ table: table.id, column: match.column, spelling })
-    await sink.end()
   }
   for (const line of tellSpellings(audience, spellings)) console.warn(line)
   return head

@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { isAudienceName, parsePgLsn, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
+import { isAudienceName, type Lsn, parsePgLsn, TidemarkError, toTidemarkError } from '../../protocol/index.ts'
 import { REPLICATION_NAME, type SnapshotRpc } from '../contracts.ts'
 import { type Database, type OpenOptions, withDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
@@ -7,9 +7,11 @@ import { logFault } from '../typed-error.ts'
 import { BucketChunkStore } from './bucket-chunk-store.ts'
 import { BuildCatalogue } from './build-catalogue.ts'
 import { waitsForCapture } from './build-patience.ts'
-import { buildSnapshot } from './build-snapshot.ts'
+import { type BuildSurroundings, buildSnapshot, readPatiently } from './build-snapshot.ts'
 import type { ChunkStore } from './chunk-store.ts'
 import { isFresh, type Present } from './freshness.ts'
+import { KeptSums } from './kept-sums.ts'
+import { readSums } from './read-sums.ts'
 import { SharedRun } from './shared-run.ts'
 import { SqliteChunkStore } from './sqlite-chunk-store.ts'
 
@@ -51,6 +53,7 @@ export function createSnapshotObject(
     readonly #catalogue: BuildCatalogue
     readonly #chunks: ChunkStore
     readonly #manifest: SharedRun<string>
+    readonly #sums: KeptSums
     #audience: string | null = null
 
     constructor(ctx: DurableObjectState, env: SyncEnv) {
@@ -66,15 +69,40 @@ export function createSnapshotObject(
       this.#catalogue.doomOrphans(Date.now())
       ctx.blockConcurrencyWhile(() => this.#armSweep())
       this.#manifest = new SharedRun(() => this.#freshManifest(this.#audience ?? ''))
+      this.#sums = new KeptSums(
+        () => readPatiently((database) => readSums(database, this.#audience ?? ''), this.#surroundings()),
+        () => Date.now(),
+      )
     }
 
     async manifest(audience: string): Promise<{ manifest: string }> {
+      this.#serve(audience)
+      return { manifest: await this.#manifest.get() }
+    }
+
+    async sums(audience: string, at: Lsn | null): Promise<{ sums: string }> {
+      this.#serve(audience)
+      return { sums: JSON.stringify(await this.#sums.get(at)) }
+    }
+
+    #serve(audience: string): void {
       if (!isAudienceName(audience))
         throw new TidemarkError('bad-input', 'Not an audience: expected `all` or `prefix:value`.')
       this.#audience ??= audience
       if (this.#audience !== audience)
         throw new TidemarkError('internal', 'A SnapshotDO serves the one audience it is named by.')
-      return { manifest: await this.#manifest.get() }
+    }
+
+    #surroundings(): BuildSurroundings {
+      return {
+        withDatabase: (run) => withDatabase(this.env, run, CONNECTION),
+        wait: async (reason, delayMs) => {
+          if (waitsForCapture(reason)) await this.#kick()
+          await new Promise((resolve) => setTimeout(resolve, delayMs))
+        },
+        nowMs: () => Date.now(),
+        random: () => Math.random(),
+      }
     }
 
     async chunk(id: string): Promise<Uint8Array | null> {
@@ -125,15 +153,7 @@ export function createSnapshotObject(
         const { manifest, startedAtMs } = await buildSnapshot(
           audience,
           (chunk, bytes) => this.#chunks.put(id, chunk, bytes),
-          {
-            withDatabase: (run) => withDatabase(this.env, run, CONNECTION),
-            wait: async (reason, delayMs) => {
-              if (waitsForCapture(reason)) await this.#kick()
-              await new Promise((resolve) => setTimeout(resolve, delayMs))
-            },
-            nowMs: () => Date.now(),
-            random: () => Math.random(),
-          },
+          this.#surroundings(),
         )
         const text = JSON.stringify(manifest)
         const { epoch, definitionVersion, definitionHash, start } = manifest

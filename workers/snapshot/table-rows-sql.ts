@@ -2,6 +2,7 @@ import {
   outputExpression,
   quoteIdentifier,
   quoteTable,
+  rowDigestSql,
   type TableDefinition,
   travellingColumns,
 } from '../../protocol/index.ts'
@@ -66,6 +67,17 @@ export function tableRowsQuery(table: TableDefinition, match: AudienceMatch): St
       `SELECT octet_length(line)::text, CASE WHEN ${large} THEN NULL ELSE line END${outer} ` +
       `FROM (SELECT ${copyLineExpression(travellingColumns(table))} AS line${inner} ` +
       `FROM ${quoteTable(table)} WHERE ${condition.text} OFFSET 0) AS lines`,
+    params: condition.params,
+  }
+}
+
+/** Returns count and sum of digests of the rows, both in decimal. */
+export function tableSumsQuery(table: TableDefinition, match: AudienceMatch): Statement {
+  const condition = audienceCondition(table, match)
+  return {
+    text:
+      `SELECT count(*)::text AS rows, coalesce(sum(digest), 0)::text AS digest FROM ` +
+      `(SELECT ${rowDigestSql(travellingColumns(table))} AS digest FROM ${quoteTable(table)} WHERE ${condition.text}) AS each`,
     params: condition.params,
   }
 }

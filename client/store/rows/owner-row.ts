@@ -34,3 +34,29 @@ export async function giveNumbers(tx: Executor, count: number): Promise<number> 
   )
   return Number(rows[0]?.counter) - count + 1
 }
+
+/** How the storage was found when it was opened. */
+export interface FoundOpen {
+  /** Who had it last did not close it. */
+  readonly wasOpen: boolean
+  /** When its rows were last compared with the server's; null: never. */
+  readonly comparedAtMs: number | null
+}
+
+/** Notes that the storage is open from here on, and answers how it was found. */
+export async function noteOpen(db: Executor): Promise<FoundOpen> {
+  const { rows } = await db.query<{ open: boolean; compared: string | null }>(
+    `WITH before AS (SELECT open, (extract(epoch FROM compared_at) * 1000)::bigint::text AS compared FROM tidemark.owner),
+     now AS (UPDATE tidemark.owner SET open = true) SELECT open, compared FROM before`,
+  )
+  const [found] = rows
+  return { wasOpen: found?.open === true, comparedAtMs: found?.compared ? Number(found.compared) : null }
+}
+
+export async function noteClosed(db: Executor): Promise<void> {
+  await db.query('UPDATE tidemark.owner SET open = false')
+}
+
+export async function noteCompared(db: Executor, atIso: string): Promise<void> {
+  await db.query('UPDATE tidemark.owner SET compared_at = $1', [atIso])
+}

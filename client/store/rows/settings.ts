@@ -1,6 +1,15 @@
 import { PINNED_SETTINGS, quoteIdentifier, quoteLiteral } from '../../../protocol/index.ts'
 import type { Executor } from '../copies.ts'
 
+/** Values are text under these settings, whatever the app has set. */
+const PINNED = Object.entries(PINNED_SETTINGS)
+  .map(([name, value]) => `SET LOCAL ${quoteIdentifier(name)} = ${quoteLiteral(value)};`)
+  .join(' ')
+
+export async function pinSettings(tx: Executor): Promise<void> {
+  await tx.exec(PINNED)
+}
+
 const OF_ACTIONS = Object.entries({ ...PINNED_SETTINGS, search_path: 'public' })
   .map(([name, value]) => `SET LOCAL ${quoteIdentifier(name)} = ${quoteLiteral(value)};`)
   .join(' ')

@@ -1,4 +1,5 @@
 import type { CaptureFigures, HealthCheck, ReplicationHealth } from '../../contracts.ts'
+import { epochCause } from './epoch-causes.ts'
 import type { HealthFigures } from './health-figures.ts'
 import { lagChecks, recentLags } from './lag-checks.ts'
 import { logChecks } from './log-checks.ts'
@@ -104,7 +105,8 @@ function straysCheck({ strays }: HealthFigures): HealthCheck {
 function epochCheck({ epochStarted }: HealthFigures, now: number): HealthCheck {
   const recent = epochStarted !== null && epochStarted.reason !== 'first' && now - epochStarted.atMs < EPOCH_NEWS_MS
   const reason = epochStarted?.reason ?? null
-  return check('epoch', recent ? 'warn' : 'ok', reason, `A new history began (${reason}); every client hydrated anew.`)
+  const message = `A new history began (${reason}); every client hydrates anew and keeps what it has not sent. ${epochCause(reason ?? '')}`
+  return check('epoch', recent ? 'warn' : 'ok', reason, message.trimEnd())
 }
 
 function watchCheck({ watch }: HealthFigures): HealthCheck {
