@@ -143,7 +143,7 @@ export async function openLocalCore(
     await release()
     throw error
   }
-  const core = new LocalCore({ engine, writing, liveEngine, db, journal, storage, release })
+  const core = new LocalCore({ engine, writing, http, liveEngine, db, journal, storage, release })
   await help?.onOpened(db)
   await help?.watchLoss(db, (lost) => void core.endBy(lost))
   return core

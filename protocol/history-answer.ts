@@ -74,6 +74,15 @@ export const mutationHistorySchema = z.object({
   ),
   /** By table, the columns that the server writes with every update. */
   stamps: z.record(z.string(), z.array(z.string())),
+  /** How rows refer to those of its tables, by foreign keys of the server that a replica may not have. */
+  references: z.array(
+    z.object({
+      table: z.string(),
+      columns: z.array(z.string()),
+      parent: z.string(),
+      parentColumns: z.array(z.string()),
+    }),
+  ),
 })
 
 export type ToldChange = z.infer<typeof toldChangeSchema>

@@ -1,5 +1,6 @@
 import { type MutationHistory, parsePgLsn, type Row, TidemarkError } from '../../protocol/index.ts'
 import { asClient, type ClientIdentity, type Database } from '../database/index.ts'
+import { readReferences } from './references.ts'
 import { ISO, readBounds } from './row-history.ts'
 import { columnsSince } from './rules/columns-since.ts'
 import { readStamps, readVersionsSince } from './version-at.ts'
@@ -58,6 +59,11 @@ export async function readMutationHistory(
       ]
     }),
     stamps,
+    references: await readReferences(
+      database.query,
+      ids.flatMap((id) => tables.get(id) ?? []),
+      now.tables,
+    ),
   }
 }
 

@@ -12,6 +12,7 @@ const server: ServerFigures = {
   definitionHash: 'h',
   clockAheadMs: 0,
   stuck: { count: 0, oldestMs: 0, sqlStates: [] },
+  consumers: [],
 }
 const write = (ms: number) => ({ pid: 4711, ms, statement: 'UPDATE item SET title = ?' })
 const minute = (figures: Partial<MinuteFigures>): MinuteFigures => ({
