@@ -12,7 +12,7 @@ export type QueuedChange = ConsumedChange & { readonly isCut?: true }
  * A message of a Queue has at most 128 KB, and so far about 100 bytes of its own; a batch at most 100 messages and 256 KB.
  * https://developers.cloudflare.com/queues/platform/limits/
  */
-export const QUEUE_LIMITS = { messageBytes: 120_000, batchMessages: 100, batchBytes: 240_000 } as const
+export const QUEUE_LIMITS = { messageBytes: 120_000, batchMessages: 100, batchBytes: 240_000 }
 
 const encoder = new TextEncoder()
 const bytesOf = (value: unknown) => encoder.encode(JSON.stringify(value)).length
