@@ -3,7 +3,7 @@ import { env, exports } from 'cloudflare:workers'
 import { integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
-import type { Lsn, MutationHistory, PastRow, Row, ToldChange } from '../../protocol/index.ts'
+import type { ActivityPage, Lsn, MutationHistory, PastRow, Row, ToldChange } from '../../protocol/index.ts'
 import { recordMutation } from '../../testing/capture/record-mutation.ts'
 import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { ORG_A, ORG_B, SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
@@ -176,7 +176,7 @@ it('HST-R2 a column that was hidden meanwhile is not told of the time before, wh
 })
 
 const activity = async (reader: Reader, query = '') =>
-  (await ask(reader, `/sync/activity${query}`)).json<Page & { changes: (ToldChange & { table: string; key: Row })[] }>()
+  (await ask(reader, `/sync/activity${query}`)).json<ActivityPage>()
 
 it('HST-R5 an audience’s feed tells what happened to the rows that are its own now, with who and when, and goes on below them', async () => {
   await database.run(`UPDATE item SET title = 'before all of it' WHERE id = 2`)
