@@ -18,7 +18,7 @@ export type RestorePlan =
 
 /** Says how the row that is here now becomes what it was; `current` null: it was deleted, and comes back. */
 export function planRestore(
-  { id, definition, columns, key: keyColumns }: Pick<ReplicaTable, 'id' | 'definition' | 'columns' | 'key'>,
+  { id, columns, key: keyColumns }: Pick<ReplicaTable, 'id' | 'columns' | 'key'>,
   past: Pick<PastRow, 'row' | 'untold' | 'stamps'>,
   current: Row | null,
   options: RestoreOptions,
@@ -31,7 +31,7 @@ export function planRestore(
   const writable = columns.filter(({ serverGenerated }) => !serverGenerated).map(({ name }) => name)
   const wanted = current ? writable.filter((name) => isNamed(name) && !except.has(name)) : writable
   const untold = past.untold.map(({ column }) => column).filter((name) => wanted.includes(name) && !except.has(name))
-  if (untold.length > 0 || keyNames.size !== definition.primaryKey.length)
+  if (untold.length > 0)
     return { refused: 'columns', columns: untold }
   const key = Object.fromEntries([...keyNames].map((name) => [name, (current ?? row)[name] ?? null]))
   if (current === null) {
