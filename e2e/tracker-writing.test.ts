@@ -424,6 +424,7 @@ describe('one person writes', () => {
     await bruno.getByRole('button', { name: 'Log', exact: true }).click()
     await bruno.locator('.log-line').first().click()
     await bruno.locator('.log-detail').getByRole('button', { name: 'Take back' }).click()
+    await bruno.getByText('Brought back: Priority').waitFor()
     await saved(bruno)
     expect(await rowOf(issue)).toMatchObject({ title: 'Told by Ada', priority: 'none' })
     // Where somebody built on it, it says what stands in the way.
