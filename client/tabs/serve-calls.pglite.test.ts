@@ -100,7 +100,10 @@ test('HST-R10 TAB-R5 what a plan of the past writes is done once, whichever lead
   const titles = async () => (await query(first('look'), `SELECT title FROM note WHERE id = '1'`)).rows[0]?.[0]
   // Another value stands there than the plan goes by.
   await expect(calls.carryOut(first('past'), plan)).rejects.toMatchObject({ name: 'HistoryRefused', reason: 'changed' })
-  const made = await calls.carryOut(first('past'), { ...plan, steps: plan.steps.map((step) => ({ ...step, from: { title: 'first' } })) })
+  const made = await calls.carryOut(first('past'), {
+    ...plan,
+    steps: plan.steps.map((step) => ({ ...step, from: { title: 'first' } })),
+  })
   expect(made).not.toBeNull()
   await takeOver()
   expect(await calls.carryOut(again('past'), plan)).toBe(made)

@@ -9,7 +9,13 @@ const column = (name: string, more: Partial<ColumnDefinition> = {}): ColumnDefin
   generated: null,
   ...more,
 })
-const columns = [column('id'), column('title'), column('state'), column('version'), column('sum', { serverGenerated: true })]
+const columns = [
+  column('id'),
+  column('title'),
+  column('state'),
+  column('version'),
+  column('sum', { serverGenerated: true }),
+]
 const table = {
   id: 'public.t',
   columns,
@@ -39,7 +45,11 @@ test('HST-R8 a restore writes what differs and may be written, and leaves what t
 test('HST-R8 HST-R10 a row that is gone comes back whole, and columns that cannot be told are refused unless they are left out', () => {
   const { title: _, ...untitled } = row('then')
   expect(planRestore(table, past(row('then')), null, {})).toMatchObject({
-    step: { from: null, to: { id: '1', title: 'then', state: 'open', version: '1' }, columns: ['id', 'title', 'state', 'version'] },
+    step: {
+      from: null,
+      to: { id: '1', title: 'then', state: 'open', version: '1' },
+      columns: ['id', 'title', 'state', 'version'],
+    },
     open: [],
   })
   expect(planRestore(table, past(null), now, {})).toEqual({ refused: 'absent' })

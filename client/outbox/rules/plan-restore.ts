@@ -31,8 +31,7 @@ export function planRestore(
   const writable = columns.filter(({ serverGenerated }) => !serverGenerated).map(({ name }) => name)
   const wanted = current ? writable.filter((name) => isNamed(name) && !except.has(name)) : writable
   const untold = past.untold.map(({ column }) => column).filter((name) => wanted.includes(name) && !except.has(name))
-  if (untold.length > 0)
-    return { refused: 'columns', columns: untold }
+  if (untold.length > 0) return { refused: 'columns', columns: untold }
   const key = Object.fromEntries([...keyNames].map((name) => [name, (current ?? row)[name] ?? null]))
   if (current === null) {
     const given = writable.filter((name) => Object.hasOwn(row, name) && (!except.has(name) || keyNames.has(name)))

@@ -35,7 +35,12 @@ test('HST-R7 a column is told where it was there under its name, in its type and
     {
       table: 't',
       from: 't',
-      columns: [kept, { name: 'heading', from: 'title' }, { name: 'count', from: 'count' }, { name: 'left', from: 'left' }],
+      columns: [
+        kept,
+        { name: 'heading', from: 'title' },
+        { name: 'count', from: 'count' },
+        { name: 'left', from: 'left' },
+      ],
     },
   ]
   const first = version(renamed, ...(steps as unknown as NamedVersion['steps']))
