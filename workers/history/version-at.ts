@@ -14,7 +14,7 @@ import {
 export type HistoryPlace = { readonly lsn: Lsn } | { readonly timeMs: number }
 
 /** A definition, and all that came in force after it, in order. */
-export interface VersionsSince {
+interface VersionsSince {
   readonly was: Definition
   readonly later: readonly NamedVersion[]
 }

@@ -7,7 +7,7 @@ const BATCH_ROWS = 5_000
 const MAX_BATCHES = 20
 
 /** A consumer of all changes holds back what it has not handled, for so long beyond retention and no longer. */
-export const CONSUMER_GRACE_DAYS = 7
+const CONSUMER_GRACE_DAYS = 7
 const BEYOND_GRACE = (limit: string) => `${limit}::timestamptz - interval '${CONSUMER_GRACE_DAYS} days'`
 
 /**

@@ -28,7 +28,7 @@ export interface ConsumedChange {
 const PAGE_CHARS = 4 * 1024 * 1024
 
 /** What stands between a cursor and the end of its history. */
-export interface HistoryStanding {
+interface HistoryStanding {
   /** The epoch that is current, and its head. */
   readonly current: string
   readonly head: Lsn

@@ -10,7 +10,7 @@ export interface RestoreOptions {
   readonly except?: readonly string[]
 }
 
-export type RestorePlan =
+type RestorePlan =
   | { readonly refused: 'absent' }
   | { readonly refused: 'columns'; readonly columns: readonly string[] }
   /** Null where the row is as it was. `open` are columns that came since, of a row that is to come back. */

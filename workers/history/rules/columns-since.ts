@@ -9,7 +9,7 @@ import {
 } from '../../../protocol/index.ts'
 
 /** What became of a table's columns since a version. */
-export interface ColumnsSince {
+interface ColumnsSince {
   /** Columns of now whose values of then cannot be said. */
   readonly untold: readonly UntoldColumn[]
   /** Columns of then that there are no more, under any name. */
