@@ -3,8 +3,9 @@ import type { Sync } from '../db/define-sync.ts'
 import type { MutationId } from '../protocol/index.ts'
 import type { LiveFront } from './live/start-live.ts'
 import type { Failure, FailureRecord, MutationHandle } from './mutations/mutation.ts'
+import type { PastPlan } from './outbox/past.ts'
 import { envelopeOf } from './replica/load-envelope.ts'
-import type { Replica, ReplicaActions } from './replica-api.ts'
+import type { PastHandle, Replica, ReplicaActions } from './replica-api.ts'
 import type { ReplicaCore, ReplicaState } from './replica-core.ts'
 import type { CallOrigin } from './store/call-origin.ts'
 import type { Database } from './store/database.ts'
@@ -37,6 +38,16 @@ export function assembleReplica<S extends Sync>(parts: ReplicaParts): Replica<S>
   const handleOf = (id: MutationId): MutationHandle => handle(core, id)
   const handleOrNull = (id: MutationId | null) => (id === null ? null : handleOf(id))
 
+  const carryOut = async (plan: PastPlan): Promise<PastHandle> => {
+    const id = await core.carryOut(plan, nameCall())
+    const rows = plan.steps.map(({ table, key, from, to, columns }) => {
+      const op = to === null ? 'delete' : from === null ? 'insert' : 'update'
+      return { table, key, op, columns: op === 'update' ? columns : [] } as const
+    })
+    const done = id === null ? { id, confirmed: Promise.resolve() } : handleOf(id)
+    return { ...done, rows, gone: plan.gone }
+  }
+
   return {
     db,
     live: live.live,
@@ -63,6 +74,12 @@ export function assembleReplica<S extends Sync>(parts: ReplicaParts): Replica<S>
     mutation: (id) => core.readMutation(id),
     undo: async () => handleOrNull(await core.undo(nameCall())),
     redo: async () => handleOrNull(await core.redo(nameCall())),
+    history: (table, key, options = {}) => core.readHistory(table, key, options),
+    activity: (options = {}) => core.readActivity(options),
+    rowAt: async (table, key, at) => (await core.readRowAt(table, key, placeText(at))).row,
+    restore: async (table, key, at, options = {}) =>
+      carryOut(await core.planRestore(table, key, placeText(at), options)),
+    rollback: async (id) => carryOut(await core.planRollback(id)),
     settled: () => core.settled(),
     reached: (lsn) => core.reached(lsn),
     inspect: () => core.inspect(),
@@ -82,6 +99,8 @@ export function assembleReplica<S extends Sync>(parts: ReplicaParts): Replica<S>
     signOut: ({ dropUnsent = false } = {}) => core.signOut(dropUnsent),
   }
 }
+
+const placeText = (at: Date | string): string => (typeof at === 'string' ? at : at.toISOString())
 
 function handle(core: ReplicaCore, id: MutationId): MutationHandle {
   const confirmed = core.waitConfirmed(id)

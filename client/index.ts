@@ -1,8 +1,18 @@
-export type { ErrorKind, Lsn, MutationId, TidemarkError } from '../protocol/index.ts'
+export type {
+  ActivityChange,
+  ActivityPage,
+  ErrorKind,
+  HistoryPage,
+  Lsn,
+  MutationId,
+  TidemarkError,
+  ToldChange,
+} from '../protocol/index.ts'
 export type { TokenFunction } from './connection/session-token.ts'
 export type { FrameCounts, ReplicaInspection } from './inspection.ts'
 export type { LiveQueryDescription } from './live/live-messages.ts'
 export type { DrizzleQuery, Live, LiveQuery, LiveRows, LiveStore, RowOf, SqlQuery } from './live/live-rows.ts'
+export { type HistoryRefusal, HistoryRefused, type RowInTheWay } from './mutations/history-refused.ts'
 export {
   type FailedRow,
   type Failure,
@@ -15,6 +25,8 @@ export {
 export { UndoRefused } from './mutations/undo-refused.ts'
 export { UnsentWork } from './mutations/unsent-work.ts'
 export { openReplica } from './open-replica.ts'
+export type { ActivityOptions, PageOptions, RowKey } from './outbox/past.ts'
+export type { RestoreOptions } from './outbox/rules/plan-restore.ts'
 export type { UnsentExport, UnsentMutation } from './outbox/unsent-work.ts'
 export type { HydrationProgress } from './replica/load-copy.ts'
 export type { Envelope } from './replica/load-envelope.ts'
@@ -26,5 +38,13 @@ export type {
   ReplicaStatus,
   StatusListener,
 } from './replica/status.ts'
-export type { Migrations, Replica, ReplicaActions, ReplicaOptions, TransactionHandle } from './replica-api.ts'
+export type {
+  Migrations,
+  PastHandle,
+  Replica,
+  ReplicaActions,
+  ReplicaOptions,
+  TouchedRow,
+  TransactionHandle,
+} from './replica-api.ts'
 export type { Database } from './store/database.ts'

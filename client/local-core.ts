@@ -1,10 +1,22 @@
 import type { Transaction } from '@electric-sql/pglite'
-import { asLsn, type Lsn, type MutationId, parsePgLsn, TidemarkError } from '../protocol/index.ts'
+import {
+  type ActivityPage,
+  asLsn,
+  type HistoryPage,
+  type Lsn,
+  type MutationId,
+  type PastRow,
+  parsePgLsn,
+  TidemarkError,
+} from '../protocol/index.ts'
+import type { Http } from './connection/http.ts'
 import { onWake } from './connection/on-wake.ts'
 import type { ReplicaInspection } from './inspection.ts'
 import type { Journal } from './journal/journal.ts'
 import type { LiveEngine } from './live/live-engine.ts'
 import type { FailureDecision, FailureRecord, MutationRecord } from './mutations/mutation.ts'
+import { type ActivityOptions, type PageOptions, Past, type PastPlan, type RowKey } from './outbox/past.ts'
+import type { RestoreOptions } from './outbox/rules/plan-restore.ts'
 import type { UnsentExport } from './outbox/unsent-work.ts'
 import type { Writing } from './outbox/writing.ts'
 import { checkUnasked } from './replica/check-unasked.ts'
@@ -25,6 +37,7 @@ import type { Storage } from './store/storage-name.ts'
 export interface LocalParts {
   readonly engine: ReplicaEngine
   readonly writing: Writing
+  readonly http: Http
   readonly liveEngine: LiveEngine
   readonly db: Database
   readonly journal: Journal | null
@@ -38,10 +51,13 @@ export class LocalCore implements ReplicaCore, ReplicaState {
   readonly #closing = new AbortController()
   readonly #stopWaking: () => void
   readonly #ready: Promise<void>
+  readonly #past: Past
   #closed: Promise<void> | null = null
 
   constructor(parts: LocalParts) {
     this.#parts = parts
+    const { db, http, writing, engine } = parts
+    this.#past = new Past({ db, http, writing, shown: () => engine.shown, signal: this.#closing.signal })
     this.#stopWaking = onWake(() => this.wake())
     const start = asLsn('0'.repeat(16))
     this.#ready = parts.engine.waits
@@ -124,6 +140,35 @@ export class LocalCore implements ReplicaCore, ReplicaState {
 
   redo(by: CallOrigin | null): Promise<MutationId | null> {
     return this.writing.redo(by)
+  }
+
+  async readHistory(table: string, key: RowKey, options: PageOptions): Promise<HistoryPage> {
+    this.#checkOnline()
+    return this.#past.readHistory(table, key, options)
+  }
+
+  async readActivity(options: ActivityOptions): Promise<ActivityPage> {
+    this.#checkOnline()
+    return this.#past.readActivity(options)
+  }
+
+  async readRowAt(table: string, key: RowKey, at: string): Promise<PastRow> {
+    this.#checkOnline()
+    return this.#past.readRowAt(table, key, at)
+  }
+
+  async planRestore(table: string, key: RowKey, at: string, options: RestoreOptions): Promise<PastPlan> {
+    this.#checkOnline()
+    return this.#past.planRestore(table, key, at, options)
+  }
+
+  async planRollback(id: string): Promise<PastPlan> {
+    this.#checkOnline()
+    return this.#past.planRollback(id)
+  }
+
+  carryOut(plan: PastPlan, by: CallOrigin | null): Promise<MutationId | null> {
+    return this.#past.carryOut(plan, by)
   }
 
   async settled(): Promise<void> {

@@ -151,7 +151,7 @@ export async function openLocalCore(
     await release()
     throw error
   }
-  const core = new LocalCore({ engine, writing, liveEngine, db, journal, storage, release })
+  const core = new LocalCore({ engine, writing, http, liveEngine, db, journal, storage, release })
   core.checkFound(foundOpen, checkDelayMs)
   await help?.onOpened(db)
   watchLoss(db, onLost ?? ((fault) => void core.endBy(fault)))

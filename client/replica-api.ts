@@ -1,11 +1,13 @@
 import type { Transaction } from '@electric-sql/pglite'
 import type { Action } from '../db/action.ts'
 import type { Sync } from '../db/define-sync.ts'
-import type { Lsn, MutationId, TidemarkError } from '../protocol/index.ts'
+import type { ActivityPage, HistoryPage, Lsn, MutationId, Row, TidemarkError } from '../protocol/index.ts'
 import type { TokenFunction } from './connection/session-token.ts'
 import type { ReplicaInspection } from './inspection.ts'
 import type { Live } from './live/live-rows.ts'
 import type { Failure, MutationHandle, MutationRecord } from './mutations/mutation.ts'
+import type { ActivityOptions, PageOptions, RowKey } from './outbox/past.ts'
+import type { RestoreOptions } from './outbox/rules/plan-restore.ts'
 import type { UnsentExport } from './outbox/unsent-work.ts'
 import type { Envelope } from './replica/load-envelope.ts'
 import type { CheckReport } from './replica/self-check.ts'
@@ -53,6 +55,23 @@ export interface TransactionHandle<Result> {
   readonly id: MutationId | null
   readonly confirmed: Promise<void>
   readonly result: Result
+}
+
+/** A row that a restore or a rollback wrote, with the columns of an update. */
+export interface TouchedRow {
+  readonly table: string
+  readonly key: Row
+  readonly op: 'insert' | 'update' | 'delete'
+  readonly columns: readonly string[]
+}
+
+/** What a restore or a rollback wrote; where all was as it was, `id` is null and it is confirmed from the start. */
+export interface PastHandle {
+  readonly id: MutationId | null
+  readonly confirmed: Promise<void>
+  readonly rows: readonly TouchedRow[]
+  /** Columns that the row had then and has no more, so that nothing was restored of them. */
+  readonly gone: readonly string[]
 }
 
 type ArgsOf<One> = One extends Action<infer Args> ? Args : never
@@ -103,6 +122,28 @@ export interface Replica<S extends Sync = Sync> {
   undo(): Promise<MutationHandle | null>
   /** Brings back what was last undone; null where there is nothing. Rejects with UndoRefused. */
   redo(): Promise<MutationHandle | null>
+  /**
+   * Reads who changed a row, what and when, newest first, where the Worker has `history: true`. Values are Postgres' text. Rejects
+   * with TidemarkError: offline (`unavailable`), `not-found` where the Worker does not open it.
+   */
+  history(table: string, key: RowKey, options?: PageOptions): Promise<HistoryPage>
+  /** Reads what happened in the user's audiences, newest first; rows that are another audience's by now are left out. */
+  activity(options?: ActivityOptions): Promise<ActivityPage>
+  /**
+   * Reads a row as it was at an LSN or a time, null where it was not there or not for this user. Rejects with `bad-input` where
+   * history does not reach back so far.
+   */
+  rowAt(table: string, key: RowKey, at: Lsn | Date | string): Promise<Row | null>
+  /**
+   * Brings a row back to what it was at an LSN or a time, by a new mutation; one that was deleted is inserted again. Rejects
+   * with HistoryRefused, and as `rowAt`.
+   */
+  restore(table: string, key: RowKey, at: Lsn | Date | string, options?: RestoreOptions): Promise<PastHandle>
+  /**
+   * Takes back all that a confirmed mutation of this user changed, by a new mutation, and tells what that touched. Rejects with
+   * HistoryRefused, which names the rows that others built on, and with `not-found` where history does not have it.
+   */
+  rollback(id: MutationId | string): Promise<PastHandle>
   /**
    * Resolves when everything written here before the call is confirmed or failed, and everything committed before it is
    * here. Rejects with TidemarkError: offline, closed, refused.

@@ -1,6 +1,8 @@
-import type { Lsn, MutationId } from '../protocol/index.ts'
+import type { ActivityPage, HistoryPage, Lsn, MutationId, PastRow } from '../protocol/index.ts'
 import type { ReplicaInspection } from './inspection.ts'
 import type { FailureDecision, FailureRecord, MutationRecord } from './mutations/mutation.ts'
+import type { ActivityOptions, PageOptions, PastPlan, RowKey } from './outbox/past.ts'
+import type { RestoreOptions } from './outbox/rules/plan-restore.ts'
 import type { UnsentExport } from './outbox/unsent-work.ts'
 import type { Envelope } from './replica/load-envelope.ts'
 import type { CheckReport } from './replica/self-check.ts'
@@ -31,6 +33,13 @@ export interface ReplicaCore {
   readMutation(id: string): Promise<MutationRecord | null>
   undo(by: CallOrigin | null): Promise<MutationId | null>
   redo(by: CallOrigin | null): Promise<MutationId | null>
+  readHistory(table: string, key: RowKey, options: PageOptions): Promise<HistoryPage>
+  readActivity(options: ActivityOptions): Promise<ActivityPage>
+  readRowAt(table: string, key: RowKey, at: string): Promise<PastRow>
+  /** Says what would be written; `carryOut` writes it. */
+  planRestore(table: string, key: RowKey, at: string, options: RestoreOptions): Promise<PastPlan>
+  planRollback(id: string): Promise<PastPlan>
+  carryOut(plan: PastPlan, by: CallOrigin | null): Promise<MutationId | null>
   settled(): Promise<void>
   reached(lsn: Lsn | string): Promise<void>
   inspect(): Promise<ReplicaInspection>

@@ -228,6 +228,21 @@ export const committedCall = tidemark.table(
   (table) => [primaryKey({ columns: [table.clientId, table.counter] }), index('committed_call_due').on(table.dueAt)],
 )
 
+/** One of the app's own servers that is told all changes; its cursor holds back pruning for a bounded time. */
+export const consumer = tidemark.table('consumer', {
+  name: text('name').primaryKey(),
+  /** Everything of this epoch up to `(lsn, seq)` was handled, and all of earlier ones that was there. */
+  epoch: text('epoch').notNull(),
+  lsn: pgLsn('lsn').notNull(),
+  seq: integer('seq').notNull(),
+  /** Names the run that reads now; null, or a time that is over: nobody does. */
+  lease: text('lease'),
+  leasedUntil: timestamptz('leased_until'),
+  /** When its cursor moved last, or it found nothing to read. */
+  movedAt: timestamptz('moved_at').notNull().defaultNow(),
+  createdAt: timestamptz('created_at').notNull().defaultNow(),
+})
+
 /** The app's SQL migrations that have run, by file name, with the hash of the text that ran. */
 export const appMigration = tidemark.table('app_migration', {
   name: text('name').primaryKey(),

@@ -23,6 +23,7 @@ export {
 } from './errors.ts'
 export * from './frames-down.ts'
 export * from './frames-up.ts'
+export * from './history-answer.ts'
 export * from './limits.ts'
 export * from './lsn.ts'
 export { type Manifest, type ManifestChunk, type ManifestTable, manifestSchema } from './manifest.ts'

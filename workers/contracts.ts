@@ -132,6 +132,12 @@ export interface ReplicationRpc {
   owedCalls(): Promise<number | null>
   /** Notes that up to this mark only calls due at `dueAtMs` are left; null: none are. */
   settleCalls(mark: number, dueAtMs: number | null): Promise<void>
+  /**
+   * Answers the mark to settle with once a consumer of all changes has handled what is captured; null where nothing was captured
+   * since, and Postgres need not be asked.
+   */
+  owedChanges(consumer: string): Promise<string | null>
+  settleChanges(consumer: string, mark: string): Promise<void>
   /** Takes what health is to show. It wakes no capture and asks no database. */
   report(news: HealthNews): Promise<void>
   /** Answers what health and `tidemark doctor` show; plain JSON. */

@@ -1,13 +1,5 @@
-import { counterOf, type MutationId, type PatchRow } from '../../protocol/index.ts'
-import { orderRows } from '../mutations/rules/order-rows.ts'
-import { patchTables } from '../mutations/rules/patch-of-writes.ts'
-import {
-  columnsInTheWay,
-  netImages,
-  type RowImage,
-  type RowReversal,
-  reversals,
-} from '../mutations/rules/reverse-rows.ts'
+import { counterOf, type MutationId } from '../../protocol/index.ts'
+import { netImages, type RowImage, type RowReversal, reversals } from '../mutations/rules/reverse-rows.ts'
 import { UndoRefused } from '../mutations/undo-refused.ts'
 import type { CallOrigin } from '../store/call-origin.ts'
 import type { Copy, Executor } from '../store/copies.ts'
@@ -15,8 +7,8 @@ import { keyRow, tableOf } from '../store/replica-table.ts'
 import { setOriginOfCurrent } from '../store/rows/mutation-rows.ts'
 import { pinSettings } from '../store/rows/settings.ts'
 import { readWritesSince, type StoredWrite } from '../store/rows/write-rows.ts'
-import { type RowWrite, readLocalRow, writeLocalRows } from './local-rows.ts'
 import type { Outbox } from './outbox.ts'
+import { orderSteps, stepInTheWay, writeStep } from './reverse-steps.ts'
 
 interface Entry {
   readonly counter: number
@@ -236,7 +228,11 @@ export class UndoHistory {
     const steps = stepsOf(entry, copy)
     const { id } = await this.#outbox.runTransaction(async (tx) => {
       await pinSettings(tx)
-      for (const step of steps) await writeStep(tx, copy, step)
+      for (const step of steps) {
+        const columns = await stepInTheWay(tx, copy, step)
+        if (columns) throw new UndoRefused(step, columns)
+        await writeStep(tx, copy, step)
+      }
       await setOriginOfCurrent(tx, origin)
     }, by)
     history.remove(from, entry)
@@ -280,30 +276,3 @@ const reversedEntry = (steps: readonly RowReversal[], made: MutationId, { types 
   ...(types && { types }),
   images: steps.map(({ table, from: before, to: after }) => ({ table, before, after })),
 })
-
-/** Orders steps as constraints allow: rows that a cascade took away come back after those they refer to. */
-function orderSteps(steps: readonly RowReversal[], copy: Copy): RowReversal[] {
-  const { keys, uniques } = patchTables(copy.tables)
-  const byRow = new Map(steps.map((step) => [rowOf(step), step]))
-  const rows = [...byRow].map(([row, { from, to }]) => ({ row, before: from, after: to }))
-  return orderRows(rows, keys, uniques).flatMap((row) => byRow.get(row) ?? [])
-}
-
-function rowOf({ table: t, key: k, from, to }: RowReversal): PatchRow {
-  const row = { t, a: '', k: { ...k } }
-  if (to === null) return { ...row, o: 'd' }
-  return from === null ? { ...row, o: 'i', d: { ...to } } : { ...row, o: 'u', d: { ...to }, b: {} }
-}
-
-async function writeStep(tx: Executor, copy: Copy, step: RowReversal): Promise<void> {
-  const table = tableOf(copy.tables, step.table)
-  const current = await readLocalRow(tx, table, step.key)
-  const later = new Set(table.columns.flatMap(({ name, serverDefault }) => (serverDefault ? [name] : [])))
-  const columns = columnsInTheWay(step, current, later)
-  if (columns) throw new UndoRefused(step, columns)
-  const { key, from, to } = step
-  const values =
-    to && Object.fromEntries((from ? step.columns : Object.keys(to)).map((name) => [name, to[name] ?? null]))
-  const write: RowWrite = { table, key, op: to === null ? 'delete' : from === null ? 'insert' : 'update', values }
-  await writeLocalRows(tx, [write])
-}

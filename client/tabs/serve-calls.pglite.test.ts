@@ -90,6 +90,27 @@ test('TAB-02 TAB-R5 what only reads is read again; a function that writes is not
   expect([await noted(), await counted()]).toEqual(['1', '1'])
 })
 
+test('HST-R10 TAB-R5 what a plan of the past writes is done once, whichever leader is asked', async () => {
+  const from = { title: 'none' }
+  const plan = {
+    steps: [{ table: 'public.note', key: { id: '1' }, from, to: { title: 'as it was' }, columns: ['title'] }],
+    references: [],
+    gone: [],
+  }
+  const titles = async () => (await query(first('look'), `SELECT title FROM note WHERE id = '1'`)).rows[0]?.[0]
+  // Another value stands there than the plan goes by.
+  await expect(calls.carryOut(first('past'), plan)).rejects.toMatchObject({ name: 'HistoryRefused', reason: 'changed' })
+  const made = await calls.carryOut(first('past'), {
+    ...plan,
+    steps: plan.steps.map((step) => ({ ...step, from: { title: 'first' } })),
+  })
+  expect(made).not.toBeNull()
+  await takeOver()
+  expect(await calls.carryOut(again('past'), plan)).toBe(made)
+  expect(await titles()).toBe('as it was')
+  expect(await calls.readMutations(first('log'), 10)).toHaveLength(1)
+})
+
 test('TAB-02 TAB-R5 a write with RETURNING is done once: answered where it was not done before, its rows lost where it was', async () => {
   const text = `UPDATE note SET count = count + 1 WHERE id = '1' RETURNING count`
   await query(first('done'), text)

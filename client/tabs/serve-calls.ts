@@ -152,6 +152,12 @@ export function serveCalls(core: LocalCore, leases: Leases, tab: ServedTab): Ser
     readMutation: (_, id) => core.readMutation(id),
     undo: (asked) => reverseOnce(asked, 'undo'),
     redo: (asked) => reverseOnce(asked, 'redo'),
+    readHistory: (_, table, key, options) => core.readHistory(table, key, options),
+    readActivity: (_, options) => core.readActivity(options),
+    readRowAt: (_, table, key, at) => core.readRowAt(table, key, at),
+    planRestore: (_, table, key, at, options) => core.planRestore(table, key, at, options),
+    planRollback: (_, id) => core.planRollback(id),
+    carryOut: (asked, plan) => makeOnce(asked, () => core.carryOut(plan, asked.by)),
     async settled() {
       await core.settled()
       return null

@@ -1,6 +1,8 @@
-import type { Lsn, MutationId } from '../../protocol/index.ts'
+import type { ActivityPage, HistoryPage, Lsn, MutationId, PastRow } from '../../protocol/index.ts'
 import type { ReplicaInspection } from '../inspection.ts'
 import type { FailureDecision, FailureRecord, MutationRecord } from '../mutations/mutation.ts'
+import type { ActivityOptions, PageOptions, PastPlan, RowKey } from '../outbox/past.ts'
+import type { RestoreOptions } from '../outbox/rules/plan-restore.ts'
 import type { UnsentExport } from '../outbox/unsent-work.ts'
 import type { Envelope } from '../replica/load-envelope.ts'
 import type { CheckReport } from '../replica/self-check.ts'
@@ -84,6 +86,30 @@ export class TabCore implements ReplicaCore, ReplicaState {
 
   redo(by: CallOrigin | null): Promise<MutationId | null> {
     return this.#link.call('redo', [], by?.call)
+  }
+
+  readHistory(table: string, key: RowKey, options: PageOptions): Promise<HistoryPage> {
+    return this.#link.call('readHistory', [table, key, options])
+  }
+
+  readActivity(options: ActivityOptions): Promise<ActivityPage> {
+    return this.#link.call('readActivity', [options])
+  }
+
+  readRowAt(table: string, key: RowKey, at: string): Promise<PastRow> {
+    return this.#link.call('readRowAt', [table, key, at])
+  }
+
+  planRestore(table: string, key: RowKey, at: string, options: RestoreOptions): Promise<PastPlan> {
+    return this.#link.call('planRestore', [table, key, at, options])
+  }
+
+  planRollback(id: string): Promise<PastPlan> {
+    return this.#link.call('planRollback', [id])
+  }
+
+  carryOut(plan: PastPlan, by: CallOrigin | null): Promise<MutationId | null> {
+    return this.#link.call('carryOut', [plan], by?.call)
   }
 
   async settled(): Promise<void> {

@@ -1,7 +1,9 @@
-import type { MutationId } from '../../protocol/index.ts'
+import type { ActivityPage, HistoryPage, MutationId, PastRow } from '../../protocol/index.ts'
 import type { ReplicaInspection } from '../inspection.ts'
 import type { HeldResult, LiveMessage, QueryText } from '../live/live-messages.ts'
 import type { FailureDecision, FailureRecord } from '../mutations/mutation.ts'
+import type { ActivityOptions, PageOptions, PastPlan, RowKey } from '../outbox/past.ts'
+import type { RestoreOptions } from '../outbox/rules/plan-restore.ts'
 import type { SavedHistory } from '../outbox/undo-history.ts'
 import type { UnsentExport } from '../outbox/unsent-work.ts'
 import type { Envelope } from '../replica/load-envelope.ts'
@@ -115,6 +117,12 @@ export interface TabCalls {
   readMutation: (id: string) => object | null
   undo: () => MutationId | null
   redo: () => MutationId | null
+  readHistory: (table: string, key: RowKey, options: PageOptions) => HistoryPage
+  readActivity: (options: ActivityOptions) => ActivityPage
+  readRowAt: (table: string, key: RowKey, at: string) => PastRow
+  planRestore: (table: string, key: RowKey, at: string, options: RestoreOptions) => PastPlan
+  planRollback: (id: string) => PastPlan
+  carryOut: (plan: PastPlan) => MutationId | null
   settled: () => null
   reached: (lsn: string) => null
   inspect: () => ReplicaInspection

@@ -4,15 +4,8 @@
 CREATE OR REPLACE FUNCTION tidemark.row_history(of_epoch text, of_table text, of_key jsonb, below pg_lsn, below_seq integer, most integer)
 RETURNS TABLE (lsn pg_lsn, seq integer, operation text, data jsonb, old_data jsonb, committed_at timestamptz, user_id text, mutation_id text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  WITH told AS MATERIALIZED (
-    SELECT version, t -> 'columns' AS columns
-    FROM tidemark.sync_definition LEFT JOIN LATERAL (
-      SELECT t FROM jsonb_array_elements(definition -> 'tables') AS t WHERE t ->> 'id' = of_table) AS named ON true
-  ), shown AS MATERIALIZED (
-    SELECT c ->> 'name' AS name, (
-      SELECT coalesce(max(told.version), 0) FROM told
-      WHERE NOT coalesce(jsonb_path_exists(told.columns, '$[*] ? (@.name == $name)', jsonb_build_object('name', c -> 'name')), false)) AS after
-    FROM jsonb_array_elements((SELECT columns FROM told ORDER BY version DESC LIMIT 1)) AS c
+  WITH shown AS MATERIALIZED (
+    SELECT name, after FROM tidemark.told_columns(ARRAY[of_table])
   ), page AS (
     -- Each part is read from its end, by an index, and no further than the page. The epoch is compared as no index can: by the one
     -- of places, which the planner may take for a row of many changes, all that was changed since would be gone through.

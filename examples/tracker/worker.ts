@@ -26,6 +26,7 @@ export const { worker, ReplicationDO, SyncDO, SnapshotDO } = createSyncWorker(sy
   },
   actions: serverActions,
   onCommitted: recordActivity,
+  history: true,
 })
 
 const app = new Hono<{ Bindings: Env }>()

@@ -5,7 +5,7 @@ import type { ReactNode } from 'react'
 import type { Replica, TokenFunction } from 'tidemark/client'
 import type { TableOptions } from 'tidemark/db'
 import type { createMutationHandler } from 'tidemark/server'
-import type { jwt } from 'tidemark/workers'
+import type { jwt, SyncWorker } from 'tidemark/workers'
 import type { sync } from './sync.ts'
 
 /**
@@ -46,6 +46,8 @@ export declare const noteId: string
 export declare const orgId: string
 export declare const listId: string
 export declare const lsn: string
+export declare const mutationId: string
+export declare const worker: SyncWorker
 export declare const rows: readonly Issue[]
 export declare const ISSUES: string
 export declare const db: NodePgDatabase

@@ -160,6 +160,12 @@ export class StagedReplicationDO extends DurableObject implements ReplicationRpc
     throw new TidemarkError('unavailable', 'None is staged.')
   }
 
+  async owedChanges(): Promise<string | null> {
+    return null
+  }
+
+  async settleChanges(): Promise<void> {}
+
   async health(): Promise<ReplicationHealth> {
     return this.#staged().health
   }

@@ -1,5 +1,6 @@
 import type { SyncEnv } from '../../workers/env.ts'
 import { createSyncWorker } from '../../workers/index.ts'
+import type { ChangesMessage } from '../../workers/server/index.ts'
 import { snapshotSync } from '../snapshot/snapshot-app.ts'
 import { ADMIN_TOKEN, access } from './staged.ts'
 import { withTestDatabase } from './test-database.ts'
@@ -18,6 +19,9 @@ const app = createSyncWorker(snapshotSync, {
   watch: false,
   history: true,
 })
+
+/** The bodies of the messages that came through the Queue. */
+export const received: ChangesMessage[] = []
 
 const ownEnv = (env: SyncEnv): SyncEnv => ({ ...env, ...withTestDatabase({}), ADMIN_TOKEN })
 
@@ -41,5 +45,8 @@ export class SnapshotDO extends app.SnapshotDO {
 
 export default {
   fetch: (request: Request, env: SyncEnv): Promise<Response> => app.worker.fetch(request, ownEnv(env)),
+  queue: async ({ messages }: { readonly messages: readonly { readonly body: ChangesMessage }[] }): Promise<void> => {
+    received.push(...messages.map(({ body }) => body))
+  },
   scheduled: (controller: object, env: SyncEnv): Promise<void> => app.worker.scheduled(controller, ownEnv(env)),
 }

@@ -23,7 +23,10 @@ const FUNCTIONS = [
   'tidemark.standing()',
   'tidemark.require_version(bigint)',
   'tidemark.reject_mutation(text,bigint,text,text,text,text,bigint)',
+  'tidemark.told_columns(text[])',
   'tidemark.row_history(text,text,jsonb,pg_lsn,integer,integer)',
+  'tidemark.activity(text,text,pg_lsn,integer,integer)',
+  'tidemark.mutation_history(text,text,text,integer)',
 ]
 
 /** Returns `schema.table.column` of everything our own tables have in this version of the package. */

@@ -1,30 +1,31 @@
 import {
   audienceOf,
-  type Lsn,
   outputExpression,
+  type PastRow,
   quoteIdentifier,
   quoteTable,
   type Row,
   type TableDefinition,
   TidemarkError,
+  type ToldChange,
   travellingColumns,
 } from '../../protocol/index.ts'
 import { asClient, type ClientIdentity, type Database, sqlStateOf } from '../database/index.ts'
-import { type ChangePlace, type HistoryBounds, readBounds, readChanges, type ToldChange } from './row-history.ts'
+import { type ChangePlace, type HistoryBounds, readBounds, readChanges } from './row-history.ts'
+import { columnsSince } from './rules/columns-since.ts'
 import { RowFold } from './rules/fold-row.ts'
+import { type HistoryPlace, readStamps, readVersionAt, readVersionsSince } from './version-at.ts'
 
 const PAGE_CHANGES = 500
 /** So many changes of one row are gone back through. */
 const MOST_CHANGES = 10_000
 
-/** A place in history: after this LSN, or at this time in ms since 1970. */
-export type HistoryPlace = { readonly lsn: Lsn } | { readonly timeMs: number }
-
 /**
  * Answers the row as it was at a place, in the columns of now; null where it was not there, or not for this reader.
  *
  * The row as it stands is read before `captureAll`, which captures all that was committed: a column that no change names then is
- * as it was. Throws `bad-input` for a place that history does not reach back to, and `limit-exceeded`.
+ * as it was. Throws `bad-input` for a place that history does not reach back to, and for one at which the table was not synced
+ * under its name of now; and `limit-exceeded`.
  */
 export async function readRowAt(
   database: Database,
@@ -32,12 +33,19 @@ export async function readRowAt(
   row: { readonly table: TableDefinition; readonly key: Row },
   place: HistoryPlace,
   captureAll: () => Promise<unknown>,
-): Promise<{ readonly epoch: string; readonly row: Row | null }> {
+): Promise<PastRow> {
   const now = await readRowNow(database, reader, row.table, row.key)
   await captureAll()
   const bounds = await readBounds(database.query)
   requireWithin(bounds, place)
   const { epoch } = bounds
+  const { was, later } = await readVersionsSince(database.query, await readVersionAt(database.query, epoch, place))
+  const since = columnsSince(row.table.id, was, later)
+  if (since === null)
+    throw new TidemarkError(
+      'bad-input',
+      `${row.table.id} was not synced by this name at that place: ask for a later one.`,
+    )
   const fold = new RowFold()
   let below: ChangePlace | null = null
   for (let taken = 0; !fold.isSettled; taken += PAGE_CHANGES) {
@@ -54,8 +62,13 @@ export async function readRowAt(
     below = page.at(-1) ?? null
     if (page.length < PAGE_CHANGES) break
   }
-  return { epoch, row: fold.rowWith(now) }
+  const untold = new Set(since.untold.map(({ column }) => column))
+  const stamps = await readStamps(database.query, row.table)
+  return { epoch, row: without(fold.rowWith(now), untold), untold: [...since.untold], gone: [...since.gone], stamps }
 }
+
+const without = (row: Row | null, columns: ReadonlySet<string>): Row | null =>
+  row && Object.fromEntries(Object.entries(row).filter(([name]) => !columns.has(name)))
 
 const isAfter = ({ lsn, at }: ToldChange, place: HistoryPlace): boolean =>
   'lsn' in place ? lsn > place.lsn : Date.parse(at) > place.timeMs

@@ -7,23 +7,9 @@ import {
   type Row,
   type TableDefinition,
   TidemarkError,
+  type ToldChange,
 } from '../../protocol/index.ts'
 import { asClient, type ClientIdentity, type Database } from '../database/index.ts'
-
-/** One change of a row, as `GET /sync/history/:table/:key` answers it. */
-export interface ToldChange {
-  readonly lsn: Lsn
-  readonly seq: number
-  /** The time of the commit: ISO 8601, UTC. */
-  readonly at: string
-  readonly operation: string
-  readonly data: Row | null
-  readonly before: Row | null
-  /** The user who pushed it; null where no replica did. */
-  readonly user: string | null
-  /** The mutation, where it is the reader's own; else null. */
-  readonly mutation: string | null
-}
 
 /** The place of a change in history, as a page ends there. */
 export type ChangePlace = Pick<ToldChange, 'lsn' | 'seq'>
@@ -37,7 +23,7 @@ export interface HistoryBounds {
   readonly since: string
 }
 
-const ISO = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
+export const ISO = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
 
 const BOUNDS = `
   SELECT e.id, e.floor_lsn::text AS floor, CASE WHEN e.floor_lsn = e.start_lsn THEN ${ISO('e.started_at')} ELSE (
@@ -106,17 +92,23 @@ export async function readChanges(
   below: ChangePlace | null,
   most: number,
 ): Promise<ToldChange[]> {
-  const place = below === null ? [null, null] : [formatPgLsn(below.lsn), below.seq]
-  const params = [row.epoch, row.table.id, JSON.stringify(row.key), ...place, most]
+  const params = [row.epoch, row.table.id, JSON.stringify(row.key), ...placeParams(below), most]
   const rows = await asClient(database, reader, ({ query }) => query(CHANGES, params), { readOnly: true })
-  return rows.map((one) => ({
-    lsn: parsePgLsn(one.lsn ?? ''),
-    seq: Number(one.seq),
-    at: one.at ?? '',
-    operation: one.operation ?? '',
-    data: JSON.parse(one.data ?? 'null'),
-    before: JSON.parse(one.before ?? 'null'),
-    user: one.user_id ?? null,
-    mutation: one.mutation_id ?? null,
-  }))
+  return rows.map(toldChangeOf)
 }
+
+/** Reads a change as a statement selects it, its columns named as in `CHANGES`. */
+export const toldChangeOf = (one: Readonly<Record<string, string | null>>): ToldChange => ({
+  lsn: parsePgLsn(one.lsn ?? ''),
+  seq: Number(one.seq),
+  at: one.at ?? '',
+  operation: (one.operation ?? '') as ToldChange['operation'],
+  data: JSON.parse(one.data ?? 'null'),
+  before: JSON.parse(one.before ?? 'null'),
+  user: one.user_id ?? null,
+  mutation: one.mutation_id ?? null,
+})
+
+/** Says a place as a statement takes it; null begins at the newest. */
+export const placeParams = (place: ChangePlace | null) =>
+  place === null ? [null, null] : [formatPgLsn(place.lsn), place.seq]

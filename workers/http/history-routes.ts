@@ -3,8 +3,11 @@ import { asLsn, TidemarkError } from '../../protocol/index.ts'
 import { REPLICATION_NAME, type Session } from '../contracts.ts'
 import { withDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
-import { type HistoryPlace, readRowAt } from '../history/row-at.ts'
+import { readActivity } from '../history/activity.ts'
+import { readMutationHistory } from '../history/mutation-history.ts'
+import { readRowAt } from '../history/row-at.ts'
 import { type ChangePlace, findTable, keyOf, readBounds, readChanges } from '../history/row-history.ts'
+import type { HistoryPlace } from '../history/version-at.ts'
 
 type Env = { Bindings: SyncEnv }
 
@@ -14,8 +17,31 @@ const PLACE = /^([0-9a-f]{16})\.(\d{1,9})$/
 const LSN = /^[0-9a-f]{16}$/
 const READS_HISTORY = { applicationName: 'tidemark history' }
 
-/** Mounts the history of single rows, for users: under the rights of the session. */
+/** Mounts the history of rows, of mutations and of audiences, for users: under the rights of the session. */
 export function addHistoryRoutes(app: Hono<Env>, session: (context: Context<Env>) => Promise<Session>): void {
+  app.get('/sync/activity', async (context) => {
+    const reader = await session(context)
+    const { audience = null, before, limit } = context.req.query()
+    const below = before === undefined ? null : changePlaceOf(before)
+    const most = limitOf(limit)
+    return withDatabase(
+      context.env,
+      async (database) => context.json(await readActivity(database, reader, audience, below, most)),
+      READS_HISTORY,
+    )
+  })
+
+  // No table has this name: each is named with its schema.
+  app.get('/sync/history/mutation/:id', async (context) => {
+    const reader = await session(context)
+    const id = context.req.param('id')
+    return withDatabase(
+      context.env,
+      async (database) => context.json(await readMutationHistory(database, reader, id)),
+      READS_HISTORY,
+    )
+  })
+
   app.get('/sync/history/:table/:key', async (context) => {
     const reader = await session(context)
     const { table: id = '', key: keyText = '' } = context.req.param()

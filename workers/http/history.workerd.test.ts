@@ -1,14 +1,14 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
+import { integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
-import type { Lsn, Row } from '../../protocol/index.ts'
+import type { ActivityPage, Lsn, MutationHistory, PastRow, Row, ToldChange } from '../../protocol/index.ts'
 import { recordMutation } from '../../testing/capture/record-mutation.ts'
 import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { ORG_A, ORG_B, SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import { newClient, tokenOf } from '../../testing/workerd/distribution.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
-import type { ToldChange } from '../history/row-history.ts'
 
 const { REPLICATION } = env as unknown as Record<'REPLICATION', DurableObjectNamespace>
 const worker = (exports as unknown as { default: { fetch(request: Request): Promise<Response> } }).default
@@ -173,4 +173,119 @@ it('HST-R2 a column that was hidden meanwhile is not told of the time before, wh
     `SELECT has_column_privilege('tidemark_client', 'tidemark.change_history', 'old_data', 'SELECT')::text AS old`,
   )
   expect(rights?.old).toBe('false')
+})
+
+const activity = async (reader: Reader, query = '') =>
+  (await ask(reader, `/sync/activity${query}`)).json<ActivityPage>()
+
+it('HST-R5 an audience’s feed tells what happened to the rows that are its own now, with who and when, and goes on below them', async () => {
+  await database.run(`UPDATE item SET title = 'before all of it' WHERE id = 2`)
+  const start = await head()
+  await write(
+    ANNS,
+    2,
+    `INSERT INTO item VALUES (30, '${ORG_A}', 'stays', 'x'), (31, '${ORG_A}', 'goes', 'x'), (32, '${ORG_A}', 'moves', 'x')`,
+  )
+  await write(BENS, 2, `UPDATE item SET title = 'stays here', secret = 'y' WHERE id = 30`)
+  await database.run('DELETE FROM item WHERE id = 31')
+  await database.run(`UPDATE item SET org_id = '${ORG_B}' WHERE id = 32`)
+  await head()
+  const toldTo = async (reader: Reader, query = '') =>
+    (await activity(reader, query)).changes
+      .filter(({ lsn }) => lsn > start)
+      .map(({ operation, table, key, user }) => [operation, table, key.id, user])
+  const own = [
+    ['delete', ITEM, '31', null],
+    ['update', ITEM, '30', 'ben'],
+    ['insert', ITEM, '31', 'ann'],
+    ['insert', ITEM, '30', 'ann'],
+  ]
+  expect(await toldTo(ANN)).toEqual(own)
+  expect(await toldTo(ANN, `?audience=org:${ORG_A}`)).toEqual(own)
+  expect(await toldTo(BEN)).toEqual([['insert', ITEM, '32', null]])
+  expect((await toldTo(BOTH)).filter(([, , id]) => id === '32').map(([operation]) => operation)).toEqual([
+    'insert',
+    'delete',
+    'insert',
+  ])
+  expect(await toldTo(ANN, `?audience=org:${ORG_B}`)).toEqual([])
+  expect(JSON.stringify(await activity(BOTH))).not.toMatch(/secret|client_id/)
+  // A page of what is left out is short, or empty, and the next one goes on.
+  const told: unknown[] = []
+  let next: string | null = null
+  do {
+    const found: Awaited<ReturnType<typeof activity>> = await activity(
+      ANN,
+      `?limit=1${next === null ? '' : `&before=${next}`}`,
+    )
+    expect(found.changes.length).toBeLessThanOrEqual(1)
+    for (const { lsn, operation, key } of found.changes) if (lsn > start) told.push([operation, key.id])
+    next = found.changes.some(({ lsn }) => lsn <= start) ? null : found.next
+  } while (next !== null)
+  expect(told).toEqual(own.map(([operation, , id]) => [operation, id]))
+  expect((await ask(ANN, '/sync/activity?limit=0')).status).toBe(400)
+})
+
+const mutationOf = async (reader: Reader, id: string) => {
+  const answer = await ask(reader, `/sync/history/mutation/${id}`)
+  return answer.ok ? answer.json<MutationHistory>() : answer.status
+}
+
+it('HST-R6 a mutation is told to its own user with all that it changed, and with whether that is all that they see', async () => {
+  await database.run(`INSERT INTO item VALUES (40, '${ORG_A}', 'one', 'x'), (41, '${ORG_B}', 'two', 'x')`)
+  await write(
+    ANNS,
+    3,
+    `UPDATE item SET title = 'one by ann' WHERE id = 40--> statement-breakpoint
+    INSERT INTO item VALUES (42, '${ORG_A}', 'three', 'x')`,
+  )
+  await write(ANNS, 4, `UPDATE item SET title = 'both' WHERE id IN (40, 41)`)
+  await head()
+  expect(await mutationOf(ANN, `${ANNS}:3`)).toMatchObject({
+    isWhole: true,
+    changes: [
+      {
+        table: ITEM,
+        key: { id: '40' },
+        operation: 'update',
+        data: { title: 'one by ann' },
+        before: { title: 'one' },
+        untold: [],
+      },
+      { table: ITEM, key: { id: '42' }, operation: 'insert', data: { id: '42', title: 'three' }, before: null },
+    ],
+    stamps: { [ITEM]: [] },
+  })
+  expect(await mutationOf(ANN, `${ANNS}:4`)).toMatchObject({ isWhole: false, changes: [{ key: { id: '40' } }] })
+  expect(await mutationOf(['ann', `org:${ORG_A}`, `org:${ORG_B}`], `${ANNS}:4`)).toMatchObject({ isWhole: true })
+  for (const [reader, id] of [
+    [BOTH, `${ANNS}:3`],
+    [ANN, `${ANNS}:99`],
+    [ANN, 'nothing'],
+  ] as const)
+    expect(await mutationOf(reader, id)).toBe(404)
+})
+
+it('HST-R7 columns that had another name or type, or went, are told as such and never as what they are now', async () => {
+  const { note, setting } = snapshotSync.tables
+  const then = await head()
+  await write(ANNS, 5, `UPDATE item SET title = 'under its old name' WHERE id = 40`)
+  await head()
+  const renamed = pgTable('item', { id: integer('id'), orgId: uuid('org_id'), heading: text('heading') })
+  const tables = {
+    item: table(renamed, { audience: { column: renamed.orgId, prefix: 'org' }, hidden: ['secret'] }),
+    note,
+    setting,
+  }
+  await database.install('ALTER TABLE item RENAME COLUMN title TO heading', defineSync({ tables }))
+  await head()
+  const past = await (await ask(ANN, `/sync/history/${ITEM}/40?at=${then}`)).json<PastRow>()
+  expect(past).toMatchObject({ row: { id: '40', org_id: ORG_A } })
+  expect(past.row).not.toHaveProperty('heading')
+  expect([...past.untold.map(({ column }) => column), ...past.gone].toSorted()).not.toEqual([])
+  expect(await mutationOf(ANN, `${ANNS}:5`)).toMatchObject({
+    changes: [{ operation: 'update', untold: [expect.any(String)] }],
+  })
+  await database.install('ALTER TABLE item RENAME COLUMN heading TO title', snapshotSync)
+  await head()
 })

@@ -206,6 +206,16 @@ export function createReplicationObject(
       this.#storage.owedCalls = settleCalls(this.#storage.owedCalls, mark, dueAtMs)
     }
 
+    async owedChanges(consumer: string): Promise<string | null> {
+      const { epoch, capturedTo } = this.#storage.read()
+      const mark = `${epoch}:${capturedTo}`
+      return this.#storage.consumedTo(consumer) === mark ? null : mark
+    }
+
+    async settleChanges(consumer: string, mark: string): Promise<void> {
+      this.#storage.noteConsumed(consumer, mark)
+    }
+
     async report(news: HealthNews): Promise<void> {
       this.#tally.report(news)
     }

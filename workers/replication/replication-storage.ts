@@ -74,6 +74,15 @@ export class ReplicationStorage implements CaptureStore {
     this.#put('owed-calls', JSON.stringify(calls))
   }
 
+  /** The mark up to which a consumer has handled all; null where it never had. */
+  consumedTo(consumer: string): string | null {
+    return this.#get(`consumed:${consumer}`)
+  }
+
+  noteConsumed(consumer: string, mark: string): void {
+    if (mark !== this.consumedTo(consumer)) this.#put(`consumed:${consumer}`, mark)
+  }
+
   /** Reads every subscription as it was last acknowledged; anything later must be sent again. */
   subscriptions(): RoutedSubscription[] {
     return [...this.#sql.exec('SELECT * FROM subscription')].map((row) => ({

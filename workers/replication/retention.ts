@@ -20,14 +20,23 @@ export interface PrunedBatch {
   readonly to: HistoryPlace
 }
 
-/** The oldest rows of an epoch; those committed before the limit are a prefix of them, in commit order. */
+/** A consumer of all changes holds back what it has not handled, for so long beyond retention and no longer. */
+const CONSUMER_GRACE_DAYS = 7
+const BEYOND_GRACE = (limit: string) => `${limit}::timestamptz - interval '${CONSUMER_GRACE_DAYS} days'`
+const HELD_FROM = `coalesce((SELECT min(c.lsn) FROM tidemark.consumer c WHERE c.epoch = $1), 'FFFFFFFF/FFFFFFFF')`
+
+/**
+ * The oldest rows of an epoch; those committed before the limit are a prefix of them, in commit order. What a consumer may
+ * have yet to read is left out.
+ */
 const BATCH = `
   SELECT lsn::text, seq::text FROM (
     SELECT lsn, seq, committed_at, row_number() OVER places AS place, sum(bytes) OVER places AS bytes FROM (
       SELECT lsn, seq, committed_at, coalesce(pg_column_size(data), 0) + coalesce(pg_column_size(old_data), 0) AS bytes
       FROM tidemark.change_history WHERE epoch = $1 ORDER BY epoch, lsn, seq LIMIT $2::int
     ) oldest WINDOW places AS (ORDER BY lsn, seq)
-  ) batch WHERE (committed_at < $3::timestamptz OR $4::boolean) AND (place = 1 OR bytes <= ${BATCH_BYTES})
+  ) batch WHERE (committed_at < $3::timestamptz AND (committed_at < ${BEYOND_GRACE('$3')} OR lsn < ${HELD_FROM}) OR $4::boolean)
+    AND (place = 1 OR bytes <= ${BATCH_BYTES})
   ORDER BY batch.lsn DESC, batch.seq DESC LIMIT 1`
 
 /**
@@ -35,7 +44,8 @@ const BATCH = `
  * it, where there is one. Returns whether more waits.
  *
  * A transaction cut by a batch lies at the floor, which no reader may go below. The announcements of definitions stay:
- * they say what is in force. Throws what the database and the archive throw; then nothing is pruned that is not archived.
+ * they say what is in force. A consumer whose cursor is below the floor all the same is told so when it comes. Throws what the
+ * database and the archive throw; then nothing is pruned that is not archived.
  */
 export async function pruneHistory(
   database: Database,
@@ -56,6 +66,7 @@ export async function pruneHistory(
 async function findEnded({ query }: Database, limit: string): Promise<string | null> {
   const [row] = await query(
     `SELECT e.id FROM tidemark.epoch e WHERE e.ended_at < $1::timestamptz
+     AND (e.ended_at < ${BEYOND_GRACE('$1')} OR NOT EXISTS (SELECT FROM tidemark.consumer c WHERE c.epoch = e.id))
      AND EXISTS (SELECT FROM tidemark.change_history h WHERE h.epoch = e.id) ORDER BY e.ended_at LIMIT 1`,
     [limit],
   )

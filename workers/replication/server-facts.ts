@@ -139,6 +139,14 @@ const CLIENT_GROUPS = `
     FROM tidemark.client_status WHERE told_at > now() - interval '30 days'
     GROUP BY version, migration ORDER BY version DESC, count(*) DESC LIMIT 20) AS g`
 
+/** Of each consumer of all changes, how long what it has to handle next has waited, and whether some of it is gone. */
+const CONSUMERS = `
+  SELECT coalesce(jsonb_agg(one), '[]') FROM (
+    SELECT c.name, e.id IS DISTINCT FROM c.epoch OR c.lsn < e.floor_lsn AS "isLost",
+      coalesce((SELECT (extract(epoch FROM clock_timestamp() - h.committed_at) * 1000)::bigint FROM tidemark.change_history h
+        WHERE h.epoch = c.epoch AND (h.lsn, h.seq) > (c.lsn, c.seq) ORDER BY h.lsn, h.seq LIMIT 1), 0) AS "lagMs"
+    FROM tidemark.consumer c LEFT JOIN tidemark.epoch e ON e.ended_at IS NULL ORDER BY 3 DESC, c.name LIMIT 20) AS one`
+
 const FIGURES = `
   SELECT slot.retained, slot.safe, (SELECT hash FROM tidemark.sync_definition ORDER BY version DESC LIMIT 1) AS hash,
     (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS clock,
@@ -148,6 +156,7 @@ const FIGURES = `
     (SELECT jsonb_build_object('count', count(*), 'sqlStates', coalesce(jsonb_agg(DISTINCT sql_state) FILTER (WHERE sql_state IS NOT NULL), '[]'),
         'oldestMs', coalesce((extract(epoch FROM clock_timestamp() - min(since)) * 1000)::bigint, 0))::text
       FROM tidemark.stuck_mutation WHERE tries > 0) AS stuck,
+    (${CONSUMERS})::text AS consumers,
     CASE WHEN $2::boolean THEN (${CLIENT_GROUPS})::text END AS clients
   FROM (SELECT) AS one LEFT JOIN LATERAL (
     SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint::text AS retained, safe_wal_size::text AS safe
@@ -155,6 +164,7 @@ const FIGURES = `
 
 const openWriteSchema = z.object({ pid: z.number(), ms: z.number(), query: z.string().nullable() })
 const stuckSchema = z.object({ count: z.number(), sqlStates: z.array(z.string()), oldestMs: z.number() })
+const consumersSchema = z.array(z.object({ name: z.string(), isLost: z.boolean(), lagMs: z.number() }))
 const clientsSchema = z.array(
   z.object({
     version: z.number(),
@@ -187,6 +197,7 @@ export async function readFigures(
     definitionHash: row?.hash ?? null,
     clockAheadMs: Number(row?.clock) - Math.round((askedMs + answeredMs) / 2),
     stuck: stuckSchema.parse(JSON.parse(row?.stuck ?? 'null')),
+    consumers: consumersSchema.parse(JSON.parse(row?.consumers ?? '[]')),
     clients: row?.clients ? clientsSchema.parse(JSON.parse(row.clients)) : null,
   }
 }

@@ -83,7 +83,7 @@ async function inAnother(client: PgClient, work: (database: Database) => Promise
 }
 
 /** One statement after the other: a client of node-postgres is not to be given a second one while it runs one. */
-function asDriver(client: PgClient): DriverClient {
+export function asDriver(client: PgClient): DriverClient {
   let last: Promise<unknown> = Promise.resolve()
   const send = (statement: Statement | string) =>
     client.query({ ...(typeof statement === 'string' ? { text: statement } : statement), types: RAW_TEXT })

@@ -1,5 +1,6 @@
 import { ActionRefusal } from '../../../db/action.ts'
 import { type ErrorKind, type MutationId, type Rejection, type Row, TidemarkError } from '../../../protocol/index.ts'
+import { type HistoryRefusal, HistoryRefused, type RowInTheWay } from '../../mutations/history-refused.ts'
 import { MutationFailed } from '../../mutations/mutation.ts'
 import { UndoRefused } from '../../mutations/undo-refused.ts'
 import { UnsentWork } from '../../mutations/unsent-work.ts'
@@ -18,6 +19,7 @@ export type ErrorData =
   | { readonly is: 'refusal'; readonly code: string; readonly message: string; readonly json: string }
   | { readonly is: 'unsent-work'; readonly pending: number; readonly failed: number }
   | { readonly is: 'undo-refused'; readonly table: string; readonly key: Row; readonly columns: readonly string[] }
+  | { readonly is: 'history-refused'; readonly reason: HistoryRefusal; readonly rows: readonly RowInTheWay[] }
   | (PlainError & { readonly is: 'other'; readonly cause: ErrorData | null })
 
 /** Causes of causes beyond this are left out. */
@@ -43,6 +45,7 @@ export function encodeError(error: unknown, causes = CAUSES): ErrorData {
   if (error instanceof MutationFailed) return { is: 'mutation-failed', id: error.id, rejection: error.rejection }
   if (error instanceof UndoRefused)
     return { is: 'undo-refused', table: error.table, key: error.key, columns: error.columns }
+  if (error instanceof HistoryRefused) return { is: 'history-refused', reason: error.reason, rows: error.rows }
   if (error instanceof ActionRefusal)
     return { is: 'refusal', code: error.code, message: error.message, json: jsonOf(error.data) }
   if (error instanceof UnsentWork) return { is: 'unsent-work', pending: error.pending, failed: error.failed }
@@ -60,6 +63,8 @@ export function decodeError(data: ErrorData): Error {
       return new MutationFailed(data.id, data.rejection)
     case 'undo-refused':
       return new UndoRefused(data, data.columns)
+    case 'history-refused':
+      return new HistoryRefused(data.reason, data.rows)
     case 'refusal':
       return new ActionRefusal(data.code, data.message, JSON.parse(data.json))
     case 'unsent-work':

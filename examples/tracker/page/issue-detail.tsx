@@ -6,6 +6,7 @@ import { EditableText } from './editable-text.tsx'
 import { formatDate } from './format.ts'
 import { ISSUE, type IssueDetailRow } from './issue-detail-query.ts'
 import { IssueFacts } from './issue-facts.tsx'
+import { IssueHistory } from './issue-history.tsx'
 import { deleteIssue, editIssue } from './issue-writes.ts'
 import { NoteList } from './note-list.tsx'
 import { SubtaskList } from './subtask-list.tsx'
@@ -43,7 +44,12 @@ export function IssueDetail(props: IssueDetailProps) {
         </p>
       )}
       {rows === null && error === null && <p className="blank waiting">Reading the replica…</p>}
-      {rows !== null && !issue && <p className="blank">This issue does not exist, or you may not see it.</p>}
+      {rows !== null && !issue && (
+        <div className="detail-scroll">
+          <p className="blank">This issue does not exist, or you may not see it.</p>
+          <IssueHistory issueId={props.id} seen="" isDeleted />
+        </div>
+      )}
       {issue?.archived_at && (
         <p className="strip">
           {issue.project} was archived on {formatDate(issue.archived_at)}. What was written stays here to read.
@@ -62,6 +68,7 @@ export function IssueDetail(props: IssueDetailProps) {
           <SubtaskList issue={issue} />
           <NoteList issueId={issue.id} userId={props.userId} />
           <ActivityList issueId={issue.id} />
+          <IssueHistory issueId={issue.id} seen={issue.updated_at.toISOString()} />
           <CommentThread issueId={issue.id} userId={props.userId} />
         </div>
       )}

@@ -11,6 +11,7 @@ const KEYS: readonly { readonly keys: readonly string[]; readonly does: string }
   { keys: ['b'], does: 'List or board' },
   { keys: ['Space', '← →'], does: 'On the board: pick up, choose a state, put down' },
   { keys: ['Ctrl', 'Z'], does: 'Undo; with Shift, do it again' },
+  { keys: ['f'], does: 'What happened, and who did it' },
   { keys: ['l'], does: 'Mutation log' },
   { keys: ['d'], does: 'Debug panel of the replica' },
   { keys: ['/'], does: 'Search' },

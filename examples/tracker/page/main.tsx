@@ -6,6 +6,7 @@ import './styles/layout.css'
 import './styles/issues.css'
 import './styles/editing.css'
 import './styles/board.css'
+import './styles/history.css'
 import './styles/log.css'
 
 const root = document.getElementById('root')

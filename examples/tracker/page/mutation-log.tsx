@@ -2,6 +2,7 @@ import { useState } from 'react'
 import { mutationFacts, mutationTimes, type SeenMutation, useLiveQuery, useMutations } from 'tidemark/react'
 import { fieldWord, tableName, writeWords } from './failure-words.ts'
 import { issueOf } from './issue-marks.ts'
+import { usePast } from './use-past.ts'
 
 /** Issues of older mutations go by their ids, in the details. */
 const MOST_SUBJECTS = 100
@@ -54,6 +55,7 @@ function subjectsOf({ action, writes }: SeenMutation): string[] {
 
 function Entry({ record, references }: { record: SeenMutation; references: ReadonlyMap<string, string> }) {
   const [isOpen, setIsOpen] = useState(false)
+  const run = usePast()
   const about = subjectsOf(record).flatMap((subject) => references.get(subject) ?? [])
   const { id, action, status, effective, rejection, writes, lsn } = record
   return (
@@ -92,6 +94,11 @@ function Entry({ record, references }: { record: SeenMutation; references: Reado
             // biome-ignore lint/suspicious/noArrayIndexKey: the writes of a mutation are in order.
             <Patch key={index} write={write} />
           ))}
+          {status === 'confirmed' && (
+            <button type="button" className="link" onClick={() => void run((replica) => replica.rollback(id))}>
+              Take back
+            </button>
+          )}
           {writes.length === 0 && <p className="muted">Its writes are settled: the rows are the server’s now.</p>}
         </div>
       )}

@@ -18,7 +18,9 @@ const PHASE_WORDS: Readonly<Record<ReplicaPhase, string>> = {
 }
 
 /** What is shown below the issues. */
-export type Panel = 'log' | 'debug'
+export type Panel = 'feed' | 'log' | 'debug'
+
+const PANEL_WORDS: Readonly<Record<Panel, string>> = { feed: 'Feed', log: 'Log', debug: 'Debug' }
 
 interface StatusBarProps {
   readonly undo: UndoActions
@@ -80,7 +82,7 @@ export function StatusBar(props: StatusBarProps) {
         >
           Redo
         </button>
-        {(['log', 'debug'] as const).map((panel) => (
+        {(['feed', 'log', 'debug'] as const).map((panel) => (
           <button
             key={panel}
             type="button"
@@ -89,7 +91,7 @@ export function StatusBar(props: StatusBarProps) {
             aria-keyshortcuts={panel.charAt(0)}
             onClick={() => props.onToggle(panel)}
           >
-            {panel === 'log' ? 'Log' : 'Debug'}
+            {PANEL_WORDS[panel]}
           </button>
         ))}
         <button type="button" className="link keys" aria-keyshortcuts="?" onClick={props.onShowKeys}>

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { TidemarkDebugPanel } from 'tidemark/react'
+import { ActivityFeed } from './activity-feed.tsx'
 import { BoardView } from './board-view.tsx'
 import { ConnectionStrip } from './connection-strip.tsx'
 import { FailureStrip } from './failure-strip.tsx'
@@ -60,6 +61,8 @@ export function Workspace({ user, onSignOut }: { user: LoginUser; onSignOut: () 
       case 'c':
         event.preventDefault()
         return setDialog('new-issue')
+      case 'f':
+        return toggle('feed')
       case 'l':
         return toggle('log')
       case 'd':
@@ -99,6 +102,7 @@ export function Workspace({ user, onSignOut }: { user: LoginUser; onSignOut: () 
       {selected !== null && (
         <IssueDetail key={selected} id={selected} userId={user.id} undo={undo} onClose={() => select(null)} />
       )}
+      {panel === 'feed' && <ActivityFeed organizationId={filter.organizationId} onClose={() => setPanel(null)} />}
       {panel === 'log' && <MutationLog onClose={() => setPanel(null)} />}
       {panel === 'debug' && <TidemarkDebugPanel onClose={() => setPanel(null)} />}
       <StatusBar

@@ -12,6 +12,7 @@ const server: ServerFigures = {
   definitionHash: 'h',
   clockAheadMs: 0,
   stuck: { count: 0, oldestMs: 0, sqlStates: [] },
+  consumers: [],
 }
 const write = (ms: number) => ({ pid: 4711, ms, statement: 'UPDATE item SET title = ?' })
 const minute = (figures: Partial<MinuteFigures>): MinuteFigures => ({
@@ -217,6 +218,18 @@ describe('the whole', () => {
     expect(health.status).toBe(status)
   })
 
+  test('CSM-R7 names the consumers that lost changes, else those that leave them unhandled for an hour', () => {
+    const consumers = (...all: ServerFigures['consumers']) =>
+      checkOf('consumers', { server: { ...server, consumers: all } })
+    const one = (lagMs: number, isLost = false) => ({ name: `of ${lagMs}`, isLost, lagMs })
+    expect(consumers()).toMatchObject({ status: 'ok', value: null })
+    expect(consumers(one(3_600_000))).toMatchObject({ status: 'ok', value: 3_600_000, unit: 'ms' })
+    const late = consumers(one(3_600_001), one(5))
+    expect(late).toMatchObject({ status: 'warn', message: expect.stringContaining('of 3600001 leaves') })
+    const lost = consumers(one(3_600_001), one(5, true))
+    expect(lost).toMatchObject({ status: 'fail', message: expect.stringContaining('that of 5 had not handled') })
+  })
+
   test('OPS-01 is as bad as its worst check', () => {
     expect(judged({}).status).toBe('ok')
     const warned = { server: { ...server, oldestWrite: write(9e9) } }
@@ -236,6 +249,7 @@ describe('the whole', () => {
         oldestWrite: { pid: null, ms: 9e9, statement: null },
         definitionHash: 'other',
         stuck: { count: 1, oldestMs: 9e9, sqlStates: ['57014'] },
+        consumers: [{ name: 'search', isLost: false, lagMs: 9e9 }],
       },
       busySinceMs: 0,
       longestBehind: { subscriber: 'org:1', ms: 9e9 },

@@ -19,6 +19,8 @@ export interface ServerFigures {
   readonly definitionHash: string | null
   /** By how much the server's clock is ahead of ours. */
   readonly clockAheadMs: number
+  /** The consumers of all changes, the one that is furthest behind first. */
+  readonly consumers: readonly { readonly name: string; readonly isLost: boolean; readonly lagMs: number }[]
   /** The mutations that were tried and could not be decided. */
   readonly stuck: { readonly count: number; readonly oldestMs: number; readonly sqlStates: readonly string[] }
 }

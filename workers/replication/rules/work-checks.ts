@@ -5,6 +5,7 @@ import { LAG_WINDOW_MS } from './lag-checks.ts'
 import { check, limited } from './one-check.ts'
 
 const STUCK_WARN_MS = 60_000
+const CONSUMER_WARN_MS = 60 * 60_000
 
 /** Judges what users and their replicas get done: pushes, versions of the schema, first loads. */
 export function workChecks(figures: HealthFigures, now: number): HealthCheck[] {
@@ -14,6 +15,7 @@ export function workChecks(figures: HealthFigures, now: number): HealthCheck[] {
     clientCheck(figures),
     unsentCheck(figures.unsent),
     buildCheck(figures),
+    consumerCheck(figures),
   ]
 }
 
@@ -37,6 +39,19 @@ function clientCheck({ clients }: HealthFigures): HealthCheck {
   const message =
     'Replicas could not take a version of the definition, even in a second try, and show older rows of the tables concerned: tidemark migration:status says which version and why.'
   return limited('clients-failing', failing, 'clients', { warn: 0 }, message)
+}
+
+function consumerCheck({ server }: HealthFigures): HealthCheck {
+  const consumers = server?.consumers ?? []
+  const lost = consumers.filter(({ isLost }) => isLost).map(({ name }) => name)
+  const lagMs = consumers.length === 0 ? null : Math.max(...consumers.map((one) => one.lagMs))
+  const late = consumers.filter((one) => one.lagMs > CONSUMER_WARN_MS).map(({ name }) => name)
+  if (lost.length > 0) {
+    const message = `Changes are gone that ${lost.join(', ')} had not handled: run it with onLost, where it reads its tables whole, or remove it (removeConsumer).`
+    return check('consumers', 'fail', lagMs, message, 'ms', CONSUMER_WARN_MS)
+  }
+  const message = `${late.join(', ')} leaves changes unhandled and so holds back pruning, for seven days beyond retention: run it, or remove it (removeConsumer).`
+  return check('consumers', late.length > 0 ? 'warn' : 'ok', lagMs, message, 'ms', CONSUMER_WARN_MS)
 }
 
 function buildCheck({ counts }: HealthFigures): HealthCheck {
