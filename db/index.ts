@@ -7,6 +7,7 @@ export {
   type ActionValue,
   action,
   type MapArguments,
+  type RekeyArguments,
   readArguments,
   refuse,
 } from './action.ts'

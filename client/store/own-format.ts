@@ -15,6 +15,8 @@ export const UPGRADES: readonly string[] = [
   `CREATE TABLE tidemark.leased_key (
      sequence text NOT NULL, key bigint NOT NULL, taken boolean NOT NULL DEFAULT false, taken_by bigint, PRIMARY KEY (sequence, key));
    CREATE INDEX leased_key_of_mutation ON tidemark.leased_key (taken_by) WHERE taken_by IS NOT NULL`,
+  // 8: the keys that an action took by itself, by sequence and in its order, as JSON.
+  `ALTER TABLE tidemark.mutation ADD keys text`,
 ]
 
 /** The format that this library writes. */
