@@ -193,7 +193,9 @@ describe('rows that a sequence numbers, inserted offline', () => {
     await confirmed
     await remarked.confirmed
     await replica.settled()
-    expect(await rowsHere(replica, `SELECT id, ticket_id FROM note WHERE body IN ('x', 'y') ORDER BY id`)).toEqual(before)
+    expect(await rowsHere(replica, `SELECT id, ticket_id FROM note WHERE body IN ('x', 'y') ORDER BY id`)).toEqual(
+      before,
+    )
     expect(before).toEqual([1, 2].map(() => ({ id: expect.anything(), ticket_id: made?.id })))
     expect(await rowsHere(replica, `SELECT parent_id FROM ticket WHERE title = 'of keyed'`)).toEqual([
       { parent_id: made?.id },

@@ -90,7 +90,14 @@ async function insertOne(tx: Executor, open: OpenMutation, shown: Said | null): 
   const patch = made.kind === 'action' ? null : frozen ? rowsOf(frozen.request) : made.patch
   const said = saidBeside(open, shown)
   const keys = frozen && made.kind === 'action' ? keysOf(frozen.request) : made.keys
-  await insertSent(tx, { ...made, keys, patch, said, request: frozen?.request ?? null, predicted: frozen?.predicted ?? null })
+  await insertSent(tx, {
+    ...made,
+    keys,
+    patch,
+    said,
+    request: frozen?.request ?? null,
+    predicted: frozen?.predicted ?? null,
+  })
 }
 
 /** Inserts these under new numbers and as failed: nobody can ask for their outcome, so the app decides. */

@@ -89,7 +89,11 @@ export class ActionRunner {
   }
 
   /** Answers arguments under other keys; null where the action does not say how. */
-  rekeyArguments(name: string, args: unknown, key: Parameters<RekeyArguments<unknown>>[1]): { readonly args: unknown } | null {
+  rekeyArguments(
+    name: string,
+    args: unknown,
+    key: Parameters<RekeyArguments<unknown>>[1],
+  ): { readonly args: unknown } | null {
     const { rekey } = this.#actionOf(name)
     return rekey ? { args: rekey(args, key) } : null
   }

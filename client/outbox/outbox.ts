@@ -187,7 +187,11 @@ export class Outbox {
       await this.#failWithDependents(rebase, failed)
       const { tables } = shown
       const { clientId } = this.#options
-      const last = await remakeUnderKeys({ tx, tables, actions: this.actions, clientId }, { patches, calls, failed }, refused)
+      const last = await remakeUnderKeys(
+        { tx, tables, actions: this.actions, clientId },
+        { patches, calls, failed },
+        refused,
+      )
       remade = { former: new Set(failed.keys()), last }
     })
     return remade

@@ -100,7 +100,9 @@ describe.each(['embedded', 'system'] as const)('leased keys on the %s server', (
     const ofOther = await lease(new TestClient(own.send), { [TICKETS]: 1 })
     for (const strange of ['999999', ofOther[TICKETS]?.[0] ?? '', '99999999999999999999'].map((key) => [key]))
       expect(await client.decide(report([], { [TICKETS]: strange }))).toEqual([
-        expect.objectContaining({ kind: strange[0]?.length === 20 ? expect.stringMatching(/invalid|key-unleased/) : 'key-unleased' }),
+        expect.objectContaining({
+          kind: strange[0]?.length === 20 ? expect.stringMatching(/invalid|key-unleased/) : 'key-unleased',
+        }),
       ])
     // One that somebody took is refused as such, so that the replica takes another.
     await own.database.query(`INSERT INTO public.ticket VALUES (${other}, '${ORG}', 'by hand', NULL)`)

@@ -1,5 +1,12 @@
 import { type ActionContext, ActionRefusal, type ActionSql, actionId, readArguments } from '../../db/index.ts'
-import { type ActionMutation, type Definition, leasedColumnOf, mutationId, noLeasedKey, type Rejection } from '../../protocol/index.ts'
+import {
+  type ActionMutation,
+  type Definition,
+  leasedColumnOf,
+  mutationId,
+  noLeasedKey,
+  type Rejection,
+} from '../../protocol/index.ts'
 import type { AppEnv } from '../access/access.ts'
 import { type DatabaseTransaction, sqlStateOf } from '../database/index.ts'
 import type { PushOptions } from './options.ts'
