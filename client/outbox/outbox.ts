@@ -62,7 +62,11 @@ export interface KnownOutcome {
   readonly lsn: Lsn | null
 }
 
-/** The app's writes that the stream has not brought back yet: they are made, undone, redone and ended here. */
+/**
+ * The app's writes that the stream has not brought back yet: they are made, undone, redone and ended here.
+ *
+ * The file is long because all that undoes or fails a mutation goes through one rebase of the rows that are shown.
+ */
 export class Outbox {
   readonly db: Database
   readonly actions: ActionRunner

@@ -30,7 +30,7 @@ export interface WritingReport {
   readonly chronicleFile: string
 }
 
-/** One run of the plan: what was made, what was looked at, and what is wrong. */
+/** One run of the plan: what was made, what was looked at, and what is wrong. The file is long because it has a case for each kind of event. */
 export class WritingRun {
   readonly #system: System
   readonly #writers: readonly Writer[]
