@@ -23,7 +23,7 @@ const [read = [], mark = [], force = [], lock = [], serve = [], look = []] = rea
   .map((block) => block.text.trim().split('\n'))
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const DESK = readFileSync(new URL('../testing/existing/desk.tsx', import.meta.url), 'utf8')
+const DESK = readFileSync(new URL('../testing/existing/page/desk.tsx', import.meta.url), 'utf8')
 const SCHEMA = readFileSync(new URL('../testing/existing/schema.sql', import.meta.url), 'utf8')
 mkdirSync(join(ROOT, '.tidemark'), { recursive: true })
 // Inside the package, so that the app finds what that depends on without an installation.
