@@ -3,7 +3,11 @@ import { getTableConfig, integer, PgDialect, pgTable, QueryBuilder, text } from 
 import { expect, expectTypeOf, test } from 'vitest'
 import { defineSync, table, visibleTables } from './index.ts'
 
-const person = pgTable('person', { id: integer('id').primaryKey(), name: text('name'), passwordHash: text('password_hash') })
+const person = pgTable('person', {
+  id: integer('id').primaryKey(),
+  name: text('name'),
+  passwordHash: text('password_hash'),
+})
 const note = pgTable('note', { id: integer('id').primaryKey(), by: integer('by') })
 const sync = defineSync({
   tables: {
@@ -19,7 +23,10 @@ test('CLI-R50 FLD-255 tables as replicas have them lack the hidden columns, in t
   expectTypeOf<keyof typeof visible.note.$inferSelect>().toEqualTypeOf<'id' | 'by'>()
   expect('passwordHash' in visible.person).toBe(false)
   expect(getTableConfig(visible.person)).toMatchObject({ name: 'person', columns: [{ name: 'id' }, { name: 'name' }] })
-  const query = new QueryBuilder().select().from(visible.person).innerJoin(visible.note, eq(visible.note.by, visible.person.id))
+  const query = new QueryBuilder()
+    .select()
+    .from(visible.person)
+    .innerJoin(visible.note, eq(visible.note.by, visible.person.id))
   expect(new PgDialect().sqlToQuery(query.getSQL()).sql).toBe(
     'select "person"."id", "person"."name", "note"."id", "note"."by" from "person" inner join "note" on "note"."by" = "person"."id"',
   )

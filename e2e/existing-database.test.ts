@@ -119,7 +119,8 @@ test('CLI-R33 CLI-R35 CLI-R36 it is put in force while the app goes on writing, 
   const joins = 'artist|album|film|invoiceLine|loan|message|attachment|step|watcher'
   const decided = readFileSync(sync, 'utf8')
     .replaceAll(new RegExp(`// ((?:${joins}): table\\()`, 'g'), '$1')
-    .replace(/^( *ticket: .*) \}\),$/m, '$1, when: sql`${db.ticket.deletedAt} IS NULL`, write: \'all\' }),')
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is code, which is written into the app.
+    .replace(/^( *ticket: .*) \}\),$/m, "$1, when: sql`${db.ticket.deletedAt} IS NULL`, write: 'all' }),")
     .replace(/^( *message: .*) \}\),$/m, "$1, write: 'all' }),")
     .replace(/^( *agent: .*) \}\),$/m, "$1, hidden: ['deleted_at'] }),")
   expect(decided.match(/write: 'all'|hidden: /g)).toHaveLength(3)
@@ -284,7 +285,9 @@ async function writeNumbered(first: Page, second: Page, address: string, browser
   await browser.context.setOffline(false)
   const expected = shown.map(([id]) => `${id}|0.50|{a,"b c"}|{"n": 1}|1\n`).join('')
   await until(async () => (await theirs(here)) === expected)
-  await theirs(`INSERT INTO desk.ticket (team_id, title) VALUES (1, 'By the app'); UPDATE desk.ticket SET deleted_at = now() WHERE ticket_id = 1`)
+  await theirs(
+    `INSERT INTO desk.ticket (team_id, title) VALUES (1, 'By the app'); UPDATE desk.ticket SET deleted_at = now() WHERE ticket_id = 1`,
+  )
   await second.locator('li', { hasText: 'By the app' }).waitFor()
   await rope(second).waitFor({ state: 'detached' })
 }

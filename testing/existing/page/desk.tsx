@@ -32,9 +32,7 @@ export function Desk() {
       </button>
       <em>{agents.rows?.map((one) => Object.keys(one).join()).join(' ')}</em>
       {tickets.rows?.map(({ ticket: { ticketId, title, hours, labels, facts, state }, messages }) => (
-        <li key={ticketId}>
-          {JSON.stringify([ticketId, title, hours, labels, facts, state, messages])}
-        </li>
+        <li key={ticketId}>{JSON.stringify([ticketId, title, hours, labels, facts, state, messages])}</li>
       ))}
     </section>
   )
