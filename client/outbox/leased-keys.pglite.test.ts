@@ -90,7 +90,7 @@ describe('keys that a replica leased', () => {
     expect(await replica.states()).toEqual({ 1: 'pending', 2: 'pending' })
   })
 
-  test('LSE-R11 LSE-R13 an action takes the same keys in every run, also where a row of another has one by now', async () => {
+  test('ACT-R9 LSE-R11 LSE-R13 an action takes the same keys in every run, also where a row of another has one by now', async () => {
     const warned = vi.spyOn(console, 'warn').mockImplementation(() => undefined)
     await replica.outbox.runAction('keyed', { titles: ['a', 'b'] })
     expect(warned).not.toHaveBeenCalled()
