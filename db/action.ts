@@ -19,6 +19,13 @@ export interface ActionContext {
   /** Derives a uuid from the mutation and these names, equal wherever and however often the action runs. */
   readonly id: (...names: readonly [string | number, ...(string | number)[]]) => string
   /**
+   * Takes the next key of a table that a sequence numbers, as text, for an INSERT that names it: one that the replica leased,
+   * and on the server the very same, in the order of the calls. A call of which the replica's run had none gets a new one there.
+   *
+   * Throws where no sequence numbers the table, or replicas do not write it.
+   */
+  readonly key: (table: string) => Promise<string>
+  /**
    * Time at which the action was called; ISO 8601, UTC. On the server it is never in the future, nor before the replica
    * was made.
    */
@@ -39,17 +46,32 @@ export interface Action<Args> {
   readonly schema: ArgumentsSchema<Args>
   readonly run: (context: ActionContext, args: Args) => Promise<void>
   readonly before?: MapArguments
+  readonly rekey?: RekeyArguments<Args>
 }
 
 /** Says arguments from before a change of the schema in the form of today. */
 export type MapArguments = (args: unknown) => unknown
 
-export interface ActionOptions {
+/**
+ * Says arguments under other keys. `key(table, its)` answers the key that the row has now which had this one, alike where
+ * that did not change.
+ */
+export type RekeyArguments<Args> = (
+  args: Args,
+  key: <Key extends string | number>(table: string, its: Key) => Key,
+) => Args
+
+export interface ActionOptions<Args = unknown> {
   /**
    * Called with arguments that the schema refuses, which a replica may have kept since an earlier version of the app;
    * answers what they are today, for the schema to check. In replica and server alike: it depends on nothing else.
    */
   readonly before?: MapArguments
+  /**
+   * Called in a replica before a call is sent that names a row by its leased key, where that row got another one; answers
+   * the arguments under the new keys. Without it such a call fails, and its message says so.
+   */
+  readonly rekey?: RekeyArguments<Args>
 }
 
 /**
@@ -60,7 +82,7 @@ export interface ActionOptions {
 export function action<Args>(
   schema: ArgumentsSchema<Args>,
   run: (context: ActionContext, args: Args) => Promise<void>,
-  options: ActionOptions = {},
+  options: ActionOptions<Args> = {},
 ): Action<Args> {
   const declared = { schema, run, ...options }
   const [fault] = actionFaults(declared, 'action()')

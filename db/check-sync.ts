@@ -104,13 +104,15 @@ export function tableOptionFaults(table: unknown, options: unknown, within?: str
 /** Lists the faults of an action's two parts. */
 export function actionFaults(action: unknown, place: string): string[] {
   if (!isBag(action)) return [`${place} is ${shown(action)}: make it by action(schema, run)`]
-  const faults = unknownKeys(action, ['schema', 'run', 'before'], place)
+  const faults = unknownKeys(action, ['schema', 'run', 'before', 'rekey'], place)
   if (!isBag(action.schema) || typeof action.schema.safeParseAsync !== 'function')
     faults.push(`${place}: the first argument of action() is a zod schema, such as z.object({ id: z.uuid() })`)
   if (typeof action.run !== 'function')
     faults.push(`${place}: the second argument of action() is a function, async ({ sql }, args) => { … }`)
   if (action.before !== undefined && typeof action.before !== 'function')
     faults.push(`${place}: before is a function, (args) => ({ … }), that says old arguments in today's form`)
+  if (action.rekey !== undefined && typeof action.rekey !== 'function')
+    faults.push(`${place}: rekey is a function, (args, key) => ({ … }), that says arguments under other keys`)
   return faults
 }
 

@@ -30,13 +30,13 @@ export type ConflictResolver = (conflict: Conflict) => Readonly<Record<string, s
 export type ConflictPolicy = 'reject' | 'last-write-wins' | ConflictResolver
 
 /** Options for syncing one table. */
-export interface TableOptions {
+export interface TableOptions<Hidden extends string = string> {
   /** The audience of a row. */
   audience: Audience
   /** An immutable condition over the row's own columns; rows for which it does not hold are seen by nobody. */
   when?: SQL
   /** Database names of columns that never leave the server; columns the drizzle table does not name are hidden anyway. */
-  hidden?: readonly string[]
+  hidden?: readonly Hidden[]
   /** The way to write the table through a replica: any local SQL, actions alone, or none. Default `none`. */
   write?: 'all' | 'actions' | 'none'
   /** The policy that decides conflicts of patches, field by field. Default `reject`. */
@@ -46,7 +46,8 @@ export interface TableOptions {
 }
 
 /** One synced table: a drizzle table and its options. */
-export interface SyncTable<Table extends PgTable = PgTable> extends TableOptions {
+export interface SyncTable<Table extends PgTable = PgTable, Hidden extends string = string>
+  extends TableOptions<Hidden> {
   readonly table: Table
 }
 
@@ -73,7 +74,10 @@ export interface Sync<
 }
 
 /** Declares how a drizzle table is synced. Throws `misconfigured` for an option that does not exist. */
-export function table<Table extends PgTable>(drizzleTable: Table, options: TableOptions): SyncTable<Table> {
+export function table<Table extends PgTable, const Hidden extends string = never>(
+  drizzleTable: Table,
+  options: TableOptions<Hidden>,
+): SyncTable<Table, Hidden> {
   requireNone(tableOptionFaults(drizzleTable, options))
   return { table: drizzleTable, ...options }
 }

@@ -7,6 +7,7 @@ export {
   type ActionValue,
   action,
   type MapArguments,
+  type RekeyArguments,
   readArguments,
   refuse,
 } from './action.ts'
@@ -32,3 +33,4 @@ export { resolveDefinition } from './definition/resolve-definition.ts'
 export { readStart, type TransactionStart } from './definition/transaction-start.ts'
 export type { Query } from './query.ts'
 export { sha256Hex } from './sha256-hex.ts'
+export { type VisibleTables, visibleTables } from './visible-tables.ts'

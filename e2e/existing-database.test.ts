@@ -4,10 +4,11 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseEnv, promisify } from 'node:util'
 import { SignJWT } from 'jose'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { embeddedBinaries } from '../cli/postgres/postgres-binaries.ts'
 import type { PostgresServer } from '../cli/postgres/postgres-server.ts'
-import { launchChromium } from '../testing/browser/launch-chromium.ts'
+import { launchChromium, type TestBrowser } from '../testing/browser/launch-chromium.ts'
 import { servePage } from '../testing/browser/serve-page.ts'
 import { type BackgroundCommand, startCommand } from '../testing/cli/background-command.ts'
 import { readGuide } from '../testing/cli/read-guide.ts'
@@ -22,6 +23,7 @@ const [read = [], mark = [], force = [], lock = [], serve = [], look = []] = rea
   .map((block) => block.text.trim().split('\n'))
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const DESK = readFileSync(new URL('../testing/existing/page/desk.tsx', import.meta.url), 'utf8')
 const SCHEMA = readFileSync(new URL('../testing/existing/schema.sql', import.meta.url), 'utf8')
 mkdirSync(join(ROOT, '.tidemark'), { recursive: true })
 // Inside the package, so that the app finds what that depends on without an installation.
@@ -99,7 +101,7 @@ function partsOf(line: string): readonly [Record<string, string>, string[]] {
 
 test('CLI-R33 what the guide says to read it, reads it', async () => {
   const said = await follow(read[0] ?? '')
-  expect(said).toContain('Read 12 tables; nothing was changed there.')
+  expect(said).toContain('Read 20 tables; nothing was changed there.')
   for (const line of read.slice(1)) await follow(line)
 })
 
@@ -112,12 +114,17 @@ test('CLI-R34 the migrations that made it are marked, as the database has what t
 })
 
 test('CLI-R33 CLI-R35 CLI-R36 it is put in force while the app goes on writing, and doctor finds nothing that fails', async () => {
-  // The catalogue of the shop is for everyone, and lines and loans go with what they belong to.
+  // The catalogue of the shop is for everyone, and lines, loans and what hangs on tickets go with what they belong to.
   const sync = join(app, 'sync.ts')
-  writeFileSync(
-    sync,
-    readFileSync(sync, 'utf8').replaceAll(/\/\/ ((?:artist|album|film|invoiceLine|loan): table\()/g, '$1'),
-  )
+  const joins = 'artist|album|film|invoiceLine|loan|message|attachment|step|watcher'
+  const decided = readFileSync(sync, 'utf8')
+    .replaceAll(new RegExp(`// ((?:${joins}): table\\()`, 'g'), '$1')
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is code, which is written into the app.
+    .replace(/^( *ticket: .*) \}\),$/m, "$1, when: sql`${db.ticket.deletedAt} IS NULL`, write: 'all' }),")
+    .replace(/^( *message: .*) \}\),$/m, "$1, write: 'all' }),")
+    .replace(/^( *agent: .*) \}\),$/m, "$1, hidden: ['deleted_at'] }),")
+  expect(decided.match(/write: 'all'|hidden: /g)).toHaveLength(3)
+  writeFileSync(sync, `import { sql } from 'drizzle-orm'\n${decided}`)
   const writing = { goesOn: true }
   const writer = (async () => {
     while (writing.goesOn) await theirs(`UPDATE invoice SET net = net + 1 WHERE invoice_id = 3`)
@@ -156,6 +163,9 @@ test('CLI-R33 a replica in Node reads the rows of its audiences, of every kind o
     payment: 2,
     staff: 2,
     store: 1,
+    ...Object.fromEntries(
+      ['agent', 'attachment', 'cannedReply', 'message', 'step', 'team', 'ticket', 'watcher'].map((name) => [name, 0]),
+    ),
   })
   expect(said).toContain("it's void")
   expect(said).toContain('Spring tide')
@@ -176,7 +186,7 @@ test('CLI-R33 the app goes on, and a replica sees what it wrote since', async ()
   expect(said).toContain('King tide')
 })
 
-test('FLD-207 CLI-R33 a page that is there reads and writes them, offline too, with at most forty lines more', async () => {
+test('FLD-207 FLD-254 FLD-255 LSE-R5 CLI-R33 CLI-R50 a page that is there reads and writes them, offline too, with at most forty lines more', async () => {
   const guide = readGuide('existing-database.md')
   const added = guide.filter(({ title }) => title !== null)
   const settings = guide.find(({ text }) => text.startsWith('defineConfig('))?.text ?? ''
@@ -202,17 +212,23 @@ test('FLD-207 CLI-R33 a page that is there reads and writes them, offline too, w
   writeFileSync(join(app, 'sync.ts'), changed)
   await follow('npx tidemark migrate')
   await theirs(guide.find(({ language }) => language === 'sql')?.text ?? '')
+  // Besides, a part of it writes tables that a sequence numbers, by typed queries.
+  await theirs(`
+    CREATE POLICY written ON desk.ticket TO tidemark_client USING (team_id = ANY ((SELECT tidemark.audience_values('team'))::integer[]));
+    CREATE POLICY written ON desk.message TO tidemark_client USING (EXISTS (SELECT FROM desk.ticket t WHERE t.ticket_id = message.ticket_id))`)
+  writeFileSync(join(app, 'src', 'desk.tsx'), DESK)
   // The page as it was before: a root, and something of its own around what is added.
   writeFileSync(join(app, 'index.html'), '<div id="root"></div><script type="module" src="/src/main.tsx"></script>')
   writeFileSync(
     join(app, 'src', 'main.tsx'),
     `import { createRoot } from 'react-dom/client'
+     import { Desk } from './desk.tsx'
      import { Invoices } from './invoices.tsx'
      import { WithReplica } from './with-replica.tsx'
-     createRoot(document.getElementById('root')!).render(<WithReplica><h1>Shop</h1><Invoices /></WithReplica>)`,
+     createRoot(document.getElementById('root')!).render(<WithReplica><h1>Shop</h1><Invoices /><Desk /></WithReplica>)`,
   )
   const { JWT_SECRET: secret } = parseEnv(readFileSync(join(app, '.tidemark', 'worker.env'), 'utf8'))
-  const token = await new SignJWT({ audiences: ['customer:1'] })
+  const token = await new SignJWT({ audiences: ['customer:1', 'team:1'] })
     .setProtectedHeader({ alg: 'HS256' })
     .setSubject('mia')
     .setExpirationTime('1h')
@@ -234,8 +250,44 @@ test('FLD-207 CLI-R33 a page that is there reads and writes them, offline too, w
     await until(async () => (await theirs('SELECT state FROM invoice WHERE invoice_id = 3')).includes('paid'))
     await theirs(`UPDATE invoice SET state = 'it''s void' WHERE invoice_id = 3`)
     await page.locator('p', { hasText: "3: it's void" }).waitFor()
+    await writeNumbered(page, await browser.newPage(), served.url, browser)
   } finally {
     await browser.close()
     await served.close()
   }
 })
+
+/** Two tabs of one replica write offline what a sequence numbers; then the app itself does. */
+async function writeNumbered(first: Page, second: Page, address: string, browser: TestBrowser): Promise<void> {
+  second.setDefaultTimeout(120_000)
+  await second.goto(address)
+  const rope = (page: Page) => page.locator('li', { hasText: 'Rope frayed' })
+  for (const page of [first, second]) {
+    await rope(page).waitFor()
+    // Neither the deleted ticket nor those of others, and no hidden column.
+    expect(await page.locator('li').allTextContents()).toEqual([
+      JSON.stringify([1, 'Rope frayed', '1.50', ['rope', 'north quay'], { by: ['Ada'] }, 'new', 1]),
+    ])
+    expect(await page.locator('em').textContent()).toBe('agentId,teamId,name')
+  }
+  await browser.context.setOffline(true)
+  for (const page of [first, second, first]) {
+    const before = await page.locator('li').count()
+    await page.getByRole('button', { name: 'Add' }).click()
+    await page.locator('li').nth(before).waitFor()
+  }
+  const here = `SELECT ticket_id, hours, labels, facts, (SELECT count(*) FROM desk.message m WHERE m.ticket_id = t.ticket_id)
+    FROM desk.ticket t WHERE title = 'Made offline' ORDER BY 1`
+  const made = second.locator('li', { hasText: 'Made offline' })
+  await until(async () => (await made.count()) === 3)
+  const shown = (await made.allTextContents()).map((text) => JSON.parse(text) as unknown[])
+  expect(await theirs(here)).toBe('')
+  await browser.context.setOffline(false)
+  const expected = shown.map(([id]) => `${id}|0.50|{a,"b c"}|{"n": 1}|1\n`).join('')
+  await until(async () => (await theirs(here)) === expected)
+  await theirs(
+    `INSERT INTO desk.ticket (team_id, title) VALUES (1, 'By the app'); UPDATE desk.ticket SET deleted_at = now() WHERE ticket_id = 1`,
+  )
+  await second.locator('li', { hasText: 'By the app' }).waitFor()
+  await rope(second).waitFor({ state: 'detached' })
+}

@@ -178,4 +178,64 @@ describe('rows that a sequence numbers, inserted offline', () => {
     expect(await onServer(same)).toEqual(await rowsHere(replica, same))
     await replica.close()
   })
+
+  it('FLD-251 LSE-R11 an action that takes its keys keeps them on the server, and what builds on them stands', async () => {
+    const replica = await open('ann')
+    replica.goOffline()
+    const { confirmed } = await replica.actions.report({ org: ORG, title: 'keyed', bodies: ['x', 'y'] })
+    const [made] = (await rowsHere(replica, `SELECT id FROM ticket WHERE title = 'keyed'`)) as { id: number }[]
+    await replica.db.query(`INSERT INTO ticket (org_id, title, parent_id) VALUES ($1, 'of keyed', $2)`, [ORG, made?.id])
+    const before = await rowsHere(replica, `SELECT id, ticket_id FROM note WHERE body IN ('x', 'y') ORDER BY id`)
+    // The server knows a row more, of which the replica's run had no key.
+    const remarked = await replica.actions.remarkAll({ org: ORG, title: 'keyed' })
+    await onServer(`INSERT INTO public.ticket (org_id, title) VALUES ('${ORG}', 'keyed')`)
+    replica.goOnline()
+    await confirmed
+    await remarked.confirmed
+    await replica.settled()
+    expect(await rowsHere(replica, `SELECT id, ticket_id FROM note WHERE body IN ('x', 'y') ORDER BY id`)).toEqual(
+      before,
+    )
+    expect(before).toEqual([1, 2].map(() => ({ id: expect.anything(), ticket_id: made?.id })))
+    expect(await rowsHere(replica, `SELECT parent_id FROM ticket WHERE title = 'of keyed'`)).toEqual([
+      { parent_id: made?.id },
+    ])
+    const same = `SELECT id::text, ticket_id::text FROM public.note WHERE body IN ('x', 'y', 'remark') ORDER BY id`
+    expect(await onServer(same)).toEqual(await rowsHere(replica, same))
+    expect(await rowsHere(replica, `SELECT FROM note WHERE body = 'remark'`)).toHaveLength(2)
+    expect(replica.failures).toEqual([])
+    await replica.close()
+  })
+
+  it('FLD-252 LSE-R13 LSE-R14 what was called with a key that made way is called anew under the other, or fails with what to do', async () => {
+    const replica = await open('ann')
+    replica.goOffline()
+    await replica.actions.report({ org: ORG, title: 'taken', bodies: ['of taken'] })
+    const [made] = (await rowsHere(replica, `SELECT id FROM ticket WHERE title = 'taken'`)) as { id: number }[]
+    const id = made?.id ?? 0
+    await replica.actions.retitle({ ticket: id, title: 'retitled' })
+    await replica.actions.shout({ title: 'retitled' })
+    await replica.db.query(`INSERT INTO ticket (org_id, title, parent_id) VALUES ($1, 'its child', $2)`, [ORG, id])
+    const closed = await replica.actions.close({ ticket: id })
+    const failing = expect(closed.confirmed).rejects.toMatchObject({
+      rejection: { kind: 'dependency', message: expect.stringContaining(`had key ${id} and has`) },
+    })
+    await onServer(`INSERT INTO public.ticket (id, org_id, title) VALUES (${id}, '${ORG}', 'theirs')`)
+    replica.goOnline()
+    await failing
+    await replica.settled()
+    const [now] = (await rowsHere(replica, `SELECT id FROM ticket WHERE title = 'RETITLED'`)) as { id: number }[]
+    expect(now?.id).not.toBe(id)
+    expect(await rowsHere(replica, `SELECT parent_id FROM ticket WHERE title = 'its child'`)).toEqual([
+      { parent_id: now?.id },
+    ])
+    expect(await rowsHere(replica, `SELECT ticket_id FROM note WHERE body = 'of taken'`)).toEqual([
+      { ticket_id: now?.id },
+    ])
+    expect(await rowsHere(replica, `SELECT title FROM ticket WHERE id = ${id}`)).toEqual([{ title: 'theirs' }])
+    expect(replica.failures).toMatchObject([{ action: { name: 'close' } }])
+    const same = 'SELECT id::text, title, parent_id::text FROM public.ticket ORDER BY 1'
+    expect(await onServer(same)).toEqual(await rowsHere(replica, same))
+    await replica.close()
+  })
 })

@@ -135,12 +135,25 @@ describe('a history that is lost costs no unsent work', () => {
     return { replica, gate }
   }
 
-  /** Makes one mutation that leaves its token in Postgres. */
+  /** Makes one mutation that leaves its token in Postgres, also in a ticket and its answer under leased keys. */
   async function write({ replica }: Member, token: string): Promise<string | null> {
-    const { id } = await replica.transaction((tx) =>
-      tx.query('INSERT INTO entry (id, org_id, token) VALUES ($1, $2, $3)', [randomUUID(), ORG, token]),
-    )
+    const { id } = await replica.transaction(async (tx) => {
+      await tx.query('INSERT INTO entry (id, org_id, token) VALUES ($1, $2, $3)', [randomUUID(), ORG, token])
+      const { rows } = await tx.query<{ id: number }>(
+        'INSERT INTO ticket (org_id, word) VALUES ($1, $2) RETURNING id',
+        [ORG, token],
+      )
+      await tx.query('INSERT INTO answer (org_id, ticket_id, word) VALUES ($1, $2, $3)', [ORG, rows[0]?.id, token])
+    })
     return id
+  }
+
+  /** Has a replica lease other keys than it had. */
+  async function leaseAnew({ replica }: Member): Promise<void> {
+    replica.goOffline()
+    await replica.db.query('DELETE FROM tidemark.leased_key')
+    replica.goOnline()
+    await until(async () => (await replica.db.query('SELECT FROM tidemark.leased_key LIMIT 1')).rows.length > 0)
   }
 
   const inPostgres = (text: string, params: string[] = []) =>
@@ -151,7 +164,7 @@ describe('a history that is lost costs no unsent work', () => {
     (await replica.mutations()).find((mutation) => mutation.id === id)?.status
 
   it.each(CAUSES)(
-    'FLT-03 FLD-109 EPO-R1 EPO-R2 OBX-R9 APP-R21 $cause',
+    'FLT-03 FLD-109 FLD-253 EPO-R1 EPO-R2 LSE-R8 OBX-R9 APP-R21 $cause',
     async ({ cause, reason, remedy, takesBack, lose }) => {
       const { empty, pending, sent, answered, building, failed } = members
       const all = Object.values(members).map(({ replica }) => replica)
@@ -162,6 +175,8 @@ describe('a history that is lost costs no unsent work', () => {
       for (const replica of [...all, ...all]) await replica.settled()
       await system.saveDatabase()
       for (const replica of all) await replica.settled()
+      // Of these leases a database that is put back knows nothing, and its sequences give the same keys again.
+      for (const member of [pending, sent, answered]) await leaseAnew(member)
 
       const confirmed = await write(empty, token('confirmed'))
       await empty.replica.settled()
@@ -215,6 +230,10 @@ describe('a history that is lost costs no unsent work', () => {
         value: reason,
         message: expect.stringMatching(remedy),
       })
+      await inPostgres('INSERT INTO public.ticket (org_id, word) SELECT $1, $2 FROM generate_series(1, 20)', [
+        ORG,
+        'the app’s own',
+      ])
       for (const replica of all) replica.goOnline()
       for (const replica of [...all, ...all]) await replica.settled()
 
@@ -240,8 +259,16 @@ describe('a history that is lost costs no unsent work', () => {
       expect(await statusOf(building, onBase.id)).toBe(takesBack ? 'failed' : 'confirmed')
       expect(await statusOf(failed, refused.id)).toBe('failed')
       expect(failed.replica.failures.map(({ id }) => id)).toContain(refused.id)
+      const answeredBy = `SELECT t.id, t.word, (SELECT array_agg(a.word)::text FROM public.answer a WHERE a.ticket_id = t.id) AS answers
+        FROM public.ticket t WHERE t.word <> 'the app’s own' ORDER BY t.id`
+      const tickets = await inPostgres(answeredBy.replace('t.id,', 't.id::text,'))
+      const written = (await tokens()).map((word) => word.replace(/^built,/, 'base,'))
+      expect(tickets.map(({ word }) => word).toSorted()).toEqual(written.toSorted())
+      for (const { word, answers } of tickets) expect(answers).toBe(`{"${word}"}`)
       const rows = await inPostgres('SELECT id::text, token FROM public.entry ORDER BY id')
       for (const replica of all) {
+        const held = (await replica.db.query<{ id: number }>(answeredBy)).rows
+        expect(held.map((row) => ({ ...row, id: String(row.id) }))).toEqual(tickets)
         expect((await replica.db.query('SELECT id, token FROM entry ORDER BY id')).rows).toEqual(rows)
         expect(replica.status.pending).toBe(0)
       }

@@ -154,6 +154,25 @@ export function travellingColumns(table: TableDefinition): ColumnDefinition[] {
   return table.columns.filter((column) => column.generated === null)
 }
 
+/** A column of a key that replicas number by keys which they lease of a sequence. */
+export interface LeasedColumn {
+  readonly table: TableDefinition
+  readonly column: string
+  readonly sequence: string
+}
+
+/** Returns such a column of a table, which is named as in SQL; null where there is none. */
+export function leasedColumnOf({ tables }: Pick<Definition, 'tables'>, name: string): LeasedColumn | null {
+  const table = tables.find(({ id }) => id === name || id === `public.${name}`)
+  for (const { name: column, leased: sequence } of table?.columns ?? [])
+    if (table && sequence !== undefined) return { table, column, sequence }
+  return null
+}
+
+/** The fault of an action that asks for a key where there is none. */
+export const noLeasedKey = (name: string): string =>
+  `key('${name}'): no sequence numbers the key of a synced table of this name for replicas; its table needs write: 'all'.`
+
 /** Returns the sequences of which a replica leases keys. */
 export function leasedSequences({ tables }: Pick<Definition, 'tables'>): Set<string> {
   return new Set(tables.flatMap(({ columns }) => columns.flatMap(({ leased }) => leased ?? [])))

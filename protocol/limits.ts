@@ -1,7 +1,7 @@
 /** Every size and time that the two sides agree on. SPEC.md lists the bounds of loops under the same names. */
 export const LIMITS = {
   /** Version of the wire; a client of another version is refused as `upgrade-required`. */
-  protocolVersion: 10,
+  protocolVersion: 11,
   /** A frame's target size; a transaction above it travels in parts. Workers receive at most 32 MiB a message. */
   frameBytes: 512 * 1024,
   /**

@@ -71,6 +71,9 @@ export const patchMutationSchema = z.strictObject({
   rows: z.array(patchRowSchema).check(z.minLength(1), z.maxLength(LIMITS.mutationRows)),
 })
 
+/** A key of a sequence as Postgres prints it. */
+const leasedKeySchema = z.string().check(z.regex(/^(0|-?[1-9]\d{0,18})$/))
+
 /**
  * A named function and its arguments, with its effects where it was called; `predicted` is null where that is too much
  * to send.
@@ -81,6 +84,8 @@ export const actionMutationSchema = z.strictObject({
   name: z.string().check(z.maxLength(128)),
   args: z.json(),
   predicted: z.nullable(z.array(predictedChangeSchema).check(z.maxLength(LIMITS.mutationRows))),
+  /** The keys that it took by `key` where it was called, by sequence, in its order. */
+  keys: z.optional(z.record(z.string(), z.array(leasedKeySchema).check(z.maxLength(LIMITS.mutationRows)))),
 })
 
 export const pushedMutationSchema = z.discriminatedUnion('kind', [patchMutationSchema, actionMutationSchema])
@@ -184,9 +189,6 @@ export const outcomesAnswerSchema = z.object({
     }),
   ),
 })
-
-/** A key of a sequence as Postgres prints it. */
-const leasedKeySchema = z.string().check(z.regex(/^(0|-?[1-9]\d{0,18})$/))
 
 /** `POST /sync/leases`: asks for so many keys of each of these sequences of the definition. */
 export const leasesRequestSchema = z.strictObject({

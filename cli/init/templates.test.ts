@@ -3,6 +3,7 @@ import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } f
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
+import { readGuide } from '../../testing/cli/read-guide.ts'
 import { runCommand } from '../../testing/cli/run-command.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -33,6 +34,14 @@ test.each(['react', 'vanilla'])(
     expect(scripts).not.toHaveProperty('replica')
   },
 )
+
+test('CLI-R10 CLI-R51 the files that the guide of a page shows are those of the template', async () => {
+  const app = join(folder, 'shown')
+  await runCommand(['init', app, '--template', 'react'])
+  const shown = readGuide('in-a-page.md').flatMap(({ title, text }) => (title === null ? [] : [{ title, text }]))
+  expect(shown.map(({ title }) => title)).toEqual(['vite.config.ts', 'page/replica.worker.ts', 'page/tasks.tsx'])
+  for (const { title, text } of shown) expect(text.trim()).toBe(readFileSync(join(app, title), 'utf8').trim())
+})
 
 test('CLI-R10 a template that is none is refused, and nothing is written', async () => {
   const refused = await runCommand(['init', join(folder, 'none'), '--template', 'angular'])

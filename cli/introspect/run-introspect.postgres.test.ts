@@ -76,6 +76,10 @@ describe('init over a database that is there', () => {
     const inForce = await readDefinitionInForce(database.query)
     const audiences = inForce?.definition.tables.map(({ id, audience }) => [id, audience])
     expect(Object.fromEntries(audiences ?? [])).toEqual({
+      'desk.agent': { column: 'team_id', prefix: 'team' },
+      'desk.canned_reply': { column: 'team_id', prefix: 'team' },
+      'desk.team': { column: 'team_id', prefix: 'team' },
+      'desk.ticket': { column: 'team_id', prefix: 'team' },
       'public.customer': { column: 'customer_id', prefix: 'customer' },
       'public.invoice': { column: 'customer_id', prefix: 'customer' },
       'rental.copy': { column: 'store_id', prefix: 'store' },

@@ -89,7 +89,15 @@ async function insertOne(tx: Executor, open: OpenMutation, shown: Said | null): 
   const { made, frozen } = open
   const patch = made.kind === 'action' ? null : frozen ? rowsOf(frozen.request) : made.patch
   const said = saidBeside(open, shown)
-  await insertSent(tx, { ...made, patch, said, request: frozen?.request ?? null, predicted: frozen?.predicted ?? null })
+  const keys = frozen && made.kind === 'action' ? keysOf(frozen.request) : made.keys
+  await insertSent(tx, {
+    ...made,
+    keys,
+    patch,
+    said,
+    request: frozen?.request ?? null,
+    predicted: frozen?.predicted ?? null,
+  })
 }
 
 /** Inserts these under new numbers and as failed: nobody can ask for their outcome, so the app decides. */
@@ -120,6 +128,11 @@ async function restoreText(tx: Executor, { made, frozen }: OpenMutation): Promis
 }
 
 const requestOf = (request: string) => pushedMutationSchema.parse(JSON.parse(request))
+
+function keysOf(request: string): string | null {
+  const mutation = requestOf(request)
+  return mutation.kind === 'action' && mutation.keys ? JSON.stringify(mutation.keys) : null
+}
 
 function rowsOf(request: string): string {
   const mutation = requestOf(request)

@@ -1,10 +1,12 @@
 import type { QueryOptions } from '@electric-sql/pglite'
 import type { Actions } from '../../db/define-sync.ts'
-import { type ActionContext, type ActionSql, actionId, readArguments } from '../../db/index.ts'
-import { mutationId } from '../../protocol/index.ts'
+import { type ActionContext, type ActionSql, actionId, type RekeyArguments, readArguments } from '../../db/index.ts'
+import { type MutationId, mutationId } from '../../protocol/index.ts'
 import type { Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
+import type { ReplicaTables } from '../store/replica-table.ts'
 import { beginActionRun, endActionRun } from '../store/rows/settings.ts'
+import { KeysOfRun } from './keys-of-run.ts'
 
 /** The call of an action, which is the same in every run of it. */
 export interface ActionCall {
@@ -14,6 +16,9 @@ export interface ActionCall {
   readonly args: string
   readonly at: string
 }
+
+/** An id that an action made, of the mutation's and these names. */
+export type NotedId = (id: string, idIn: (mutation: MutationId) => string) => void
 
 /** Thrown where the app's sync definition has no action of this name. */
 export class UnknownAction extends Error {
@@ -50,7 +55,12 @@ export class ActionRunner {
   }
 
   /** Runs an action as the mutation that the transaction is set to; rejects with whatever the action throws. */
-  async runAction(tx: Executor, { counter, name, args, at }: ActionCall): Promise<void> {
+  async runAction(
+    tx: Executor,
+    tables: ReplicaTables,
+    { counter, name, args, at }: ActionCall,
+    noteId: NotedId = () => undefined,
+  ): Promise<void> {
     const action = this.#actionOf(name)
     const parsed: unknown = await readArguments(action, JSON.parse(args))
     await beginActionRun(tx)
@@ -62,14 +72,30 @@ export class ActionRunner {
       return rows
     }
     const mutation = mutationId(this.#clientId, counter)
+    const keys = new KeysOfRun(tx, tables, counter)
     const context: ActionContext = {
       sql,
-      id: (...names) => actionId(mutation, names),
+      id: (...names) => {
+        const id = actionId(mutation, names)
+        noteId(id, (other) => actionId(other, names))
+        return id
+      },
+      key: (table) => keys.take(table),
       now: at,
       user: { id: this.#user },
     }
     await action.run(context, parsed)
     await endActionRun(tx)
+  }
+
+  /** Answers arguments under other keys; null where the action does not say how. */
+  rekeyArguments(
+    name: string,
+    args: unknown,
+    key: Parameters<RekeyArguments<unknown>>[1],
+  ): { readonly args: unknown } | null {
+    const { rekey } = this.#actionOf(name)
+    return rekey ? { args: rekey(args, key) } : null
   }
 
   #actionOf(name: string): Actions[string] {

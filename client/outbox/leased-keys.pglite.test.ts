@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { action } from '../../db/index.ts'
 import { type Definition, leasesRequestSchema } from '../../protocol/index.ts'
@@ -29,10 +29,18 @@ const TICKETS: Definition = {
 const two = action(z.object({ titles: z.array(z.string()) }), async ({ sql }, { titles }) => {
   for (const title of titles) await sql`INSERT INTO ticket (org, title) VALUES ('a', ${title})`
 })
+const keyed = action(z.object({ titles: z.array(z.string()) }), async ({ sql, key }, { titles }) => {
+  const keys = await Promise.all(titles.map(() => key('ticket')))
+  for (const [at, title] of titles.entries())
+    await sql`INSERT INTO ticket (id, org, title) VALUES (${keys[at] ?? ''}, 'a', ${title})`
+})
+const lost = action(z.object({}), async ({ key }) => {
+  await key('nowhere')
+})
 
 let replica: LocalReplica
 beforeEach(async () => {
-  replica = await LocalReplica.open(TICKETS, { actions: { two }, development: true })
+  replica = await LocalReplica.open(TICKETS, { actions: { two, keyed, lost }, development: true })
   await replica.db.transaction((tx) => addLeased(tx, { [SEQUENCE]: ['11', '12', '13', '14', '32767'] }))
 })
 afterEach(() => replica.close())
@@ -80,6 +88,26 @@ describe('keys that a replica leased', () => {
     await replica.commit([{ o: 'i', t: 'public.ticket', a: 'org:a', d: { id: '1', org: 'a', title: 'theirs' } }])
     expect(await idsOf()).toEqual(['1 theirs', ...before])
     expect(await replica.states()).toEqual({ 1: 'pending', 2: 'pending' })
+  })
+
+  test('ACT-R9 LSE-R11 LSE-R13 an action takes the same keys in every run, also where a row of another has one by now', async () => {
+    const warned = vi.spyOn(console, 'warn').mockImplementation(() => undefined)
+    await replica.outbox.runAction('keyed', { titles: ['a', 'b'] })
+    expect(warned).not.toHaveBeenCalled()
+    warned.mockRestore()
+    await insert('c')
+    expect(await idsOf()).toEqual(['11 a', '12 b', '13 c'])
+    await replica.commit([{ o: 'i', t: 'public.ticket', a: 'org:a', d: { id: '12', org: 'a', title: 'by hand' } }])
+    expect(await idsOf()).toEqual(['11 a', '12 b', '13 c'])
+    expect(await replica.states()).toEqual({ 1: 'pending', 2: 'pending' })
+    // A database that is older than its journal passes over them.
+    await replica.db.exec('UPDATE tidemark.leased_key SET taken = false WHERE key < 13')
+    await replica.db.transaction((tx) => passOverKeysOf(tx, [1]))
+    expect((await insert('next')).rows).toEqual([{ id: 14 }])
+    await expect(replica.outbox.runAction('keyed', { titles: ['x', 'y'] })).rejects.toMatchObject({
+      kind: 'keys-exhausted',
+    })
+    await expect(replica.outbox.runAction('lost', {})).rejects.toThrow("needs write: 'all'")
   })
 
   test('LSE-R5 a database that is older than its journal passes over the keys of what it reads back', async () => {

@@ -33,8 +33,8 @@ export function makeAction(
 ): Promise<number> {
   return db.transaction(async (tx) => {
     const call = { name, args, ...(await beginAction(tx, name, args)) }
-    if (development) await compareRuns(tx, actions, call)
-    await actions.runAction(tx, call)
+    if (development) await compareRuns(tx, tables, actions, call)
+    await actions.runAction(tx, tables, call)
     await flagCascades(tx, tables, [call.counter])
     await also(tx)
     if (by) await setCallOfCurrent(tx, by)
@@ -79,18 +79,23 @@ export function argsOf(actions: ActionRunner, name: string, args: unknown): stri
 }
 
 /** Rule ACT-R4. */
-async function compareRuns(tx: PGliteTransaction, actions: ActionRunner, call: ActionCall): Promise<void> {
+async function compareRuns(
+  tx: PGliteTransaction,
+  tables: ReplicaTables,
+  actions: ActionRunner,
+  call: ActionCall,
+): Promise<void> {
   const runs: string[] = []
   for (let run = 0; run < 2; run++) {
     await tx.exec('SAVEPOINT tidemark_rehearsal')
-    await actions.runAction(tx, call)
+    await actions.runAction(tx, tables, call)
     const writes = await readWritesOf(tx, [call.counter])
     runs.push(JSON.stringify(writes.map(({ table, key, op, before, after }) => [table, key, op, before, after])))
     await tx.exec('ROLLBACK TO SAVEPOINT tidemark_rehearsal; RELEASE SAVEPOINT tidemark_rehearsal')
   }
   if (runs[0] === runs[1]) return
   console.warn(
-    `tidemark: action ${call.name} wrote other values when it was run twice. It may use only sql, id, now, user and its arguments.`,
+    `tidemark: action ${call.name} wrote other values when it was run twice. It may use only sql, id, key, now, user and its arguments.`,
   )
 }
 

@@ -21,7 +21,8 @@ import type { CallOrigin } from '../store/call-origin.ts'
 import { type Copy, type Executor, isShown } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import type { ReplicaTables } from '../store/replica-table.ts'
-import { type Predictions, readPatches } from '../store/rows/mutation-rows.ts'
+import { parseActionKeys } from '../store/rows/leased-keys.ts'
+import { type Predictions, readCalls, readPatches } from '../store/rows/mutation-rows.ts'
 import { forgetOutcomes } from '../store/rows/outcome-rows.ts'
 import { deleteFailed } from '../store/rows/record-rows.ts'
 import { hasSent, readSent } from '../store/rows/sending-rows.ts'
@@ -30,7 +31,7 @@ import { withServerRows } from '../store/server-rows.ts'
 import { argsOf, type Making, makeAction, makeTransaction } from './make-mutation.ts'
 import { outOfKeys } from './out-of-keys.ts'
 import { remakeUnderKeys } from './remake-under-keys.ts'
-import { type RefusedKey, refusedKeys } from './rules/rename-keys.ts'
+import { type RefusedKey, refusedKeys, refusedKeysOfAction } from './rules/rename-keys.ts'
 
 /** Asks the server what became of these mutations. Rejects with TidemarkError. */
 export type OutcomeSource = (counters: readonly number[], signal: AbortSignal) => Promise<OutcomesAnswer>
@@ -61,7 +62,11 @@ export interface KnownOutcome {
   readonly lsn: Lsn | null
 }
 
-/** The app's writes that the stream has not brought back yet: they are made, undone, redone and ended here. */
+/**
+ * The app's writes that the stream has not brought back yet: they are made, undone, redone and ended here.
+ *
+ * The file is long because all that undoes or fails a mutation goes through one rebase of the rows that are shown.
+ */
 export class Outbox {
   readonly db: Database
   readonly actions: ActionRunner
@@ -163,6 +168,8 @@ export class Outbox {
   async readRefusedKeys(counter: number, rejection: Rejection): Promise<RefusedKey[]> {
     const shown = this.#options.shown()
     if (!shown || !isShown(shown)) return []
+    const call = (await readCalls(this.db, [counter])).get(counter)
+    if (call) return refusedKeysOfAction(parseActionKeys(call.keys), shown.tables, rejection)
     return refusedKeys((await readPatches(this.db, [counter])).get(counter) ?? [], shown.tables, rejection)
   }
 
@@ -180,8 +187,15 @@ export class Outbox {
       if (!rebase.findPending(counter)) return
       const failed = await rebase.withDependents(new Map([[counter, rejection]]))
       const patches = await readPatches(tx, failed.keys())
+      const calls = await readCalls(tx, failed.keys())
       await this.#failWithDependents(rebase, failed)
-      const last = await remakeUnderKeys(tx, shown.tables, patches, refused)
+      const { tables } = shown
+      const { clientId } = this.#options
+      const last = await remakeUnderKeys(
+        { tx, tables, actions: this.actions, clientId },
+        { patches, calls, failed },
+        refused,
+      )
       remade = { former: new Set(failed.keys()), last }
     })
     return remade

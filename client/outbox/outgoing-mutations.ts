@@ -6,6 +6,7 @@ import { predictedChanges } from '../mutations/rules/predicted-changes.ts'
 import { isOfKeys } from '../rebase/rules/left-to-push.ts'
 import type { Copy, Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
+import { parseActionKeys } from '../store/rows/leased-keys.ts'
 import { keepOutcomes } from '../store/rows/outcome-rows.ts'
 import { deleteConfirmed } from '../store/rows/record-rows.ts'
 import {
@@ -145,7 +146,7 @@ export class OutgoingMutations implements Pick<DrainHost, 'freezeNext' | 'receiv
   async #unsentOf(
     tx: Executor,
     copy: Copy,
-    { counter, kind, name, args, at, patch: rows }: WaitingMutation,
+    { counter, kind, name, args, keys, at, patch: rows }: WaitingMutation,
     known: readonly StoredWrite[],
   ): Promise<Unsent> {
     const common = { counter, at, version: copy.definition.version, after: this.#after.get(counter) ?? [] }
@@ -153,7 +154,8 @@ export class OutgoingMutations implements Pick<DrainHost, 'freezeNext' | 'receiv
     const writes =
       known.length > 0 ? known.filter((write) => write.counter === counter) : await readWritesOf(tx, [counter])
     const predicted = predictedChanges(writes, copy.tables)
-    return { ...common, kind, name: name ?? '', args: JSON.parse(args ?? 'null'), predicted }
+    const taken = keys === null ? null : parseActionKeys(keys)
+    return { ...common, kind, name: name ?? '', args: JSON.parse(args ?? 'null'), keys: taken, predicted }
   }
 
   async #touchesBehind(tx: Executor, { behind }: Copy, { counter, patch: rows }: WaitingMutation): Promise<boolean> {

@@ -62,7 +62,7 @@ async function redoGroup(
 
 async function redoAction(
   tx: Executor,
-  { actions }: RebaseScope,
+  { actions, tables }: RebaseScope,
   { counter, name, args, at }: Unsettled,
   { on }: Redoing,
   misses: Map<number, Miss>,
@@ -75,7 +75,7 @@ async function redoAction(
   await tx.exec('SAVEPOINT tidemark_redo')
   try {
     await setCurrentMutation(tx, counter)
-    await actions.runAction(tx, { counter, name: name ?? '', args: args ?? 'null', at })
+    await actions.runAction(tx, tables, { counter, name: name ?? '', args: args ?? 'null', at })
     await tx.exec('SET LOCAL search_path = pg_catalog; RELEASE SAVEPOINT tidemark_redo')
   } catch (error) {
     const fault = storageFault(error)

@@ -18,7 +18,7 @@ export const JOURNAL_CODE = `
     IF last > seen THEN
       SELECT json_agg(json_build_object('counter', m.counter, 'kind', m.kind, 'origin', m.origin,
         'tab', m.tab, 'call', m.call, 'name', m.name,
-        'args', m.args, 'at', m.at, 'patch', m.patch, 'request', m.request, 'predicted', m.predicted,
+        'args', m.args, 'keys', m.keys, 'at', m.at, 'patch', m.patch, 'request', m.request, 'predicted', m.predicted,
         'said', m.said::json,
         'rejection', CASE WHEN m.status = 'failed' THEN m.rejection END,
         'took', CASE WHEN m.request IS NULL THEN '[]'::json ELSE coalesce((

@@ -15,8 +15,16 @@ export const LEASE_CODE = `
       EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %I = $1)', of_table, of_column) INTO is_there USING given;
       IF NOT is_there THEN RETURN given; END IF;
     END LOOP;
+    RETURN tidemark.take_key(of_sequence, of_table, of_column, current);
+  END $$;
+
+  -- Takes the next key, for the mutation that may take it again where it is done again; NULL: for one that keeps it by itself.
+  CREATE OR REPLACE FUNCTION tidemark.take_key(of_sequence text, of_table text, of_column text, by_mutation bigint) RETURNS bigint
+  LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+  DECLARE given bigint; is_there boolean;
+  BEGIN
     LOOP
-      UPDATE tidemark.leased_key SET taken = true, taken_by = current WHERE sequence = of_sequence AND key = (
+      UPDATE tidemark.leased_key SET taken = true, taken_by = by_mutation WHERE sequence = of_sequence AND key = (
         SELECT min(key) FROM tidemark.leased_key WHERE sequence = of_sequence AND NOT taken) RETURNING key INTO given;
       IF given IS NULL THEN
         RAISE EXCEPTION 'none is left of the keys that this replica leased for table %', of_table

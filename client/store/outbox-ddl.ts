@@ -173,7 +173,7 @@ export const OUTBOX_CODE = `
     END IF;
     RETURN json_build_object('last', newest, 'fresh', coalesce(fresh, '[]'), 'writes', coalesce(writes, '[]'),
       'waiting', (SELECT coalesce(json_agg(row_to_json(w) ORDER BY w.counter), '[]') FROM (
-        SELECT counter, kind, name, args, at, patch, request FROM tidemark.mutation
+        SELECT counter, kind, name, args, keys, at, patch, request FROM tidemark.mutation
         WHERE ${IS_UNSETTLED} AND outcome IS NULL ORDER BY counter LIMIT most) AS w));
   END $$;
 

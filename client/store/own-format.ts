@@ -15,8 +15,10 @@ export const UPGRADES: readonly string[] = [
   `CREATE TABLE tidemark.leased_key (
      sequence text NOT NULL, key bigint NOT NULL, taken boolean NOT NULL DEFAULT false, taken_by bigint, PRIMARY KEY (sequence, key));
    CREATE INDEX leased_key_of_mutation ON tidemark.leased_key (taken_by) WHERE taken_by IS NOT NULL`,
-  // 8: whether somebody has it open, or ended without closing it, and when its rows were last compared with the server's.
-  `ALTER TABLE tidemark.owner ADD open boolean NOT NULL DEFAULT false, ADD compared_at timestamptz`,
+  // 8: whether somebody has it open, or ended without closing it, and when its rows were last compared with the server's;
+  // and the keys that an action took by itself, by sequence and in its order, as JSON.
+  `ALTER TABLE tidemark.owner ADD open boolean NOT NULL DEFAULT false, ADD compared_at timestamptz;
+    ALTER TABLE tidemark.mutation ADD keys text`,
 ]
 
 /** The format that this library writes. */

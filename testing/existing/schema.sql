@@ -1,4 +1,5 @@
--- Two schemas as they grow where nobody thought of replicas: a record shop in public, an agency that lends films in rental.
+-- Twenty tables as they grow where nobody thought of replicas: a record shop in public, an agency that lends films in rental, a help
+-- desk whose rows say but at their top whose they are, in desk.
 -- What the suite needs of them are their kinds of tables, not their tables.
 
 CREATE TYPE invoice_state AS ENUM ('open', 'paid', 'it''s void');
@@ -102,3 +103,62 @@ INSERT INTO rental.staff (store_id, boss_id, picture) VALUES (1, NULL, '\x00ff')
 INSERT INTO rental.copy (film_id, store_id) VALUES (1, 1), (2, 1), (2, 2);
 INSERT INTO rental.loan (copy_id, staff_id, lent) SELECT copy_id, 1, '[2026-01-01,2026-01-08)' FROM rental.copy WHERE store_id = 1;
 INSERT INTO rental.payment (store_id, paid_on, amount) VALUES (1, '2026-01-03', 3), (1, '2026-02-03', 4.5), (2, '2026-02-04', 1);
+
+CREATE SCHEMA desk;
+CREATE TYPE desk.state AS ENUM ('new', 'open', 'waiting', 'closed');
+
+CREATE TABLE desk.team (team_id serial PRIMARY KEY, name text NOT NULL UNIQUE);
+CREATE TABLE desk.agent (
+  agent_id serial PRIMARY KEY,
+  team_id integer NOT NULL REFERENCES desk.team,
+  name text NOT NULL,
+  api_token text,
+  deleted_at timestamptz
+);
+CREATE TABLE desk.ticket (
+  ticket_id serial PRIMARY KEY,
+  team_id integer NOT NULL REFERENCES desk.team,
+  state desk.state NOT NULL DEFAULT 'new',
+  title varchar(200) NOT NULL,
+  labels text[] NOT NULL DEFAULT '{}',
+  facts jsonb NOT NULL DEFAULT '{}',
+  minutes integer NOT NULL DEFAULT 0,
+  hours numeric(8, 2) GENERATED ALWAYS AS (minutes / 60.0) STORED,
+  deleted_at timestamptz
+);
+-- All below know their team by the ticket alone, the attachments by two steps.
+CREATE TABLE desk.message (
+  message_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  ticket_id integer NOT NULL REFERENCES desk.ticket ON DELETE CASCADE,
+  body text NOT NULL,
+  written_at timestamptz NOT NULL DEFAULT now(),
+  deleted_at timestamptz
+);
+CREATE TABLE desk.attachment (
+  attachment_id serial PRIMARY KEY,
+  message_id bigint NOT NULL REFERENCES desk.message ON DELETE CASCADE,
+  name text NOT NULL,
+  content bytea
+);
+CREATE TABLE desk.step (
+  step_id serial PRIMARY KEY,
+  ticket_id integer NOT NULL REFERENCES desk.ticket ON DELETE CASCADE,
+  what text NOT NULL,
+  done boolean NOT NULL DEFAULT false
+);
+CREATE TABLE desk.watcher (
+  ticket_id integer NOT NULL REFERENCES desk.ticket ON DELETE CASCADE,
+  agent_id integer NOT NULL REFERENCES desk.agent,
+  PRIMARY KEY (ticket_id, agent_id)
+);
+CREATE TABLE desk.canned_reply (reply_id smallserial PRIMARY KEY, team_id integer NOT NULL REFERENCES desk.team, body text NOT NULL);
+
+INSERT INTO desk.team (name) VALUES ('Harbour'), ('Office');
+INSERT INTO desk.agent (team_id, name, api_token) VALUES (1, 'Ada', 'secret'), (2, 'Bo', 'secret');
+INSERT INTO desk.ticket (team_id, title, labels, facts, minutes, deleted_at)
+  VALUES (1, 'Rope frayed', '{rope,"north quay"}', '{"by": ["Ada"]}', 90, NULL), (1, 'Gone', '{}', '{}', 5, now()), (2, 'Printer', '{}', '{}', 5, NULL);
+INSERT INTO desk.message (ticket_id, body) VALUES (1, 'Which one?'), (2, 'of a deleted one'), (3, 'of others');
+INSERT INTO desk.attachment (message_id, name, content) VALUES (1, 'rope.jpg', '\x00ff'), (2, 'gone.jpg', NULL), (3, 'printer.jpg', NULL);
+INSERT INTO desk.step (ticket_id, what) VALUES (1, 'cut'), (3, 'toner');
+INSERT INTO desk.watcher VALUES (1, 1), (3, 2);
+INSERT INTO desk.canned_reply (team_id, body) VALUES (1, 'Ahoy'), (2, 'Dear');

@@ -34,5 +34,36 @@ export const sync = defineSync({
     open: action(z.object({ org: z.uuid(), title: z.string() }), async ({ sql }, { org, title }) => {
       await sql`INSERT INTO ticket (org_id, title) VALUES (${org}, ${title})`
     }),
+    /** Makes a ticket under a key that it names, and a note of it for each body. */
+    report: action(
+      z.object({ org: z.uuid(), title: z.string(), bodies: z.array(z.string()) }),
+      async ({ sql, key }, { org, title, bodies }) => {
+        const ticketKey = await key('ticket')
+        await sql`INSERT INTO ticket (id, org_id, title) VALUES (${ticketKey}, ${org}, ${title})`
+        for (const body of bodies)
+          await sql`INSERT INTO note (id, org_id, ticket_id, body) OVERRIDING SYSTEM VALUE
+            VALUES (${await key('note')}, ${org}, ${ticketKey}, ${body})`
+      },
+    ),
+    /** One note for each ticket of a title, as many as there are where it runs. */
+    remarkAll: action(z.object({ org: z.uuid(), title: z.string() }), async ({ sql, key }, { org, title }) => {
+      for (const one of await sql`SELECT id FROM ticket WHERE title = ${title} ORDER BY id`)
+        await sql`INSERT INTO note (id, org_id, ticket_id, body) OVERRIDING SYSTEM VALUE
+          VALUES (${await key('note')}, ${org}, ${one.id ?? ''}, 'remark')`
+    }),
+    retitle: action(
+      z.object({ ticket: z.int(), title: z.string() }),
+      async ({ sql }, { ticket: id, title }) => {
+        await sql`UPDATE ticket SET title = ${title} WHERE id = ${id}`
+      },
+      { rekey: (args, key) => ({ ...args, ticket: key('ticket', args.ticket) }) },
+    ),
+    /** As `retitle`, and does not say how its arguments name keys. */
+    close: action(z.object({ ticket: z.int() }), async ({ sql }, { ticket: id }) => {
+      await sql`UPDATE ticket SET title = 'closed' WHERE id = ${id}`
+    }),
+    shout: action(z.object({ title: z.string() }), async ({ sql }, { title }) => {
+      await sql`UPDATE ticket SET title = upper(title) WHERE title = ${title}`
+    }),
   },
 })

@@ -57,6 +57,7 @@ export declare const decideMutations: ReturnType<typeof createMutationHandler>
 export declare function byOrg(column: PgColumn): TableOptions['audience']
 export declare function show(message: string, rows: unknown): void
 export declare function rename(context: object, args: { id: string; name: string }): Promise<void>
+export declare function closeTicket(context: object, args: { ticket: number }): Promise<void>
 export declare function mayClose(user: string, issue: string, env: object): Promise<boolean>
 export declare function sendMail(id: string, args: unknown, env: object): Promise<void>
 export declare function findSession(token: string, env: object): Promise<{ userId: string; expiresAtMs: number } | null>

@@ -15,6 +15,8 @@ const SEEN: Readonly<Record<string, string>> = {
   'public.task': OF_ORG,
   'public.tally': OF_ORG,
   'public.entry': OF_ORG,
+  'public.ticket': OF_ORG,
+  'public.answer': OF_ORG,
   'public.board': OF_ORG,
   'public.remark': `EXISTS (SELECT FROM public.remark r WHERE r.id = t.id AND ${OF_BOARD})`,
   'public.reply': `EXISTS (SELECT FROM public.remark r WHERE r.id = t.remark_id AND ${OF_BOARD})`,

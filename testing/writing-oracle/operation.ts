@@ -7,6 +7,9 @@ export type Operation =
   | { readonly kind: 'finish' | 'reopen'; readonly token: string; readonly task: string }
   | { readonly kind: 'split'; readonly token: string; readonly task: string; readonly names: readonly string[] }
   | { readonly kind: 'assign'; readonly token: string; readonly task: string; readonly person: string }
+  | { readonly kind: 'report'; readonly token: string; readonly org: string; readonly answers: number }
+  /** An answer to one of the newest tickets, which is called by its key as it is then. */
+  | { readonly kind: 'answerTo'; readonly token: string; readonly org: string; readonly place: number }
   | { readonly kind: 'patch'; readonly token: string; readonly org: string; readonly statements: readonly Statement[] }
   /** Plain SQL that no token accounts for, such as writes that are squashed. */
   | { readonly kind: 'raw'; readonly token: null; readonly statements: readonly Statement[] }

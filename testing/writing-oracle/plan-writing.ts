@@ -1,6 +1,7 @@
 import type { Random } from '../oracle/random.ts'
 import type { Statement } from '../oracle/workload-statements.ts'
 import type { Operation } from './operation.ts'
+import { changeTickets, takeKeyByHand } from './plan-numbered.ts'
 import { changeRemarks, moveBoard, type RemarkIds, seedRemarks } from './plan-remarks.ts'
 
 const uuid = (kind: number, number: number) =>
@@ -41,7 +42,7 @@ export type WritingEvent =
   | { readonly kind: 'damageJournal'; readonly writer: number; readonly damage: JournalDamage }
   | { readonly kind: 'undo'; readonly writer: number; readonly token: string }
   | { readonly kind: 'loseAnswers' | 'doublePushes'; readonly writer: number; readonly count: number }
-  | { readonly kind: 'killWorkerd' | 'killPostgres' | 'dropSlot' | 'prune' }
+  | { readonly kind: 'killWorkerd' | 'killPostgres' | 'dropSlot' | 'prune' | 'forgetLeases' }
   /** A user joins an organisation, by number, or leaves it where they are a member. */
   | { readonly kind: 'joinOrLeave'; readonly writer: number; readonly org: number }
   | { readonly kind: 'partitionJob'; readonly job: PartitionJob }
@@ -78,6 +79,7 @@ export function planWriting(random: Random, options: WritingPlanOptions): Writin
     for (let times = 0; times < 2; times++) put({ kind: 'killWorkerd' })
     put({ kind: 'killPostgres' })
     put({ kind: 'prune' })
+    if (random.chance(0.5)) put({ kind: 'forgetLeases' })
     if (random.chance(0.5)) put({ kind: 'dropSlot' })
     for (let times = 0; times < 2; times++) {
       const writer = random.below(options.writers.length)
@@ -138,7 +140,17 @@ function planStep(random: Random, step: number, { writers }: WritingPlanOptions)
 }
 
 function anyOperation(random: Random, org: number, token: string): Operation {
-  const kind = random.weighted({ add: 22, finish: 8, reopen: 5, split: 8, assign: 7, patch: 34, raw: 16 })
+  const kind = random.weighted({
+    add: 22,
+    finish: 8,
+    reopen: 5,
+    split: 8,
+    assign: 7,
+    report: 6,
+    answerTo: 8,
+    patch: 34,
+    raw: 16,
+  })
   switch (kind) {
     case 'add':
       return { kind, token, tally: tally(org, random.below(TALLIES)) }
@@ -157,6 +169,10 @@ function anyOperation(random: Random, org: number, token: string): Operation {
       const from = random.chance(0.15) ? 1 - org : org
       return { kind, token, task: task(org, random.below(TASKS)), person: person(from, random.below(PEOPLE)) }
     }
+    case 'report':
+      return { kind, token, org: ORGS[org] ?? '', answers: random.below(3) }
+    case 'answerTo':
+      return { kind, token, org: ORGS[org] ?? '', place: random.below(4) }
     case 'patch':
       return patch(random, org, token)
     case 'raw':
@@ -168,6 +184,8 @@ function directOperation(random: Random, org: number, token: string): Operation 
   if (random.chance(0.3)) return { kind: 'add', token, tally: tally(org, random.below(TALLIES)) }
   if (random.chance(0.25))
     return { kind: 'patch', token, org: ORGS[org] ?? '', statements: [moveBoard(random, ORGS, remarkIds)] }
+  if (random.chance(0.15))
+    return { kind: 'patch', token, org: ORGS[org] ?? '', statements: [takeKeyByHand(random, ORGS[org] ?? '', token)] }
   return patch(random, org, token)
 }
 
@@ -203,6 +221,7 @@ function change(random: Random, org: number, word: string): Statement {
     unlist: 0.5,
     visit: 5,
     remark: 24,
+    ticket: 20,
   })
   switch (kind) {
     case 'title':
@@ -236,6 +255,8 @@ function change(random: Random, org: number, word: string): Statement {
                WHERE NOT EXISTS (SELECT FROM list WHERE id = $1::uuid OR (name = $3::text AND org_id = $2::uuid))`,
         params: [list(org, LISTS + random.below(3)), orgId, random.pick(NAMES)],
       }
+    case 'ticket':
+      return changeTickets(random, orgId, word)
     case 'remark':
       return changeRemarks(random, org, word, remarkIds)
     case 'visit':

@@ -29,6 +29,16 @@ async function perform(operation: Operation): Promise<string | null> {
       return (await actions.split({ task: operation.task, names: [...operation.names], token: operation.token })).id
     case 'assign':
       return (await actions.assign({ task: operation.task, person: operation.person, token: operation.token })).id
+    case 'report':
+      return (await actions.report({ org: operation.org, answers: operation.answers, token: operation.token })).id
+    case 'answerTo': {
+      const { rows } = await db.query<{ id: number; word: string }>(
+        'SELECT id, word FROM ticket WHERE org_id = $1 ORDER BY id DESC OFFSET $2 LIMIT 1',
+        [operation.org, operation.place],
+      )
+      const [{ id: ticket, word } = { id: 0, word: '' }] = rows
+      return (await actions.answerTo({ org: operation.org, ticket, word, token: operation.token })).id
+    }
     case 'patch': {
       const { id } = await opened().transaction(async (tx) => {
         for (const { text, params } of operation.statements) await tx.query(text, [...params])

@@ -7,9 +7,10 @@ import type { HttpGate } from '../system/http-gate.ts'
 import type { System } from '../system/start-system.ts'
 import { until } from '../system/until.ts'
 import { account, type Direct, type Made } from './account.ts'
-import { INVARIANTS } from './app/sync.ts'
+import { FINAL_INVARIANTS, INVARIANTS } from './app/sync.ts'
 import { differencesOf, readTokens, tablesOf } from './compare-with-postgres.ts'
 import type { Look, Operation } from './operation.ts'
+import { LEASES_FORGOTTEN } from './plan-numbered.ts'
 import { ORGS, type WritingEvent } from './plan-writing.ts'
 import { alterPartitions, writeDirectly } from './write-directly.ts'
 import type { Writer } from './writer.ts'
@@ -29,7 +30,7 @@ export interface WritingReport {
   readonly chronicleFile: string
 }
 
-/** One run of the plan: what was made, what was looked at, and what is wrong. */
+/** One run of the plan: what was made, what was looked at, and what is wrong. The file is long because it has a case for each kind of event. */
 export class WritingRun {
   readonly #system: System
   readonly #writers: readonly Writer[]
@@ -160,6 +161,10 @@ export class WritingRun {
         return this.#withDatabase((database) => alterPartitions(database, this.#chronicle, event.job))
       case 'prune':
         return this.#withDatabase((database) => prune(database, this.#chronicle))
+      case 'forgetLeases':
+        return this.#withDatabase(async (database) => {
+          for (const statement of LEASES_FORGOTTEN) await database.query(statement)
+        })
       case 'wait':
         return new Promise((resolve) => setTimeout(resolve, event.waitMs))
     }
@@ -269,7 +274,7 @@ export class WritingRun {
       if (look.pending > 0) this.#violations.push(`${writer.options.name} still has ${look.pending} pending mutations.`)
       this.#violations.push(...(await differencesOf(database, writer, look)))
     }
-    for (const [name, query] of INVARIANTS) {
+    for (const [name, query] of [...INVARIANTS, ...FINAL_INVARIANTS]) {
       const rows = await database.query(query)
       if (rows.length > 0) this.#violations.push(`Postgres: ${name} does not hold.`)
     }

@@ -19,6 +19,7 @@ const FUNCTIONS = [
   'tidemark.settle_patches(text,text,bigint,text,text,text[],integer,text)',
   'tidemark.lease_keys(text,text,json,integer)',
   'tidemark.unleased_keys(text,json)',
+  'tidemark.draw_key(text)',
   'tidemark.count_try(text,bigint,text,integer)',
   'tidemark.standing()',
   'tidemark.require_version(bigint)',

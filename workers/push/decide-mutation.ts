@@ -23,7 +23,16 @@ import { rejectMutation } from './reject-mutation.ts'
 import { checkPatch, type PatchStep } from './rules/check-patch.ts'
 import { basisCounters, type Effects, earlierSchema, effectsSchema } from './rules/earlier.ts'
 import { knownSchema, outcomeOf } from './rules/known-mutation.ts'
-import { keyTaken, leasedKeysGiven, NONE_UNLEASED, type UnleasedKeys, unleasedKeys } from './rules/leased-keys.ts'
+import {
+  ACTION_KEY_UNLEASED,
+  bringsNoKey,
+  keyTaken,
+  leasedKeysBrought,
+  leasedKeysGiven,
+  NONE_UNLEASED,
+  type UnleasedKeys,
+  unleasedKeys,
+} from './rules/leased-keys.ts'
 import { MutationRejected } from './rules/mutation-rejected.ts'
 import { isMutation, type ParsedMutation } from './rules/parse-mutation.ts'
 import { readingsOf } from './rules/readings.ts'
@@ -59,7 +68,9 @@ export async function decideMutation(push: OpenPush, database: Database, parsed:
       content.kind === 'patch' ? checkPatch(content.rows, push.definition.definition, push.session.audiences) : []
     const { known, effects } = await database.transaction(async ({ query, last, single }) => {
       // Asked first, because what follows the beginning runs as the client role, which may not ask it.
-      const unleased = await readUnleased(query, push.client, steps)
+      const isNoKey = content.kind === 'action' && bringsNoKey(content)
+      const given = content.kind === 'patch' ? leasedKeysGiven(steps) : isNoKey ? null : leasedKeysBrought(content)
+      const unleased = await readUnleased(query, push.client, given)
       const begun = await begin(push, query, content, digest)
       tried.isBegun = true
       if ('known' in begun) return { known: begun.known, effects: null }
@@ -68,10 +79,12 @@ export async function decideMutation(push: OpenPush, database: Database, parsed:
       if (content.kind === 'patch') {
         await writeInAnyOrder({ ...patchContext(push), query, unleased }, steps)
       } else {
+        if (isNoKey || unleased.size > 0) throw new MutationRejected(ACTION_KEY_UNLEASED)
         const { client, env, madeMs, session } = push
         const { nowMs } = begun
         const more = push.options.contextIn?.(database) ?? {}
-        const request = { client, userId: session.userId, env, query, single, madeMs, nowMs, more }
+        const { definition } = push.definition
+        const request = { client, userId: session.userId, env, definition, query, single, madeMs, nowMs, more }
         // The action may wait for something that never comes.
         await Promise.race([runAction(push.options, content, request), push.deadline.ended])
       }
@@ -88,9 +101,8 @@ export async function decideMutation(push: OpenPush, database: Database, parsed:
 async function readUnleased(
   query: DatabaseTransaction['query'],
   client: string,
-  steps: readonly PatchStep[],
+  given: string | null,
 ): Promise<UnleasedKeys> {
-  const given = leasedKeysGiven(steps)
   if (given === null) return NONE_UNLEASED
   const [row] = await query('SELECT tidemark.unleased_keys($1, $2::json)::text AS unleased', [client, given])
   return unleasedKeys(row?.unleased ?? null)
@@ -168,10 +180,17 @@ async function rejectionOf(push: OpenPush, database: Database, tried: Tried, err
   if (rejection.kind !== 'constraint') return rejection
   const { definition } = push.definition
   const explained = await explainConstraint(database.query, definition, error)
-  const table =
-    state === '23505' && content.kind === 'patch' && definition.tables.find(({ id }) => id === explained.table)
-  return table && isOwnKey(table, explained.columns ?? []) ? keyTaken({ t: table.id }) : { ...rejection, ...explained }
+  const table = state === '23505' && definition.tables.find(({ id }) => id === explained.table)
+  return table && isOwnKey(table, explained.columns ?? []) && givesKeysOf(content, table)
+    ? keyTaken({ t: table.id })
+    : { ...rejection, ...explained }
 }
+
+/** Tells whether the author chose the keys of new rows of this table: a patch names them, an action where it takes them. */
+const givesKeysOf = (content: ParsedMutation['content'], { columns }: TableDefinition): boolean =>
+  isMutation(content) &&
+  (content.kind === 'patch' ||
+    columns.some(({ leased }) => leased !== undefined && Object.hasOwn(content.keys ?? {}, leased)))
 
 /** Tells whether what is unique by these columns is the key of a table that a sequence numbers. */
 const isOwnKey = ({ primaryKey, columns }: TableDefinition, unique: readonly string[]): boolean =>

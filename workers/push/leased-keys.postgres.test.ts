@@ -78,6 +78,40 @@ describe.each(['embedded', 'system'] as const)('leased keys on the %s server', (
     expect((await own.row('ticket', seen ?? ''))?.title).toBe('by hand')
   })
 
+  test('FLD-250 LSE-R11 LSE-R12 an action gets the very keys that it took in the replica, its author’s own alone, and new ones beyond', async () => {
+    const client = new TestClient(own.send)
+    const keys = await lease(client, { [TICKETS]: 2, [NOTES]: 2 })
+    const report = (bodies: string[], brought: Record<string, string[]>) =>
+      client.action('report', { org: ORG, title: 'by action', bodies }, { keys: brought })
+    // One note more than the replica knew of is numbered by the server.
+    const [ticket, other] = keys[TICKETS] ?? []
+    const brought = { [TICKETS]: [ticket ?? ''], [NOTES]: keys[NOTES] ?? [] }
+    expect(await client.decide(report(['a', 'b', 'c'], brought))).toEqual(['committed'])
+    const notes = await own.database.query(
+      `SELECT id::text, ticket_id::text, body FROM public.note WHERE ticket_id = ${ticket} ORDER BY body`,
+    )
+    expect(notes.map(({ id, ticket_id }) => [id, ticket_id])).toEqual([
+      [keys[NOTES]?.[0], ticket],
+      [keys[NOTES]?.[1], ticket],
+      [expect.stringMatching(/^\d+1$/), ticket],
+    ])
+    expect(keys[NOTES]).not.toContain(notes[2]?.id)
+    // Nobody's, another client's, and what is no key at all.
+    const ofOther = await lease(new TestClient(own.send), { [TICKETS]: 1 })
+    for (const strange of ['999999', ofOther[TICKETS]?.[0] ?? '', '99999999999999999999'].map((key) => [key]))
+      expect(await client.decide(report([], { [TICKETS]: strange }))).toEqual([
+        expect.objectContaining({
+          kind: strange[0]?.length === 20 ? expect.stringMatching(/invalid|key-unleased/) : 'key-unleased',
+        }),
+      ])
+    // One that somebody took is refused as such, so that the replica takes another.
+    await own.database.query(`INSERT INTO public.ticket VALUES (${other}, '${ORG}', 'by hand', NULL)`)
+    expect(await client.decide(report([], { [TICKETS]: [other ?? ''] }))).toEqual([
+      expect.objectContaining({ kind: 'key-taken', table: 'public.ticket' }),
+    ])
+    expect((await own.row('ticket', other ?? ''))?.title).toBe('by hand')
+  })
+
   test('FLD-192 LSE-R4 a client of another user gets none, a sequence near its end gives a part, a day its number', async () => {
     const client = new TestClient(own.send)
     await lease(client, { [TICKETS]: 1 })

@@ -1,5 +1,12 @@
 import { type ActionContext, ActionRefusal, type ActionSql, actionId, readArguments } from '../../db/index.ts'
-import { type ActionMutation, mutationId, type Rejection } from '../../protocol/index.ts'
+import {
+  type ActionMutation,
+  type Definition,
+  leasedColumnOf,
+  mutationId,
+  noLeasedKey,
+  type Rejection,
+} from '../../protocol/index.ts'
 import type { AppEnv } from '../access/access.ts'
 import { type DatabaseTransaction, sqlStateOf } from '../database/index.ts'
 import type { PushOptions } from './options.ts'
@@ -17,6 +24,7 @@ export interface ActionRequest {
   readonly client: string
   readonly userId: string
   readonly env: AppEnv
+  readonly definition: Definition
   readonly query: DatabaseTransaction['query']
   readonly single: DatabaseTransaction['single']
   /** The time at which the author's replica was made, and the time now, in ms since 1970 by the database's clock. */
@@ -41,6 +49,7 @@ export async function runAction(options: PushOptions, mutation: ActionMutation, 
   const context: ActionContext = {
     sql,
     id: (...names) => actionId(mutationId(request.client, mutation.counter), names),
+    key: keysOf(mutation, request),
     now: clampedNow(mutation.at, request),
     user: { id: request.userId },
   }
@@ -53,6 +62,21 @@ export async function runAction(options: PushOptions, mutation: ActionMutation, 
     throw thrownBy(mutation.name, error)
   }
   await close()
+}
+
+/** Gives an action the keys that it took where it was called, one after the other, and then new ones of the sequence. */
+function keysOf({ keys = {} }: ActionMutation, { definition, single }: ActionRequest): ActionContext['key'] {
+  const given = new Map<string, number>()
+  return async (name) => {
+    const leased = leasedColumnOf(definition, name)
+    if (!leased) throw new Error(noLeasedKey(name))
+    const at = given.get(leased.sequence) ?? 0
+    given.set(leased.sequence, at + 1)
+    const brought = Object.hasOwn(keys, leased.sequence) ? keys[leased.sequence]?.[at] : undefined
+    if (brought !== undefined) return brought
+    const [row] = await single('SELECT tidemark.draw_key($1)::text AS key', [leased.sequence])
+    return row?.key ?? ''
+  }
 }
 
 /** Returns the author's time, but none in the future, nor from before their replica was made. */

@@ -20,6 +20,7 @@ const made = (counter: number, origin = 'app'): JournalRecord => ({
   call: null,
   name: 'act',
   args: `"ä${counter}"`,
+  keys: null,
   at: '2026-11-29T00:00:00.000Z',
   patch: null,
   writes: [],

@@ -11,6 +11,7 @@ const made: JournalRecord = {
   call: 'call-1',
   name: null,
   args: null,
+  keys: null,
   at: '2026-11-29T00:00:00.000Z',
   patch: null,
   writes: [{ table_id: 'public.note', op: 'update', key: '1', before: '{}', after: '{}' }],

@@ -27,6 +27,8 @@ const madeSchema = z.object({
   call: z._default(z.nullable(z.string()), null),
   name: z.nullable(z.string()),
   args: z.nullable(z.string()),
+  /** The keys that an action took by itself; older records have none. */
+  keys: z._default(z.nullable(z.string()), null),
   at: z.string(),
   patch: z.nullable(z.string()),
   writes: z.array(capturedSchema),

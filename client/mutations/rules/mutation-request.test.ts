@@ -20,6 +20,7 @@ const action = (args: unknown, rows: PatchRow[]): Unsent => ({
   kind: 'action',
   name: 'act',
   args,
+  keys: null,
   predicted: rows.flatMap((one) => (one.o === 'i' ? [{ o: one.o, t: one.t, a: one.a, k: one.k, d: one.d }] : [])),
 })
 

@@ -20,6 +20,8 @@ export type Unsent = {
       readonly kind: 'action'
       readonly name: string
       readonly args: unknown
+      /** The keys that it took by itself, by sequence; null where it took none. */
+      readonly keys: Readonly<Record<string, readonly string[]>> | null
       readonly predicted: readonly PredictedChange[]
     }
 )
@@ -43,12 +45,15 @@ export function mutationRequest(mutation: Unsent): Request {
   const { name, predicted } = mutation
   // The arguments were JSON when the action was called, which the schema's type does not say.
   const args = mutation.args as Extract<PushedMutation, { kind: 'action' }>['args']
+  const taken: Record<string, string[]> = {}
+  for (const [sequence, its] of Object.entries(mutation.keys ?? {})) taken[sequence] = [...its]
+  const keys = mutation.keys ? { keys: taken } : {}
   const whole =
     predicted.length > LIMITS.mutationRows
       ? null
-      : textOf({ counter, at, version, after, kind, name, args, predicted: [...predicted] })
+      : textOf({ counter, at, version, after, kind, name, args, predicted: [...predicted], ...keys })
   if (whole !== null) return { text: whole, predicted }
-  const text = textOf({ counter, at, version, after, kind, name, args, predicted: null })
+  const text = textOf({ counter, at, version, after, kind, name, args, predicted: null, ...keys })
   return text === null ? tooLarge('is too large') : { text, predicted: null }
 }
 

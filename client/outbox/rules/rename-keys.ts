@@ -29,8 +29,25 @@ export function refusedKeys(
   )
 }
 
+/** Answers the keys that an action took by itself and that a refusal is about; all where it names no table. */
+export function refusedKeysOfAction(
+  keys: Readonly<Record<string, readonly string[]>>,
+  tables: ReplicaTables,
+  { table: named }: Pick<Rejection, 'table'>,
+): RefusedKey[] {
+  const columns = [...tables.values()].flatMap(({ id: table, columns: its }) =>
+    its.flatMap(({ name: column, leased: sequence }) => (sequence === undefined ? [] : [{ table, column, sequence }])),
+  )
+  return Object.entries(keys).flatMap(([sequence, taken]) => {
+    const numbered = columns.find((one) => one.sequence === sequence)
+    return numbered && (named === undefined || named === numbered.table)
+      ? taken.map((key) => ({ ...numbered, key }))
+      : []
+  })
+}
+
 /** For each column, by table and name, what takes the place of which value. */
-type NewNames = ReadonlyMap<string, ReadonlyMap<string, string>>
+export type NewNames = ReadonlyMap<string, ReadonlyMap<string, string>>
 
 const columnId = (table: string, column: string) => JSON.stringify([table, column])
 
@@ -64,13 +81,30 @@ export function newNames(
   return names
 }
 
-/** Answers the rows with every value that names a renamed key under its new name. */
-export function renameKeys(patch: readonly PatchRow[], names: NewNames): PatchRow[] {
+/** Answers the key that a row of a table has now which had this one. */
+export const newKey = (names: NewNames, table: string, column: string, key: string): string =>
+  names.get(columnId(table, column))?.get(key) ?? key
+
+/** Tells whether a text may name one of these keys: as a number that stands by itself. */
+export function mayName(text: string, renamed: readonly { readonly key: string }[]): boolean {
+  const numbers = new Set(text.match(/\d+/g))
+  return renamed.some(({ key }) => numbers.has(key.replace('-', '')))
+}
+
+/**
+ * Answers the rows with every value that names a renamed key under its new name, and with other ids in the place of those
+ * that actions made, wherever they stand.
+ */
+export function renameKeys(
+  patch: readonly PatchRow[],
+  names: NewNames,
+  ids: ReadonlyMap<string, string> = new Map(),
+): PatchRow[] {
   return patch.map((row): PatchRow => {
     const renamed = <Of extends Row>(values: Of): Record<string, string | null> =>
       Object.fromEntries(
         Object.entries(values).map(([name, value]) => {
-          const to = value === null ? undefined : names.get(columnId(row.t, name))?.get(value)
+          const to = value === null ? undefined : (names.get(columnId(row.t, name))?.get(value) ?? ids.get(value))
           return [name, to ?? value]
         }),
       )

@@ -21,6 +21,7 @@ const madeSchema = z.object({
   call: text,
   name: text,
   args: text,
+  keys: text,
   at: z.string(),
   patch: text,
   request: text,
@@ -96,6 +97,7 @@ export interface JournalledMutation {
   readonly call: string | null
   readonly name: string | null
   readonly args: string | null
+  readonly keys: string | null
   readonly at: string
   readonly patch: string | null
   readonly request: string | null
@@ -106,11 +108,11 @@ export interface JournalledMutation {
 
 /** Inserts a mutation as sent, whether or not it was: its outcome is asked for before anything is done with it. */
 export async function insertSent(tx: Executor, mutation: JournalledMutation): Promise<void> {
-  const { counter: number, kind, origin, tab, call, name, args, at, patch, request, predicted, said } = mutation
+  const { counter: number, kind, origin, tab, call, name, args, keys, at, patch, request, predicted, said } = mutation
   await tx.query(
-    `INSERT INTO tidemark.mutation (counter, kind, origin, name, args, at, status, sealed, patch, request, predicted, tab, call, said)
-     VALUES ($1, $2, $3, $4, $5, $6, 'sent', true, $7, $8, $9, $10, $11, $12)`,
-    [number, kind, origin, name, args, at, patch, request, predicted, tab, call, said && JSON.stringify(said)],
+    `INSERT INTO tidemark.mutation (counter, kind, origin, name, args, at, status, sealed, patch, request, predicted, tab, call, said, keys)
+     VALUES ($1, $2, $3, $4, $5, $6, 'sent', true, $7, $8, $9, $10, $11, $12, $13)`,
+    [number, kind, origin, name, args, at, patch, request, predicted, tab, call, said && JSON.stringify(said), keys],
   )
 }
 

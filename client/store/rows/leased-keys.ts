@@ -1,3 +1,5 @@
+import * as z from 'zod/mini'
+import { quoteIdentifier } from '../../../protocol/index.ts'
 import type { Executor } from '../copies.ts'
 import { listOf } from './counters.ts'
 
@@ -60,12 +62,55 @@ export async function takeKey(tx: Executor, sequence: string, table: string, col
   return rows[0]?.key ?? ''
 }
 
+/** Works as `takeKey`, for an action that keeps by itself which keys it took. */
+export async function takeKeyApart(tx: Executor, sequence: string, table: string, column: string): Promise<string> {
+  const { rows } = await tx.query<{ key: string }>('SELECT tidemark.take_key($1, $2, $3, NULL)::text AS key', [
+    sequence,
+    table,
+    column,
+  ])
+  return rows[0]?.key ?? ''
+}
+
+/** The keys that an action took by itself, by sequence and in its order. */
+export type ActionKeys = Readonly<Record<string, readonly string[]>>
+
+const actionKeysSchema = z.record(z.string(), z.array(z.string()))
+
+/** Reads what an action took of keys in earlier runs of it. */
+export async function readActionKeys(tx: Executor, counter: number): Promise<ActionKeys> {
+  const { rows } = await tx.query<{ keys: string | null }>('SELECT keys FROM tidemark.mutation WHERE counter = $1', [
+    counter,
+  ])
+  return parseActionKeys(rows[0]?.keys ?? null)
+}
+
+export const parseActionKeys = (keys: string | null): ActionKeys =>
+  keys === null ? {} : actionKeysSchema.parse(JSON.parse(keys))
+
+/** Keeps what an action took of keys, so that it gets the same in every run, and the server's too. */
+export async function keepActionKeys(tx: Executor, counter: number, keys: ActionKeys): Promise<void> {
+  await tx.query('UPDATE tidemark.mutation SET keys = $2 WHERE counter = $1', [counter, JSON.stringify(keys)])
+}
+
+/** Removes the row of a table, named in SQL, that has this key, as a write of the mutation which is being done. */
+export async function makeWay(tx: Executor, table: string, column: string, key: string): Promise<void> {
+  await tx.query(`DELETE FROM ${table} WHERE ${quoteIdentifier(column)} = $1::text::bigint`, [key])
+}
+
+/** Gives what a mutation took of keys to the one that it is made anew as. */
+export async function handOverKeys(tx: Executor, former: number, made: number): Promise<void> {
+  await tx.query('UPDATE tidemark.leased_key SET taken_by = $2 WHERE taken_by = $1', [former, made])
+}
+
 /** Takes keys out of what is left that rows of these patches have, as JSON: the database may be older than they are. */
 export async function passOverKeysOf(tx: Executor, counters: Iterable<number>): Promise<void> {
   await tx.query(
     `DELETE FROM tidemark.leased_key WHERE NOT taken AND key::text IN (
        SELECT named.value FROM tidemark.mutation m, json_array_elements(m.patch::json) AS made, json_each_text(made.value -> 'k') AS named
-       WHERE m.counter IN (SELECT json_array_elements_text($1::text::json)::bigint) AND made.value ->> 'o' = 'i')`,
+       WHERE m.counter IN (SELECT json_array_elements_text($1::text::json)::bigint) AND made.value ->> 'o' = 'i'
+       UNION ALL SELECT took.value FROM tidemark.mutation m, json_each(m.keys::json) AS of_sequence, json_array_elements_text(of_sequence.value) AS took
+       WHERE m.counter IN (SELECT json_array_elements_text($1::text::json)::bigint))`,
     [listOf(counters)],
   )
 }

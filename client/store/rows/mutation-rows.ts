@@ -137,6 +137,23 @@ export async function readPatches(tx: Executor, counters: Iterable<number>): Pro
   return new Map(rows.map(({ counter, patch }) => [Number(counter), patchSchema.parse(JSON.parse(patch))]))
 }
 
+/** The call of an action; `args` and `keys`, those that it took by itself, are JSON. */
+export interface StoredCall {
+  readonly name: string
+  readonly args: string
+  readonly keys: string | null
+}
+
+/** Reads the calls among these mutations; patches are none. */
+export async function readCalls(tx: Executor, counters: Iterable<number>): Promise<Map<number, StoredCall>> {
+  const { rows } = await tx.query<StoredCall & { counter: number | string }>(
+    `SELECT counter, name, coalesce(args, 'null') AS args, keys FROM tidemark.mutation
+     WHERE kind = 'action' AND counter IN ${COUNTERS('$1')}`,
+    [listOf(counters)],
+  )
+  return new Map(rows.map(({ counter, ...call }) => [Number(counter), call]))
+}
+
 /** A patch that is not confirmed; `attempted` while a push with it waits for its outcome. */
 export interface OpenPatch {
   readonly counter: number

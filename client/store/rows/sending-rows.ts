@@ -25,6 +25,8 @@ const waitingSchema = z.object({
   kind: z.enum(['patch', 'action']),
   name: z.nullable(z.string()),
   args: z.nullable(z.string()),
+  /** JSON: the keys that an action took by itself, by sequence. */
+  keys: z.nullable(z.string()),
   at: z.string(),
   patch,
   request: z.nullable(z.string()),

@@ -41,6 +41,7 @@ const sidebar = [
   {
     text: 'The page',
     items: [
+      page('In a page', 'in-a-page'),
       page('React', 'react'),
       page('Live queries', 'live-queries'),
       page('Write locally', 'write-locally'),

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { boolean, integer, jsonb, numeric, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core'
+import { bigint, boolean, integer, jsonb, numeric, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 import { z } from 'zod'
 import { action, defineSync, refuse, table } from '../../../db/index.ts'
 
@@ -29,6 +29,19 @@ const remark = pgTable('remark', {
   hidden: boolean('hidden'),
 })
 const reply = pgTable('reply', { id: uuid('id'), remarkId: uuid('remark_id'), word: text('word') })
+/** Both are numbered by sequences; the second is a GENERATED ALWAYS identity. */
+const ticket = pgTable('ticket', {
+  id: integer('id'),
+  orgId: uuid('org_id'),
+  word: text('word'),
+  mark: text('mark'),
+})
+const answer = pgTable('answer', {
+  id: bigint('id', { mode: 'number' }),
+  orgId: uuid('org_id'),
+  ticketId: integer('ticket_id'),
+  word: text('word'),
+})
 const membership = pgTable('membership', { userId: text('user_id'), orgId: uuid('org_id') })
 
 const token = z.string().max(64)
@@ -41,6 +54,8 @@ export const sync = defineSync({
     task: table(task, { audience: { column: task.orgId, prefix: 'org' }, write: 'all', conflict: 'reject' }),
     tally: table(tally, { audience: { column: tally.orgId, prefix: 'org' }, write: 'actions' }),
     entry: table(entry, { audience: { column: entry.orgId, prefix: 'org' }, write: 'all' }),
+    ticket: table(ticket, { audience: { column: ticket.orgId, prefix: 'org' }, write: 'all' }),
+    answer: table(answer, { audience: { column: answer.orgId, prefix: 'org' }, write: 'all' }),
     board: table(board, { audience: { column: board.orgId, prefix: 'org' } }),
     remark: table(remark, {
       audience: { via: remark.boardId, of: board },
@@ -58,6 +73,28 @@ export const sync = defineSync({
       await sql`UPDATE tally SET count = ${Number(row.count) + 1}, log = ${`${row.log}${args.token} `} WHERE id = ${args.tally}`
       await sql`INSERT INTO entry (id, org_id, token) VALUES (${id('entry')}, ${row.org_id ?? null}, ${args.token})`
     }),
+    /** Makes a ticket and answers to it, all under keys that it takes. */
+    report: action(
+      z.object({ org: id, answers: z.int(), token }),
+      async ({ sql, id: make, key }, { org, answers, token: word }) => {
+        const made = await key('ticket')
+        await sql`INSERT INTO ticket (id, org_id, word) VALUES (${made}, ${org}, ${word})`
+        for (let count = 0; count < answers; count++)
+          await sql`INSERT INTO answer (id, org_id, ticket_id, word) OVERRIDING SYSTEM VALUE
+            VALUES (${await key('answer')}, ${org}, ${made}, ${word})`
+        await sql`INSERT INTO entry (id, org_id, token) VALUES (${make('entry')}, ${org}, ${word})`
+      },
+    ),
+    answerTo: action(
+      z.object({ org: id, ticket: z.int(), word: z.string(), token }),
+      async ({ sql, id: make }, args) => {
+        const found = await sql`SELECT 1 FROM ticket WHERE id = ${args.ticket}`
+        if (found.length === 0) refuse('gone', 'There is no such ticket.')
+        await sql`INSERT INTO answer (org_id, ticket_id, word) VALUES (${args.org}, ${args.ticket}, ${args.word})`
+        await sql`INSERT INTO entry (id, org_id, token) VALUES (${make('entry')}, ${args.org}, ${args.token})`
+      },
+      { rekey: (args, key) => ({ ...args, ticket: key('ticket', args.ticket) }) },
+    ),
     finish: action(z.object({ task: id, token }), async ({ sql, id, now }, args) => {
       const [row] = await sql`SELECT org_id, notes FROM task WHERE id = ${args.task} FOR UPDATE`
       if (!row) refuse('gone', 'The task is deleted.')
@@ -99,6 +136,14 @@ export const sync = defineSync({
     }),
   },
 })
+
+/** The rules that hold in the server once all is sent: until then the row of another may lie under one that was written here. */
+export const FINAL_INVARIANTS: readonly (readonly [name: string, query: string])[] = [
+  [
+    'an answer hangs on the ticket that it was written for, whose key may have changed',
+    'SELECT a.id::text FROM public.answer a JOIN public.ticket t ON t.id = a.ticket_id WHERE a.word <> t.word',
+  ],
+]
 
 /** The rules that must hold in every state of server and replica; each query answers the rows that break it. */
 export const INVARIANTS: readonly (readonly [name: string, query: string])[] = [

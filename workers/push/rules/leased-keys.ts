@@ -1,4 +1,4 @@
-import type { PatchRow, Rejection, TableDefinition } from '../../../protocol/index.ts'
+import type { ActionMutation, PatchRow, Rejection, TableDefinition } from '../../../protocol/index.ts'
 
 /** A row of a patch with its table, as far as its key counts. */
 interface KeyedRow {
@@ -48,6 +48,13 @@ export const unleasedKeys = (answer: string | null): UnleasedKeys =>
 export const isUnleased = (step: KeyedRow, unleased: UnleasedKeys): boolean =>
   keysOf(step).some((one) => unleased.has(nameOf(one)))
 
+/** Tells whether an action brings what is no key of a sequence: nobody can have leased it. */
+export const bringsNoKey = ({ keys = {} }: ActionMutation): boolean => !Object.values(keys).flat().every(isKey)
+
+/** Answers the keys that an action brings, for `tidemark.unleased_keys`; null where there are none. */
+export const leasedKeysBrought = ({ keys }: ActionMutation): string | null =>
+  keys === undefined ? null : JSON.stringify(keys)
+
 export const isNumbered = ({ table }: Pick<KeyedRow, 'table'>): boolean =>
   table.columns.some(({ leased }) => leased !== undefined)
 
@@ -57,6 +64,11 @@ export const keyUnleased = ({ t, k }: PatchRow): Rejection => ({
   table: t,
   key: k,
 })
+
+export const ACTION_KEY_UNLEASED: Rejection = {
+  kind: 'key-unleased',
+  message: 'The action has a key that its author did not lease.',
+}
 
 export const keyTaken = ({ t, k }: Pick<PatchRow, 't'> & Partial<PatchRow>): Rejection => ({
   kind: 'key-taken',

@@ -73,6 +73,22 @@ CREATE TABLE public.reply (
   word text NOT NULL
 );
 
+-- Numbered by sequences, of which replicas lease keys.
+CREATE TABLE public.ticket (
+  id serial PRIMARY KEY,
+  org_id uuid NOT NULL,
+  word text NOT NULL,
+  mark text,
+  UNIQUE (org_id, id)
+);
+CREATE TABLE public.answer (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  org_id uuid NOT NULL,
+  ticket_id int NOT NULL,
+  word text NOT NULL,
+  FOREIGN KEY (org_id, ticket_id) REFERENCES public.ticket (org_id, id) ON DELETE CASCADE
+);
+
 CREATE TABLE public.membership (user_id text NOT NULL, org_id uuid NOT NULL, PRIMARY KEY (user_id, org_id));
 GRANT SELECT ON public.membership TO tidemark_client;
 
@@ -106,7 +122,7 @@ DO $$
 DECLARE
   name text;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['person', 'list', 'task', 'tally', 'entry', 'visit', 'board'] LOOP
+  FOREACH name IN ARRAY ARRAY['person', 'list', 'task', 'tally', 'entry', 'visit', 'board', 'ticket', 'answer'] LOOP
     EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', name);
     EXECUTE format(
       'CREATE POLICY own_orgs ON public.%I TO tidemark_client
