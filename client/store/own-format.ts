@@ -15,6 +15,8 @@ export const UPGRADES: readonly string[] = [
   `CREATE TABLE tidemark.leased_key (
      sequence text NOT NULL, key bigint NOT NULL, taken boolean NOT NULL DEFAULT false, taken_by bigint, PRIMARY KEY (sequence, key));
    CREATE INDEX leased_key_of_mutation ON tidemark.leased_key (taken_by) WHERE taken_by IS NOT NULL`,
+  // 8: tables that are otherwise than in the definition beside, one a line, of which the last counts.
+  `ALTER TABLE tidemark.copy ADD changed text NOT NULL DEFAULT ''`,
 ]
 
 /** The format that this library writes. */
