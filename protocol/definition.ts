@@ -61,7 +61,7 @@ const keptAudienceSchema = z.object({
   when: z.optional(z.string()),
 })
 
-const tableDefinitionSchema = z.object({
+export const tableDefinitionSchema = z.object({
   /** `tableId({ schema, name })`: the table's name on the wire and in history. */
   id: z.string(),
   schema: z.string(),

@@ -2,12 +2,13 @@ import { type Definition, pushedMutationSchema, type Rejection } from '../../pro
 import { sealNewPatches } from '../mutations/seal-patches.ts'
 import type { Executor } from '../store/copies.ts'
 import { replicaTables } from '../store/replica-table.ts'
-import { insertSent, readKnown, readShownVersion, restoreFrozen, type Said } from '../store/rows/journal-rows.ts'
+import { insertSent, readKnown, readShownVersion, restoreFrozen } from '../store/rows/journal-rows.ts'
 import { passOverKeysOf } from '../store/rows/leased-keys.ts'
 import { storeCommitted, storeFailed } from '../store/rows/outcome-rows.ts'
 import { giveNumbers, readIdentity, restoreIdentity } from '../store/rows/owner-row.ts'
 import { squashMutations } from '../store/rows/sending-rows.ts'
 import { deleteWrites, insertWrites } from '../store/rows/write-rows.ts'
+import type { Said } from '../store/rules/said-version.ts'
 import { compareJournal, type KnownOutbox, OUTCOME_UNKNOWN, type Recovery } from './rules/compare-journal.ts'
 import type { JournalState, OpenMutation } from './rules/fold-journal.ts'
 
@@ -81,9 +82,13 @@ const isOutdated = (open: OpenMutation, shown: Said | null) =>
 /** Answers the version in which it is said, where that is known and not the one shown. */
 function saidBeside({ made, frozen }: OpenMutation, shown: Said | null): Said | null {
   const left = frozen && requestOf(frozen.request).version
-  const said = made.said && { ...made.said, version: left ?? made.said.version }
-  return said?.epoch === shown?.epoch && said?.version === shown?.version ? null : said
+  // What left was said in that one version alone.
+  const said = made.said && left ? { epoch: made.said.epoch, version: left } : made.said
+  return saidText(said) === saidText(shown) ? null : said
 }
+
+const saidText = (said: Said | null) =>
+  JSON.stringify(said && [said.epoch, said.version, Object.entries(said.behind ?? {}).sort()])
 
 async function insertOne(tx: Executor, open: OpenMutation, shown: Said | null): Promise<void> {
   const { made, frozen } = open

@@ -32,7 +32,7 @@ import { joinAddition, joinCopy, joinRenewal } from './join.ts'
 import { fenceOf, mayJoin } from './join-fence.ts'
 import { type Phase, planVersions } from './rules/plan-versions.ts'
 import { splitAtVersions } from './rules/split-versions.ts'
-import { heldBy } from './step-tables.ts'
+import { heldBy, stepAtOnce } from './step-tables.ts'
 import { type RedoHost, stepToVersion } from './step-version.ts'
 
 /** The result of one apply. */
@@ -115,13 +115,20 @@ async function applyAtOnce(
 }
 
 /** Does the same with stretches between which the copy steps to other versions. */
-export function applyStretches(
+export async function applyStretches(
   store: LocalStore,
   copy: Copy,
   stretches: readonly Stretch[],
   to: Lsn,
   granted: Granted,
 ): Promise<Applied> {
+  const [{ phase, transactions } = { phase: null, transactions: [] }] = stretches
+  const isAlone =
+    stretches.length === 1 && transactions.every(({ changes, own }) => changes.length === 0 && own === null)
+  if (phase !== null && isAlone && isShown(copy) && granted.addition === null) {
+    const stepped = await stepAtOnce(store.db, { ...copy, cursor: maxLsn(copy.cursor, to) }, phase)
+    if (stepped !== null) return { copy: stepped, addition: null, changes: 0, missed: null }
+  }
   const work = stretches.map(({ transactions, phase }) => ({
     phase,
     ...workOf(store, transactions, granted),

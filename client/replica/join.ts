@@ -176,6 +176,7 @@ export async function joinAddition(tx: Executor, live: Copy, addition: Copy): Pr
 
 export async function ensurePrimaryKeys(tx: Executor, tables: Iterable<ReplicaTable>): Promise<void> {
   const all = [...tables]
+  if (all.length === 0) return
   const made = await readMade(tx, all)
   const missing = all.filter(({ name }) => !made.has(madeKey(name, 'primary', '')))
   if (missing.length > 0) await tx.exec(missing.map(addPrimaryKey).join(';\n'))
@@ -186,7 +187,8 @@ export async function finishTables(
   tables: readonly ReplicaTable[],
   isFilled: (table: ReplicaTable) => boolean,
 ): Promise<void> {
-  const made = tables.length === 0 ? new Set() : await readMade(tx, tables)
+  if (tables.length === 0) return
+  const made = await readMade(tx, tables)
   const missing = finishings(tables).filter(({ table, kind, name }) => !made.has(madeKey(table.name, kind, name)))
   // A foreign key fails where its parents are not all seen here, and is not to take an index of many rows with it.
   await makeFinishings(

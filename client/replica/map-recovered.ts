@@ -2,6 +2,7 @@ import {
   composeNames,
   type Definition,
   type DefinitionInForce,
+  type DefinitionVersion,
   namesOfVersion,
   type Rejection,
   type VersionNames,
@@ -11,6 +12,7 @@ import { forgetSaid, readSaid, type SaidMutations } from '../store/rows/journal-
 import { forgetPredictions, readOpenPatches } from '../store/rows/mutation-rows.ts'
 import { storeFailed } from '../store/rows/outcome-rows.ts'
 import { NOTIFY_OUTBOX } from '../store/rules/outbox-notice.ts'
+import type { Said } from '../store/rules/said-version.ts'
 import type { FetchOptions } from './fetch-manifests.ts'
 import { fetchVersions } from './fetch-versions.ts'
 import { mapPatches } from './map-patches.ts'
@@ -30,19 +32,35 @@ export async function fetchRecovered(
 ): Promise<Recovered[]> {
   const recovered: Recovered[] = []
   for (const one of await readRecovered(options.db, wanted)) {
-    const isEarlier = one.said.epoch === wanted.epoch && one.said.version < wanted.version
-    const versions = isEarlier ? await fetchVersions(options, one.said) : null
+    const { said } = one
+    const from = Math.min(said.version, ...Object.values(said.behind ?? {}))
+    const isEarlier = said.epoch === wanted.epoch && said.version <= wanted.version && from < wanted.version
+    const versions = isEarlier ? await fetchVersions(options, { epoch: said.epoch, version: from }) : null
     const later = versions?.filter(({ version }) => version <= wanted.version)
-    const found = later?.reduce<VersionNames>((so, version) => composeNames(so, namesOfVersion(version)), new Map())
-    recovered.push({ ...one, names: found ?? one.names })
+    recovered.push({ ...one, names: later ? namesSince(said, later) : one.names })
   }
   return recovered
+}
+
+/** Answers what became of the names of tables, each since the version in which it is said. */
+function namesSince({ version, behind = {} }: Said, versions: readonly DefinitionVersion[]): VersionNames {
+  const since = (from: number) =>
+    versions
+      .filter((one) => one.version > from)
+      .reduce<VersionNames>((so, one) => composeNames(so, namesOfVersion(one)), new Map())
+  const names = new Map([...since(version)].filter(([id]) => !(id in behind)))
+  for (const [id, from] of Object.entries(behind)) {
+    const its = since(from).get(id)
+    if (its) names.set(id, its)
+  }
+  return names
 }
 
 /** Reads them as far as can be told without asking: those that are said in this very version. */
 export async function readRecovered(db: Pick<Executor, 'query'>, wanted: Wanted): Promise<Recovered[]> {
   return (await readSaid(db)).map((one) => {
-    const isSame = one.said.epoch === wanted.epoch && one.said.version === wanted.version
+    const { epoch, version, behind = {} } = one.said
+    const isSame = epoch === wanted.epoch && version === wanted.version && Object.keys(behind).length === 0
     return { ...one, names: isSame ? new Map() : null }
   })
 }
@@ -58,7 +76,8 @@ export async function mapRecovered(
 ): Promise<void> {
   for (const { said, counters, names } of recovered) {
     const sinceOf = new Map(tables.map(({ id, since }) => [id, since]))
-    const isSame = (table: string) => (sinceOf.get(table) ?? said.version + 1) <= said.version
+    const versionOf = (table: string) => said.behind?.[table] ?? said.version
+    const isSame = (table: string) => (sinceOf.get(table) ?? versionOf(table) + 1) <= versionOf(table)
     const failed = new Map<number, Rejection>()
     if (names === null) {
       const open = (await readOpenPatches(tx, true)).filter(

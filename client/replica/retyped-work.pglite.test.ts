@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Definition, Row, TableStep } from '../../protocol/index.ts'
 import { column, defineTable } from '../../testing/replica/definitions.ts'
+import { holdChunks } from '../../testing/replica/hold-chunks.ts'
 import { at, batch, type SnapshotScript } from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach, serve, start } from '../../testing/replica/serve.ts'
 import { statusThat } from '../../testing/replica/start-replica.ts'
@@ -165,6 +166,58 @@ test('FLD-170 JRN-R20 MIG-R10 work that only a journal kept goes on under the na
   expect((await last.db.query('SELECT * FROM bill ORDER BY id')).rows).toEqual(shown.rows)
   await expect.poll(() => last.failures).toMatchObject([{ id: lost.id, rows: [{ local: { size: 'large' } }] }])
   expect((await server.push(before)).mutations).toEqual(mutations)
+})
+
+test('JRN-R30 work on a table that is being loaded goes on in its next names and types, where only a journal kept it', async () => {
+  const { storage, loseDatabase } = await newStorage()
+  const memo = defineTable('memo', [column('id'), org, column('text')], { write: 'all', since: 1 })
+  const both = ({ types, tables }: Definition): Definition => ({ types, tables: [...tables, memo] })
+  const rows = { 'public.memo': [{ id: 'm', org: 'a', text: 'old' }] }
+  const loaded = (position: number, bill: Row) => {
+    const { rows: bills, ...place } = snapshot(position, [{ id: 'p', org: 'a', size: '9', note: 'n', ...bill }])
+    return { ...place, rows: { ...bills, ...rows } }
+  }
+  const { server, url } = await serve(both(before), { 'org:a': loaded(0x100, { amount: '4' }) })
+  server.answerPush = () => 503
+  const first = await start(url, { onWarning: () => undefined, storage })
+  await first.ready
+  await statusThat(first, ({ phase }) => phase === 'live')
+  const session = await server.session(0)
+  const begun = await session.frame('stream')
+  server.putInForce(both(after), at(0x110), [], [namesOf([NUMBERS])])
+  server.snapshots.set('org:a', loaded(0x110, { cents: '400' }))
+  server.head = at(0x110)
+  const release = holdChunks(server)
+  session.send({ type: 'rehydrate', reason: 'definition' })
+  await session.frame('stream', (frame) => frame !== begun)
+  session.send(batch(at(0x100), at(0x110)))
+  await statusThat(first, ({ migrations }) => migrations.waiting.includes('public.bill'))
+  const mixed = await first.transaction(async (tx) => {
+    await tx.query(`UPDATE bill SET amount = 7 WHERE id = 'p'`)
+    await tx.query(`UPDATE memo SET text = 'mine'`)
+  })
+  mixed.confirmed.catch(() => undefined)
+  const lost = await first.transaction((tx) => tx.query(`UPDATE bill SET size = 'large' WHERE id = 'p'`))
+  lost.confirmed.catch(() => undefined)
+  await first.close()
+  release()
+  await loseDatabase()
+  server.answerPush = () => null
+  const pushed = server.pushes.length
+  const again = await start(url, { onWarning: () => undefined, storage })
+  await again.reached(at(0x110))
+  expect((await again.db.query('SELECT cents, size FROM bill')).rows).toEqual([{ cents: 700, size: 9 }])
+  expect((await again.db.query('SELECT text FROM memo')).rows).toEqual([{ text: 'mine' }])
+  await expect.poll(() => again.failures).toMatchObject([{ id: lost.id, rows: [{ local: { size: 'large' } }] }])
+  expect((await server.push(pushed)).mutations).toMatchObject([
+    {
+      version: 2,
+      rows: [
+        { t: 'public.bill', d: { cents: '700' } },
+        { t: 'public.memo', d: { text: 'mine' } },
+      ],
+    },
+  ])
 })
 
 test('MIG-R10 an edit of a column that has another type since is not taken back', async () => {

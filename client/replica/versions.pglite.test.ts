@@ -10,6 +10,7 @@ import {
 } from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach, serve, start } from '../../testing/replica/serve.ts'
 import { rowsOf, statusThat } from '../../testing/replica/start-replica.ts'
+import { readCopies } from '../store/copies.ts'
 
 closeAfterEach()
 
@@ -315,13 +316,15 @@ describe('a version that a replica makes itself', () => {
     expect([warnings, downloads()]).toEqual([[], []])
   })
 
-  test('MIG-11 MIG-R1 MIG-R3 three versions behind, with ten edits, it takes them in order, each at its place, rows between by the one in force', async () => {
+  test('MIG-11 MIG-R1 MIG-R3 three versions behind, with ten edits, it takes them in order, each at its place, and what cannot be said fails with its data', async () => {
     const { server, replica, session, downloads } = await opened()
     replica.goOffline()
     await session.closed()
     const edit = await replica.transaction((tx) => tx.query(`UPDATE task SET title = 'offline' WHERE id = 't'`))
     edit.confirmed.catch(() => undefined)
-    const made = ['1', '2', '3', '4', '5', '6', '7', '8', '9'].map((number) => `w${number}`)
+    const lost = await replica.transaction((tx) => tx.query(`UPDATE task SET state = 'done' WHERE id = 't'`))
+    lost.confirmed.catch(() => undefined)
+    const made = ['1', '2', '3', '4', '5', '6', '7', '8'].map((number) => `w${number}`)
     for (const id of made) {
       const { confirmed } = await replica.transaction((tx) =>
         tx.query(`INSERT INTO task (id, org) VALUES ($1, 'a')`, [id]),
@@ -332,11 +335,14 @@ describe('a version that a replica makes itself', () => {
     putTask(server, 0x110, withRank, rankStep)
     const renamed = {
       ...withRank,
-      columns: [...task.columns, column('place', 'integer', { notNull: true, default: '9' })],
+      columns: [
+        ...task.columns.filter(({ name }) => name !== 'state'),
+        column('place', 'integer', { notNull: true, default: '9' }),
+      ],
       since: 3,
     }
     putTask(server, 0x120, renamed, {
-      columns: [...carried('id', 'org', 'title', 'state'), { name: 'place', from: 'rank' }],
+      columns: [...carried('id', 'org', 'title'), { name: 'place', from: 'rank' }],
     })
     const label = defineTable('label', [column('id'), org], { since: 4 })
     server.putInForce({ types: FIRST.types, tables: [note, label, renamed] }, at(0x130), [
@@ -361,8 +367,43 @@ describe('a version that a replica makes itself', () => {
       { id: 't', title: 'offline', place: 7 },
       ...made.map((id) => ({ id, title: null, place: 9 })),
     ])
-    expect(replica.status).toMatchObject({ pending: 10, failed: 0 })
+    expect(replica.status).toMatchObject({ pending: 9, failed: 1 })
+    const rejection = { kind: 'outdated-schema', message: expect.stringContaining('dropped') }
+    expect(replica.failures).toMatchObject([{ id: lost.id, rejection, rows: [{ local: { state: 'done' } }] }])
     expect(await rowsOf(replica, 'label', 'id')).toEqual([{ id: 'l' }])
+    expect(downloads()).toEqual([])
+  })
+
+  test('MIG-R20 a version that only gives tables columns is one call; of the definition it writes those tables alone, and with work in progress it takes the longer way', async () => {
+    const { server, replica, session, downloads } = await opened()
+    const stored = async () => {
+      const { rows } = await replica.db.query<{ base: boolean; changed: number }>(
+        `SELECT strpos(definition, '"rank"') > 0 AS base, length(changed) AS changed FROM tidemark.copy`,
+      )
+      const [copy] = await readCopies(replica.db)
+      return { ...rows[0], columns: copy?.definition.definition.tables.at(-1)?.columns.map(({ name }) => name) }
+    }
+    putTask(server, 0x110, withRank, rankStep)
+    await announce(session)
+    session.send(batch(at(0x100), at(0x110)))
+    await replica.reached(at(0x110))
+    const names = withRank.columns.map(({ name }) => name)
+    const line = JSON.stringify(server.definition.tables.at(-1)).length
+    expect(await stored()).toEqual({ base: false, changed: line + 1, columns: names })
+    expect(await rowsOf(replica, 'task', 'rank')).toEqual([{ rank: 7 }])
+    // The new column is captured.
+    const handle = await replica.transaction((tx) => tx.query(`UPDATE task SET rank = 8 WHERE id = 't'`))
+    handle.confirmed.catch(() => undefined)
+    const { mutations } = await server.push(0)
+    expect(mutations).toMatchObject([{ version: 2, rows: [{ d: { rank: '8' }, b: { rank: { v: '7' } } }] }])
+    const wider = { ...withRank, columns: [...withRank.columns, column('size')], since: 3 }
+    putTask(server, 0x120, wider, { columns: [...carried(...names), { name: 'size', from: null }] })
+    server.head = at(0x120)
+    await announce(session)
+    session.send(batch(at(0x110), at(0x120)))
+    await statusThat(replica, ({ lsn }) => lsn === at(0x120))
+    expect(await stored()).toEqual({ base: true, changed: 0, columns: [...names, 'size'] })
+    expect(await rowsOf(replica, 'task', 'rank, size')).toEqual([{ rank: 8, size: null }])
     expect(downloads()).toEqual([])
   })
 

@@ -10,6 +10,7 @@ import {
   parsePgSnapshot,
   quoteLiteral,
   retypeSchema,
+  tableDefinitionSchema,
   type VersionNames,
 } from '../../protocol/index.ts'
 import { lsnSchema } from '../../protocol/lsn-schema.ts'
@@ -78,6 +79,7 @@ const copyRowSchema = z.object({
   version: z.number(),
   hash: z.string(),
   definition: z.string(),
+  changed: z.string(),
 })
 
 const conversionSchema = z.nullable(
@@ -112,10 +114,32 @@ export async function readCopies(db: Executor): Promise<Copy[]> {
   return Promise.all(rows.map((row) => readCopy(db, copyRowSchema.parse(row))))
 }
 
+/** Reads a definition as it is stored, with the tables of it that were changed since. */
+export function readDefinition({ definition, changed }: { readonly definition: string; readonly changed: string }) {
+  const { tables, ...rest } = storedDefinitionSchema.parse(JSON.parse(definition))
+  const later = new Map(
+    changed
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => tableDefinitionSchema.parse(JSON.parse(line)))
+      .map((table) => [table.id, table]),
+  )
+  return { ...rest, tables: tables.map((table) => later.get(table.id) ?? table) }
+}
+
+/** Answers the tables that a later copy has otherwise, as lines for `changed`; null where more than tables is other. */
+export function changedTables(before: Copy, after: Copy): string | null {
+  const [old, now] = [before.definition.definition, after.definition.definition]
+  const isSame = JSON.stringify(old.types) === JSON.stringify(now.types) && old.tables.length === now.tables.length
+  if (!isSame || now.tables.some(({ id }, index) => id !== old.tables[index]?.id)) return null
+  const lines = now.tables.map((table) => JSON.stringify(table))
+  return lines.filter((line, index) => line !== JSON.stringify(old.tables[index])).join('\n')
+}
+
 async function readCopy(db: Executor, row: z.infer<typeof copyRowSchema>): Promise<Copy> {
   const { rows } = await db.query('SELECT * FROM tidemark.audience WHERE place = $1 ORDER BY load_order', [row.place])
   const audiences = rows.map((audience) => audienceRowSchema.parse(audience))
-  const { refused, behind, owed, ...definition } = storedDefinitionSchema.parse(JSON.parse(row.definition))
+  const { refused, behind, owed, ...definition } = readDefinition(row)
   return {
     place: row.place,
     stage: row.stage,
@@ -225,7 +249,7 @@ export async function writeDefinition(
   { version, hash, definition }: DefinitionInForce,
   exceptions: Exceptions,
 ): Promise<void> {
-  await tx.query('UPDATE tidemark.copy SET version = $2, hash = $3, definition = $4 WHERE place = $1', [
+  await tx.query(`UPDATE tidemark.copy SET version = $2, hash = $3, definition = $4, changed = '' WHERE place = $1`, [
     place,
     version,
     hash,
@@ -241,7 +265,7 @@ export function copyStatement(copy: Copy): string {
   const { place, cursor, rows, definition } = copy
   const { version, hash } = definition
   const [its, of, text] = [cursor, hash, storedDefinition(definition.definition, copy)].map(quoteLiteral)
-  return `UPDATE tidemark.copy SET cursor = ${its}, rows = ${rows}, version = ${version}, hash = ${of}, definition = ${text}
+  return `UPDATE tidemark.copy SET cursor = ${its}, rows = ${rows}, version = ${version}, hash = ${of}, definition = ${text}, changed = ''
     WHERE place = ${quoteLiteral(place)};`
 }
 

@@ -5,6 +5,9 @@ import { OUTBOX_CHANNEL } from './rules/outbox-notice.ts'
 /** Holds for a row of `tidemark.mutation` that is neither confirmed nor failed, and not squashed into another. */
 export const IS_UNSETTLED = `status IN ('pending', 'sent') AND squashed_into IS NULL`
 
+/** Holds where no mutation waits for the server, or for the app to decide. */
+export const NOTHING_OPEN = `NOT EXISTS (SELECT FROM tidemark.mutation WHERE status <> 'confirmed' AND squashed_into IS NULL)`
+
 /** The outbox as it was in format 3, which is never edited: changes of it are upgrades. */
 export const OUTBOX_TABLES = `
   CREATE TABLE tidemark.mutation (

@@ -16,9 +16,11 @@ export const UPGRADES: readonly string[] = [
      sequence text NOT NULL, key bigint NOT NULL, taken boolean NOT NULL DEFAULT false, taken_by bigint, PRIMARY KEY (sequence, key));
    CREATE INDEX leased_key_of_mutation ON tidemark.leased_key (taken_by) WHERE taken_by IS NOT NULL`,
   // 8: whether somebody has it open, or ended without closing it, and when its rows were last compared with the server's;
-  // and the keys that an action took by itself, by sequence and in its order, as JSON.
+  // the keys that an action took by itself, by sequence and in its order, as JSON; and tables that are otherwise than in the
+  // definition beside, one a line, of which the last counts.
   `ALTER TABLE tidemark.owner ADD open boolean NOT NULL DEFAULT false, ADD compared_at timestamptz;
-    ALTER TABLE tidemark.mutation ADD keys text`,
+    ALTER TABLE tidemark.mutation ADD keys text;
+    ALTER TABLE tidemark.copy ADD changed text NOT NULL DEFAULT ''`,
 ]
 
 /** The format that this library writes. */

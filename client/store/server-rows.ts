@@ -4,10 +4,13 @@ import type { Database } from './database.ts'
 import { LIVE_TRIGGER } from './live-ddl.ts'
 import { IS_UNSETTLED } from './outbox-ddl.ts'
 
+/** Sets for a transaction what server rows are applied under. */
+export const SET_SERVER_ROWS = Object.entries(OF_SERVER_ROWS)
+  .map(([name, value]) => `SET LOCAL "${name}" = '${value}';`)
+  .join(' ')
+
 const SETTINGS = `
-  ${Object.entries(OF_SERVER_ROWS)
-    .map(([name, value]) => `SET LOCAL "${name}" = '${value}';`)
-    .join(' ')}
+  ${SET_SERVER_ROWS}
   SELECT EXISTS (SELECT FROM tidemark.mutation WHERE ${IS_UNSETTLED}) AS unsettled;
 `
 

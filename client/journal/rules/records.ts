@@ -1,5 +1,6 @@
 import * as z from 'zod/mini'
 import { counterSchema, definitionSchema, rejectionSchema } from '../../../protocol/index.ts'
+import { saidSchema } from '../../store/rules/said-version.ts'
 
 /** The format of a journal; another format takes another number. */
 export const JOURNAL_FORMAT = 1
@@ -33,8 +34,11 @@ const madeSchema = z.object({
   patch: z.nullable(z.string()),
   writes: z.array(capturedSchema),
   hash: z.nullable(z.string()),
-  /** The version of the definition in which its rows are said; null in older records, and where they are in those of several. */
-  said: z._default(z.nullable(z.object({ epoch: z.string(), version: z.number() })), null),
+  /**
+   * The version of the definition in which its rows are said, those of tables that were behind then in versions of their own;
+   * null in older records.
+   */
+  said: z._default(z.nullable(saidSchema), null),
 })
 
 /** The text of a mutation from its first attempt on, what that predicts, and which others were squashed into it. */

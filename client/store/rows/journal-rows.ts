@@ -1,17 +1,14 @@
 import * as z from 'zod/mini'
-import { type Definition, definitionSchema, rejectionSchema } from '../../../protocol/index.ts'
-import type { Executor } from '../copies.ts'
+import { type Definition, rejectionSchema } from '../../../protocol/index.ts'
+import { type Executor, readDefinition } from '../copies.ts'
 import { SHOWN_VERSION } from '../journal-ddl.ts'
+import { type Said, saidSchema } from '../rules/said-version.ts'
 import { COUNTERS, listOf } from './counters.ts'
 import { jsonText } from './json-text.ts'
 
 const text = z.nullable(z.string())
 const counter = z.coerce.number()
 const rejection = z.nullable(jsonText(rejectionSchema))
-
-/** The history of the server and the version of the definition in which a mutation is said. */
-const saidSchema = z.object({ epoch: z.string(), version: z.number() })
-export type Said = z.infer<typeof saidSchema>
 
 const madeSchema = z.object({
   counter,
@@ -54,11 +51,12 @@ export async function readMade(db: Pick<Executor, 'query'>, seen: number): Promi
 
 /** Reads the definition that is shown, which has this hash. */
 export async function readShownDefinition(db: Pick<Executor, 'query'>, hash: string): Promise<Definition> {
-  const { rows } = await db.query<{ definition: string }>(
-    `SELECT definition FROM tidemark.copy WHERE place = 'live' AND hash = $1`,
+  const { rows } = await db.query<{ definition: string; changed: string }>(
+    `SELECT definition, changed FROM tidemark.copy WHERE place = 'live' AND hash = $1`,
     [hash],
   )
-  return definitionSchema.parse(JSON.parse(rows[0]?.definition ?? 'null'))
+  const { types, tables } = readDefinition(rows[0] ?? { definition: 'null', changed: '' })
+  return { types, tables }
 }
 
 const endSchema = z.object({ counter, status: z.nullable(z.enum(['confirmed', 'failed'])), rejection })
