@@ -269,7 +269,7 @@ describe('RCT-R4 rows that came with the page', () => {
     await page.shows('mine')
     // Others wrote, and nothing tells of it until it is asked.
     server.intercept = (path) => {
-      if (path === '/sync/head') session.send(batch(at(0x100), (server.head = at(0x110))))
+      if (path === '/sync/head') session.send(batch(at(0x100), at(0x110)))
       return false
     }
     const initialRows = { rows: [{ title: 'of the server' }], lsn: '0/110' }
