@@ -39,8 +39,9 @@ export function statusFacts(status: ReplicaStatus): Fact[] {
 }
 
 function versionsFact({ applied, pending }: MigrationsStatus): string {
-  const parts = [applied.length > 0 && `applied ${applied.join(', ')}`, pending.length > 0 && `pending ${pending.join(', ')}`]
-  return parts.filter(Boolean).join('; ') || 'none since it was opened'
+  const came = applied.length > 0 && `applied ${applied.join(', ')}`
+  const comes = pending.length > 0 && `pending ${pending.join(', ')}`
+  return [came, comes].filter(Boolean).join('; ') || 'none since it was opened'
 }
 
 function versionFact(failed: FailedMigration | null): Fact | null {
