@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Frame, Page, Route } from 'playwright-core'
+import type { Page, Route } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { brokenInvariants } from '../examples/tracker/invariants.ts'
 import { copyTracker } from '../testing/browser/copy-tracker.ts'
@@ -434,60 +434,6 @@ describe('one person writes', () => {
     await expectEqual([ada, ADA])
   })
 
-  it('FLD-241 on a phone the list, an open issue and the mark of what is unsent are seen whole', async () => {
-    const issue = await newIssue('To be read on the way')
-    const page = await onPhone(await newWindow())
-    await page.goto(`${server.url}/?${new URLSearchParams({ device: 'phone', as: ADA })}`)
-    await live(page).waitFor()
-    const row = page.locator(`.issue-row[href="#${issue}"]`)
-    await row.scrollIntoViewIfNeeded()
-    expect(await cutOff(page, '.sidebar, .issues, .status-bar, .filters > *, .issue-row:has(:focus)')).toEqual([])
-    await goOffline(page)
-    await row.click()
-    // The open issue takes the place of the list.
-    await page.locator('.issues').waitFor({ state: 'hidden' })
-    const title = 'A title that nobody can read at a glance, because it goes on and on '.repeat(3).trim()
-    await retitle(page, title)
-    await waiting(page).waitFor()
-    expect(await cutOff(page, '.detail, .detail h1, .detail h2, .waiting-writes, [role="switch"]')).toEqual([])
-    await page.goBack()
-    const mark = row.locator('.tidemark-row-mark[data-mark="pending"]')
-    await mark.scrollIntoViewIfNeeded()
-    expect(await cutOff(page, `.issue-row[href="#${issue}"], .issue-row[href="#${issue}"] .tidemark-row-mark`)).toEqual(
-      [],
-    )
-    await online(page).click()
-    await allSaved(page).waitFor()
-    await row.locator('.tidemark-row-mark').waitFor({ state: 'detached' })
-    expect(await rowOf(issue)).toMatchObject({ title })
-  })
-
-  it('FLD-242 on a phone the pair page has one replica below the other, each whole and with its own switch', async () => {
-    const issue = await newIssue('Seen on a phone, twice')
-    const page = await onPhone(await newWindow())
-    await page.goto(`${server.url}/?pair`)
-    const [left, right] = [page.frameLocator('[name="left"]'), page.frameLocator('[name="right"]')]
-    for (const frame of [left, right]) await frame.locator('.phase[data-phase="live"]').waitFor()
-    const [above, below] = [
-      await page.locator('[name="left"]').boundingBox(),
-      await page.locator('[name="right"]').boundingBox(),
-    ]
-    expect((below?.y ?? 0) >= (above?.y ?? 0) + (above?.height ?? Number.NaN)).toBe(true)
-    expect(await cutOff(page, '.pair header, .pair .choice, .pair iframe')).toEqual([])
-    for (const device of ['left', 'right']) {
-      const frame = page.frames().find((one) => one.name() === device)
-      expect(frame && (await cutOff(frame, '.sidebar, .issues, .status-bar, [role="switch"]'))).toEqual([])
-    }
-    await left.locator(`.issue-row[href="#${issue}"]`).click()
-    await goOffline(left)
-    await retitle(left, 'Written above, offline')
-    await waiting(left).waitFor()
-    await right.locator(`.issue-row[href="#${issue}"]`, { hasText: 'Seen on a phone, twice' }).waitFor()
-    await online(left).click()
-    await right.locator(`.issue-row[href="#${issue}"]`, { hasText: 'Written above, offline' }).waitFor()
-    await allSaved(left).waitFor()
-  })
-
   it('OPS-05 the pair page holds two replicas, each with its own switch', async () => {
     const issue = await newIssue('Seen from both sides')
     const page = await newWindow()
@@ -507,33 +453,6 @@ describe('one person writes', () => {
     await allSaved(left).waitFor()
   })
 })
-
-/** Makes the window that of a phone, held upright. */
-async function onPhone(page: Page): Promise<Page> {
-  const session = await page.context().newCDPSession(page)
-  const screen = { width: 390, height: 844, deviceScaleFactor: 3, mobile: true }
-  await session.send('Emulation.setDeviceMetricsOverride', screen)
-  await session.send('Emulation.setTouchEmulationEnabled', { enabled: true })
-  return page
-}
-
-/** Answers which of these elements are not seen whole: outside the screen, or clipped by or hidden under another. */
-function cutOff(page: Page | Frame, selector: string): Promise<string[]> {
-  return page.evaluate((wanted) => {
-    const root = document.documentElement
-    const cut = root.scrollWidth > innerWidth ? [`the page is ${root.scrollWidth} wide, the screen ${innerWidth}`] : []
-    for (const element of document.querySelectorAll(wanted)) {
-      const { left, right, top, bottom, width, height } = element.getBoundingClientRect()
-      if (width === 0 && getComputedStyle(element).display === 'none') continue
-      const name = `${element.className || element.tagName} at ${[left, top, right, bottom].map(Math.round)}`
-      if (left < 0 || right > innerWidth + 0.5 || top < 0 || bottom > innerHeight + 0.5) cut.push(name)
-      const edges = [0.1, 0.5, 0.9].map((part) => document.elementFromPoint(left + width * part, top + height / 2))
-      if (edges.some((seen) => !seen || !(element.contains(seen) || seen.contains(element))))
-        cut.push(`${name} is covered`)
-    }
-    return cut
-  }, selector)
-}
 
 async function drag(page: Page, what: ReturnType<typeof card>, state: string): Promise<void> {
   const from = await what.boundingBox()
