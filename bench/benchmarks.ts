@@ -8,6 +8,7 @@ import { hydrateBrowser } from './cases/hydrate-browser.ts'
 import { idleAlone, idleClients } from './cases/idle.ts'
 import { liveQueries } from './cases/live.ts'
 import { mainThread } from './cases/main-thread.ts'
+import { mainThreadOfTracker } from './cases/main-thread-tracker.ts'
 import { migrateAddColumn, migrateRetype } from './cases/migrate.ts'
 import { migrateReplicas } from './cases/migrate-replicas.ts'
 import { moveParent, startPathSystem } from './cases/move-parent.ts'
@@ -93,6 +94,7 @@ export const STANDS: readonly Stand[] = [
       { id: 'hydrate.node', run: hydrateNode },
       { id: 'hydrate.browser', run: hydrateBrowser },
       { id: 'main_thread', run: mainThread },
+      { id: 'main_thread.tracker', run: mainThreadOfTracker },
       { id: 'envelope.node', run: envelopeNode },
       { id: 'migration.add_column', run: migrateAddColumn },
       { id: 'migration.retype', run: migrateRetype },

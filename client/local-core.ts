@@ -194,7 +194,24 @@ export class LocalCore implements ReplicaCore, ReplicaState {
     const { engine } = this.#parts
     const target = lsn.includes('/') ? parsePgLsn(lsn) : asLsn(lsn)
     const wanted = { lsn: target, epoch: null, before: null, endsOffline: false, endsRefused: true }
-    await engine.waits.waitFor(wanted, engine.reached)
+    const held = engine.waits.waitFor(wanted, engine.reached)
+    const stopAsking = this.#askForHeadBelow(target)
+    await held.finally(stopAsking)
+  }
+
+  /** Asks for the head once on each connection where nothing has told of this place: on a quiet database nothing else would. */
+  #askForHeadBelow(place: Lsn): () => void {
+    const { engine } = this.#parts
+    let isAsked = false
+    const look = ({ phase, head }: ReplicaStatus) => {
+      if (phase !== 'live' && phase !== 'catching-up') isAsked = false
+      if (phase !== 'live' || isAsked || (head !== null && head >= place)) return
+      isAsked = true
+      // Where that cannot be had, the stream may still bring it.
+      engine.askFreshHead(this.#closing.signal).catch(() => undefined)
+    }
+    look(this.status)
+    return engine.status.subscribe(look)
   }
 
   /** Looks at once whether the server can be reached, because the network or the user came back. */

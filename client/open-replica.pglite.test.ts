@@ -6,6 +6,7 @@ import { NOTES } from '../testing/replica/definitions.ts'
 import { at, batch, type SnapshotScript } from '../testing/replica/scripted-server.ts'
 import { closeAfterEach, serve, start } from '../testing/replica/serve.ts'
 import { rowsOf, startReplica, statusThat } from '../testing/replica/start-replica.ts'
+import { until } from '../testing/system/until.ts'
 
 closeAfterEach()
 
@@ -111,6 +112,36 @@ describe('openReplica', () => {
     await expect(never).rejects.toMatchObject({ kind: 'unavailable' })
     await expect(replica.settled()).rejects.toMatchObject({ kind: 'unavailable' })
     expect(replica.status.phase).toBe('closed')
+  })
+
+  test('APP-R30 reached asks for the head where nothing has told of its place, once a connection', async () => {
+    const { server, url } = await serve(NOTES, SNAPSHOTS)
+    const replica = await start(url)
+    await replica.ready
+    const asked = () => server.requests.filter((path) => path === '/sync/head').length
+    const session = await server.session(0)
+    const before = asked()
+    await replica.reached(at(0x100))
+    expect(asked()).toBe(before)
+    // What is read after a commit may lie beyond it, where nothing else ever ends.
+    server.intercept = (path) => {
+      if (path === '/sync/head') session.send(batch(at(0x100), at(0x120)))
+      return false
+    }
+    await replica.reached(at(0x118))
+    expect(asked()).toBe(before + 1)
+    server.intercept = () => false
+    const later = replica.reached(at(0x150))
+    await until(() => asked() === before + 2)
+    session.send(batch(at(0x120), at(0x130)), batch(at(0x130), at(0x140)))
+    await statusThat(replica, ({ lsn, phase }) => lsn === at(0x140) && phase === 'live')
+    expect(asked()).toBe(before + 2)
+    session.cut()
+    const next = await server.session(1)
+    next.send(batch(at(0x140), at(0x140)))
+    await until(() => asked() === before + 3)
+    next.send(batch(at(0x140), at(0x150)))
+    await later
   })
 
   test('FLD-21 APP-R13 settled waits for a history that is on its way, asks anew where yet another came, and ends offline', async () => {

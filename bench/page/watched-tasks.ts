@@ -1,42 +1,12 @@
 import { openReplica } from '../../dist/client/index.js'
 import { sync } from '../../examples/tracker/sync.ts'
+import { type ObservedWindow, observeTasks } from '../observe-tasks.ts'
 
 /** Issues that are written by one mutation each. */
 const MUTATED = 'SELECT id FROM public.issue ORDER BY number LIMIT $1'
 
-/** Longer than what counts as a long task, by as much as a clock may be wrong. */
-const CONTROL_MS = 80
-
-let longestMs = 0
-const note = (entries: readonly PerformanceEntry[]) => {
-  for (const { duration } of entries) longestMs = Math.max(longestMs, duration)
-}
-const observer = new PerformanceObserver((list) => note(list.getEntries()))
-observer.observe({ type: 'longtask' })
-
-/** Answers the longest task of the main thread since the last call, in ms; 0 where none took 50 ms. */
-async function longestTask(): Promise<number> {
-  // The task that calls this counts too, and is told once it is over.
-  await new Promise((done) => setTimeout(done))
-  note(observer.takeRecords())
-  const longest = longestMs
-  longestMs = 0
-  return longest
-}
-
-/** Keeps the page busy on purpose. Throws where the observer did not see it, and so would see nothing else. */
-async function checkObserver(): Promise<void> {
-  await longestTask()
-  await new Promise<void>((done) =>
-    setTimeout(() => {
-      const untilMs = performance.now() + CONTROL_MS
-      while (performance.now() < untilMs);
-      done()
-    }),
-  )
-  const seenMs = await longestTask()
-  if (seenMs < CONTROL_MS) throw new Error(`A task of ${CONTROL_MS} ms was seen as one of ${seenMs} ms.`)
-}
+observeTasks()
+const { longestTask, checkObserver } = window as unknown as ObservedWindow
 
 type TrackerReplica = Awaited<ReturnType<typeof openTracker>>
 let replica: TrackerReplica | null = null

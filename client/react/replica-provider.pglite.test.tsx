@@ -253,6 +253,39 @@ describe('RCT-R4 rows that came with the page', () => {
     expect(seen).toEqual(['of the server', 'title 1'])
     await page.unmount()
   })
+
+  it('FLD-240 RCT-R4 gives way to the replica’s own once it holds their commit, on a quiet database and whatever waits to be sent', async () => {
+    const { server, options, open, opened, goLive } = await begin()
+    server.answerPush = () => 503
+    const page = await renderInDom(
+      <ReplicaProvider options={options} open={open} fallback="opening">
+        <Titles />
+      </ReplicaProvider>,
+    )
+    await until(() => opened.length === 1)
+    const session = await act(() => goLive(0))
+    await page.shows('title 1')
+    await act(() => opened[0]?.db.query(`UPDATE note SET title = 'mine' WHERE id = '1'`))
+    await page.shows('mine')
+    // Others wrote, and nothing tells of it until it is asked.
+    server.intercept = (path) => {
+      if (path === '/sync/head') session.send(batch(at(0x100), at(0x110)))
+      return false
+    }
+    const initialRows = { rows: [{ title: 'of the server' }], lsn: '0/110' }
+    function Rendered() {
+      const { rows, isStale } = useLiveQuery<{ title: string }>('SELECT title FROM note', [], { initialRows })
+      return `${rows?.map(({ title }) => title)}${isStale ? ' stale' : ''}`
+    }
+    await page.render(
+      <ReplicaProvider options={options} open={open} fallback="opening">
+        <Rendered />
+      </ReplicaProvider>,
+    )
+    await page.shows('mine')
+    expect(opened[0]?.status).toMatchObject({ pending: 1, lsn: at(0x110) })
+    await page.unmount()
+  })
 })
 
 describe('TAB-10 after a reload', () => {

@@ -15,7 +15,7 @@ interface Arrival {
   readonly noteAnswer: () => void
 }
 
-/** Follows a replica to the commit `lsn` (null where no rows came); where it is live without it, its head is asked for. */
+/** Follows a replica to the commit `lsn` (null where no rows came), and has it look for that where it is live without it. */
 export function useArrival(lsn: Lsn | string | null): Arrival {
   const { replica } = useReplicaOpening()
   const wanted = lsn?.includes('/') ? parsePgLsn(lsn) : lsn === null ? null : asLsn(lsn)
@@ -30,9 +30,8 @@ export function useArrival(lsn: Lsn | string | null): Arrival {
   const [answered, setAnswered] = useState<{ readonly replica: Replica | null; readonly lsn: Lsn | null } | null>(null)
   const isAnswered = wanted === null || (answered?.replica === replica && answered.lsn === wanted)
   useEffect(() => {
-    // On a quiet database nothing else would bring a replica that is live past this place.
-    if (replica && isLive && !isHeld && !isAnswered) askForHead(replica)
-  }, [isHeld, isLive, isAnswered, replica])
+    if (replica && isLive && wanted !== null && !isHeld && !isAnswered) lookFor(replica, wanted)
+  }, [isHeld, isLive, isAnswered, replica, wanted])
   const noteAnswer = useCallback(() => setAnswered({ replica, lsn: wanted }), [replica, wanted])
   return useMemo(() => ({ isOpen: isHeld || isAnswered, isAnswered, noteAnswer }), [isHeld, isAnswered, noteAnswer])
 }
@@ -49,13 +48,14 @@ export function useFirstAnswer({ isOpen, isAnswered, noteAnswer }: Arrival, stor
   }, [isOpen, isAnswered, noteAnswer, store])
 }
 
-const asking = new WeakSet<Replica>()
+const waits = new WeakMap<Replica, Set<Lsn>>()
 
-/** Brings the replica to the server's fresh head, once for all who ask at a time. */
-function askForHead(replica: Replica): void {
-  if (asking.has(replica)) return
-  asking.add(replica)
-  const end = () => void asking.delete(replica)
-  // Where that cannot be had, what came with the page stays until the stream brings more.
-  replica.settled().then(end, end)
+/** Has the replica look for a place, once for all who wait for it: on a quiet database nothing else would bring it there. */
+function lookFor(replica: Replica, lsn: Lsn): void {
+  const sought = waits.get(replica) ?? new Set()
+  waits.set(replica, sought)
+  if (sought.has(lsn)) return
+  sought.add(lsn)
+  const end = () => void sought.delete(lsn)
+  replica.reached(lsn).then(end, end)
 }

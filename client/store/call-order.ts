@@ -22,4 +22,17 @@ export class CallOrder {
     void settled.then(() => this.#last.get(transaction) === settled && this.#last.delete(transaction))
     return (await sent).answer
   }
+
+  /** Works as `run`, for a call that is over in one step. */
+  begin<Answer>(transaction: string | null, send: () => Promise<Answer>): Promise<Answer> {
+    return this.run(transaction, async () => ({ answer: send() }))
+  }
+
+  /** Works as `run`, for a call of several steps: what is called later waits until it is over. */
+  finish<Answer>(transaction: string | null, work: () => Promise<Answer>): Promise<Answer> {
+    return this.run(transaction, async () => {
+      const done = await work()
+      return { answer: Promise.resolve(done) }
+    })
+  }
 }

@@ -1,4 +1,4 @@
-import { PGlite } from '@electric-sql/pglite'
+import { PGlite, type Transaction } from '@electric-sql/pglite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DatabaseLink } from './database-link.ts'
 import { PageDatabase } from './page-database.ts'
@@ -161,6 +161,21 @@ test('TAB-R15 notices of a statement that fails come too', async () => {
   await expect(db.exec(failing, { onNotice })).rejects.toMatchObject({ message: 'no' })
   await expect(db.query(failing, [], { onNotice })).rejects.toMatchObject({ message: 'no' })
   expect(notices.map(({ message }) => message)).toEqual(['before', 'before'])
+})
+
+test('TAB-R15 the files of the database are read after what was called before, and not in the midst of a transaction', async () => {
+  await db.exec('CREATE TABLE filed (what text)')
+  const ended: string[] = []
+  const insert = 'INSERT INTO filed VALUES ($1)'
+  const transaction = async (tx: Transaction) => {
+    for (let turn = 0; turn < 5; turn++) await tx.query(insert, [new Decimal(`${turn}`)])
+  }
+  await Promise.all([
+    db.transaction(transaction).then(() => ended.push('transaction')),
+    db.query(insert, [new Decimal('last')]).then(() => ended.push('write')),
+    db.dumpDataDir('none').then(() => ended.push('files')),
+  ])
+  expect(ended).toEqual(['transaction', 'write', 'files'])
 })
 
 test('TAB-R15 a LISTEN that fails leaves no listener', async () => {

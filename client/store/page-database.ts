@@ -31,7 +31,7 @@ export class PageDatabase extends RemoteDatabase {
 
   async transaction<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> {
     const id = String(++this.#transactions)
-    await this.order.run(null, async () => ({ answer: this.#link.call('begin', [id]) }))
+    await this.order.begin(null, () => this.#link.call('begin', [id]))
     const transaction = new PageTransaction(this, this.#link, id)
     const listen: Transaction['listen'] = (channel, callback) => this.listen(channel, callback, transaction)
     return (await runInTransaction(transaction, listen, work)).result
@@ -57,9 +57,9 @@ export class PageDatabase extends RemoteDatabase {
 
   async runExec(text: string, options: QueryOptions | undefined, transaction: string | null): Promise<Results[]> {
     try {
-      const answer = this.order.run(transaction, async () => ({
-        answer: this.#link.call('exec', [text, detailsOf(options), transaction]),
-      }))
+      const answer = this.order.begin(transaction, () =>
+        this.#link.call('exec', [text, detailsOf(options), transaction]),
+      )
       return await this.parseAll(answer, options)
     } catch (error) {
       throw withStatement(error, text, undefined)
@@ -102,7 +102,7 @@ export class PageDatabase extends RemoteDatabase {
   }
 
   async runExclusive<Result>(work: () => Promise<Result>): Promise<Result> {
-    await this.order.run(null, async () => ({ answer: this.#link.call('hold', []) }))
+    await this.order.begin(null, () => this.#link.call('hold', []))
     try {
       return await work()
     } finally {
@@ -123,11 +123,11 @@ export class PageDatabase extends RemoteDatabase {
   }
 
   dumpDataDir(compression?: 'none' | 'gzip' | 'auto'): Promise<Blob> {
-    return this.#link.call('dumpDataDir', [compression])
+    return this.order.begin(null, () => this.#link.call('dumpDataDir', [compression]))
   }
 
   async syncToFs(): Promise<void> {
-    await this.#link.call('syncToFs', [])
+    await this.order.begin(null, () => this.#link.call('syncToFs', []))
   }
 
   async close(): Promise<void> {
@@ -171,7 +171,7 @@ class PageTransaction implements RemoteTransaction<null> {
   async end(isCommit: boolean): Promise<null> {
     this.#check()
     this.isClosed = true
-    return this.#db.order.run(this.#id, async () => ({ answer: this.#link.call('end', [this.#id, isCommit]) }))
+    return this.#db.order.begin(this.#id, () => this.#link.call('end', [this.#id, isCommit]))
   }
 
   #check(): void {

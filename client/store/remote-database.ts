@@ -58,7 +58,7 @@ export abstract class RemoteDatabase extends Base {
   }
 
   async describeQuery(text: string): ReturnType<Database['describeQuery']> {
-    const { params, fields } = await this.order.run(null, async () => ({ answer: this.describe(text, null) }))
+    const { params, fields } = await this.order.begin(null, () => this.describe(text, null))
     const described = {
       queryParams: params.map((dataTypeID) => ({ dataTypeID, serializer: this.serializers[dataTypeID] })),
       resultFields: fields.map((field) => ({ ...field, parser: this.parsers[field.dataTypeID] })),
@@ -84,6 +84,10 @@ export abstract class RemoteDatabase extends Base {
 
   protected get channels(): readonly string[] {
     return [...this.#listeners.keys()]
+  }
+
+  protected listenersOf(channel: string): readonly Listener[] {
+    return [...(this.#listeners.get(channel) ?? [])]
   }
 
   /** Answers whether it is the first of its channel. */

@@ -1,5 +1,6 @@
 import type { PGlite, Transaction } from '@electric-sql/pglite'
 import { describeInTransaction, describeStatement } from './describe-statement.ts'
+import { dumpInTurn } from './dump-in-turn.ts'
 import type { FromDatabase, PageCalls, PageMethod, ToDatabase } from './page-messages.ts'
 import { encodePlainError } from './rules/plain-error.ts'
 import { execAsText, queryAsText } from './run-statement-as-text.ts'
@@ -86,7 +87,7 @@ function makeCalls(db: PGlite): ServedCalls {
       await db.refreshArrayTypes()
       return null
     },
-    dumpDataDir: (compression) => db.dumpDataDir(compression),
+    dumpDataDir: (compression) => dumpInTurn(db, compression),
     async syncToFs() {
       await db.syncToFs()
       return null

@@ -1,9 +1,11 @@
+import type { Transaction } from '@electric-sql/pglite'
 import { type MutationId, TidemarkError } from '../../protocol/index.ts'
 import type { LocalCore } from '../local-core.ts'
 import type { Envelope } from '../replica/load-envelope.ts'
 import { CallOrder } from '../store/call-order.ts'
 import { type CallOrigin, markWithCall } from '../store/call-origin.ts'
 import { describeInTransaction, describeStatement } from '../store/describe-statement.ts'
+import { dumpInTurn } from '../store/dump-in-turn.ts'
 import { readMadeByCall } from '../store/rows/mutation-rows.ts'
 import { execAsText, queryAsText, type Runner } from '../store/run-statement-as-text.ts'
 import type { TextResult } from '../store/text-result.ts'
@@ -27,7 +29,8 @@ export type ServedCalls = {
 }
 
 export interface ServedTab {
-  listen(channel: string): Promise<void>
+  /** Listens, within a transaction where one is given. */
+  listen(channel: string, tx: Transaction | undefined): Promise<void>
   unlisten(channel: string): Promise<void>
   /** Called when everything is removed; the tab is still to be answered. */
   onSignedOut(): void
@@ -42,8 +45,11 @@ const NOTHING = { fields: [], rows: [], affectedRows: null, command: null, rowCo
 /** Makes the calls of one tab: each that may write is done once, whichever leader is asked for it how often. */
 export function serveCalls(core: LocalCore, leases: Leases, tab: ServedTab): ServedCalls {
   const { db } = core
-  // One that was asked before is looked up first, and what the tab asked after it is not to overtake it.
+  // One that was asked before is looked up first, and what the tab asked after it is not to overtake it: so all calls are in one
+  // order but those of a lease, which would wait for themselves.
   const order = new CallOrder()
+  const begin = <Answer>(work: () => Promise<Answer>) => order.begin(null, work)
+  const finish = <Answer>(work: () => Promise<Answer>) => order.finish(null, work)
 
   /** Answers the mutation that an earlier leader made for this call; null where it made none. */
   async function madeBefore({ by, isAgain }: Asked): Promise<MutationId | null> {
@@ -53,17 +59,18 @@ export function serveCalls(core: LocalCore, leases: Leases, tab: ServedTab): Ser
 
   /** Makes a mutation, unless an earlier leader has made it for this call. */
   function makeOnce<Made extends MutationId | null>(asked: Asked, make: () => Promise<Made>) {
-    return order.run<MutationId | Made>(null, async () => {
+    return order.run<Made | MutationId>(null, async () => {
       const made = await madeBefore(asked)
       return { answer: made === null ? make() : Promise.resolve(made) }
     })
   }
 
   function reverseOnce(asked: Asked, origin: 'undo' | 'redo'): Promise<MutationId | null> {
-    return order.run(null, async () => {
+    return finish(async () => {
       const made = await madeBefore(asked)
-      if (made === null) return { answer: core[origin](asked.by) }
-      return { answer: core.writing.history.noteReversed(origin, made, asked.by.tab).then(() => made) }
+      if (made === null) return core[origin](asked.by)
+      await core.writing.history.noteReversed(origin, made, asked.by.tab)
+      return made
     })
   }
 
@@ -112,14 +119,14 @@ export function serveCalls(core: LocalCore, leases: Leases, tab: ServedTab): Ser
       return runOnce<readonly TextResult[]>(asked, text, nothing, (runner) => execAsText(db, runner, marked, details))
     },
     async describe(_, text, lease) {
-      if (!lease) return describeStatement(db, text)
+      if (!lease) return begin(() => describeStatement(db, text))
       leases.use(lease)
       return describeInTransaction(db, text)
     },
     async beginLease({ by }, lease, isMutation) {
-      await order.run(null, async () => ({
-        answer: leases.has(lease) ? Promise.resolve() : leases.begin(lease, by, isMutation),
-      }))
+      await begin(async () => {
+        if (!leases.has(lease)) await leases.begin(lease, by, isMutation)
+      })
       return null
     },
     async endLease(asked, lease, how) {
@@ -129,75 +136,61 @@ export function serveCalls(core: LocalCore, leases: Leases, tab: ServedTab): Ser
       if (how === 'commit-unseen') throw doubtFault()
       return leases.end(lease, how)
     },
-    async listen(_, channel) {
-      await tab.listen(channel)
+    async listen(_, channel, lease) {
+      if (lease) await tab.listen(channel, leases.use(lease))
+      else await finish(() => tab.listen(channel, undefined))
       return null
     },
-    async unlisten(_, channel) {
-      await tab.unlisten(channel)
-      return null
-    },
-    dumpDataDir: (_, compression) => db.dumpDataDir(compression),
-    async waitReady() {
-      await core.waitReady()
-      return null
-    },
+    unlisten: (_, channel) => finish(() => answerNull(tab.unlisten(channel))),
+    dumpDataDir: (_, compression) => begin(() => dumpInTurn(db, compression)),
+    waitReady: () => begin(() => answerNull(core.waitReady())),
     runAction: (asked, name, args) => makeOnce(asked, () => core.runAction(name, args, asked.by)),
-    async waitConfirmed(_, id) {
-      await core.waitConfirmed(id)
-      return null
-    },
-    decideFailure: (asked, id, decision) => makeOnce(asked, () => core.decideFailure(id, decision, asked.by)),
-    readMutations: (_, limit) => core.readMutations(limit),
-    readMutation: (_, id) => core.readMutation(id),
+    waitConfirmed: (_, id) => begin(() => answerNull(core.waitConfirmed(id))),
+    decideFailure: (asked, id, decision) =>
+      finish(async () => (await madeBefore(asked)) ?? core.decideFailure(id, decision, asked.by)),
+    readMutations: (_, limit) => begin(() => core.readMutations(limit)),
+    readMutation: (_, id) => begin(() => core.readMutation(id)),
     undo: (asked) => reverseOnce(asked, 'undo'),
     redo: (asked) => reverseOnce(asked, 'redo'),
-    readHistory: (_, table, key, options) => core.readHistory(table, key, options),
-    readActivity: (_, options) => core.readActivity(options),
-    readRowAt: (_, table, key, at) => core.readRowAt(table, key, at),
-    planRestore: (_, table, key, at, options) => core.planRestore(table, key, at, options),
-    planRollback: (_, id) => core.planRollback(id),
+    readHistory: (_, table, key, options) => begin(() => core.readHistory(table, key, options)),
+    readActivity: (_, options) => begin(() => core.readActivity(options)),
+    readRowAt: (_, table, key, at) => begin(() => core.readRowAt(table, key, at)),
+    planRestore: (_, table, key, at, options) => begin(() => core.planRestore(table, key, at, options)),
+    planRollback: (_, id) => begin(() => core.planRollback(id)),
     carryOut: (asked, plan) => makeOnce(asked, () => core.carryOut(plan, asked.by)),
-    async settled() {
-      await core.settled()
-      return null
-    },
-    async reached(_, lsn) {
-      await core.reached(lsn)
-      return null
-    },
-    inspect: () => core.inspect(),
-    async goOffline() {
-      await core.goOffline()
-      tab.onWished(true, null)
-      return null
-    },
-    async goOnline(_, envelope) {
-      await core.goOnline(envelope ?? undefined)
-      tab.onWished(false, envelope)
-      return null
-    },
+    settled: () => begin(() => answerNull(core.settled())),
+    reached: (_, lsn) => begin(() => answerNull(core.reached(lsn))),
+    inspect: () => begin(() => core.inspect()),
+    goOffline: () =>
+      finish(async () => {
+        await core.goOffline()
+        tab.onWished(true, null)
+        return null
+      }),
+    goOnline: (_, envelope) =>
+      finish(async () => {
+        await core.goOnline(envelope ?? undefined)
+        tab.onWished(false, envelope)
+        return null
+      }),
     async wake() {
       core.wake()
       return null
     },
-    async retryMigrations() {
-      await core.retryMigrations()
-      return null
-    },
-    async reset() {
-      await core.reset()
-      return null
-    },
-    check: () => core.check(),
-    exportUnsent: (_, limit) => core.exportUnsent(limit),
-    async signOut(_, dropUnsent) {
-      await core.signOut(dropUnsent)
-      tab.onSignedOut()
-      return null
-    },
+    retryMigrations: () => begin(() => answerNull(core.retryMigrations())),
+    reset: () => begin(() => answerNull(core.reset())),
+    check: () => begin(() => core.check()),
+    exportUnsent: (_, limit) => begin(() => core.exportUnsent(limit)),
+    signOut: (_, dropUnsent) =>
+      finish(async () => {
+        await core.signOut(dropUnsent)
+        tab.onSignedOut()
+        return null
+      }),
   }
 }
+
+const answerNull = (work: Promise<void>): Promise<null> => work.then(() => null)
 
 const doubtFault = (cause?: unknown) =>
   new TidemarkError(

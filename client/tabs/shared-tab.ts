@@ -73,8 +73,8 @@ export class SharedTab<S extends Sync> {
       onAnnounced: (announcement) => this.#receiveAnnouncement(announcement),
       onSwitching: (isSwitching) => this.#core.showSwitching(isSwitching),
     })
-    this.#core = new TabCore(this.#link, close)
     this.#db = new TabDatabase(this.#link, close)
+    this.#core = new TabCore(this.#link, this.#db.order, close)
     this.#live = startLive(
       (send) => this.#connectLive(send),
       () => this.#db.parsers,

@@ -8,21 +8,26 @@ import type { Envelope } from '../replica/load-envelope.ts'
 import type { CheckReport } from '../replica/self-check.ts'
 import { type ReplicaStatus, StatusStore } from '../replica/status.ts'
 import type { ReplicaCore, ReplicaState } from '../replica-core.ts'
+import type { CallOrder } from '../store/call-order.ts'
 import type { CallOrigin } from '../store/call-origin.ts'
 import type { TabLink } from './tab-link.ts'
+import type { TabCalls, TabMethod } from './tab-messages.ts'
 
 /** The core of a replica whose engine runs in the leader's worker. */
 export class TabCore implements ReplicaCore, ReplicaState {
   failures: readonly FailureRecord[] = []
   readonly #link: TabLink
+  /** That of the tab's database: a statement may have to ask something before it is sent. */
+  readonly #order: CallOrder
   readonly #store = new StatusStore(null)
   readonly #close: () => Promise<void>
   #persisted: boolean | null = null
   /** What the leader said last; while there is none, its phase is not what is shown. */
   #told: ReplicaStatus = this.#store.current
 
-  constructor(link: TabLink, close: () => Promise<void>) {
+  constructor(link: TabLink, order: CallOrder, close: () => Promise<void>) {
     this.#link = link
+    this.#order = order
     this.#close = close
   }
 
@@ -57,35 +62,35 @@ export class TabCore implements ReplicaCore, ReplicaState {
   }
 
   async waitReady(): Promise<void> {
-    await this.#link.call('waitReady', [])
+    await this.#call('waitReady', [])
   }
 
   runAction(name: string, args: unknown, by: CallOrigin | null): Promise<MutationId> {
-    return this.#link.call('runAction', [name, args], by?.call)
+    return this.#call('runAction', [name, args], by?.call)
   }
 
   async waitConfirmed(id: MutationId): Promise<void> {
-    await this.#link.call('waitConfirmed', [id])
+    await this.#call('waitConfirmed', [id])
   }
 
   decideFailure(id: MutationId, decision: FailureDecision, by: CallOrigin | null): Promise<MutationId | null> {
-    return this.#link.call('decideFailure', [id, decision], by?.call)
+    return this.#call('decideFailure', [id, decision], by?.call)
   }
 
   async readMutations(limit: number): Promise<MutationRecord[]> {
-    return (await this.#link.call('readMutations', [limit])) as MutationRecord[]
+    return (await this.#call('readMutations', [limit])) as MutationRecord[]
   }
 
   async readMutation(id: string): Promise<MutationRecord | null> {
-    return (await this.#link.call('readMutation', [id])) as MutationRecord | null
+    return (await this.#call('readMutation', [id])) as MutationRecord | null
   }
 
   undo(by: CallOrigin | null): Promise<MutationId | null> {
-    return this.#link.call('undo', [], by?.call)
+    return this.#call('undo', [], by?.call)
   }
 
   redo(by: CallOrigin | null): Promise<MutationId | null> {
-    return this.#link.call('redo', [], by?.call)
+    return this.#call('redo', [], by?.call)
   }
 
   readHistory(table: string, key: RowKey, options: PageOptions): Promise<HistoryPage> {
@@ -113,23 +118,23 @@ export class TabCore implements ReplicaCore, ReplicaState {
   }
 
   async settled(): Promise<void> {
-    await this.#link.call('settled', [])
+    await this.#call('settled', [])
   }
 
   async reached(lsn: Lsn | string): Promise<void> {
-    await this.#link.call('reached', [lsn])
+    await this.#call('reached', [lsn])
   }
 
   inspect(): Promise<ReplicaInspection> {
-    return this.#link.call('inspect', [])
+    return this.#call('inspect', [])
   }
 
   async goOffline(): Promise<void> {
-    await this.#link.call('goOffline', [])
+    await this.#call('goOffline', [])
   }
 
   async goOnline(envelope: Partial<Envelope> | undefined): Promise<void> {
-    await this.#link.call('goOnline', [envelope ?? null])
+    await this.#call('goOnline', [envelope ?? null])
   }
 
   close(): Promise<void> {
@@ -137,11 +142,11 @@ export class TabCore implements ReplicaCore, ReplicaState {
   }
 
   async retryMigrations(): Promise<void> {
-    await this.#link.call('retryMigrations', [])
+    await this.#call('retryMigrations', [])
   }
 
   async reset(): Promise<void> {
-    await this.#link.call('reset', [])
+    await this.#call('reset', [])
   }
 
   check(): Promise<CheckReport> {
@@ -149,11 +154,19 @@ export class TabCore implements ReplicaCore, ReplicaState {
   }
 
   exportUnsent(limit: number): Promise<UnsentExport> {
-    return this.#link.call('exportUnsent', [limit])
+    return this.#call('exportUnsent', [limit])
   }
 
   async signOut(dropUnsent: boolean): Promise<void> {
-    await this.#link.call('signOut', [dropUnsent])
+    await this.#call('signOut', [dropUnsent])
     await this.#close()
+  }
+
+  #call<Method extends TabMethod>(
+    method: Method,
+    args: Parameters<TabCalls[Method]>,
+    name?: string,
+  ): Promise<ReturnType<TabCalls[Method]>> {
+    return this.#order.begin(null, () => this.#link.call(method, args, name))
   }
 }

@@ -1,16 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openPreparedDatabase } from '../../testing/replica/prepared-database.ts'
+import { type LinkedTab, linkTab } from '../../testing/tabs/linked-tab.ts'
 import { folderSync } from '../../testing/writing/folder-sync.ts'
 import type { LocalCore } from '../local-core.ts'
 import { openLocalCore } from '../open-local-core.ts'
-import { Leases } from './leases.ts'
-import { bundleOf } from './rules/compare-bundles.ts'
-import { TabDatabase } from './tab-database.ts'
-import { TabLink } from './tab-link.ts'
-import { lockTab } from './tab-lock.ts'
-import { TabSession } from './tab-session.ts'
-
-const bundle = bundleOf(folderSync)
 
 /** A value whose type its page asks for before it is sent. */
 class Word {
@@ -24,10 +17,9 @@ class Word {
 }
 
 let core: LocalCore
-let db: TabDatabase
-let end: () => Promise<void>
+let tab: LinkedTab
+let db: LinkedTab['db']
 
-/** A tab and the leader that serves it, each with its end of the channel between them. */
 beforeAll(async () => {
   core = await openLocalCore(
     { url: 'http://localhost:9', user: 'ann', token: () => 'token', sync: folderSync, storage: 'memory://' },
@@ -35,43 +27,14 @@ beforeAll(async () => {
     {},
   )
   await core.goOffline()
-  const lock = await lockTab('tab')
-  const greeting = { isVisible: true, isCandidate: false, history: null, wish: null }
-  const welcomed = Promise.withResolvers<void>()
-  const link = new TabLink('replica', lock.tab, {
-    bundle,
-    greet: () => greeting,
-    onMessage: (message) => {
-      if (message.type === 'notification') db.receiveNotification(message.channel, message.payload)
-    },
-    onSession: () => welcomed.resolve(),
-    onAnnounced: () => undefined,
-    onSwitching: () => undefined,
-  })
-  const session = new TabSession({
-    leader: 'leader',
-    core,
-    leases: new Leases(core),
-    inHand: new Map(),
-    greeting: { ...greeting, tab: lock.tab, bundle },
-    tabs: () => ({ role: 'follower', count: 1 }),
-    wish: () => null,
-    onWished: () => undefined,
-    onSignedOut: () => undefined,
-    onEnded: () => undefined,
-  })
-  end = async () => {
-    link.close()
-    session.end()
-    lock.release()
-    await core.close()
-  }
-  db = new TabDatabase(link, async () => undefined)
-  session.welcome(bundle)
-  await welcomed.promise
+  tab = await linkTab(core, 'tab')
+  db = tab.db
   await db.exec('CREATE TABLE public.step (nth serial, name text, at varchar)')
 })
-afterAll(() => end())
+afterAll(async () => {
+  tab.end()
+  await core.close()
+})
 
 test('TAB-R15 what a tab asks first is run first though nothing is awaited, a transaction by statements too', async () => {
   const insert = 'INSERT INTO step (name, at) VALUES ($1, current_query()::varchar)'

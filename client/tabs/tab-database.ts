@@ -59,8 +59,8 @@ export class TabDatabase extends RemoteDatabase {
   }
 
   runExec(text: string, options: QueryOptions | undefined, lease: string): Promise<Results[]> {
-    const send = async () => ({ answer: this.#link.call('exec', [text, detailsOf(options), lease]) })
-    return this.parseAll(this.order.run(lease, send), options)
+    const send = () => this.#link.call('exec', [text, detailsOf(options), lease])
+    return this.parseAll(this.order.begin(lease, send), options)
   }
 
   async #sendQuery(
@@ -73,11 +73,14 @@ export class TabDatabase extends RemoteDatabase {
     return { answer: this.#link.call('query', [text, sent, details, lease]) }
   }
 
-  async listen(channel: string, callback: Listener): Promise<() => Promise<void>> {
-    this.addListener(channel, callback)
+  /** Listens from here on, in the transaction of that name where there is one. */
+  async listen(channel: string, callback: Listener, transaction: string | null = null): Promise<() => Promise<void>> {
     try {
-      // The leader listens once, and says so to each that asks.
-      await this.#link.call('listen', [channel])
+      await this.order.begin(transaction, () => {
+        // Called only now, it hears nothing of what was called before.
+        this.addListener(channel, callback)
+        return this.#link.call('listen', [channel, transaction ?? this.#open?.id ?? null])
+      })
     } catch (error) {
       this.removeListener(channel, callback)
       throw error
@@ -86,16 +89,24 @@ export class TabDatabase extends RemoteDatabase {
   }
 
   async unlisten(channel: string, callback?: Listener): Promise<void> {
-    if (this.removeListener(channel, callback)) await this.#link.call('unlisten', [channel])
+    await this.order.begin(null, async () => {
+      const ending = callback ? [callback] : this.listenersOf(channel)
+      const stop = () => this.#link.call('unlisten', [channel])
+      const areAll = this.listenersOf(channel).every((one) => ending.includes(one))
+      // What was called before is heard before the answer comes.
+      if (areAll) await stop()
+      for (const one of ending) this.removeListener(channel, one)
+      if (!areAll && this.listenersOf(channel).length === 0) await stop()
+    })
   }
 
   /** Asks a new leader for the channels that the one before listened to. */
   listenAgain(): void {
-    for (const channel of this.channels) void this.#link.call('listen', [channel]).catch(() => undefined)
+    for (const channel of this.channels) void this.#link.call('listen', [channel, null]).catch(() => undefined)
   }
 
   dumpDataDir(compression?: 'none' | 'gzip' | 'auto'): Promise<Blob> {
-    return this.#link.call('dumpDataDir', [compression])
+    return this.order.begin(null, () => this.#link.call('dumpDataDir', [compression]))
   }
 
   async close(): Promise<void> {

@@ -19,7 +19,7 @@ export interface LeaseRunner {
     lease: string,
   ): Promise<Results<Row>>
   runExec(text: string, options: QueryOptions | undefined, lease: string): Promise<Results[]>
-  readonly listen: Transaction['listen']
+  listen(channel: string, callback: (payload: string) => void, transaction: string): Promise<() => Promise<void>>
   readonly order: CallOrder
 }
 
@@ -50,7 +50,7 @@ export class TabLease implements RemoteTransaction<MutationId | null> {
   async end(isCommit: boolean): Promise<MutationId | null> {
     this.#isClosed = true
     const end = (how: LeaseEnd) =>
-      this.#db.order.run(this.id, async () => ({ answer: this.#link.call('endLease', [this.id, how], this.id) }))
+      this.#db.order.begin(this.id, () => this.#link.call('endLease', [this.id, how], this.id))
     const ending = await end(isCommit ? 'commit' : 'rollback')
     return ending.isOpen ? (await end('commit-unseen')).mutation : ending.mutation
   }
@@ -84,10 +84,10 @@ export async function runLease<Result>(
 ): Promise<{ readonly id: MutationId | null; readonly result: Result }> {
   for (let run = 1; ; run++) {
     const lease = new TabLease(db, link, nanoid(), isMutation)
-    await db.order.run(null, async () => ({ answer: lease.begin() }))
+    await db.order.begin(null, () => lease.begin())
     const { leader } = link
     try {
-      const listen: Transaction['listen'] = (channel, callback) => db.listen(channel, callback)
+      const listen: Transaction['listen'] = (channel, callback) => db.listen(channel, callback, lease.id)
       const { result, ending } = await runInTransaction(lease, listen, work)
       return { id: ending, result }
     } catch (error) {

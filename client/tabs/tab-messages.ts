@@ -106,7 +106,7 @@ export interface TabCalls {
   describe: (text: string, lease: string | null) => TextDescription
   beginLease: (lease: string, isMutation: boolean) => null
   endLease: (lease: string, how: LeaseEnd) => LeaseEnding
-  listen: (channel: string) => null
+  listen: (channel: string, lease: string | null) => null
   unlisten: (channel: string) => null
   dumpDataDir: (compression: 'none' | 'gzip' | 'auto' | undefined) => Blob
   waitReady: () => null

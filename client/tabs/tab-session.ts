@@ -1,3 +1,4 @@
+import type { Transaction } from '@electric-sql/pglite'
 import { nanoid } from 'nanoid'
 import { TidemarkError } from '../../protocol/index.ts'
 import type { LiveConnection } from '../live/live-messages.ts'
@@ -51,7 +52,8 @@ export class TabSession implements AskableTab {
   readonly #calls: ServedCalls
   readonly #live: LiveConnection
   readonly #asked = new Map<string, { resolve: (token: string) => void; reject: (error: unknown) => void }>()
-  readonly #listening = new Map<string, Promise<() => Promise<void>>>()
+  /** What passes the notifications of a channel on to the tab. */
+  readonly #passes = new Map<string, (payload: string) => void>()
   readonly #ending = new AbortController()
   readonly #stopWatching: () => void
   #toldFailures: unknown = null
@@ -65,7 +67,7 @@ export class TabSession implements AskableTab {
     this.#channel = new BroadcastChannel(tabChannel(this.tab))
     this.#channel.onmessage = ({ data }: MessageEvent<ToLeader>) => this.#receive(data)
     this.#calls = serveCalls(core, leases, {
-      listen: (channel) => this.#listen(channel),
+      listen: (channel, tx) => this.#listen(channel, tx),
       unlisten: (channel) => this.#unlisten(channel),
       onWished: options.onWished,
       onSignedOut: () => setTimeout(options.onSignedOut),
@@ -117,7 +119,7 @@ export class TabSession implements AskableTab {
     leases.endTab(this.tab)
     this.#live.closeClient()
     core.writing.history.closeTab(this.tab)
-    for (const channel of [...this.#listening.keys()]) void this.#unlisten(channel).catch(() => undefined)
+    for (const channel of [...this.#passes.keys()]) void this.#unlisten(channel).catch(() => undefined)
     for (const { reject } of this.#asked.values()) reject(goneFault())
     this.#channel.close()
     onEnded()
@@ -220,23 +222,17 @@ export class TabSession implements AskableTab {
     this.tellStatus()
   }
 
-  /** Listens once, however many ask. */
-  async #listen(channel: string): Promise<void> {
-    const pass = (payload: string) => this.#reply({ type: 'notification', channel, payload })
-    const listening = this.#listening.get(channel) ?? this.#options.core.db.listen(channel, pass)
-    this.#listening.set(channel, listening)
-    try {
-      await listening
-    } catch (error) {
-      if (this.#listening.get(channel) === listening) this.#listening.delete(channel)
-      throw error
-    }
+  async #listen(channel: string, tx: Transaction | undefined): Promise<void> {
+    const pass = this.#passes.get(channel) ?? ((payload) => this.#reply({ type: 'notification', channel, payload }))
+    this.#passes.set(channel, pass)
+    // Listening twice is listening once; and one that was rolled back with its transaction is made good by the next.
+    await this.#options.core.db.listen(channel, pass, tx)
   }
 
   async #unlisten(channel: string): Promise<void> {
-    const listening = this.#listening.get(channel)
-    this.#listening.delete(channel)
-    await (await listening)?.()
+    const pass = this.#passes.get(channel)
+    this.#passes.delete(channel)
+    if (pass) await this.#options.core.db.unlisten(channel, pass)
   }
 }
 

@@ -34,6 +34,22 @@ it('words where a replica stands, and faults only where there are any', () => {
   })
 })
 
+it('RCT-R9 words the versions of the schema: what came, what is on its way, and what could not be taken', () => {
+  expect(factsOf(INITIAL_STATUS)).toMatchObject({ migrations: 'none since it was opened' })
+  const migrations = {
+    ...INITIAL_STATUS.migrations,
+    version: 7,
+    applied: [6, 7],
+    pending: [8],
+    failed: { version: 8, error: 'no such type', retries: 2 },
+  }
+  expect(factsOf({ ...INITIAL_STATUS, migrations })).toMatchObject({
+    definition: '7',
+    migrations: 'applied 6, 7; pending 8',
+    'version 8': 'not taken after 2 retries: no such type',
+  })
+})
+
 it('words the runs of a live query, and what runs it again', () => {
   const query = {
     text: 'SELECT 1',

@@ -1,6 +1,6 @@
 import { formatPgLsn, lsnDistanceBytes } from '../../../protocol/index.ts'
 import type { LiveQueryDescription } from '../../live/live-messages.ts'
-import type { ReplicaStatus } from '../../replica/status.ts'
+import type { FailedMigration, MigrationsStatus, ReplicaStatus } from '../../replica/status.ts'
 import type { SeenMutation } from './seen-mutation.ts'
 
 export type Fact = readonly [name: string, value: string]
@@ -18,6 +18,7 @@ export function statusFacts(status: ReplicaStatus): Fact[] {
     status.unprotected === null ? null : ['unprotected', status.unprotected],
     status.rebuilt === null ? null : ['made anew', status.rebuilt],
     migrations.fault === null ? null : ['migration', migrations.fault],
+    versionFact(migrations.failed),
     refused.length === 0 ? null : ['refused tables', refused.join(', ')],
   ]
   return [
@@ -29,11 +30,24 @@ export function statusFacts(status: ReplicaStatus): Fact[] {
     ['audiences', audiences.join(', ') || 'none'],
     ['rows', String(rows)],
     ['definition', migrations.version === null ? 'none' : String(migrations.version)],
+    ['migrations', versionsFact(migrations)],
     ['tables that wait', migrations.waiting.join(', ') || 'none'],
     ['outbox', `${pending} pending, ${failed} failed`],
     ...(tabs ? [['tabs', `${tabs.role} of ${tabs.count}`] as const] : []),
     ...faults.filter((fact) => fact !== null),
   ]
+}
+
+function versionsFact({ applied, pending }: MigrationsStatus): string {
+  const came = applied.length > 0 && `applied ${applied.join(', ')}`
+  const comes = pending.length > 0 && `pending ${pending.join(', ')}`
+  return [came, comes].filter(Boolean).join('; ') || 'none since it was opened'
+}
+
+function versionFact(failed: FailedMigration | null): Fact | null {
+  if (failed === null) return null
+  const tries = failed.retries === 1 ? '1 retry' : `${failed.retries} retries`
+  return [`version ${failed.version}`, `not taken after ${tries}: ${failed.error}`]
 }
 
 /** Words a live query's runs: how often, the last one and the mean, in ms, and by what it runs again. */
