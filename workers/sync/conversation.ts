@@ -92,6 +92,9 @@ export class Conversation {
       this.#server.rehydrate(session, reason)
       return
     }
+    // What a client streams after a load is what it holds by now.
+    if (session.state.phase === 'hydrating' && session.state.client !== null)
+      this.#context.storage.clients.hasLoaded(session.state.client)
     const nowMs = this.#context.nowMs()
     const rowsTo = frame.rowsTo ?? null
     const begun = { phase: 'streaming', position: positionAt(frame.from), rowsTo, streamSinceMs: nowMs } as const
