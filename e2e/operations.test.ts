@@ -38,7 +38,8 @@ afterAll(async () => {
 const admin = () => ({ authorization: `Bearer ${system.adminToken}` })
 const state = async () =>
   (await fetch(`${system.url}/ops/state`, { headers: admin() })).json() as Promise<ReplicationOperations>
-const query = (text: string) => withDatabase(system.env, (database) => database.query(text), { applicationName: 'test' })
+const query = (text: string) =>
+  withDatabase(system.env, (database) => database.query(text), { applicationName: 'test' })
 const capture = async () => {
   const token = await system.token({ userId: 'ann', audiences: [AUDIENCE] })
   return (await fetch(`${system.url}/sync/head`, { headers: { authorization: `Bearer ${token}` } })).status
@@ -75,7 +76,9 @@ describe('the page', () => {
     await page.getByRole('heading', { name: 'Over time' }).waitFor()
     expect(await page.evaluate(() => document.cookie)).toBe('')
 
-    await query(`INSERT INTO public.org (id, name) VALUES ('00000000-0000-4000-8000-0000000000aa', 'a value that is nobody’s')`)
+    await query(
+      `INSERT INTO public.org (id, name) VALUES ('00000000-0000-4000-8000-0000000000aa', 'a value that is nobody’s')`,
+    )
     await capture()
     await page.locator('.tile', { hasText: 'Last minute with changes' }).getByText('rows in').waitFor()
     await page.locator('.u-over').nth(2).waitFor()
@@ -111,7 +114,8 @@ describe('the page', () => {
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.setViewportSize({ width, height })
         await page.emulateMedia({ colorScheme })
-        const wide = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+        const wide = () =>
+          page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
         await until(async () => (await wide()) === 0)
         const plot = await page.locator('.u-over').first().boundingBox()
         expect((plot?.x ?? 0) + (plot?.width ?? width)).toBeLessThanOrEqual(width)

@@ -47,9 +47,10 @@ interface Dashboard {
   readonly uid: string
   readonly panels: readonly { readonly title: string; readonly targets: readonly { readonly expr: string }[] }[]
 }
-const dashboards = readdirSync(FOLDER).map(
-  (name): readonly [string, Dashboard] => [name, JSON.parse(readFileSync(`${FOLDER}/${name}`, 'utf8'))],
-)
+const dashboards = readdirSync(FOLDER).map((name): readonly [string, Dashboard] => [
+  name,
+  JSON.parse(readFileSync(`${FOLDER}/${name}`, 'utf8')),
+])
 const queries = dashboards.flatMap(([name, { panels }]) =>
   panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [name, title, expr] as const)),
 )

@@ -153,7 +153,7 @@ function watch(): void {
       section('Mutations', outcomes.element),
       section('Migrations by client', migrations.element),
       section('Snapshots', snapshots.element),
-      section('Recent errors', events.element),
+      section('Recent errors and events', events.element),
       section('What operators did', actions.element),
     ),
   )
@@ -167,7 +167,7 @@ function watch(): void {
     fresh.replaceChildren('as of ', ago(state.nowMs))
     findings.show(health.checks.filter(({ status }) => status !== 'ok'))
     checks.show(health.checks)
-    tiles.show({ health, minutes: state.minutes.slice(-1) })
+    tiles.show({ health, minutes: state.minutes.filter(({ rows }) => rows > 0).slice(-1) })
     plots.show(seriesOf(state.minutes, state.nowMs, span))
     slot.show({ ...state, nowMs: 0, minutes: [], subscribers: [], events: [], actions: [] })
     controls.show(state.pause !== null)

@@ -103,7 +103,7 @@ function optionsOf({ lines, format }: PlotKind, width: number): uPlot.Options {
         stroke: colour(name),
         width: 1.5,
         ...(isFilled ? { fill: `${colour(name)}22` } : {}),
-        points: { size: 4 },
+        points: { show: !isFilled, size: 4 },
         spanGaps: false,
         value: (_plot: uPlot, value: number | null) => format(value),
       })),

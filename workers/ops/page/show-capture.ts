@@ -39,7 +39,7 @@ function figure(value: HealthCheck['value'], unit: string | null): string {
 /** The figures that are looked at first. */
 export function showTiles({ health, minutes }: Pick<State, 'health' | 'minutes'>): readonly HTMLElement[] {
   const { figures } = health
-  const last = minutes.at(-1)
+  const last = minutes.findLast(({ rows }) => rows > 0)
   const committed = figures.mutations.committed ?? 0
   const all = Object.values(figures.mutations).reduce((sum, value) => sum + value, 0)
   const tile = (label: string, value: string, note: string) =>
