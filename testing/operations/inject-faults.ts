@@ -1,4 +1,4 @@
-import { SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX } from '../../protocol/index.ts'
+import { LIMITS, SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX } from '../../protocol/index.ts'
 import type { HealthCheck } from '../../workers/health-contract.ts'
 import type { SyncOperations } from '../../workers/operations-contract.ts'
 import type { System } from '../system/start-system.ts'
@@ -31,43 +31,38 @@ export interface FaultRig {
 
 export const AUDIENCE = 'all'
 
-/** Drops the slot, which may be read at the moment. */
-const dropSlot = ({ query }: FaultRig) =>
+/** Drops the slot, which may be read at the moment, and does what comes with it before capture can make another. */
+const dropSlot = ({ query }: FaultRig, besides = '') =>
   until(() =>
-    query(`SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = 'tidemark'`).then(
+    query(`SELECT pg_drop_replication_slot('tidemark')${besides}`).then(
       () => true,
       () => false,
     ),
   )
-
-const SLOTS = 20
 
 export const FAULTS: readonly InjectedFault[] = [
   {
     fault: 'the slot was dropped',
     check: 'epoch',
     says: /slot-missing/,
-    inject: dropSlot,
+    inject: (rig) => dropSlot(rig),
   },
   {
     fault: 'another made a slot of that name, with another plugin',
     check: 'epoch',
     says: /slot-replaced/,
-    inject: async (rig) => {
-      await dropSlot(rig)
-      await rig.query(`SELECT pg_create_logical_replication_slot('tidemark', 'test_decoding')`)
-    },
+    inject: (rig) => dropSlot(rig, `, pg_create_logical_replication_slot('tidemark', 'test_decoding')`),
   },
   {
     fault: 'every slot of the server is in use',
     check: 'error',
     says: /misconfigured.*raise max_replication_slots/s,
     inject: async (rig) => {
-      await dropSlot(rig)
       await rig.query(
-        `SELECT pg_create_physical_replication_slot('taken_' || n) FROM generate_series(1, current_setting('max_replication_slots')::int) AS n
-         WHERE n <= ${SLOTS} AND (SELECT count(*) FROM pg_replication_slots) + n <= current_setting('max_replication_slots')::int`,
+        `SELECT pg_create_physical_replication_slot('taken_' || n) FROM generate_series(1,
+           current_setting('max_replication_slots')::int - (SELECT count(*)::int FROM pg_replication_slots)) AS n`,
       )
+      await dropSlot(rig, `, pg_create_physical_replication_slot('taken_last')`)
     },
     mend: ({ query }) =>
       query(`SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE 'taken_%'`),
@@ -88,7 +83,7 @@ export const FAULTS: readonly InjectedFault[] = [
   {
     fault: 'another deployment captures the database',
     check: 'error',
-    says: /misconfigured.*Another deployment \(other\).*release it/s,
+    says: /misconfigured.*Another deployment \(other:.*release it/s,
     inject: ({ query }) => query(`UPDATE tidemark.epoch SET owner = 'other:' || owner WHERE ended_at IS NULL`),
     mend: ({ query }) => query(`UPDATE tidemark.epoch SET owner = substr(owner, 7) WHERE ended_at IS NULL`),
   },
@@ -98,20 +93,6 @@ export const FAULTS: readonly InjectedFault[] = [
     says: /misconfigured.*run tidemark migrate/s,
     inject: ({ query }) => query('ALTER TABLE tidemark.epoch RENAME TO epoch_away'),
     mend: ({ query }) => query('ALTER TABLE tidemark.epoch_away RENAME TO epoch'),
-  },
-  {
-    fault: 'no definition is in force',
-    check: 'error',
-    says: /misconfigured.*tidemark migrate/s,
-    inject: async (rig) => {
-      await rig.query('CREATE TABLE public.definitions_away AS TABLE tidemark.sync_definition')
-      await rig.query('DELETE FROM tidemark.sync_definition')
-      await rig.operate({ kind: 'rebuild-slot' })
-    },
-    mend: ({ query }) =>
-      query(
-        'WITH back AS (DELETE FROM public.definitions_away RETURNING *) INSERT INTO tidemark.sync_definition OVERRIDING SYSTEM VALUE SELECT * FROM back',
-      ),
   },
   {
     fault: 'Postgres is down',
@@ -181,17 +162,23 @@ export const FAULTS: readonly InjectedFault[] = [
     fault: 'replicas cannot take a version of the schema',
     check: 'clients-failing',
     says: /tidemark migration:status/,
-    inject: ({ query }) =>
-      query(
+    inject: async ({ query, redeploy }) => {
+      await query(
         `INSERT INTO tidemark.client_status (client_id, version, waiting, retries) VALUES ('client-0123456789', 1, 1, 2)`,
-      ),
+      )
+      // Clients are gone through once a minute, and at first by an object that begins.
+      await redeploy({})
+    },
     mend: ({ query }) => query('DELETE FROM tidemark.client_status'),
   },
   {
     fault: 'the procedure that waits for changes is missing',
     check: 'watch',
     says: /wait_for_wal is missing: run `tidemark migrate`/,
-    inject: ({ query }) => query('ALTER PROCEDURE tidemark.wait_for_wal RENAME TO wait_away'),
+    inject: async ({ query, say }) => {
+      await query('ALTER PROCEDURE tidemark.wait_for_wal RENAME TO wait_away')
+      await say({ type: 'refused', tables: [] })
+    },
     mend: ({ query }) => query('ALTER PROCEDURE tidemark.wait_away RENAME TO wait_for_wal'),
   },
   {
@@ -216,7 +203,12 @@ export const FAULTS: readonly InjectedFault[] = [
       await system.killPostgres()
       const token = await system.token({ userId: 'ann', audiences: [AUDIENCE] })
       const headers = { authorization: `Bearer ${token}` }
-      const body = JSON.stringify({ client: 'client-0123456789', acknowledged: 0, mutations: [] })
+      const body = JSON.stringify({
+        protocol: LIMITS.protocolVersion,
+        client: 'client-0123456789',
+        acknowledged: 0,
+        mutations: [{ counter: 1 }],
+      })
       await fetch(`${system.url}/sync/push`, { method: 'POST', headers, body })
     },
     mend: ({ system }) => system.restartPostgres(),
