@@ -124,7 +124,7 @@ describe('the page', () => {
       }
     }
     // Answers that are none are told by the browser itself.
-    expect(said.filter((line) => !/^error: Failed to load resource/.test(line))).toEqual([])
+    expect(said.filter((line) => !/^(error: Failed to load resource|verbose:)/.test(line))).toEqual([])
     await page.getByRole('button', { name: 'Log out' }).click()
     await page.getByLabel('Admin token').waitFor()
     await page.reload()

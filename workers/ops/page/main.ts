@@ -31,8 +31,9 @@ function showLogin(message: string): void {
     'form',
     { class: 'login' },
     h('h1', {}, 'Tidemark operations'),
-    h('label', {}, 'Admin token', token),
+    // Browsers look for the name before the secret.
     h('label', {}, 'Your name', name),
+    h('label', {}, 'Admin token', token),
     h('button', { type: 'submit', class: 'strong' }, 'Log in'),
     said,
   )
