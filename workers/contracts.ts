@@ -1,5 +1,15 @@
 import type { DefinitionAnswer, DefinitionInForce, Lsn, MigrationsAnswer, PushAnswer } from '../protocol/index.ts'
 import type { EncodedTransaction } from './encoded-change.ts'
+import type { HealthNews, ReplicationHealth, SyncHealth, UnsentWork } from './health-contract.ts'
+import type {
+  ClientOrderAnswer,
+  LoggedAction,
+  OperatorRequest,
+  ReplicationOperations,
+  SyncOperations,
+} from './operations-contract.ts'
+
+export type * from './health-contract.ts'
 
 /**
  * The calls that the three Durable Objects make to each other, as RPC between objects of one deployment; nothing here
@@ -8,16 +18,6 @@ import type { EncodedTransaction } from './encoded-change.ts'
 
 /** Name of the only ReplicationDO of a deployment. */
 export const REPLICATION_NAME = 'main'
-
-/** What connected clients report of work that is not settled. */
-export interface UnsentWork {
-  /** Clients whose work has waited for more than a minute. */
-  readonly lateClients: number
-  /** The age of the oldest of it, by their clocks; null where there is none. */
-  readonly oldestMs: number | null
-  /** Clients with mutations that failed and wait for their users. */
-  readonly failedClients: number
-}
 
 export interface SubscribeRequest {
   /** Name of the SyncDO. */
@@ -142,6 +142,12 @@ export interface ReplicationRpc {
   report(news: HealthNews): Promise<void>
   /** Answers what health and `tidemark doctor` show; plain JSON. */
   health(): Promise<ReplicationHealth>
+  /** Answers what the operators' page shows. It wakes no capture and asks no database. */
+  operations(): Promise<ReplicationOperations>
+  /** Does what an operator asked for, and logs it. A repeated id is answered as before. */
+  operate(request: OperatorRequest): Promise<LoggedAction>
+  /** Answers whether this network address may try to log in to the operators' page now. */
+  admitLogin(address: string): Promise<boolean>
 }
 
 /** A push as it came in its request, for a session that has been checked. */
@@ -161,6 +167,11 @@ export interface SyncRpc {
   /** Brings the log to a fresh head and announces it to this user's sockets at once. Throws `unavailable`. */
   announce(head: FreshHead, userId: string): Promise<void>
   health(): Promise<SyncHealth>
+  operations(): Promise<SyncOperations>
+  /** Has a client load everything anew, now or with its next hello; what it has not sent stays. */
+  rehydrateClient(client: string): Promise<ClientOrderAnswer>
+  /** Closes a client's sockets; it connects again. */
+  disconnectClient(client: string): Promise<ClientOrderAnswer>
 }
 
 export interface SnapshotRpc {
@@ -176,115 +187,8 @@ export interface SnapshotRpc {
   sums(audience: string, at: Lsn | null): Promise<{ sums: string }>
   /** Gzipped bytes of a chunk, checked against its id; null where it is absent: fetch the manifest again. */
   chunk(id: string): Promise<Uint8Array | null>
-}
-
-/** One named check with its figures; every health answer is a list of them. */
-export interface HealthCheck {
-  readonly name: string
-  readonly status: 'ok' | 'warn' | 'fail'
-  readonly value: number | string | null
-  readonly threshold: number | null
-  readonly unit: string | null
-  /** States what the finding means and what to do; empty when ok. */
-  readonly message: string
-}
-
-export interface ReplicationHealth {
-  readonly status: 'ok' | 'warn' | 'fail'
-  readonly epoch: string | null
-  readonly head: Lsn | null
-  readonly decoder: string | null
-  /** Why this decoder is used: under `auto` it names what was found. */
-  readonly decoderReason: string | null
-  readonly lastCycleAt: string | null
-  readonly checks: readonly HealthCheck[]
-  readonly figures: CaptureFigures
-}
-
-/** Clients that said the same of their schema. */
-export interface ClientGroup {
-  /** The version of the definition that their tables have. */
-  readonly version: number
-  /** The last migration that their pages know; null where they do not say. */
-  readonly migration: string | null
-  readonly count: number
-  /** How many of them wait for tables to be loaded. */
-  readonly waiting: number
-  /** How many of them could not take the version, and tried again. */
-  readonly failing: number
-}
-
-/** What capture did within one minute; lags are the longest, null where none was measured. */
-export interface MinuteFigures {
-  /** The minute's begin, in ms since 1970. */
-  readonly atMs: number
-  readonly transactions: number
-  readonly rows: number
-  /** From a commit to its storing in history, in ms by the server's clock. */
-  readonly storedMs: number | null
-  /** From a commit to its acknowledgement by a SyncDO that it concerns, in ms by the server's clock. */
-  readonly deliveredMs: number | null
-  /** Pushes that failed as a whole, by faults of the server. */
-  readonly faults: number
-  /** The log that the slot held back when it was looked at last, in bytes. */
-  readonly retainedWalBytes: number | null
-}
-
-/** What health and metrics show in figures. Counts begin anew with the object, at `sinceMs`. */
-export interface CaptureFigures {
-  readonly sinceMs: number
-  readonly transactions: number
-  readonly rows: number
-  /** Decided mutations by `committed` or the kind of their rejection. */
-  readonly mutations: Readonly<Record<string, number>>
-  /** Pushes that failed as a whole, by kind of error. */
-  readonly faults: Readonly<Record<string, number>>
-  /** Snapshots built; `lastFault` is the kind of error of the last one, null where that was built. */
-  readonly builds: {
-    readonly done: number
-    readonly failed: number
-    readonly totalMs: number
-    readonly lastFault: string | null
-  }
-  /** The longest from a commit to its storing, within five minutes, in ms by the server's clock; null where none was measured. */
-  readonly storedLagMs: number | null
-  /** The same from a commit to the acknowledgement of a SyncDO. */
-  readonly deliveredLagMs: number | null
-  /** The time since which capture runs without having come to the end of the log. */
-  readonly busyMs: number
-  readonly retainedWalBytes: number | null
-  readonly safeWalBytes: number | null
-  readonly oldestWriteMs: number | null
-  readonly stuckMutations: number | null
-  /** Runs in a row that failed. */
-  readonly failedCycles: number
-  readonly subscribers: number
-  readonly subscribersBehind: number
-  readonly longestBehindMs: number
-  /** As the SyncDOs told it with their last leases, which are up to ten minutes old. */
-  readonly unsent: UnsentWork
-  /** At most 20 groups, of clients that were heard of within 30 days. */
-  readonly clients: readonly ClientGroup[]
-  /** The last hour by minutes, oldest first; minutes in which nothing happened are absent. */
-  readonly minutes: readonly MinuteFigures[]
-}
-
-/** What other objects and the Worker tell the ReplicationDO for health. */
-export interface HealthNews {
-  /** Pushes that failed as a whole since the last report, by kind of error. */
-  readonly faults?: Readonly<Record<string, number>>
-  /** A snapshot that was built, or could not be; `fault` is the kind of error. */
-  readonly build?: { readonly ms: number; readonly fault: string | null }
-}
-
-export interface SyncHealth {
-  readonly status: 'ok' | 'warn' | 'fail'
-  readonly epoch: string | null
-  readonly head: Lsn | null
-  readonly sockets: number
-  readonly audiences: number
-  readonly logBytes: number
-  readonly checks: readonly HealthCheck[]
+  /** Withdraws the snapshot, so that the next client has one built; answers whether there was one. */
+  drop(): Promise<boolean>
 }
 
 /** An authenticated request, as the Worker describes it to a SyncDO in the header `x-tidemark-session`. */

@@ -11,7 +11,7 @@ import type { ReplicationOptions } from './replication/options.ts'
 import { DEFAULT_INTERVALS } from './replication/rules/interval.ts'
 import type { SnapshotOptions } from './snapshot/snapshot-object.ts'
 import { DEFAULT_SYNC_INTERVALS, DEFAULT_SYNC_LIMITS, type SyncIntervals, type SyncLimits } from './sync/options.ts'
-import type { Rate } from './sync/rules/token-bucket.ts'
+import type { Rate } from './token-bucket.ts'
 
 /** The options of `createSyncWorker`. All but the first two have defaults. */
 export interface SyncWorkerOptions<SyncActions extends Actions = Actions> {

@@ -17,6 +17,7 @@ export interface ReadyFacts {
 export function readyBlock(facts: ReadyFacts): string {
   const rows: [string, string][] = [
     ...(facts.hasPage ? [['Page', `${facts.url}/`] as [string, string]] : []),
+    ['Operate', `${facts.url}/ops, with the token of ${facts.adminTokenFile}`],
     ['Health', `curl ${facts.url}/health`],
     ['', `curl -H "Authorization: Bearer $(cat ${facts.adminTokenFile})" ${facts.url}/health/replication`],
     ['Database', facts.sqlCommand],

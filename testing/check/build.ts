@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { databaseImage } from './database-image.ts'
+import { opsPageModule } from './ops-page.ts'
 
 /** Each part is compiled under its own runtime's types; one that several include is written last by the narrowest. */
 const RUNTIMES = ['cli', 'entity', 'client', 'workers', 'portable']
@@ -18,6 +19,7 @@ const EMIT = [
 
 /** Compiles the package into `dist/` anew, so that a file that is gone from the sources is gone from the package. */
 rmSync('dist', { recursive: true, force: true })
+writeFileSync('workers/ops/page-files.ts', await opsPageModule())
 for (const runtime of RUNTIMES) {
   execFileSync('tsc', ['-p', `tsconfig/${runtime}.json`, '--pretty', 'false', ...EMIT], { stdio: 'inherit' })
 }

@@ -17,6 +17,7 @@ const STEPS: readonly (readonly [name: string, command: string, ...args: string[
     'node',
     'workers-tests',
     'workerd-tests',
+    'ops-page',
     'page',
     'service-worker',
     'example',

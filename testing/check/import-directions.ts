@@ -22,7 +22,8 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     push: ['database', 'access'],
     replication: ['database'],
     sync: ['database', 'access', 'push'],
-    http: ['access', 'database', 'history', 'push', 'sync'],
+    ops: ['access', 'push'],
+    http: ['access', 'database', 'history', 'ops', 'push', 'sync'],
     server: ['access', 'database', 'push'],
   },
   client: {

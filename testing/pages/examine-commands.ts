@@ -22,6 +22,10 @@ const NOT_RUN: readonly (readonly [begins: RegExp, reason: string])[] = [
   [/^npx wrangler (login|secret put|r2 bucket create)( |$)/, 'asks for an account of Cloudflare'],
   [/^curl .*\/health(\/replication)?$/, 'asks a deployment; workers/http/app.workerd.test.ts asks these routes'],
   [/^curl .*\/sync\/(history\/|activity)/, 'asks a deployment; workers/http/history.workerd.test.ts asks these routes'],
+  [
+    /^curl .*\/ops\/(state|sync\?object=[\w:]+'|actions)$/,
+    'asks a deployment; e2e/operations.test.ts runs it as it stands',
+  ],
   [/^npx drizzle-kit generate /, 'is the reader’s; e2e/migrations-by-others.test.ts runs it'],
 ]
 

@@ -12,6 +12,7 @@ import type {
   ToldHead,
 } from '../../workers/contracts.ts'
 import type { SyncEnv } from '../../workers/env.ts'
+import type { LoggedAction, ReplicationOperations } from '../../workers/operations-contract.ts'
 import { createSyncObject } from '../../workers/sync/sync-object.ts'
 import { watchObject, watchReplication } from './failpoints.ts'
 import { withTestDatabase } from './test-database.ts'
@@ -140,6 +141,18 @@ export class StagedReplicationDO extends DurableObject implements ReplicationRpc
   async ensureAlarm(): Promise<void> {}
   async settleCalls(): Promise<void> {}
 
+  async operations(): Promise<ReplicationOperations> {
+    throw new TidemarkError('unavailable', 'None is staged.')
+  }
+
+  async operate(): Promise<LoggedAction> {
+    throw new TidemarkError('unavailable', 'None is staged.')
+  }
+
+  async admitLogin(): Promise<boolean> {
+    return true
+  }
+
   async owedCalls(): Promise<number | null> {
     return 1
   }
@@ -183,6 +196,10 @@ export class StagedSnapshotDO extends DurableObject implements SnapshotRpc {
 
   async manifest(audience: string): Promise<{ manifest: string }> {
     return { manifest: JSON.stringify({ audience }) }
+  }
+
+  async drop(): Promise<boolean> {
+    return false
   }
 
   async chunk(id: string): Promise<Uint8Array | null> {

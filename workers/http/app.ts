@@ -6,6 +6,7 @@ import { KeptRights } from '../access/kept-rights.ts'
 import { bearerToken, subprotocolToken } from '../access/request-token.ts'
 import { REPLICATION_NAME, SESSION_HEADER, type Session } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
+import { addOpsRoutes } from '../ops/ops-routes.ts'
 import { answerLeases } from '../push/answer-leases.ts'
 import { callCommitted } from '../push/committed-calls.ts'
 import { forwardPush } from '../push/forward-push.ts'
@@ -13,8 +14,8 @@ import type { PushOptions } from '../push/options.ts'
 import { answerOutcomes } from '../push/outcomes.ts'
 import { pushByLane } from '../push/push-by-lane.ts'
 import { parseJson, readBody } from '../push/read-body.ts'
-import type { Rate } from '../sync/rules/token-bucket.ts'
 import { encodeSession } from '../sync/session-header.ts'
+import type { Rate } from '../token-bucket.ts'
 import { errorFrom, logFault } from '../typed-error.ts'
 import { addHistoryRoutes } from './history-routes.ts'
 import { addOperatorRoutes } from './operator-routes.ts'
@@ -86,7 +87,8 @@ export function createApp(options: HttpOptions): Hono<Env> {
     await next()
     // The answer to an upgrade takes no more headers.
     if (context.res.status === 101) return
-    for (const [name, value] of Object.entries(SECURITY_HEADERS)) context.res.headers.set(name, value)
+    for (const [name, value] of Object.entries(SECURITY_HEADERS))
+      if (!context.res.headers.has(name)) context.res.headers.set(name, value)
     if (!context.res.headers.has('cache-control')) context.res.headers.set('cache-control', 'no-store')
   })
   app.onError((error) => errorResponse(error))
@@ -214,6 +216,7 @@ export function createApp(options: HttpOptions): Hono<Env> {
   })
 
   addOperatorRoutes(app)
+  addOpsRoutes(app, options.basePath ?? '/')
   return app
 }
 

@@ -1,9 +1,8 @@
-import type { Context, Hono } from 'hono'
+import type { Hono } from 'hono'
 import { TidemarkError } from '../../protocol/index.ts'
-import { bearerToken } from '../access/request-token.ts'
-import { sameSecret } from '../constant-time.ts'
 import { REPLICATION_NAME } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
+import { requireAdmin } from '../ops/require-operator.ts'
 import { METRICS_TYPE, metricsText } from './rules/metrics-text.ts'
 
 type Env = { Bindings: SyncEnv }
@@ -43,19 +42,4 @@ async function isUp(env: SyncEnv): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-/**
- * Throws `unauthenticated` without a token and `forbidden` unless it is ADMIN_TOKEN; without such a secret the route is
- * closed to all.
- */
-async function requireAdmin(context: Context<Env>): Promise<void> {
-  const given = bearerToken(context.req.raw.headers)
-  const { ADMIN_TOKEN } = context.env
-  if (given === null) throw new TidemarkError('unauthenticated', 'This needs `Authorization: Bearer <ADMIN_TOKEN>`.')
-  if (!ADMIN_TOKEN || !(await sameSecret(given, ADMIN_TOKEN)))
-    throw new TidemarkError(
-      'forbidden',
-      'This needs the admin token, which is the secret ADMIN_TOKEN of the deployment.',
-    )
 }

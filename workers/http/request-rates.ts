@@ -1,5 +1,5 @@
 import { TidemarkError } from '../../protocol/index.ts'
-import { type Bucket, fullBucket, type Rate, takeToken } from '../sync/rules/token-bucket.ts'
+import { type Bucket, fullBucket, type Rate, takeToken } from '../token-bucket.ts'
 
 /** The most users remembered; the one seen longest ago is forgotten first. */
 const USERS = 10_000

@@ -5,6 +5,17 @@ import type { CaptureCounts, ServerFigures } from './rules/health-figures.ts'
 import { MinuteTally } from './rules/minute-figures.ts'
 
 const HOUR_MS = 60 * 60_000
+/** A minute is stored as it is once this long has passed, because each row written costs. */
+const KEEP_EVERY_MS = 60_000
+
+/** Where minutes outlive the object. */
+export interface KeptMinutes {
+  readonly most: number
+  read(): readonly MinuteFigures[]
+  write(minutes: readonly MinuteFigures[]): void
+}
+
+const NOWHERE: KeptMinutes = { most: 60, read: () => [], write: () => {} }
 
 const isKind = (kind: string): kind is ErrorKind => Object.hasOwn(ERROR_RULES, kind)
 
@@ -12,11 +23,16 @@ function addCounts(to: Record<string, number>, counts: Readonly<Record<string, n
   for (const [name, count] of Object.entries(counts)) to[name] = (to[name] ?? 0) + count
 }
 
-/** Counts what was captured, delivered, pushed and built, in memory alone: it begins anew with the object. */
+/** Counts what was captured, delivered, pushed and built; it begins anew with the object, but for its minutes. */
 export class CaptureTally {
   readonly #nowMs: () => number
   readonly #sinceMs: number
-  readonly #minutes = new MinuteTally()
+  readonly #minutes: MinuteTally
+  readonly #kept: KeptMinutes
+  /** Minutes up to this one are stored as they were then. */
+  #keptAtMs: number
+  /** The last minutes as they were stored. */
+  readonly #written = new Map<number, MinuteFigures>()
   readonly #mutations: Record<string, number> = {}
   readonly #faults: Record<string, number> = {}
   #transactions = 0
@@ -25,9 +41,12 @@ export class CaptureTally {
   /** By how much the server's clock, which says when a commit was, is ahead of ours; null while that is not known. */
   #clockAheadMs: number | null = null
 
-  constructor(nowMs: () => number) {
+  constructor(nowMs: () => number, kept = NOWHERE) {
     this.#nowMs = nowMs
     this.#sinceMs = nowMs()
+    this.#kept = kept
+    this.#keptAtMs = nowMs()
+    this.#minutes = new MinuteTally(kept.most, kept.read())
   }
 
   get counts(): CaptureCounts {
@@ -41,8 +60,29 @@ export class CaptureTally {
     }
   }
 
+  /** The last hour. */
   get minutes(): readonly MinuteFigures[] {
     return this.#minutes.since(this.#nowMs(), HOUR_MS)
+  }
+
+  /** All minutes known. */
+  get allMinutes(): readonly MinuteFigures[] {
+    return this.#minutes.since(this.#nowMs(), this.#kept.most * KEEP_EVERY_MS)
+  }
+
+  /** Stores the minutes since the last time; `isLeaving` where the object may be gone soon. */
+  keep(isLeaving: boolean): void {
+    const now = this.#nowMs()
+    if (!isLeaving && now - this.#keptAtMs < KEEP_EVERY_MS) return
+    const changed = this.#minutes.since(now, now - this.#keptAtMs + KEEP_EVERY_MS).filter((one) => !this.#same(one))
+    if (changed.length > 0) this.#kept.write(changed)
+    for (const minute of changed) this.#written.set(minute.atMs, minute)
+    for (const atMs of this.#written.keys()) if (atMs < now - 2 * KEEP_EVERY_MS) this.#written.delete(atMs)
+    this.#keptAtMs = now
+  }
+
+  #same(minute: MinuteFigures): boolean {
+    return this.#written.get(minute.atMs) === minute
   }
 
   /** Notes a batch once it is stored; `isTimely` where capture did not pause on purpose before, so that its lag counts. */

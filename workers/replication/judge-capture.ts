@@ -1,4 +1,5 @@
 import type { HealthCheck, ReplicationHealth } from '../contracts.ts'
+import type { CapturePause } from '../operations-contract.ts'
 import type { Capture } from './capture.ts'
 import type { CaptureState } from './capture-state.ts'
 import type { CaptureTally } from './capture-tally.ts'
@@ -19,6 +20,7 @@ export interface JudgedParts {
   readonly state: CaptureState | null
   readonly nextCycleAtMs: number | null
   readonly busySinceMs: number | null
+  readonly pause: CapturePause | null
   readonly others: readonly HealthCheck[]
 }
 
@@ -46,6 +48,7 @@ export function judgeCapture(parts: JudgedParts): ReplicationHealth {
       longestBehind: router.longestBehind,
       unsent: router.unsent,
       watch: parts.watch,
+      pause: parts.pause,
       busySinceMs: parts.busySinceMs,
       clients: upkeep.clients,
       counts: tally.counts,

@@ -1,6 +1,7 @@
 import type { ReplicationStorage } from './replication-storage.ts'
 import type { Router } from './router.ts'
 import { nextPauseMs, type ReplicationIntervals } from './rules/interval.ts'
+import { pausedFor } from './rules/pause.ts'
 import { decideWatch, type WatchDecision } from './rules/watch.ts'
 import type { RunOutcome } from './run-outcome.ts'
 import type { WalWatch } from './wal-watch.ts'
@@ -37,14 +38,17 @@ export class LoopPace {
   }
 
   get watch(): WatchDecision {
-    const { watch, intervals } = this.#context
-    return decideWatch({ ...this.#facts, wanted: watch, obstacle: this.#watch.obstacle }, intervals)
+    const { watch, intervals, storage } = this.#context
+    const paused = storage.pause !== null
+    return decideWatch({ ...this.#facts, wanted: watch, paused, obstacle: this.#watch.obstacle }, intervals)
   }
 
   /** Answers the pause before the next run: none where more is waiting and the last one succeeded. */
   pauseMs(more: boolean): number {
+    const { intervals, random, storage, nowMs } = this.#context
+    const { pause } = storage
+    if (pause !== null && this.#outcome.failures === 0) return pausedFor(pause, nowMs())
     if (more && this.#outcome.failures === 0) return 0
-    const { intervals, random } = this.#context
     return nextPauseMs({ ...this.#facts, watching: this.watch.on, random: random() }, intervals)
   }
 

@@ -37,6 +37,7 @@ test('CAP-R25 a fresh head asked for while another run connects is still fresh w
   })
   const loop = new ReplicationLoop({
     heard: () => {},
+    onEvent: () => {},
     ...surroundings,
     env: database.env,
     own: { owner: 'tests', slotName: `slot_${database.name}`, decoder: 'auto' },

@@ -1,11 +1,13 @@
 import { type Lsn, TidemarkError, toTidemarkError, ZERO_LSN } from '../../protocol/index.ts'
 import type { HealthCheck, ReplicationHealth } from '../contracts.ts'
 import { type Database, openDatabase } from '../database/index.ts'
+import type { CapturePause, OperatorEvent } from '../operations-contract.ts'
 import { within } from '../within.ts'
 import { Capture } from './capture.ts'
 import type { CaptureState } from './capture-state.ts'
 import { judgeCapture } from './judge-capture.ts'
 import { LoopPace, type PaceContext } from './loop-pace.ts'
+import { endsPause, PAUSED_LOOK_MS } from './rules/pause.ts'
 import type { RoutedBatch } from './rules/subscription.ts'
 import { isPooled } from './rules/watch.ts'
 import { RunOutcome } from './run-outcome.ts'
@@ -17,6 +19,8 @@ import { WalWatch } from './wal-watch.ts'
 export interface LoopContext extends PaceContext, UpkeepContext {
   /** Called with each batch before it is routed. */
   readonly heard: (batch: RoutedBatch) => void
+  /** Called with what operators should know of. */
+  readonly onEvent: (event: OperatorEvent) => void
 }
 
 /** One run ends after this long even if more is waiting; the alarm goes on. */
@@ -63,6 +67,8 @@ export class ReplicationLoop {
   #busySinceMs: number | null = null
   /** The time at which the last cycle began that captured all there was. */
   #wholeAtMs: number | null = null
+  /** The time at which a run last looked at the log while capture is paused. */
+  #lookedAtMs = 0
   /** The last state known, for health. */
   #shown: CaptureState | null = null
 
@@ -101,6 +107,8 @@ export class ReplicationLoop {
 
   /** Runs until everything that was committed before this call is captured. Throws `unavailable`. */
   async runFresh(): Promise<CaptureState> {
+    if (this.#context.storage.pause !== null)
+      throw new TidemarkError('unavailable', 'Capture is paused by an operator; try again later.')
     this.#freshWanted = Symbol('fresh head')
     await this.run()
     return this.requireState()
@@ -108,8 +116,31 @@ export class ReplicationLoop {
 
   requireState(): CaptureState {
     const { state } = this.#capture
-    if (state === null) throw new TidemarkError('unavailable', 'The history is not open yet; try again.')
-    return state
+    if (state !== null) return state
+    const isPaused = this.#context.storage.pause !== null
+    throw new TidemarkError(
+      'unavailable',
+      isPaused ? 'Capture is paused by an operator; try again later.' : 'The history is not open yet; try again.',
+    )
+  }
+
+  /** Stands still from now on, once a run under way has ended; a run looks at the log meanwhile. */
+  async pause(pause: CapturePause): Promise<void> {
+    const { storage } = this.#context
+    storage.pause = pause
+    this.#lookedAtMs = 0
+    await this.#running?.catch(() => {})
+    this.#busySinceMs = null
+  }
+
+  /** Begins a new history under a new slot. Throws what kept it from that, after which the next run tries again. */
+  async rebuild(id: string): Promise<CaptureState> {
+    const { storage } = this.#context
+    // A run under way writes what it remembered at its begin.
+    while (this.#running !== null) await this.#running.catch(() => {})
+    storage.write({ ...storage.read(), rebuild: id })
+    await this.run()
+    return this.requireState()
   }
 
   /** The time since everything committed was captured, in milliseconds; null where it never was yet. */
@@ -164,6 +195,11 @@ export class ReplicationLoop {
     return this.#upkeep.figures !== null || this.#outcome.failure !== null
   }
 
+  /** The time at which the server's figures were read; null: not since the object began. */
+  get figuresAtMs(): number | null {
+    return this.#upkeep.figures?.atMs ?? null
+  }
+
   /** `others` are checks beside those of capture. */
   health(nextCycleAtMs: number | null, others: readonly HealthCheck[]): ReplicationHealth {
     return judgeCapture({
@@ -176,6 +212,7 @@ export class ReplicationLoop {
       // While an alarm runs, none is armed.
       nextCycleAtMs: nextCycleAtMs ?? (this.#running && this.#context.nowMs()),
       busySinceMs: this.#busySinceMs,
+      pause: this.#context.storage.pause,
       others: [...this.#upkeep.checks, ...others],
     })
   }
@@ -192,6 +229,7 @@ export class ReplicationLoop {
 
   async #run(): Promise<void> {
     try {
+      if (await this.#staysPaused()) return
       const database = await this.#connect()
       const wanted = this.#freshWanted
       const target = wanted && (await readFreshTarget(database.query))
@@ -209,12 +247,47 @@ export class ReplicationLoop {
       this.#outcome.succeed()
     } catch (error) {
       const fault = toTidemarkError(error)
+      const before = this.#outcome.failure?.message
       this.#outcome.fail(fault)
+      const { failure } = this.#outcome
+      if (failure !== null && failure.message !== before)
+        this.#context.onEvent({
+          atMs: this.#context.nowMs(),
+          source: 'capture',
+          text: `${failure.kind}: ${failure.message}`,
+        })
       this.#busySinceMs ??= this.#context.nowMs()
       this.#more = false
       await this.#disconnect()
       throw fault
     }
+  }
+
+  /**
+   * Answers whether an operator has capture stand still. It looks at the log that the slot holds back meanwhile, now and then, and
+   * ends the pause before that is too much. Rule OPS-R10.
+   */
+  async #staysPaused(): Promise<boolean> {
+    const { storage, nowMs, onEvent } = this.#context
+    const { pause } = storage
+    if (pause === null) return false
+    const end = (text: string) => {
+      storage.pause = null
+      onEvent({ atMs: nowMs(), source: 'pause', text })
+      return false
+    }
+    if (nowMs() >= pause.untilMs) return end('The pause ended with its time.')
+    if (nowMs() - this.#lookedAtMs < PAUSED_LOOK_MS) return true
+    const database = await this.#connect()
+    await this.#upkeep.readFigures(database)
+    this.#lookedAtMs = nowMs()
+    const reason = endsPause(this.#upkeep.figures?.server ?? null)
+    if (reason !== null) return end(reason)
+    await this.#disconnect()
+    this.#outcome.succeed()
+    this.#more = false
+    this.#busySinceMs = null
+    return true
   }
 
   async #cycles(database: Database, target: Lsn | null): Promise<void> {
@@ -253,7 +326,7 @@ export class ReplicationLoop {
         this.#wholeAtMs = startedMs
         this.#busySinceMs = null
       }
-      if (!this.#more && reached) return
+      if ((!this.#more && reached) || this.#context.storage.pause !== null) break
       if (nowMs() - begunMs >= RUN_MS && this.state !== null) break
     }
     if (target !== null && this.requireState().capturedTo < target) {
@@ -273,7 +346,10 @@ export class ReplicationLoop {
       storage.place = { epoch: epoch.id, definition, floor: epoch.floorLsn }
     }
     const reason = state.startedReason
-    if (reason !== null) this.#outcome.noteEpochStarted(reason, nowMs())
+    if (reason === null) return
+    if (this.#outcome.epochStarted?.reason !== reason || !told)
+      this.#context.onEvent({ atMs: nowMs(), source: 'epoch', text: `A new history began: ${reason}.` })
+    this.#outcome.noteEpochStarted(reason, nowMs())
   }
 
   async #connect(): Promise<Database> {

@@ -11,9 +11,14 @@ import type {
 } from '../contracts.ts'
 import { SQL_STATE, sqlStateOf, withDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
+import type { LoggedAction, OperatorRequest, ReplicationOperations } from '../operations-contract.ts'
 import { CaptureTally } from './capture-tally.ts'
 import { HealthWebhook } from './health-webhook.ts'
+import { LoginRates } from './login-rates.ts'
 import { KeptMigrations, readMigrations } from './migrations.ts'
+import { noteNews } from './note-news.ts'
+import { MOST_MINUTES, OperationsStore } from './operations-store.ts'
+import { OperatorActions } from './operator-actions.ts'
 import { DEFAULT_SLOT_NAME, type ReplicationOptions } from './options.ts'
 import { ReplicationLoop } from './replication-loop.ts'
 import { ReplicationStorage } from './replication-storage.ts'
@@ -27,6 +32,10 @@ import { slotFault } from './slot.ts'
 
 const DAY_MS = 86_400_000
 const READS_MIGRATIONS = { applicationName: 'tidemark migrations' }
+
+const MOST_SUBSCRIBERS_SHOWN = 200
+/** An object for which nothing happens leaves memory after about ten seconds. */
+const LEAVES_AFTER_MS = 8_000
 
 /** The verdict is judged at most this often, as the figures behind it are read. */
 const JUDGE_EVERY_MS = 10_000
@@ -61,6 +70,9 @@ export function createReplicationObject(
     readonly #storage: ReplicationStorage
     readonly #tally: CaptureTally
     readonly #webhook: HealthWebhook
+    readonly #operations: OperationsStore
+    readonly #actions: OperatorActions
+    readonly #logins: LoginRates
     #judgedAtMs = 0
     readonly #rights = new RightsMarks()
     readonly #migrations = new KeptMigrations()
@@ -70,7 +82,14 @@ export function createReplicationObject(
       const storage = new ReplicationStorage(ctx.storage.sql)
       this.#storage = storage
       const nowMs = () => Date.now()
-      const tally = new CaptureTally(nowMs)
+      const operations = new OperationsStore(ctx.storage.sql)
+      this.#operations = operations
+      this.#logins = new LoginRates(ctx.storage.sql)
+      const tally = new CaptureTally(nowMs, {
+        most: MOST_MINUTES,
+        read: () => operations.minutes(),
+        write: (minutes) => operations.putMinutes(minutes),
+      })
       this.#tally = tally
       this.#router = new Router({
         storage,
@@ -104,8 +123,18 @@ export function createReplicationObject(
         router: this.#router,
         tally,
         heard: (batch) => this.#hear(batch),
+        onEvent: (event) => operations.noteEvent(event),
         nowMs,
         random: Math.random,
+      })
+      this.#actions = new OperatorActions({
+        loop: this.#loop,
+        router: this.#router,
+        storage,
+        store: operations,
+        snapshots: env.SNAPSHOT,
+        objects: env.SYNC,
+        nowMs,
       })
     }
 
@@ -218,6 +247,36 @@ export function createReplicationObject(
 
     async report(news: HealthNews): Promise<void> {
       this.#tally.report(news)
+      noteNews(this.#operations, news, Date.now())
+    }
+
+    async operations(): Promise<ReplicationOperations> {
+      const nextCycleAtMs = await this.ctx.storage.getAlarm()
+      return {
+        nowMs: Date.now(),
+        health: this.#healthAt(nextCycleAtMs),
+        figuresAtMs: this.#loop.figuresAtMs,
+        nextCycleAtMs,
+        slotName: options.slotName ?? DEFAULT_SLOT_NAME,
+        pause: this.#storage.pause,
+        minutes: this.#tally.allMinutes,
+        subscribers: this.#router.view(MOST_SUBSCRIBERS_SHOWN),
+        snapshots: this.#operations.snapshots(),
+        events: this.#operations.events(),
+        actions: this.#operations.actions(),
+      }
+    }
+
+    async operate(request: OperatorRequest): Promise<LoggedAction> {
+      try {
+        return await this.#actions.operate(request)
+      } finally {
+        await this.#arm()
+      }
+    }
+
+    async admitLogin(address: string): Promise<boolean> {
+      return this.#logins.admit(address, Date.now())
     }
 
     async health(): Promise<ReplicationHealth> {
@@ -263,6 +322,7 @@ export function createReplicationObject(
 
     async #arm(): Promise<void> {
       const pauseMs = await this.#loop.rest()
+      this.#tally.keep(pauseMs > LEAVES_AFTER_MS)
       const now = Date.now()
       const never = Number.POSITIVE_INFINITY
       const dueMs = Math.min(this.#router.nextDueMs ?? never, this.#webhook.dueMs ?? never)

@@ -1,5 +1,6 @@
 import { asLsn } from '../../protocol/index.ts'
 import type { SubscribeAnswer } from '../contracts.ts'
+import type { CapturePause } from '../operations-contract.ts'
 import type { CaptureStore } from './capture-state.ts'
 import { type CaptureMemory, NO_MEMORY } from './rules/epoch-decision.ts'
 import type { CaptureOutcome } from './rules/health-figures.ts'
@@ -21,6 +22,8 @@ export class ReplicationStorage implements CaptureStore {
   #place: Place | null = null
   #owedCalls: OwedCalls | null = null
   #notice: NoticeState | null = null
+  /** Undefined until it is read. */
+  #pause: CapturePause | null | undefined
 
   constructor(sql: Sql) {
     this.#sql = sql
@@ -123,6 +126,17 @@ export class ReplicationStorage implements CaptureStore {
     if (notice === this.notice) return
     this.#notice = notice
     this.#put('notice', JSON.stringify(notice))
+  }
+
+  /** The pause that an operator wants; null where capture runs. */
+  get pause(): CapturePause | null {
+    if (this.#pause === undefined) this.#pause = JSON.parse(this.#get('pause') ?? 'null')
+    return this.#pause ?? null
+  }
+
+  set pause(pause: CapturePause | null) {
+    this.#pause = pause
+    this.#put('pause', JSON.stringify(pause))
   }
 
   putSubscription(subscription: RoutedSubscription): void {

@@ -1,6 +1,7 @@
 import { clientAudience, isClientAudience, type Lsn } from '../../protocol/index.ts'
 import type { Delivery, SubscribeRequest, SyncRpc, UnsentWork } from '../contracts.ts'
 import type { ObjectNamespace } from '../env.ts'
+import type { SubscriberView } from '../operations-contract.ts'
 import type { ReplicationStorage } from './replication-storage.ts'
 import { DeliveryLag } from './rules/delivery-lag.ts'
 import {
@@ -79,6 +80,26 @@ export class Router {
       oldestMs: ages.length === 0 ? null : ages.reduce((oldest, ms) => Math.max(oldest, ms)),
       failedClients: told.reduce((sum, { failedClients }) => sum + failedClients, 0),
     }
+  }
+
+  /** Answers at most `limit` subscribers for people to see, those that owe an acknowledgement for longest first. */
+  view(limit: number): SubscriberView[] {
+    const nowMs = this.#context.nowMs()
+    return [...this.#subscriptions.values()]
+      .map(({ subscriber, audiences, acked, leaseUntilMs }) => {
+        const clients = [...audiences].filter(isClientAudience).length
+        return {
+          name: subscriber,
+          audiences: audiences.size - clients,
+          clients,
+          head: acked,
+          behindMs: this.#lag.of(subscriber, nowMs),
+          leaseUntilMs,
+          unsent: this.#unsent.get(subscriber) ?? null,
+        }
+      })
+      .sort((a, b) => (b.behindMs ?? -1) - (a.behindMs ?? -1) || b.clients - a.clients || (a.name < b.name ? -1 : 1))
+      .slice(0, limit)
   }
 
   /** Answers the LSN from which deliveries follow; null where the request is outdated. */

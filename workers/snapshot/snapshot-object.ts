@@ -118,6 +118,13 @@ export function createSnapshotObject(
       return null
     }
 
+    async drop(): Promise<boolean> {
+      const isThere = this.#catalogue.current() !== null
+      this.#catalogue.doom(null, Date.now() + graceMs)
+      await this.#armSweep()
+      return isThere
+    }
+
     override async alarm(): Promise<void> {
       const nowMs = Date.now()
       const current = this.#catalogue.current()
@@ -185,7 +192,9 @@ export function createSnapshotObject(
     /** Tells health of a build; nobody waits for that, and it may fail. */
     async #report(ms: number, fault: string | null): Promise<void> {
       try {
-        await this.env.REPLICATION.getByName(REPLICATION_NAME).report({ build: { ms, fault } })
+        await this.env.REPLICATION.getByName(REPLICATION_NAME).report({
+          build: { ms, fault, audience: this.#audience ?? '' },
+        })
       } catch {}
     }
 

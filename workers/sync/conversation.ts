@@ -1,5 +1,6 @@
 import { type FrameUp, frameUpSchema, type Hello, LIMITS, TidemarkError } from '../../protocol/index.ts'
 import { identify } from '../access/authenticate.ts'
+import { takeToken } from '../token-bucket.ts'
 import { errorFrom } from '../typed-error.ts'
 import { noteStatus } from './client-statuses.ts'
 import type { Server } from './frame-server.ts'
@@ -8,7 +9,6 @@ import type { Rights } from './rights.ts'
 import { positionAt } from './rules/position.ts'
 import { refuseStream } from './rules/resume.ts'
 import { admits } from './rules/session-state.ts'
-import { takeToken } from './rules/token-bucket.ts'
 import { acknowledge, mayServe } from './rules/window.ts'
 import type { SyncSession } from './sessions.ts'
 import type { Subscription } from './subscription.ts'
@@ -92,6 +92,9 @@ export class Conversation {
       this.#server.rehydrate(session, reason)
       return
     }
+    // What a client streams after a load is what it holds by now.
+    if (session.state.phase === 'hydrating' && session.state.client !== null)
+      this.#context.storage.clients.hasLoaded(session.state.client)
     const nowMs = this.#context.nowMs()
     const rowsTo = frame.rowsTo ?? null
     const begun = { phase: 'streaming', position: positionAt(frame.from), rowsTo, streamSinceMs: nowMs } as const

@@ -6,6 +6,7 @@ import { MutationTeller } from './rules/author.ts'
 import { type Frame, FrameAssembler } from './rules/frame-assembler.ts'
 import { coveredFrom, FrameCache } from './rules/frame-cache.ts'
 import type { Position } from './rules/position.ts'
+import { isServed } from './rules/session-state.ts'
 import { mayNotice, mayServe } from './rules/window.ts'
 import type { SyncSession } from './sessions.ts'
 import { deliveredReader } from './storage/delivered.ts'
@@ -101,8 +102,7 @@ export class Server {
   /** Has every session that loads or streams begin anew. */
   rehydrateAll(reason: RehydrateReason): void {
     for (const session of this.#context.sessions) {
-      const { phase } = session.state
-      if (phase === 'streaming' || phase === 'hydrating') this.rehydrate(session, reason)
+      if (isServed(session.state.phase)) this.rehydrate(session, reason)
     }
   }
 

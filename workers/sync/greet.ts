@@ -46,7 +46,8 @@ export async function greet(
     }
   }
   const server = { epoch, definitionVersion, definitionHash, floor, audiences: session.audiences }
-  const { resume, reason, from } = decideResume(hello, server)
+  const isToLoad = storage.clients.isToLoad(hello.client)
+  const { resume, reason, from } = decideResume(hello, { ...server, isToLoad })
   storage.putHello(session.state.id, null)
   const audiences = [...session.audiences]
   session.sendFrame(

@@ -2,7 +2,7 @@ import { LIMITS } from '../../protocol/index.ts'
 import type { Audiences, Authenticate } from '../access/access.ts'
 import type { LocationHint } from '../env.ts'
 import type { PushOptions } from '../push/options.ts'
-import type { Rate } from './rules/token-bucket.ts'
+import type { Rate } from '../token-bucket.ts'
 
 /** Sizes and rates of a SyncDO; each has a default. */
 export interface SyncLimits {

@@ -8,10 +8,10 @@ import {
   ZERO_LSN,
 } from '../../protocol/index.ts'
 import type { Session, UnsentWork } from '../contracts.ts'
+import { fullBucket } from '../token-bucket.ts'
 import type { SyncLimits } from './options.ts'
 import type { Author } from './rules/author.ts'
 import type { SessionState } from './rules/session-state.ts'
-import { fullBucket } from './rules/token-bucket.ts'
 import type { SyncStorage } from './storage/sync-storage.ts'
 
 /** Reasons of a close frame hold at most 123 bytes. */
@@ -26,10 +26,17 @@ export class SyncSession {
   /** True while something asynchronous works for this session; at most one does. */
   busy = false
   state: SessionState
+  readonly #onFault: (state: SessionState, error: TidemarkError, nowMs: number) => void
 
-  constructor(socket: WebSocket, state: SessionState, right: Pick<Session, 'audiences' | 'claims'>) {
+  constructor(
+    socket: WebSocket,
+    state: SessionState,
+    right: Pick<Session, 'audiences' | 'claims'>,
+    onFault: (state: SessionState, error: TidemarkError, nowMs: number) => void,
+  ) {
     this.socket = socket
     this.state = state
+    this.#onFault = onFault
     this.claims = right.claims
     this.mayNowSee(right.audiences)
   }
@@ -84,6 +91,7 @@ export class SyncSession {
 
   /** Sends a fault that says why, and closes with the kind's code. */
   fault(error: TidemarkError, nowMs: number): void {
+    this.#onFault(this.state, error, nowMs)
     this.sendFrame({ type: 'fault', kind: error.kind, message: error.message }, nowMs)
     this.close(error.closeCode, error.kind)
   }
@@ -116,7 +124,7 @@ export class Sessions {
       const state = socket.deserializeAttachment() as SessionState | null
       const stored = state ? storage.session(state.id) : null
       if (state && stored && state.phase !== 'closed')
-        this.#bySocket.set(socket, new SyncSession(socket, state, stored))
+        this.#bySocket.set(socket, new SyncSession(socket, state, stored, this.#noteFault))
       else socket.close(1011, 'lost')
     }
     storage.keepSessions([...this.#bySocket.values()].map((session) => session.state.id))
@@ -146,6 +154,10 @@ export class Sessions {
     return [...this].filter((session) => session.state.userId === userId)
   }
 
+  ofClient(client: string): SyncSession[] {
+    return [...this].filter((session) => session.state.client === client)
+  }
+
   accept(socket: WebSocket, right: Session, limits: SyncLimits, nowMs: number): SyncSession {
     const state: SessionState = {
       id: crypto.randomUUID(),
@@ -169,9 +181,14 @@ export class Sessions {
     this.#storage.putSession(state.id, right)
     this.#ctx.acceptWebSocket(socket)
     socket.serializeAttachment(state)
-    const session = new SyncSession(socket, state, right)
+    const session = new SyncSession(socket, state, right, this.#noteFault)
     this.#bySocket.set(socket, session)
     return session
+  }
+
+  /** Keeps the last error of each client for operators; that a token ran out is none. */
+  readonly #noteFault = ({ client }: SessionState, { kind, message }: TidemarkError, atMs: number): void => {
+    if (client !== null && kind !== 'token-expired') this.#storage.clients.putError(client, { atMs, kind, message })
   }
 
   /** Forgets a socket that has closed. */

@@ -12,8 +12,10 @@ import {
 } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
 import { nearDatabase } from '../near-database.ts'
+import type { ClientOrderAnswer, SyncOperations } from '../operations-contract.ts'
 import { PushLane } from '../push/push-lane.ts'
 import { workerSessions } from '../push/push-sessions.ts'
+import { fullBucket, takeToken } from '../token-bucket.ts'
 import { errorFrom, forRemote, logFault } from '../typed-error.ts'
 import { Conversation } from './conversation.ts'
 import { Duties } from './duties.ts'
@@ -21,7 +23,7 @@ import { Server } from './frame-server.ts'
 import { HeadFollower } from './head-follower.ts'
 import { DEFAULT_SYNC_INTERVALS, DEFAULT_SYNC_LIMITS, type SyncObjectOptions } from './options.ts'
 import { Rights } from './rights.ts'
-import { fullBucket, takeToken } from './rules/token-bucket.ts'
+import { isServed } from './rules/session-state.ts'
 import { mayServe } from './rules/window.ts'
 import { decodeSession } from './session-header.ts'
 import { Sessions, type SyncSession } from './sessions.ts'
@@ -30,6 +32,7 @@ import { SyncStorage } from './storage/sync-storage.ts'
 import { Subscription } from './subscription.ts'
 import { limitedDatabase, type SyncContext } from './sync-context.ts'
 import { syncHealth } from './sync-health.ts'
+import { viewOperations } from './view-operations.ts'
 
 /** Work that a failure or an eviction left behind is taken up this soon. */
 const RESUME_MS = 100
@@ -196,6 +199,29 @@ export function createSyncObject(
           state.refused?.count ? [state.refused.first] : [],
         ),
       })
+    }
+
+    async operations(): Promise<SyncOperations> {
+      return viewOperations(this.#context, await this.health())
+    }
+
+    async rehydrateClient(client: string): Promise<ClientOrderAnswer> {
+      const { sessions, storage, nowMs } = this.#context
+      const isRepeated = !storage.clients.order(client, nowMs())
+      const told = isRepeated ? [] : sessions.ofClient(client)
+      // One that greets is told by its welcome.
+      for (const session of told) if (isServed(session.state.phase)) this.#server.rehydrate(session, 'diverged')
+      await this.#arm()
+      return { sockets: told.length, isRepeated }
+    }
+
+    async disconnectClient(client: string): Promise<ClientOrderAnswer> {
+      const { sessions, nowMs } = this.#context
+      const told = sessions.ofClient(client)
+      for (const session of told)
+        session.refuse('unavailable', 'An operator ended the connection; connect again.', nowMs())
+      await this.#arm()
+      return { sockets: told.length, isRepeated: false }
     }
 
     /** Does everything that is due, for whatever the alarm was set; what fails is tried again with backoff. */

@@ -53,6 +53,7 @@ const fine: HealthFigures = {
   longestBehind: null,
   unsent: { lateClients: 0, oldestMs: null, failedClients: 0 },
   watch: { on: true, reason: 'on', degraded: false },
+  pause: null,
   busySinceMs: null,
   clients: [group],
   counts,

@@ -4,6 +4,7 @@ import type { HealthFigures } from './health-figures.ts'
 import { lagChecks, recentLags } from './lag-checks.ts'
 import { logChecks } from './log-checks.ts'
 import { check } from './one-check.ts'
+import { pausedCheck } from './pause.ts'
 import { workChecks } from './work-checks.ts'
 
 const LATE_CYCLE_MS = 60_000
@@ -14,6 +15,7 @@ export function classifyHealth(figures: HealthFigures, now: number): Replication
   const checks = [
     cycleCheck(figures, now),
     errorCheck(figures),
+    pausedCheck(figures),
     ...logChecks(figures),
     ...lagChecks(figures, now),
     ...workChecks(figures, now),
@@ -63,7 +65,7 @@ function cycleCheck(figures: HealthFigures, now: number): HealthCheck {
   const { lastCycleAtMs, nextCycleAtMs } = figures
   const ageMs = lastCycleAtMs === null ? null : now - lastCycleAtMs
   const overdueMs = nextCycleAtMs === null ? Number.POSITIVE_INFINITY : now - nextCycleAtMs
-  if (lastCycleAtMs === null && overdueMs <= LATE_CYCLE_MS) {
+  if (lastCycleAtMs === null && figures.pause === null && overdueMs <= LATE_CYCLE_MS) {
     return check('cycle', 'warn', null, 'No capture cycle has finished since this object started.', 'ms', LATE_CYCLE_MS)
   }
   const message = 'The next capture cycle is overdue: check that the cron trigger of the Worker is deployed.'

@@ -40,6 +40,12 @@ export class DeliveryLag {
     this.#owed.clear()
   }
 
+  /** For how long a subscriber has owed an acknowledgement; null where it owes none. */
+  of(subscriber: string, nowMs: number): number | null {
+    const [first] = this.#owed.get(subscriber) ?? []
+    return first === undefined ? null : nowMs - first.sinceMs
+  }
+
   /** The subscriber that has owed an acknowledgement for longest; null where none owes one. */
   longest(nowMs: number): { readonly subscriber: string; readonly ms: number } | null {
     let found: { subscriber: string; ms: number } | null = null

@@ -89,6 +89,14 @@ describe('another begins', () => {
     expect(decideEpoch({ ...facts, ...change }, memory, own)).toEqual(begins(reason))
   })
 
+  test('OPS-R9 where an operator wants another slot, but never in place of the epoch’s owner', () => {
+    const asked = { ...memory, rebuild: 'request' }
+    expect(decideEpoch(facts, asked, own)).toEqual(begins('rebuilt by an operator'))
+    expect(() => decideEpoch({ ...facts, epoch: { ...epoch, owner: 'other' } }, asked, own)).toThrow(
+      /Another deployment/,
+    )
+  })
+
   test('CAP-R12 by one position beyond what we moved the slot to, and not before', () => {
     const moved = (step: number) =>
       decideEpoch({ ...facts, slot: { ...slot, confirmedFlushLsn: lsn(step) } }, memory, own)

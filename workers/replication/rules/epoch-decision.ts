@@ -59,6 +59,8 @@ export interface CaptureMemory {
   readonly headLsn: Lsn | null
   /** The definition's version and the publication's fingerprint, as they were last found in order. */
   readonly publication: string | null
+  /** The id of the request by which an operator wants another slot; null where none does. */
+  readonly rebuild: string | null
 }
 
 export const NO_MEMORY: CaptureMemory = {
@@ -71,6 +73,7 @@ export const NO_MEMORY: CaptureMemory = {
   leftOut: null,
   headLsn: null,
   publication: null,
+  rebuild: null,
 }
 
 export type EpochDecision = { readonly action: 'continue' } | { readonly action: 'start'; readonly reason: string }
@@ -106,6 +109,7 @@ export function decideEpoch(facts: ServerFacts, memory: CaptureMemory, own: OwnI
         `UPDATE tidemark.epoch SET ended_at = now(), end_reason = 'released' WHERE ended_at IS NULL.`,
     )
   }
+  if (memory.rebuild !== null) return start('rebuilt by an operator')
   if (memory.epoch !== null && memory.epoch !== epoch.id) return start('restored')
   // We never lower it: the database was put back, and its log may since have grown past what was captured.
   if (memory.headLsn !== null && epoch.headLsn < memory.headLsn) return start('restored')

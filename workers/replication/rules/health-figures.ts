@@ -1,5 +1,6 @@
 import type { ErrorKind, Lsn } from '../../../protocol/index.ts'
 import type { CaptureFigures, ClientGroup, HealthCheck, UnsentWork } from '../../contracts.ts'
+import type { CapturePause } from '../../operations-contract.ts'
 import type { WatchDecision } from './watch.ts'
 
 export type { ClientGroup } from '../../contracts.ts'
@@ -51,6 +52,7 @@ export interface HealthFigures {
   readonly longestBehind: { readonly subscriber: string; readonly ms: number } | null
   readonly unsent: UnsentWork
   readonly watch: WatchDecision
+  readonly pause: CapturePause | null
   /** The time since which capture runs without having come to the end of the log; null where it has. */
   readonly busySinceMs: number | null
   readonly clients: readonly ClientGroup[]

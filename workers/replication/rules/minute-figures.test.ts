@@ -5,7 +5,7 @@ const MINUTE_MS = 60_000
 const NOW = 1_000 * MINUTE_MS
 
 test('OPS-R1 figures of an hour are kept by minute: counts summed, of lags the longest, of the log the last', () => {
-  const tally = new MinuteTally()
+  const tally = new MinuteTally(60)
   tally.note(NOW, { transactions: 1, rows: 3, storedMs: 20 })
   tally.note(NOW + 1, { transactions: 2, rows: 4, storedMs: 10, deliveredMs: 30, retainedWalBytes: 9 })
   tally.note(NOW + 59_999, { retainedWalBytes: 5, faults: 1 })
@@ -33,7 +33,7 @@ test('OPS-R1 figures of an hour are kept by minute: counts summed, of lags the l
 
 test('OPS-R1 a log that grows at every look of ten minutes grows; one that shrinks in between does not', () => {
   const looked = (...sizes: number[]) => {
-    const tally = new MinuteTally()
+    const tally = new MinuteTally(60)
     for (const [minute, retainedWalBytes] of sizes.entries()) tally.note(NOW + minute * MINUTE_MS, { retainedWalBytes })
     return walGrowth(tally.since(NOW + sizes.length * MINUTE_MS, 1e9))
   }

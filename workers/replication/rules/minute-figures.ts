@@ -1,14 +1,20 @@
 import type { MinuteFigures } from '../../contracts.ts'
 
 const MINUTE_MS = 60_000
-const KEPT_MINUTES = 60
 
 const longest = (one: number | null, other: number | null): number | null =>
   one === null ? other : other === null ? one : Math.max(one, other)
 
-/** Keeps figures of the last hour, minute by minute; minutes in which nothing happened are absent. */
+/** Keeps figures minute by minute, of the last `kept` minutes; those in which nothing happened are absent. */
 export class MinuteTally {
-  #minutes: MinuteFigures[] = []
+  readonly #kept: number
+  #minutes: MinuteFigures[]
+
+  /** `known` are minutes of before, oldest first. */
+  constructor(kept: number, known: readonly MinuteFigures[] = []) {
+    this.#kept = kept
+    this.#minutes = [...known]
+  }
 
   /** Adds to the present minute: counts are summed, of lags the longest stays, of the log the last. */
   note(nowMs: number, figures: Partial<Omit<MinuteFigures, 'atMs'>>): void {
@@ -26,7 +32,7 @@ export class MinuteTally {
     }
     if (known !== null) this.#minutes.pop()
     this.#minutes.push(next)
-    this.#minutes = this.#minutes.filter((one) => one.atMs > atMs - KEPT_MINUTES * MINUTE_MS)
+    this.#minutes = this.#minutes.filter((one) => one.atMs > atMs - this.#kept * MINUTE_MS)
   }
 
   /** Answers the minutes of the last `ms`, oldest first. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { decideWatch, isPooled, type WatchFacts } from './watch.ts'
 
-const facts: WatchFacts = { wanted: true, subscribers: 1, quietMs: 0, failures: 0, obstacle: null }
+const facts: WatchFacts = { wanted: true, paused: false, subscribers: 1, quietMs: 0, failures: 0, obstacle: null }
 const decide = (change: Partial<WatchFacts>, watchMs = 100) => decideWatch({ ...facts, ...change }, { watchMs })
 
 describe('capture waits inside Postgres', () => {
@@ -11,6 +11,7 @@ describe('capture waits inside Postgres', () => {
 
   test.each<[string, Partial<WatchFacts>]>([
     ['where the app does not want it', { wanted: false }],
+    ['where an operator paused capture', { paused: true }],
     ['where nobody subscribes', { subscribers: 0 }],
     ['in place of a backoff', { failures: 1 }],
     ['once it has been quiet for long', { quietMs: 100 }],

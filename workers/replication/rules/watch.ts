@@ -4,6 +4,8 @@ import type { ReplicationIntervals } from './interval.ts'
 export interface WatchFacts {
   /** The app's own choice. */
   readonly wanted: boolean
+  /** True where an operator has capture stand still. */
+  readonly paused: boolean
   readonly subscribers: number
   /** The time since the last change, push or new subscription. */
   readonly quietMs: number
@@ -24,6 +26,7 @@ export interface WatchDecision {
 /** Decides for a wait only with subscribers, while things happen, and never in place of a backoff. Rule CAP-R29. */
 export function decideWatch(facts: WatchFacts, intervals: Pick<ReplicationIntervals, 'watchMs'>): WatchDecision {
   if (!facts.wanted) return off('switched off')
+  if (facts.paused) return off('capture is paused')
   if (facts.obstacle !== null) return { on: false, reason: facts.obstacle, degraded: true }
   if (facts.subscribers === 0) return off('nobody subscribes')
   if (facts.failures > 0) return off('the last cycle failed')

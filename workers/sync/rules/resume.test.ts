@@ -69,6 +69,11 @@ describe('a client loads anew', () => {
   })
 })
 
+test('OPS-R9 a client that an operator has load everything loads it, whatever it holds', () => {
+  expect(resume({}, { isToLoad: true })).toEqual({ resume: 'hydrate', reason: 'diverged', from: null })
+  expect(resume({ epoch: 'f' }, { isToLoad: true }).reason).toBe('epoch')
+})
+
 test('DIS-R4 a stream begins in this history at or above what is kept, and nowhere else', () => {
   expect(refuseStream({ epoch: 'e', from: lsn(10) }, server)).toBeNull()
   expect(refuseStream({ epoch: 'e', from: lsn(9) }, server)).toBe('retention')

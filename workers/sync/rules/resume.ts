@@ -8,6 +8,8 @@ export interface ServerState {
   /** History at or below it is pruned. */
   readonly floor: Lsn
   readonly audiences: readonly string[]
+  /** True where an operator wants the client to load everything anew. */
+  readonly isToLoad?: boolean
 }
 
 export type Resume =
@@ -27,6 +29,7 @@ export function decideResume(hello: Hello, server: ServerState): Resume {
   if (hello.definitionVersion !== server.definitionVersion || hello.definitionHash !== server.definitionHash)
     return hydrate('definition')
   if (hello.cursor < server.floor) return hydrate('retention')
+  if (server.isToLoad) return hydrate('diverged')
   const held = new Set(hello.audiences)
   if (server.audiences.some((audience) => !held.has(audience))) return hydrate('audience-granted')
   return { resume: 'stream', reason: null, from: hello.cursor }

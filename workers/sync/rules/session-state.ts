@@ -1,6 +1,6 @@
 import type { Lsn } from '../../../protocol/index.ts'
+import type { Bucket } from '../../token-bucket.ts'
 import type { Position } from './position.ts'
-import type { Bucket } from './token-bucket.ts'
 
 /**
  * `opened`: the socket is there. `greeting`: hello came and is being answered. `hydrating`: it loads snapshots, or must.
@@ -51,6 +51,9 @@ const ADMITTED: Readonly<Record<SessionPhase, readonly SessionEvent[]>> = {
   streaming: ['stream', 'ack', 'token', 'refused', 'schema', 'unsent'],
   closed: [],
 }
+
+/** Answers whether a session loads or streams: what it holds can then be another than it should be. */
+export const isServed = (phase: SessionPhase): boolean => phase === 'hydrating' || phase === 'streaming'
 
 /** Answers whether a frame of this type has a meaning now; one that has none is bad input. */
 export function admits(phase: SessionPhase, event: SessionEvent): boolean {

@@ -1,6 +1,7 @@
 import { type Bundles, type Lsn, NO_BUNDLES, ZERO_LSN } from '../../../protocol/index.ts'
 import type { Session } from '../../contracts.ts'
-import type { Bucket } from '../rules/token-bucket.ts'
+import type { Bucket } from '../../token-bucket.ts'
+import { ClientNotes } from './client-notes.ts'
 
 /** The SyncDO's state besides its log, stored as one row. */
 export interface SyncState {
@@ -92,11 +93,13 @@ export interface AudienceRow {
 export class SyncStorage {
   readonly state: SyncState
   readonly audiences = new Map<string, AudienceRow>()
+  readonly clients: ClientNotes
   readonly #sql: SqlStorage
 
   constructor(sql: SqlStorage) {
     this.#sql = sql
     sql.exec(SCHEMA)
+    this.clients = new ClientNotes(sql)
     const [row] = sql.exec<{ value: string }>('SELECT value FROM state').toArray()
     this.state = row ? { ...FRESH, ...(JSON.parse(row.value) as SyncState) } : { ...FRESH }
     const rows = sql.exec<{ name: string; start: string | null; version: number; used_at_ms: number }>(
