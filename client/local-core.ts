@@ -9,6 +9,7 @@ import type { UnsentExport } from './outbox/unsent-work.ts'
 import type { Writing } from './outbox/writing.ts'
 import { closedFault, offlineFault } from './replica/engine-faults.ts'
 import { type Envelope, envelopeOf } from './replica/load-envelope.ts'
+import { loadSeldomParts } from './replica/load-seldom-parts.ts'
 import type { ReplicaEngine } from './replica/replica-engine.ts'
 import type { ReplicaStatus, StatusListener } from './replica/status.ts'
 import type { ReplicaCore, ReplicaState } from './replica-core.ts'
@@ -43,7 +44,11 @@ export class LocalCore implements ReplicaCore, ReplicaState {
     const start = asLsn('0'.repeat(16))
     this.#ready = parts.engine.waits
       .waitFor({ lsn: start, epoch: null, before: null, endsOffline: false, endsRefused: false }, this.status)
-      .then(() => parts.writing.prepareKeys())
+      .then(() => {
+        // What does not load now is asked for again where it is needed.
+        loadSeldomParts().catch(() => undefined)
+        return parts.writing.prepareKeys()
+      })
     // An app that never looks at it must not fail over its rejection.
     this.#ready.catch(() => undefined)
   }

@@ -30,10 +30,10 @@ import { storageFault } from '../store/storage-fault.ts'
 import { applyRows, planStatement, Tally } from './apply-rows.ts'
 import { joinAddition, joinCopy, joinRenewal } from './join.ts'
 import { fenceOf, mayJoin } from './join-fence.ts'
-import { type Phase, planVersions } from './rules/plan-versions.ts'
+import { loadSeldomParts } from './load-seldom-parts.ts'
+import type { Phase } from './rules/plan-versions.ts'
 import { splitAtVersions } from './rules/split-versions.ts'
-import { heldBy } from './step-tables.ts'
-import { type RedoHost, stepToVersion } from './step-version.ts'
+import type { RedoHost } from './step-version.ts'
 
 /** The result of one apply. */
 export interface Applied {
@@ -290,6 +290,9 @@ async function applyInTransaction(
   stretches: readonly (Work & { readonly phase: Phase | null })[],
   finish: (tx: Executor) => Promise<void> = async () => {},
 ): Promise<Applied> {
+  // Loaded before the transaction begins, in which nothing waits for the network. Rule PRF-R2.
+  const isSeldom = stretches.some(({ phase }) => phase !== null) || renewal !== null || copy.place === 'aside'
+  const stepping = isSeldom ? await loadSeldomParts() : null
   try {
     return await withServerRows(db, async (tx, hasPending) => {
       const joining = { actions, warn, hasPending }
@@ -306,14 +309,14 @@ async function applyInTransaction(
         // What is at `to` is above the cursor until all of it is applied.
         const cursor = isLast ? maxLsn(copy.cursor, to) : copy.cursor
         stepped = { ...before, cursor, rows: before.rows + tally.rows }
-        if (phase === null) {
+        if (phase === null || stepping === null) {
           await moveCursor(tx, stepped)
           continue
         }
-        const step = await stepToVersion(
+        const step = await stepping.stepToVersion(
           tx,
           stepped,
-          missed === null ? phase : planAnew(stepped, copy.cursor, phase),
+          missed === null ? phase : stepping.planAnew(stepped, copy.cursor, phase),
           joining,
         )
         stepped = step.copy
@@ -334,12 +337,6 @@ async function applyInTransaction(
   } catch (error) {
     throw applyFault(error)
   }
-}
-
-/** Plans a phase from what the copy has where a step before it failed. */
-function planAnew(copy: Copy, cursor: Lsn, phase: Phase): Phase {
-  const [anew = phase] = planVersions(heldBy(copy), cursor, [phase.version]).phases
-  return anew
 }
 
 async function joinBeside(

@@ -36,11 +36,12 @@ import { withServerRows } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
 import { type FetchOptions, fetchDefinition, fetchManifests } from './fetch-manifests.ts'
 import { fetchVersions } from './fetch-versions.ts'
-import { detachObjects, remakeObjects } from './hanging-objects.ts'
-import { ensurePrimaryKeys, joinCopy } from './join.ts'
+import { ensurePrimaryKeys } from './finish-tables.ts'
+import { joinCopy } from './join.ts'
 import { fenceOf } from './join-fence.ts'
 import { type LoadOptions, loadCopy } from './load-copy.ts'
 import { type Envelope, envelopeFault } from './load-envelope.ts'
+import { loadSeldomParts } from './load-seldom-parts.ts'
 import { fetchRecovered, mapRecovered } from './map-recovered.ts'
 import type { PendingWork } from './pending-work.ts'
 import { makeHeld, refusedTables } from './refused-tables.ts'
@@ -125,6 +126,8 @@ async function beginCopy(options: HydrationOptions): Promise<Copy> {
   const place = shows ? 'aside' : 'live'
   const owed = await fetchOwed(options, old, { epoch, version: definitionVersion, definition: found.definition })
   const recovered = old === undefined ? await fetchRecovered(options, { epoch, version: definitionVersion }) : []
+  // Here, because nothing in the transaction waits for the network.
+  if (old !== undefined) await loadSeldomParts()
   await withServerRows(db, async (tx) => {
     if (fills) await setStage(tx, 'live', 'broken')
     await forgetOutcomesAside(tx)
@@ -171,14 +174,19 @@ async function replaceLiveTables(tx: Executor, old: Copy | null, after: Definiti
   if (old) await sealNewPatches(tx, old.tables)
   const before = old && heldDefinition(old.definition.definition, old.refused)
   const { dropped, kept, statements } = replaceTables(before, after, retiredName())
-  const hanging = await detachObjects(tx, dropped, before?.tables ?? [])
+  // On tables that are made for the first time nothing hangs.
+  const hanging = before && (await loadSeldomParts())
+  const detached = hanging && (await hanging.detachObjects(tx, dropped, before.tables))
   const emptied = (before?.tables ?? []).filter(({ id }) => kept.has(id))
   await makeTables(tx, [dropAside(), ...emptied.map((table) => `DELETE FROM ${quoteTable(table)};`), ...statements])
-  for (const loss of await remakeObjects(tx, hanging)) warn(loss)
+  if (!hanging || !detached) return
+  for (const loss of await hanging.remakeObjects(tx, detached)) warn(loss)
 }
 
 async function finishLoad({ db, signal, onCopiesChanged, outbox }: HydrationOptions, copy: Copy): Promise<Copy> {
   if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
+  // What is shown by now is replaced at the join.
+  if (copy.place === 'aside') await loadSeldomParts()
   const finished = await withServerRows(db, async (tx) => {
     await ensurePrimaryKeys(tx, copy.tables.values())
     await setStage(tx, copy.place, 'window')

@@ -19,17 +19,19 @@ import type { Applied } from './apply.ts'
 import { askFreshHead } from './ask-fresh-head.ts'
 import { AskedReset } from './asked-reset.ts'
 import { CursorWaits, type Reached } from './cursor-waits.ts'
+import { dropAddition } from './drop-addition.ts'
 import { besideFault, closedFault, offlineFault, rightsFault } from './engine-faults.ts'
 import type { HydrationTarget } from './fetch-manifests.ts'
 import { FollowedMigrations } from './followed-migrations.ts'
 import { HeldCopies } from './held-copies.ts'
 import { type HydrationOptions, hydrate } from './hydration.ts'
-import { dropAddition, loadAddition, loadRenewal } from './load-beside.ts'
+import type { BesideOptions } from './load-beside.ts'
 import type { HydrationProgress } from './load-copy.ts'
 import type { Envelope } from './load-envelope.ts'
 import { LoadInHand } from './load-in-hand.ts'
+import { loadSeldomParts } from './load-seldom-parts.ts'
 import type { PendingWork } from './pending-work.ts'
-import { planRenewal, type Renewal } from './plan-renewal.ts'
+import type { Renewal } from './plan-renewal.ts'
 import { TableFault } from './refused-tables.ts'
 import type { Progress } from './rules/progress.ts'
 import { ServerReports } from './server-reports.ts'
@@ -281,6 +283,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   async #planRenewal(welcome: HydrationTarget, signal: AbortSignal): Promise<Renewal | null> {
     const { shown, envelope } = this
     if (!shown || this.#reason !== 'definition' || this.#reset.isLoadDue) return null
+    const { planRenewal } = await loadSeldomParts()
     const renewal = await planRenewal({ http: this.#options.http, welcome, signal, envelope }, shown)
     if (renewal)
       this.#migrations.notePending([...renewal.phases.map(({ inForce }) => inForce.version), renewal.version])
@@ -337,7 +340,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.#copies.replaceCopies(this.#copies.all.filter(({ place }) => place !== copy.place).concat(copy))
     this.#loads.abortBeside()
     if (granted.length === 0) return
-    this.#loadBeside('audience-granted', (options) => {
+    this.#loadBeside('audience-granted', async (options) => {
+      const { loadAddition } = await loadSeldomParts()
       const welcome = { ...options.welcome, epoch: copy.epoch, audiences: granted }
       return loadAddition({ ...options, welcome, refusedOf: () => copy.refused }, copy)
     })
@@ -347,6 +351,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     if (this.givenUp) return
     this.#loadBeside('definition', async (options) => {
       await this.#migrations.pause(options.signal)
+      const { loadRenewal } = await loadSeldomParts()
       const refusedOf = (epoch: string, version: number) => this.#faults.refusedOf(epoch, version)
       return loadRenewal({ ...options, refusedOf }, copy, renewal)
     })
@@ -450,4 +455,4 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   }
 }
 
-type LoadBeside = (options: Omit<Parameters<typeof loadRenewal>[0], 'refusedOf'>) => Promise<Copy>
+type LoadBeside = (options: Omit<BesideOptions, 'refusedOf'>) => Promise<Copy>

@@ -1,12 +1,4 @@
-import { IS_UNSETTLED } from './outbox-ddl.ts'
-
-/** The version in which work on a copy is said. */
-const SAID = `json_build_object('epoch', epoch, 'version', version)`
-/** Holds for a copy in whose version all work is said: what is behind, and what is loaded, keeps earlier names until it joins. */
-const IS_SAID = `place = 'live' AND stage = 'joined' AND hash NOT LIKE '%-behind-%'`
-
-/** Reads the version of the shown copy as the journal's records have it. */
-export const SHOWN_VERSION = `SELECT ${SAID}::text AS said FROM tidemark.copy WHERE ${IS_SAID}`
+import { IS_SAID, IS_UNSETTLED, SAID } from './words-ddl.ts'
 
 /** The journal's reads of the outbox: one call each, because a statement by itself is planned anew. */
 export const JOURNAL_CODE = `

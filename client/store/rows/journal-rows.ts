@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import { type Definition, definitionSchema, rejectionSchema } from '../../../protocol/index.ts'
 import type { Executor } from '../copies.ts'
-import { SHOWN_VERSION } from '../journal-ddl.ts'
+import { SHOWN_VERSION } from '../words-ddl.ts'
 import { COUNTERS, listOf } from './counters.ts'
 import { jsonText } from './json-text.ts'
 
