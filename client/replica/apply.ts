@@ -28,6 +28,7 @@ import { readWritersBeyond } from '../store/rows/write-rows.ts'
 import { withServerRows } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
 import { applyRows, planStatement, Tally } from './apply-rows.ts'
+import { type Granted, NOTHING_GRANTED, type Renewing } from './granted.ts'
 import { joinAddition, joinCopy, joinRenewal } from './join.ts'
 import { fenceOf, mayJoin } from './join-fence.ts'
 import { loadSeldomParts } from './load-seldom-parts.ts'
@@ -44,26 +45,6 @@ export interface Applied {
   /** The reason why a version's steps failed, so that their tables are behind now; null where all went well. */
   readonly missed: string | null
 }
-
-/** The audiences and tables that a transaction may concern besides the copy's own. */
-export interface Granted {
-  /** Audiences that are granted, and no part of the copy yet. */
-  readonly audiences: ReadonlySet<string>
-  /** The copy with their rows, once they are loaded, or with those of tables that are loaded anew. */
-  readonly addition: Copy | null
-  /** Later versions on their way to what is shown; until they are there, no audience is granted. */
-  readonly renewal: Renewing | null
-}
-
-/** The rest of the way from one version of the definition to a later one. */
-export interface Renewing {
-  /** Versions that the cursor has not reached, in order. */
-  readonly phases: readonly Phase[]
-  /** Ids of the tables that are loaded anew, in the last version. */
-  readonly renewed: ReadonlySet<string>
-}
-
-export const NOTHING_GRANTED: Granted = { audiences: new Set(), addition: null, renewal: null }
 
 /** What came by one version, and the version that comes in force after it; null after the last. */
 export interface Stretch {

@@ -34,27 +34,18 @@ import { makeTables } from '../store/make-tables.ts'
 import { forgetOutcomesAside } from '../store/rows/outcome-rows.ts'
 import { withServerRows } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
-import { type FetchOptions, fetchDefinition, fetchManifests } from './fetch-manifests.ts'
+import { fetchDefinition, fetchManifests } from './fetch-manifests.ts'
 import { fetchVersions } from './fetch-versions.ts'
 import { ensurePrimaryKeys } from './finish-tables.ts'
+import type { HydrationOptions } from './hydration-options.ts'
 import { joinCopy } from './join.ts'
 import { fenceOf } from './join-fence.ts'
-import { type LoadOptions, loadCopy } from './load-copy.ts'
-import { type Envelope, envelopeFault } from './load-envelope.ts'
+import { loadCopy } from './load-copy.ts'
+import { envelopeFault } from './load-envelope.ts'
 import { loadSeldomParts } from './load-seldom-parts.ts'
 import { fetchRecovered, mapRecovered } from './map-recovered.ts'
-import type { PendingWork } from './pending-work.ts'
 import { makeHeld, refusedTables } from './refused-tables.ts'
 import { unknownRetypes } from './rules/unknown-retypes.ts'
-
-export interface HydrationOptions extends FetchOptions, LoadOptions {
-  readonly envelope: Envelope
-  /** Called whenever the copies change, with all there are. */
-  readonly onCopiesChanged: (copies: readonly Copy[]) => void
-  /** Answers the tables of a definition that are known not to be held here. */
-  readonly refusedOf: (epoch: string, version: number) => Refused
-  readonly outbox: Pick<PendingWork, 'actions' | 'askOutcomesBeforeJoin' | 'warn'>
-}
 
 /** A hydration takes up fresh manifests this often before it leaves the rest to the connection's backoff. */
 const MANIFEST_ROUNDS = 3

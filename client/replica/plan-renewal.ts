@@ -1,10 +1,10 @@
 import { type Manifest, TidemarkError } from '../../protocol/index.ts'
 import type { Copy } from '../store/copies.ts'
-import type { Renewing } from './apply.ts'
 import { fetchManifests, type HydrationTarget } from './fetch-manifests.ts'
 import { fetchVersions } from './fetch-versions.ts'
+import type { Renewing } from './granted.ts'
 import { heldBy } from './held-by.ts'
-import type { HydrationOptions } from './hydration.ts'
+import type { HydrationOptions } from './hydration-options.ts'
 import { envelopeFault } from './load-envelope.ts'
 import { planVersions } from './rules/plan-versions.ts'
 

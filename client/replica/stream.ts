@@ -20,11 +20,9 @@ import {
   applyStagedParts,
   applyStretches,
   applyTransactions,
-  type Granted,
-  NOTHING_GRANTED,
-  type Renewing,
   type Stretch,
 } from './apply.ts'
+import { type Granted, NOTHING_GRANTED, type Renewing } from './granted.ts'
 import { fenceOf, mayJoin } from './join-fence.ts'
 import { purgeAudiences } from './purge-audiences.ts'
 import type { Phase } from './rules/plan-versions.ts'
