@@ -14,6 +14,7 @@ import { envelopeOf } from './replica/load-envelope.ts'
 import { ReplicaEngine } from './replica/replica-engine.ts'
 import { Progress } from './replica/rules/progress.ts'
 import type { ReplicaOptions } from './replica-api.ts'
+import { watchLoss } from './store/database-loss.ts'
 import type { OpenDatabase, OpeningHelp } from './store/open-database.ts'
 import { removeAside } from './store/open-stored.ts'
 import { isDevelopment } from './store/runtime.ts'
@@ -23,6 +24,8 @@ export interface LocalOpening {
   readonly link?: Link
   /** The storage may be held for so long by who has just let it go. */
   readonly lockWaitMs?: number
+  /** Called where the database is gone while it is open, instead of ending the replica with that fault. */
+  readonly onLost?: (fault: TidemarkError) => void
 }
 
 /**
@@ -34,7 +37,7 @@ export interface LocalOpening {
 export async function openLocalCore(
   options: ReplicaOptions,
   open: OpenDatabase,
-  { help = null, link = NETWORK, lockWaitMs = 0 }: LocalOpening,
+  { help = null, link = NETWORK, lockWaitMs = 0, onLost }: LocalOpening,
 ): Promise<LocalCore> {
   const url = checkedUrl(options.url)
   const envelope = envelopeOf(options.envelope)
@@ -145,7 +148,7 @@ export async function openLocalCore(
   }
   const core = new LocalCore({ engine, writing, liveEngine, db, journal, storage, release })
   await help?.onOpened(db)
-  await help?.watchLoss(db, (lost) => void core.endBy(lost))
+  watchLoss(db, onLost ?? ((fault) => void core.endBy(fault)))
   return core
 }
 

@@ -209,31 +209,41 @@ describe('a storage with pending, sent and failed work', () => {
     const page = await newPage()
     const devtools = await page.context().newCDPSession(page)
     const { origin } = new URL(served.url)
-    const usage = await page.evaluate(async () => {
-      const own = window as unknown as StorageWindow
-      await own.openStorage(null)
-      await own.replica.db.exec('CREATE TABLE large (text text); ALTER TABLE large ALTER text SET STORAGE EXTERNAL')
-      return (await navigator.storage.estimate()).usage ?? 0
-    })
-    await devtools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: usage + 1_000_000 })
-    const large = await page.evaluate(() =>
-      (window as unknown as StorageWindow).replica.db.query(`INSERT INTO large SELECT repeat('x', 3000000)`).then(
-        () => 'written',
-        (error: Error) => error.message,
-      ),
-    )
-    expect(large).toContain('could not extend file')
-    expect(
+    const usedBytes = () => page.evaluate(async () => (await navigator.storage.estimate()).usage ?? 0)
+    const leave = async (bytes: number) =>
+      devtools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: (await usedBytes()) + bytes })
+    try {
       await page.evaluate(async () => {
-        const { db, close } = (window as unknown as StorageWindow).replica
-        const { rows } = await db.query('SELECT count(*)::int AS n FROM large')
-        await close()
-        return rows
-      }),
-    ).toEqual([{ n: 0 }])
-    expect(await opening()).toMatchObject(ALL_KINDS)
-    await devtools.send('Storage.overrideQuotaForOrigin', { origin })
-    await page.close()
+        const own = window as unknown as StorageWindow
+        await own.openStorage(null)
+        await own.replica.db.exec('CREATE TABLE large (text text); ALTER TABLE large ALTER text SET STORAGE EXTERNAL')
+      })
+      await leave(1_000_000)
+      const large = await page.evaluate(() =>
+        (window as unknown as StorageWindow).replica.db.query(`INSERT INTO large SELECT repeat('x', 3000000)`).then(
+          () => 'written',
+          (error: Error) => error.message,
+        ),
+      )
+      expect(large).toContain('could not extend file')
+      expect(
+        await page.evaluate(async () => {
+          const { db, close } = (window as unknown as StorageWindow).replica
+          const { rows } = await db.query('SELECT count(*)::int AS n FROM large')
+          await close()
+          return rows
+        }),
+      ).toEqual([{ n: 0 }])
+      // An opening begins a file of the journal. It works in what little was left, or says that there is no room.
+      const full = await opening()
+      if (full.fault) expect(full.fault).toMatchObject({ kind: 'storage', message: expect.stringMatching(/space/) })
+      else expect(full).toMatchObject(ALL_KINDS)
+      await leave(3_000_000)
+      expect(await opening()).toMatchObject(ALL_KINDS)
+    } finally {
+      await devtools.send('Storage.overrideQuotaForOrigin', { origin })
+      await page.close()
+    }
     expect(await opening()).toMatchObject(ALL_KINDS)
   })
 

@@ -13,7 +13,8 @@ import { closeAfterEach, serve } from '../../testing/replica/serve.ts'
 import { startReplica } from '../../testing/replica/start-replica.ts'
 import { openReplicaOn } from '../open-replica.ts'
 import type { Replica, ReplicaOptions } from '../replica-api.ts'
-import type { OpeningHelp } from '../store/open-database.ts'
+import { noteLoss } from '../store/database-loss.ts'
+import type { OpenDatabase } from '../store/open-database.ts'
 import {
   type OpenFunction,
   type ReplicaOpening,
@@ -175,17 +176,16 @@ describe('TAB-08 RCT-R2 ReplicaProvider', () => {
     const { options, events } = await begin()
     const opened: Replica[] = []
     let lose: (fault: TidemarkError) => void = () => undefined
-    const help: OpeningHelp = {
-      onOpening: () => undefined,
-      onAbandoned: () => undefined,
-      onOpened: async () => undefined,
-      watchLoss: async (_, onLost) => {
-        lose = onLost
-      },
+    const openDatabase: OpenDatabase = async (storage) => {
+      const db = await openPreparedDatabase(storage)
+      const loss = Promise.withResolvers<TidemarkError>()
+      noteLoss(db, loss.promise)
+      lose = loss.resolve
+      return db
     }
     const open: OpenFunction = async (asked) => {
       events.push('open')
-      const replica = await openReplicaOn(asked, openPreparedDatabase, help)
+      const replica = await openReplicaOn(asked, openDatabase)
       opened.push(replica as unknown as Replica)
       return replica
     }

@@ -1,4 +1,5 @@
 import type { Database } from './database.ts'
+import { noteLoss } from './database-loss.ts'
 import type { Alive } from './life-signs.ts'
 import { openDatabaseBy } from './open-database.ts'
 import { startInWorker } from './start-in-worker.ts'
@@ -10,7 +11,9 @@ export function openingHere() {
     const started = await startInWorker(dataDir, image, alive)
     onOpened = started.onOpened
     // The type has the live extension's name, as `Database` says.
-    return started.db as unknown as Database
+    const db = started.db as unknown as Database
+    noteLoss(db, started.panicked)
+    return db
   }
   return { open: openDatabaseBy(() => start), onOpened: () => onOpened() }
 }

@@ -1,8 +1,9 @@
-import type { TidemarkError } from '../../protocol/index.ts'
 import type { Database } from './database.ts'
 import { loadDatabaseImage } from './database-image.ts'
+import { noteLoss } from './database-loss.ts'
 import { cutTornChange, findDatabase, removeMakingMark, setMakingMark } from './find-database.ts'
 import { type Alive, watchLife } from './life-signs.ts'
+import { PanicGuard } from './panic-guard.ts'
 import { INSTANT_PARSERS } from './rules/parse-instant.ts'
 import { isServerRuntime } from './runtime.ts'
 import { StartFailed, StartWords } from './start-failed.ts'
@@ -27,8 +28,6 @@ export interface OpeningHelp {
   readonly onAbandoned: () => void
   /** Called when the open database is handed to the app. */
   readonly onOpened: (db: Database) => Promise<void>
-  /** Calls back where the thread of an open database is gone. */
-  readonly watchLoss: (db: Database, onLost: (fault: TidemarkError) => void) => Promise<void>
 }
 
 const runsInWorker = ({ kind }: Storage) => !isServerRuntime() && kind !== 'memory'
@@ -43,9 +42,6 @@ export const openingHelp: OpeningHelp = {
   },
   onOpened: async (db) => {
     if (!isServerRuntime()) (await import('./worker-database.ts')).reportOpened(db)
-  },
-  watchLoss: async (db, onLost) => {
-    if (!isServerRuntime()) (await import('./worker-database.ts')).watchLoss(db, onLost)
   },
 }
 
@@ -118,17 +114,22 @@ async function openHere(dataDir: string, image: Blob | null, alive: Alive): Prom
   const { PGlite } = await import('@electric-sql/pglite')
   const life = watchLife(alive, { ownsPlatform: false })
   const words = new StartWords()
+  const panic = new PanicGuard()
   try {
-    const start = PGlite.create({
+    const started = new PGlite({
       dataDir,
       ...(image ? { loadDataDir: image } : {}),
       relaxedDurability: false,
       startParams: startParams(PGlite),
-      onStderr: words.listen,
+      onStderr: (line) => panic.listen(line) && words.listen(line),
       parsers: INSTANT_PARSERS,
       extensions: { life: life.extension },
     })
-    return (await words.ofStart(start)) as unknown as Database
+    panic.guard(started)
+    await words.ofStart(started.waitReady)
+    const db = started as unknown as Database
+    noteLoss(db, panic.panicked)
+    return db
   } finally {
     life.stop()
   }

@@ -7,7 +7,7 @@ import { hasJournal } from './open-journal-files.ts'
 import { judgeError, judgeWords, type Verdict } from './rules/damage.ts'
 import { nextPlace, outlived, type Place } from './rules/place-names.ts'
 import { StartFailed } from './start-failed.ts'
-import { storageFault } from './storage-fault.ts'
+import { sayError, storageFault } from './storage-fault.ts'
 import type { Storage } from './storage-name.ts'
 import { findPlaces, removePlace } from './storage-places.ts'
 
@@ -98,7 +98,7 @@ function faultOf(error: unknown, why: string | null): TidemarkError {
   if (error instanceof TidemarkError) return error
   const full = storageFault(error)
   if (full) return full
-  const said = why ?? (error instanceof Error ? error.message : String(error))
+  const said = why ?? sayError(error)
   if (/memory/i.test(said)) {
     const message = `This device has too little memory for the local database now; nothing of it was changed: ${said}`
     return new TidemarkError('storage', message, { cause: error })

@@ -38,4 +38,6 @@ export type FromDatabase =
   | { readonly type: 'failed'; readonly message: string; readonly words: readonly string[] }
   | { readonly type: 'answer'; readonly call: number; readonly answer: unknown }
   | { readonly type: 'error'; readonly call: number; readonly error: PlainError }
+  /** Postgres panicked; the worker takes no call any more. */
+  | { readonly type: 'lost'; readonly message: string }
   | { readonly type: 'notification'; readonly channel: string; readonly payload: string }

@@ -12,6 +12,7 @@ async function open({ dataDir, image }: Extract<ToDatabase, { type: 'open' }>): 
   try {
     started = await startAlone(dataDir, image)
     serve = servePage(started.db, post)
+    void started.panicked.then(({ message }) => post({ type: 'lost', message }))
     post({ type: 'ready' })
   } catch (error) {
     const words = error instanceof StartFailed ? error.words : []

@@ -1,7 +1,9 @@
 import { PGlite } from '@electric-sql/pglite'
 import { OpfsAhpFS } from '@electric-sql/pglite/opfs-ahp'
+import type { TidemarkError } from '../../protocol/index.ts'
 import { FILES_OF_IMAGE } from './image-files.ts'
 import { type Alive, watchLife } from './life-signs.ts'
+import { PanicGuard } from './panic-guard.ts'
 import { INSTANT_PARSERS } from './rules/parse-instant.ts'
 import { StartWords } from './start-failed.ts'
 import { startParams } from './start-params.ts'
@@ -70,6 +72,8 @@ function keepMoreFiles(db: PGlite, files: OpfsAhpFS): void {
 /** A database that was started in this worker. */
 export interface Started {
   readonly db: PGlite
+  /** Resolves where Postgres panicked, which ends the database. */
+  readonly panicked: Promise<TidemarkError>
   /** The app's statements follow, of which the first may already make many files: it waits until they are there. */
   onOpened(): void
 }
@@ -84,18 +88,20 @@ export async function startInWorker(dataDir: string, image: Blob | File | null, 
   const files = dataDir.startsWith(OPFS) ? openFiles(dataDir.slice(OPFS.length), isNew) : null
   const ended = new AbortController()
   const words = new StartWords()
+  const panic = new PanicGuard()
   try {
-    const start = PGlite.create({
+    const db = new PGlite({
       ...(files ? { fs: files } : { dataDir }),
       ...(image ? { loadDataDir: image } : {}),
       relaxedDurability: false,
       startParams: startParams(PGlite),
-      onStderr: words.listen,
+      onStderr: (line) => panic.listen(line) && words.listen(line),
       parsers: INSTANT_PARSERS,
       extensions: { life: life.extension },
     })
-    const db = await words.ofStart(Promise.race([start, firstUnhandled(ended.signal)]))
-    return { db, onOpened: () => files && keepMoreFiles(db, files) }
+    panic.guard(db)
+    await words.ofStart(Promise.race([db.waitReady, firstUnhandled(ended.signal)]))
+    return { db, panicked: panic.panicked, onOpened: () => files && keepMoreFiles(db, files) }
   } finally {
     ended.abort()
     life.stop()

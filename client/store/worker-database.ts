@@ -1,6 +1,7 @@
 import { TidemarkError } from '../../protocol/index.ts'
 import type { Database } from './database.ts'
 import { DatabaseLink } from './database-link.ts'
+import { noteLoss } from './database-loss.ts'
 import type { Alive } from './life-signs.ts'
 import { PageDatabase } from './page-database.ts'
 import { databaseLock, type FromDatabase, type ToDatabase } from './page-messages.ts'
@@ -15,7 +16,6 @@ interface LoadedWorker {
 /** A worker that loads while it is still being found out which database is to be opened. */
 let warm: LoadedWorker | null = null
 const workers = new WeakMap<Database, Worker>()
-const losses = new WeakMap<Database, Promise<TidemarkError>>()
 
 function loadWorker(): LoadedWorker {
   // Bundlers look for exactly this expression.
@@ -46,12 +46,7 @@ export function reportOpened(db: Database): void {
   workers.get(db)?.postMessage({ type: 'opened' } satisfies ToDatabase)
 }
 
-/** Calls back where the worker of an open database is gone; every call to it rejects with that fault from then on. */
-export function watchLoss(db: Database, onLost: (fault: TidemarkError) => void): void {
-  void losses.get(db)?.then(onLost)
-}
-
-/** Resolves where an open worker ends, fails, or loses a message, whose sender would wait for ever. */
+/** Resolves where an open worker ends, fails, loses a message, whose sender would wait for ever, or its database. */
 function lossOf(worker: Worker, dataDir: string, closing: AbortSignal): Promise<TidemarkError> {
   return new Promise((resolve) => {
     const lose = (why: string) =>
@@ -63,6 +58,12 @@ function lossOf(worker: Worker, dataDir: string, closing: AbortSignal): Promise<
       )
     worker.addEventListener('error', ({ message }) => lose(`failed (${message})`), { signal: closing })
     worker.addEventListener('messageerror', () => lose('lost a message'), { signal: closing })
+    worker.addEventListener(
+      'message',
+      ({ data }: MessageEvent<FromDatabase>) =>
+        data.type === 'lost' && resolve(new TidemarkError('storage', data.message)),
+      { signal: closing },
+    )
     // A worker that the browser ends says nothing, but lets go of its lock.
     navigator.locks.request(databaseLock(dataDir), { signal: closing }, () => lose('has ended')).catch(() => undefined)
   })
@@ -89,7 +90,7 @@ export async function openWorkerDatabase(dataDir: string, image: Blob | null, al
       else if (data.type === 'ready') resolve()
       else if (data.type === 'failed') reject(new StartFailed(data.message, data.words))
       else if (data.type === 'notification') database.receiveNotification(data.channel, data.payload)
-      else link.receive(data)
+      else if (data.type !== 'lost') link.receive(data)
     })
   })
   try {
@@ -101,7 +102,7 @@ export async function openWorkerDatabase(dataDir: string, image: Blob | null, al
     const db = database as unknown as Database
     workers.set(db, worker)
     const loss = lossOf(worker, dataDir, closing.signal)
-    losses.set(db, loss)
+    noteLoss(db, loss)
     void loss.then((fault) => {
       link.close(fault)
       worker.terminate()

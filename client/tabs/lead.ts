@@ -30,6 +30,7 @@ export class Leadership {
   readonly #firstGreeting = Promise.withResolvers<void>()
   readonly #greetings: Greeting[] = []
   #core: LocalCore | null = null
+  #isLost = false
   #leases: Leases | null = null
   #wish: ConnectionWish | null = null
   /** The calls in hand, which a tab asks again where it lost its session meanwhile. */
@@ -39,7 +40,7 @@ export class Leadership {
     this.#options = options
   }
 
-  /** Resolves when it has ended and everything is closed; with false where the replica could not be opened. */
+  /** Resolves when it has ended and everything is closed; with false where the replica could not be opened, or lost its database. */
   async run(): Promise<boolean> {
     this.#announce(false)
     try {
@@ -55,8 +56,11 @@ export class Leadership {
     await this.#ended.promise
     this.#leases.endAll()
     for (const session of [...this.#sessions.values()]) session.end()
-    await this.#core.close()
-    return true
+    // What cannot be closed in order went with the database.
+    await this.#core.close().catch((error) => {
+      if (!this.#isLost) throw error
+    })
+    return !this.#isLost
   }
 
   end(): void {
@@ -139,10 +143,17 @@ export class Leadership {
         onOpening: (progress) => announce({ type: 'opening', leader: this.leader, progress }),
       },
       open,
-      { lockWaitMs: STORAGE_WAIT_MS },
+      { lockWaitMs: STORAGE_WAIT_MS, onLost: (fault) => this.#lose(fault) },
     )
     onOpened()
     return core
+  }
+
+  /** The database is gone, and is opened again by whoever leads next. */
+  #lose(fault: TidemarkError): void {
+    this.#isLost = true
+    this.#warn(fault)
+    this.end()
   }
 
   /** All tabs end with the replica, and no worker opens it anew. */
