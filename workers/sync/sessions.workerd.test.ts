@@ -140,7 +140,8 @@ it('DIS-R25 the place of a session that follows the head is kept once, and is ri
   const org = 'org:followed'
   await replication().stage(stageOf(epoch, { routedTo: lsn(0) }))
   const person = { userId: 'u', audiences: [org] }
-  const socket = await follow(person, epoch, lsn(0))
+  // An acknowledgement is written, so this client sends none by itself.
+  const socket = await follow(person, epoch, lsn(0), { autoAck: false })
   await socket.frame('welcome')
   const all = Array.from({ length: 60 }, (_, index) => transaction(lsn(index + 1), insert(org, note(40))))
   await store(database.env, epoch, all)
@@ -153,12 +154,15 @@ it('DIS-R25 the place of a session that follows the head is kept once, and is ri
     for (let at = from; at < to; at++) await deliver(org, epoch, lsn(at), lsn(at + 1), all.slice(at, at + 1))
     await socket.reaches(lsn(to))
   }
-  await deliverAll(0, 20)
-  const first = await kept()
-  expect(first.follows).toBe(true)
-  await deliverAll(20, 22)
-  // Nothing was written for these, though the position went on.
-  expect(await kept()).toEqual(first)
+  const counts = new Set<number>()
+  for (let at = 0; at < 22; at++) {
+    await deliverAll(at, at + 1)
+    const { follows, sent } = await kept()
+    expect(follows).toBe(true)
+    counts.add(sent)
+  }
+  // An eighth of the window holds eight of these frames, and no other is written.
+  expect(counts.size).toBeLessThan(6)
   for (const to of [24, 40, 60]) {
     await evict(org)
     await deliverAll(to === 24 ? 22 : to === 40 ? 24 : 40, to)
