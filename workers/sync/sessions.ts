@@ -47,18 +47,20 @@ export class SyncSession {
   /** `isRestored`: the socket outlived its object, and `kept` is its attachment. */
   constructor(
     socket: WebSocket,
-    kept: KeptState | SessionState,
+    kept: KeptState,
     right: Pick<Session, 'audiences' | 'claims'>,
     { headOf, unkept, isRestored }: SessionKeeping & { readonly isRestored: boolean },
   ) {
     this.socket = socket
     this.state = isRestored ? restoredState(kept, headOf()) : kept
-    this.#uncountedChars = isRestored ? unkept : 0
+    this.#uncountedChars = isRestored ? (kept.uncounted ?? 0) + unkept : 0
     this.#unkept = unkept
     this.#headOf = headOf
     this.#kept = kept
     this.claims = right.claims
     this.mayNowSee(right.audiences)
+    // Whatever is sent from here on may be uncounted too.
+    if (isRestored) this.#keep()
   }
 
   mayNowSee(audiences: readonly string[]): void {
@@ -116,7 +118,7 @@ export class SyncSession {
   }
 
   #keep(): void {
-    this.#kept = keptOf(this.state, this.#headOf())
+    this.#kept = { ...keptOf(this.state, this.#headOf()), uncounted: this.#uncountedChars }
     this.socket.serializeAttachment(this.#kept)
   }
 

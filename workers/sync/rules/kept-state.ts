@@ -8,7 +8,11 @@ import type { SessionState } from './session-state.ts'
  * Of one that follows the head, position and times go on without being written. What it was sent may be counted short by
  * less than `unkeptChars` of the window.
  */
-export type KeptState = SessionState & { readonly follows?: boolean }
+export type KeptState = SessionState & {
+  readonly follows?: boolean
+  /** The count may be short by so much, of earlier restarts; absent where none was. */
+  readonly uncounted?: number
+}
 
 /** So many characters are sent at most until the count of them is kept: a window may be open wider by this after a restart. */
 export const unkeptChars = (windowChars: number): number => Math.floor(windowChars / 8)
@@ -20,7 +24,7 @@ export const keptOf = (state: SessionState, head: Lsn | null): KeptState => ({
 })
 
 /** Answers the state of a session whose object comes back: one that followed the head is wherever that is by now. */
-export function restoredState({ follows, ...state }: KeptState, head: Lsn | null): SessionState {
+export function restoredState({ follows, uncounted: _, ...state }: KeptState, head: Lsn | null): SessionState {
   return follows && head !== null && state.position !== null ? { ...state, position: positionAt(head) } : state
 }
 
