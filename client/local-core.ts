@@ -15,13 +15,14 @@ import type { ReplicaInspection } from './inspection.ts'
 import type { Journal } from './journal/journal.ts'
 import type { LiveEngine } from './live/live-engine.ts'
 import type { FailureDecision, FailureRecord, MutationRecord } from './mutations/mutation.ts'
-import { type ActivityOptions, type PageOptions, Past, type PastPlan, type RowKey } from './outbox/past.ts'
+import type { ActivityOptions, PageOptions, Past, PastPlan, RowKey } from './outbox/past.ts'
 import type { RestoreOptions } from './outbox/rules/plan-restore.ts'
 import type { UnsentExport } from './outbox/unsent-work.ts'
 import type { Writing } from './outbox/writing.ts'
 import { checkUnasked } from './replica/check-unasked.ts'
 import { closedFault, offlineFault } from './replica/engine-faults.ts'
 import { type Envelope, envelopeOf } from './replica/load-envelope.ts'
+import { loadSeldomParts } from './replica/load-seldom-parts.ts'
 import type { ReplicaEngine } from './replica/replica-engine.ts'
 import type { CheckReport } from './replica/self-check.ts'
 import type { ReplicaStatus, StatusListener } from './replica/status.ts'
@@ -45,24 +46,29 @@ export interface LocalParts {
   readonly release: Release
 }
 
+/** What few ask for is a part by itself. Rule PRF-R2. */
+const loadPast = () => import('./outbox/past.ts')
+
 /** The core of a replica whose engine runs here. */
 export class LocalCore implements ReplicaCore, ReplicaState {
   readonly #parts: LocalParts
   readonly #closing = new AbortController()
   readonly #stopWaking: () => void
   readonly #ready: Promise<void>
-  readonly #past: Past
+  #past: Past | null = null
   #closed: Promise<void> | null = null
 
   constructor(parts: LocalParts) {
     this.#parts = parts
-    const { db, http, writing, engine } = parts
-    this.#past = new Past({ db, http, writing, shown: () => engine.shown, signal: this.#closing.signal })
     this.#stopWaking = onWake(() => this.wake())
     const start = asLsn('0'.repeat(16))
     this.#ready = parts.engine.waits
       .waitFor({ lsn: start, epoch: null, before: null, endsOffline: false, endsRefused: false }, this.status)
-      .then(() => parts.writing.prepareKeys())
+      .then(() => {
+        // What does not load now is asked for again where it is needed.
+        Promise.all([loadSeldomParts(), loadPast()]).catch(() => undefined)
+        return parts.writing.prepareKeys()
+      })
     // An app that never looks at it must not fail over its rejection.
     this.#ready.catch(() => undefined)
   }
@@ -144,31 +150,38 @@ export class LocalCore implements ReplicaCore, ReplicaState {
 
   async readHistory(table: string, key: RowKey, options: PageOptions): Promise<HistoryPage> {
     this.#checkOnline()
-    return this.#past.readHistory(table, key, options)
+    return (await this.#readPast()).readHistory(table, key, options)
   }
 
   async readActivity(options: ActivityOptions): Promise<ActivityPage> {
     this.#checkOnline()
-    return this.#past.readActivity(options)
+    return (await this.#readPast()).readActivity(options)
   }
 
   async readRowAt(table: string, key: RowKey, at: string): Promise<PastRow> {
     this.#checkOnline()
-    return this.#past.readRowAt(table, key, at)
+    return (await this.#readPast()).readRowAt(table, key, at)
   }
 
   async planRestore(table: string, key: RowKey, at: string, options: RestoreOptions): Promise<PastPlan> {
     this.#checkOnline()
-    return this.#past.planRestore(table, key, at, options)
+    return (await this.#readPast()).planRestore(table, key, at, options)
   }
 
   async planRollback(id: string): Promise<PastPlan> {
     this.#checkOnline()
-    return this.#past.planRollback(id)
+    return (await this.#readPast()).planRollback(id)
   }
 
-  carryOut(plan: PastPlan, by: CallOrigin | null): Promise<MutationId | null> {
-    return this.#past.carryOut(plan, by)
+  async carryOut(plan: PastPlan, by: CallOrigin | null): Promise<MutationId | null> {
+    return (await this.#readPast()).carryOut(plan, by)
+  }
+
+  async #readPast(): Promise<Past> {
+    const { Past } = await loadPast()
+    const { db, http, writing, engine } = this.#parts
+    this.#past ??= new Past({ db, http, writing, shown: () => engine.shown, signal: this.#closing.signal })
+    return this.#past
   }
 
   async settled(): Promise<void> {

@@ -1,8 +1,6 @@
 import type { Sync } from '../db/define-sync.ts'
-import { assembleReplica } from './assemble-replica.ts'
 import { type Link, NETWORK } from './connection/link.ts'
 import type { Replica, ReplicaOptions } from './replica-api.ts'
-import { askPersistence } from './store/ask-persistence.ts'
 import type { OpenDatabase, OpeningHelp } from './store/open-database.ts'
 import { isServerRuntime } from './store/runtime.ts'
 
@@ -30,23 +28,6 @@ export async function openReplicaOn<S extends Sync>(
   link: Link = NETWORK,
   checkDelayMs?: number,
 ): Promise<Replica<S>> {
-  const { openLocalCore } = await import('./open-local-core.ts')
-  const { startLive } = await import('./live/start-live.ts')
-  const core = await openLocalCore(options, open, { help, link, checkDelayMs })
-  const live = startLive(
-    (send) => core.liveEngine.connect(send),
-    () => core.db.parsers,
-  )
-  core.db.live = live.namespace
-  void askPersistence(core.storage.kind).then((persisted) => core.notePersistence(persisted))
-  return assembleReplica<S>({
-    core,
-    state: core,
-    db: core.db,
-    live,
-    names: Object.keys(options.sync.actions ?? {}),
-    runTransaction: (work) => core.runTransaction(work, null),
-    nameCall: () => null,
-    onFault: console.warn,
-  })
+  const { openOwnReplica } = await import('./open-own-replica.ts')
+  return openOwnReplica(options, open, { help, link, checkDelayMs })
 }

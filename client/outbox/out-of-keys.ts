@@ -1,5 +1,5 @@
 import { TidemarkError } from '../../protocol/index.ts'
-import { NO_KEY_LEFT } from '../store/lease-ddl.ts'
+import { NO_KEY_LEFT } from '../store/words-ddl.ts'
 
 /** Answers the fault that an error stands for where no leased key was left; null for any other error. */
 export function outOfKeys(error: unknown): TidemarkError | null {

@@ -28,12 +28,13 @@ import { readWritersBeyond } from '../store/rows/write-rows.ts'
 import { withServerRows } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
 import { applyRows, planStatement, Tally } from './apply-rows.ts'
+import { type Granted, NOTHING_GRANTED, type Renewing } from './granted.ts'
 import { joinAddition, joinCopy, joinRenewal } from './join.ts'
 import { fenceOf, mayJoin } from './join-fence.ts'
-import { type Phase, planVersions } from './rules/plan-versions.ts'
+import { loadSeldomParts } from './load-seldom-parts.ts'
+import type { Phase } from './rules/plan-versions.ts'
 import { splitAtVersions } from './rules/split-versions.ts'
-import { heldBy, stepAtOnce } from './step-tables.ts'
-import { type RedoHost, stepToVersion } from './step-version.ts'
+import type { RedoHost } from './step-version.ts'
 
 /** The result of one apply. */
 export interface Applied {
@@ -44,26 +45,6 @@ export interface Applied {
   /** The reason why a version's steps failed, so that their tables are behind now; null where all went well. */
   readonly missed: string | null
 }
-
-/** The audiences and tables that a transaction may concern besides the copy's own. */
-export interface Granted {
-  /** Audiences that are granted, and no part of the copy yet. */
-  readonly audiences: ReadonlySet<string>
-  /** The copy with their rows, once they are loaded, or with those of tables that are loaded anew. */
-  readonly addition: Copy | null
-  /** Later versions on their way to what is shown; until they are there, no audience is granted. */
-  readonly renewal: Renewing | null
-}
-
-/** The rest of the way from one version of the definition to a later one. */
-export interface Renewing {
-  /** Versions that the cursor has not reached, in order. */
-  readonly phases: readonly Phase[]
-  /** Ids of the tables that are loaded anew, in the last version. */
-  readonly renewed: ReadonlySet<string>
-}
-
-export const NOTHING_GRANTED: Granted = { audiences: new Set(), addition: null, renewal: null }
 
 /** What came by one version, and the version that comes in force after it; null after the last. */
 export interface Stretch {
@@ -126,6 +107,7 @@ export async function applyStretches(
   const isAlone =
     stretches.length === 1 && transactions.every(({ changes, own }) => changes.length === 0 && own === null)
   if (phase !== null && isAlone && isShown(copy) && granted.addition === null) {
+    const { stepAtOnce } = await loadSeldomParts()
     const stepped = await stepAtOnce(store.db, { ...copy, cursor: maxLsn(copy.cursor, to) }, phase)
     if (stepped !== null) return { copy: stepped, addition: null, changes: 0, missed: null }
   }
@@ -297,6 +279,9 @@ async function applyInTransaction(
   stretches: readonly (Work & { readonly phase: Phase | null })[],
   finish: (tx: Executor) => Promise<void> = async () => {},
 ): Promise<Applied> {
+  // Loaded before the transaction begins, in which nothing waits for the network. Rule PRF-R2.
+  const isSeldom = stretches.some(({ phase }) => phase !== null) || renewal !== null || copy.place === 'aside'
+  const stepping = isSeldom ? await loadSeldomParts() : null
   try {
     return await withServerRows(db, async (tx, hasPending) => {
       const joining = { actions, warn, hasPending }
@@ -313,14 +298,14 @@ async function applyInTransaction(
         // What is at `to` is above the cursor until all of it is applied.
         const cursor = isLast ? maxLsn(copy.cursor, to) : copy.cursor
         stepped = { ...before, cursor, rows: before.rows + tally.rows }
-        if (phase === null) {
+        if (phase === null || stepping === null) {
           await moveCursor(tx, stepped)
           continue
         }
-        const step = await stepToVersion(
+        const step = await stepping.stepToVersion(
           tx,
           stepped,
-          missed === null ? phase : planAnew(stepped, copy.cursor, phase),
+          missed === null ? phase : stepping.planAnew(stepped, copy.cursor, phase),
           joining,
         )
         stepped = step.copy
@@ -341,12 +326,6 @@ async function applyInTransaction(
   } catch (error) {
     throw applyFault(error)
   }
-}
-
-/** Plans a phase from what the copy has where a step before it failed. */
-function planAnew(copy: Copy, cursor: Lsn, phase: Phase): Phase {
-  const [anew = phase] = planVersions(heldBy(copy), cursor, [phase.version]).phases
-  return anew
 }
 
 async function joinBeside(

@@ -34,26 +34,18 @@ import { makeTables } from '../store/make-tables.ts'
 import { forgetOutcomesAside } from '../store/rows/outcome-rows.ts'
 import { withServerRows } from '../store/server-rows.ts'
 import { storageFault } from '../store/storage-fault.ts'
-import { type FetchOptions, fetchDefinition, fetchManifests } from './fetch-manifests.ts'
+import { fetchDefinition, fetchManifests } from './fetch-manifests.ts'
 import { fetchVersions } from './fetch-versions.ts'
-import { detachObjects, remakeObjects } from './hanging-objects.ts'
-import { ensurePrimaryKeys, joinCopy } from './join.ts'
+import { ensurePrimaryKeys } from './finish-tables.ts'
+import type { HydrationOptions } from './hydration-options.ts'
+import { joinCopy } from './join.ts'
 import { fenceOf } from './join-fence.ts'
-import { type LoadOptions, loadCopy } from './load-copy.ts'
-import { type Envelope, envelopeFault } from './load-envelope.ts'
+import { loadCopy } from './load-copy.ts'
+import { envelopeFault } from './load-envelope.ts'
+import { loadSeldomParts } from './load-seldom-parts.ts'
 import { fetchRecovered, mapRecovered } from './map-recovered.ts'
-import type { PendingWork } from './pending-work.ts'
 import { makeHeld, refusedTables } from './refused-tables.ts'
 import { unknownRetypes } from './rules/unknown-retypes.ts'
-
-export interface HydrationOptions extends FetchOptions, LoadOptions {
-  readonly envelope: Envelope
-  /** Called whenever the copies change, with all there are. */
-  readonly onCopiesChanged: (copies: readonly Copy[]) => void
-  /** Answers the tables of a definition that are known not to be held here. */
-  readonly refusedOf: (epoch: string, version: number) => Refused
-  readonly outbox: Pick<PendingWork, 'actions' | 'askOutcomesBeforeJoin' | 'warn'>
-}
 
 /** A hydration takes up fresh manifests this often before it leaves the rest to the connection's backoff. */
 const MANIFEST_ROUNDS = 3
@@ -125,6 +117,8 @@ async function beginCopy(options: HydrationOptions): Promise<Copy> {
   const place = shows ? 'aside' : 'live'
   const owed = await fetchOwed(options, old, { epoch, version: definitionVersion, definition: found.definition })
   const recovered = old === undefined ? await fetchRecovered(options, { epoch, version: definitionVersion }) : []
+  // Here, because nothing in the transaction waits for the network.
+  if (old !== undefined) await loadSeldomParts()
   await withServerRows(db, async (tx) => {
     if (fills) await setStage(tx, 'live', 'broken')
     await forgetOutcomesAside(tx)
@@ -171,14 +165,19 @@ async function replaceLiveTables(tx: Executor, old: Copy | null, after: Definiti
   if (old) await sealNewPatches(tx, old.tables)
   const before = old && heldDefinition(old.definition.definition, old.refused)
   const { dropped, kept, statements } = replaceTables(before, after, retiredName())
-  const hanging = await detachObjects(tx, dropped, before?.tables ?? [])
+  // On tables that are made for the first time nothing hangs.
+  const hanging = before && (await loadSeldomParts())
+  const detached = hanging && (await hanging.detachObjects(tx, dropped, before.tables))
   const emptied = (before?.tables ?? []).filter(({ id }) => kept.has(id))
   await makeTables(tx, [dropAside(), ...emptied.map((table) => `DELETE FROM ${quoteTable(table)};`), ...statements])
-  for (const loss of await remakeObjects(tx, hanging)) warn(loss)
+  if (!hanging || !detached) return
+  for (const loss of await hanging.remakeObjects(tx, detached)) warn(loss)
 }
 
 async function finishLoad({ db, signal, onCopiesChanged, outbox }: HydrationOptions, copy: Copy): Promise<Copy> {
   if (signal.aborted) throw new TidemarkError('unavailable', 'The hydration was broken off.')
+  // What is shown by now is replaced at the join.
+  if (copy.place === 'aside') await loadSeldomParts()
   const finished = await withServerRows(db, async (tx) => {
     await ensurePrimaryKeys(tx, copy.tables.values())
     await setStage(tx, copy.place, 'window')

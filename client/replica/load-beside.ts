@@ -1,18 +1,17 @@
 import { type DefinitionInForce, type Manifest, minLsn, TidemarkError, ZERO_LSN } from '../../protocol/index.ts'
-import { type Copy, deleteCopy, type Executor, insertCopy, readCopies, setStage } from '../store/copies.ts'
-import type { Database } from '../store/database.ts'
+import { type Copy, type Executor, insertCopy, readCopies, setStage } from '../store/copies.ts'
 import { createAside, dropAside } from '../store/definition-ddl.ts'
 import { heldTables, type Refused } from '../store/held-tables.ts'
 import { withServerRows } from '../store/server-rows.ts'
 import { fetchManifests } from './fetch-manifests.ts'
-import type { HydrationOptions } from './hydration.ts'
-import { ensurePrimaryKeys } from './join.ts'
+import { ensurePrimaryKeys } from './finish-tables.ts'
+import type { HydrationOptions } from './hydration-options.ts'
 import { loadCopy } from './load-copy.ts'
 import { envelopeFault } from './load-envelope.ts'
 import type { Renewal } from './plan-renewal.ts'
 import { refusedTables } from './refused-tables.ts'
 
-type BesideOptions = Omit<HydrationOptions, 'onCopiesChanged' | 'outbox'>
+export type BesideOptions = Omit<HydrationOptions, 'onCopiesChanged' | 'outbox'>
 
 /**
  * Loads audiences that were granted beside the rows that are shown, which go on streaming, and answers the copy that is to
@@ -71,14 +70,6 @@ async function readAsideCopy(tx: Executor): Promise<Copy> {
   const copy = (await readCopies(tx)).find(({ place }) => place === 'aside')
   if (!copy) throw new TidemarkError('internal', 'A copy just recorded is not there.')
   return copy
-}
-
-/** Drops the copy that is being loaded beside. */
-export async function dropAddition(db: Database): Promise<void> {
-  await db.transaction(async (tx) => {
-    await deleteCopy(tx, 'aside')
-    await tx.exec(dropAside())
-  })
 }
 
 const brokenOff = () => new TidemarkError('unavailable', 'The rights changed again meanwhile.')

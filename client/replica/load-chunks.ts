@@ -6,7 +6,7 @@ import { storeLoaded } from '../store/rows/chunk-rows.ts'
 import { addToCount } from '../store/rows/copy-rows.ts'
 import { withServerRows } from '../store/server-rows.ts'
 import type { ChunkJob, LoadedBytes } from './chunk-download.ts'
-import { ensurePrimaryKeys } from './join.ts'
+import { ensurePrimaryKeys } from './finish-tables.ts'
 import { audiencesOfTable } from './unseen-changes.ts'
 
 const list = (names: readonly string[]) => names.map(quoteIdentifier).join(', ')

@@ -1,12 +1,12 @@
 import { type Manifest, TidemarkError } from '../../protocol/index.ts'
 import type { Copy } from '../store/copies.ts'
-import type { Renewing } from './apply.ts'
 import { fetchManifests, type HydrationTarget } from './fetch-manifests.ts'
 import { fetchVersions } from './fetch-versions.ts'
-import type { HydrationOptions } from './hydration.ts'
+import type { Renewing } from './granted.ts'
+import { heldBy } from './held-by.ts'
+import type { HydrationOptions } from './hydration-options.ts'
 import { envelopeFault } from './load-envelope.ts'
 import { planVersions } from './rules/plan-versions.ts'
-import { heldBy } from './step-tables.ts'
 
 /** The way of a whole copy to a later definition of the same history. */
 export interface Renewal extends Renewing {

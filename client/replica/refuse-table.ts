@@ -5,7 +5,7 @@ import { tableOf } from '../store/replica-table.ts'
 import { deleteMarksOf } from '../store/rows/chunk-rows.ts'
 import { addToCount } from '../store/rows/copy-rows.ts'
 import { withServerRows } from '../store/server-rows.ts'
-import { countRows } from './join.ts'
+import { countRows } from './finish-tables.ts'
 
 /** Leaves a table out of a copy, with its rows, and goes on with the others. */
 export function refuseTable(db: Database, copy: Copy, table: string, cause: string): Promise<Copy> {

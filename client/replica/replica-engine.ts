@@ -20,22 +20,25 @@ import type { Applied } from './apply.ts'
 import { askFreshHead } from './ask-fresh-head.ts'
 import { AskedReset } from './asked-reset.ts'
 import { CursorWaits, type Reached } from './cursor-waits.ts'
+import { dropAddition } from './drop-addition.ts'
 import { besideFault, closedFault, offlineFault, rightsFault } from './engine-faults.ts'
 import type { HydrationTarget } from './fetch-manifests.ts'
 import { FollowedMigrations } from './followed-migrations.ts'
 import { HeldCopies } from './held-copies.ts'
-import { type HydrationOptions, hydrate } from './hydration.ts'
-import { dropAddition, loadAddition, loadRenewal } from './load-beside.ts'
+import { hydrate } from './hydration.ts'
+import type { HydrationOptions } from './hydration-options.ts'
+import type { BesideOptions } from './load-beside.ts'
 import type { HydrationProgress } from './load-copy.ts'
 import type { Envelope } from './load-envelope.ts'
 import { LoadInHand } from './load-in-hand.ts'
+import { loadSeldomParts } from './load-seldom-parts.ts'
 import { pause } from './pause.ts'
 import type { PendingWork } from './pending-work.ts'
-import { planRenewal, type Renewal } from './plan-renewal.ts'
+import type { Renewal } from './plan-renewal.ts'
 import { TableFault } from './refused-tables.ts'
 import { Repair } from './repair.ts'
 import type { Progress } from './rules/progress.ts'
-import { type CheckReport, compareWithServer } from './self-check.ts'
+import type { CheckReport } from './self-check.ts'
 import { ServerReports } from './server-reports.ts'
 import { NO_MIGRATIONS, replicaPhase, StatusStore } from './status.ts'
 import { StoredCopies } from './stored-copies.ts'
@@ -192,6 +195,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   }
 
   async #check(signal: AbortSignal): Promise<CheckReport> {
+    const { compareWithServer } = await loadSeldomParts()
     const report = await compareWithServer(
       {
         store: this.outbox,
@@ -325,6 +329,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   async #planRenewal(welcome: HydrationTarget, signal: AbortSignal): Promise<Renewal | null> {
     const { shown, envelope } = this
     if (!shown || this.#reason !== 'definition' || this.#reset.isLoadDue) return null
+    const { planRenewal } = await loadSeldomParts()
     const renewal = await planRenewal({ http: this.#options.http, welcome, signal, envelope }, shown)
     if (renewal)
       this.#migrations.notePending([...renewal.phases.map(({ inForce }) => inForce.version), renewal.version])
@@ -381,7 +386,8 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     this.#copies.replaceCopies(this.#copies.all.filter(({ place }) => place !== copy.place).concat(copy))
     this.#loads.abortBeside()
     if (granted.length === 0) return
-    this.#loadBeside('audience-granted', (options) => {
+    this.#loadBeside('audience-granted', async (options) => {
+      const { loadAddition } = await loadSeldomParts()
       const welcome = { ...options.welcome, epoch: copy.epoch, audiences: granted }
       return loadAddition({ ...options, welcome, refusedOf: () => copy.refused }, copy)
     })
@@ -391,6 +397,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
     if (this.givenUp) return
     this.#loadBeside('definition', async (options) => {
       await this.#migrations.pause(options.signal)
+      const { loadRenewal } = await loadSeldomParts()
       const refusedOf = (epoch: string, version: number) => this.#faults.refusedOf(epoch, version)
       return loadRenewal({ ...options, refusedOf }, copy, renewal)
     })
@@ -494,4 +501,4 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   }
 }
 
-type LoadBeside = (options: Omit<Parameters<typeof loadRenewal>[0], 'refusedOf'>) => Promise<Copy>
+type LoadBeside = (options: Omit<BesideOptions, 'refusedOf'>) => Promise<Copy>

@@ -9,7 +9,7 @@ import { sealNewPatches } from '../mutations/seal-patches.ts'
 import { type Copy, changedTables, copyStatement, type Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import { findUntouched, replaceTables, retiredName, triggersOf } from '../store/definition-ddl.ts'
-import { heldDefinition, heldTables } from '../store/held-tables.ts'
+import { heldTables } from '../store/held-tables.ts'
 import { makeTables } from '../store/make-tables.ts'
 import type { ReplicaTable } from '../store/replica-table.ts'
 import { stepCopy } from '../store/rows/copy-stepped.ts'
@@ -21,23 +21,14 @@ import {
   stepStatements,
   typesBeyond,
 } from '../store/step-ddl.ts'
+import { countRows, ensurePrimaryKeys, finishTables } from './finish-tables.ts'
 import { detachViews, dropViews, type HangingObjects, readOwnObjects, remakeObjects } from './hanging-objects.ts'
-import { countRows, ensurePrimaryKeys, finishTables } from './join.ts'
+import { heldBy } from './held-by.ts'
 import { mapPatches, mapPredictions } from './map-patches.ts'
-import type { Held, Phase } from './rules/plan-versions.ts'
+import type { Phase } from './rules/plan-versions.ts'
 
 /** Answers whether nothing pending may lie on the rows while the tables step to this phase. */
 export const isUnderRows = ({ changes, gone }: Phase): boolean => gone.length > 0 || changes.length > 0
-
-/** Answers what a copy has, as versions are planned from it. */
-export function heldBy({ definition, refused, behind, owed }: Copy): Held {
-  return {
-    version: definition.version,
-    definition: heldDefinition(definition.definition, refused),
-    behind: new Set([...behind, ...Object.keys(refused)]),
-    owed,
-  }
-}
 
 /** The result of a phase: the copy, and mutations of which nothing is left to do. */
 export interface SteppedTables {

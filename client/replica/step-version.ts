@@ -1,9 +1,11 @@
+import type { Lsn } from '../../protocol/index.ts'
 import type { ActionRunner } from '../mutations/run-action.ts'
 import { withAllUndone } from '../rebase/apply-under-pending.ts'
 import type { Copy, Executor } from '../store/copies.ts'
+import { heldBy } from './held-by.ts'
 import { isLasting } from './refused-tables.ts'
-import { type Phase, planWithoutSteps } from './rules/plan-versions.ts'
-import { heldBy, isUnderRows, stepTables } from './step-tables.ts'
+import { type Phase, planVersions, planWithoutSteps } from './rules/plan-versions.ts'
+import { isUnderRows, stepTables } from './step-tables.ts'
 
 /** The things that a transaction needs to redo pending work on tables that it changes. */
 export interface RedoHost {
@@ -53,4 +55,10 @@ async function stepUnderPending(
     for (const [counter, rejection] of stepped.emptied) failing.set(counter, rejection)
     return stepped.copy
   })
+}
+
+/** Plans a phase from what the copy has where a step before it failed. */
+export function planAnew(copy: Copy, cursor: Lsn, phase: Phase): Phase {
+  const [anew = phase] = planVersions(heldBy(copy), cursor, [phase.version]).phases
+  return anew
 }

@@ -1,6 +1,6 @@
 import { type Copy, readCopies, setStage, writeDefinition } from '../store/copies.ts'
+import { dropAddition } from './drop-addition.ts'
 import type { HeldCopies } from './held-copies.ts'
-import { dropAddition } from './load-beside.ts'
 import type { PendingWork } from './pending-work.ts'
 import { purgeAudiences } from './purge-audiences.ts'
 

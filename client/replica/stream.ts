@@ -15,16 +15,8 @@ import type { LocalStore } from '../mutations/local-store.ts'
 import type { Copy } from '../store/copies.ts'
 import { deleteParts, stagePiece } from '../store/rows/message-parts.ts'
 import { storageFault } from '../store/storage-fault.ts'
-import {
-  type Applied,
-  applyStagedParts,
-  applyStretches,
-  applyTransactions,
-  type Granted,
-  NOTHING_GRANTED,
-  type Renewing,
-  type Stretch,
-} from './apply.ts'
+import { type Applied, applyStagedParts, applyStretches, applyTransactions, type Stretch } from './apply.ts'
+import { type Granted, NOTHING_GRANTED, type Renewing } from './granted.ts'
 import { fenceOf, mayJoin } from './join-fence.ts'
 import { purgeAudiences } from './purge-audiences.ts'
 import type { Phase } from './rules/plan-versions.ts'

@@ -1,16 +1,4 @@
-import { IS_UNSETTLED } from './outbox-ddl.ts'
-
-/**
- * Server rows are applied with triggers and foreign keys off, which the server has enforced already, and under the input
- * settings their text was written with, whatever the app has set.
- */
-export const OF_SERVER_ROWS: Readonly<Record<string, string>> = {
-  session_replication_role: 'replica',
-  search_path: 'pg_catalog',
-  DateStyle: 'ISO, MDY',
-  IntervalStyle: 'postgres',
-  TimeZone: 'UTC',
-}
+import { IS_UNSETTLED, OF_SERVER_ROWS } from './words-ddl.ts'
 
 const SETTINGS = Object.entries(OF_SERVER_ROWS)
   .map(([name, value]) => `SET "${name}" = '${value}'`)

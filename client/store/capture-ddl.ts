@@ -1,8 +1,8 @@
 import { isAudienceLeft, KEPT_AUDIENCE, outputExpression, quoteIdentifier, quoteLiteral } from '../../protocol/index.ts'
 import { keptAudienceStatements } from './kept-audience-ddl.ts'
-import { PINNED_FUNCTION } from './outbox-ddl.ts'
 import type { ReplicaTable, ReplicaTables } from './replica-table.ts'
 import { type ForeignKey, foreignKeysOf } from './rules/foreign-keys.ts'
+import { PINNED_FUNCTION } from './words-ddl.ts'
 
 /** Sorts before the `RI_…` triggers of foreign keys, so that a parent is captured before what its cascade does. */
 const CAPTURE = '"A_tidemark_capture"'

@@ -1,13 +1,11 @@
 import { LIVE_TRIGGER } from './live-ddl.ts'
+import { EXAMINED_QUERY } from './words-ddl.ts'
 
 /** The first number of what is not Postgres' own. */
 const FIRST_OWN_OID = 16_384
 /** Built-in functions that are stable only for the settings of the session, or the types, by which they write and read text. */
 const STABLE_BY_SETTINGS =
   '^(jsonb?_agg.*|jsonb?_object_agg.*|jsonb?_build_(array|object)|to_jsonb?|row_to_json|array_to_json|array_to_string|jsonb?_(to|populate)_record(set)?|concat|concat_ws|format|textanycat|anytextcat|quote_literal|quote_nullable|to_char|to_date|to_timestamp|date|time|timetz|timestamp|.*timestamptz.*|date_(part|trunc|add|subtract)|extract|timezone|generate_series|numeric|length|enum_(first|last|range)|pg_typeof)$'
-
-/** The name of a prepared query that is examined, and of the function that it becomes for that. */
-export const EXAMINED_QUERY = 'examined_query'
 
 /**
  * The tables that a query reads are those that its tree names, and that the trees of its views name. A table's rows may lie

@@ -1,19 +1,4 @@
-import { IS_UNSETTLED } from './outbox-ddl.ts'
-
-/**
- * The version in which work on a copy is said, and by its id each table that is behind with the version since which it is as it
- * is shown: that keeps earlier names and types until it joins.
- */
-const SAID = `CASE WHEN hash NOT LIKE '%-behind-%' THEN json_build_object('epoch', epoch, 'version', version)
-  ELSE json_build_object('epoch', epoch, 'version', version, 'behind', (
-    SELECT coalesce(json_object_agg(t ->> 'id', coalesce((t ->> 'since')::int, 0)), '{}')
-    FROM json_array_elements(definition::json -> 'tables') AS t
-    WHERE t ->> 'id' IN (SELECT json_array_elements_text(definition::json -> 'behind')))) END`
-/** Holds for a copy on which work is done; what is still loaded keeps earlier names. */
-const IS_SAID = `place = 'live' AND stage = 'joined'`
-
-/** Reads the version of the shown copy as the journal's records have it. */
-export const SHOWN_VERSION = `SELECT ${SAID}::text AS said FROM tidemark.copy WHERE ${IS_SAID}`
+import { IS_SAID, IS_UNSETTLED, SAID } from './words-ddl.ts'
 
 /** The journal's reads of the outbox: one call each, because a statement by itself is planned anew. */
 export const JOURNAL_CODE = `

@@ -1,6 +1,6 @@
 import { KEPT_AUDIENCE, quoteIdentifier, quoteLiteral, tableId } from '../../protocol/index.ts'
-import { PINNED_FUNCTION } from './outbox-ddl.ts'
 import type { ReplicaTable, ReplicaTables } from './replica-table.ts'
+import { PINNED_FUNCTION } from './words-ddl.ts'
 
 const OWN = `NEW.${quoteIdentifier(KEPT_AUDIENCE)}`
 

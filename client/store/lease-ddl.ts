@@ -1,5 +1,5 @@
-/** SQLSTATE where no leased key is left for a new row. */
-export const NO_KEY_LEFT = 'TMK01'
+import { NO_KEY_LEFT } from './words-ddl.ts'
+
 /** SQLSTATE where a new row is given a key that this replica did not lease. */
 const KEY_NOT_LEASED = 'TMK02'
 

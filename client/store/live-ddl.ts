@@ -12,41 +12,9 @@ export const LIVE_TRIGGER = 'tidemark_live'
 /** Under this setting DDL is of the live queries themselves. */
 const OWN_DDL = `SET LOCAL session_replication_role = replica; SET LOCAL tidemark.live = 'on';`
 
-const notify = (facts: string) =>
+/** Makes the statement of a function that notifies of these facts. */
+export const notify = (facts: string) =>
   `PERFORM pg_catalog.pg_notify('${LIVE_CHANNEL}', pg_catalog.json_build_object('xact', pg_catalog.pg_current_xact_id(), ${facts})::pg_catalog.text);`
-
-/** The schemas whose objects no live query reads: their tables are shown once they are the live ones. */
-const HIDDEN = `('tidemark', 'tidemark_aside')`
-
-/**
- * What notifies of touched tables and of changed schemas: always this library's.
- *
- * The triggers are always on, so that what is applied as the server's counts too.
- */
-export const LIVE_CODE = `
-  CREATE OR REPLACE FUNCTION tidemark.touched() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    ${notify(`'table', TG_RELID`)}
-    RETURN NULL;
-  END $$;
-  CREATE OR REPLACE FUNCTION tidemark.schema_changed() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
-    IF pg_catalog.current_setting('tidemark.live', true) = 'on' THEN RETURN; END IF;
-    IF TG_EVENT = 'sql_drop' THEN
-      IF NOT EXISTS (SELECT FROM pg_catalog.pg_event_trigger_dropped_objects() d
-        WHERE coalesce(d.schema_name, '') NOT IN ${HIDDEN} AND d.object_type NOT IN
-          ('index', 'trigger', 'event trigger', 'schema', 'default value', 'table constraint', 'toast table', 'rule')) THEN RETURN; END IF;
-    ELSIF NOT EXISTS (SELECT FROM pg_catalog.pg_event_trigger_ddl_commands() c
-      WHERE coalesce(c.schema_name, '') NOT IN ${HIDDEN}
-        AND c.command_tag NOT IN ('CREATE INDEX', 'CREATE TRIGGER', 'CREATE SCHEMA', 'COMMENT', 'GRANT', 'REVOKE')) THEN RETURN;
-    END IF;
-    ${notify(`'schema', true`)}
-  END $$;
-  DROP EVENT TRIGGER IF EXISTS tidemark_live_ddl;
-  DROP EVENT TRIGGER IF EXISTS tidemark_live_drop;
-  CREATE EVENT TRIGGER tidemark_live_ddl ON ddl_command_end EXECUTE FUNCTION tidemark.schema_changed();
-  CREATE EVENT TRIGGER tidemark_live_drop ON sql_drop EXECUTE FUNCTION tidemark.schema_changed();
-  ALTER EVENT TRIGGER tidemark_live_ddl ENABLE ALWAYS;
-  ALTER EVENT TRIGGER tidemark_live_drop ENABLE ALWAYS;
-`
 
 /** Drops the triggers of earlier sessions, whose tables nobody may look at now. */
 export const START_LIVE = `

@@ -1,9 +1,7 @@
-import { LIMITS, PINNED_SETTINGS, quoteIdentifier, quoteLiteral } from '../../protocol/index.ts'
+import { LIMITS } from '../../protocol/index.ts'
 import { CALL_MARK } from './call-origin.ts'
 import { OUTBOX_CHANNEL } from './rules/outbox-notice.ts'
-
-/** Holds for a row of `tidemark.mutation` that is neither confirmed nor failed, and not squashed into another. */
-export const IS_UNSETTLED = `status IN ('pending', 'sent') AND squashed_into IS NULL`
+import { IS_UNSETTLED } from './words-ddl.ts'
 
 /** Holds where no mutation waits for the server, or for the app to decide. */
 export const NOTHING_OPEN = `NOT EXISTS (SELECT FROM tidemark.mutation WHERE status <> 'confirmed' AND squashed_into IS NULL)`
@@ -236,8 +234,3 @@ export const OUTBOX_CODE = `
     END LOOP;
   END $$;
 `
-
-/** The settings under which values become text, for the head of a function. */
-export const PINNED_FUNCTION = Object.entries(PINNED_SETTINGS)
-  .map(([name, value]) => `SET ${quoteIdentifier(name)} = ${quoteLiteral(value)}`)
-  .join(' ')

@@ -1,63 +1,21 @@
 import { nanoid } from 'nanoid'
 import { TidemarkError } from '../../protocol/index.ts'
-import { APPLY_CODE } from './apply-ddl.ts'
 import { captureStatements } from './capture-ddl.ts'
 import { type Executor, readCopies } from './copies.ts'
 import type { Database } from './database.ts'
 import { digestText } from './digest-text.ts'
-import { EXAMINE_CODE } from './examine-ddl.ts'
-import { JOURNAL_CODE } from './journal-ddl.ts'
-import { LEASE_CODE } from './lease-ddl.ts'
-import { LIVE_CODE } from './live-ddl.ts'
-import { OUTBOX_CODE, OUTBOX_TABLES } from './outbox-ddl.ts'
+import { OWN_CODE_DIGEST } from './own-code-digest.ts'
 import { FIRST_FORMAT, FORMAT, UPGRADES } from './own-format.ts'
 
-/** The tables of the first format that was ever released, and never to be edited. */
-const FIRST_TABLES = `
-  CREATE SCHEMA tidemark;
-  CREATE TABLE tidemark.owner (
-    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    format int NOT NULL, user_id text NOT NULL, client_id text NOT NULL, counter bigint NOT NULL DEFAULT 0
-  );
-  CREATE TABLE tidemark.copy (
-    place text PRIMARY KEY, stage text NOT NULL, epoch text NOT NULL, cursor text NOT NULL, rows bigint NOT NULL,
-    version int NOT NULL, hash text NOT NULL, definition text NOT NULL
-  );
-  CREATE TABLE tidemark.audience (
-    place text NOT NULL, audience text NOT NULL, load_order int NOT NULL,
-    start text NOT NULL, fence text NOT NULL, snapshot text NOT NULL, manifest text,
-    PRIMARY KEY (place, audience)
-  );
-  CREATE TABLE tidemark.loaded_chunk (
-    audience text NOT NULL, table_id text NOT NULL, position int NOT NULL,
-    PRIMARY KEY (audience, table_id, position)
-  );
-  CREATE TABLE tidemark.part (
-    position int NOT NULL, piece int NOT NULL, whole boolean NOT NULL, content text NOT NULL,
-    PRIMARY KEY (position, piece)
-  );
-  ALTER TABLE tidemark.part ALTER content SET STORAGE EXTERNAL;
-  ${OUTBOX_TABLES}
-`
-
-const CODE = `
-  CREATE OR REPLACE VIEW tidemark.replica AS SELECT epoch, cursor, stage, rows FROM tidemark.copy WHERE place = 'live';
-  ${OUTBOX_CODE}
-  ${APPLY_CODE}
-  ${LEASE_CODE}
-  ${JOURNAL_CODE}
-  ${EXAMINE_CODE}
-  ${LIVE_CODE}
-`
-
-/** The statements that make the schema of a new database; the image of one is as old as this text. */
-export const OWN_SCHEMA = [FIRST_TABLES, ...UPGRADES, CODE].join('\n')
+/** The texts that make the schema: the image of a new database holds what they make, so that a page seldom loads them. Rule PRF-R2. */
+const loadTexts = () => import('./own-code-ddl.ts')
 
 /** Runs as the server's statements do: triggers against DDL rest, and the app's search path does not count. */
 const QUIETLY = 'SET LOCAL session_replication_role = replica; SET LOCAL search_path = pg_catalog'
 
 /** Makes the schema in a database that has none, for a user who is not known yet. */
 export async function makeOwnSchema(tx: Executor): Promise<void> {
+  const { FIRST_TABLES } = await loadTexts()
   await tx.exec(QUIETLY)
   for (const statements of [FIRST_TABLES, ...UPGRADES]) await tx.exec(statements)
   await tx.query(`INSERT INTO tidemark.owner (format, user_id, client_id) VALUES ($1, '', '')`, [FORMAT])
@@ -123,10 +81,11 @@ async function readOwner(tx: Executor): Promise<Owner> {
 /** Functions, views and triggers are this library's, also on the tables of a copy that another one made. */
 async function renewCode(tx: Executor): Promise<void> {
   const shown = (await readCopies(tx)).find(({ place }) => place === 'live')
-  const code = [CODE, ...(shown ? captureStatements(shown.tables) : [])].join('\n')
-  const digest = await digestText(code)
+  const capture = shown ? captureStatements(shown.tables) : []
+  const digest = await digestText([OWN_CODE_DIGEST, ...capture].join('\n'))
   const { rows } = await tx.query<{ same: boolean }>('SELECT code = $1 AS same FROM tidemark.owner', [digest])
   if (rows[0]?.same === true) return
-  await tx.exec(code)
+  const { OWN_CODE } = await loadTexts()
+  await tx.exec([OWN_CODE, ...capture].join('\n'))
   await tx.query('UPDATE tidemark.owner SET code = $1', [digest])
 }

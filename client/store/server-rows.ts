@@ -1,8 +1,7 @@
-import { OF_SERVER_ROWS } from './apply-ddl.ts'
 import type { Executor } from './copies.ts'
 import type { Database } from './database.ts'
 import { LIVE_TRIGGER } from './live-ddl.ts'
-import { IS_UNSETTLED } from './outbox-ddl.ts'
+import { IS_UNSETTLED, OF_SERVER_ROWS } from './words-ddl.ts'
 
 /** Sets for a transaction what server rows are applied under. */
 export const SET_SERVER_ROWS = Object.entries(OF_SERVER_ROWS)

@@ -15,7 +15,8 @@ import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { PGlite } from '@electric-sql/pglite'
 import { FILES_OF_IMAGE } from '../../client/store/image-files.ts'
-import { makeOwnSchema, OWN_SCHEMA } from '../../client/store/own-schema.ts'
+import { OWN_SCHEMA } from '../../client/store/own-code-ddl.ts'
+import { makeOwnSchema } from '../../client/store/own-schema.ts'
 
 const pathOf = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 

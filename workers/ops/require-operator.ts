@@ -11,7 +11,7 @@ type Env = { Bindings: SyncEnv }
 
 export const SESSION_COOKIE = 'tidemark_ops'
 /** No page of another origin can send it without being asked first, and no form at all. */
-export const PAGE_HEADER = 'x-tidemark-ops'
+const PAGE_HEADER = 'x-tidemark-ops'
 
 /** Throws `forbidden` where this is not the admin token; without such a secret nothing is. */
 export async function checkAdminToken(given: string, { ADMIN_TOKEN }: SyncEnv): Promise<string> {

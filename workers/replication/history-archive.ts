@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import type { Query } from '../../db/query.ts'
-import { formatPgLsn, parsePgLsn, TidemarkError } from '../../protocol/index.ts'
+import { formatPgLsn, type Lsn, parsePgLsn, TidemarkError } from '../../protocol/index.ts'
 import type { ArchiveBucket } from '../env.ts'
 import { packChunk, sha256Hex } from '../pack-chunk.ts'
-import type { PrunedBatch } from './retention.ts'
 
 const placeSchema = z.object({ lsn: z.string(), seq: z.number() })
 
@@ -34,6 +33,17 @@ export const manifestKey = (epoch: string): string => `tidemark-history/${epoch}
 /** Named by its first row, so that a part whose manifest was not written is put again in its own place. */
 const partKey = (epoch: string, { lsn, seq }: { lsn: string; seq: number }): string =>
   `tidemark-history/${epoch}/${parsePgLsn(lsn)}-${String(seq).padStart(10, '0')}.jsonl.gz`
+
+/** A place in history, up to which a batch goes. */
+export interface PrunedPlace {
+  readonly lsn: Lsn
+  readonly seq: number
+}
+
+export interface PrunedBatch {
+  readonly epoch: string
+  readonly to: PrunedPlace
+}
 
 /**
  * Keeps history that is to be pruned in a bucket, each row once: a part is put, then named in its epoch's manifest, and only then may

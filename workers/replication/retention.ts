@@ -1,6 +1,6 @@
-import { formatPgLsn, type Lsn, parsePgLsn } from '../../protocol/index.ts'
+import { formatPgLsn, parsePgLsn } from '../../protocol/index.ts'
 import type { Database } from '../database/index.ts'
-import type { HistoryArchive } from './history-archive.ts'
+import type { HistoryArchive, PrunedPlace } from './history-archive.ts'
 
 /** Rows of one DELETE, and of one part of the archive. */
 const BATCH_ROWS = 5_000
@@ -8,17 +8,6 @@ const BATCH_ROWS = 5_000
 const BATCH_BYTES = 8 * 1024 * 1024
 /** Batches of one run; the rest waits for the next. */
 const MAX_BATCHES = 20
-
-/** A place in history, up to which a batch goes. */
-interface HistoryPlace {
-  readonly lsn: Lsn
-  readonly seq: number
-}
-
-export interface PrunedBatch {
-  readonly epoch: string
-  readonly to: HistoryPlace
-}
 
 /** A consumer of all changes holds back what it has not handled, for so long beyond retention and no longer. */
 const CONSUMER_GRACE_DAYS = 7
@@ -83,7 +72,7 @@ interface Pruning {
 async function pruneBatch(database: Database, epoch: string, { limit, isEnded, archive }: Pruning): Promise<number> {
   const [last] = await database.query(BATCH, [epoch, BATCH_ROWS, limit, isEnded])
   if (!last?.lsn) return 0
-  const to: HistoryPlace = { lsn: parsePgLsn(last.lsn), seq: Number(last.seq) }
+  const to: PrunedPlace = { lsn: parsePgLsn(last.lsn), seq: Number(last.seq) }
   await archive?.store(database.query, { epoch, to })
   return database.transaction(async ({ query }) => {
     const [deleted] = await query(

@@ -1,7 +1,7 @@
 import { TidemarkError } from '../../protocol/index.ts'
 import type { SnapshotBucket } from '../env.ts'
-import type { ChunkStore } from './chunk-store.ts'
 import { sha256Hex } from '../pack-chunk.ts'
+import type { ChunkStore } from './chunk-store.ts'
 
 const READ_ATTEMPTS = 3
 /** A bucket that failed is left alone for this long; new chunks then go to the object's own storage. */

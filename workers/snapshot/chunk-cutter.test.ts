@@ -1,8 +1,8 @@
 import { gunzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { LIMITS, type TableDefinition } from '../../protocol/index.ts'
-import { ChunkCutter } from './chunk-cutter.ts'
 import { sha256Hex } from '../pack-chunk.ts'
+import { ChunkCutter } from './chunk-cutter.ts'
 
 const TABLE: TableDefinition = {
   id: 'public.t',

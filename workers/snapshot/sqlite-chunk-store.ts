@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../protocol/index.ts'
-import type { ChunkStore } from './chunk-store.ts'
 import { sha256Hex } from '../pack-chunk.ts'
+import type { ChunkStore } from './chunk-store.ts'
 
 /** A SQLite row in a Durable Object holds 2 MB; local runtimes do not enforce it. */
 const PIECE_BYTES = 1_900_000

@@ -9,7 +9,7 @@ import type { Rights } from './rights.ts'
 import { positionAt } from './rules/position.ts'
 import { refuseStream } from './rules/resume.ts'
 import { admits } from './rules/session-state.ts'
-import { acknowledge, mayServe } from './rules/window.ts'
+import { mayServe } from './rules/window.ts'
 import type { SyncSession } from './sessions.ts'
 import type { Subscription } from './subscription.ts'
 import type { SyncContext } from './sync-context.ts'
@@ -105,12 +105,13 @@ export class Conversation {
   }
 
   #acknowledge(session: SyncSession, received: number): void {
-    const window = acknowledge(session.state, received)
-    if (!window) throw new TidemarkError('bad-input', 'An acknowledgement of more than was sent.')
-    const open = mayServe(window, this.#context.limits.windowChars)
     const { acked, fullSinceMs } = session.state
+    if (!session.acknowledge(received))
+      throw new TidemarkError('bad-input', 'An acknowledgement of more than was sent.')
+    const open = mayServe(session.state, this.#context.limits.windowChars)
+    const isProgress = session.state.acked > acked
     // A client that acknowledges something, if too little, is slow and not dead.
-    session.update({ ...window, fullSinceMs: open ? null : window.acked > acked ? this.#context.nowMs() : fullSinceMs })
+    session.update({ fullSinceMs: open ? null : isProgress ? this.#context.nowMs() : fullSinceMs })
     if (open) this.#server.serve(session)
   }
 

@@ -68,7 +68,7 @@ export class Duties {
   #facts(deadlines: boolean): DutyFacts {
     const { storage, sessions, intervals, nowMs } = this.#context
     const { state } = storage
-    const open = () => (deadlines ? [...sessions] : [])
+    const unclosed = () => (deadlines ? sessions.unclosed() : [])
     return {
       ...state,
       nowMs: nowMs(),
@@ -76,10 +76,10 @@ export class Duties {
       wanted: state.version !== state.answeredVersion,
       behind: this.#follower.behind,
       get expiryAtMs() {
-        return earliest(open().map((session) => session.state.expiresAtMs))
+        return earliest(unclosed().map((session) => session.state.expiresAtMs))
       },
       get deadlineAtMs() {
-        return earliest(open().map((session) => sessionDeadlineMs(session.state, intervals)))
+        return earliest(unclosed().map((session) => sessionDeadlineMs(session.state, intervals)))
       },
     }
   }

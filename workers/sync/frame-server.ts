@@ -24,19 +24,25 @@ export class Server {
   }
 
   /** Serves every session, each frame made once for all who see the same; nobody waits for a slow one. */
-  broadcast(urgent = false, sessions: Iterable<SyncSession> = this.#context.sessions): void {
+  broadcast(urgent = false, sessions: Iterable<SyncSession> = this.#context.sessions.unclosed()): void {
     const cache = this.#newCache()
     for (const session of sessions) this.serve(session, urgent, cache)
   }
 
   /** Serves one session as far as its window lets it. With `urgent` an idle one learns the head now. */
   serve(session: SyncSession, urgent = false, cache: FrameCache | null = this.#newCache()): void {
+    this.#serveAhead(session, urgent, cache)
+    session.keepPlace()
+  }
+
+  #serveAhead(session: SyncSession, urgent: boolean, cache: FrameCache | null): void {
     const { storage, limits, nowMs } = this.#context
     // The loop ends, because each turn moves the position towards a head that cannot move meanwhile.
-    while (cache && session.open && session.state.phase === 'streaming' && !session.busy && !session.rightsInDoubt) {
+    while (cache && session.state.phase === 'streaming' && !session.busy && !session.rightsInDoubt) {
       const { head } = storage.state
       const { position } = session.state
       if (head === null || position === null || (position.lsn >= head && position.part === null)) return
+      if (!session.open) return
       if (this.expire(session)) return
       if (!mayServe(session.state, limits.windowChars)) {
         session.update({ fullSinceMs: session.state.fullSinceMs ?? nowMs() })
@@ -60,7 +66,8 @@ export class Server {
   sendDelivered(transactions: readonly EncodedTransaction[], head: Lsn, to: Lsn): void {
     const { storage, sessions, limits, nowMs } = this.#context
     const cache = new FrameCache(deliveredReader(transactions, to, limits.frameChars))
-    for (const session of sessions) {
+    const now = nowMs()
+    for (const session of sessions.unclosed()) {
       const { phase, position } = session.state
       if (phase !== 'streaming' || session.busy || session.rightsInDoubt) continue
       if (position === null || position.part !== null || position.lsn !== head) continue
@@ -68,7 +75,7 @@ export class Server {
       if (covered === null || head < covered) continue
       if (!mayServe(session.state, limits.windowChars) || this.expire(session)) continue
       for (const frame of cache.nextFrames(position, session.seen, session.author)) {
-        if (frame.empty || !session.send(frame.text, nowMs(), { position: frame.next })) break
+        if (frame.empty || !session.sendText(frame.text, now, frame.next)) break
       }
     }
   }
@@ -118,7 +125,7 @@ export class Server {
       if (storage.state.noticeAtMs === null) storage.update({ noticeAtMs: nowMs() + intervals.headNoticeMs })
       return false
     }
-    return session.send(frame.text, nowMs(), { position: frame.next })
+    return session.sendText(frame.text, nowMs(), frame.next)
   }
 
   #serveFromHistory(session: SyncSession, urgent: boolean): void {
@@ -151,7 +158,8 @@ export class Server {
         // Another stream began, or none may go on: these frames are no longer wanted.
         if (session.state.phase !== 'streaming' || session.state.position !== expected || this.expire(session))
           return false
-        if (!session.send(frame.text, this.#context.nowMs(), { position: frame.next })) return false
+        if (!session.sendText(frame.text, this.#context.nowMs(), frame.next)) return false
+        session.keepPlace()
         expected = frame.next
       }
       return mayServe(session.state, limits.windowChars)

@@ -2,6 +2,7 @@ import {
   clientAudience,
   type ErrorKind,
   type FrameDown,
+  type Lsn,
   PING_TEXT,
   PONG_TEXT,
   TidemarkError,
@@ -11,11 +12,23 @@ import type { Session, UnsentWork } from '../contracts.ts'
 import { fullBucket } from '../token-bucket.ts'
 import type { SyncLimits } from './options.ts'
 import type { Author } from './rules/author.ts'
+import { type KeptState, keptOf, mustKeep, restoredState, unkeptChars } from './rules/kept-state.ts'
+import type { Position } from './rules/position.ts'
 import type { SessionState } from './rules/session-state.ts'
+import { acknowledge } from './rules/window.ts'
 import type { SyncStorage } from './storage/sync-storage.ts'
 
 /** Reasons of a close frame hold at most 123 bytes. */
 const REASON_CHARS = 100
+
+interface SessionKeeping {
+  /** The log's head. */
+  readonly headOf: () => Lsn | null
+  /** So many characters may be sent before their count is kept. */
+  readonly unkept: number
+  /** Called with each fault that a session is told. */
+  readonly onFault: (state: SessionState, error: TidemarkError, nowMs: number) => void
+}
 
 /** One socket and what is known of it. */
 export class SyncSession {
@@ -26,19 +39,32 @@ export class SyncSession {
   /** True while something asynchronous works for this session; at most one does. */
   busy = false
   state: SessionState
-  readonly #onFault: (state: SessionState, error: TidemarkError, nowMs: number) => void
+  /** What was sent may be counted short by so much, because the count is not kept with each frame. */
+  #uncountedChars: number
+  readonly #headOf: () => Lsn | null
+  readonly #unkept: number
+  readonly #onFault: SessionKeeping['onFault']
+  #kept: KeptState
+  #author: Author | null = null
 
+  /** `isRestored`: the socket outlived its object, and `kept` is its attachment. */
   constructor(
     socket: WebSocket,
-    state: SessionState,
+    kept: KeptState,
     right: Pick<Session, 'audiences' | 'claims'>,
-    onFault: (state: SessionState, error: TidemarkError, nowMs: number) => void,
+    { headOf, unkept, onFault, isRestored }: SessionKeeping & { readonly isRestored: boolean },
   ) {
     this.socket = socket
-    this.state = state
+    this.state = isRestored ? restoredState(kept, headOf()) : kept
+    this.#uncountedChars = isRestored ? (kept.uncounted ?? 0) + unkept : 0
+    this.#unkept = unkept
+    this.#headOf = headOf
     this.#onFault = onFault
+    this.#kept = kept
     this.claims = right.claims
     this.mayNowSee(right.audiences)
+    // Whatever is sent from here on may be uncounted too.
+    if (isRestored) this.#keep()
   }
 
   mayNowSee(audiences: readonly string[]): void {
@@ -54,7 +80,12 @@ export class SyncSession {
   /** The author as whom it is told its client's mutations; null until the client is known to be its user's. */
   get author(): Author | null {
     const { client, settledTo, rowsTo } = this.state
-    return client === null ? null : { audience: clientAudience(client), after: settledTo, rowsTo }
+    if (client === null) return null
+    const known = this.#author
+    if (known !== null && known.after === settledTo && known.rowsTo === rowsTo) return known
+    // A client is bound once, so its audience stays.
+    this.#author = { audience: known?.audience ?? clientAudience(client), after: settledTo, rowsTo }
+    return this.#author
   }
 
   /** All audiences that are told to it: the app's, and its client's own, which the app never hears of. */
@@ -67,14 +98,51 @@ export class SyncSession {
     return this.state.phase !== 'closed' && this.socket.readyState === WebSocket.READY_STATE_OPEN
   }
 
-  update(change: Partial<SessionState>): void {
-    this.state = { ...this.state, ...change }
-    this.socket.serializeAttachment(this.state)
+  /** Takes up what the client has received; answers whether that can be. */
+  acknowledge(received: number): boolean {
+    const window = acknowledge(this.state, received, this.#uncountedChars)
+    if (window === null) return false
+    this.#uncountedChars -= window.sent - this.state.sent
+    this.state = { ...this.state, ...window }
+    return true
   }
 
-  /** Sends one frame's text and counts it; a socket that fails is as good as closed. */
-  send(text: string, nowMs: number, change: Partial<SessionState> = {}): boolean {
+  /** Changes the state, and keeps it. */
+  update(change: Partial<SessionState>): void {
+    this.state = { ...this.state, ...change }
+    this.#keep()
+  }
+
+  /**
+   * Keeps where the session is, unless that follows from what is kept. It is called in the turn in which the session
+   * or the log's head moved, because the object may be gone after any. Rule DIS-R25.
+   */
+  keepPlace(): void {
+    if (mustKeep(this.#kept, this.state, this.#headOf(), this.#unkept)) this.#keep()
+  }
+
+  #keep(): void {
+    this.#kept = { ...keptOf(this.state, this.#headOf()), uncounted: this.#uncountedChars }
+    this.socket.serializeAttachment(this.#kept)
+  }
+
+  /** Sends the text of a frame and counts it; its place is kept by `keepPlace`. A socket that fails is as good as closed. */
+  sendText(text: string, nowMs: number, position: Position): boolean {
+    // The socket is not asked whether it is open: that costs more than sending, which fails where it is not.
+    if (this.state.phase === 'closed') return false
+    try {
+      this.socket.send(text)
+    } catch {
+      this.update({ phase: 'closed' })
+      return false
+    }
+    this.state = { ...this.state, position, sent: this.state.sent + text.length, lastSentMs: nowMs }
+    return true
+  }
+
+  sendFrame(frame: FrameDown, nowMs: number, change: Partial<SessionState> = {}): boolean {
     if (!this.open) return false
+    const text = JSON.stringify(frame)
     try {
       this.socket.send(text)
     } catch {
@@ -83,10 +151,6 @@ export class SyncSession {
     }
     this.update({ ...change, sent: this.state.sent + text.length, lastSentMs: nowMs })
     return true
-  }
-
-  sendFrame(frame: FrameDown, nowMs: number, change: Partial<SessionState> = {}): boolean {
-    return this.send(JSON.stringify(frame), nowMs, change)
   }
 
   /** Sends a fault that says why, and closes with the kind's code. */
@@ -115,23 +179,30 @@ export class Sessions {
   readonly #ctx: DurableObjectState
   readonly #storage: SyncStorage
   readonly #bySocket = new Map<WebSocket, SyncSession>()
+  readonly #keeping: SessionKeeping
 
-  constructor(ctx: DurableObjectState, storage: SyncStorage) {
+  constructor(ctx: DurableObjectState, storage: SyncStorage, windowChars: number) {
     this.#ctx = ctx
     this.#storage = storage
+    this.#keeping = { headOf: () => storage.state.head, unkept: unkeptChars(windowChars), onFault: this.#noteFault }
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING_TEXT, PONG_TEXT))
     for (const socket of ctx.getWebSockets()) {
-      const state = socket.deserializeAttachment() as SessionState | null
-      const stored = state ? storage.session(state.id) : null
-      if (state && stored && state.phase !== 'closed')
-        this.#bySocket.set(socket, new SyncSession(socket, state, stored, this.#noteFault))
+      const kept = socket.deserializeAttachment() as KeptState | null
+      const stored = kept ? storage.session(kept.id) : null
+      if (kept && stored && kept.phase !== 'closed')
+        this.#bySocket.set(socket, new SyncSession(socket, kept, stored, { ...this.#keeping, isRestored: true }))
       else socket.close(1011, 'lost')
     }
     storage.keepSessions([...this.#bySocket.values()].map((session) => session.state.id))
   }
 
   *[Symbol.iterator](): Generator<SyncSession> {
-    for (const session of [...this.#bySocket.values()]) if (session.open) yield session
+    for (const session of this.unclosed()) if (session.open) yield session
+  }
+
+  /** Answers those that are not known to have closed: the sockets are not asked, which for thousands costs much. */
+  unclosed(): SyncSession[] {
+    return [...this.#bySocket.values()].filter(({ state }) => state.phase !== 'closed')
   }
 
   get count(): number {
@@ -181,7 +252,7 @@ export class Sessions {
     this.#storage.putSession(state.id, right)
     this.#ctx.acceptWebSocket(socket)
     socket.serializeAttachment(state)
-    const session = new SyncSession(socket, state, right, this.#noteFault)
+    const session = new SyncSession(socket, state, right, { ...this.#keeping, isRestored: false })
     this.#bySocket.set(socket, session)
     return session
   }

@@ -23,6 +23,7 @@ import {
 } from '../../testing/workerd/distribution.ts'
 import { STAGED_LIMITS } from '../../testing/workerd/staged.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
+import type { KeptState } from './rules/kept-state.ts'
 
 const database = useTestDatabase(inject('servers').system)
 beforeAll(() => {
@@ -131,6 +132,49 @@ describe('hello', () => {
     )
     expect(requests.at(-1)?.audiences).toEqual([org, clientAudience(client)])
   })
+})
+
+it('DIS-R25 the place of a session that follows the head is kept once, and is right after an eviction', async () => {
+  const epoch = 'followed'
+  await beginEpoch(database.env, epoch)
+  const org = 'org:followed'
+  await replication().stage(stageOf(epoch, { routedTo: lsn(0) }))
+  const person = { userId: 'u', audiences: [org] }
+  // An acknowledgement is written, so this client sends none by itself.
+  const socket = await follow(person, epoch, lsn(0), { autoAck: false })
+  await socket.frame('welcome')
+  const all = Array.from({ length: 60 }, (_, index) => transaction(lsn(index + 1), insert(org, note(40))))
+  await store(database.env, epoch, all)
+  const kept = () =>
+    runInDurableObject(
+      syncObject(org),
+      (_instance, state) => state.getWebSockets()[0]?.deserializeAttachment() as KeptState,
+    )
+  const deliverAll = async (from: number, to: number) => {
+    for (let at = from; at < to; at++) await deliver(org, epoch, lsn(at), lsn(at + 1), all.slice(at, at + 1))
+    await socket.reaches(lsn(to))
+  }
+  const counts = new Set<number>()
+  for (let at = 0; at < 22; at++) {
+    await deliverAll(at, at + 1)
+    const { follows, sent } = await kept()
+    expect(follows).toBe(true)
+    counts.add(sent)
+  }
+  // An eighth of the window holds eight of these frames, and no other is written.
+  expect(counts.size).toBeLessThan(6)
+  for (const to of [24, 40, 60]) {
+    await evict(org)
+    await deliverAll(to === 24 ? 22 : to === 40 ? 24 : 40, to)
+  }
+  // What was sent before is counted again with the first acknowledgement after.
+  await evict(org)
+  socket.ack()
+  await deliver(org, epoch, lsn(60), lsn(61), [transaction(lsn(61), insert(org))])
+  await socket.reaches(lsn(61))
+  expect(socket.closed).toBeNull()
+  expect(socket.ids.slice(0, 60)).toEqual(insertedIds(all))
+  expect(socket.ids).toHaveLength(61)
 })
 
 describe.each([

@@ -62,7 +62,7 @@ export function createSyncObject(
         env: nearDatabase(env, options.location),
         storage,
         log: new ChangeLog(ctx.storage.sql),
-        sessions: new Sessions(ctx, storage),
+        sessions: new Sessions(ctx, storage, limits.windowChars),
         limits,
         intervals: { ...DEFAULT_SYNC_INTERVALS, ...options.intervals },
         access: { authenticate: options.authenticate, audiences: options.audiences },

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini'
 import { type Definition, rejectionSchema } from '../../../protocol/index.ts'
 import { type Executor, readDefinition } from '../copies.ts'
-import { SHOWN_VERSION } from '../journal-ddl.ts'
 import { type Said, saidSchema } from '../rules/said-version.ts'
+import { SHOWN_VERSION } from '../words-ddl.ts'
 import { COUNTERS, listOf } from './counters.ts'
 import { jsonText } from './json-text.ts'
 

@@ -2,7 +2,7 @@ import * as z from 'zod/mini'
 import { type PatchRow, type PredictedChange, patchRowSchema, predictedChangeSchema } from '../../../protocol/index.ts'
 import type { CallOrigin } from '../call-origin.ts'
 import type { Executor } from '../copies.ts'
-import { IS_UNSETTLED } from '../outbox-ddl.ts'
+import { IS_UNSETTLED } from '../words-ddl.ts'
 import { COUNTERS, listOf } from './counters.ts'
 
 /** A mutation that is neither confirmed nor failed. */

@@ -1,7 +1,7 @@
 import { asLsn, type Lsn, type Outcome, type Rejection, rejectionSchema } from '../../../protocol/index.ts'
 import type { Executor } from '../copies.ts'
-import { IS_UNSETTLED } from '../outbox-ddl.ts'
 import { confirmedNotice, OUTBOX_CHANNEL } from '../rules/outbox-notice.ts'
+import { IS_UNSETTLED } from '../words-ddl.ts'
 import { COUNTERS, listOf } from './counters.ts'
 
 /** Confirms mutations whose commits are here by now, and removes their writes; listeners of the outbox are notified. */

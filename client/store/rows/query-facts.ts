@@ -1,6 +1,6 @@
 import { TidemarkError } from '../../../protocol/index.ts'
 import type { Executor } from '../copies.ts'
-import { EXAMINED_QUERY } from '../examine-ddl.ts'
+import { EXAMINED_QUERY } from '../words-ddl.ts'
 
 /** A table whose rows a query may read, or by which its rows may be written. */
 export interface ReadTable {

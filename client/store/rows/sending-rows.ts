@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import { type PatchRow, type PredictedChange, patchRowSchema } from '../../../protocol/index.ts'
 import type { Executor } from '../copies.ts'
-import { IS_UNSETTLED } from '../outbox-ddl.ts'
+import { IS_UNSETTLED } from '../words-ddl.ts'
 import { COUNTERS, listOf } from './counters.ts'
 import { jsonText } from './json-text.ts'
 import { storedWrite, type WriteRow } from './write-rows.ts'

@@ -25,6 +25,12 @@ describe('a window', () => {
     expect(acknowledge({ sent: 0, acked: 0 }, 1)).toBeNull()
   })
 
+  test('DIS-R25 counts what was sent and not kept once the client tells of it, and no more', () => {
+    expect(acknowledge({ sent: 100, acked: 90 }, 130, 30)).toEqual({ sent: 130, acked: 130 })
+    expect(acknowledge({ sent: 100, acked: 90 }, 95, 30)).toEqual({ sent: 100, acked: 95 })
+    expect(acknowledge({ sent: 100, acked: 90 }, 131, 30)).toBeNull()
+  })
+
   test('DIS-R6 holds no more than its size and one frame, whatever a client acknowledges', () => {
     const step = fc.record({ frame: fc.integer({ min: 1, max: 50 }), received: fc.nat(5_000) })
     fc.assert(

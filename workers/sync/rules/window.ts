@@ -9,10 +9,13 @@ export function mayServe(window: Window, windowChars: number): boolean {
   return window.sent - window.acked < windowChars
 }
 
-/** Answers the window after an acknowledgement; null when it claims more than was sent. A late one changes nothing. */
-export function acknowledge(window: Window, received: number): Window | null {
-  if (received > window.sent) return null
-  return { sent: window.sent, acked: Math.max(window.acked, received) }
+/**
+ * Answers the window after an acknowledgement; null when it claims more than was sent. A late one changes nothing.
+ * `uncounted`: so many characters may have been sent besides, and one that tells of them has them counted.
+ */
+export function acknowledge(window: Window, received: number, uncounted = 0): Window | null {
+  if (received > window.sent + uncounted) return null
+  return { sent: Math.max(window.sent, received), acked: Math.max(window.acked, received) }
 }
 
 /** Answers whether an idle session may be told the head: at once while its stream is young, else once an interval. */
