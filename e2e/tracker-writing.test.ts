@@ -409,7 +409,9 @@ describe('one person writes', () => {
     await version(ada, 'Bruno Carvalho changed Priority').waitFor()
     await version(ada, 'changed Title').getByText('Told by Ada').waitFor()
     await version(ada, 'created it').getByRole('button', { name: 'Restore this version' }).click()
-    await heading(ada, 'Told').and(ada.getByText('Told', { exact: true })).waitFor()
+    await heading(ada, 'Told')
+      .and(ada.getByText('Told', { exact: true }))
+      .waitFor()
     await saved(ada)
     expect(await rowOf(issue)).toMatchObject({ title: 'Told', priority: 'none' })
     // What was restored is a change of its own, which is taken back as any other.

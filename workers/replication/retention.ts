@@ -22,8 +22,8 @@ const BATCH = `
   SELECT lsn::text, seq::text FROM (
     SELECT lsn, seq, committed_at, row_number() OVER places AS place, sum(bytes) OVER places AS bytes FROM (
       SELECT lsn, seq, committed_at, coalesce(pg_column_size(data), 0) + coalesce(pg_column_size(old_data), 0) AS bytes
-      FROM tidemark.change_history WHERE epoch = $1 ORDER BY epoch, lsn, seq LIMIT $2::int
-    ) oldest WINDOW places AS (ORDER BY lsn, seq)
+      FROM tidemark.change_history h WHERE epoch = $1 ORDER BY h.epoch, h.lsn, h.seq LIMIT $2::int
+    ) oldest WINDOW places AS (ORDER BY oldest.lsn, oldest.seq)
   ) batch WHERE (committed_at < $3::timestamptz AND (committed_at < ${BEYOND_GRACE('$3')} OR lsn < ${HELD_FROM}) OR $4::boolean)
     AND (place = 1 OR bytes <= ${BATCH_BYTES})
   ORDER BY batch.lsn DESC, batch.seq DESC LIMIT 1`
