@@ -65,7 +65,7 @@ describe('init over a database that is there', () => {
     const said = await init(app, database.url)
     expect(said).not.toContain('? rows')
     expect(said).toMatch(
-      /In sync, as a proposal:\n {2}public\.customer +customer:<customer_id>; 2 rows, .*password_hash, notes/,
+      /In sync, as a proposal:\n {2}desk\.agent [\s\S]* public\.customer +customer:<customer_id>; 2 rows, .*password_hash, notes/,
     )
     expect(said).toMatch(
       /Left out until you decide:[\s\S]*public\.audit_log +cannot be synced as it is \(has no primary key\)/,
@@ -137,7 +137,7 @@ describe('init over a database that is there', () => {
     const [seen] = await database.query(
       `SELECT count(*)::text AS count FROM pg_policies WHERE policyname LIKE '%\\_tidemark'`,
     )
-    expect(seen?.count).toBe('8')
+    expect(seen?.count).toBe('16')
     await database.query(
       'REVOKE ALL ON public.customer FROM existing_app; DROP OWNED BY existing_app; DROP ROLE existing_app',
     )

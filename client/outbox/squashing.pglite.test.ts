@@ -100,14 +100,14 @@ describe('squashing', () => {
       k: { id: '2' },
       d: { slug: 'theirs', title: 'theirs' },
     } as const
-    // The push is held back until the change from elsewhere is under the first edit.
-    server.answerPush = () => ({ outcomes: [], retry: { message: 'Later.', afterMs: 0 } })
+    // The first edit is held back until the change from elsewhere is under it, and the second beside it.
+    server.answerPush = (push) =>
+      push.mutations.length < 2 ? { outcomes: [], retry: { message: 'Later.', afterMs: 0 } } : commitAll(push)
     replica.goOnline()
     const next = await server.session(2)
     next.send(batch(before, server.head, [{ lsn: server.head, xid: '98', changes: [theirs] }]))
     await replica.reached(server.head)
     await write(replica, `UPDATE note SET title = 'first' WHERE id = '2'`)
-    server.answerPush = commitAll
     const counters = async (index: number) => (await server.push(index)).mutations.map(({ counter }) => counter)
     let index = 1
     while ((await counters(index)).length < 2) index += 1

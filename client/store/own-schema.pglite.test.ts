@@ -55,7 +55,7 @@ test('FLD-90 JRN-R5 a replica of the first format is what one made now is, and k
   expect((await db.query('SELECT format FROM tidemark.owner')).rows).toEqual([{ format: 3 }])
   const opened = await openOwnSchema(db, 'ann')
   const [notes, folders, drafts, mutations = [], writes, copies = []] = before
-  const upgraded = mutations.map((row) => ({ ...(row as object), tab: null, call: null, said: null }))
+  const upgraded = mutations.map((row) => ({ ...(row as object), tab: null, call: null, said: null, keys: null }))
   const copied = copies.map((row) => ({ ...(row as object), changed: '' }))
   expect(await held()).toEqual([notes, folders, drafts, upgraded, writes, copied])
   for (const one of [fresh, bare]) {

@@ -94,27 +94,27 @@ export class TabCore implements ReplicaCore, ReplicaState {
   }
 
   readHistory(table: string, key: RowKey, options: PageOptions): Promise<HistoryPage> {
-    return this.#link.call('readHistory', [table, key, options])
+    return this.#call('readHistory', [table, key, options])
   }
 
   readActivity(options: ActivityOptions): Promise<ActivityPage> {
-    return this.#link.call('readActivity', [options])
+    return this.#call('readActivity', [options])
   }
 
   readRowAt(table: string, key: RowKey, at: string): Promise<PastRow> {
-    return this.#link.call('readRowAt', [table, key, at])
+    return this.#call('readRowAt', [table, key, at])
   }
 
   planRestore(table: string, key: RowKey, at: string, options: RestoreOptions): Promise<PastPlan> {
-    return this.#link.call('planRestore', [table, key, at, options])
+    return this.#call('planRestore', [table, key, at, options])
   }
 
   planRollback(id: string): Promise<PastPlan> {
-    return this.#link.call('planRollback', [id])
+    return this.#call('planRollback', [id])
   }
 
   carryOut(plan: PastPlan, by: CallOrigin | null): Promise<MutationId | null> {
-    return this.#link.call('carryOut', [plan], by?.call)
+    return this.#call('carryOut', [plan], by?.call)
   }
 
   async settled(): Promise<void> {
@@ -150,7 +150,7 @@ export class TabCore implements ReplicaCore, ReplicaState {
   }
 
   check(): Promise<CheckReport> {
-    return this.#link.call('check', [])
+    return this.#call('check', [])
   }
 
   exportUnsent(limit: number): Promise<UnsentExport> {

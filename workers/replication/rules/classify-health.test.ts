@@ -265,6 +265,7 @@ describe('the whole', () => {
       epochStarted: { reason: 'restored', atMs: NOW },
       subscribersBehind: 5,
       watch: { on: false, reason: 'r', degraded: true },
+      pause: { sinceMs: 0, untilMs: NOW + 1, by: 'Ann' },
     })
     expect(ill.checks.filter(({ status }) => status === 'ok')).toEqual([])
     expect(ill.checks.filter(({ message }) => message.length < 2)).toEqual([])
