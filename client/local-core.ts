@@ -49,7 +49,11 @@ export interface LocalParts {
 /** What few ask for is a part by itself. Rule PRF-R2. */
 const loadPast = () => import('./outbox/past.ts')
 
-/** The core of a replica whose engine runs here. */
+/**
+ * The core of a replica whose engine runs here.
+ *
+ * The file is long because it has each method of a replica, which pass what is asked to the part that does it.
+ */
 export class LocalCore implements ReplicaCore, ReplicaState {
   readonly #parts: LocalParts
   readonly #closing = new AbortController()

@@ -19,6 +19,7 @@ import type { Database } from '../store/database.ts'
 import type { Applied } from './apply.ts'
 import { askFreshHead } from './ask-fresh-head.ts'
 import { AskedReset } from './asked-reset.ts'
+import { CheckInHand } from './check-in-hand.ts'
 import { CursorWaits, type Reached } from './cursor-waits.ts'
 import { dropAddition } from './drop-addition.ts'
 import { besideFault, closedFault, offlineFault, rightsFault } from './engine-faults.ts'
@@ -38,7 +39,7 @@ import type { Renewal } from './plan-renewal.ts'
 import { TableFault } from './refused-tables.ts'
 import { Repair } from './repair.ts'
 import type { Progress } from './rules/progress.ts'
-import type { CheckReport } from './self-check.ts'
+import type { CheckHost, CheckReport } from './self-check.ts'
 import { ServerReports } from './server-reports.ts'
 import { NO_MIGRATIONS, replicaPhase, StatusStore } from './status.ts'
 import { StoredCopies } from './stored-copies.ts'
@@ -92,7 +93,7 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
   readonly #repair: Repair
   readonly #reports: ServerReports
   readonly #migrations: FollowedMigrations
-  #checking: Promise<CheckReport> | null = null
+  readonly #checking = new CheckInHand()
   /** A later definition on its way to what is shown: until it is there, what is shown is behind. */
   #renewal: Renewal | null = null
   readonly #loads = new LoadInHand()
@@ -188,28 +189,18 @@ export class ReplicaEngine implements ConnectionHost, StreamHost {
 
   /** Compares what is held with the server, and loads anew what differs. Rejects with TidemarkError. */
   check(signal: AbortSignal): Promise<CheckReport> {
-    this.#checking ??= this.#check(signal).finally(() => {
-      this.#checking = null
+    const host: CheckHost = {
+      store: this.outbox,
+      http: this.#options.http,
+      checkable: () => (this.#renewal === null && this.shown?.behind.size === 0 ? this.shown : null),
+      reach: (lsn) => this.#reach(lsn, signal),
+      pause: (round, ends) => pause(backoffDelayMs(round, Math.random()), ends),
+      nowIso: () => new Date().toISOString(),
+    }
+    return this.#checking.run(host, signal, async (report) => {
+      if (report.differed.length > 0) await this.#repair.load(report.differed, signal)
+      this.status.set({ check: report })
     })
-    return this.#checking
-  }
-
-  async #check(signal: AbortSignal): Promise<CheckReport> {
-    const { compareWithServer } = await loadSeldomParts()
-    const report = await compareWithServer(
-      {
-        store: this.outbox,
-        http: this.#options.http,
-        checkable: () => (this.#renewal === null && this.shown?.behind.size === 0 ? this.shown : null),
-        reach: (lsn) => this.#reach(lsn, signal),
-        pause: (round, ends) => pause(backoffDelayMs(round, Math.random()), ends),
-        nowIso: () => new Date().toISOString(),
-      },
-      signal,
-    )
-    if (report.differed.length > 0) await this.#repair.load(report.differed, signal)
-    this.status.set({ check: report })
-    return report
   }
 
   async #reach(lsn: Lsn, signal: AbortSignal): Promise<void> {

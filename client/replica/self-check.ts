@@ -18,7 +18,7 @@ export interface CheckReport {
   readonly undecided: readonly string[]
 }
 
-interface CheckHost {
+export interface CheckHost {
   readonly store: LocalStore
   readonly http: Http
   /** The copy that is shown, while it is whole and nothing of it is on its way to another version. */

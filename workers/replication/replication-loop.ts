@@ -38,7 +38,11 @@ const LONGEST_REST_MS = 100
 /** A wait is given this long to end before a run uses the slot beside it. */
 const WAIT_END_MS = 1_000
 
-/** Runs capture cycles, one at a time, whoever asks for them. */
+/**
+ * Runs capture cycles, one at a time, whoever asks for them.
+ *
+ * The file is long because runs, the wait between them and the pause share the one connection that may use the slot.
+ */
 export class ReplicationLoop {
   readonly #context: LoopContext
   readonly #capture: Capture

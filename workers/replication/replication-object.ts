@@ -57,7 +57,11 @@ async function retryWhileSlotIsAway<Result>(run: () => Promise<Result>): Promise
   }
 }
 
-/** Makes the class of the ReplicationDO, the one that reads the log. */
+/**
+ * Makes the class of the ReplicationDO, the one that reads the log.
+ *
+ * The file is long because a Durable Object's calls are methods of one class; each passes on to the part that does it.
+ */
 export function createReplicationObject(
   options: ReplicationOptions,
 ): new (
