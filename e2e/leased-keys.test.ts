@@ -215,7 +215,7 @@ describe('rows that a sequence numbers, inserted offline', () => {
     const id = made?.id ?? 0
     await replica.actions.retitle({ ticket: id, title: 'retitled' })
     await replica.actions.shout({ title: 'retitled' })
-    await replica.db.query(`INSERT INTO ticket (org_id, title, parent_id) VALUES ($1, 'its child', $2)`, [ORG, id])
+    await replica.db.query(`INSERT INTO ticket (org_id, title, parent_id) VALUES ($1, 'child of taken', $2)`, [ORG, id])
     const closed = await replica.actions.close({ ticket: id })
     const failing = expect(closed.confirmed).rejects.toMatchObject({
       rejection: { kind: 'dependency', message: expect.stringContaining(`had key ${id} and has`) },
@@ -226,7 +226,7 @@ describe('rows that a sequence numbers, inserted offline', () => {
     await replica.settled()
     const [now] = (await rowsHere(replica, `SELECT id FROM ticket WHERE title = 'RETITLED'`)) as { id: number }[]
     expect(now?.id).not.toBe(id)
-    expect(await rowsHere(replica, `SELECT parent_id FROM ticket WHERE title = 'its child'`)).toEqual([
+    expect(await rowsHere(replica, `SELECT parent_id FROM ticket WHERE title = 'child of taken'`)).toEqual([
       { parent_id: now?.id },
     ])
     expect(await rowsHere(replica, `SELECT ticket_id FROM note WHERE body = 'of taken'`)).toEqual([

@@ -29,6 +29,7 @@ import {
   untilSettled,
   withoutServiceWorker,
 } from '../testing/browser/tracker-page.ts'
+import { until } from '../testing/system/until.ts'
 import { withDatabase } from '../workers/database/index.ts'
 
 const HARBOUR = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0001'
@@ -444,9 +445,9 @@ describe('one person writes', () => {
     await version(ada, 'Bruno Carvalho deleted it').waitFor()
     expect(await ada.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390)
     await ada.getByRole('button', { name: 'Restore this version' }).first().click()
-    await heading(ada, 'Told by Bruno').waitFor()
-    await saved(ada)
+    await until(async () => (await rowOf(issue)) !== undefined)
     expect(await rowOf(issue)).toMatchObject({ title: 'Told by Bruno', body: 'As it was.' })
+    await saved(ada)
     await expectEqual([ada, ADA], [bruno, BRUNO])
   })
 

@@ -2,6 +2,7 @@ import type { PgTable } from 'drizzle-orm/pg-core'
 import { drizzle } from 'drizzle-orm/pglite'
 import { SignJWT } from 'jose'
 import { openReplica } from 'tidemark/client'
+import { visibleTables } from 'tidemark/db'
 import { sync } from './sync.ts'
 
 // Such as AUDIENCES=customer:1,store:2: what a login of yours would put into the token.
@@ -21,8 +22,8 @@ await replica.ready
 // What was committed until now is there.
 await replica.settled()
 const db = drizzle(replica.db)
-for (const [name, entry] of Object.entries<{ table: PgTable }>(sync.tables)) {
-  console.log(`${name}: ${await db.$count(entry.table)} rows`)
-  console.table(await db.select().from(entry.table).limit(3))
+for (const [name, table] of Object.entries<PgTable>(visibleTables(sync))) {
+  console.log(`${name}: ${await db.$count(table)} rows`)
+  console.table(await db.select().from(table).limit(3))
 }
 await replica.close()
