@@ -192,8 +192,8 @@ export const FAULTS: readonly InjectedFault[] = [
     fault: 'a client could not send its work for hours',
     check: 'unsent-work',
     says: /./,
-    inject: ({ say }) => say({ type: 'unsent', oldestMs: 3 * 3_600_000, failed: 0 }),
-    mend: ({ say }) => say({ type: 'unsent', oldestMs: null, failed: 0 }),
+    inject: ({ say }) => say({ type: 'unsent', count: 1, oldestMs: 3 * 3_600_000, failed: 0 }),
+    mend: ({ say }) => say({ type: 'unsent', count: 0, oldestMs: null, failed: 0 }),
   },
   {
     fault: 'pushes fail as a whole',
