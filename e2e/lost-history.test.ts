@@ -175,7 +175,7 @@ describe('a history that is lost costs no unsent work', () => {
       for (const replica of [...all, ...all]) await replica.settled()
       await system.saveDatabase()
       for (const replica of all) await replica.settled()
-      // Of these leases a database that is put back knows nothing, and its sequences give the same keys again.
+      // A database that is put back knows nothing of these leases, and its sequences give the same keys again.
       for (const member of [pending, sent, answered]) await leaseAnew(member)
 
       const confirmed = await write(empty, token('confirmed'))

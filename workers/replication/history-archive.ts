@@ -15,7 +15,7 @@ const partSchema = z.object({
   rows: z.number(),
   /** Gzipped. */
   bytes: z.number(),
-  /** Of the gzipped bytes, hex. */
+  /** Taken over the gzipped bytes, hex. */
   sha256: z.string(),
   firstCommittedAt: z.string(),
   lastCommittedAt: z.string(),

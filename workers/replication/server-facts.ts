@@ -139,7 +139,7 @@ const CLIENT_GROUPS = `
     FROM tidemark.client_status WHERE told_at > now() - interval '30 days'
     GROUP BY version, migration ORDER BY version DESC, count(*) DESC LIMIT 20) AS g`
 
-/** Of each consumer of all changes, how long what it has to handle next has waited, and whether some of it is gone. */
+/** Reads for each consumer of all changes how long what it has to handle next has waited, and whether some of it is gone. */
 const CONSUMERS = `
   SELECT coalesce(jsonb_agg(one), '[]') FROM (
     SELECT c.name, e.id IS DISTINCT FROM c.epoch OR c.lsn < e.floor_lsn AS "isLost",

@@ -5,7 +5,7 @@ import type { SessionState } from './session-state.ts'
 /**
  * What a socket's attachment holds: the state when it was written, and whether the session then stood at the log's head.
  *
- * Of one that follows the head, position and times go on without being written. What it was sent may be counted short by
+ * Where one follows the head, position and times go on without being written. What it was sent may be counted short by
  * less than `unkeptChars` of the window.
  */
 export type KeptState = SessionState & {
