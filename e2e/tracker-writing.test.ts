@@ -29,6 +29,7 @@ import {
   untilSettled,
   withoutServiceWorker,
 } from '../testing/browser/tracker-page.ts'
+import { until } from '../testing/system/until.ts'
 import { withDatabase } from '../workers/database/index.ts'
 
 const HARBOUR = '1f0c6a52-0a3e-4b57-9d64-3a7d5e8c0001'
@@ -437,8 +438,23 @@ describe('one person writes', () => {
     await own.getByRole('button', { name: 'Take back this change' }).last().click()
     await ada.getByText('Title has been changed since').waitFor()
     expect(await rowOf(issue)).toMatchObject({ title: 'Told by Bruno' })
+    // A deleted issue is read and restored at its address, also on a phone.
     await ada.setViewportSize({ width: 390, height: 844 })
+    await bruno.getByRole('button', { name: 'Delete issue' }).click()
+    await saved(bruno)
+    await version(ada, 'Bruno Carvalho deleted it').waitFor()
     expect(await ada.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390)
+    // To bring it back is to insert it, for which the policies want its creator.
+    await ada.getByRole('button', { name: 'Restore this version' }).first().click()
+    await ada.getByText('1 refused').waitFor()
+    expect(await rowOf(issue)).toBeUndefined()
+    await bruno.setViewportSize({ width: 390, height: 844 })
+    await bruno.goto(`${server.url}/?${new URLSearchParams({ device: 'two', as: BRUNO })}#${issue}`)
+    await bruno.reload()
+    await bruno.getByRole('button', { name: 'Restore this version' }).first().click()
+    await until(async () => (await rowOf(issue)) !== undefined)
+    expect(await rowOf(issue)).toMatchObject({ title: 'Told by Bruno', body: 'As it was.' })
+    await heading(ada, 'Told by Bruno').waitFor()
     await expectEqual([ada, ADA], [bruno, BRUNO])
   })
 
