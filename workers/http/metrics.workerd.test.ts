@@ -82,6 +82,8 @@ it('OPS-02 OPS-R5 SEC-13 a real Worker tells its figures as Prometheus reads the
   expect(valueIn(families.get('tidemark_clients'), { version: '1' })).toBe(2)
   expect(valueIn(families.get('tidemark_clients_waiting'))).toBe(1)
   expect(valueIn(families.get('tidemark_check'), { check: 'clients-failing' })).toBe(1)
+  const notOk = families.get('tidemark_check')?.metrics.filter(({ value }) => Number(value) > 0)
+  expect(notOk?.map(({ labels }) => labels?.check)).toEqual(['clients-failing'])
   expect(valueIn(families.get('tidemark_health'))).toBe(1)
 
   expect(text).not.toMatch(/client-|org:|aaaaaaaa|\.sql/)

@@ -213,8 +213,7 @@ export class ReplicationLoop {
       upkeep: this.#upkeep,
       watch: this.#pace.watch,
       state: this.#shown,
-      // While an alarm runs, none is armed.
-      nextCycleAtMs: nextCycleAtMs ?? (this.#running && this.#context.nowMs()),
+      nextCycleAtMs,
       busySinceMs: this.#busySinceMs,
       pause: this.#context.storage.pause,
       others: [...this.#upkeep.checks, ...others],

@@ -78,6 +78,8 @@ export function createReplicationObject(
     readonly #actions: OperatorActions
     readonly #logins: LoginRates
     #judgedAtMs = 0
+    /** The number of calls under way that arm the alarm as they end. */
+    #arming = 0
     readonly #rights = new RightsMarks()
     readonly #migrations = new KeptMigrations()
 
@@ -144,14 +146,14 @@ export function createReplicationObject(
 
     /** Never throws: health shows what failed, and the next alarm is set whatever happened. */
     override async alarm(): Promise<void> {
-      try {
-        this.#router.retryDue()
-        await this.#loop.nudge()
-      } catch (error) {
-        console.warn(`tidemark: capture: ${error instanceof Error ? error.message : 'failed'}`)
-      } finally {
-        await this.#arm()
-      }
+      await this.#thenArm(async () => {
+        try {
+          this.#router.retryDue()
+          await this.#loop.nudge()
+        } catch (error) {
+          console.warn(`tidemark: capture: ${error instanceof Error ? error.message : 'failed'}`)
+        }
+      })
     }
 
     async subscribe(request: SubscribeRequest): Promise<SubscribeAnswer> {
@@ -205,14 +207,12 @@ export function createReplicationObject(
 
     async freshHead(subscriber: string | null, client: string | null = null): Promise<ToldHead> {
       this.#loop.noteActivity()
-      try {
+      return this.#thenArm(async () => {
         const { epoch, capturedTo } = await retryWhileSlotIsAway(() => this.#loop.runFresh())
         const toldTo = (client && this.#router.serverOf(client)) ?? subscriber
         if (toldTo !== null) this.#router.tell(toldTo)
         return { epoch: epoch.id, lsn: capturedTo, toldTo }
-      } finally {
-        await this.#arm()
-      }
+      })
     }
 
     async ensureAlarm(): Promise<void> {
@@ -255,7 +255,7 @@ export function createReplicationObject(
     }
 
     async operations(): Promise<ReplicationOperations> {
-      const nextCycleAtMs = await this.ctx.storage.getAlarm()
+      const nextCycleAtMs = await this.#nextCycleAtMs()
       return {
         nowMs: Date.now(),
         health: this.#healthAt(nextCycleAtMs),
@@ -272,11 +272,7 @@ export function createReplicationObject(
     }
 
     async operate(request: OperatorRequest): Promise<LoggedAction> {
-      try {
-        return await this.#actions.operate(request)
-      } finally {
-        await this.#arm()
-      }
+      return this.#thenArm(() => this.#actions.operate(request))
     }
 
     async admitLogin(address: string): Promise<boolean> {
@@ -284,7 +280,13 @@ export function createReplicationObject(
     }
 
     async health(): Promise<ReplicationHealth> {
-      return this.#healthAt(await this.ctx.storage.getAlarm())
+      return this.#healthAt(await this.#nextCycleAtMs())
+    }
+
+    /** The time of the next run; null where none will come. A run that ends has no alarm until it arms the next. Rule OPS-R25. */
+    async #nextCycleAtMs(): Promise<number | null> {
+      const isArming = this.#arming > 0
+      return (await this.ctx.storage.getAlarm()) ?? (isArming || this.#arming > 0 ? Date.now() : null)
     }
 
     #healthAt(nextCycleAtMs: number | null): ReplicationHealth {
@@ -310,18 +312,25 @@ export function createReplicationObject(
       return known.epoch === epoch ? known.capturedTo : null
     }
 
-    async #runAndArm(): Promise<void> {
-      try {
-        await this.#loop.run()
-      } finally {
-        await this.#arm()
-      }
+    #runAndArm(): Promise<void> {
+      return this.#thenArm(() => this.#loop.run())
     }
 
     /** Finishes work that nobody waits for, then arms the alarm; health shows a failure. */
-    async #afterwards(work: Promise<unknown>): Promise<void> {
-      await work.catch(() => {})
-      await this.#arm()
+    #afterwards(work: Promise<unknown>): Promise<unknown> {
+      return this.#thenArm(() => work.catch(() => {}))
+    }
+
+    /** Arms the alarm once the work has ended, however it did. */
+    async #thenArm<Result>(work: () => Promise<Result>): Promise<Result> {
+      this.#arming += 1
+      try {
+        return await work()
+      } finally {
+        await this.#arm().finally(() => {
+          this.#arming -= 1
+        })
+      }
     }
 
     async #arm(): Promise<void> {

@@ -67,6 +67,28 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
     expect((await stub.health()).head).toBe(fresh.lsn)
   })
 
+  test('OPS-R25 health never calls a cycle overdue while a run ends and arms the next', async () => {
+    await subscribe()
+    const statuses = await runInDurableObject(stub, async (object, state) => {
+      // An alarm that runs has been taken away.
+      await state.storage.deleteAlarm()
+      const seen = new Set<string>()
+      let ended = false
+      const alarm = Promise.resolve(object.alarm?.()).finally(() => {
+        ended = true
+      })
+      while (!ended) {
+        const { checks } = await (object as unknown as LoneReplicationDO).health()
+        seen.add(checks.find(({ name }) => name === 'cycle')?.status ?? 'none')
+        // The run needs turns of its own to come to its end.
+        await new Promise((resolve) => setTimeout(resolve))
+      }
+      await alarm
+      return [...seen]
+    })
+    expect(statuses).toEqual(['ok'])
+  })
+
   test('CAP-R25 a fresh head covers every commit made before it was asked for, shared by those who ask at once', async () => {
     await subscribe()
     await database.run(`INSERT INTO item VALUES (1, 'a')`)
