@@ -12,7 +12,7 @@ import type { Database } from './database.ts'
 import { openDatabase } from './open-database.ts'
 import { openStored } from './open-stored.ts'
 import { makeOwnSchema } from './own-schema.ts'
-import { startParams } from './start-params.ts'
+import { startParams } from './start-options.ts'
 import type { Storage } from './storage-name.ts'
 
 const SCRIPT = fileURLToPath(new URL('../../testing/replica/open-until-killed.ts', import.meta.url))

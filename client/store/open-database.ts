@@ -4,10 +4,9 @@ import { noteLoss } from './database-loss.ts'
 import { cutTornChange, findDatabase, removeMakingMark, setMakingMark } from './find-database.ts'
 import { type Alive, watchLife } from './life-signs.ts'
 import { PanicGuard } from './panic-guard.ts'
-import { INSTANT_PARSERS } from './rules/parse-instant.ts'
 import { isServerRuntime } from './runtime.ts'
 import { StartFailed, StartWords } from './start-failed.ts'
-import { startParams } from './start-params.ts'
+import { startOptions } from './start-options.ts'
 import { dataDirOf, type Storage } from './storage-name.ts'
 import { removePlace } from './storage-places.ts'
 import { whileAlive } from './while-alive.ts'
@@ -118,11 +117,7 @@ async function openHere(dataDir: string, image: Blob | null, alive: Alive): Prom
   try {
     const started = new PGlite({
       dataDir,
-      ...(image ? { loadDataDir: image } : {}),
-      relaxedDurability: false,
-      startParams: startParams(PGlite),
-      onStderr: (line) => panic.listen(line) && words.listen(line),
-      parsers: INSTANT_PARSERS,
+      ...startOptions(PGlite, image, { panic, words }),
       extensions: { life: life.extension },
     })
     panic.guard(started)

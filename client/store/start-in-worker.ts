@@ -4,9 +4,8 @@ import type { TidemarkError } from '../../protocol/index.ts'
 import { FILES_OF_IMAGE } from './image-files.ts'
 import { type Alive, watchLife } from './life-signs.ts'
 import { PanicGuard } from './panic-guard.ts'
-import { INSTANT_PARSERS } from './rules/parse-instant.ts'
 import { StartWords } from './start-failed.ts'
-import { startParams } from './start-params.ts'
+import { startOptions } from './start-options.ts'
 
 /** Files kept ready for the next statement: few while a new database is opened, since making one takes a millisecond. */
 const FILES_KEPT_AT_OPENING = 12
@@ -92,11 +91,7 @@ export async function startInWorker(dataDir: string, image: Blob | File | null, 
   try {
     const db = new PGlite({
       ...(files ? { fs: files } : { dataDir }),
-      ...(image ? { loadDataDir: image } : {}),
-      relaxedDurability: false,
-      startParams: startParams(PGlite),
-      onStderr: (line) => panic.listen(line) && words.listen(line),
-      parsers: INSTANT_PARSERS,
+      ...startOptions(PGlite, image, { panic, words }),
       extensions: { life: life.extension },
     })
     panic.guard(db)

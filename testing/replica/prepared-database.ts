@@ -4,7 +4,7 @@ import { findDatabase } from '../../client/store/find-database.ts'
 import { openDatabase } from '../../client/store/open-database.ts'
 import { INSTANT_PARSERS } from '../../client/store/rules/parse-instant.ts'
 import { StartWords } from '../../client/store/start-failed.ts'
-import { startParams } from '../../client/store/start-params.ts'
+import { startParams } from '../../client/store/start-options.ts'
 import { dataDirOf, type Storage } from '../../client/store/storage-name.ts'
 import { databaseImage } from '../check/database-image.ts'
 
