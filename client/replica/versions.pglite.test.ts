@@ -435,4 +435,46 @@ describe('a version that a replica makes itself', () => {
     expect(replica.status.migrations).toEqual({ ...told, pending: [], applied: [2], waiting: [], failed: null })
     expect(downloads().filter((path) => path.split('/').length > 4)).toHaveLength(1)
   })
+
+  test('MIG-R23 MIG-R5 a table that is otherwise after its step than one made anew is loaded; a missing index is made in place', async () => {
+    const { server, replica, session, downloads, warnings } = await opened()
+    const alterByHand = (statement: string) =>
+      replica.db.transaction((tx) => tx.exec(`SET LOCAL session_replication_role = replica; ${statement}`))
+    await alterByHand('ALTER TABLE task ALTER title TYPE varchar(80)')
+    const renamed = (since: number, from: string, to: string) => {
+      const columns = task.columns.map((one) => (one.name === 'state' ? { ...one, name: to } : one))
+      const names = ['id', 'org', 'title'].map((name) => ({ name, from: name }))
+      putTask(server, since * 0x10 + 0x100, { ...task, columns, since }, { columns: [...names, { name: to, from }] })
+    }
+    renamed(2, 'state', 'status')
+    server.snapshots.set('org:a', {
+      start: at(0x130),
+      fence: at(0x130),
+      snapshot: '20:20:',
+      rows: { 'public.task': [{ id: 't', org: 'a', title: 'x'.repeat(99), status: 'open' }], 'public.note': [] },
+    })
+    server.head = at(0x130)
+    await announce(session)
+    session.send(batch(at(0x100), at(0x130)))
+    const again = await server.session(1)
+    await again.frame('stream')
+    expect(await again.frame('schema')).toMatchObject({ fault: expect.stringContaining('"public"."task"'), waiting: 1 })
+    again.send(batch(at(0x120), at(0x130)))
+    await replica.reached(at(0x130))
+    expect(await rowsOf(replica, 'task', 'length(title) AS length, status')).toEqual([{ length: 99, status: 'open' }])
+    expect(warnings).toHaveLength(1)
+    expect(downloads().filter((path) => path.split('/').length > 4)).toHaveLength(1)
+    const more = downloads().length
+    await alterByHand('DROP INDEX task_title')
+    renamed(4, 'status', 'place')
+    await announce(again)
+    again.send(batch(at(0x130), at(0x150)))
+    await replica.reached(at(0x150))
+    expect(await rowsOf(replica, 'task', 'place')).toEqual([{ place: 'open' }])
+    expect([warnings.length, downloads().length]).toEqual([1, more])
+    const { rows } = await replica.db.query(
+      `SELECT count(*)::int AS count FROM pg_indexes WHERE indexname = 'task_title'`,
+    )
+    expect(rows).toEqual([{ count: 1 }])
+  })
 })
