@@ -207,6 +207,47 @@ describe('a version that a replica makes itself', () => {
       ])
   })
 
+  test('MIG-02 MIG-R24 pending work on a table that leaves fails with its data, and what else it wrote is taken back', async () => {
+    const { server, replica, session, downloads } = await opened()
+    replica.goOffline()
+    await session.closed()
+    server.answerPush = () => 503
+    const write = async (...statements: string[]) => {
+      const { id, confirmed } = await replica.transaction(async (tx) => {
+        for (const statement of statements) await tx.query(statement)
+      })
+      confirmed.catch(() => undefined)
+      return id
+    }
+    const alone = await write(`UPDATE note SET text = 'lost' WHERE id = 'n'`)
+    const both = await write(
+      `UPDATE task SET title = 'both' WHERE id = 't'`,
+      `INSERT INTO note (id, org, text) VALUES ('m', 'a', 'new')`,
+    )
+    const other = await write(`UPDATE task SET state = 'done' WHERE id = 't'`)
+    server.putInForce({ types: FIRST.types, tables: [task] }, at(0x110), [])
+    server.head = at(0x120)
+    replica.goOnline()
+    const next = await server.session(1)
+    await next.frame('stream')
+    next.send(
+      batch(at(0x100), at(0x120), [{ lsn: at(0x118), xid: '11', changes: [change('i', 'task', taskRow('b'))] }]),
+    )
+    await replica.reached(at(0x120))
+    expect(await rowsOf(replica, 'task', 'id, title, state')).toEqual([
+      { id: 'b', title: 'title b', state: 'open' },
+      { id: 't', title: 'title t', state: 'done' },
+    ])
+    await statusThat(replica, ({ failed }) => failed === 2)
+    const rejection = { kind: 'outdated-schema' }
+    expect(replica.failures).toMatchObject([
+      { id: alone, rejection, rows: [{ table: 'public.note', local: { text: 'lost' } }] },
+      { id: both, rejection, rows: [{ local: { title: 'both' } }, { local: { id: 'm', org: 'a', text: 'new' } }] },
+    ])
+    expect(await replica.mutation(other ?? '')).toMatchObject({ status: expect.stringMatching(/pending|sent/) })
+    expect(downloads()).toEqual([])
+  })
+
   test('MIG-R4 what was done under names that are gone is not taken back', async () => {
     const { server, replica, session } = await opened()
     const done = await replica.transaction((tx) => tx.query(`UPDATE task SET title = 'mine' WHERE id = 't'`))
