@@ -165,6 +165,25 @@ describe.each(['embedded', 'system'] as const)('reading a snapshot on the %s ser
     expect((await read(AUDIENCE)).of('public.item')).toEqual([])
   })
 
+  test('SNP-R2 what the locks let pass is looked for once more after the last row', async () => {
+    const gate = deferred()
+    const reached = deferred()
+    const reading = readSnapshot(
+      reader,
+      AUDIENCE,
+      new LineCollector(async () => {
+        reached.resolve()
+        await gate.promise
+      }),
+    )
+    await reached.promise
+    await writer.query('CREATE TABLE public.kid () INHERITS (public.item)')
+    gate.resolve()
+    expect(await reading).toEqual({ wait: 'altered' })
+    await writer.query('DROP TABLE public.kid')
+    headOf(await readSnapshot(reader, AUDIENCE, new LineCollector()))
+  })
+
   test('DEF-R1 MIG-R22 a migration that waits for its tables ends the reading, which is tried again; others who wait do not', async () => {
     await writer.query(`INSERT INTO public.item (id, org_id) SELECT n, $1 FROM generate_series(100, 500) n`, [ORG_A])
     const readWhileWaiting = async (application: string) => {
