@@ -46,7 +46,9 @@ test('MIG-R21 what clients said who are gone is forgotten, once an hour; the oth
   const gone = `INSERT INTO tidemark.client_status (client_id, version, waiting, told_at) VALUES ('gone', 1, 0, now() - interval '31 days')
     ON CONFLICT DO NOTHING`
   const known = async () =>
-    (await connection.query('SELECT client_id FROM tidemark.client_status ORDER BY 1')).map(({ client_id }) => client_id)
+    (await connection.query('SELECT client_id FROM tidemark.client_status ORDER BY 1')).map(
+      ({ client_id }) => client_id,
+    )
   let nowMs = Date.now()
   const upkeep = new Upkeep({
     env: database.env,
