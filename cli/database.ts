@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { WebSocket as NodeWebSocket } from 'ws'
 import { TidemarkError } from '../protocol/errors.ts'
-import { type Database, databaseMessageOf, openDatabase } from '../workers/database/index.ts'
+import { type Database, databaseMessageOf, MIGRATION_APPLICATION, openDatabase } from '../workers/database/index.ts'
 import type { DatabaseEnv } from '../workers/env.ts'
 import { startWebSocketProxy } from './postgres/websocket-proxy.ts'
 
@@ -39,7 +39,7 @@ export async function accessDatabase(databaseUrl: string): Promise<DatabaseAcces
 export async function openForMigration(access: DatabaseAccess): Promise<Database> {
   try {
     return await openDatabase(access.env, {
-      applicationName: 'tidemark-cli',
+      applicationName: MIGRATION_APPLICATION,
       statementTimeoutMs: 0,
       idleInTransactionTimeoutMs: 0,
     })

@@ -82,6 +82,10 @@ function serialOf(column: ColumnFacts): string | null {
   return { smallint: 'smallserial', integer: 'serial', bigint: 'bigserial' }[column.type] ?? null
 }
 
+/** TypeORM asks an extension for what Postgres has itself by now; both give a uuid at random. Rule CLI-R53. */
+const makesUuids = ({ expression }: ColumnFacts) =>
+  /^(?:(?:\w+|"[^"]+")\.)?uuid_generate_v4\(\)$|^gen_random_uuid\(\)$/.test(expression ?? '')
+
 function changeColumn(table: TableFacts, now: ColumnFacts, wanted: ColumnFacts): Step[] {
   const place = `column ${now.name} of ${shownTable(table)}`
   const change = (action: string, says: string): Step => ({
@@ -101,7 +105,8 @@ function changeColumn(table: TableFacts, now: ColumnFacts, wanted: ColumnFacts):
   const steps: Step[] = []
   const retyped = now.type !== wanted.type || now.collation !== wanted.collation
   const keepsDefault = serialOf(now) !== null && serialOf(wanted) !== null
-  const defaulted = !keepsDefault && (now.expression !== wanted.expression || (retyped && now.expression !== null))
+  const isOther = now.expression !== wanted.expression && !(makesUuids(now) && makesUuids(wanted))
+  const defaulted = !keepsDefault && (isOther || (retyped && now.expression !== null))
   if (defaulted && now.expression !== null && (retyped || wanted.expression === null))
     steps.push(change('DROP DEFAULT', `Takes the default of ${place} away; rows keep what they hold.`))
   if (retyped) {

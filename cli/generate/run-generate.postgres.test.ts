@@ -202,6 +202,37 @@ export class Person extends BaseEntity {
   }
 })
 
+test('CLI-R52 CLI-R53 the classes of an existing TypeORM project make what its entities say', async () => {
+  const entities = `${ENTITY_IMPORTS}
+@Entity() @Synced({ audience: byOrg, write: 'all' })
+export class Ticket {
+  @PrimaryGeneratedColumn('uuid') id!: string
+  @Column('uuid', { name: 'org_id' }) orgId!: string
+}`
+  const first = `import { MigrationInterface, QueryRunner } from "typeorm";
+export class First1700000000000 implements MigrationInterface {
+    public async up(queryRunner: QueryRunner): Promise<void> {
+        await queryRunner.query(\`CREATE TABLE "ticket" ("id" uuid NOT NULL DEFAULT uuid_generate_v4(), "org_id" uuid NOT NULL, CONSTRAINT "PK_ticket" PRIMARY KEY ("id"))\`);
+    }
+    public async down(queryRunner: QueryRunner): Promise<void> {
+        await queryRunner.query(\`DROP TABLE "ticket"\`);
+    }
+}`
+  const project = makeEntityApp(entities, { 'migrations/1700000000000-First.ts': first })
+  try {
+    expect(await generate('next', { folder: project.folder })).toContain('nothing to generate')
+    project.write({
+      'entities.ts': entities.replace(
+        'orgId!: string',
+        "orgId!: string\n  @Column('text', { nullable: true }) note!: string | null",
+      ),
+    })
+    expect(await generate('note', { folder: project.folder })).toContain('migrations/1700000000001_note.sql')
+  } finally {
+    project.remove()
+  }
+})
+
 test('CLI-R22 CLI-R27 create writes an empty file after the last, and names that are none are refused', () => {
   said = []
   expect(runCreate({ argument: 'move-labels', values: { folder: app.folder }, switches: new Set() })).toBe(0)

@@ -47,6 +47,16 @@ test('MIG-15 CLI-R29 a class of TypeORM is recorded without a database, paramete
   expect((await read(up, down, 'down')).statements).toEqual(['ALTER TABLE "task" DROP COLUMN "rank"'])
 })
 
+test('MIG-15 CLI-R52 the extension that TypeORM makes as it connects is made where a class needs it, and says so nowhere', async () => {
+  const made = 'await queryRunner.query(`CREATE TABLE "task" ("id" uuid NOT NULL DEFAULT uuid_generate_v4())`)'
+  const extension = 'CREATE EXTENSION IF NOT EXISTS "uuid-ossp"'
+  const { statements, parameters } = await read(made)
+  expect(statements).toEqual([extension, expect.stringContaining('CREATE TABLE')])
+  expect(parameters).toEqual([[], []])
+  const itself = `await queryRunner.query('${extension}'); ${made}`
+  expect((await read(itself)).statements).toHaveLength(2)
+})
+
 test('MIG-15 CLI-R29 what TypeORM compiles to, and a class that is the default, are read too', async () => {
   const compiled = `const { MigrationInterface, QueryRunner } = require("typeorm");
 module.exports = class AddRank1732000000000 {

@@ -40,12 +40,20 @@ export async function readCodeMigration(
   const path = join(folder, name)
   const text = readFileSync(path, 'utf8')
   const record = await recordStatements(await loadMigration(path, name), name, direction)
-  const recorded = record.filter((one) => one.text !== '')
+  const said = record.filter((one) => one.text !== '')
+  const recorded = needsExtension(said) ? [UUID_EXTENSION, ...said] : said
   const statements = recorded.map((one) => one.text)
   for (const statement of statements) refuseTransactions(name, statement)
   const parameters = recorded.map((one) => one.parameters)
   return { name, hash: hashOf(text), statements, parameters, compatibility: readCompatibility(name, text) }
 }
+
+/** TypeORM makes it by itself as it connects, and its classes rely on that. Rule CLI-R52. */
+const UUID_EXTENSION: Recorded = { text: 'CREATE EXTENSION IF NOT EXISTS "uuid-ossp"', parameters: [] }
+
+const needsExtension = (recorded: readonly Recorded[]) =>
+  recorded.some(({ text }) => /\buuid_generate_v4\(/.test(text)) &&
+  !recorded.some(({ text }) => /\bCREATE\s+EXTENSION\b[^;]*\buuid-ossp\b/i.test(text))
 
 async function recordStatements(
   migrationClass: new () => CodeMigration,

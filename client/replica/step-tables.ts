@@ -9,6 +9,7 @@ import { sealNewPatches } from '../mutations/seal-patches.ts'
 import { type Copy, changedTables, copyStatement, type Executor } from '../store/copies.ts'
 import type { Database } from '../store/database.ts'
 import { findUntouched, replaceTables, retiredName, triggersOf } from '../store/definition-ddl.ts'
+import { findOtherwise } from '../store/find-otherwise.ts'
 import { heldTables } from '../store/held-tables.ts'
 import { makeTables } from '../store/make-tables.ts'
 import type { ReplicaTable } from '../store/replica-table.ts'
@@ -40,7 +41,8 @@ export interface SteppedTables {
  * Makes the live tables those of the next version, in the transaction that brings the cursor to its place, and notes where
  * the copy is by then. Rule MIG-R2.
  *
- * Call it with nothing pending on the rows where `isUnderRows`. Throws what the database says of a step that fails.
+ * Call it with nothing pending on the rows where `isUnderRows`. Throws what the database says of a step that fails, and where
+ * tables are not as they would be made anew (MIG-R23).
  */
 export async function stepTables(
   tx: Executor,
@@ -141,6 +143,9 @@ async function alterTables(tx: Executor, live: Copy, next: Copy, phase: Phase): 
   await makeTables(tx, [...statements, copyStatement(next)])
   await ensurePrimaryKeys(tx, unfinished)
   await finishTables(tx, unfinished, () => false)
+  const compared = altering.filter((one) => !widened.includes(one)).map((one) => one.after)
+  const otherwise = await findOtherwise(tx, compared, phase.inForce.definition.types)
+  if (otherwise.length > 0) throw new Error(`its steps leave ${otherwise.join(', ')} otherwise than it says`)
   const losses = await remakeObjects(tx, hanging)
   const left = await readOwnObjects(
     tx,

@@ -207,6 +207,47 @@ describe('a version that a replica makes itself', () => {
       ])
   })
 
+  test('MIG-02 MIG-R24 pending work on a table that leaves fails with its data, and what else it wrote is taken back', async () => {
+    const { server, replica, session, downloads } = await opened()
+    replica.goOffline()
+    await session.closed()
+    server.answerPush = () => 503
+    const write = async (...statements: string[]) => {
+      const { id, confirmed } = await replica.transaction(async (tx) => {
+        for (const statement of statements) await tx.query(statement)
+      })
+      confirmed.catch(() => undefined)
+      return id
+    }
+    const alone = await write(`UPDATE note SET text = 'lost' WHERE id = 'n'`)
+    const both = await write(
+      `UPDATE task SET title = 'both' WHERE id = 't'`,
+      `INSERT INTO note (id, org, text) VALUES ('m', 'a', 'new')`,
+    )
+    const other = await write(`UPDATE task SET state = 'done' WHERE id = 't'`)
+    server.putInForce({ types: FIRST.types, tables: [task] }, at(0x110), [])
+    server.head = at(0x120)
+    replica.goOnline()
+    const next = await server.session(1)
+    await next.frame('stream')
+    next.send(
+      batch(at(0x100), at(0x120), [{ lsn: at(0x118), xid: '11', changes: [change('i', 'task', taskRow('b'))] }]),
+    )
+    await replica.reached(at(0x120))
+    expect(await rowsOf(replica, 'task', 'id, title, state')).toEqual([
+      { id: 'b', title: 'title b', state: 'open' },
+      { id: 't', title: 'title t', state: 'done' },
+    ])
+    await statusThat(replica, ({ failed }) => failed === 2)
+    const rejection = { kind: 'outdated-schema' }
+    expect(replica.failures).toMatchObject([
+      { id: alone, rejection, rows: [{ table: 'public.note', local: { text: 'lost' } }] },
+      { id: both, rejection, rows: [{ local: { title: 'both' } }, { local: { id: 'm', org: 'a', text: 'new' } }] },
+    ])
+    expect(await replica.mutation(other ?? '')).toMatchObject({ status: expect.stringMatching(/pending|sent/) })
+    expect(downloads()).toEqual([])
+  })
+
   test('MIG-R4 what was done under names that are gone is not taken back', async () => {
     const { server, replica, session } = await opened()
     const done = await replica.transaction((tx) => tx.query(`UPDATE task SET title = 'mine' WHERE id = 't'`))
@@ -434,5 +475,47 @@ describe('a version that a replica makes itself', () => {
     expect(warnings.map(({ message }) => message)).toEqual([expect.stringContaining('Version 2')])
     expect(replica.status.migrations).toEqual({ ...told, pending: [], applied: [2], waiting: [], failed: null })
     expect(downloads().filter((path) => path.split('/').length > 4)).toHaveLength(1)
+  })
+
+  test('MIG-R23 MIG-R5 a table that is otherwise after its step than one made anew is loaded; a missing index is made in place', async () => {
+    const { server, replica, session, downloads, warnings } = await opened()
+    const alterByHand = (statement: string) =>
+      replica.db.transaction((tx) => tx.exec(`SET LOCAL session_replication_role = replica; ${statement}`))
+    await alterByHand('ALTER TABLE task ALTER title TYPE varchar(80)')
+    const renamed = (since: number, from: string, to: string) => {
+      const columns = task.columns.map((one) => (one.name === 'state' ? { ...one, name: to } : one))
+      const names = ['id', 'org', 'title'].map((name) => ({ name, from: name }))
+      putTask(server, since * 0x10 + 0x100, { ...task, columns, since }, { columns: [...names, { name: to, from }] })
+    }
+    renamed(2, 'state', 'status')
+    server.snapshots.set('org:a', {
+      start: at(0x130),
+      fence: at(0x130),
+      snapshot: '20:20:',
+      rows: { 'public.task': [{ id: 't', org: 'a', title: 'x'.repeat(99), status: 'open' }], 'public.note': [] },
+    })
+    server.head = at(0x130)
+    await announce(session)
+    session.send(batch(at(0x100), at(0x130)))
+    const again = await server.session(1)
+    await again.frame('stream')
+    expect(await again.frame('schema')).toMatchObject({ fault: expect.stringContaining('"public"."task"'), waiting: 1 })
+    again.send(batch(at(0x120), at(0x130)))
+    await replica.reached(at(0x130))
+    expect(await rowsOf(replica, 'task', 'length(title) AS length, status')).toEqual([{ length: 99, status: 'open' }])
+    expect(warnings).toHaveLength(1)
+    expect(downloads().filter((path) => path.split('/').length > 4)).toHaveLength(1)
+    const more = downloads().length
+    await alterByHand('DROP INDEX task_title')
+    renamed(4, 'status', 'place')
+    await announce(again)
+    again.send(batch(at(0x130), at(0x150)))
+    await replica.reached(at(0x150))
+    expect(await rowsOf(replica, 'task', 'place')).toEqual([{ place: 'open' }])
+    expect([warnings.length, downloads().length]).toEqual([1, more])
+    const { rows } = await replica.db.query(
+      `SELECT count(*)::int AS count FROM pg_indexes WHERE indexname = 'task_title'`,
+    )
+    expect(rows).toEqual([{ count: 1 }])
   })
 })

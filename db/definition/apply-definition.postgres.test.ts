@@ -127,4 +127,23 @@ describe.each(['embedded', 'system'] as const)('putting a definition in force on
     const [latest] = await database.query('SELECT max(version)::text AS version FROM tidemark.sync_definition')
     expect(latest).toEqual(before)
   })
+
+  it(`VAL-R2 VAL-R3 uuids that the extension uuid-ossp makes at random are made by replicas too, by what they have (${name})`, async () => {
+    await owned.run(`
+      CREATE EXTENSION "uuid-ossp";
+      CREATE SCHEMA own;
+      CREATE FUNCTION own.uuid_generate_v4() RETURNS uuid LANGUAGE sql AS 'SELECT NULL::uuid';
+      CREATE TABLE made (id uuid PRIMARY KEY DEFAULT uuid_generate_v4(), org_id uuid DEFAULT own.uuid_generate_v4(),
+        body uuid DEFAULT uuid_generate_v1())`)
+    const made = pgTable('made', { id: uuid('id'), orgId: uuid('org_id'), body: uuid('body') })
+    await apply(
+      defineSync({ tables: { made: table(made, { audience: { column: made.orgId, prefix: 'org' }, write: 'all' }) } }),
+    )
+    const inForce = await readDefinitionInForce(database.query)
+    expect(inForce?.definition.tables[0]?.columns).toMatchObject([
+      { name: 'id', default: 'gen_random_uuid()' },
+      { name: 'org_id', serverDefault: true },
+      { name: 'body', serverDefault: true },
+    ])
+  })
 })

@@ -27,6 +27,8 @@ const columnSchema = z.object({
   sequence: z.nullable(z.string()),
   /** The default depends on something that is neither built in nor a type. */
   defaultIsOwn: z.boolean(),
+  /** The default is `uuid_generate_v4()` of the extension uuid-ossp, which TypeORM gives its keys. */
+  randomUuid: z.boolean(),
   /** Types of the app that the default names; for an array its element type. */
   defaultTypes: z.array(z.object({ schema: z.string(), name: z.string() })),
   /** The schema of the column's type; for an array, of its element type. */
@@ -163,6 +165,10 @@ const COLUMNS = `
         -- A domain depends on what holds it, its default on what it calls.
         AND p.refclassid NOT IN ('pg_type'::regclass, 'pg_namespace'::regclass, 'pg_collation'::regclass)
         AND NOT (p.refclassid = 'pg_class'::regclass AND p.refobjid = a.attrelid)),
+    'randomUuid', coalesce(given.expression ~ '^(\\w+\\.|"[^"]+"\\.)?uuid_generate_v4\\(\\)$' AND EXISTS (
+      SELECT FROM pg_depend p JOIN pg_depend m ON m.classid = p.refclassid AND m.objid = p.refobjid AND m.deptype = 'e'
+      JOIN pg_extension x ON m.refclassid = 'pg_extension'::regclass AND x.oid = m.refobjid AND x.extname = 'uuid-ossp'
+      WHERE p.classid = given.class AND p.objid = given.object AND p.refclassid = 'pg_proc'::regclass), false),
     'defaultTypes', coalesce((
       SELECT json_agg(json_build_object('schema', en.nspname::text, 'name', e.typname::text))
       FROM pg_depend p JOIN pg_type named ON named.oid = p.refobjid

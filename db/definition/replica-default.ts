@@ -43,3 +43,13 @@ export function isReplicaDefault(
     return NOT_CALLS.has(called) || SAME_EVERYWHERE.has(called)
   })
 }
+
+/** Answers the expression by which a replica computes a column's default; null where only the server can. */
+export function replicaDefault(
+  column: Parameters<typeof isReplicaDefault>[0] & Pick<CatalogueColumn, 'randomUuid'>,
+  types: Parameters<typeof isReplicaDefault>[1],
+): string | null {
+  // A replica has no extension, and both make a uuid of version 4 at random.
+  if (column.randomUuid) return 'gen_random_uuid()'
+  return isReplicaDefault(column, types) ? column.default : null
+}

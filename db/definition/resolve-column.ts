@@ -3,7 +3,7 @@ import type { CatalogueColumn, CatalogueTable } from './catalogue.ts'
 import type { DeclaredTable } from './declared-table.ts'
 import { mayFill } from './filling-trigger.ts'
 import { isLeasedKey, leasedBy } from './leased-key.ts'
-import { isReplicaDefault } from './replica-default.ts'
+import { replicaDefault } from './replica-default.ts'
 import { isGeneratedAlike } from './table-faults.ts'
 
 /**
@@ -44,8 +44,9 @@ function resolveColumn(
   // The server refuses NULL here or a trigger fills it in, and only the server knows which.
   const isOpen = notNull && !table.primaryKey.includes(name) && table.triggersBefore.some((one) => mayFill(one, name))
   if (column.default === null) return isOpen ? { ...plain, serverDefault: true } : plain
-  if (!isReplicaDefault(column, types)) return { ...plain, serverDefault: true }
-  return { ...plain, notNull: notNull && !isOpen, default: column.default }
+  const computed = replicaDefault(column, types)
+  if (computed === null) return { ...plain, serverDefault: true }
+  return { ...plain, notNull: notNull && !isOpen, default: computed }
 }
 
 /** Describes a column that no mutation writes, and that is NULL where a replica has written the row, until the server's value comes. */

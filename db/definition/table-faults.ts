@@ -4,7 +4,7 @@ import { strangersIn } from './computed-alike.ts'
 import type { DeclaredTable, DeclaredWatch } from './declared-table.ts'
 import { makesUp } from './filling-trigger.ts'
 import { isLeasable } from './leased-key.ts'
-import { isReplicaDefault } from './replica-default.ts'
+import { replicaDefault } from './replica-default.ts'
 
 const PREFIX = /^[a-z][a-z0-9_-]*$/
 /** Prefix of the audience through which a replica learns the outcomes of its mutations. */
@@ -116,7 +116,7 @@ function keyFaults(declared: DeclaredTable, table: CatalogueTable, name: string)
     .filter((other) => declared.columns.includes(other.name))
     .map(({ typeSchema, typeName }) => ({ schema: typeSchema, name: typeName }))
   const isMade = table.triggersBefore.some((trigger) => makesUp(trigger, name))
-  if (column.default === null ? !isMade : isReplicaDefault(column, types)) return []
+  if (column.default === null ? !isMade : replicaDefault(column, types) !== null) return []
   const source = column.default === null ? 'a trigger' : `the default ${column.default}`
   return [
     `primary key column ${name} is made by ${source}, which replicas do not have, and they must make keys themselves: give it a default that they can compute, such as gen_random_uuid(), or set write to 'actions'`,

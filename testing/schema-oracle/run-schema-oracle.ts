@@ -315,5 +315,9 @@ class SchemaRun {
     )
     const [first] = this.#writers
     if (first) this.#violations.push(...(await compareCatalogues(this.#writers, first.options)))
+    // A load mends what a step leaves otherwise; that any does is a fault of the steps.
+    for (const { warnings, options } of this.#writers)
+      for (const warning of warnings)
+        if (warning.includes('otherwise than it says')) this.#violations.push(`${options.name}: ${warning}`)
   }
 }

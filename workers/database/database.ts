@@ -30,6 +30,10 @@ import { sendAhead } from './send-ahead.ts'
 import type { PageOptions, Pages, QueryRows } from './text-rows.ts'
 
 export type { Parameter } from '../../db/query.ts'
+
+/** The name by which others know a session that migrates. */
+export const MIGRATION_APPLICATION = 'tidemark-cli'
+
 export interface OpenOptions {
   /** Shown in `pg_stat_activity`. */
   readonly applicationName?: string

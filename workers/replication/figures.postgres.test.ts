@@ -1,7 +1,9 @@
 import { beforeAll, expect, test } from 'vitest'
 import { servers } from '../../testing/postgres/servers.ts'
 import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
+import { CaptureTally } from './capture-tally.ts'
 import { readFigures } from './server-facts.ts'
+import { Upkeep } from './upkeep.ts'
 
 const database = useTestDatabase(servers().system)
 const connection = useConnection(database)
@@ -38,6 +40,33 @@ test('OPS-R4 clients are grouped by version and bundle, and gone through only wh
   ])
   expect(stuck).toMatchObject({ count: 1, sqlStates: ['57014'] })
   expect(stuck.oldestMs).toBeGreaterThanOrEqual(3_600_000)
+})
+
+test('MIG-R21 what clients said who are gone is forgotten, once an hour; the others stay', async () => {
+  const gone = `INSERT INTO tidemark.client_status (client_id, version, waiting, told_at) VALUES ('gone', 1, 0, now() - interval '31 days')
+    ON CONFLICT DO NOTHING`
+  const known = async () =>
+    (await connection.query('SELECT client_id FROM tidemark.client_status ORDER BY 1')).map(
+      ({ client_id }) => client_id,
+    )
+  let nowMs = Date.now()
+  const upkeep = new Upkeep({
+    env: database.env,
+    own: { slotName: 'none', owner: 'nobody', decoder: 'auto' },
+    sync: null,
+    retentionMs: null,
+    nowMs: () => nowMs,
+    tally: new CaptureTally(Date.now),
+  })
+  await connection.query(gone)
+  await upkeep.forgetClients(connection)
+  expect(await known()).toEqual(['a', 'b', 'c'])
+  await connection.query(gone)
+  await upkeep.forgetClients(connection)
+  expect(await known()).toEqual(['a', 'b', 'c', 'gone'])
+  nowMs += 3_600_000
+  await upkeep.forgetClients(connection)
+  expect(await known()).toEqual(['a', 'b', 'c'])
 })
 
 test('OPS-R1 the server’s clock is compared with ours', async () => {

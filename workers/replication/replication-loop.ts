@@ -245,6 +245,7 @@ export class ReplicationLoop {
       await this.#upkeep.readFigures(database)
       if (!this.#more) {
         this.#upkeep.prune()
+        await this.#upkeep.forgetClients(database)
         await this.#upkeep.compareAudiences(database, this.#shown?.definition.definition.tables ?? [])
       }
       this.#outcome.succeed()

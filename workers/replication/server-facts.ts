@@ -132,11 +132,13 @@ export async function readFreshTarget(query: Query): Promise<Lsn> {
   return parsePgLsn(row?.lsn ?? '')
 }
 
-/** Clients that are not heard of for this long count as gone, as `migration:status` has it. */
+/** Clients that are not heard of for this long count as gone, as `migration:status` has it; those that are not say so each week. */
+const GONE = `now() - interval '30 days'`
+
 const CLIENT_GROUPS = `
   SELECT coalesce(jsonb_agg(g), '[]') FROM (
     SELECT version, migration, count(*) AS count, count(*) FILTER (WHERE waiting > 0) AS waiting, count(*) FILTER (WHERE retries > 0) AS failing
-    FROM tidemark.client_status WHERE told_at > now() - interval '30 days'
+    FROM tidemark.client_status WHERE told_at > ${GONE}
     GROUP BY version, migration ORDER BY version DESC, count(*) DESC LIMIT 20) AS g`
 
 /** Reads for each consumer of all changes how long what it has to handle next has waited, and whether some of it is gone. */
@@ -200,6 +202,11 @@ export async function readFigures(
     consumers: consumersSchema.parse(JSON.parse(row?.consumers ?? '[]')),
     clients: row?.clients ? clientsSchema.parse(JSON.parse(row.clients)) : null,
   }
+}
+
+/** Forgets what clients that count as gone said of their schema; one that comes back says it again. Rule MIG-R21. */
+export async function forgetGoneClients(query: Query): Promise<void> {
+  await query(`DELETE FROM tidemark.client_status WHERE told_at <= ${GONE}`)
 }
 
 function oldestWrite(open: z.infer<typeof openWriteSchema> | null, preparedMs: number): ServerFigures['oldestWrite'] {

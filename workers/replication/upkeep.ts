@@ -11,7 +11,7 @@ import { pruneHistory } from './retention.ts'
 import type { OwnIdentity } from './rules/epoch-decision.ts'
 import type { ClientGroup, ServerFigures } from './rules/health-figures.ts'
 import { check } from './rules/one-check.ts'
-import { readFigures } from './server-facts.ts'
+import { forgetGoneClients, readFigures } from './server-facts.ts'
 
 const FIGURES_EVERY_MS = 10_000
 /** Clients are gone through one by one, in the statement of every so many figures. */
@@ -20,6 +20,7 @@ const PRUNE_EVERY_MS = 60 * 60_000
 /** After a failure: history is not in a hurry. */
 const PRUNE_AGAIN_MS = 5 * 60_000
 const COMPARE_EVERY_MS = 60 * 60_000
+const FORGET_EVERY_MS = 60 * 60_000
 
 export interface UpkeepContext {
   readonly env: DatabaseEnv & Pick<SyncEnv, 'ARCHIVE'>
@@ -37,7 +38,7 @@ interface Figures {
   readonly atMs: number
 }
 
-/** The work of a run besides capturing, now and then: it reads what health tells, and prunes history. */
+/** The work of a run besides capturing, now and then: it reads what health tells, prunes history, and forgets clients that are gone. */
 export class Upkeep {
   readonly #context: UpkeepContext
   #figures: Figures | null = null
@@ -49,6 +50,7 @@ export class Upkeep {
   /** The pruning in hand. */
   pruning: Promise<void> | null = null
   #comparedAtMs = 0
+  #forgotAtMs = 0
   #strays: readonly string[] = []
 
   constructor(context: UpkeepContext) {
@@ -97,6 +99,14 @@ export class Upkeep {
       // What this role may not read, doctor compares; capture goes on.
       if (!database.usable) throw error
     }
+  }
+
+  /** Forgets clients that are gone: each replica that ever was would have a row otherwise. */
+  async forgetClients(database: Database): Promise<void> {
+    const { nowMs } = this.#context
+    if (nowMs() - this.#forgotAtMs < FORGET_EVERY_MS) return
+    this.#forgotAtMs = nowMs()
+    await forgetGoneClients(database.query)
   }
 
   /** Prunes what is due, over a connection of its own and beside capture, which does not wait for it. */

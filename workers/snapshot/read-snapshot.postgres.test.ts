@@ -16,7 +16,7 @@ import {
   untilWaiting,
 } from '../../testing/snapshot/snapshot-fixture.ts'
 import { until } from '../../testing/system/until.ts'
-import type { Database } from '../database/index.ts'
+import { type Database, MIGRATION_APPLICATION } from '../database/index.ts'
 import { waitsForCapture } from './build-patience.ts'
 import { readSnapshot } from './read-snapshot.ts'
 import { tableRowsQuery } from './table-rows-sql.ts'
@@ -163,6 +163,57 @@ describe.each(['embedded', 'system'] as const)('reading a snapshot on the %s ser
     await truncate
     expect(collector.of('public.item')).toEqual([2, 4, 6].map((id) => `${id}\t${ORG_A}\titem ${id}`))
     expect((await read(AUDIENCE)).of('public.item')).toEqual([])
+  })
+
+  test('SNP-R2 what the locks let pass is looked for once more after the last row', async () => {
+    const gate = deferred()
+    const reached = deferred()
+    const reading = readSnapshot(
+      reader,
+      AUDIENCE,
+      new LineCollector(async () => {
+        reached.resolve()
+        await gate.promise
+      }),
+    )
+    await reached.promise
+    await writer.query('CREATE TABLE public.kid () INHERITS (public.item)')
+    gate.resolve()
+    expect(await reading).toEqual({ wait: 'altered' })
+    await writer.query('DROP TABLE public.kid')
+    headOf(await readSnapshot(reader, AUDIENCE, new LineCollector()))
+  })
+
+  test('DEF-R1 MIG-R22 a migration that waits for its tables ends the reading, which is tried again; others who wait do not', async () => {
+    await writer.query(`INSERT INTO public.item (id, org_id) SELECT n, $1 FROM generate_series(100, 500) n`, [ORG_A])
+    const readWhileWaiting = async (application: string) => {
+      const reached = deferred()
+      const gate = deferred()
+      const reading = readSnapshot(
+        reader,
+        AUDIENCE,
+        new LineCollector(async () => {
+          reached.resolve()
+          await gate.promise
+        }),
+      )
+      await reached.promise
+      const reachedMs = Date.now()
+      await writer.query(`SELECT set_config('application_name', $1, false)`, [application])
+      const locking = begun(writer, 'LOCK TABLE public.item IN ACCESS EXCLUSIVE MODE')
+      await untilWaiting(watcher, await pidRunning(watcher, 'LOCK TABLE public.item %'), 'Lock')
+      await until(async () => Date.now() - reachedMs > 1_000)
+      gate.resolve()
+      const outcome = await reading
+      await locking.done
+      locking.commit()
+      await locking.committed
+      return outcome
+    }
+    expect(await readWhileWaiting(MIGRATION_APPLICATION)).toEqual({ wait: 'locked' })
+    expect(reader.usable).toBe(true)
+    headOf(await readWhileWaiting('psql'))
+    expect((await read(AUDIENCE)).of('public.item')).toHaveLength(404)
   })
 
   test.each([

@@ -19,6 +19,7 @@ import {
 } from '../database/index.ts'
 import { type AudienceMatch, matchAudience } from './audience.ts'
 import { type ColumnSpelling, type Spelling, tellSpellings } from './audience-spelling.ts'
+import { lookForMigrations, MigrationWaits } from './give-way.ts'
 import { joinPosition, type WaitReason } from './join-position.ts'
 import { readFacts } from './read-facts.ts'
 import { canonicalValueQuery, largeLineQuery, tableRowsQuery } from './table-rows-sql.ts'
@@ -53,15 +54,20 @@ export interface SnapshotReceiver {
   table(table: TableDefinition): LineSink
 }
 
-/** Reads an audience's rows of all synced tables as of one moment to `receiver`. Throws as `readAtOneMoment`. */
+/**
+ * Reads an audience's rows of all synced tables as of one moment to `receiver`; a migration that waits for one of them ends
+ * the reading. Throws as `readAtOneMoment`.
+ */
 export function readSnapshot(
   database: Database,
   audience: string,
   receiver: SnapshotReceiver,
 ): Promise<SnapshotHead | NotYet> {
+  let giveWay: (() => Promise<void>) | null = null
   return readAtOneMoment(database, audience, async (transaction, table, match) => {
+    giveWay ??= lookForMigrations(transaction.query)
     const sink = receiver.table(table)
-    if (match !== null) await readTable(transaction, table, match, sink)
+    if (match !== null) await readTable(transaction, table, match, sink, giveWay)
     await sink.end()
   })
 }
@@ -96,7 +102,7 @@ export async function readAtOneMoment(
     // The locks prevent neither that partitions are attached nor that labels are renamed.
     return (await hasDrifted(database.query)) ? { wait: 'altered' } : head
   } catch (error) {
-    if (sqlStateOf(error) === SQL_STATE.lockNotAvailable) return { wait: 'locked' }
+    if (sqlStateOf(error) === SQL_STATE.lockNotAvailable || error instanceof MigrationWaits) return { wait: 'locked' }
     const why = explainAppCode(error)
     // Our own statement fails by itself where the definition no longer fits; in a function, or for lack of a right, the
     // app's policies failed.
@@ -186,9 +192,11 @@ async function readTable(
   table: TableDefinition,
   match: AudienceMatch,
   sink: LineSink,
+  giveWay: () => Promise<void>,
 ): Promise<void> {
   const { text, params } = tableRowsQuery(table, match)
   for await (const page of transaction.pages(text, params, { maxRows: PAGE_ROWS })) {
+    await giveWay()
     for (const [bytes, line, ...key] of page) {
       const size = Number(bytes) + 1
       if (line != null) await sink.line(line, size)
