@@ -147,7 +147,11 @@ describe('history that is pruned', () => {
       expect(ofOperation('insert').map(({ data }) => data)).toEqual(printed)
       const changed = ofOperation('update').map(({ old_data, row_key }) => ({ ...row_key, ...old_data }))
       expect(changed).toEqual(printed.slice(0, 2))
-      expect(ofOperation('delete').map(({ row_key }) => row_key.id).toSorted()).toEqual(['0', '1', '2'])
+      expect(
+        ofOperation('delete')
+          .map(({ row_key }) => row_key.id)
+          .toSorted(),
+      ).toEqual(['0', '1', '2'])
     } finally {
       await own.close()
     }

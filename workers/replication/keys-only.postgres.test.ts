@@ -116,7 +116,10 @@ test('FLD-311 OPS-R20 within a run of migrations, and where a table is taken ove
     await connection.query('ALTER TABLE public.person RENAME TO member')
     const member = pgTable('member', { id: integer('id').primaryKey(), org: text('org'), note: text('note') })
     const renamed = defineSync({
-      tables: { item: table(item, byOrg(item.org)), member: table(member, { audience: { column: member.org, prefix: 'org' } }) },
+      tables: {
+        item: table(item, byOrg(item.org)),
+        member: table(member, { audience: { column: member.org, prefix: 'org' } }),
+      },
     })
     const found = await connection.transaction(({ query }) => applyBetween(query, renamed, {}))
     const applied = found?.applied ?? fail()
