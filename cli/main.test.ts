@@ -115,6 +115,15 @@ test('CLI-R10 init writes an app, and nothing into a folder that holds anything'
   expect(readdirSync(full)).toEqual(['kept'])
 })
 
+test.each(['cli/template', 'cli/template-page/common', '.'])(
+  'OPS-R18 wrangler.toml in %s keeps logs, without a line for each call, and a sample of traces',
+  (path) => {
+    const text = readFileSync(join(path, 'wrangler.toml'), 'utf8')
+    expect(text).toContain('[observability.logs]\nenabled = true\ninvocation_logs = false\n')
+    expect(text).toContain('[observability.traces]\nenabled = true\nhead_sampling_rate = 0.05\n')
+  },
+)
+
 test('CLI-R2 dev in a folder that is no app starts nothing', async () => {
   const nothing = await runCommand(['dev', folder])
   expect(nothing.code).toBe(1)

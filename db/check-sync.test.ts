@@ -15,6 +15,7 @@ const define = (sync: object) => () => defineSync(sync as Sync)
 describe('a slip of the pen in a sync definition', () => {
   it.each([
     [{ ...good, write: 'al' }, /table\(task\)\.write is "al": use one of 'all', 'actions', 'none'; did you mean all\?/],
+    [{ ...good, history: 'key' }, /table\(task\)\.history is "key": use one of 'all', 'keys'; did you mean keys\?/],
     [{ ...good, hiden: ['secret'] }, /table\(task\) has no option hiden: .*; did you mean hidden\?/],
     [{ ...good, hidden: 'secret' }, /hidden is "secret": a list/],
     [{ ...good, hidden: [task.team] }, /hidden is a list: a list of the columns' names in the database/],

@@ -7,8 +7,9 @@ import { nearest } from './nearest.ts'
 type Bag = Readonly<Record<string, unknown>>
 
 const SYNC_KEYS = ['tables', 'actions', 'watch', 'migration']
-const OPTION_KEYS = ['audience', 'when', 'hidden', 'write', 'conflict', 'priority']
+const OPTION_KEYS = ['audience', 'when', 'hidden', 'write', 'conflict', 'priority', 'history']
 const WRITES = ['all', 'actions', 'none']
+const HISTORIES = ['all', 'keys']
 const POLICIES = ['reject', 'last-write-wins']
 
 const isBag = (value: unknown): value is Bag => typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -89,7 +90,7 @@ export function tableOptionFaults(table: unknown, options: unknown, within?: str
   if (!isBag(options)) return [`${place} has no options: say at least { audience: 'all' }`]
   const faults = unknownKeys(options, OPTION_KEYS, place)
   faults.push(...audienceFaults(options.audience, table, `${place}.audience`))
-  const { when, hidden, write, conflict, priority } = options
+  const { when, hidden, write, conflict, priority, history } = options
   if (when !== undefined) faults.push(...whenFaults(when, options.audience, table, place))
   if (hidden !== undefined && !(Array.isArray(hidden) && hidden.every((name) => typeof name === 'string')))
     faults.push(`${place}.hidden is ${shown(hidden)}: a list of the columns' names in the database, such as ['secret']`)
@@ -98,6 +99,7 @@ export function tableOptionFaults(table: unknown, options: unknown, within?: str
     faults.push(...oneOf(conflict, POLICIES, `${place}.conflict`, ', or a function'))
   if (priority !== undefined && !Number.isSafeInteger(priority))
     faults.push(`${place}.priority is ${shown(priority)}: a whole number, lower loads first`)
+  if (history !== undefined) faults.push(...oneOf(history, HISTORIES, `${place}.history`))
   return faults
 }
 

@@ -43,6 +43,11 @@ export interface TableOptions<Hidden extends string = string> {
   conflict?: ConflictPolicy
   /** Lower loads first; tables of one priority load smaller first. Default 100. */
   priority?: number
+  /**
+   * What history keeps of former values: those of updates and deletes, or of each change only the row's key, with the values that
+   * it left. Default `all`.
+   */
+  history?: 'all' | 'keys'
 }
 
 /** One synced table: a drizzle table and its options. */

@@ -97,6 +97,36 @@ describe('a replica compared with the server', () => {
     expect(replica.status.check).toEqual(report)
   })
 
+  it('OPS-08 CHK-R7 after pushes were refused the rows are the server\u2019s, with the refused waiting for their user and newer work pending on the same rows', async () => {
+    await replica.settled()
+    const { rows } = await replica.db.query<{ id: string }>('SELECT id FROM task ORDER BY id LIMIT 1')
+    const id = rows[0]?.id ?? ''
+    const write = (text: string) => replica.transaction((tx) => tx.query(text, [id]))
+    replica.goOffline()
+    const refused = await write(`UPDATE task SET title = 'mine' WHERE id = $1`)
+    const builtOnIt = await write(`UPDATE task SET title = 'mine again', notes = 'more' WHERE id = $1`)
+    const kept = await replica.transaction((tx) =>
+      tx.query(`INSERT INTO entry (id, org_id, token) VALUES ($1, $2, 'kept')`, [randomUUID(), ORG]),
+    )
+    await inPostgres(`UPDATE public.task SET title = 'theirs' WHERE id = $1::text::uuid`, [id])
+    replica.goOnline()
+    await expect(refused.confirmed).rejects.toMatchObject({ rejection: { kind: 'conflict' } })
+    await expect(builtOnIt.confirmed).rejects.toMatchObject({ rejection: { kind: 'conflict' } })
+    await kept.confirmed
+    await replica.settled()
+    expect(replica.status).toMatchObject({ pending: 0, failed: 2 })
+    expect(await replica.check()).toMatchObject({ differed: [], undecided: [] })
+    replica.goOffline()
+    const newer = await write(`UPDATE task SET title = 'newer' WHERE id = $1`)
+    replica.goOnline()
+    expect(await replica.check()).toMatchObject({ differed: [], undecided: [] })
+    await newer.confirmed
+    await Promise.all(replica.failures.map((failure) => failure.discard()))
+    await replica.settled()
+    expect(await replica.check()).toMatchObject({ differed: [], undecided: [] })
+    expect((await linesOf('task')).filter((line) => line.includes('newer'))).toHaveLength(1)
+  })
+
   it('OPS-08 CHK-R3 CHK-R4 rows that were lost, changed or made up are found and loaded anew, and unsent work stays', async () => {
     await replica.settled()
     const [entries, visits] = [await linesOf('entry'), await linesOf('visit')]

@@ -141,6 +141,8 @@ export interface DefinitionInForce {
   readonly passedOver?: number
   /** Known on the server alone, and no part of the hash: the rows of replicas do not depend on it. */
   readonly watched?: readonly WatchedTable[]
+  /** Ids of tables of whose former values history keeps nothing, in order; known on the server alone, and no part of the hash. */
+  readonly keysOnly?: readonly string[] | undefined
   /** The ways in which replicas make its tables from those of the version before; tables that have none are kept, or loaded. */
   readonly steps?: readonly TableStep[]
   /** The new names of tables that have no step, and of their columns, as far as they were found again. */

@@ -45,4 +45,6 @@ export interface SyncEnv extends DatabaseEnv {
   readonly HEALTH_WEBHOOK_URL?: string
   /** Secret by which what is told there is signed; without it nothing is. */
   readonly HEALTH_WEBHOOK_SECRET?: string
+  /** `debug`, `info` (the default), `warn`, `error` or `off`: from which level on is logged. */
+  readonly LOG_LEVEL?: string
 }

@@ -64,6 +64,23 @@ export interface MinuteFigures {
   readonly retainedWalBytes: number | null
 }
 
+/** An open transaction that has written. */
+export interface OpenWrite {
+  /** Null for a prepared one. */
+  readonly pid: number | null
+  readonly ms: number
+  /** Its last statement without values; null where it is not known. */
+  readonly statement: string | null
+}
+
+export interface ConsumerLag {
+  readonly name: string
+  /** True where changes are gone that it had not handled. */
+  readonly isLost: boolean
+  /** For how long the change that it has to handle next has waited; 0 where none has. */
+  readonly lagMs: number
+}
+
 /** What health and metrics show in figures. Counts begin anew with the object, at `sinceMs`. */
 export interface CaptureFigures {
   readonly sinceMs: number
@@ -89,6 +106,12 @@ export interface CaptureFigures {
   readonly retainedWalBytes: number | null
   readonly safeWalBytes: number | null
   readonly oldestWriteMs: number | null
+  /** From here on the server keeps its log for the slot. */
+  readonly restartLsn: Lsn | null
+  /** The open transaction that keeps it there, the oldest that has written; null where there is none. */
+  readonly oldestWrite: OpenWrite | null
+  /** The consumers of all changes, at most 20, the one that is furthest behind first. */
+  readonly consumers: readonly ConsumerLag[]
   readonly stuckMutations: number | null
   /** Runs in a row that failed. */
   readonly failedCycles: number

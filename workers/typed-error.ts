@@ -1,5 +1,6 @@
 import { ERROR_RULES, type ErrorKind, TidemarkError } from '../protocol/index.ts'
 import { sqlStateOf } from './database/index.ts'
+import { type LogFields, type LogSettings, log } from './log.ts'
 
 function isKind(kind: unknown): kind is ErrorKind {
   return typeof kind === 'string' && Object.hasOwn(ERROR_RULES, kind)
@@ -43,10 +44,8 @@ export function forRemote(error: unknown): unknown {
 /**
  * Logs a fault once, at an entry, where its level asks for it: the kind, the message and an SQLSTATE, never a value.
  */
-export function logFault(fault: TidemarkError, error: unknown): void {
+export function logFault(settings: LogSettings, fault: TidemarkError, error: unknown, where: LogFields = {}): void {
+  const message = error instanceof Error ? error.message : fault.message
   const { level } = ERROR_RULES[fault.kind]
-  if (level !== 'warn' && level !== 'error') return
-  const sqlState = sqlStateOf(error)
-  const text = error instanceof Error ? error.message : fault.message
-  console[level](`tidemark: ${fault.kind}: ${text}${sqlState ? ` (SQLSTATE ${sqlState})` : ''}`)
+  log(settings, 'request-failed', { ...where, kind: fault.kind, sqlState: sqlStateOf(error), message }, level)
 }

@@ -37,6 +37,9 @@ test('CLI-R17 build writes the tables that travel, again the same, and --check t
     expect(text).toContain(
       "issue: table(issue, { audience: { column: issue.orgId, prefix: 'org' }, write: 'all', conflict: 'last-write-wins' })",
     )
+    expect(text).toContain(
+      "project: table(project, { audience: { column: project.orgId, prefix: 'org' }, priority: 10, history: 'keys' })",
+    )
     expect(text).toContain("projectId: pg.uuid('project_id').notNull()")
     expect(text).not.toContain('secret')
     expect(await build({}, 'check')).toBe(0)

@@ -72,6 +72,7 @@ export type ${newRow} = typeof ${this.name}.$inferInsert
       ...(declaration.write ? [`write: ${quote(declaration.write)}`] : []),
       ...(declaration.conflict ? [`conflict: ${quote(declaration.conflict)}`] : []),
       ...(declaration.priority === undefined ? [] : [`priority: ${declaration.priority}`]),
+      ...(declaration.history === undefined ? [] : [`history: '${declaration.history}'`]),
     ]
     return `table(${this.name}, { ${options.join(', ')} })`
   }

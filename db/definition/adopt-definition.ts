@@ -45,7 +45,8 @@ export async function adoptDefinition(query: Query, drifts: readonly Drift[]): P
   const has = ({ schema, name }: { schema: string; name: string }) =>
     catalogue.some((table) => table.schema === schema && table.name === name)
   const drifted = new Set(drifts.map(({ table }) => table))
-  return await putInForce(query, { definition, watched: watched.filter(has) }, catalogue, {
+  const keysOnly = (before.keysOnly ?? []).filter((id) => definition.tables.some((table) => table.id === id))
+  return await putInForce(query, { definition, watched: watched.filter(has), keysOnly }, catalogue, {
     start: { drifted, tables: null, isHeld: true },
   })
 }

@@ -3,7 +3,7 @@ import { checkSync, type Sync } from '../define-sync.ts'
 import type { Query } from '../query.ts'
 import { type AppliedDefinition, type DefinitionChange, ddlOf, putInForce } from './apply-definition.ts'
 import { readCatalogue } from './catalogue.ts'
-import { declaredNames, declaredTables, declaredWatch } from './declared-table.ts'
+import { declaredKeysOnly, declaredNames, declaredTables, declaredWatch } from './declared-table.ts'
 import { readDefinitionInForce } from './definition-in-force.ts'
 import { keepAudiences } from './keep-audiences.ts'
 import { lockJoining } from './lock-joining.ts'
@@ -67,7 +67,10 @@ export async function applyBetween(query: Query, sync: Sync, change: DefinitionC
   const concerned = catalogue.filter(
     (table) => isSynced(tableId(table)) || watched.some(({ id }) => id === tableId(table)),
   )
-  return { applied: await putInForce(query, { definition, watched }, concerned, change), faults }
+  // What is to be kept no more is kept no more from the first of them on; what is to be kept again, from the last.
+  const still = (before.keysOnly ?? []).flatMap((id) => present.get(id) ?? []).map(tableId)
+  const keysOnly = [...new Set([...still, ...declaredKeysOnly(sync)])].filter(isSynced).sort()
+  return { applied: await putInForce(query, { definition, watched, keysOnly }, concerned, change), faults }
 }
 
 const unique = (names: readonly { schema: string; name: string }[]) => [

@@ -6,7 +6,6 @@ import {
   quoteTable,
   type TableDefinition,
   TidemarkError,
-  type WatchedTable,
   writableColumns,
 } from '../../protocol/index.ts'
 import { checkSync, type Sync } from '../define-sync.ts'
@@ -14,7 +13,7 @@ import type { Query } from '../query.ts'
 import { breaksBundles } from './breaks-bundles.ts'
 import { type CatalogueTable, readCatalogue } from './catalogue.ts'
 import { columnsInDoubt } from './compare-shapes.ts'
-import { declaredNames, declaredTables } from './declared-table.ts'
+import { declaredKeysOnly, declaredNames, declaredTables } from './declared-table.ts'
 import { definitionHash } from './definition-hash.ts'
 import { definitionFault, readDefinitionInForce } from './definition-in-force.ts'
 import { type DriftFound, findDrift } from './find-drift.ts'
@@ -24,7 +23,7 @@ import { type Keeping, keepAudiences } from './keep-audiences.ts'
 import { lockJoining } from './lock-joining.ts'
 import { grantOf, lackingRights } from './needed-rights.ts'
 import { OWN_SCHEMA, OWN_TABLES } from './own-tables.ts'
-import { isAlone, type Proposal } from './propose-steps.ts'
+import { type DefinitionToBe, isAlone, type Proposal } from './propose-steps.ts'
 import { type RanMigration, recordBundles } from './record-bundles.ts'
 import { type Resolution, resolveDefinition } from './resolve-definition.ts'
 import { type FoundShape, keepUncompared, readShapes, storeShapes } from './table-shape.ts'
@@ -111,7 +110,7 @@ export async function applyDefinition(
   const resolved = resolveDefinition(sync, catalogue)
   const faults = faultsOf(kept, resolved)
   if (faults.length > 0) throw new TidemarkError('misconfigured', faults.join('\n'))
-  const applied = await putInForce(query, resolved, catalogue, change)
+  const applied = await putInForce(query, { ...resolved, keysOnly: declaredKeysOnly(sync) }, catalogue, change)
   return { ...applied, notes: [...kept.notes, ...applied.notes] }
 }
 
@@ -124,7 +123,7 @@ function faultsOf(kept: Keeping, { faults }: Resolution): readonly string[] {
 /** Does the same for a definition that is already resolved. */
 export async function putInForce(
   query: Query,
-  { definition, watched }: Pick<AppliedDefinition, 'definition'> & { readonly watched: readonly WatchedTable[] },
+  { definition, watched, keysOnly }: DefinitionToBe,
   catalogue: readonly CatalogueTable[],
   { start = UNKNOWN_START, tryDefinition = async () => [], ran = null, within = null }: DefinitionChange,
 ): Promise<AppliedDefinition> {
@@ -144,7 +143,7 @@ export async function putInForce(
   const same =
     before?.hash === hash &&
     before.passedOver === undefined &&
-    JSON.stringify(before.watched ?? []) === JSON.stringify(watched)
+    JSON.stringify([before.watched ?? [], before.keysOnly ?? []]) === JSON.stringify([watched, keysOnly])
   const uncompared = doubts
     .filter(({ table }) => altered.every((other) => other.table !== table.id))
     .map(({ table, column, compared }) => ({ table: table.id, column, compared }))
@@ -156,25 +155,26 @@ export async function putInForce(
       return { ...before, changed: false, notes }
     }
   }
+  const beside = { watched, ...(keysOnly.length > 0 ? { keysOnly } : {}) }
   const [next] = await query(`SELECT nextval('tidemark.sync_definition_version_seq')::text AS version`)
   const version = Number(next?.version)
   const dated = sinceWhen(definition, version, before, new Set(altered.map(({ table }) => table)))
   const { steps, names, proposed } = await findSteps(query, start, before, dated, version, altered, compared)
   const breaks = breaksWithin(within ?? (before && { before, versions: [] }), { definition, steps })
   const bundles = await recordBundles(query, ran, breaks)
-  requireReadable({ ...dated, watched, steps, names, bundles })
-  const alone = ran === null && before !== null && isAlone(before, { definition: dated, watched }, proposed)
+  requireReadable({ ...dated, ...beside, steps, names, bundles })
+  const alone = ran === null && before !== null && isAlone(before, { definition: dated, watched, keysOnly }, proposed)
   const proposal = proposed.length > 0 ? { proposal: { isAlone: alone, steps: proposed } satisfies Proposal } : {}
   await query(
     `INSERT INTO tidemark.sync_definition (version, hash, definition) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3::jsonb)`,
-    [version, hash, JSON.stringify({ ...dated, watched, steps, names, bundles, ...proposal })],
+    [version, hash, JSON.stringify({ ...dated, ...beside, steps, names, bundles, ...proposal })],
   )
   if (ran !== null) await query('UPDATE tidemark.app_migration SET version = $1 WHERE name = $2', [version, ran.name])
   const unplaced = altered.filter(({ placed }) => !placed).map(({ table }) => table)
   await storeShapes(query, { version, definition, watched }, unplaced)
   await keepUncompared(query, { version, definition, watched }, uncompared)
   notes.push(...altered.map(({ table, what }) => `Table ${table} ${what}.`))
-  return { version, hash, definition: dated, watched, steps, names, bundles, changed: true, notes, ...proposal }
+  return { version, hash, definition: dated, ...beside, steps, names, bundles, changed: true, notes, ...proposal }
 }
 
 /** Tells whether a migration breaks with pages that do not know it, however many versions it makes. */
@@ -219,7 +219,7 @@ export async function ddlOf(query: Query): Promise<Ddl> {
 
 /** Checks that the schema which every reader uses can read what is to be stored. */
 function requireReadable(
-  stored: Definition & Pick<DefinitionInForce, 'watched' | 'steps' | 'names' | 'bundles'>,
+  stored: Definition & Pick<DefinitionInForce, 'watched' | 'keysOnly' | 'steps' | 'names' | 'bundles'>,
 ): void {
   const fault = definitionFault(JSON.parse(JSON.stringify(stored)))
   if (fault !== null) throw new TidemarkError('misconfigured', `The sync definition cannot be put in force: ${fault}.`)

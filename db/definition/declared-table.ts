@@ -1,5 +1,5 @@
 import { getTableConfig } from 'drizzle-orm/pg-core'
-import { KEPT_AUDIENCE, type TableDefinition } from '../../protocol/index.ts'
+import { KEPT_AUDIENCE, type TableDefinition, tableId } from '../../protocol/index.ts'
 import type { Sync, SyncTable, Watch } from '../define-sync.ts'
 import { audienceColumnOf, ruleOf } from './audience-chain.ts'
 import type { CatalogueTable } from './catalogue.ts'
@@ -97,6 +97,12 @@ export interface DeclaredWatch {
 export function declaredWatch({ table, user }: Watch): DeclaredWatch {
   const { schema, name } = getTableConfig(table)
   return { schema: schema ?? 'public', name, user: user?.name ?? null }
+}
+
+/** Returns the ids of the tables of whose former values history is to keep nothing, in order. */
+export function declaredKeysOnly({ tables }: Pick<Sync, 'tables'>): string[] {
+  const entries = Object.values(tables).filter(({ history }) => history === 'keys')
+  return entries.map((entry) => tableId(nameOfTable(entry))).sort()
 }
 
 /** Every table that the app declares, synced or watched, once each. */

@@ -13,6 +13,7 @@ import type { Query } from '../query.ts'
 /** Stored beside the definition, and no part of its hash. */
 const besideSchema = z.object({
   watched: z._default(z.array(watchedTableSchema), []),
+  keysOnly: z.optional(z.array(z.string())),
   steps: z._default(z.array(tableStepSchema), []),
   names: z._default(z.array(tableStepSchema), []),
   bundles: z._default(bundlesSchema, NO_BUNDLES),

@@ -4,6 +4,12 @@ import { deriveSteps, type StepFacts } from './derive-steps.ts'
 import { labelsStay } from './kept-types.ts'
 import type { TableShape } from './table-shape.ts'
 
+/** A definition that is to come in force, with what the server alone knows of it. */
+export interface DefinitionToBe extends Pick<DefinitionInForce, 'definition'> {
+  readonly watched: readonly WatchedTable[]
+  readonly keysOnly: readonly string[]
+}
+
 const toldColumnSchema = z.object({ name: z.string(), type: z.string(), isGenerated: z.boolean() })
 
 const proposedStepSchema = z.object({
@@ -89,11 +95,7 @@ function areLeavesOther(earlier: TableShape, now: TableShape): boolean {
 }
 
 /** Tells whether a version differs from the one before in these tables alone. */
-export function isAlone(
-  before: DefinitionInForce,
-  after: Pick<DefinitionInForce, 'definition'> & { readonly watched: readonly WatchedTable[] },
-  proposed: readonly ProposedStep[],
-): boolean {
+export function isAlone(before: DefinitionInForce, after: DefinitionToBe, proposed: readonly ProposedStep[]): boolean {
   const others = ({ definition }: Pick<DefinitionInForce, 'definition'>) =>
     JSON.stringify(
       definition.tables
@@ -102,7 +104,7 @@ export function isAlone(
     )
   return (
     before.passedOver === undefined &&
-    JSON.stringify(before.watched ?? []) === JSON.stringify(after.watched) &&
+    JSON.stringify([before.watched ?? [], before.keysOnly ?? []]) === JSON.stringify([after.watched, after.keysOnly]) &&
     others(before) === others(after)
   )
 }

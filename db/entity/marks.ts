@@ -17,6 +17,7 @@ export interface SyncedDeclaration {
   readonly write?: 'all' | 'actions' | 'none'
   readonly conflict?: 'reject' | 'last-write-wins'
   readonly priority?: number
+  readonly history?: 'all' | 'keys'
 }
 
 /** An index in the words of SQL. */

@@ -16,6 +16,8 @@ export interface SyncedOptions<Named extends string = string> {
   conflict?: 'reject' | 'last-write-wins'
   /** Lower loads first; tables of one priority load smaller first. Default 100. */
   priority?: number
+  /** What history keeps of former values: those of updates and deletes, or only the keys of rows. Default `all`. */
+  history?: 'all' | 'keys'
 }
 
 /** The property of the entity itself in a path into an embedded one, such as `address.city`. */

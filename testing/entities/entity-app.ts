@@ -13,7 +13,7 @@ const byOrg = { column: 'orgId', prefix: 'org' } as const
 /** Two entities, one of which has most of what entities have. */
 export const TRACKER_ENTITIES = `${ENTITY_IMPORTS}
 @Entity('project')
-@Synced({ audience: byOrg, priority: 10 })
+@Synced({ audience: byOrg, priority: 10, history: 'keys' })
 export class Project extends BaseEntity {
   @Column('uuid', { name: 'org_id' }) orgId!: string
   @Column('text') name!: string

@@ -1,13 +1,16 @@
-import type { DatabaseEnv } from '../../workers/env.ts'
+import type { DatabaseEnv, SyncEnv } from '../../workers/env.ts'
 
-let database: DatabaseEnv | null = null
+/** A database, and from which level on is logged. */
+type TestEnv = DatabaseEnv & Pick<SyncEnv, 'LOG_LEVEL'>
+
+let database: TestEnv | null = null
 
 /** Points the objects made from now on at a database of the test file's own, because all files share the bindings. */
-export function useDatabase(env: DatabaseEnv): void {
+export function useDatabase(env: TestEnv): void {
   database = env
 }
 
-export function withTestDatabase<Env extends object>(env: Env): Env & DatabaseEnv {
+export function withTestDatabase<Env extends object>(env: Env): Env & TestEnv {
   if (database === null) throw new Error('Call useDatabase before a Durable Object is made.')
   return { ...env, ...database }
 }

@@ -1,7 +1,8 @@
 import type { DatabaseEnv } from '../env.ts'
+import type { LogSettings } from '../log.ts'
 
 /** Bindings, variables and secrets as the app named them. */
-export type AppEnv = DatabaseEnv & Readonly<Record<string, unknown>>
+export type AppEnv = DatabaseEnv & LogSettings & Readonly<Record<string, unknown>>
 
 /** The user behind a request, as the app's `authenticate` answers. */
 export interface Identity {

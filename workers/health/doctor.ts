@@ -2,6 +2,7 @@ import type { Sync } from '../../db/define-sync.ts'
 import { readCatalogue } from '../../db/definition/catalogue.ts'
 import {
   type DeclaredTable,
+  declaredKeysOnly,
   declaredNames,
   declaredTables,
   declaredWatch,
@@ -87,8 +88,9 @@ async function declaredHash(query: Query, sync: Sync, inForce: DefinitionInForce
   const catalogue = await readCatalogue(query, declaredNames(sync))
   const { definition, watched, faults } = resolveDefinition(sync, catalogue)
   if (faults.length > 0) return null
-  // Watched tables are not part of the hash, yet they are in force too: without them rights would not be live.
+  // Neither is part of the hash, yet both are in force too: without watched tables rights would not be live.
   if (JSON.stringify(watched) !== JSON.stringify(inForce?.watched ?? [])) return 'other watched tables'
+  if (JSON.stringify(declaredKeysOnly(sync)) !== JSON.stringify(inForce?.keysOnly ?? [])) return 'other history'
   return await definitionHash(definition)
 }
 

@@ -55,7 +55,14 @@ export async function readMutationHistory(
       const before: typeof data = JSON.parse(row.before ?? 'null')
       const key: Record<string, string | null> = JSON.parse(row.key ?? '{}')
       return [
-        { table: table ?? '', key, operation, data, before, untold: untoldOf(row, since.get(table ?? ''), before) },
+        {
+          table: table ?? '',
+          key,
+          operation,
+          data,
+          before,
+          untold: [...new Set([...untoldOf(row, since.get(table ?? ''), before), ...unkept(operation, data, before)])],
+        },
       ]
     }),
     stamps,
@@ -65,6 +72,12 @@ export async function readMutationHistory(
       now.tables,
     ),
   }
+}
+
+/** Returns the columns of which history keeps no former value, so that they cannot be brought back. */
+function unkept(operation: string, data: Row | null, before: Row | null): string[] {
+  if (before !== null || operation === 'insert') return []
+  return operation === 'delete' ? ['*'] : Object.keys(data ?? {})
 }
 
 /** A row that came is taken away whatever its columns are called; what is brought back must be said in those of now. */

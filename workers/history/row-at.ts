@@ -17,6 +17,8 @@ import { RowFold } from './rules/fold-row.ts'
 import { type HistoryPlace, readStamps, readVersionAt, readVersionsSince } from './version-at.ts'
 
 const PAGE_CHANGES = 500
+const NO_FORMER_VALUES =
+  "History keeps no former values of this table (history: 'keys' in its sync definition), and the row was changed since."
 /** So many changes of one row are gone back through. */
 const MOST_CHANGES = 10_000
 
@@ -62,6 +64,7 @@ export async function readRowAt(
     below = page.at(-1) ?? null
     if (page.length < PAGE_CHANGES) break
   }
+  if (fold.isUntold) throw new TidemarkError('bad-input', NO_FORMER_VALUES)
   const untold = new Set(since.untold.map(({ column }) => column))
   const stamps = await readStamps(database.query, row.table)
   return { epoch, row: without(fold.rowWith(now), untold), untold: [...since.untold], gone: [...since.gone], stamps }

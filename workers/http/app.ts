@@ -91,8 +91,8 @@ export function createApp(options: HttpOptions): Hono<Env> {
       if (!context.res.headers.has(name)) context.res.headers.set(name, value)
     if (!context.res.headers.has('cache-control')) context.res.headers.set('cache-control', 'no-store')
   })
-  app.onError((error) => errorResponse(error))
-  app.notFound(() => errorResponse(notFound()))
+  app.onError((error, context) => errorResponse(context.env, error))
+  app.notFound((context) => errorResponse(context.env, notFound()))
 
   app.get('/sync/socket', async (context) => {
     if (context.req.header('upgrade')?.toLowerCase() !== 'websocket') {
@@ -224,9 +224,9 @@ function notFound(): TidemarkError {
   return new TidemarkError('not-found', 'Nothing is found at this address, or not by this user.')
 }
 
-function errorResponse(error: unknown): Response {
+function errorResponse(env: SyncEnv, error: unknown): Response {
   const fault = errorFrom(error)
-  logFault(fault, error)
+  logFault(env, fault, error)
   const answer = Response.json({ kind: fault.kind, message: fault.message }, { status: fault.httpStatus })
   if (fault.httpStatus === 429 || fault.httpStatus === 503) answer.headers.set('retry-after', RETRY_AFTER_SECONDS)
   return answer
@@ -236,7 +236,7 @@ function errorResponse(error: unknown): Response {
 function inBackground(context: Context<Env>, work: () => Promise<void>): void {
   const guarded = Promise.resolve()
     .then(work)
-    .catch((error: unknown) => logFault(errorFrom(error), error))
+    .catch((error: unknown) => logFault(context.env, errorFrom(error), error))
   try {
     context.executionCtx.waitUntil(guarded)
   } catch {

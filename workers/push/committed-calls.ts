@@ -3,6 +3,7 @@ import type { AppEnv } from '../access/access.ts'
 import { REPLICATION_NAME } from '../contracts.ts'
 import { type Database, withDatabase } from '../database/index.ts'
 import type { DatabaseEnv, SyncEnv } from '../env.ts'
+import { log } from '../log.ts'
 import type { CommittedMutation, OnCommitted } from './options.ts'
 
 /** The most calls of one run; the rest is left to the next push, or to the cron trigger. */
@@ -75,7 +76,9 @@ async function call(
     await onCommitted(mutation, env)
   } catch (error) {
     const why = error instanceof TidemarkError || error instanceof Error ? error.message : 'it threw no Error'
-    console.warn(`tidemark: onCommitted failed and is called again later: ${why}`)
+    const { client_id: client = '', counter } = row
+    const message = `onCommitted failed and is called again later: ${why}`
+    log(env, 'committed-call-failed', { mutation: `${client}:${counter}`, client, message })
     return
   }
   await query(DONE, [row.client_id ?? null, row.counter ?? null])

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { sha256Hex } from '../../db/index.ts'
 import {
+  mutationId,
   type Outcome,
   type PushedMutation,
   type Rejection,
@@ -16,6 +17,7 @@ import {
   sqlStateOf,
   textArray,
 } from '../database/index.ts'
+import { log } from '../log.ts'
 import { explainConstraint } from './explain-constraint.ts'
 import { mapDecided } from './names-since.ts'
 import { checkDependencies, type OpenPush, patchContext, predictionOf, remember, toTell } from './open-push.ts'
@@ -174,9 +176,11 @@ async function rejectionOf(push: OpenPush, database: Database, tried: Tried, err
   if (verdict.kind === 'again') throw new Undecided(tried.parsed, tried.digest, verdict, told.sqlState, error)
   const { rejection } = verdict
   if (rejection.code === SQL_STATE.insufficientPrivilege)
-    console.warn(
-      `tidemark: a write was refused because role tidemark_client lacks a right; run \`tidemark doctor\`: ${databaseMessageOf(error)}`,
-    )
+    log(push.env, 'right-missing', {
+      mutation: mutationId(push.client, tried.parsed.counter),
+      client: push.client,
+      message: `A write was refused because role tidemark_client lacks a right; run \`tidemark doctor\`: ${databaseMessageOf(error)}`,
+    })
   if (rejection.kind !== 'constraint') return rejection
   const { definition } = push.definition
   const explained = await explainConstraint(database.query, definition, error)

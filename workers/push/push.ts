@@ -3,6 +3,7 @@ import { nameOfTable } from '../../db/definition/declared-table.ts'
 import { type ConflictPolicy, readDefinitionInForce } from '../../db/index.ts'
 import {
   type DefinitionInForce,
+  mutationId,
   NO_BUNDLES,
   type Outcome,
   type PushAnswer,
@@ -12,6 +13,7 @@ import {
 import type { AppEnv } from '../access/access.ts'
 import { checkBundle } from '../access/check-bundle.ts'
 import { SQL_STATE, sqlStateOf } from '../database/index.ts'
+import { log } from '../log.ts'
 import { logFault } from '../typed-error.ts'
 import { decideMutation } from './decide-mutation.ts'
 import { decidePatches } from './decide-patches.ts'
@@ -57,6 +59,7 @@ export async function receivePush(
   body: string,
 ): Promise<PushAnswer> {
   const { client, acknowledged, migration, mutations } = parsePush(parseJson(body))
+  log(env, 'push-received', { client, mutations: mutations.length })
   const endMs = Date.now() + Math.min(PUSH_MS, options.deadlineMs ?? DEADLINE_MS)
   const isKept = connection.ageMs > 0
   const open = async () =>
@@ -89,9 +92,20 @@ export async function receivePush(
     deadline: new PushDeadline(options.deadlineMs ?? DEADLINE_MS, () => connection.end()),
   }
   try {
-    return await decideAll(push, connection, said, { endMs, aloneTo: stuck ?? 0 })
+    const answer = await decideAll(push, connection, said, { endMs, aloneTo: stuck ?? 0 })
+    if (answer.retry !== null)
+      log(env, 'push-put-off', { client, count: said.length - answer.outcomes.length, message: answer.retry.message })
+    return answer
   } finally {
     push.deadline.clear()
+  }
+}
+
+function logOutcomes({ env, client }: OpenPush, outcomes: readonly Outcome[]): void {
+  for (const outcome of outcomes) {
+    const mutation = mutationId(client, outcome.counter)
+    if (outcome.status === 'rejected') log(env, 'mutation-rejected', { mutation, client, kind: outcome.rejection.kind })
+    else log(env, 'mutation-committed', { mutation, client })
   }
 }
 
@@ -116,6 +130,7 @@ async function decideAll(
     try {
       const decided = await withRetries(course.endMs, () => decideFirst(push, connection, next, course))
       outcomes.push(...decided)
+      logOutcomes(push, decided)
       // An obstacle to one mutation may be one to others too: how many go at once then grows again from one.
       together = decided.length < next.length ? 1 : 2 * together
     } catch (error) {
@@ -127,6 +142,7 @@ async function decideAll(
         return { outcomes, retry: { message, afterMs: RETRY_AFTER_MS } }
       }
       outcomes.push(refused)
+      logOutcomes(push, [refused])
       together = 1
     }
   }
@@ -143,14 +159,14 @@ async function refusedAtLast(
   aloneTo: number,
 ): Promise<Outcome | null> {
   const cause = error instanceof Undecided ? (error.cause ?? error) : error
-  logFault(asFault(cause), cause)
+  logFault(push.env, asFault(cause), cause, { client: push.client })
   try {
     const database = await connection.get()
     if (error instanceof Undecided) return await countTry(push, database, error)
     await tryAlone(push, database, aloneTo)
     return null
   } catch (fault) {
-    logFault(asFault(fault), fault)
+    logFault(push.env, asFault(fault), fault, { client: push.client })
     return null
   }
 }

@@ -9,6 +9,7 @@ import {
 } from '../../protocol/index.ts'
 import type { AppEnv } from '../access/access.ts'
 import { type DatabaseTransaction, sqlStateOf } from '../database/index.ts'
+import { type LogEvent, log } from '../log.ts'
 import type { PushOptions } from './options.ts'
 import { isActionStatement } from './rules/action-statement.ts'
 import { MutationRejected } from './rules/mutation-rejected.ts'
@@ -59,7 +60,7 @@ export async function runAction(options: PushOptions, mutation: ActionMutation, 
     await (half ? half(run, { ...request.more, ...context, args, env: request.env }) : run())
   } catch (error) {
     await close()
-    throw thrownBy(mutation.name, error)
+    throw thrownBy(request, mutation, error)
   }
   await close()
 }
@@ -131,14 +132,20 @@ function rejected(kind: Rejection['kind'], message: string): MutationRejected {
   return new MutationRejected({ kind, message })
 }
 
-function thrownBy(name: string, error: unknown): unknown {
+function thrownBy({ client, env }: ActionRequest, { name, counter }: ActionMutation, error: unknown): unknown {
   if (error instanceof MutationRejected || sqlStateOf(error) !== null) return error
-  if (error instanceof ActionRefusal) return new MutationRejected(refusal(name, error))
-  console.warn(`tidemark: action ${name} failed: ${error instanceof Error ? error.message : 'it threw no Error'}`)
+  const mutation = mutationId(client, counter)
+  const warn = (event: LogEvent, message: string) => log(env, event, { mutation, client, message })
+  if (error instanceof ActionRefusal) return new MutationRejected(refusal(name, error, warn))
+  warn('action-failed', `action ${name} failed: ${error instanceof Error ? error.message : 'it threw no Error'}`)
   return rejected('invalid', 'The action failed on the server.')
 }
 
-function refusal(name: string, { code, message, data }: ActionRefusal): Rejection {
+function refusal(
+  name: string,
+  { code, message, data }: ActionRefusal,
+  warn: (event: LogEvent, message: string) => void,
+): Rejection {
   const kept = { kind: 'refused' as const, message, code }
   if (!isStorable([code, message])) return { kind: 'refused', message: 'The app refuses this.' }
   if (data === undefined) return kept
@@ -149,9 +156,8 @@ function refusal(name: string, { code, message, data }: ActionRefusal): Rejectio
   } catch {
     // Not JSON: logged below.
   }
-  console.warn(
-    `tidemark: action ${name} refused with data that is no JSON of at most ${DATA_CHARS} characters: left out`,
-  )
+  const tooMuch = `no JSON of at most ${DATA_CHARS} characters`
+  warn('action-data-dropped', `action ${name} refused with data that is ${tooMuch}: left out`)
   return kept
 }
 

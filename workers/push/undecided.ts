@@ -1,5 +1,6 @@
-import type { DefinitionInForce, Outcome, TableDefinition } from '../../protocol/index.ts'
+import { type DefinitionInForce, mutationId, type Outcome, type TableDefinition } from '../../protocol/index.ts'
 import type { Database } from '../database/index.ts'
+import { log } from '../log.ts'
 import type { OpenPush } from './open-push.ts'
 import { rejectMutation } from './reject-mutation.ts'
 import { isMutation, type ParsedMutation } from './rules/parse-mutation.ts'
@@ -34,7 +35,8 @@ export async function countTry(push: OpenPush, database: Database, undecided: Un
   const { tries, ms } = await count(database, push.client, parsed.counter, sqlState, 1)
   const patience = await patienceNow(push, database, undecided)
   if (tries < PATIENCE[patience].tries || ms < PATIENCE[patience].ms) return null
-  console.warn(`tidemark: a mutation is refused after ${tries} tries (SQLSTATE ${sqlState ?? 'none'})`)
+  const mutation = mutationId(push.client, parsed.counter)
+  log(push.env, 'mutation-given-up', { mutation, client: push.client, count: tries, sqlState })
   return rejectMutation(push, database, parsed, digest, refusalOf(patience, sqlState))
 }
 

@@ -7,6 +7,7 @@ import { type CaptureHarness, startCapture } from '../../testing/capture/capture
 import { dyingAt, Killed } from '../../testing/capture/dying-database.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 import { until } from '../../testing/system/until.ts'
+import { columnsOf, EXACT, MOOD, NUMBERS, namesOf, rowsOf } from '../../testing/values/every-type.ts'
 import type { ArchiveBucket } from '../env.ts'
 import { sha256Hex } from '../pack-chunk.ts'
 import { CaptureTally } from './capture-tally.ts'
@@ -114,6 +115,46 @@ describe('history that is pruned', () => {
     while (await pruneHistory(harness.connection, FUTURE, archive));
     expect((await readArchive(first)).map((line) => JSON.parse(line).row_key?.id).at(-1)).toBe('20002')
     expect(await inTable(first)).toEqual([])
+  })
+
+  test('RET-R1 CAP-10 a row of every type lies there as the text that Postgres prints, whatever the session that archives is set to', async () => {
+    const columns = [...EXACT, ...NUMBERS]
+    const used = namesOf(columns)
+    const sample = pgTable('sample', { id: integer('id').primaryKey(), ...columnsOf(columns) })
+    const own = await startCapture(
+      servers().embedded,
+      'pgoutput',
+      `${MOOD};\n--> statement-breakpoint\nCREATE TABLE sample (id int PRIMARY KEY, ${columns.join(', ')})`,
+      defineSync({ tables: { sample: table(sample, { audience: 'all' }) } }),
+    )
+    try {
+      for (const [id, values] of rowsOf(columns).entries())
+        await own.query(`INSERT INTO sample VALUES (${id}, ${used.map((_, at) => `$${at + 1}`).join(', ')})`, values)
+      const printed = await own.connection.query(`SELECT id::text, ${used.join(', ')} FROM public.sample ORDER BY id`)
+      // The last row's values to all others, so that each is an old value once.
+      await own.run(
+        `UPDATE sample s SET (${used}) = (SELECT ${used} FROM sample WHERE id = 2) WHERE id <> 2;\nDELETE FROM sample`,
+      )
+      await own.drain()
+      const archiver = await own.database.open()
+      await archiver.query(
+        `SET DateStyle = 'German, DMY'; SET TimeZone = 'Asia/Kathmandu'; SET extra_float_digits = -5`,
+      )
+      await pruneHistory(archiver, FUTURE, archiveTo())
+      await archiver.close()
+      const lines = (await readArchive(own.capture.state?.epoch.id ?? '')).map((line) => JSON.parse(line))
+      const ofOperation = (name: string) => lines.filter(({ operation }) => operation === name)
+      expect(ofOperation('insert').map(({ data }) => data)).toEqual(printed)
+      const changed = ofOperation('update').map(({ old_data, row_key }) => ({ ...row_key, ...old_data }))
+      expect(changed).toEqual(printed.slice(0, 2))
+      expect(
+        ofOperation('delete')
+          .map(({ row_key }) => row_key.id)
+          .toSorted(),
+      ).toEqual(['0', '1', '2'])
+    } finally {
+      await own.close()
+    }
   })
 
   const LINES = 5_200

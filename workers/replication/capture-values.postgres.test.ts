@@ -1,112 +1,13 @@
-import { customType, integer, pgSchema, pgTable, text } from 'drizzle-orm/pg-core'
+import { integer, pgSchema, pgTable, text } from 'drizzle-orm/pg-core'
 import { afterEach, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { captureBounded } from '../../testing/capture/bounded-capture.ts'
 import { captureCases, serverNamed } from '../../testing/capture/capture-cases.ts'
 import { type CaptureHarness, startCapture } from '../../testing/capture/capture-harness.ts'
+import { columnsOf, EXACT, MOOD, NUMBERS, namesOf, rowsOf } from '../../testing/values/every-type.ts'
 import { SQL_STATE, sqlStateOf } from '../database/index.ts'
 
-const any = (name: string) => customType<{ data: string }>({ dataType: () => 'text' })(name)
 const everyone = { audience: 'all' } as const
-
-const EXACT = [
-  'big int8',
-  'bytes bytea',
-  'stamp timestamptz',
-  'day date',
-  'span interval',
-  'mood public.mood',
-  'range int4range',
-  'nested text[]',
-  'doc jsonb',
-  'raw json',
-  'flag bool',
-  'word text',
-  'code char(6)',
-  'bits bit varying(9)',
-  'id8 uuid',
-  'net inet',
-  'clock time',
-]
-const NUMBERS = ['long numeric', 'scaled numeric(30,10)', 'double float8', 'single float4']
-const names = (columns: readonly string[]) => columns.map((column) => column.split(' ')[0] ?? '')
-const valueTable = (columns: readonly string[]) =>
-  pgTable('value', {
-    id: integer('id').primaryKey(),
-    ...Object.fromEntries(names(columns).map((name) => [name, any(name)])),
-  })
-
-const ROWS = [
-  {
-    big: '9223372036854775807',
-    bytes: '\\xdeadbeef00',
-    stamp: '0044-03-15 10:00:00.123456+00 BC',
-    day: 'infinity',
-    span: '1 year 2 mons -3 days 04:05:06.789',
-    mood: 'so so',
-    range: '[1,10)',
-    nested: '{{a,"b \\"c\\""},{NULL,"NULL"}}',
-    doc: '{"a": [1, null, "\\u00e9"]}',
-    raw: '{ "b" :1 }',
-    flag: 't',
-    word: '',
-    code: 'ab',
-    bits: '10101',
-    id8: '00000000-0000-4000-8000-000000000001',
-    net: '10.0.0.1/8',
-    clock: '23:59:59.999',
-    long: '123456789012345678901234567890.12345678901234567890',
-    scaled: '1.5',
-    double: '0.1',
-    single: '0.1',
-  },
-  {
-    big: '-9223372036854775808',
-    bytes: '\\x',
-    stamp: '-infinity',
-    day: '4713-01-01 BC',
-    span: '-1 mons',
-    mood: 'ok',
-    range: 'empty',
-    nested: '{}',
-    doc: 'null',
-    raw: 'null',
-    flag: 'f',
-    word: 'null',
-    code: '',
-    bits: '',
-    id8: 'ffffffff-ffff-4fff-8fff-ffffffffffff',
-    net: '::1',
-    clock: '00:00:00',
-    long: 'NaN',
-    scaled: '-0.0000000001',
-    double: 'NaN',
-    single: 'Infinity',
-  },
-  {
-    big: null,
-    bytes: null,
-    stamp: null,
-    day: null,
-    span: null,
-    mood: null,
-    range: null,
-    nested: null,
-    doc: null,
-    raw: null,
-    flag: null,
-    word: null,
-    code: null,
-    bits: null,
-    id8: null,
-    net: null,
-    clock: null,
-    long: 'Infinity',
-    scaled: null,
-    double: '-Infinity',
-    single: '1e-40',
-  },
-]
 
 /** Half of a Durable Object's memory; the 300,000 rows as objects would take several times that. */
 const HEAP_MB = 64
@@ -118,14 +19,16 @@ describe.each(captureCases)('$decoder on $server', ({ decoder, server, numbers }
 
   test('CAP-10 CAP-12 CAP-R23 every value is the text a snapshot reads, whatever the database is set to', async () => {
     const schema = `
-      CREATE TYPE mood AS ENUM ('ok', 'so so')
+      ${MOOD}
       --> statement-breakpoint
       CREATE TABLE value (id int PRIMARY KEY, ${columns.join(', ')})`
     harness = await startCapture(
       serverNamed(server),
       decoder,
       schema,
-      defineSync({ tables: { value: table(valueTable(columns), everyone) } }),
+      defineSync({
+        tables: { value: table(pgTable('value', { id: integer('id').primaryKey(), ...columnsOf(columns) }), everyone) },
+      }),
     )
     for (const [setting, value] of [
       ['TimeZone', 'Asia/Kathmandu'],
@@ -136,9 +39,8 @@ describe.each(captureCases)('$decoder on $server', ({ decoder, server, numbers }
     ]) {
       await harness.query(`ALTER DATABASE ${harness.database.name} SET ${setting} = '${value}'`)
     }
-    const used = names(columns)
-    for (const [index, row] of ROWS.entries()) {
-      const values = used.map((name) => (row as Record<string, string | null>)[name] ?? null)
+    const used = namesOf(columns)
+    for (const [index, values] of rowsOf(columns).entries()) {
       await harness.query(
         `INSERT INTO value VALUES (${index}, ${used.map((_, at) => `$${at + 1}`).join(', ')})`,
         values,

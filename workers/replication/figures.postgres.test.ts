@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from 'vitest'
+import { parsePgLsn } from '../../protocol/index.ts'
 import { servers } from '../../testing/postgres/servers.ts'
 import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { CaptureTally } from './capture-tally.ts'
@@ -21,6 +22,21 @@ test('OPS-R3 the transaction that holds the log back is named by process and sta
     .poll(isOurs, { timeout: 60_000 })
     .toMatchObject({ pid: Number(writer.processId), statement: 'INSERT INTO public.item VALUES (?, ?)' })
   await writer.query('ROLLBACK')
+})
+
+test('OPS-R19 the place from which the server keeps its log for the slot is read, and none where there is no slot', async () => {
+  expect((await read()).restartLsn).toBeNull()
+  const name = `tidemark_figures_${process.pid}`
+  await connection.query('SELECT pg_create_logical_replication_slot($1, $2)', [name, 'pgoutput'])
+  try {
+    const { restartLsn } = await readFigures(connection.query, name, Date.now, false)
+    const [row] = await connection.query('SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = $1', [
+      name,
+    ])
+    expect(restartLsn).toBe(parsePgLsn(row?.restart_lsn ?? ''))
+  } finally {
+    await connection.query('SELECT pg_drop_replication_slot($1)', [name])
+  }
 })
 
 test('OPS-R4 clients are grouped by version and bundle, and gone through only where that is asked for', async () => {

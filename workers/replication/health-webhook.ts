@@ -1,5 +1,6 @@
 import type { HealthCheck, ReplicationHealth } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
+import { log } from '../log.ts'
 import { check } from './rules/one-check.ts'
 import { beginAttempt, endAttempt, type NoticeState, noteVerdict } from './rules/verdict-notice.ts'
 
@@ -7,7 +8,7 @@ import { beginAttempt, endAttempt, type NoticeState, noteVerdict } from './rules
 const PATIENCE_MS = 10_000
 
 export interface WebhookContext {
-  readonly env: Pick<SyncEnv, 'HEALTH_WEBHOOK_URL' | 'HEALTH_WEBHOOK_SECRET'>
+  readonly env: Pick<SyncEnv, 'HEALTH_WEBHOOK_URL' | 'HEALTH_WEBHOOK_SECRET' | 'LOG_LEVEL'>
   readonly storage: { notice: NoticeState }
   readonly nowMs: () => number
   readonly random: () => number
@@ -65,7 +66,7 @@ export class HealthWebhook {
     // Neither the address, which may hold a secret, nor an answer is logged.
     if (failure === null) return
     const next = storage.notice.pending === null ? 'given up' : 'tried again'
-    console.warn(`tidemark: the health webhook could not be told (${failure}); ${next}`)
+    log(this.#context.env, 'webhook-failed', { message: `The health webhook could not be told (${failure}); ${next}.` })
   }
 
   /** Answers why it did not arrive; null where it did. Throws what the network throws. */

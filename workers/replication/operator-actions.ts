@@ -17,6 +17,8 @@ export interface ActionContext {
   readonly snapshots: ObjectNamespace<Pick<SnapshotRpc, 'drop'>>
   readonly objects: ObjectNamespace<Pick<SyncRpc, 'rehydrateClient' | 'disconnectClient'>>
   readonly nowMs: () => number
+  /** Called with each action once it is answered. */
+  readonly onLogged: (action: LoggedAction) => void
 }
 
 interface Result {
@@ -45,7 +47,7 @@ export class OperatorActions {
   }
 
   async #run({ id, by, action }: OperatorRequest): Promise<LoggedAction> {
-    const { store, nowMs } = this.#context
+    const { store, nowMs, onLogged } = this.#context
     const begun: LoggedAction = { id, by, action, atMs: nowMs(), outcome: 'begun', said: '' }
     const isRepeated = store.action(id) !== null
     store.putAction(begun)
@@ -55,7 +57,7 @@ export class OperatorActions {
     })
     const logged = { ...begun, ...result }
     store.putAction(logged)
-    console.info(`tidemark: operator: ${JSON.stringify(logged)}`)
+    onLogged(logged)
     return logged
   }
 

@@ -2,6 +2,7 @@ import { type Lsn, TidemarkError, toTidemarkError, ZERO_LSN } from '../../protoc
 import type { HealthCheck, ReplicationHealth } from '../contracts.ts'
 import { type Database, openDatabase } from '../database/index.ts'
 import type { CapturePause, OperatorEvent } from '../operations-contract.ts'
+import { type InSpan, type NoteSpan, withoutSpan } from '../span-name.ts'
 import { within } from '../within.ts'
 import { Capture } from './capture.ts'
 import type { CaptureState } from './capture-state.ts'
@@ -19,6 +20,7 @@ import { WalWatch } from './wal-watch.ts'
 export interface LoopContext extends PaceContext, UpkeepContext {
   /** Called with each batch before it is routed. */
   readonly heard: (batch: RoutedBatch) => void
+  readonly inSpan?: InSpan
   /** Called with what operators should know of. */
   readonly onEvent: (event: OperatorEvent) => void
 }
@@ -221,12 +223,22 @@ export class ReplicationLoop {
   }
 
   async #begin(): Promise<void> {
-    const run = this.#run()
+    const { inSpan = withoutSpan } = this.#context
+    const run = inSpan('tidemark.capture', (note) => this.#runNoted(note))
     this.#running = run
     try {
       await run
     } finally {
       if (this.#running === run) this.#running = null
+    }
+  }
+
+  async #runNoted(note: NoteSpan): Promise<void> {
+    const from = this.state?.capturedTo ?? null
+    try {
+      await this.#run()
+    } finally {
+      note({ epoch: this.state?.epoch.id ?? null, from, to: this.state?.capturedTo ?? null })
     }
   }
 

@@ -11,9 +11,12 @@ import type {
 } from '../contracts.ts'
 import { SQL_STATE, sqlStateOf, withDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
-import type { LoggedAction, OperatorRequest, ReplicationOperations } from '../operations-contract.ts'
+import { log } from '../log.ts'
+import type { LoggedAction, OperatorEvent, OperatorRequest, ReplicationOperations } from '../operations-contract.ts'
+import { inSpan } from '../span.ts'
 import { CaptureTally } from './capture-tally.ts'
 import { HealthWebhook } from './health-webhook.ts'
+import { logBatch } from './log-batch.ts'
 import { LoginRates } from './login-rates.ts'
 import { KeptMigrations, readMigrations } from './migrations.ts'
 import { noteNews } from './note-news.ts'
@@ -129,7 +132,8 @@ export function createReplicationObject(
         router: this.#router,
         tally,
         heard: (batch) => this.#hear(batch),
-        onEvent: (event) => operations.noteEvent(event),
+        inSpan,
+        onEvent: (event) => this.#noteEvent(event),
         nowMs,
         random: Math.random,
       })
@@ -141,6 +145,7 @@ export function createReplicationObject(
         snapshots: env.SNAPSHOT,
         objects: env.SYNC,
         nowMs,
+        onLogged: (action) => log(env, 'operator-action', { action }),
       })
     }
 
@@ -151,7 +156,7 @@ export function createReplicationObject(
           this.#router.retryDue()
           await this.#loop.nudge()
         } catch (error) {
-          console.warn(`tidemark: capture: ${error instanceof Error ? error.message : 'failed'}`)
+          log(this.env, 'capture-failed', { message: error instanceof Error ? error.message : 'It threw no Error.' })
         }
       })
     }
@@ -300,7 +305,13 @@ export function createReplicationObject(
       if (this.#loop.isInformed) this.#webhook.note(this.#healthAt(nextCycleAtMs))
     }
 
+    #noteEvent(event: OperatorEvent): void {
+      this.#operations.noteEvent(event)
+      log(this.env, 'capture-event', { message: `${event.source}: ${event.text}` })
+    }
+
     #hear(batch: RoutedBatch): void {
+      logBatch(this.env, batch)
       this.#rights.note(batch)
       if (batch.hasMutations) this.#storage.owedCalls = noteCommit(this.#storage.owedCalls)
     }

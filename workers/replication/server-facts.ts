@@ -150,7 +150,7 @@ const CONSUMERS = `
     FROM tidemark.consumer c LEFT JOIN tidemark.epoch e ON e.ended_at IS NULL ORDER BY 3 DESC, c.name LIMIT 20) AS one`
 
 const FIGURES = `
-  SELECT slot.retained, slot.safe, (SELECT hash FROM tidemark.sync_definition ORDER BY version DESC LIMIT 1) AS hash,
+  SELECT slot.retained, slot.safe, slot.restart, (SELECT hash FROM tidemark.sync_definition ORDER BY version DESC LIMIT 1) AS hash,
     (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS clock,
     (SELECT jsonb_build_object('pid', pid, 'ms', (extract(epoch FROM clock_timestamp() - xact_start) * 1000)::bigint, 'query', left(query, 1000))::text
       FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 1) AS open_write,
@@ -161,7 +161,7 @@ const FIGURES = `
     (${CONSUMERS})::text AS consumers,
     CASE WHEN $2::boolean THEN (${CLIENT_GROUPS})::text END AS clients
   FROM (SELECT) AS one LEFT JOIN LATERAL (
-    SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint::text AS retained, safe_wal_size::text AS safe
+    SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint::text AS retained, safe_wal_size::text AS safe, restart_lsn::text AS restart
     FROM pg_replication_slots WHERE slot_name = $1) AS slot ON true`
 
 const openWriteSchema = z.object({ pid: z.number(), ms: z.number(), query: z.string().nullable() })
@@ -196,6 +196,7 @@ export async function readFigures(
     retainedWalBytes: row?.retained ? Number(row.retained) : null,
     safeWalBytes: row?.safe ? Number(row.safe) : null,
     oldestWrite: oldestWrite(openWrite, preparedMs),
+    restartLsn: row?.restart ? parsePgLsn(row.restart) : null,
     definitionHash: row?.hash ?? null,
     clockAheadMs: Number(row?.clock) - Math.round((askedMs + answeredMs) / 2),
     stuck: stuckSchema.parse(JSON.parse(row?.stuck ?? 'null')),

@@ -13,8 +13,6 @@ import { driverSessions, type PgClient } from './driver-sessions.ts'
 import type { MutationHandlerOptions } from './options.ts'
 
 const CONNECTIONS = 10
-/** Halves on the app's own server get none: it has its own settings. */
-const NO_ENV: AppEnv = { DATABASE_URL: '' }
 /** A push as text in JSON, where each character may be written as two, and what its session may see. */
 const BODY_CHARS = 2 * (LIMITS.pushChars + 64 * 1024) + 1024 * 1024
 
@@ -52,10 +50,12 @@ export function createMutationHandler<SyncActions extends Actions, Client extend
       },
     }),
   })
+  /** Halves on the app's own server get no `env`: it has its own settings. */
+  const env: AppEnv = { DATABASE_URL: '', LOG_LEVEL: options.logLevel }
   const lane = new PushLane({
     sessions,
     nowMs: () => Date.now(),
-    background: (work) => void work.catch((error: unknown) => logFault(errorFrom(error), error)),
+    background: (work) => void work.catch((error: unknown) => logFault(env, errorFrom(error), error)),
     connections: options.connections ?? CONNECTIONS,
   })
   const decide = async (request: Request) => {
@@ -65,7 +65,7 @@ export function createMutationHandler<SyncActions extends Actions, Client extend
       throw new TidemarkError('unauthenticated', 'This is for the Worker, which knows the secret.')
     const { data } = forwardedPushSchema.safeParse(parseJson(await readBody(request, BODY_CHARS)))
     if (!data) throw new TidemarkError('bad-input', 'This is no push as a Worker hands it on.')
-    const answer = await lane.push({ push: push(data.tells), env: NO_ENV, session: data.session, body: data.body })
+    const answer = await lane.push({ push: push(data.tells), env, session: data.session, body: data.body })
     if (answer === null) throw new TidemarkError('unavailable', 'Many write at this moment; send it again.')
     return answer
   }
@@ -74,7 +74,7 @@ export function createMutationHandler<SyncActions extends Actions, Client extend
       return Response.json(await decide(request), { headers: { 'cache-control': 'no-store' } })
     } catch (error) {
       const fault = errorFrom(error)
-      logFault(fault, error)
+      logFault(env, fault, error)
       return Response.json({ kind: fault.kind, message: fault.message }, { status: fault.httpStatus })
     }
   }

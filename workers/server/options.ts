@@ -1,4 +1,5 @@
 import type { Action, Actions } from '../../db/index.ts'
+import type { LogLevel } from '../log.ts'
 import type { ServerActionContext } from '../push/options.ts'
 import type { PgClient } from './driver-sessions.ts'
 
@@ -32,4 +33,6 @@ export interface MutationHandlerOptions<SyncActions extends Actions, Client exte
   readonly actions?: AppActions<SyncActions, Client>
   /** The most pushes, and so sessions, at once; more are told to come again. Default 10. */
   readonly connections?: number
+  /** From which level on is logged, as JSON lines on the console. Default `info`. */
+  readonly logLevel?: LogLevel
 }

@@ -23,7 +23,7 @@ export function tellSpellings(audience: string, found: readonly ColumnSpelling[]
   const prefix = audience.slice(0, audience.indexOf(':'))
   return amiss.map(
     ({ table, column, spelling }) =>
-      `tidemark: an audience \`${prefix}:…\` was granted with a value that column ${column} of ${table} ` +
+      `An audience \`${prefix}:…\` was granted with a value that column ${column} of ${table} ` +
       `${spelling === 'otherwise' ? 'prints otherwise' : 'cannot hold'}, so it has no rows there. Grant it as Postgres prints it: ` +
       `SELECT format('%s', ${column}) FROM ${table}.`,
   )

@@ -17,6 +17,7 @@ import {
   SQL_STATE,
   sqlStateOf,
 } from '../database/index.ts'
+import { log } from '../log.ts'
 import { type AudienceMatch, matchAudience } from './audience.ts'
 import { type ColumnSpelling, type Spelling, tellSpellings } from './audience-spelling.ts'
 import { lookForMigrations, MigrationWaits } from './give-way.ts'
@@ -155,7 +156,7 @@ async function readIn(
     await readOne(transaction, table, spelling === 'as printed' ? match : null)
     if (match?.kind === 'value' && spelling) spellings.push({ table: table.id, column: match.column, spelling })
   }
-  for (const line of tellSpellings(audience, spellings)) console.warn(line)
+  for (const line of tellSpellings(audience, spellings)) log({}, 'audience-misspelt', { message: line })
   return head
 }
 

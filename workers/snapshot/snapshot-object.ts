@@ -3,6 +3,8 @@ import { isAudienceName, type Lsn, parsePgLsn, TidemarkError, toTidemarkError } 
 import { REPLICATION_NAME, type SnapshotRpc } from '../contracts.ts'
 import { type Database, type OpenOptions, withDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
+import { inSpan } from '../span.ts'
+import type { NoteSpan } from '../span-name.ts'
 import { logFault } from '../typed-error.ts'
 import { BucketChunkStore } from './bucket-chunk-store.ts'
 import { BuildCatalogue } from './build-catalogue.ts'
@@ -110,7 +112,7 @@ export function createSnapshotObject(
       try {
         return await this.#chunks.get(id)
       } catch (error) {
-        logFault(toTidemarkError(error), error)
+        logFault(this.env, toTidemarkError(error), error)
       }
       // The chunk is damaged or lost in storage: fetching again cannot help, a new build does.
       this.#catalogue.doom(null, Date.now())
@@ -149,10 +151,10 @@ export function createSnapshotObject(
       const current = this.#catalogue.current()
       if (current && isFresh(current, audience, present, Date.now(), maxAgeMs))
         return this.#catalogue.manifest(current.id)
-      return await this.#build(audience)
+      return await inSpan('tidemark.snapshot', (note) => this.#build(audience, note))
     }
 
-    async #build(audience: string): Promise<string> {
+    async #build(audience: string, note: NoteSpan): Promise<string> {
       const id = crypto.randomUUID()
       const begunMs = Date.now()
       this.#catalogue.begin(id)
@@ -164,6 +166,7 @@ export function createSnapshotObject(
         )
         const text = JSON.stringify(manifest)
         const { epoch, definitionVersion, definitionHash, start } = manifest
+        note({ epoch, start, tables: manifest.tables.length })
         this.#catalogue.finish(
           { id, audience, epoch, definitionVersion, definitionHash, start, startedAtMs },
           text,

@@ -55,14 +55,14 @@ const storable = (text: string): string =>
  * Stores what clients said since the last time, all of it by one statement. A failure is logged and concerns nothing
  * else: it is tried again a while later.
  */
-export async function storeStatuses({ storage, withDatabase, intervals, nowMs }: SyncContext): Promise<void> {
+export async function storeStatuses({ env, storage, withDatabase, intervals, nowMs }: SyncContext): Promise<void> {
   const told = storage.newStatuses(STORED_AT_ONCE)
   const rows = told.map(({ id, status }) => ({ client: id, ...(JSON.parse(status) as object) }))
   try {
     if (rows.length > 0) await withDatabase(({ query }) => query(STORE, [JSON.stringify(rows)]))
     for (const { id, status } of told) storage.statusStored(id, status)
   } catch (error) {
-    logFault(errorFrom(error), error)
+    logFault(env, errorFrom(error), error)
     // Other SyncDOs failed at the same time.
     storage.update({ statusesAtMs: nowMs() + backoffMs(1, Math.random(), AGAIN_MS, AGAIN_MS) })
     return

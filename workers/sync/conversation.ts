@@ -1,5 +1,6 @@
 import { type FrameUp, frameUpSchema, type Hello, LIMITS, TidemarkError } from '../../protocol/index.ts'
 import { identify } from '../access/authenticate.ts'
+import { log } from '../log.ts'
 import { takeToken } from '../token-bucket.ts'
 import { errorFrom } from '../typed-error.ts'
 import { noteStatus } from './client-statuses.ts'
@@ -12,7 +13,7 @@ import { admits } from './rules/session-state.ts'
 import { mayServe } from './rules/window.ts'
 import type { SyncSession } from './sessions.ts'
 import type { Subscription } from './subscription.ts'
-import type { SyncContext } from './sync-context.ts'
+import { type SyncContext, whereIs } from './sync-context.ts'
 
 /** Answers what clients say. Throws typed errors, each of which ends the session that caused it. */
 export class Conversation {
@@ -61,7 +62,7 @@ export class Conversation {
       case 'stream':
         return this.#beginStream(session, frame)
       case 'ack':
-        return this.#acknowledge(session, frame.received)
+        return this.#acknowledge(session, frame)
       case 'token':
         return this.#renewToken(session, frame.token)
       case 'refused':
@@ -82,6 +83,7 @@ export class Conversation {
     } finally {
       session.busy = false
     }
+    log(this.#context.env, 'session-opened', { ...whereIs(this.#context, session), from: hello.cursor })
     this.#server.serve(session, true)
   }
 
@@ -104,10 +106,11 @@ export class Conversation {
     this.#server.serve(session, true)
   }
 
-  #acknowledge(session: SyncSession, received: number): void {
+  #acknowledge(session: SyncSession, { received, cursor }: Extract<FrameUp, { type: 'ack' }>): void {
     const { acked, fullSinceMs } = session.state
     if (!session.acknowledge(received))
       throw new TidemarkError('bad-input', 'An acknowledgement of more than was sent.')
+    log(this.#context.env, 'frames-acknowledged', { ...whereIs(this.#context, session), to: cursor })
     const open = mayServe(session.state, this.#context.limits.windowChars)
     const isProgress = session.state.acked > acked
     // A client that acknowledges something, if too little, is slow and not dead.

@@ -1,17 +1,18 @@
 import { type Lsn, type RehydrateReason, TidemarkError, toTidemarkError, ZERO_LSN } from '../../protocol/index.ts'
 import { refuseOutdated } from '../access/check-bundle.ts'
 import type { EncodedTransaction, PlacedChange } from '../encoded-change.ts'
+import { log, logs } from '../log.ts'
 import { readHistory } from './history.ts'
 import { MutationTeller } from './rules/author.ts'
 import { type Frame, FrameAssembler } from './rules/frame-assembler.ts'
 import { coveredFrom, FrameCache } from './rules/frame-cache.ts'
 import type { Position } from './rules/position.ts'
-import { isServed } from './rules/session-state.ts'
+import { isServed, type SessionState } from './rules/session-state.ts'
 import { mayNotice, mayServe } from './rules/window.ts'
 import type { SyncSession } from './sessions.ts'
 import { deliveredReader } from './storage/delivered.ts'
 import type { Subscription } from './subscription.ts'
-import type { SyncContext } from './sync-context.ts'
+import { type SyncContext, whereIs } from './sync-context.ts'
 
 /** Sends sessions what is ahead of them: from the log where it reaches back far enough, else from history. */
 export class Server {
@@ -31,7 +32,9 @@ export class Server {
 
   /** Serves one session as far as its window lets it. With `urgent` an idle one learns the head now. */
   serve(session: SyncSession, urgent = false, cache: FrameCache | null = this.#newCache()): void {
+    const before = session.state
     this.#serveAhead(session, urgent, cache)
+    this.#logServed(session, before)
     session.keepPlace()
   }
 
@@ -67,6 +70,7 @@ export class Server {
     const { storage, sessions, limits, nowMs } = this.#context
     const cache = new FrameCache(deliveredReader(transactions, to, limits.frameChars))
     const now = nowMs()
+    const sent: SyncSession[] = []
     for (const session of sessions.unclosed()) {
       const { phase, position } = session.state
       if (phase !== 'streaming' || session.busy || session.rightsInDoubt) continue
@@ -76,8 +80,30 @@ export class Server {
       if (!mayServe(session.state, limits.windowChars) || this.expire(session)) continue
       for (const frame of cache.nextFrames(position, session.seen, session.author)) {
         if (frame.empty || !session.sendText(frame.text, now, frame.next)) break
+        if (sent.at(-1) !== session) sent.push(session)
       }
     }
+    this.#logDelivered(transactions, to, sent)
+  }
+
+  #logDelivered(delivered: readonly EncodedTransaction[], to: Lsn, sent: readonly SyncSession[]): void {
+    const { env, storage } = this.#context
+    if (sent.length === 0 || !logs(env, 'debug')) return
+    log(env, 'frames-sent', {
+      object: storage.state.name,
+      to,
+      transactions: delivered.map(({ lsn }) => lsn),
+      count: sent.length,
+      sessions: sent.map(({ state }) => state.id),
+      clients: sent.map(({ state }) => state.client ?? ''),
+    })
+  }
+
+  #logServed(session: SyncSession, before: SessionState): void {
+    const { state } = session
+    if (state.sent === before.sent) return
+    const stretch = { from: before.position?.lsn ?? null, to: state.position?.lsn ?? null }
+    log(this.#context.env, 'frames-sent', { ...whereIs(this.#context, session), ...stretch })
   }
 
   /** Closes a session whose token has run out; returns whether it did. */
@@ -131,10 +157,12 @@ export class Server {
   #serveFromHistory(session: SyncSession, urgent: boolean): void {
     session.busy = true
     this.#context.background(async () => {
+      const before = session.state
       try {
         await this.#readForSession(session)
       } finally {
         session.busy = false
+        this.#logServed(session, before)
       }
       this.serve(session, urgent)
     })

@@ -5,7 +5,7 @@ import { errorFrom, logFault } from '../typed-error.ts'
 import { positionAt } from './rules/position.ts'
 import type { SyncSession } from './sessions.ts'
 import type { Subscription } from './subscription.ts'
-import type { SyncContext } from './sync-context.ts'
+import { type SyncContext, whereIs } from './sync-context.ts'
 
 /** For this many sessions audiences are asked for at once. */
 const PARALLEL = 4
@@ -114,7 +114,7 @@ export class Rights {
       const fault = errorFrom(error)
       if (fault.kind === 'unavailable') throw fault
       // A user whose rights cannot be determined has none.
-      logFault(fault, error)
+      logFault(this.#context.env, fault, error, whereIs(this.#context, session))
       session.fault(
         new TidemarkError(fault.kind, 'The server could not look up anew what you may see; connect again.'),
         this.#context.nowMs(),

@@ -1,7 +1,8 @@
 import { type Database, withDatabase } from '../database/index.ts'
 import type { SyncEnv } from '../env.ts'
+import type { LogFields } from '../log.ts'
 import type { SyncIntervals, SyncLimits, SyncObjectOptions } from './options.ts'
-import type { Sessions } from './sessions.ts'
+import type { Sessions, SyncSession } from './sessions.ts'
 import type { ChangeLog } from './storage/change-log.ts'
 import type { SyncStorage } from './storage/sync-storage.ts'
 
@@ -20,6 +21,13 @@ export interface SyncContext {
   /** Runs work that nobody awaits; its failure arms a retry. */
   readonly background: (work: () => Promise<void>) => void
 }
+
+/** Names a session in the log. */
+export const whereIs = ({ storage }: SyncContext, { state }: SyncSession): LogFields => ({
+  object: storage.state.name,
+  session: state.id,
+  client: state.client,
+})
 
 /** Opens at most `limit` connections at once; other callers wait their turn. */
 export function limitedDatabase(env: SyncEnv, limit: number): SyncContext['withDatabase'] {

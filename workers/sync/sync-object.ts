@@ -11,10 +11,13 @@ import {
   type SyncRpc,
 } from '../contracts.ts'
 import type { SyncEnv } from '../env.ts'
+import { log, logs } from '../log.ts'
 import { nearDatabase } from '../near-database.ts'
 import type { ClientOrderAnswer, SyncOperations } from '../operations-contract.ts'
 import { PushLane } from '../push/push-lane.ts'
 import { workerSessions } from '../push/push-sessions.ts'
+import { inSpan } from '../span.ts'
+import type { NoteSpan } from '../span-name.ts'
 import { fullBucket, takeToken } from '../token-bucket.ts'
 import { errorFrom, forRemote, logFault } from '../typed-error.ts'
 import { Conversation } from './conversation.ts'
@@ -30,14 +33,18 @@ import { Sessions, type SyncSession } from './sessions.ts'
 import { ChangeLog } from './storage/change-log.ts'
 import { SyncStorage } from './storage/sync-storage.ts'
 import { Subscription } from './subscription.ts'
-import { limitedDatabase, type SyncContext } from './sync-context.ts'
+import { limitedDatabase, type SyncContext, whereIs } from './sync-context.ts'
 import { syncHealth } from './sync-health.ts'
 import { viewOperations } from './view-operations.ts'
 
 /** Work that a failure or an eviction left behind is taken up this soon. */
 const RESUME_MS = 100
 
-/** Makes the class of the SyncDO, which holds the sockets of the sessions placed there. */
+/**
+ * Makes the class of the SyncDO, which holds the sockets of the sessions placed there.
+ *
+ * The file is long because a Durable Object's calls are methods of one class; each passes on to the part that does it.
+ */
 export function createSyncObject(
   options: SyncObjectOptions,
 ): new (
@@ -139,7 +146,7 @@ export function createSyncObject(
         if (!this.#server.expire(session)) deadlines = await this.#conversation.receive(session, message)
       } catch (error) {
         const fault = errorFrom(error)
-        logFault(fault, error)
+        logFault(this.env, fault, error, whereIs(this.#context, session))
         session.fault(fault, nowMs())
       }
       await this.#arm(deadlines)
@@ -147,6 +154,7 @@ export function createSyncObject(
 
     override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
       const session = this.#context.sessions.of(socket)
+      if (session) log(this.env, 'session-closed', { ...whereIs(this.#context, session), code })
       // 1005 and 1006 only report; they cannot be sent.
       session?.close(code === 1005 || code === 1006 ? 1000 : code, 'bye')
       await this.#leave(session)
@@ -158,7 +166,19 @@ export function createSyncObject(
 
     async deliver(delivery: Delivery): Promise<DeliveryReceipt> {
       try {
-        return await this.#follower.deliver(delivery)
+        return await inSpan('tidemark.deliver', async (note) => {
+          const receipt = await this.#follower.deliver(delivery)
+          const { epoch, from, to, transactions } = delivery
+          note({
+            object: this.#context.storage.state.name,
+            epoch,
+            from,
+            to,
+            transactions: transactions?.length ?? null,
+          })
+          this.#logDelivery(delivery, receipt)
+          return receipt
+        })
       } catch (error) {
         throw forRemote(error)
       } finally {
@@ -168,11 +188,27 @@ export function createSyncObject(
 
     async push(call: PushCall): Promise<PushAnswer | null> {
       try {
-        const { push } = options
-        return push && this.#lane ? await this.#lane.push({ ...call, push, env: { ...this.env } }) : null
+        return await inSpan('tidemark.push', (note) => this.#decide(call, note))
       } catch (error) {
         throw forRemote(error)
       }
+    }
+
+    async #decide(call: PushCall, note: NoteSpan): Promise<PushAnswer | null> {
+      const { push } = options
+      if (!push || !this.#lane) return null
+      const answer = await this.#lane.push({ ...call, push, env: { ...this.env } })
+      const statuses = answer?.outcomes.map(({ status }) => status) ?? []
+      const rejected = statuses.filter((status) => status === 'rejected').length
+      note({ mutations: statuses.length, rejected })
+      return answer
+    }
+
+    #logDelivery({ epoch, from, to, transactions }: Delivery, { head }: DeliveryReceipt): void {
+      if (!logs(this.env, 'debug')) return
+      const told = transactions === null ? {} : { transactions: transactions.map(({ lsn }) => lsn) }
+      const { name: object } = this.#context.storage.state
+      log(this.env, 'delivery-received', { object, epoch, from, to, head, ...told })
     }
 
     async announce(head: FreshHead, userId: string): Promise<void> {
@@ -273,8 +309,8 @@ export function createSyncObject(
     }
 
     #retryLater(error: unknown): void {
-      logFault(errorFrom(error), error)
       const { storage, nowMs } = this.#context
+      logFault(this.env, errorFrom(error), error, { object: storage.state.name })
       const failures = storage.state.failures + 1
       storage.update({ failures, retryAtMs: nowMs() + backoffMs(failures, Math.random()) })
     }

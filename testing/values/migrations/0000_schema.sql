@@ -53,3 +53,29 @@ END $$;
 CREATE TRIGGER org BEFORE INSERT ON clip FOR EACH ROW EXECUTE FUNCTION clip_org();
 ALTER TABLE clip ENABLE ROW LEVEL SECURITY;
 CREATE POLICY clip_of_anyone ON clip TO tidemark_client USING (true);
+CREATE TYPE mood AS ENUM ('ok', 'so so');
+CREATE TABLE sample (
+  id integer PRIMARY KEY,
+  org_id text NOT NULL,
+  big int8,
+  bytes bytea,
+  stamp timestamptz,
+  day date,
+  span interval,
+  mood mood,
+  range int4range,
+  nested text[],
+  doc jsonb,
+  raw json,
+  flag bool,
+  word text,
+  code char(6),
+  bits bit varying(9),
+  id8 uuid,
+  net inet,
+  clock time,
+  longs numeric[],
+  doubles float8[]
+);
+ALTER TABLE sample ENABLE ROW LEVEL SECURITY;
+CREATE POLICY sample_of_org ON sample TO tidemark_client USING (org_id = ANY ((SELECT tidemark.audience_values('org'))::text[]));

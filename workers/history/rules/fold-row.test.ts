@@ -65,3 +65,23 @@ test('HST-R3 a truncated row is not there; what it was before is told as far as 
   after.takeEarlier({ operation: 'truncate', data: null, before: null })
   expect([after.isSettled, after.rowWith(null)]).toEqual([true, null])
 })
+
+test('OPS-R20 where former values are not kept a row is told only from its insertion on, and never with values of now', () => {
+  const insert: RowChange = { operation: 'insert', data: { a: '1', b: '1' }, before: null }
+  const update: RowChange = { operation: 'update', data: { b: '2' }, before: null }
+  const removal: RowChange = { operation: 'delete', data: null, before: null }
+  const at = (later: RowChange[], earlier: RowChange[], now: Row | null) => {
+    const fold = new RowFold()
+    for (const change of later) fold.takeLater(change)
+    for (const change of earlier) if (!fold.isSettled) fold.takeEarlier(change)
+    return fold.isUntold ? 'untold' : fold.rowWith(now)
+  }
+  expect(at([update], [], { a: '1', b: '2' })).toBe('untold')
+  expect(at([update], [update], { a: '1', b: '2' })).toBe('untold')
+  expect(at([update], [insert], { a: '1', b: '2' })).toEqual({ a: '1', b: '1' })
+  expect(at([removal, update], [update, insert], null)).toEqual({ a: '1', b: '2' })
+  expect(at([removal], [], null)).toBe('untold')
+  expect(at([update, insert], [], { a: '1', b: '2' })).toBeNull()
+  // An update that changed only what its reader is not told leaves what they are told as it is.
+  expect(at([{ operation: 'update', data: null, before: null }], [], { a: '1' })).toEqual({ a: '1' })
+})

@@ -24,12 +24,23 @@ export class RowFold {
   #isAbsent = false
   #isSettled = false
 
+  /** True where a change after the place does not tell what it changed, so that nothing can be folded back through it. */
+  #isUntold = false
+
+  /** True where history does not keep what the answer needs. */
+  get isUntold(): boolean {
+    // From the row's insertion on all is told; and of one that was not there nothing need be.
+    return this.#isUntold && !this.#isSettled && !this.#isAbsent
+  }
+
   /** True once nothing older can change the answer. */
   get isSettled(): boolean {
     return this.#isSettled
   }
 
-  takeLater({ operation, before }: RowChange): void {
+  takeLater({ operation, data, before }: RowChange): void {
+    // Of an update that changed only what its reader is not told there is neither.
+    if (before === null && (operation === 'delete' || (operation === 'update' && data !== null))) this.#isUntold = true
     this.#isAbsent = operation === 'insert'
     if (operation === 'update') {
       this.#later = { ...this.#later, ...before }

@@ -27,6 +27,9 @@ const health: ReplicationHealth = {
     retainedWalBytes: 1,
     safeWalBytes: 1,
     oldestWriteMs: 1,
+    restartLsn: null,
+    oldestWrite: null,
+    consumers: [{ name: 'search', isLost: false, lagMs: 1 }],
     stuckMutations: 1,
     failedCycles: 1,
     subscribers: 1,
@@ -67,6 +70,17 @@ test.each(queries)('OPS-R13 OPS-02 %s, %s asks for what /metrics tells: %s', (_n
     const by = /by \((\w+)\)/.exec(expr)?.[1]
     if (by !== undefined) expect(labelsOf(metric)).toContain(by)
   }
+})
+
+test('OPS-R5 OPS-R19 each consumer is told with its lag, and how many have lost changes', () => {
+  const consumers = [
+    { name: 'search', isLost: true, lagMs: 9_500 },
+    { name: 'mail', isLost: false, lagMs: 0 },
+  ]
+  const told = metricsText({ ...health, figures: { ...health.figures, consumers } })
+  expect(told).toContain('tidemark_consumer_lag_seconds{consumer="search"} 9.5\n')
+  expect(told).toContain('tidemark_consumer_lag_seconds{consumer="mail"} 0\n')
+  expect(told).toContain('tidemark_consumers_lost 1\n')
 })
 
 test('OPS-R13 the dashboards show every metric but the time at which counts began', () => {

@@ -107,6 +107,17 @@ function metricsOf({ status, checks, figures }: ReplicationHealth): Metric[] {
       [builds.failed, { outcome: 'failed' }],
     ]),
     counter('tidemark_snapshot_build_seconds_total', 'Time that builds took.', [[seconds(builds.totalMs)]]),
+    {
+      name: 'tidemark_consumer_lag_seconds',
+      type: 'gauge',
+      help: 'Time for which the next change of a consumer of all changes has waited.',
+      values: figures.consumers.map(({ name, lagMs }) => [seconds(lagMs), { consumer: name }]),
+    },
+    gauge(
+      'tidemark_consumers_lost',
+      'Consumers for which changes are gone that they had not handled.',
+      figures.consumers.filter(({ isLost }) => isLost).length,
+    ),
     gauge('tidemark_late_clients', 'Connected clients whose work has waited for a minute.', figures.unsent.lateClients),
     gauge('tidemark_oldest_unsent_seconds', 'Age of the oldest of it.', seconds(figures.unsent.oldestMs)),
     gauge(

@@ -1,3 +1,5 @@
+import type { ConsumerLag, OpenWrite } from '../../health-contract.ts'
+
 const SECOND_MS = 1_000
 const MINUTE_MS = 60 * SECOND_MS
 const HOUR_MS = 60 * MINUTE_MS
@@ -41,4 +43,17 @@ export function place(lsn: string | null): string {
   if (lsn === null || !/^[0-9a-f]{16}$/.test(lsn)) return lsn ?? '–'
   const part = (text: string) => Number.parseInt(text, 16).toString(16).toUpperCase()
   return `${part(lsn.slice(0, 8))}/${part(lsn.slice(8))}`
+}
+
+/** Names the transaction that keeps the log from there on. */
+export function sayWrite(write: OpenWrite | null): string {
+  if (write === null) return 'none'
+  const who = write.pid === null ? 'a prepared transaction' : `process ${write.pid}`
+  return `${who}, open for ${duration(write.ms)}${write.statement === null ? '' : `: ${write.statement}`}`
+}
+
+/** Tells how far each consumer of all changes is behind. */
+export function sayConsumers(lags: readonly ConsumerLag[]): string {
+  const told = lags.map(({ name, isLost, lagMs }) => `${name} ${isLost ? 'lost changes' : duration(lagMs)}`)
+  return told.length === 0 ? 'none' : told.join(', ')
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { MinuteFigures } from '../../health-contract.ts'
-import { bytes, count, duration, place, short } from './format.ts'
+import { bytes, count, duration, place, sayConsumers, sayWrite, short } from './format.ts'
 import { seriesOf } from './series.ts'
 
 const MINUTE_MS = 60_000
@@ -63,4 +63,19 @@ test('OPS-R12 figures are said as people say them', () => {
     'abc…',
     '–',
   ])
+})
+
+test('OPS-R19 what keeps the log, and how far consumers are behind, is said in a line', () => {
+  expect(sayWrite(null)).toBe('none')
+  expect(sayWrite({ pid: 7, ms: 61_000, statement: 'UPDATE item SET title = ?' })).toBe(
+    'process 7, open for 1 min: UPDATE item SET title = ?',
+  )
+  expect(sayWrite({ pid: null, ms: 1_000, statement: null })).toBe('a prepared transaction, open for 1.0 s')
+  expect(sayConsumers([])).toBe('none')
+  expect(
+    sayConsumers([
+      { name: 'search', isLost: true, lagMs: 9 },
+      { name: 'mail', isLost: false, lagMs: 1_000 },
+    ]),
+  ).toBe('search lost changes, mail 1.0 s')
 })

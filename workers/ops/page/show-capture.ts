@@ -2,7 +2,7 @@ import type { HealthCheck } from '../../health-contract.ts'
 import { ago } from './ago.ts'
 import type { State } from './api.ts'
 import { h, tableOf } from './dom.ts'
-import { bytes, count, duration, place, short } from './format.ts'
+import { bytes, count, duration, place, sayConsumers, sayWrite, short } from './format.ts'
 
 const SYMBOLS = { ok: '●', warn: '▲', fail: '■' } as const
 
@@ -94,7 +94,9 @@ export function showSlot(state: State): readonly HTMLElement[] {
       ...fact('head', h('code', {}, place(health.head))),
       ...fact('epoch', h('code', {}, health.epoch ?? '–')),
       ...fact('decoder', `${health.decoder ?? '–'}${health.decoderReason ? `: ${health.decoderReason}` : ''}`),
-      ...fact('oldest open write', duration(figures.oldestWriteMs)),
+      ...fact('log kept from', h('code', {}, place(figures.restartLsn))),
+      ...fact('oldest open write', sayWrite(figures.oldestWrite)),
+      ...fact('consumers', sayConsumers(figures.consumers)),
       ...fact('last cycle', ago(health.lastCycleAt === null ? null : Date.parse(health.lastCycleAt))),
       ...fact('next cycle', ago(nextCycleAtMs)),
       ...fact(

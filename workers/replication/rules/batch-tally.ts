@@ -3,7 +3,7 @@ import type { RightsChange } from '../../contracts.ts'
 import { type EncodedChange, type EncodedTransaction, encodeKept } from '../../encoded-change.ts'
 import { joinRights } from './rights.ts'
 import type { BeginEvent } from './source-event.ts'
-import type { HistoryRow } from './to-changes.ts'
+import { type HistoryRow, mutationOf } from './to-changes.ts'
 
 /** The news of stored transactions for subscribers. */
 export interface BatchNews {
@@ -20,6 +20,15 @@ export interface BatchNews {
   readonly stored: StoredFigures
 }
 
+export interface TracedMutation {
+  readonly client: string
+  readonly counter: number
+  readonly lsn: Lsn
+}
+
+/** A batch may hold a backlog of hours. */
+const MOST_TRACED = 1_000
+
 /** What a batch stored, counted for health. */
 export interface StoredFigures {
   readonly transactions: number
@@ -29,6 +38,8 @@ export interface StoredFigures {
   readonly lastCommitMs: number | null
   /** Counts decided mutations by `committed` or the kind of their rejection. */
   readonly outcomes: Readonly<Record<string, number>>
+  /** The first of them, at most `MOST_TRACED`, each with the end of its transaction. */
+  readonly mutations: readonly TracedMutation[]
 }
 
 export const NOTHING_STORED: StoredFigures = {
@@ -37,6 +48,7 @@ export const NOTHING_STORED: StoredFigures = {
   firstCommitMs: null,
   lastCommitMs: null,
   outcomes: {},
+  mutations: [],
 }
 
 const COMMITTED = /^\{"counter":\d+,"rejection":null/
@@ -73,8 +85,10 @@ export class BatchTally {
   #lastCommit: string | null = null
   readonly #outcomes: Record<string, number> = {}
   #chars = 0
-  /** The changes of the open transaction. */
+  /** The changes of the open transaction, and the mutation that it is. */
   #changes: EncodedChange[] = []
+  #mutation: ReturnType<typeof mutationOf> = null
+  readonly #mutations: TracedMutation[] = []
 
   /** `wanted` says whether anybody subscribes to an audience. */
   constructor(wanted: (audience: string) => boolean) {
@@ -94,6 +108,7 @@ export class BatchTally {
         firstCommitMs: msOf(this.#firstCommit),
         lastCommitMs: msOf(this.#lastCommit),
         outcomes: this.#outcomes,
+        mutations: this.#mutations,
       },
     }
   }
@@ -106,6 +121,7 @@ export class BatchTally {
       const outcome = outcomeOf(row.data)
       this.#outcomes[outcome] = (this.#outcomes[outcome] ?? 0) + 1
       this.#hasMutations = true
+      this.#mutation ??= mutationOf(row)
     }
     // The clients of a subscriber are not known here, so such a row goes to everyone.
     if (operation === 'truncate' || operation === 'definition' || operation === 'rights') this.#everyone = true
@@ -126,7 +142,10 @@ export class BatchTally {
       this.#stored += 1
       this.#firstCommit ??= at
       this.#lastCommit = at
+      if (this.#mutation !== null && this.#mutations.length < MOST_TRACED)
+        this.#mutations.push({ ...this.#mutation, lsn })
     }
+    this.#mutation = null
     const changes = this.#changes
     if (changes.length === 0) return
     this.#transactions?.push({ lsn, xid, at, changes })

@@ -9,6 +9,7 @@ const server: ServerFigures = {
   retainedWalBytes: 0,
   safeWalBytes: null,
   oldestWrite: null,
+  restartLsn: null,
   definitionHash: 'h',
   clockAheadMs: 0,
   stuck: { count: 0, oldestMs: 0, sqlStates: [] },

@@ -1,5 +1,6 @@
 import type { ErrorKind, Lsn } from '../../../protocol/index.ts'
 import type { CaptureFigures, ClientGroup, HealthCheck, UnsentWork } from '../../contracts.ts'
+import type { ConsumerLag, OpenWrite } from '../../health-contract.ts'
 import type { CapturePause } from '../../operations-contract.ts'
 import type { WatchDecision } from './watch.ts'
 
@@ -10,18 +11,14 @@ export interface ServerFigures {
   /** What the slot may hold back yet before the server drops it; null where that is not bounded. */
   readonly safeWalBytes: number | null
   /** The oldest transaction that has written and not ended, prepared ones included; null where there is none. */
-  readonly oldestWrite: {
-    /** Null for a prepared one. */
-    readonly pid: number | null
-    readonly ms: number
-    /** Its last statement without values; null where it is not known. */
-    readonly statement: string | null
-  } | null
+  readonly oldestWrite: OpenWrite | null
+  /** From here on the server keeps its log for the slot; null where there is none. */
+  readonly restartLsn: Lsn | null
   readonly definitionHash: string | null
   /** By how much the server's clock is ahead of ours. */
   readonly clockAheadMs: number
   /** The consumers of all changes, the one that is furthest behind first. */
-  readonly consumers: readonly { readonly name: string; readonly isLost: boolean; readonly lagMs: number }[]
+  readonly consumers: readonly ConsumerLag[]
   /** The mutations that were tried and could not be decided. */
   readonly stuck: { readonly count: number; readonly oldestMs: number; readonly sqlStates: readonly string[] }
 }

@@ -28,6 +28,8 @@ export interface TablePlan {
   readonly audience: { readonly constant: 'all' } | { readonly position: number; readonly prefix: string }
   /** The name of the table where it is one of our own; null for the app's. */
   readonly own: OwnTableName | null
+  /** True where history keeps nothing of former values. */
+  readonly isKeysOnly?: boolean
   /** True where its rows are kept and told; those of a table that is only watched are neither. */
   readonly isSynced: boolean
   /** The position of the user whose rights a row decides, null for none. Absent where no rights depend on the table. */
@@ -122,7 +124,11 @@ const OWN_PLANS = OWN_TABLES.map(planOwn)
 
 /** Plans a definition's tables, the table that announces its successor, and the one in which mutations begin. */
 export function planTables(definition: DefinitionInForce): TablePlans {
-  const plans = [...OWN_PLANS, ...definition.definition.tables.map(planTable)]
+  const synced = definition.definition.tables.map((table) => ({
+    ...planTable(table),
+    ...(definition.keysOnly?.includes(table.id) ? { isKeysOnly: true } : {}),
+  }))
+  const plans = [...OWN_PLANS, ...synced]
   const byName = new Map(plans.map((plan) => [planKey(plan.schema, plan.name), plan]))
   for (const watched of definition.watched ?? []) {
     const key = planKey(watched.schema, watched.name)

@@ -60,7 +60,7 @@ function updateRows(plan: TablePlan, old: Values, changed: Values): HistoryRow[]
       operation: 'update',
       key: toJson(plan, whole, plan.keyPositions),
       data: toJson(plan, whole, different),
-      oldData: toJson(plan, old, different),
+      oldData: plan.isKeysOnly ? null : toJson(plan, old, different),
       audience,
     },
   ]
@@ -75,7 +75,14 @@ function insertRow(plan: TablePlan, values: Values): HistoryRow {
 function deleteRow(plan: TablePlan, old: Values): HistoryRow {
   const key = toJson(plan, old, plan.keyPositions)
   const audience = audienceOfValues(plan, old)
-  return { table: plan.id, operation: 'delete', key, data: null, oldData: rowToJson(plan, old), audience }
+  return {
+    table: plan.id,
+    operation: 'delete',
+    key,
+    data: null,
+    oldData: plan.isKeysOnly ? null : rowToJson(plan, old),
+    audience,
+  }
 }
 
 /** These make the row of history of an inserted row of our own tables. */
