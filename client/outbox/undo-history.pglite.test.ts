@@ -47,6 +47,36 @@ describe('undo', () => {
     expect(origins.rows).toEqual([{ origin: 'app' }, { origin: 'redo' }, { origin: 'undo' }])
   })
 
+  test('TAB-R21 undo and redo are one step: what is called after them comes after, though nothing is awaited', async () => {
+    const { replica } = await openedFolders()
+    replica.goOffline()
+    const retitle = (to: string) => replica.db.query(`UPDATE note SET title = '${to}' WHERE id = '1'`)
+    await retitle('kept')
+    await retitle('taken back')
+    const [undone, , again, , nothing] = await Promise.all([
+      replica.undo(),
+      retitle('later'),
+      replica.undo(),
+      replica.db.query(`UPDATE note SET slug = 's' WHERE id = '1'`),
+      replica.redo(),
+    ])
+    // An edit since an undo leaves nothing to bring back.
+    expect([undone, again, nothing].map((handle) => handle !== null)).toEqual([true, true, false])
+    expect(await notesOf(replica)).toMatchObject([{ title: 'kept', slug: 's' }, { title: 'first' }])
+    await Promise.all([replica.undo(), replica.undo(), replica.redo(), replica.redo()])
+    expect(await notesOf(replica)).toMatchObject([{ title: 'kept', slug: 's' }, { title: 'first' }])
+
+    // One whose commit fails is as if it had not been asked for.
+    await replica.db.exec(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'It is not committed.'; END $$;
+      CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON tidemark.mutation DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION refuse()`)
+    await expect(replica.undo()).rejects.toThrow('It is not committed.')
+    await replica.db.exec('DROP TRIGGER refuse ON tidemark.mutation')
+    await Promise.all([replica.undo(), replica.undo()])
+    expect(await notesOf(replica)).toMatchObject([{ title: 'first', slug: null }, { title: 'first' }])
+  })
+
   test('OBX-R13 where others have written since, undo says so and writes nothing; other columns do not matter', async () => {
     const { server, replica, session } = await openedFolders()
     server.answerPush = () => ({ outcomes: [], retry: { message: 'Later.', afterMs: 60_000 } })

@@ -4,7 +4,7 @@ import type { HeldResult, LiveMessage, QueryText } from '../live/live-messages.t
 import type { FailureDecision, FailureRecord } from '../mutations/mutation.ts'
 import type { ActivityOptions, PageOptions, PastPlan, RowKey } from '../outbox/past.ts'
 import type { RestoreOptions } from '../outbox/rules/plan-restore.ts'
-import type { SavedHistory } from '../outbox/undo-history.ts'
+import type { SavedHistory } from '../outbox/tab-history.ts'
 import type { UnsentExport } from '../outbox/unsent-work.ts'
 import type { Envelope } from '../replica/load-envelope.ts'
 import type { CheckReport } from '../replica/self-check.ts'
