@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { at, batch } from '../../testing/replica/scripted-server.ts'
+import { at, batch, commitAll } from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach } from '../../testing/replica/serve.ts'
 import { statusThat } from '../../testing/replica/start-replica.ts'
 import { type FolderReplica, notesOf, openedFolders } from '../../testing/writing/opened-folders.ts'
@@ -75,6 +75,35 @@ describe('undo', () => {
     await replica.db.exec('DROP TRIGGER refuse ON tidemark.mutation')
     await Promise.all([replica.undo(), replica.undo()])
     expect(await notesOf(replica)).toMatchObject([{ title: 'first', slug: null }, { title: 'first' }])
+  })
+
+  test('FLD-243 OBX-R12 OBX-R13 a unique value that foreign keys may refer to is undone, redone and retried as one update', async () => {
+    const { server, replica } = await openedFolders()
+    const rejection = { kind: 'conflict', message: 'Somebody else changed it.' } as const
+    server.answerPush = (push) => ({
+      ...commitAll(push),
+      outcomes: push.mutations.map(({ counter }) => ({ counter, status: 'rejected', rejection })),
+    })
+    await write(replica, `UPDATE note SET slug = 'refused' WHERE id = '2'`)
+    await statusThat(replica, ({ failed }) => failed === 1)
+    replica.goOffline()
+    await replica.failures[0]?.retry()
+    await write(replica, `UPDATE note SET slug = 'own' WHERE id = '1'`)
+    const slugs = async () => (await notesOf(replica)).map(({ slug }) => slug)
+    const seen = [await slugs()]
+    for (const step of ['undo', 'undo', 'redo', 'redo'] as const) {
+      expect(await replica[step]()).not.toBeNull()
+      seen.push(await slugs())
+    }
+    expect(seen).toEqual([
+      ['own', 'refused'],
+      [null, 'refused'],
+      [null, null],
+      [null, 'refused'],
+      ['own', 'refused'],
+    ])
+    const { rows } = await replica.db.query('SELECT DISTINCT op FROM tidemark.write')
+    expect(rows).toEqual([{ op: 'update' }])
   })
 
   test('OBX-R13 where others have written since, undo says so and writes nothing; other columns do not matter', async () => {
