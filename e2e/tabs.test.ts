@@ -152,12 +152,15 @@ it('TAB-04 TAB-R3 TAB-R7 a transaction of a tab is its own: nobody runs inside i
   })
 })
 
-it('TAB-06 TAB-R12 a sign-out ends the replica in every tab, and nobody opens it anew', async () => {
+it('TAB-06 TAB-R12 TAB-R22 a sign-out ends the replica in every tab, which shows nothing any more, and nobody opens it anew', async () => {
   const [first, second] = [await openTab(), await openTab()]
   await setTitle(first, 'secret')
+  for (const tab of [first, second]) await watchTitles(tab)
+  for (const tab of [first, second]) await until(async () => (await shownTitles(tab))?.[0] === 'secret')
   expect(await faultOf(second, (replica) => replica.signOut())).toMatchObject({ name: 'UnsentWork', pending: 1 })
   await second.evaluate(() => (window as unknown as TabsWindow).replica.signOut({ dropUnsent: true }))
   for (const tab of [first, second]) await until(async () => (await phaseOf(tab)) === 'closed')
+  for (const tab of [first, second]) await until(async () => (await shownTitles(tab))?.length === 0)
   expect(await faultOf(first, (replica) => replica.db.query('SELECT 1'))).toMatchObject({ kind: 'unavailable' })
   expect(await countLeaders(first, user)).toBe(0)
   const anew = await openTab()

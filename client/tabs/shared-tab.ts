@@ -203,6 +203,8 @@ export class SharedTab<S extends Sync> {
         if (announcement.tab === this.#link.tab) this.#opened?.reject(decodeError(announcement.error))
         break
       case 'signed-out':
+        this.#core.showLeft()
+        this.#live.leave()
         void this.close().catch((error: unknown) => this.#warn(toTidemarkError(error)))
         break
     }
