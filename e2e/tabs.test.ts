@@ -281,6 +281,28 @@ it('TAB-02 TAB-R5 a write that shows in no synced row and was not answered says 
   expect(await run(second, `SELECT count FROM note WHERE id = '1'`)).toEqual([{ count: 1 }])
 })
 
+it('FLD-244 APP-R31 an engine that was prepared before anybody signed in is the one that the replica opens in', async () => {
+  const page = await pages.openPage()
+  await recordWorkers(page)
+  // StrictMode asks twice.
+  await page.evaluate(() => {
+    const { prepare } = window as unknown as TabsWindow
+    return Promise.all([prepare(), prepare()])
+  })
+  const entries = () => page.evaluate(async () => Array.fromAsync((await navigator.storage.getDirectory()).keys()))
+  const before = await entries()
+  await openReplicaIn(page, user)
+  expect(await titles(page)).toEqual(['first', 'first'])
+  expect(await countLeaders(page, user)).toBe(1)
+  // Nobody's database is left of it, and no other worker was made.
+  expect(before.filter((name) => name.includes(user))).toEqual([])
+  expect(await endWorkers(page, 'replica.worker')).toBe(1)
+  // The one after is made as ever.
+  await setTitle(page, 'afterwards')
+  expect(await titles(page)).toEqual(['afterwards', 'first'])
+  await page.close()
+})
+
 it('FLD-181 TAB-R16 the worker of the only tab dies: it gets another one, and what was asked is done once', async () => {
   const page = await pages.openPage()
   await recordWorkers(page)
