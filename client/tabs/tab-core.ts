@@ -167,6 +167,7 @@ export class TabCore implements ReplicaCore, ReplicaState {
 
   async signOut(dropUnsent: boolean): Promise<void> {
     await this.#call('signOut', [dropUnsent])
+    this.showLeft()
     await this.#close()
   }
 
