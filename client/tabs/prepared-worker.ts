@@ -1,4 +1,3 @@
-import type { WorkerFactory } from './own-worker.ts'
 import type { FromWorker, ToWorker } from './tab-messages.ts'
 
 interface PreparedWorker {
@@ -11,7 +10,7 @@ interface PreparedWorker {
 let prepared: PreparedWorker | null = null
 
 /** Makes a worker that compiles the engine, where there is none yet; resolves when it has, or failed. */
-export function prepareWorker(make: WorkerFactory): Promise<void> {
+export function prepareWorker(make: () => Worker): Promise<void> {
   prepared ??= prepare(make())
   return prepared.done
 }
