@@ -10,6 +10,8 @@ const withPostgres = {
   hookTimeout: 120_000,
 }
 
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
 /** One project per environment; the suffix of a test file names it. Groups run one after the other: two cores. */
 export default defineConfig({
   test: {
@@ -26,6 +28,13 @@ export default defineConfig({
         },
       },
       {
+        // What examples and pages import of the package is its source, not a second copy of it in dist/.
+        resolve: {
+          alias: [
+            { find: 'tidemark/db', replacement: source('./db/index.ts') },
+            { find: /^tidemark\/(react|tanstack|testing)$/, replacement: source('./client/$1/index.ts') },
+          ],
+        },
         test: {
           name: 'pglite',
           include: ['**/*.pglite.test.{ts,tsx}'],
@@ -38,7 +47,7 @@ export default defineConfig({
       },
       {
         // The example's modules beside the sources, not beside a second copy of them in dist/.
-        resolve: { alias: { 'tidemark/db': fileURLToPath(new URL('./db/index.ts', import.meta.url)) } },
+        resolve: { alias: { 'tidemark/db': source('./db/index.ts') } },
         test: {
           name: 'postgres',
           include: ['**/*.postgres.test.ts'],

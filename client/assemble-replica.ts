@@ -70,8 +70,8 @@ export function assembleReplica<S extends Sync>(parts: ReplicaParts): Replica<S>
     get failures() {
       return failures(state.failures)
     },
-    mutations: ({ limit = 100 } = {}) => core.readMutations(limit),
-    mutation: (id) => core.readMutation(id),
+    mutations: async ({ limit = 100 } = {}) => (state.hasLeft ? [] : core.readMutations(limit)),
+    mutation: async (id) => (state.hasLeft ? null : core.readMutation(id)),
     undo: async () => handleOrNull(await core.undo(nameCall())),
     redo: async () => handleOrNull(await core.redo(nameCall())),
     history: (table, key, options = {}) => core.readHistory(table, key, options),
@@ -96,7 +96,14 @@ export function assembleReplica<S extends Sync>(parts: ReplicaParts): Replica<S>
     reset: () => core.reset(),
     check: () => core.check(),
     export: ({ limit = 1_000 } = {}) => core.exportUnsent(limit),
-    signOut: ({ dropUnsent = false } = {}) => core.signOut(dropUnsent),
+    async signOut({ dropUnsent = false } = {}) {
+      try {
+        await core.signOut(dropUnsent)
+      } finally {
+        // Also where the device kept some of it: the user is gone.
+        if (state.hasLeft) live.leave()
+      }
+    },
   }
 }
 

@@ -46,6 +46,9 @@ export interface LocalParts {
   readonly release: Release
 }
 
+/** The same one each time, as whoever shows it expects. */
+const NO_FAILURES: readonly FailureRecord[] = []
+
 /** What few ask for is a part by itself. Rule PRF-R2. */
 const loadPast = () => import('./outbox/past.ts')
 
@@ -60,6 +63,7 @@ export class LocalCore implements ReplicaCore, ReplicaState {
   readonly #stopWaking: () => void
   readonly #ready: Promise<void>
   #past: Past | null = null
+  #hasLeft = false
   #closed: Promise<void> | null = null
 
   constructor(parts: LocalParts) {
@@ -95,7 +99,11 @@ export class LocalCore implements ReplicaCore, ReplicaState {
   }
 
   get failures(): readonly FailureRecord[] {
-    return this.#parts.writing.failures
+    return this.#hasLeft ? NO_FAILURES : this.#parts.writing.failures
+  }
+
+  get hasLeft(): boolean {
+    return this.#hasLeft
   }
 
   get liveEngine(): LiveEngine {
@@ -339,7 +347,9 @@ export class LocalCore implements ReplicaCore, ReplicaState {
     const { journal, storage, release } = this.#parts
     // This comes first, so that no unsent work comes back wherever the rest is cut short.
     await journal?.recordLeaving()
+    this.#hasLeft = true
     await this.#stop()
+    this.#parts.engine.status.set({ pending: 0, failed: 0 })
     try {
       await wipe(storage)
       await journal?.remove()

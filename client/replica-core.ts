@@ -13,6 +13,8 @@ import type { CallOrigin } from './store/call-origin.ts'
 export interface ReplicaState {
   readonly status: ReplicaStatus
   readonly failures: readonly FailureRecord[]
+  /** The user has signed out: nothing of what was held is to be shown any more. */
+  readonly hasLeft: boolean
   /** Calls back with every new status, failures included; answers the function that ends it. */
   subscribe(listener: StatusListener): () => void
 }

@@ -152,12 +152,15 @@ it('TAB-04 TAB-R3 TAB-R7 a transaction of a tab is its own: nobody runs inside i
   })
 })
 
-it('TAB-06 TAB-R12 a sign-out ends the replica in every tab, and nobody opens it anew', async () => {
+it('TAB-06 TAB-R12 TAB-R22 a sign-out ends the replica in every tab, which shows nothing any more, and nobody opens it anew', async () => {
   const [first, second] = [await openTab(), await openTab()]
   await setTitle(first, 'secret')
+  for (const tab of [first, second]) await watchTitles(tab)
+  for (const tab of [first, second]) await until(async () => (await shownTitles(tab))?.[0] === 'secret')
   expect(await faultOf(second, (replica) => replica.signOut())).toMatchObject({ name: 'UnsentWork', pending: 1 })
   await second.evaluate(() => (window as unknown as TabsWindow).replica.signOut({ dropUnsent: true }))
   for (const tab of [first, second]) await until(async () => (await phaseOf(tab)) === 'closed')
+  for (const tab of [first, second]) await until(async () => (await shownTitles(tab))?.length === 0)
   expect(await faultOf(first, (replica) => replica.db.query('SELECT 1'))).toMatchObject({ kind: 'unavailable' })
   expect(await countLeaders(first, user)).toBe(0)
   const anew = await openTab()
@@ -276,6 +279,33 @@ it('TAB-02 TAB-R5 a write that shows in no synced row and was not answered says 
   expect(await unanswered).toMatchObject({ kind: 'outcome-unknown' })
   expect(await synced).toBe(null)
   expect(await run(second, `SELECT count FROM note WHERE id = '1'`)).toEqual([{ count: 1 }])
+})
+
+it('FLD-244 APP-R31 an engine that was prepared before anybody signed in is the one that the replica opens in', async () => {
+  const page = await pages.openPage()
+  await recordWorkers(page)
+  const storedNames = () =>
+    page.evaluate(async () => {
+      const names: string[] = []
+      for await (const name of (await navigator.storage.getDirectory()).keys()) names.push(name)
+      return names.sort()
+    })
+  const before = await storedNames()
+  // StrictMode asks twice.
+  await page.evaluate(() => {
+    const { prepare } = window as unknown as TabsWindow
+    return Promise.all([prepare(), prepare()])
+  })
+  expect(await storedNames()).toEqual(before)
+  await openReplicaIn(page, user)
+  expect(await titles(page)).toEqual(['first', 'first'])
+  expect(await countLeaders(page, user)).toBe(1)
+  // No other worker was made.
+  expect(await endWorkers(page, 'replica.worker')).toBe(1)
+  // The one after is made as ever.
+  await setTitle(page, 'afterwards')
+  expect(await titles(page)).toEqual(['afterwards', 'first'])
+  await page.close()
 })
 
 it('FLD-181 TAB-R16 the worker of the only tab dies: it gets another one, and what was asked is done once', async () => {

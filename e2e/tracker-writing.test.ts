@@ -37,6 +37,8 @@ const ADA = '7b1d90e4-52c8-4f1a-8e0b-6c2f4a9d0001'
 const BRUNO = '7b1d90e4-52c8-4f1a-8e0b-6c2f4a9d0002'
 /** The time that a condition may take on a busy machine; nothing is measured against it. */
 const PATIENCE_MS = 120_000
+/** So much slower is a slow machine than this one. */
+const SLOWER = 6
 
 /** One server and one browser serve all of these tests, which is why they are one file. */
 const dataDir = mkdtempSync(join(tmpdir(), 'tidemark-e2e-'))
@@ -497,9 +499,37 @@ describe('one person writes', () => {
     await expectEqual([ada, ADA])
   })
 
-  it('OPS-05 the pair page holds two replicas, each with its own switch', async () => {
+  it('FLD-241 on a phone what waits and the switch are in sight, the mark of an unsent row is never cut off, and the list scrolls', async () => {
+    const issue = await newIssue(`${'A title that is far too long for a phone, and so gives way. '.repeat(3)}End`)
+    const page = await newWindow()
+    await page.setViewportSize({ width: 360, height: 640 })
+    await page.goto(`${server.url}/?${new URLSearchParams({ device: 'phone', as: ADA })}`)
+    await live(page).waitFor()
+    const row = page.locator(`.issue-row[href="#${issue}"]`)
+    await row.waitFor()
+    await goOffline(page)
+    await queryReplica(page)(`UPDATE issue SET priority = 'urgent' WHERE id = '${issue}'`)
+    await waiting(page).waitFor()
+    const mark = row.locator('.tidemark-row-mark[data-mark="pending"]')
+    await mark.waitFor()
+    for (const shown of [waiting(page), online(page), page.locator('.phase'), mark]) await untilInSight(shown)
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360)
+
+    const last = page.locator('.issue-row').last()
+    expect(await last.evaluate(isInSight)).toBe(false)
+    await row.hover()
+    do await page.mouse.wheel(0, 5_000)
+    while (!(await last.evaluate(isInSight)))
+    for (const shown of [waiting(page), online(page)]) await untilInSight(shown)
+    await online(page).click()
+    await saved(page)
+  })
+
+  it('OPS-05 FLD-242 the pair page opens on a slow machine and holds two replicas, each with its own switch', async () => {
     const issue = await newIssue('Seen from both sides')
     const page = await newWindow()
+    const devtools = await page.context().newCDPSession(page)
+    await devtools.send('Emulation.setCPUThrottlingRate', { rate: SLOWER })
     await page.goto(server.url)
     await page.getByRole('link', { name: 'Two replicas side by side' }).click()
     const [left, right] = [page.frameLocator('[name="left"]'), page.frameLocator('[name="right"]')]
@@ -507,6 +537,7 @@ describe('one person writes', () => {
       await frame.locator('.phase[data-phase="live"]').waitFor()
       await frame.locator(`.issue-row[href="#${issue}"]`).click()
     }
+    await devtools.send('Emulation.setCPUThrottlingRate', { rate: 1 })
     await goOffline(left)
     await retitle(left, 'Left, offline')
     await waiting(left).waitFor()
@@ -516,6 +547,29 @@ describe('one person writes', () => {
     await allSaved(left).waitFor()
   })
 })
+
+/** Tells of an element in a page whether all of it is in the window, and nothing before it. */
+function isInSight(element: Element): boolean {
+  const { left, top, right, bottom, width, height } = element.getBoundingClientRect()
+  const isWithin = left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight && width > 0 && height > 0
+  const seen = document.elementFromPoint((left + right) / 2, (top + bottom) / 2)
+  return isWithin && seen !== null && (element.contains(seen) || seen.contains(element))
+}
+
+/** Waits until all of an element is seen, and none of it cut off by what it lies in. */
+async function untilInSight(shown: ReturnType<typeof card>): Promise<void> {
+  await until(() => shown.evaluate(isInSight))
+  const cutOffBy = await shown.evaluate((element) => {
+    const own = element.getBoundingClientRect()
+    for (let outer = element.parentElement; outer; outer = outer.parentElement) {
+      const { left, right } = outer.getBoundingClientRect()
+      const isCut = getComputedStyle(outer).overflowX !== 'visible' && (own.left < left || own.right > right)
+      if (isCut) return outer.className
+    }
+    return null
+  })
+  expect(cutOffBy).toBe(null)
+}
 
 async function drag(page: Page, what: ReturnType<typeof card>, state: string): Promise<void> {
   const from = await what.boundingBox()

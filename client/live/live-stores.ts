@@ -33,6 +33,11 @@ export class LiveStores {
     return this.#storeOf({ text: sql, params }, shape, map)
   }
 
+  /** Empties what all of them show. */
+  emptyAll(): void {
+    for (const store of this.#stores.values()) store.deref()?.empty()
+  }
+
   readonly #mapObjects: MapRows = (rows, fields) => rows.map((row) => parseObject(row, fields, this.#parsers()))
 
   #storeOf(query: QueryText, shape: string, map: MapRows): QueryStore {

@@ -56,6 +56,15 @@ export class QueryStore implements LiveStore<unknown> {
     await this.#open?.refresh()
   }
 
+  /** Shows no rows from now on, and nothing that comes. Rule TAB-R22. */
+  empty(): void {
+    this.#open?.close()
+    this.#open = null
+    this.#raw = NO_RESULT
+    this.#isEnded = true
+    this.#change({ rows: [] })
+  }
+
   #begin(): void {
     if (this.#linger !== null) clearTimeout(this.#linger)
     this.#linger = null

@@ -14,6 +14,8 @@ export interface LiveFront {
   openAgain(): void
   /** Ends all; nothing is called back any more. */
   close(): void
+  /** Ends all, and empties what they show. */
+  leave(): void
 }
 
 export function startLive(
@@ -27,5 +29,9 @@ export function startLive(
     namespace: makeNamespace(stores),
     openAgain: () => client.openAgain(),
     close: () => client.close(),
+    leave() {
+      client.close()
+      stores.emptyAll()
+    },
   }
 }

@@ -39,6 +39,7 @@ function refuse(server: ScriptedServer, ...refused: number[]): void {
 }
 
 const write = (replica: FolderReplica, sql: string) => replica.transaction((tx) => tx.query(sql))
+const FAILED = `SELECT counter FROM tidemark.mutation WHERE status = 'failed'`
 const failing = (replica: FolderReplica, count: number) => statusThat(replica, ({ failed }) => failed === count)
 
 /** A server's change of the first note, once it is here. */
@@ -143,6 +144,34 @@ describe('failures', () => {
     expect((await failure?.retry())?.id).toBe(retries[0]?.id)
     await failure?.discard()
     expect(await notesOf(replica)).toMatchObject([{ count: '1' }, { count: '0' }])
+  })
+
+  test('TAB-R21 a decision is one step: what is called after it comes after, though nothing is awaited', async () => {
+    const { server, replica } = await openedFolders()
+    refuse(server, 1, 2, 3, 4)
+    await write(replica, `UPDATE note SET title = 'mine' WHERE id = '1'`)
+    await write(replica, `UPDATE note SET title = 'mine' WHERE id = '2'`)
+    await failing(replica, 2)
+    await replica.actions.addOne({ id: '1' })
+    await write(replica, `UPDATE note SET slug = 'mine' WHERE id = '2'`)
+    await failing(replica, 4)
+    replica.goOffline()
+    const [patch, edited, action, discarded] = replica.failures
+    const later = (sql: string) => replica.db.query(sql)
+    await Promise.all([
+      patch?.retry(),
+      later(`UPDATE note SET title = 'later ' || title WHERE id = '1'`),
+      action?.retry(),
+      later(`UPDATE note SET count = count * 10 WHERE id = '1'`),
+      edited?.edit({ row: 0, values: { title: 'otherwise' } }),
+      later(`UPDATE note SET title = 'later ' || title WHERE id = '2'`),
+    ])
+    expect(await notesOf(replica)).toMatchObject([
+      { title: 'later mine', count: '10' },
+      { title: 'later otherwise', slug: null },
+    ])
+    const [, left] = await Promise.all([discarded?.discard(), later(FAILED)])
+    expect(left.rows).toEqual([])
   })
 
   test('REB-17 OBX-R12 what fails takes its dependents; discarding it leaves them, and the rest, as they are', async () => {

@@ -1,3 +1,4 @@
+import type { Transaction } from '@electric-sql/pglite'
 import {
   counterOf,
   type MutationId,
@@ -17,6 +18,7 @@ import type { Database } from '../store/database.ts'
 import { readMadeBy, setOriginOfCurrent } from '../store/rows/mutation-rows.ts'
 import { deleteFailed, type FailedMutation, readFailed } from '../store/rows/record-rows.ts'
 import { pinSettings } from '../store/rows/settings.ts'
+import { NOTIFY_OUTBOX } from '../store/rules/outbox-notice.ts'
 import { type RowWrite, readLocalRow, writePatchRows } from './local-rows.ts'
 import type { Outbox } from './outbox.ts'
 
@@ -26,6 +28,8 @@ export interface FailuresOptions {
   readonly clientId: string
   readonly shown: () => Copy | null
 }
+
+type Change = Extract<FailureDecision, { kind: 'edit' }>['change']
 
 /** Thrown in a transaction that is to be rolled back, because the failure was decided on before. */
 class DecidedBefore extends Error {}
@@ -51,38 +55,49 @@ export class Failures {
 
   /**
    * Does what was decided about a failure, and answers the mutation that it made; null where nothing had to be written. A
-   * second decision writes nothing, and answers what the first made.
+   * second decision writes nothing, and answers what the first made. Rule TAB-R21.
    *
    * Throws `bad-input` where the failure cannot be edited so, `not-found` where that made nothing.
    */
   async decideFailure(id: MutationId, decision: FailureDecision, by: CallOrigin | null): Promise<MutationId | null> {
+    const { db, clientId } = this.#options
     const counter = counterOf(id)
-    const failed = (await readFailed(this.#options.db)).find((one) => one.counter === counter)
     try {
-      if (!failed) throw new DecidedBefore()
-      return await this.#decide(failed, decision, by)
+      return await db.transaction(async (tx) => {
+        if (decision.kind === 'discard') return await discardFailure(tx, counter)
+        const failed = (await readFailed(tx)).find((one) => one.counter === counter)
+        if (!failed) throw new DecidedBefore()
+        return await this.#writeAgain(tx, failed, decision.kind === 'edit' ? decision.change : null, by)
+      })
     } catch (error) {
       if (!(error instanceof DecidedBefore)) throw error
-      const made = await readMadeBy(this.#options.db, retryOf(counter))
-      if (made !== null) return mutationId(this.#options.clientId, made)
+      const made = await readMadeBy(db, retryOf(counter))
+      if (made !== null) return mutationId(clientId, made)
       if (decision.kind === 'discard') return null
       throw new TidemarkError('not-found', 'This failure was decided on before: write what is still wanted anew.')
     }
   }
 
-  async #decide(failed: FailedMutation, decision: FailureDecision, by: CallOrigin | null): Promise<MutationId | null> {
+  async #writeAgain(
+    tx: Transaction,
+    failed: FailedMutation,
+    change: Change | null,
+    by: CallOrigin | null,
+  ): Promise<MutationId | null> {
     const { counter } = failed
     const action = actionOf(failed)
     const patch = failed.patch ?? []
-    if (decision.kind === 'discard') {
-      await this.#options.outbox.discardMutation(counter)
-      return null
+    if (action && (!change || 'args' in change)) {
+      const made = await this.#options.outbox.runActionIn(tx, action.name, change ? change.args : action.args, by)
+      await consumeFailure(tx, counter)
+      return made
     }
-    const change = decision.kind === 'edit' ? decision.change : null
-    if (action && (!change || 'args' in change))
-      return this.#retryAction(counter, action.name, change ? change.args : action.args, by)
-    if (!action && !change) return this.#retryPatch(counter, patch, null, by)
-    if (!action && change && 'row' in change && patch[change.row]) return this.#retryPatch(counter, patch, change, by)
+    if (!action && !change) return this.#writePatch(tx, counter, patch, by)
+    if (!action && change && 'row' in change && patch[change.row]) {
+      const { row: edited, values } = change
+      const rows = patch.map((row, index) => (index === edited ? withValues(row, values) : row))
+      return this.#writePatch(tx, counter, rows, by)
+    }
     throw new TidemarkError('bad-input', 'An action is edited by its arguments, a patch by one of its rows.')
   }
 
@@ -105,27 +120,28 @@ export class Failures {
     return rows
   }
 
-  #retryAction(counter: number, name: string, args: unknown, by: CallOrigin | null): Promise<MutationId> {
-    return this.#options.outbox.runAction(name, args, by, (tx) => consumeFailure(tx, counter))
-  }
-
-  async #retryPatch(
+  async #writePatch(
+    tx: Transaction,
     counter: number,
-    patch: readonly PatchRow[],
-    edit: { readonly row: number; readonly values: Row } | null,
+    rows: readonly PatchRow[],
     by: CallOrigin | null,
   ): Promise<MutationId | null> {
     const { outbox, clientId, shown } = this.#options
     const copy = shown()
     if (!copy) throw new TidemarkError('unavailable', 'The replica holds nothing yet: wait until it is ready.')
-    const rows = patch.map((row, index) => (index === edit?.row ? withValues(row, edit.values) : row))
-    const { id } = await outbox.runTransaction(async (tx) => {
+    const write = async () => {
       const missing = await writePatchRows(tx, copy.tables, rows)
       if (missing) throw new MutationFailed(mutationId(clientId, counter), missingRow(missing))
       await consumeFailure(tx, counter)
-    }, by)
-    return id
+    }
+    return (await outbox.runTransactionIn(tx, write, by)).id
   }
+}
+
+async function discardFailure(tx: Executor, counter: number): Promise<null> {
+  if (!(await deleteFailed(tx, counter))) throw new DecidedBefore()
+  await tx.exec(NOTIFY_OUTBOX)
+  return null
 }
 
 /** Notes that this transaction makes a failed mutation anew, which is gone with it. */

@@ -1,8 +1,7 @@
 import { outputExpression, type PatchRow, quoteIdentifier, type Row } from '../../protocol/index.ts'
-import { stageStatements } from '../store/change-statements.ts'
+import { type ChangeStatement, deleteStatement, insertStatement, updateStatement } from '../store/change-statements.ts'
 import type { Executor } from '../store/copies.ts'
-import type { Net } from '../store/fold-changes.ts'
-import { keyRow, keyText, type ReplicaTable, type ReplicaTables, tableOf } from '../store/replica-table.ts'
+import { keyRow, type ReplicaTable, type ReplicaTables, tableOf } from '../store/replica-table.ts'
 import { admitKeys, pinSettings } from '../store/rows/settings.ts'
 
 /** One row to write: all columns of an insert, the changed ones of an update, null for a delete. */
@@ -33,11 +32,9 @@ export async function writeLocalRows(tx: Executor, writes: readonly RowWrite[]):
   await tx.exec('SET CONSTRAINTS ALL DEFERRED')
   await admitKeys(tx)
   for (const write of writes) {
-    const nets = new Map([[keyText(write.table, write.key), netOf(write)]])
-    for (const { text, parameter } of stageStatements(write.table, { truncate: null, nets })) {
-      const { affectedRows = 0 } = await tx.query(text, parameter === null ? [] : [parameter])
-      if (affectedRows === 0 && write.op === 'update') return write
-    }
+    const { text, parameter } = statementOf(write)
+    const { affectedRows = 0 } = await tx.query(text, [parameter])
+    if (affectedRows === 0 && write.op === 'update') return write
   }
   return null
 }
@@ -73,7 +70,10 @@ function writeOf(tables: ReplicaTables, row: PatchRow): RowWrite {
   }
 }
 
-function netOf({ op, key, values }: RowWrite): Net {
-  if (op === 'insert') return { kind: 'insert', row: values ?? {} }
-  return op === 'update' ? { kind: 'update', key, row: values ?? {} } : { kind: 'delete', key }
+/** One statement for each row: what the app would write must not leave its table meanwhile, which others refer to. */
+function statementOf({ table, op, key, values }: RowWrite): ChangeStatement {
+  if (op === 'delete') return deleteStatement(table, [key])
+  const row = values ?? {}
+  if (op === 'insert') return insertStatement(table, [row])
+  return updateStatement(table, table.name, { columns: Object.keys(row), updates: [{ key, row }] })
 }

@@ -4,15 +4,13 @@ import { type ActionCall, type ActionRunner, UnknownAction } from '../mutations/
 import { flagCascades, sealNewPatches } from '../mutations/seal-patches.ts'
 import type { CallOrigin } from '../store/call-origin.ts'
 import type { Executor } from '../store/copies.ts'
-import type { Database } from '../store/database.ts'
 import type { ReplicaTables } from '../store/replica-table.ts'
 import { beginAction, readPatchSize, setCallOfCurrent } from '../store/rows/mutation-rows.ts'
 import { readCurrentMutation } from '../store/rows/settings.ts'
 import { readWritesOf } from '../store/rows/write-rows.ts'
 
-/** The place where mutations are made: the database, the tables that the app may write, and its actions. */
+/** What mutations are made with: the tables that the app may write, and its actions. */
 export interface Making {
-  readonly db: Database
   readonly tables: ReplicaTables
   readonly actions: ActionRunner
   /** Runs an action twice where it is called, and warns where the two differ. */
@@ -21,46 +19,40 @@ export interface Making {
   readonly by: CallOrigin | null
 }
 
-/**
- * Runs an action here, and `also` in the same transaction; answers its counter once it is locally durable. Rejects with
- * what the action throws.
- */
-export function makeAction(
-  { db, tables, actions, development, by }: Making,
+/** Runs an action in a transaction that is open, and answers its counter. Rejects with what the action throws. */
+export async function makeAction(
+  tx: PGliteTransaction,
+  { tables, actions, development, by }: Making,
   name: string,
   args: string,
-  also: (tx: Executor) => Promise<void>,
 ): Promise<number> {
-  return db.transaction(async (tx) => {
-    const call = { name, args, ...(await beginAction(tx, name, args)) }
-    if (development) await compareRuns(tx, tables, actions, call)
-    await actions.runAction(tx, tables, call)
-    await flagCascades(tx, tables, [call.counter])
-    await also(tx)
-    if (by) await setCallOfCurrent(tx, by)
-    return call.counter
-  })
+  const call = { name, args, ...(await beginAction(tx, name, args)) }
+  if (development) await compareRuns(tx, tables, actions, call)
+  await actions.runAction(tx, tables, call)
+  await flagCascades(tx, tables, [call.counter])
+  if (by) await setCallOfCurrent(tx, by)
+  return call.counter
 }
 
 /**
- * Runs `work` as one mutation; `counter` is null where it wrote nothing that is synced. Rejects with what it throws.
+ * Runs `work` as one mutation in a transaction that is open; `counter` is null where it wrote nothing that is synced. Rejects with
+ * what it throws.
  *
  * Throws `limit-exceeded` where it wrote more than a mutation may.
  */
-export function makeTransaction<Result>(
-  { db, tables, by }: Pick<Making, 'db' | 'tables' | 'by'>,
+export async function makeTransaction<Result>(
+  tx: PGliteTransaction,
+  { tables, by }: Pick<Making, 'tables' | 'by'>,
   work: (tx: PGliteTransaction) => Promise<Result>,
 ): Promise<{ readonly counter: number | null; readonly result: Result }> {
-  return db.transaction(async (tx) => {
-    const result = await work(tx)
-    if (tx.closed) return { counter: null, result }
-    const counter = await readCurrentMutation(tx)
-    if (counter === null) return { counter, result }
-    await sealNewPatches(tx, tables)
-    await checkSize(tx, counter)
-    if (by) await setCallOfCurrent(tx, by)
-    return { counter, result }
-  })
+  const result = await work(tx)
+  if (tx.closed) return { counter: null, result }
+  const counter = await readCurrentMutation(tx)
+  if (counter === null) return { counter, result }
+  await sealNewPatches(tx, tables)
+  await checkSize(tx, counter)
+  if (by) await setCallOfCurrent(tx, by)
+  return { counter, result }
 }
 
 /** Answers the arguments of an action as JSON. Throws `bad-input` where it or they are not known, `limit-exceeded`. */

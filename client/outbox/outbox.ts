@@ -53,6 +53,13 @@ export interface OutboxOptions {
 /** This many predictions are kept in memory until they are confirmed, which is soon; the database has the others. */
 const KEPT_PREDICTIONS = 200
 
+/** An action's call whose arguments are the action's, as JSON. */
+interface CheckedCall {
+  readonly name: string
+  readonly args: string
+  readonly making: Making
+}
+
 type OutboxListener = (change: ReturnType<typeof readNotice>) => void
 
 /** The outcome of a mutation, learnt otherwise than from the stream. */
@@ -122,25 +129,19 @@ export class Outbox {
   }
 
   /**
-   * Runs an action here, and `also` in the same transaction; it is locally durable when this resolves. Rejects with what the
-   * action throws.
+   * Runs an action here; it is locally durable when this resolves. Rejects with what the action throws.
    *
    * Throws TidemarkError: `bad-input` where it or its arguments are not known, `unavailable` before the replica is ready,
    * `keys-exhausted` where no key is left for a row that it inserts.
    */
-  async runAction(
-    name: string,
-    args: unknown,
-    by: CallOrigin | null = null,
-    also: (tx: Executor) => Promise<void> = async () => undefined,
-  ): Promise<MutationId> {
-    const json = argsOf(this.actions, name, args)
-    const making = this.#makingOnShown(by)
-    try {
-      return this.#idOf(await makeAction(making, name, json, also))
-    } catch (error) {
-      throw outOfKeys(error) ?? error
-    }
+  async runAction(name: string, args: unknown, by: CallOrigin | null = null): Promise<MutationId> {
+    const call = this.#callOf(name, args, by)
+    return await this.db.transaction((tx) => this.#makeAction(tx, call))
+  }
+
+  /** Works as `runAction`, in a transaction that is open, which makes no other mutation. */
+  runActionIn(tx: PGliteTransaction, name: string, args: unknown, by: CallOrigin | null): Promise<MutationId> {
+    return this.#makeAction(tx, this.#callOf(name, args, by))
   }
 
   /**
@@ -152,8 +153,17 @@ export class Outbox {
     work: (tx: PGliteTransaction) => Promise<Result>,
     by: CallOrigin | null = null,
   ): Promise<{ readonly id: MutationId | null; readonly result: Result }> {
-    const { counter, result } = await makeTransaction(this.#makingOnShown(by), work)
-    return { id: counter === null ? null : this.#idOf(counter), result }
+    const making = this.#makingOnShown(by)
+    return await this.db.transaction((tx) => this.#makeTransaction(tx, making, work))
+  }
+
+  /** Works as `runTransaction`, in a transaction that is open, which makes no other mutation. */
+  runTransactionIn<Result>(
+    tx: PGliteTransaction,
+    work: (tx: PGliteTransaction) => Promise<Result>,
+    by: CallOrigin | null,
+  ): Promise<{ readonly id: MutationId | null; readonly result: Result }> {
+    return this.#makeTransaction(tx, this.#makingOnShown(by), work)
   }
 
   /** Fails a mutation, undone with what builds on it; does nothing where it is settled. */
@@ -299,6 +309,27 @@ export class Outbox {
     if (!(await rebase.areWritesInOrder())) await rebase.redoAll()
   }
 
+  #callOf(name: string, args: unknown, by: CallOrigin | null): CheckedCall {
+    return { name, args: argsOf(this.actions, name, args), making: this.#makingOnShown(by) }
+  }
+
+  async #makeAction(tx: PGliteTransaction, { name, args, making }: CheckedCall): Promise<MutationId> {
+    try {
+      return this.#idOf(await makeAction(tx, making, name, args))
+    } catch (error) {
+      throw outOfKeys(error) ?? error
+    }
+  }
+
+  async #makeTransaction<Result>(
+    tx: PGliteTransaction,
+    making: Making,
+    work: (tx: PGliteTransaction) => Promise<Result>,
+  ) {
+    const { counter, result } = await makeTransaction(tx, making, work)
+    return { id: counter === null ? null : this.#idOf(counter), result }
+  }
+
   #idOf(counter: number): MutationId {
     return mutationId(this.#options.clientId, counter)
   }
@@ -308,7 +339,6 @@ export class Outbox {
     const shown = this.#options.shown()
     if (!shown || !isShown(shown))
       throw new TidemarkError('unavailable', 'The replica is not loaded yet: await replica.ready before writing.')
-    const { db, actions } = this
-    return { db, tables: shown.tables, actions, development: this.#options.development, by }
+    return { tables: shown.tables, actions: this.actions, development: this.#options.development, by }
   }
 }

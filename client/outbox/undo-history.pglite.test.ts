@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { at, batch } from '../../testing/replica/scripted-server.ts'
+import { at, batch, commitAll } from '../../testing/replica/scripted-server.ts'
 import { closeAfterEach } from '../../testing/replica/serve.ts'
 import { statusThat } from '../../testing/replica/start-replica.ts'
 import { type FolderReplica, notesOf, openedFolders } from '../../testing/writing/opened-folders.ts'
@@ -45,6 +45,65 @@ describe('undo', () => {
     expect(await replica.redo()).toBeNull()
     const origins = await replica.db.query('SELECT DISTINCT origin FROM tidemark.mutation ORDER BY 1')
     expect(origins.rows).toEqual([{ origin: 'app' }, { origin: 'redo' }, { origin: 'undo' }])
+  })
+
+  test('TAB-R21 undo and redo are one step: what is called after them comes after, though nothing is awaited', async () => {
+    const { replica } = await openedFolders()
+    replica.goOffline()
+    const retitle = (to: string) => replica.db.query(`UPDATE note SET title = '${to}' WHERE id = '1'`)
+    await retitle('kept')
+    await retitle('taken back')
+    const [undone, , again, , nothing] = await Promise.all([
+      replica.undo(),
+      retitle('later'),
+      replica.undo(),
+      replica.db.query(`UPDATE note SET slug = 's' WHERE id = '1'`),
+      replica.redo(),
+    ])
+    // An edit since an undo leaves nothing to bring back.
+    expect([undone, again, nothing].map((handle) => handle !== null)).toEqual([true, true, false])
+    expect(await notesOf(replica)).toMatchObject([{ title: 'kept', slug: 's' }, { title: 'first' }])
+    await Promise.all([replica.undo(), replica.undo(), replica.redo(), replica.redo()])
+    expect(await notesOf(replica)).toMatchObject([{ title: 'kept', slug: 's' }, { title: 'first' }])
+
+    // One whose commit fails is as if it had not been asked for.
+    await replica.db.exec(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'It is not committed.'; END $$;
+      CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON tidemark.mutation DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION refuse()`)
+    await expect(replica.undo()).rejects.toThrow('It is not committed.')
+    await replica.db.exec('DROP TRIGGER refuse ON tidemark.mutation')
+    await Promise.all([replica.undo(), replica.undo()])
+    expect(await notesOf(replica)).toMatchObject([{ title: 'first', slug: null }, { title: 'first' }])
+  })
+
+  test('FLD-243 OBX-R12 OBX-R13 a unique value that foreign keys may refer to is undone, redone and retried as one update', async () => {
+    const { server, replica } = await openedFolders()
+    const rejection = { kind: 'conflict', message: 'Somebody else changed it.' } as const
+    server.answerPush = (push) => ({
+      ...commitAll(push),
+      outcomes: push.mutations.map(({ counter }) => ({ counter, status: 'rejected', rejection })),
+    })
+    await write(replica, `UPDATE note SET slug = 'refused' WHERE id = '2'`)
+    await statusThat(replica, ({ failed }) => failed === 1)
+    replica.goOffline()
+    await replica.failures[0]?.retry()
+    await write(replica, `UPDATE note SET slug = 'own' WHERE id = '1'`)
+    const slugs = async () => (await notesOf(replica)).map(({ slug }) => slug)
+    const seen = [await slugs()]
+    for (const step of ['undo', 'undo', 'redo', 'redo'] as const) {
+      expect(await replica[step]()).not.toBeNull()
+      seen.push(await slugs())
+    }
+    expect(seen).toEqual([
+      ['own', 'refused'],
+      [null, 'refused'],
+      [null, null],
+      [null, 'refused'],
+      ['own', 'refused'],
+    ])
+    const { rows } = await replica.db.query('SELECT DISTINCT op FROM tidemark.write')
+    expect(rows).toEqual([{ op: 'update' }])
   })
 
   test('OBX-R13 where others have written since, undo says so and writes nothing; other columns do not matter', async () => {

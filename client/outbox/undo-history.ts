@@ -1,24 +1,20 @@
 import { counterOf, type MutationId } from '../../protocol/index.ts'
-import { netImages, type RowImage, type RowReversal, reversals } from '../mutations/rules/reverse-rows.ts'
-import { UndoRefused } from '../mutations/undo-refused.ts'
+import { netImages, type RowImage } from '../mutations/rules/reverse-rows.ts'
 import type { CallOrigin } from '../store/call-origin.ts'
 import type { Copy, Executor } from '../store/copies.ts'
 import { keyRow, tableOf } from '../store/replica-table.ts'
-import { setOriginOfCurrent } from '../store/rows/mutation-rows.ts'
-import { pinSettings } from '../store/rows/settings.ts'
+import { readCurrentMutation } from '../store/rows/settings.ts'
 import { readWritesSince, type StoredWrite } from '../store/rows/write-rows.ts'
 import type { Outbox } from './outbox.ts'
-import { orderSteps, stepInTheWay, writeStep } from './reverse-steps.ts'
-
-interface Entry {
-  readonly counter: number
-  readonly images: readonly RowImage[]
-  /** The types that the columns had, by table; a tab of an earlier build noted none. */
-  readonly types?: Readonly<Record<string, Readonly<Record<string, string>>>>
-}
-
-/** The number of this session's mutations that can be taken back. */
-const ENTRIES = 100
+import {
+  beginReversal,
+  type Entry,
+  noteReversal,
+  type Reversal,
+  type SavedHistory,
+  TabHistory,
+  writeReversal,
+} from './tab-history.ts'
 
 /** Answers whether a mutation of this origin is neither an undo nor a redo. */
 export const isEdit = (origin: string) => origin !== 'undo' && origin !== 'redo'
@@ -26,56 +22,7 @@ export const isEdit = (origin: string) => origin !== 'undo' && origin !== 'redo'
 /** A write of a mutation, and the tab that made it. */
 export type NotedWrite = Pick<StoredWrite, 'counter' | 'table' | 'before' | 'after'> & { readonly tab: string | null }
 
-/** What a tab may take back and bring back, as data that it keeps while another engine takes over; newest last. */
-export interface SavedHistory {
-  readonly done: readonly Entry[]
-  readonly undone: readonly Entry[]
-  /** The last mutation of the tab that was noted. */
-  readonly seen: number
-}
-
-/** The mutations of one tab, so that they can be taken back and brought back. They go with the tab. */
-class TabHistory {
-  readonly done: Entry[]
-  readonly undone: Entry[]
-  seen: number
-  /** Grows with every change. */
-  version = 0
-
-  constructor({ done, undone, seen }: SavedHistory = { done: [], undone: [], seen: 0 }) {
-    this.done = [...done]
-    this.undone = [...undone]
-    this.seen = seen
-  }
-
-  noteMutation(entry: Entry): void {
-    if (this.seen >= entry.counter) return
-    this.seen = entry.counter
-    this.done.push(entry)
-    this.undone.length = 0
-    this.done.splice(0, this.done.length - ENTRIES)
-    this.version += 1
-  }
-
-  forgetFailed(failed: ReadonlySet<number>): void {
-    for (const entries of [this.done, this.undone]) {
-      for (const entry of entries.filter(({ counter }) => failed.has(counter))) this.remove(entries, entry)
-    }
-  }
-
-  /** Removes an entry, which may no longer be the last. */
-  remove(entries: Entry[], entry: Entry): void {
-    const place = entries.indexOf(entry)
-    if (place !== -1) entries.splice(place, 1)
-    this.version += 1
-  }
-}
-
-/**
- * What each tab did in this session; where there are no tabs, all is of the one that is called null.
- *
- * It is long because undoing, bringing back and handing over to another engine move the same entries.
- */
+/** What each tab did in this session; where there are no tabs, all is of the one that is called null. */
 export class UndoHistory {
   readonly #outbox: Outbox
   readonly #shown: () => Copy | null
@@ -84,7 +31,8 @@ export class UndoHistory {
   readonly #inherited = new Map<string, NotedWrite[]>()
   /** The last mutation that was looked at. */
   #seen: number
-  #turn: Promise<unknown> = Promise.resolve()
+  /** Resolves once what tabs did before they came is noted. */
+  #tabsOpened: Promise<unknown> = Promise.resolve()
 
   constructor(options: { readonly outbox: Outbox; readonly shown: () => Copy | null; readonly since: number }) {
     this.#outbox = options.outbox
@@ -107,14 +55,9 @@ export class UndoHistory {
   async openTab(db: Executor, tab: string, saved: SavedHistory | null): Promise<void> {
     const history = new TabHistory(saved ?? undefined)
     this.#tabs.set(tab, history)
-    await this.#runInTurn(async (copy) => {
-      const inherited = this.#inherited.get(tab) ?? []
-      this.#inherited.delete(tab)
-      const known = new Set(inherited.map(({ counter }) => counter))
-      const since = (await readWritesSince(db, history.seen, tab)).filter(({ counter }) => !known.has(counter))
-      for (const entry of entriesOf(copy, [...inherited, ...since])) history.noteMutation(entry)
-      return null
-    })
+    const opened = this.#tabsOpened.then(() => this.#readEarlier(db, tab, history))
+    this.#tabsOpened = opened.catch(() => undefined)
+    await opened
   }
 
   closeTab(tab: string): void {
@@ -155,49 +98,53 @@ export class UndoHistory {
       )
   }
 
-  /** Takes back the last mutation, and answers the new one; null where there is none. Rejects with UndoRefused. */
-  undoLast(db: Executor, by: CallOrigin | null): Promise<MutationId | null> {
-    return this.#runInTurn(async (copy) => {
-      await this.noteMutations(db, copy)
-      return this.#reverseLast(copy, 'undo', by)
-    })
-  }
-
-  /** Works as `undoLast`, on what the last undo did. */
-  redoLast(db: Executor, by: CallOrigin | null): Promise<MutationId | null> {
-    return this.#runInTurn(async (copy) => {
-      await this.noteMutations(db, copy)
-      return this.#reverseLast(copy, 'redo', by)
-    })
+  /**
+   * Takes back the last mutation (`undo`), or what the last undo did (`redo`), and answers the new one; null where there is
+   * none. Rejects with UndoRefused. Rule TAB-R21.
+   */
+  async reverseLast(origin: 'undo' | 'redo', by: CallOrigin | null): Promise<MutationId | null> {
+    // Of a tab that has just come, what it did before is being read; its later calls wait for this one elsewhere.
+    if (by !== null) await this.#tabsOpened
+    if (this.#shown() === null) return null
+    let putBack: () => void = () => undefined
+    const reverse = async (tx: Executor): Promise<void> => {
+      const copy = this.#shown()
+      if (copy === null) return
+      await this.noteMutations(tx, copy)
+      const reversal = this.#reversalOf(copy, origin, by?.tab ?? null)
+      if (reversal === null) return
+      await writeReversal(tx, reversal, origin)
+      // This is noted already here, as the next undo may begin before the commit of this one is told of.
+      putBack = noteReversal(reversal, await readCurrentMutation(tx))
+    }
+    try {
+      return (await this.#outbox.runTransaction(reverse, by)).id
+    } catch (error) {
+      putBack()
+      throw error
+    }
   }
 
   /** Notes an undo or redo that another engine did for this tab, and had not told it of. */
   async noteReversed(origin: 'undo' | 'redo', made: MutationId, tab: string): Promise<void> {
-    await this.#runInTurn(async (copy) => {
-      const history = this.#historyOf(tab)
-      const { from, to } = sidesOf(history, origin)
-      const entry = from.at(-1)
-      if (!entry || to.some(({ counter }) => counter === counterOf(made))) return null
-      history.remove(from, entry)
-      to.push(reversedEntry(stepsOf(entry, copy), made, entry))
-      return null
-    })
+    await this.#tabsOpened
+    const copy = this.#shown()
+    const reversal = copy && this.#reversalOf(copy, origin, tab)
+    if (reversal?.to.every(({ counter }) => counter !== counterOf(made))) noteReversal(reversal, counterOf(made))
   }
 
   #historyOf(tab: string | null): TabHistory {
     return this.#tabs.get(tab) ?? new TabHistory()
   }
 
-  /** Runs undo and redo one after another, because each goes by what the one before left. */
-  #runInTurn(work: (copy: Copy) => Promise<MutationId | null>): Promise<MutationId | null> {
-    const turn = this.#turn.then(() => {
-      const copy = this.#shown()
-      if (copy === null) return null
-      this.#dropMisfits(copy)
-      return work(copy)
-    })
-    this.#turn = turn.catch(() => undefined)
-    return turn
+  async #readEarlier(db: Executor, tab: string, history: TabHistory): Promise<void> {
+    const copy = this.#shown()
+    if (copy === null) return
+    const inherited = this.#inherited.get(tab) ?? []
+    this.#inherited.delete(tab)
+    const known = new Set(inherited.map(({ counter }) => counter))
+    const since = (await readWritesSince(db, history.seen, tab)).filter(({ counter }) => !known.has(counter))
+    for (const entry of entriesOf(copy, [...inherited, ...since])) history.noteMutation(entry)
   }
 
   /**
@@ -220,31 +167,12 @@ export class UndoHistory {
     }
   }
 
-  async #reverseLast(copy: Copy, origin: 'undo' | 'redo', by: CallOrigin | null): Promise<MutationId | null> {
-    const history = this.#historyOf(by?.tab ?? null)
-    const { from, to } = sidesOf(history, origin)
-    const entry = from.at(-1)
-    if (!entry) return null
-    const steps = stepsOf(entry, copy)
-    const { id } = await this.#outbox.runTransaction(async (tx) => {
-      await pinSettings(tx)
-      for (const step of steps) {
-        const columns = await stepInTheWay(tx, copy, step)
-        if (columns) throw new UndoRefused(step, columns)
-        await writeStep(tx, copy, step)
-      }
-      await setOriginOfCurrent(tx, origin)
-    }, by)
-    history.remove(from, entry)
-    if (id === null) return null
-    to.push(reversedEntry(steps, id, entry))
-    return id
+  /** Finds what is to be reversed; null where there is nothing. */
+  #reversalOf(copy: Copy, origin: 'undo' | 'redo', tab: string | null): Reversal | null {
+    this.#dropMisfits(copy)
+    return beginReversal(this.#historyOf(tab), copy, origin)
   }
 }
-
-/** The entries from which an undo or redo takes one, and those to which it goes. */
-const sidesOf = ({ done, undone }: TabHistory, origin: 'undo' | 'redo') =>
-  origin === 'undo' ? { from: done, to: undone } : { from: undone, to: done }
 
 /** Makes entries of writes, in the order of their mutations. */
 function entriesOf(copy: Copy, writes: readonly NotedWrite[]): (Entry & { readonly tab: string | null })[] {
@@ -264,15 +192,3 @@ const typesOf = ({ tables }: Copy, images: readonly RowImage[]): NonNullable<Ent
       Object.fromEntries(tableOf(tables, table).columns.map(({ name, type }) => [name, type])),
     ]),
   )
-
-const stepsOf = ({ images }: Entry, copy: Copy): RowReversal[] =>
-  orderSteps(
-    reversals(images, (table, row) => keyRow(copy.tables, table, row)),
-    copy,
-  )
-
-const reversedEntry = (steps: readonly RowReversal[], made: MutationId, { types }: Entry): Entry => ({
-  counter: counterOf(made),
-  ...(types && { types }),
-  images: steps.map(({ table, from: before, to: after }) => ({ table, before, after })),
-})

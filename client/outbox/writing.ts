@@ -21,7 +21,8 @@ import { readMutationEnds } from './read-mutation-ends.ts'
 import { compareLooks, type FollowedUp, failuresKey, type OutboxLook } from './rules/compare-looks.ts'
 import { connectionEvent } from './rules/connection-event.ts'
 import { SettledWaits } from './settled-waits.ts'
-import { type SavedHistory, UndoHistory } from './undo-history.ts'
+import type { SavedHistory } from './tab-history.ts'
+import { UndoHistory } from './undo-history.ts'
 import { exportUnsent, type UnsentExport } from './unsent-work.ts'
 import { reportLook, type WritingStatus } from './writing-status.ts'
 
@@ -188,12 +189,12 @@ export class Writing implements DrainHost {
   }
 
   async undo(by: CallOrigin | null): Promise<MutationId | null> {
-    const id = await this.#undo.undoLast(this.#options.db, by)
+    const id = await this.#undo.reverseLast('undo', by)
     return id === null ? null : this.#trackMade(id)
   }
 
   async redo(by: CallOrigin | null): Promise<MutationId | null> {
-    const id = await this.#undo.redoLast(this.#options.db, by)
+    const id = await this.#undo.reverseLast('redo', by)
     return id === null ? null : this.#trackMade(id)
   }
 

@@ -70,7 +70,7 @@ export class MutationStore {
   #start(): void {
     let before = this.#replica.status
     this.#stop = this.#replica.subscribe((status) => {
-      if (mayChangeMutations(before, status)) void this.#read()
+      if (status.phase === 'closed' || mayChangeMutations(before, status)) void this.#read()
       before = status
     })
   }
@@ -83,7 +83,7 @@ export class MutationStore {
     await Promise.resolve()
     while (this.#isStale && this.#listeners.size > 0) {
       this.#isStale = false
-      // A replica that is closed is read no more, and what is shown stays.
+      // A replica that is closed is read no more, and what is shown stays; one that was signed out of answers that there is nothing.
       const read = await this.#readOnce().catch(() => null)
       if (read === null) break
       this.#show(read)

@@ -6,7 +6,15 @@ import { provideDocument, renderInDom } from '../../testing/react/render-in-dom.
 import { openPreparedDatabase } from '../../testing/replica/prepared-database.ts'
 import { item, itemId, itemOf, todoSync } from '../../testing/replica/todo-sync.ts'
 import { openTestReplicaOn, type TestReplica } from '../testing/open-test-replica.ts'
-import { ReplicaProvider, useFailures, useLiveQuery, useMutationStatus, useReplica, useSyncStatus } from './index.ts'
+import {
+  ReplicaProvider,
+  useFailures,
+  useLiveQuery,
+  useMutationStatus,
+  useMutations,
+  useReplica,
+  useSyncStatus,
+} from './index.ts'
 
 provideDocument()
 
@@ -304,6 +312,36 @@ describe('TAB-10 states of mutations', () => {
     await page.shows((text) => /^(pending|sent), confirmed, null$/.test(text))
     await act(() => server.confirmAll())
     await page.shows('confirmed, confirmed, null')
+  })
+})
+
+describe('TAB-06 a sign-out', () => {
+  it('TAB-06 TAB-R22 empties what is shown of rows, mutations and failures', async () => {
+    const own = await openTestReplicaOn(
+      todoSync,
+      { rows: { item: [itemOf(1), itemOf(2)] }, confirm: 'manually' },
+      openPreparedDatabase,
+    )
+    onTestFinished(() => own.close())
+    const refused = await own.replica.actions.finish({ id: itemId(2) })
+    await own.reject(refused.id, { kind: 'forbidden' })
+    await own.replica.actions.finish({ id: itemId(1) })
+    function Shown() {
+      const { rows } = useLiveQuery<TitleRow>(TITLES)
+      const [newest] = useMutations()
+      const { pending, failed } = useSyncStatus()
+      return `${words(rows)}; ${newest?.action?.name ?? 'no action'}; ${pending} ${failed} ${useFailures().length}`
+    }
+    const page = await renderInDom(
+      <StrictMode>
+        <ReplicaProvider replica={own.replica}>
+          <Shown />
+        </ReplicaProvider>
+      </StrictMode>,
+    )
+    await page.shows('item 1, item 2; finish; 1 1 1')
+    await act(() => own.replica.signOut({ dropUnsent: true }))
+    await page.shows('; no action; 0 0 0')
   })
 })
 

@@ -148,7 +148,7 @@ export function updateStatement(table: ReplicaTable, target: string, group: Upda
   return { text, parameter, expectedRows: group.updates.length, countSign: 0 }
 }
 
-function insertStatement(table: ReplicaTable, rows: readonly Row[]): ChangeStatement {
+export function insertStatement(table: ReplicaTable, rows: readonly Row[]): ChangeStatement {
   for (const row of rows) {
     const names = Object.keys(row)
     const whole = names.length === table.columns.length && names.every((name) => table.columnByName.has(name))

@@ -44,6 +44,11 @@ export const openingHelp: OpeningHelp = {
   },
 }
 
+/** Has a worker compile PGlite for the database that this page opens next. */
+export async function prepareDatabase(): Promise<void> {
+  await (await import('./worker-database.ts')).prepareWorker()
+}
+
 /** PGlite makes a database in an instance of its own, which gives no signs: ten seconds on a fast device. */
 const SILENT_MAKING_MS = 600_000
 

@@ -26,6 +26,8 @@ export const databaseLock = (dataDir: string) => `tidemark-database:${dataDir}`
 
 /** What a page tells the worker of its database; it takes calls as soon as it was told to open. */
 export type ToDatabase =
+  /** It loads and compiles PGlite, for a database that is opened later. */
+  | { readonly type: 'prepare' }
   | { readonly type: 'open'; readonly dataDir: string; readonly image: Blob | null }
   /** The replica is open, and the app's statements follow. */
   | { readonly type: 'opened' }
@@ -34,6 +36,7 @@ export type ToDatabase =
 /** What the worker of a database tells its page. */
 export type FromDatabase =
   | { readonly type: 'alive'; readonly signs: number }
+  | { readonly type: 'prepared' }
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly message: string; readonly words: readonly string[] }
   | { readonly type: 'answer'; readonly call: number; readonly answer: unknown }

@@ -1,4 +1,5 @@
 import { databaseLock, type FromDatabase, type ToDatabase } from './page-messages.ts'
+import { prepareEngine, whenPrepared } from './prepare-engine.ts'
 import { servePage } from './serve-page.ts'
 import { StartFailed } from './start-failed.ts'
 import { type Started, startInWorker } from './start-in-worker.ts'
@@ -24,6 +25,7 @@ async function open({ dataDir, image }: Extract<ToDatabase, { type: 'open' }>): 
 function startAlone(dataDir: string, image: Blob | null): Promise<Started> {
   return new Promise((resolve, reject) => {
     void navigator.locks.request(databaseLock(dataDir), async () => {
+      await whenPrepared()
       const starting = startInWorker(dataDir, image, (signs) => post({ type: 'alive', signs }))
       starting.then(resolve, reject)
       await starting.catch(() => undefined)
@@ -35,6 +37,7 @@ function startAlone(dataDir: string, image: Blob | null): Promise<Started> {
 /** Entry of the dedicated worker that runs the database of a page that runs the engine itself. */
 addEventListener('message', ({ data }: MessageEvent<ToDatabase>) => {
   if (data.type === 'open') void open(data)
+  else if (data.type === 'prepare') void prepareEngine().then(() => post({ type: 'prepared' }))
   else if (data.type === 'opened') started?.onOpened()
   else void serve?.(data)
 })

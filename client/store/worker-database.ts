@@ -35,6 +35,17 @@ export function warmWorker(): void {
   warm ??= loadWorker()
 }
 
+/** Has a worker compile PGlite for the database that is opened next; resolves when it has. Rejects where it does not load. */
+export function prepareWorker(): Promise<void> {
+  warmWorker()
+  const { worker, broken } = warm as LoadedWorker
+  const prepared = new Promise<void>((resolve) => {
+    worker.addEventListener('message', ({ data }: MessageEvent<FromDatabase>) => data.type === 'prepared' && resolve())
+  })
+  worker.postMessage({ type: 'prepare' } satisfies ToDatabase)
+  return Promise.race([prepared, broken])
+}
+
 /** Ends the worker that nobody opened anything with. */
 export function coolWorker(): void {
   warm?.worker.terminate()
@@ -90,7 +101,7 @@ export async function openWorkerDatabase(dataDir: string, image: Blob | null, al
       else if (data.type === 'ready') resolve()
       else if (data.type === 'failed') reject(new StartFailed(data.message, data.words))
       else if (data.type === 'notification') database.receiveNotification(data.channel, data.payload)
-      else if (data.type !== 'lost') link.receive(data)
+      else if (data.type !== 'lost' && data.type !== 'prepared') link.receive(data)
     })
   })
   try {

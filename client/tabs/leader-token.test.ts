@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { TidemarkError } from '../../protocol/index.ts'
 import { type AskableTab, askTabs } from './leader-token.ts'
 
@@ -26,4 +26,23 @@ test('TAB-R8 a token is asked of one tab after the other, visible ones first, un
 test('TAB-R8 where no tab has a token, what the last one said is said', async () => {
   await expect(askTabs([tab('one', true, refused)])).rejects.toMatchObject({ kind: 'unauthenticated' })
   await expect(askTabs([])).rejects.toMatchObject({ kind: 'unavailable' })
+})
+
+test('TAB-R8 a tab that does not answer for a token is passed over after ten seconds, and never asked twice', async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  asked.length = 0
+  const token = askTabs([
+    tab('asleep', true, () => new Promise(() => undefined)),
+    tab('hidden', false, async () => 'a token'),
+  ])
+  await vi.advanceTimersByTimeAsync(9_999)
+  expect(asked).toEqual(['asleep'])
+  await vi.advanceTimersByTimeAsync(1)
+  expect(await token).toBe('a token')
+  const late = askTabs([tab('asleep', true, () => new Promise(() => undefined))])
+  const refusal = expect(late).rejects.toMatchObject({ kind: 'unavailable' })
+  await vi.advanceTimersByTimeAsync(10_000)
+  await refusal
+  expect(asked).toEqual(['asleep', 'hidden', 'asleep'])
 })

@@ -5,6 +5,8 @@ import type { WorkerFactory } from './own-worker.ts'
 import { replicaName, SharedTab } from './shared-tab.ts'
 import { lockTab } from './tab-lock.ts'
 
+export { prepareWorker } from './prepared-worker.ts'
+
 interface OpenedHere {
   readonly replica: Promise<Replica<Sync>>
   users: number

@@ -1,5 +1,6 @@
 import { nanoid } from 'nanoid'
 import { TidemarkError } from '../../protocol/index.ts'
+import { takePrepared } from './prepared-worker.ts'
 import { type Candidacy, type FromWorker, type ToWorker, workerLock } from './tab-messages.ts'
 
 export type WorkerFactory = () => Worker
@@ -67,12 +68,13 @@ export class OwnWorker {
     clearTimeout(this.#remaking)
     if (this.#worker) return
     this.#isLoaded = false
-    const worker = this.#make()
+    const worker = takePrepared() ?? this.#make()
     const lock = workerLock(nanoid())
     this.#worker = worker
     worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
       if (data.type === 'tidemark-standing') void this.#watch(worker, lock)
-      if (data.type !== 'tidemark-loaded' || this.#worker !== worker) return
+      // One that was prepared may say so twice.
+      if (data.type !== 'tidemark-loaded' || this.#worker !== worker || this.#isLoaded) return
       this.#isLoaded = true
       const { replica, tab, options } = this.#options
       const candidacy = { replica, tab, options, isVisible: isVisible() }

@@ -5,7 +5,7 @@ import { assembleReplica } from '../assemble-replica.ts'
 import { SessionToken } from '../connection/session-token.ts'
 import type { LiveConnection, LiveMessage } from '../live/live-messages.ts'
 import { type LiveFront, startLive } from '../live/start-live.ts'
-import type { SavedHistory } from '../outbox/undo-history.ts'
+import type { SavedHistory } from '../outbox/tab-history.ts'
 import type { Replica, ReplicaOptions } from '../replica-api.ts'
 import { askPersistence } from '../store/ask-persistence.ts'
 import type { Database } from '../store/database.ts'
@@ -203,6 +203,8 @@ export class SharedTab<S extends Sync> {
         if (announcement.tab === this.#link.tab) this.#opened?.reject(decodeError(announcement.error))
         break
       case 'signed-out':
+        this.#core.showLeft()
+        this.#live.leave()
         void this.close().catch((error: unknown) => this.#warn(toTidemarkError(error)))
         break
     }

@@ -1,4 +1,5 @@
 import type { Sync } from '../../db/define-sync.ts'
+import { prepareEngine } from '../store/prepare-engine.ts'
 import { Leadership } from './lead.ts'
 import { bundleOf, leadsBetter } from './rules/compare-bundles.ts'
 import {
@@ -32,6 +33,8 @@ export function startReplicaWorker(sync: Sync): void {
       })
       void candidate.run()
     }
+    if (data.type === 'tidemark-prepare') void prepareEngine().then(() => say({ type: 'tidemark-prepared' }))
+    if (data.type === 'tidemark-hello') say({ type: 'tidemark-loaded', bundle })
     if (data.type === 'tidemark-visible' && candidate) candidate.isVisible = data.isVisible
     if (data.type === 'tidemark-leave')
       void (candidate?.leave() ?? Promise.resolve()).then(() => say({ type: 'tidemark-left' }))

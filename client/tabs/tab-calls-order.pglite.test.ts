@@ -105,6 +105,14 @@ test('TAB-R20 TAB-R7 a LISTEN in a transaction is a part of it', async () => {
   expect(heard.at(-1)).toBe('by hand')
 })
 
+test('TAB-05 TAB-R23 an action that the leader’s version of the app lacks is refused by type, and nothing is written', async () => {
+  const before = (await leader.readMutations(1))[0]?.id
+  const refused = tab.core.runAction('ofTheNewVersion', { id: '1' }, nextCall())
+  await expect(refused).rejects.toMatchObject({ name: 'TidemarkError', kind: 'bad-input' })
+  await expect(refused).rejects.toThrow('There is no action of this name: ofTheNewVersion.')
+  expect((await leader.readMutations(1))[0]?.id).toBe(before)
+})
+
 test('TAB-R20 the files of the database are read after what was called before', async () => {
   const ended: string[] = []
   const end = (name: string) => () => ended.push(name)

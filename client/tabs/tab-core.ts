@@ -16,6 +16,7 @@ import type { TabCalls, TabMethod } from './tab-messages.ts'
 /** The core of a replica whose engine runs in the leader's worker. */
 export class TabCore implements ReplicaCore, ReplicaState {
   failures: readonly FailureRecord[] = []
+  hasLeft = false
   readonly #link: TabLink
   /** That of the tab's database: a statement may have to ask something before it is sent. */
   readonly #order: CallOrder
@@ -59,6 +60,13 @@ export class TabCore implements ReplicaCore, ReplicaState {
 
   showClosed(): void {
     this.#store.set({ phase: 'closed', ready: false })
+  }
+
+  /** Shows that the user has signed out, in whichever tab. */
+  showLeft(): void {
+    this.hasLeft = true
+    this.failures = []
+    this.#store.set({ pending: 0, failed: 0 })
   }
 
   async waitReady(): Promise<void> {
@@ -159,6 +167,7 @@ export class TabCore implements ReplicaCore, ReplicaState {
 
   async signOut(dropUnsent: boolean): Promise<void> {
     await this.#call('signOut', [dropUnsent])
+    this.showLeft()
     await this.#close()
   }
 

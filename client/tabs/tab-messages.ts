@@ -4,7 +4,7 @@ import type { HeldResult, LiveMessage, QueryText } from '../live/live-messages.t
 import type { FailureDecision, FailureRecord } from '../mutations/mutation.ts'
 import type { ActivityOptions, PageOptions, PastPlan, RowKey } from '../outbox/past.ts'
 import type { RestoreOptions } from '../outbox/rules/plan-restore.ts'
-import type { SavedHistory } from '../outbox/undo-history.ts'
+import type { SavedHistory } from '../outbox/tab-history.ts'
 import type { UnsentExport } from '../outbox/unsent-work.ts'
 import type { Envelope } from '../replica/load-envelope.ts'
 import type { CheckReport } from '../replica/self-check.ts'
@@ -16,6 +16,10 @@ import type { ErrorData } from './rules/error-data.ts'
 
 /** What a tab tells its own worker. */
 export type ToWorker =
+  /** It loads and compiles the engine, for a replica that is opened later. */
+  | { readonly type: 'tidemark-prepare' }
+  /** It is to say once more that it has loaded. */
+  | { readonly type: 'tidemark-hello' }
   /** It stands for the lead, and holds this lock for as long as it lives. */
   | { readonly type: 'tidemark-stand'; readonly candidacy: Candidacy; readonly lock: string }
   | { readonly type: 'tidemark-visible'; readonly isVisible: boolean }
@@ -24,6 +28,7 @@ export type ToWorker =
 /** What a worker tells its own tab; everything else goes over channels. */
 export type FromWorker =
   | { readonly type: 'tidemark-loaded'; readonly bundle: Bundle }
+  | { readonly type: 'tidemark-prepared' }
   /** It has its lock, and stands. */
   | { readonly type: 'tidemark-standing' }
   | { readonly type: 'tidemark-left' }

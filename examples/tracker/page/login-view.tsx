@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'react'
 import { Avatar } from './avatar.tsx'
 import { Notice } from './notice.tsx'
+import { prepareTracker } from './open-tracker.ts'
 import { fetchLoginUsers, type LoginUser, wantedUser } from './session.ts'
 import { Wordmark } from './wordmark.tsx'
 
@@ -9,6 +10,8 @@ type Loaded = { users: LoginUser[] } | { error: string } | null
 export function LoginView({ onChoose }: { onChoose: (user: LoginUser) => void }) {
   const [loaded, setLoaded] = useState<Loaded>(null)
   const [attempt, setAttempt] = useState(0)
+
+  useEffect(prepareTracker, [])
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another attempt fetches again.
   useEffect(() => {

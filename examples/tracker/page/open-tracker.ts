@@ -1,4 +1,4 @@
-import { openReplica, type ReplicaOptions } from 'tidemark/client'
+import { openReplica, prepareReplica, type ReplicaOptions } from 'tidemark/client'
 import type { OpenFunction } from 'tidemark/react'
 import { sync } from '../sync.ts'
 import { device, fetchToken } from './session.ts'
@@ -10,6 +10,11 @@ declare global {
   }
 }
 
+const makeWorker = () => new Worker(new URL('./replica.worker.ts', import.meta.url), { type: 'module' })
+
+/** Loads Postgres while people choose who they are. */
+export const prepareTracker = () => void prepareReplica({ worker: makeWorker })
+
 export function trackerOptions(userId: string): ReplicaOptions<typeof sync> {
   const storage = device === null ? {} : { storage: storageOf(device) }
   return {
@@ -17,7 +22,7 @@ export function trackerOptions(userId: string): ReplicaOptions<typeof sync> {
     user: userId,
     token: () => fetchToken(userId),
     sync,
-    worker: () => new Worker(new URL('./replica.worker.ts', import.meta.url), { type: 'module' }),
+    worker: makeWorker,
     ...storage,
   }
 }

@@ -1,5 +1,5 @@
 import type { Replica } from '../../../client/index.ts'
-import { openReplica } from '../../../dist/client/index.js'
+import { openReplica, prepareReplica } from '../../../dist/client/index.js'
 import { sync } from './sync.ts'
 
 /** Everything that the page leaves on its window. */
@@ -7,6 +7,8 @@ export interface TabsPage {
   replica: Replica<typeof sync>
   /** Opens a user's replica, which is shared with other tabs; it talks to the page's server where no other is named. */
   openShared(user: string, url?: string, token?: string): Promise<void>
+  /** Prepares the engine for whoever signs in, and resolves when that is done. */
+  prepare(): Promise<void>
 }
 
 const makeWorker = () =>
@@ -17,4 +19,4 @@ async function openShared(user: string, url = location.origin, token = 'token'):
   Object.assign(window, { replica: await openReplica(options) })
 }
 
-Object.assign(window, { openShared })
+Object.assign(window, { openShared, prepare: () => prepareReplica({ worker: makeWorker }) })
