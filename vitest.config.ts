@@ -63,8 +63,6 @@ export default defineConfig({
           name: 'workerd',
           include: ['**/*.workerd.test.ts'],
           exclude,
-          // All files share one server and its one log: an open transaction or a load of one file would delay the others.
-          fileParallelism: false,
           sequence: { groupOrder: 2 },
           ...withPostgres,
         },

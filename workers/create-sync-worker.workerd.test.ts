@@ -1,7 +1,8 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
-import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { LIMITS, type Lsn, type Manifest, manifestSchema, SUBPROTOCOL } from '../protocol/index.ts'
+import { servers } from '../testing/postgres/servers.ts'
 import { useTestDatabase } from '../testing/postgres/use-test-database.ts'
 import { ORG_A, ORG_B, SNAPSHOT_SCHEMA, snapshotSync } from '../testing/snapshot/snapshot-app.ts'
 import { newClient, tokenOf, upgradeHeaders } from '../testing/workerd/distribution.ts'
@@ -9,7 +10,7 @@ import { ADMIN_TOKEN } from '../testing/workerd/staged.ts'
 import { TestSocket } from '../testing/workerd/test-socket.ts'
 import { useDatabase } from '../testing/workerd/worker.ts'
 
-const database = useTestDatabase(inject('servers').embedded)
+const database = useTestDatabase(servers().embedded)
 beforeAll(async () => {
   useDatabase(database.env)
   await database.install(SNAPSHOT_SCHEMA, snapshotSync)

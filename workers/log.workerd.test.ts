@@ -1,7 +1,8 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env, exports, tracing } from 'cloudflare:workers'
-import { afterAll, beforeAll, beforeEach, expect, inject, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { LIMITS, type Lsn, mutationId, pushAnswerSchema } from '../protocol/index.ts'
+import { servers } from '../testing/postgres/servers.ts'
 import { useTestDatabase } from '../testing/postgres/use-test-database.ts'
 import { ORG_A, PUSH_SCHEMA, pushSync } from '../testing/push/push-app.ts'
 import { insertOf, TestClient } from '../testing/push/test-client.ts'
@@ -25,7 +26,7 @@ const SYNC_NAME = `org:${ORG_A}`
 const TASK = 'public.task'
 const SECRET_VALUE = 'a title that nobody may log'
 
-const database = useTestDatabase(inject('servers').embedded)
+const database = useTestDatabase(servers().embedded)
 beforeAll(async () => {
   useDatabase({ ...database.env, LOG_LEVEL: 'debug' })
   await database.install(PUSH_SCHEMA, pushSync)

@@ -1,8 +1,9 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { decodeMarked, LIMITS, type Lsn, type PredictedChange } from '../protocol/index.ts'
 import { type RecordedMutation, recordMutation } from '../testing/capture/record-mutation.ts'
+import { servers } from '../testing/postgres/servers.ts'
 import { useTestDatabase } from '../testing/postgres/use-test-database.ts'
 import { ORG_A, SNAPSHOT_SCHEMA, snapshotSync } from '../testing/snapshot/snapshot-app.ts'
 import { newClient, tokenOf, upgradeHeaders } from '../testing/workerd/distribution.ts'
@@ -21,7 +22,7 @@ const TRIGGER = `
   --> statement-breakpoint
   CREATE TRIGGER stamp BEFORE INSERT ON public.item FOR EACH ROW EXECUTE FUNCTION public.stamp()`
 
-const database = useTestDatabase(inject('servers').embedded)
+const database = useTestDatabase(servers().embedded)
 beforeAll(async () => {
   useDatabase(database.env)
   await database.install(SNAPSHOT_SCHEMA + TRIGGER, snapshotSync)

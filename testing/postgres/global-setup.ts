@@ -36,10 +36,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   shared.users++
   while (shared.running.length < (project.config.maxWorkers ?? project.vitest.config.maxWorkers ?? 1))
     shared.running.push(startServers())
-  const [first, ...others] = (await Promise.all(shared.running)).map(({ servers }) => servers)
-  if (!first) throw new Error('The project has no worker.')
-  project.provide('servers', first)
-  project.provide('serversOfWorkers', [first, ...others])
+  project.provide(
+    'serversOfWorkers',
+    (await Promise.all(shared.running)).map(({ servers }) => servers),
+  )
   return async () => {
     if (--shared.users > 0) return
     for (const running of shared.running.splice(0)) await (await running).stop()

@@ -19,7 +19,6 @@ export interface TestServers {
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    servers: TestServers
     /** One set for each worker. */
     serversOfWorkers: readonly TestServers[]
   }

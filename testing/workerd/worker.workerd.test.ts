@@ -1,14 +1,15 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { withDatabase } from '../../workers/database/index.ts'
+import { servers } from '../postgres/servers.ts'
 import { useTestDatabase } from '../postgres/use-test-database.ts'
 import { type SyncDO, useDatabase } from './worker.ts'
 
 const namespace = (env as unknown as { SYNC: DurableObjectNamespace<SyncDO> }).SYNC
 
 describe.each(['embedded', 'system'] as const)('the Workers runtime of the tests, with the %s Postgres', (name) => {
-  const database = useTestDatabase(inject('servers')[name])
+  const database = useTestDatabase(servers()[name])
   beforeAll(() => {
     useDatabase(database.env)
   })

@@ -1,7 +1,8 @@
 import { env } from 'cloudflare:workers'
 import { SignJWT, UnsecuredJWT } from 'jose'
-import { beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { LIMITS, TOKEN_SUBPROTOCOL_PREFIX } from '../../protocol/index.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import {
   ask,
@@ -22,7 +23,7 @@ import { useDatabase } from '../../testing/workerd/worker.ts'
 import { SESSION_HEADER } from '../contracts.ts'
 import { createApp } from './app.ts'
 
-const database = useTestDatabase(inject('servers').system)
+const database = useTestDatabase(servers().system)
 beforeAll(async () => {
   useDatabase(database.env)
   await beginEpoch(database.env, 'http')

@@ -1,10 +1,11 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import type { ActivityPage, Lsn, MutationHistory, PastRow, Row, ToldChange } from '../../protocol/index.ts'
 import { recordMutation } from '../../testing/capture/record-mutation.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { ORG_A, ORG_B, SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import { newClient, tokenOf } from '../../testing/workerd/distribution.ts'
@@ -14,7 +15,7 @@ const { REPLICATION } = env as unknown as Record<'REPLICATION', DurableObjectNam
 const worker = (exports as unknown as { default: { fetch(request: Request): Promise<Response> } }).default
 const ITEM = 'public.item'
 
-const database = useTestDatabase(inject('servers').embedded)
+const database = useTestDatabase(servers().embedded)
 const owner = useConnection(database)
 beforeAll(async () => {
   useDatabase(database.env)

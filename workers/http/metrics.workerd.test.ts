@@ -1,8 +1,9 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
-import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ERROR_RULES, LIMITS } from '../../protocol/index.ts'
 import { recordMutation } from '../../testing/capture/record-mutation.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { ORG_A, SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import { newClient, tokenOf, upgradeHeaders } from '../../testing/workerd/distribution.ts'
@@ -15,7 +16,7 @@ import type { ReplicationHealth } from '../contracts.ts'
 const { REPLICATION } = env as unknown as Record<'REPLICATION', DurableObjectNamespace>
 const worker = (exports as unknown as { default: { fetch(request: Request): Promise<Response> } }).default
 
-const database = useTestDatabase(inject('servers').embedded)
+const database = useTestDatabase(servers().embedded)
 const other = useConnection(database)
 beforeAll(async () => {
   useDatabase(database.env)

@@ -1,7 +1,8 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { LIMITS } from '../../protocol/index.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { ORG_A, SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import { newClient, tokenOf, upgradeHeaders } from '../../testing/workerd/distribution.ts'
@@ -17,7 +18,7 @@ const worker = (exports as unknown as { default: { fetch(request: Request): Prom
 const SITE = 'https://tidemark.test'
 const AUDIENCE = `org:${ORG_A}`
 
-const database = useTestDatabase(inject('servers').embedded)
+const database = useTestDatabase(servers().embedded)
 const other = useConnection(database)
 beforeAll(async () => {
   useDatabase(database.env)

@@ -1,6 +1,7 @@
 import { env as bindings } from 'cloudflare:workers'
-import { beforeAll, expect, inject, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { LIMITS, type Lsn, outcomesAnswerSchema, pushAnswerSchema, ZERO_LSN } from '../../protocol/index.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { ORG_A, PUSH_SCHEMA, pushSync } from '../../testing/push/push-app.ts'
 import { type Author, TestClient } from '../../testing/push/test-client.ts'
@@ -10,7 +11,7 @@ import { useDatabase } from '../../testing/workerd/worker.ts'
 import { withDatabase } from '../database/index.ts'
 import { createSyncWorker } from '../index.ts'
 
-const database = useTestDatabase(inject('servers').embedded)
+const database = useTestDatabase(servers().embedded)
 beforeAll(async () => {
   useDatabase(database.env)
   await database.install(PUSH_SCHEMA, pushSync)

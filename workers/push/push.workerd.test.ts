@@ -1,8 +1,9 @@
 import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test'
 import { env as bindings } from 'cloudflare:workers'
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { ActionSql, Actions } from '../../db/index.ts'
 import { LIMITS, outcomesAnswerSchema, parsePgLsn, pushAnswerSchema, type Row } from '../../protocol/index.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { ORG_A, PUSH_SCHEMA, pushSync } from '../../testing/push/push-app.ts'
 import { type Author, insertOf, type SendPush, TestClient, updateOf } from '../../testing/push/test-client.ts'
@@ -19,7 +20,7 @@ import type { CommittedMutation, ServerActions } from './options.ts'
 const TASK = 'public.task'
 const ID = '00000000-0000-4000-8000-00000000000'
 
-const database = useTestDatabase(inject('servers').embedded)
+const database = useTestDatabase(servers().embedded)
 beforeAll(async () => {
   useDatabase(database.env)
   await database.install(PUSH_SCHEMA, pushSync)

@@ -1,11 +1,12 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { recordMutation } from '../../testing/capture/record-mutation.ts'
 import { insertedIds, transactionsOf } from '../../testing/encoded-transactions.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import {
   type Listener,
   type LoneReplicationDO,
@@ -31,7 +32,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO with the %s Po
   let name: string
 
   beforeEach(async () => {
-    database = await createDatabase(inject('servers')[server])
+    database = await createDatabase(servers()[server])
     await database.install(SCHEMA, sync)
     useDatabase(database.env)
     name = `sync-${database.name}`

@@ -1,10 +1,11 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { insertedIds, transactionsOf } from '../../testing/encoded-transactions.ts'
 import { createDatabase, type TestDatabase } from '../../testing/postgres/create-database.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { type Listener, type LoneReplicationDO, listener, loneOptions } from '../../testing/workerd/lone-replication.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 import type { Delivery } from '../contracts.ts'
@@ -25,7 +26,7 @@ describe.each(['embedded', 'system'] as const)('the ReplicationDO in watch mode 
   let name: string
 
   beforeEach(async () => {
-    database = await createDatabase(inject('servers')[server])
+    database = await createDatabase(servers()[server])
     await database.install(SCHEMA, sync)
     useDatabase(database.env)
     name = `sync-${database.name}`

@@ -1,6 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { ORG_A, SNAPSHOT_SCHEMA, snapshotSync } from '../../testing/snapshot/snapshot-app.ts'
 import { until } from '../../testing/system/until.ts'
@@ -11,7 +12,7 @@ import { type ChangesQueue, consumeChanges, toQueue } from './index.ts'
 const { REPLICATION, CHANGES } = env as unknown as Pick<SyncEnv, 'REPLICATION'> & { CHANGES: ChangesQueue }
 const capture = REPLICATION.getByName('main')
 
-const database = useTestDatabase(inject('servers').embedded)
+const database = useTestDatabase(servers().embedded)
 beforeAll(async () => {
   useDatabase(database.env)
   await database.install(SNAPSHOT_SCHEMA, snapshotSync)

@@ -1,9 +1,10 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { defineSync, table } from '../../db/index.ts'
 import { type Manifest, manifestSchema } from '../../protocol/index.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { beginEpoch } from '../../testing/snapshot/snapshot-fixture.ts'
 import { until } from '../../testing/system/until.ts'
@@ -20,7 +21,7 @@ const SCHEMA = `
   INSERT INTO public.item SELECT n, 'a', n || repeat(md5(n::text), 40) FROM generate_series(1, 1500) n`
 
 describe('chunks in a bucket', () => {
-  const own = useTestDatabase(inject('servers').embedded)
+  const own = useTestDatabase(servers().embedded)
   const database = useConnection(own)
   let objects = 0
   let stub: DurableObjectStub<LoneBucketDO>

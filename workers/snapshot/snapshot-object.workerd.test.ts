@@ -1,9 +1,10 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
-import { beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { applyDefinition, defineSync, table } from '../../db/index.ts'
 import { type Manifest, manifestSchema } from '../../protocol/index.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useConnection, useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { beginEpoch } from '../../testing/snapshot/snapshot-fixture.ts'
 import { until } from '../../testing/system/until.ts'
@@ -39,7 +40,7 @@ const SCHEMA = `
   INSERT INTO public.later VALUES (1, '${ORG}')`
 
 describe.each(['embedded', 'system'] as const)('the SnapshotDO with the %s Postgres', (name) => {
-  const own = useTestDatabase(inject('servers')[name])
+  const own = useTestDatabase(servers()[name])
   const database = useConnection(own)
   let objects = 0
   let stub: DurableObjectStub<LoneSnapshotDO>

@@ -1,6 +1,7 @@
 import { evictDurableObject } from 'cloudflare:test'
-import { beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import type { Bundles } from '../../protocol/index.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import {
   beginEpoch,
@@ -16,7 +17,7 @@ import {
 import { useDatabase } from '../../testing/workerd/worker.ts'
 import { withDatabase } from '../database/index.ts'
 
-const database = useTestDatabase(inject('servers').system)
+const database = useTestDatabase(servers().system)
 beforeAll(async () => {
   useDatabase(database.env)
   await withDatabase(database.env, ({ query }) =>

@@ -1,11 +1,12 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
-import { beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import { beginEpoch, follow, lsn, newClient, replication, syncObject } from '../../testing/workerd/distribution.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 import { withDatabase } from '../database/index.ts'
 
-const database = useTestDatabase(inject('servers').system)
+const database = useTestDatabase(servers().system)
 beforeAll(() => {
   useDatabase(database.env)
 })

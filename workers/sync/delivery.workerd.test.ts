@@ -1,7 +1,8 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
-import { beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { clientAudience, isClientAudience, type Transaction } from '../../protocol/index.ts'
 import { encodeTransaction } from '../../testing/encoded-transactions.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import {
   beginEpoch,
@@ -19,7 +20,7 @@ import {
 } from '../../testing/workerd/distribution.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 
-const database = useTestDatabase(inject('servers').system)
+const database = useTestDatabase(servers().system)
 beforeAll(() => {
   useDatabase(database.env)
 })

@@ -1,7 +1,8 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
-import { describe, expect, inject, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Lsn } from '../../protocol/index.ts'
 import { insertedIds } from '../../testing/encoded-transactions.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import {
   beginEpoch,
@@ -21,7 +22,7 @@ import { withFailpoints } from '../../testing/workerd/failpoints.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 import type { SessionState } from './rules/session-state.ts'
 
-const database = useTestDatabase(inject('servers').system)
+const database = useTestDatabase(servers().system)
 
 /** Runs the alarm until the condition holds; each turn is one retry. */
 async function alarmsUntil(name: string, condition: () => boolean): Promise<void> {

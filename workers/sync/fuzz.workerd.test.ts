@@ -1,7 +1,8 @@
 import { evictDurableObject } from 'cloudflare:test'
-import { beforeAll, expect, inject, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import type { Lsn, Transaction } from '../../protocol/index.ts'
 import { encodeTransaction } from '../../testing/encoded-transactions.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import {
   beginEpoch,
@@ -18,7 +19,7 @@ import {
 import type { TestSocket } from '../../testing/workerd/test-socket.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 
-const database = useTestDatabase(inject('servers').system)
+const database = useTestDatabase(servers().system)
 beforeAll(() => {
   useDatabase(database.env)
 })

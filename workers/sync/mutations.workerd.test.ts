@@ -1,5 +1,5 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
-import { beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import {
   type Change,
   clientAudience,
@@ -12,6 +12,7 @@ import {
   type TransactionMutation,
 } from '../../protocol/index.ts'
 import { encodeTransaction } from '../../testing/encoded-transactions.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import {
   beginEpoch,
@@ -31,7 +32,7 @@ import {
 import type { TestSocket } from '../../testing/workerd/test-socket.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 
-const database = useTestDatabase(inject('servers').system)
+const database = useTestDatabase(servers().system)
 beforeAll(() => {
   useDatabase(database.env)
 })

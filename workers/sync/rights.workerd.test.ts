@@ -1,6 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test'
-import { beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import type { Lsn } from '../../protocol/index.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import {
   beginEpoch,
@@ -22,7 +23,7 @@ import { WATCHING } from '../../testing/workerd/staged.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 import { withDatabase } from '../database/index.ts'
 
-const database = useTestDatabase(inject('servers').system)
+const database = useTestDatabase(servers().system)
 beforeAll(async () => {
   useDatabase(database.env)
   await sql(

@@ -1,7 +1,8 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
-import { beforeAll, describe, expect, inject, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { clientAudience, LIMITS } from '../../protocol/index.ts'
 import { insertedIds } from '../../testing/encoded-transactions.ts'
+import { servers } from '../../testing/postgres/servers.ts'
 import { useTestDatabase } from '../../testing/postgres/use-test-database.ts'
 import {
   ask,
@@ -25,7 +26,7 @@ import { STAGED_LIMITS } from '../../testing/workerd/staged.ts'
 import { useDatabase } from '../../testing/workerd/worker.ts'
 import type { KeptState } from './rules/kept-state.ts'
 
-const database = useTestDatabase(inject('servers').system)
+const database = useTestDatabase(servers().system)
 beforeAll(() => {
   useDatabase(database.env)
 })

@@ -1,6 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test'
 import fc from 'fast-check'
-import { beforeAll, expect, inject, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import {
   type Change,
   clientAudience,
@@ -13,6 +13,7 @@ import {
   type Transaction,
 } from '../../../protocol/index.ts'
 import { encodeTransaction } from '../../../testing/encoded-transactions.ts'
+import { servers } from '../../../testing/postgres/servers.ts'
 import { useTestDatabase } from '../../../testing/postgres/use-test-database.ts'
 import { lsn, syncObject, transaction } from '../../../testing/workerd/distribution.ts'
 import { useDatabase } from '../../../testing/workerd/worker.ts'
@@ -21,7 +22,7 @@ import { type Frame, FrameAssembler } from '../rules/frame-assembler.ts'
 import { type Position, positionAt } from '../rules/position.ts'
 import { ChangeLog } from './change-log.ts'
 
-const database = useTestDatabase(inject('servers').system)
+const database = useTestDatabase(servers().system)
 beforeAll(() => {
   useDatabase(database.env)
 })
