@@ -1,16 +1,31 @@
+import { z } from 'zod'
 import { TidemarkError } from '../../protocol/errors.ts'
 
 const START_TIMEOUT_MS = 180_000
 const REQUEST_TIMEOUT_MS = 10_000
 const POLL_MS = 250
+/** A start meets what is over in a moment, such as a slot that the last run still holds; this many looks in a row are no such thing. */
+const LOOKS_BEFORE_TOLD = 8
+
+/** The part of health that says whether capture runs; apps may answer anything there. */
+const healthShape = z.object({
+  status: z.string(),
+  lastCycleAt: z.string().nullable(),
+  checks: z.array(z.object({ name: z.string(), status: z.string(), message: z.string() })).catch([]),
+})
 
 /**
  * Waits until the Worker answers and capture runs. Returns null, or the reason that `failed` settles with where that is
- * sooner.
+ * sooner. What keeps capture from running for a while is told as a line, once each.
  *
  * Throws `misconfigured` for a Worker that neither fails nor comes up.
  */
-export async function untilUp(url: string, adminToken: string, failed: Promise<string>): Promise<string | null> {
+export async function untilUp(
+  url: string,
+  adminToken: string,
+  failed: Promise<string>,
+  onLine: (line: string) => void,
+): Promise<string | null> {
   let failure: string | null = null
   // wrangler holds requests back until it has something to serve, so a failure must end them.
   const giveUp = new AbortController()
@@ -21,10 +36,15 @@ export async function untilUp(url: string, adminToken: string, failed: Promise<s
   const deadline = Date.now() + START_TIMEOUT_MS
   let armed = false
   let lastAnswer = 'no answer'
+  const obstacles = new RepeatedObstacles(onLine)
   while (failure === null && Date.now() < deadline) {
     armed = armed || (await runScheduled(url, giveUp.signal))
     const health = await request(`${url}/health`, giveUp.signal)
-    if (health?.ok && (await captureRuns(url, adminToken, giveUp.signal))) return null
+    if (health?.ok) {
+      const capture = await lookAtCapture(url, adminToken, giveUp.signal)
+      if (capture === 'runs') return null
+      obstacles.note(capture)
+    }
     if (health !== null) lastAnswer = `${health.status} ${(await health.text()).slice(0, 200)}`
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
@@ -35,13 +55,43 @@ export async function untilUp(url: string, adminToken: string, failed: Promise<s
   )
 }
 
-/** Returns false while the first cycle has not ended well; an app that mounts no such route counts as running. */
-async function captureRuns(url: string, adminToken: string, signal: AbortSignal): Promise<boolean> {
+interface Obstacle {
+  readonly name: string
+  readonly message: string
+}
+
+/** Tells what stands in the way once it has stood there for several looks in a row. */
+class RepeatedObstacles {
+  readonly #onLine: (line: string) => void
+  readonly #told = new Set<string>()
+  #last: string | null = null
+  #looks = 0
+
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine
+  }
+
+  /** The text of a check may count, so that its name says whether it is the same. */
+  note(obstacle: Obstacle | null): void {
+    const name = obstacle?.name ?? null
+    this.#looks = name === this.#last ? this.#looks + 1 : 1
+    this.#last = name
+    if (obstacle === null || this.#looks < LOOKS_BEFORE_TOLD || this.#told.has(obstacle.name)) return
+    this.#told.add(obstacle.name)
+    this.#onLine(`Capture does not run yet: ${obstacle.message}`)
+  }
+}
+
+/** Answers `runs`, or the first check that fails, null for none; an app that mounts no such route counts as running. */
+async function lookAtCapture(url: string, adminToken: string, signal: AbortSignal): Promise<'runs' | Obstacle | null> {
   const answer = await request(`${url}/health/replication`, signal, { authorization: `Bearer ${adminToken}` })
-  if (answer === null || !answer.headers.get('content-type')?.includes('json')) return answer !== null
-  const body: unknown = await answer.json().catch(() => null)
-  if (typeof body !== 'object' || body === null || !('status' in body && 'lastCycleAt' in body)) return true
-  return body.status !== 'fail' && body.lastCycleAt !== null
+  if (answer === null) return null
+  if (!answer.headers.get('content-type')?.includes('json')) return 'runs'
+  const health = healthShape.safeParse(await answer.json().catch(() => null))
+  if (!health.success) return 'runs'
+  const { status, lastCycleAt, checks } = health.data
+  if (status !== 'fail' && lastCycleAt !== null) return 'runs'
+  return checks.find((check) => check.status === 'fail') ?? null
 }
 
 async function replicationHealth(url: string, adminToken: string): Promise<string> {

@@ -95,7 +95,7 @@ export async function startWorkerServer(options: WorkerServerOptions): Promise<W
   const url = `http://127.0.0.1:${port}`
   try {
     const ended = child.ended.then((how) => `wrangler ended (${how})`)
-    const failure = await untilUp(url, data.adminToken, Promise.race([failed, ended]))
+    const failure = await untilUp(url, data.adminToken, Promise.race([failed, ended]), options.onLine)
     if (failure !== null) {
       await new Promise((resolve) => setTimeout(resolve, ERROR_TAIL_MS))
       throw new TidemarkError(
