@@ -6,8 +6,9 @@ const exclude = ['**/node_modules/**', '**/dist/**', '**/.tidemark/**', '**/.wra
 const suffixed = ['postgres', 'pglite', 'workerd'].map((suffix) => `**/*.${suffix}.test.{ts,tsx}`)
 const withPostgres = {
   globalSetup: ['./testing/postgres/global-setup.ts'],
-  testTimeout: 120_000,
-  hookTimeout: 120_000,
+  // It ends what hangs, on the slowest machine too; nothing is measured against it.
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
 }
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
