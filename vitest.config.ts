@@ -42,8 +42,8 @@ export default defineConfig({
           exclude,
           // PGlite's modules are compiled once for all files, not anew for each.
           isolate: false,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
       {
