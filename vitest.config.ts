@@ -76,8 +76,8 @@ export default defineConfig({
           // Each brings up a system of its own, and waits for it half of the time.
           maxWorkers: 3,
           sequence: { groupOrder: 3 },
-          testTimeout: 600_000,
-          hookTimeout: 300_000,
+          testTimeout: 1_200_000,
+          hookTimeout: 600_000,
         },
       },
     ],
