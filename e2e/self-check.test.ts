@@ -99,12 +99,14 @@ describe('a replica compared with the server', () => {
 
   it('OPS-08 CHK-R7 after pushes were refused the rows are the server\u2019s, with the refused waiting for their user and newer work pending on the same rows', async () => {
     await replica.settled()
-    const { rows } = await replica.db.query<{ id: string }>('SELECT id FROM task ORDER BY id LIMIT 1')
-    const id = rows[0]?.id ?? ''
-    const write = (text: string) => replica.transaction((tx) => tx.query(text, [id]))
+    const { rows } = await replica.db.query<{ id: string }>('SELECT id FROM task ORDER BY id LIMIT 2')
+    const [id = '', other = ''] = rows.map((row) => row.id)
+    const write = (text: string, more: readonly string[] = []) =>
+      replica.transaction((tx) => tx.query(text, [id, ...more]))
     replica.goOffline()
     const refused = await write(`UPDATE task SET title = 'mine' WHERE id = $1`)
-    const builtOnIt = await write(`UPDATE task SET title = 'mine again', notes = 'more' WHERE id = $1`)
+    // It writes a row more, since it would become one with the first otherwise.
+    const builtOnIt = await write(`UPDATE task SET title = 'mine again', notes = 'more' WHERE id IN ($1, $2)`, [other])
     const kept = await replica.transaction((tx) =>
       tx.query(`INSERT INTO entry (id, org_id, token) VALUES ($1, $2, 'kept')`, [randomUUID(), ORG]),
     )
