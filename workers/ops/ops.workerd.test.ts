@@ -193,8 +193,10 @@ it('OPS-R11 OPS-03 what the page shows is read from the objects alone: an open p
     await storage.deleteAlarm()
     await (instance as DurableObject).alarm?.()
   })
-  const before = (await state()).minutes
+  const { minutes: before, events } = await state()
   expect(before.length).toBeGreaterThan(0)
+  // That a first history began is no news.
+  expect(events.filter(({ source }) => source === 'epoch')).toEqual([])
   await evictDurableObject(REPLICATION.getByName('main'))
   await expect.poll(connections, { timeout: 30_000 }).toBe('0')
   for (let look = 0; look < 3; look += 1) {

@@ -363,8 +363,8 @@ export class ReplicationLoop {
     }
     const reason = state.startedReason
     if (reason === null) return
-    if (this.#outcome.epochStarted?.reason !== reason || !told)
-      this.#context.onEvent({ atMs: nowMs(), source: 'epoch', text: `A new history began: ${reason}.` })
+    const isNews = reason !== 'first' && (this.#outcome.epochStarted?.reason !== reason || !told)
+    if (isNews) this.#context.onEvent({ atMs: nowMs(), source: 'epoch', text: `A new history began: ${reason}.` })
     this.#outcome.noteEpochStarted(reason, nowMs())
   }
 
