@@ -103,7 +103,7 @@ export class UndoHistory {
    * none. Rejects with UndoRefused. Rule TAB-R21.
    */
   async reverseLast(origin: 'undo' | 'redo', by: CallOrigin | null): Promise<MutationId | null> {
-    // Of a tab that has just come, what it did before is being read; its later calls wait for this one elsewhere.
+    // What a tab that has just come did before is being read; its later calls wait for this one elsewhere.
     if (by !== null) await this.#tabsOpened
     if (this.#shown() === null) return null
     let putBack: () => void = () => undefined

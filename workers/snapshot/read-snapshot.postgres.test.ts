@@ -165,7 +165,8 @@ describe.each(['embedded', 'system'] as const)('reading a snapshot on the %s ser
     expect((await read(AUDIENCE)).of('public.item')).toEqual([])
   })
 
-  test('SNP-R2 what the locks let pass is looked for once more after the last row', async () => {
+  /** Begins a reading, and answers it, unfinished, once it has given its first rows; it goes on when it is told to. */
+  async function holdReading() {
     const gate = deferred()
     const reached = deferred()
     const reading = readSnapshot(
@@ -177,8 +178,13 @@ describe.each(['embedded', 'system'] as const)('reading a snapshot on the %s ser
       }),
     )
     await reached.promise
+    return { reading, goOn: gate.resolve }
+  }
+
+  test('SNP-R2 what the locks let pass is looked for once more after the last row', async () => {
+    const { reading, goOn } = await holdReading()
     await writer.query('CREATE TABLE public.kid () INHERITS (public.item)')
-    gate.resolve()
+    goOn()
     expect(await reading).toEqual({ wait: 'altered' })
     await writer.query('DROP TABLE public.kid')
     headOf(await readSnapshot(reader, AUDIENCE, new LineCollector()))
@@ -187,23 +193,13 @@ describe.each(['embedded', 'system'] as const)('reading a snapshot on the %s ser
   test('DEF-R1 MIG-R22 a migration that waits for its tables ends the reading, which is tried again; others who wait do not', async () => {
     await writer.query(`INSERT INTO public.item (id, org_id) SELECT n, $1 FROM generate_series(100, 500) n`, [ORG_A])
     const readWhileWaiting = async (application: string) => {
-      const reached = deferred()
-      const gate = deferred()
-      const reading = readSnapshot(
-        reader,
-        AUDIENCE,
-        new LineCollector(async () => {
-          reached.resolve()
-          await gate.promise
-        }),
-      )
-      await reached.promise
+      const { reading, goOn } = await holdReading()
       const reachedMs = Date.now()
       await writer.query(`SELECT set_config('application_name', $1, false)`, [application])
       const locking = begun(writer, 'LOCK TABLE public.item IN ACCESS EXCLUSIVE MODE')
       await untilWaiting(watcher, await pidRunning(watcher, 'LOCK TABLE public.item %'), 'Lock')
       await until(async () => Date.now() - reachedMs > 1_000)
-      gate.resolve()
+      goOn()
       const outcome = await reading
       await locking.done
       locking.commit()

@@ -39,7 +39,7 @@ export class RowFold {
   }
 
   takeLater({ operation, data, before }: RowChange): void {
-    // Of an update that changed only what its reader is not told there is neither.
+    // An update that changed only what its reader is not told has neither.
     if (before === null && (operation === 'delete' || (operation === 'update' && data !== null))) this.#isUntold = true
     this.#isAbsent = operation === 'insert'
     if (operation === 'update') {
